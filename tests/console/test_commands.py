@@ -20,17 +20,8 @@ VALUE = "a value through the console: 3fd2"
 def made(team: Team) -> str:
     """A secret with the keys `user` and `password`, put in the terminal; its path."""
     path = f"{team.name}/made"
-    put = (
-        "put",
-        "secret",
-        f"vault://{path}",
-        "--from-file",
-        "password=-",
-        "--from-literal",
-        "user=anna",
-        "--overwrite",
-    )
-    ok(team.user.monoctl(*put, input=VALUE.encode()))
+    put = ("put", "secret", f"vault://{path}", "--from-json", "-", "--overwrite")
+    ok(team.user.monoctl(*put, input=json.dumps({"password": VALUE, "user": "anna"}).encode()))
     return path
 
 
@@ -61,7 +52,7 @@ def test_generate_makes_what_nobody_sees_and_shows_the_public_half(page: Console
     form = page.form().to("vault", path)
     form.field("Made as").select_option("ed25519")
     result = form.sent("Make the secret")
-    expect(result).to_contain_text("Generated")
+    expect(result).to_contain_text("Uploaded")
     private = upstream(team.cluster, path)["private-key"]
     public = result.locator("pre").inner_text()
     assert "PRIVATE" in private

@@ -79,7 +79,7 @@ def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
     }
 
 
-SECRETS = [_secret(number, uri, random.Random(number)) for number, uri in enumerate(_PATHS)]  # noqa: S311  no secret
+SECRETS = [_secret(number, uri, random.Random(number)) for number, uri in enumerate(_PATHS)]
 
 
 def _counted(field: Callable[[dict[str, Any]], list[str]]) -> dict[str, int]:
@@ -204,12 +204,11 @@ def _groups(_asked: dict[str, Any]) -> dict[str, Any]:
         for key, fingerprint in one["values"].items():
             place = {"uri": one["uri"], "key": key, "store": one["uri"].partition(":")[0]}
             places.setdefault(fingerprint, []).append(place | {name: one[name] for name in ("subject", "uploaded_at")})
+    several = sorted((each for each in places.items() if len(each[1]) > 1), key=lambda each: -len(each[1]))
     found = [
         {"fingerprint": one, "places": where, "stores": len({place["store"] for place in where})}
-        for one, where in places.items()
-        if len(where) > 1
+        for one, where in several
     ]
-    found.sort(key=lambda group: -len(group["places"]))
     return {"groups": found, "keys_read": 2 * len(SECRETS), "complete": True}
 
 
@@ -226,7 +225,7 @@ _OUTCOMES = ("UPLOADED", "UNCHANGED", "COMPARED", "FAILED: CONFLICT")
 
 
 def _activity(asked: dict[str, Any]) -> dict[str, Any]:
-    chance, days = random.Random(5), asked["days"]  # noqa: S311  no secret
+    chance, days = random.Random(5), asked["days"]
     step = dt.timedelta(hours=1) if days <= 2 else dt.timedelta(days=1)
     count = days * 24 if days <= 2 else days
     most = (9, 5, 4, 2)

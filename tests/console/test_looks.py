@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.console.example import SECRETS, Example
 from tests.console.page import ConsolePage
@@ -105,7 +105,7 @@ def test_the_pictures_of_the_documentation_are_taken(chromium: Chromium) -> None
         _taken(page, "secret")
         console.go("Stores")
         page.get_by_role("button", name="Compare and pin").first.click()
-        _taken(page, "pin")
+        _taken(page, "pin", of=page.get_by_role("dialog"))
     with chromium.visit(height=800, colors="dark") as page:
         opened(page)
         _taken(page, "secrets-dark")
@@ -114,7 +114,7 @@ def test_the_pictures_of_the_documentation_are_taken(chromium: Chromium) -> None
         _taken(page, "status")
 
 
-def _taken(page: Page, name: str) -> None:
-    page.wait_for_load_state("networkidle")
-    page.screenshot(path=IMAGES / f"{name}.png", animations="disabled", caret="hide")
+def _taken(page: Page, name: str, *, of: Locator | None = None) -> None:
+    expect(page.locator(".skeleton, [aria-busy=true]")).to_have_count(0)
+    (of or page).screenshot(path=IMAGES / f"{name}.png", animations="disabled", caret="hide")
     assert (IMAGES / f"{name}.png").stat().st_size < 150_000, name

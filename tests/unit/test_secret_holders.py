@@ -35,6 +35,9 @@ from monoskope.m8.grpc.tls import Authority, Certificate
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.http.requests import Call
 from monoskope.m8.methods.calls import Arrival
+from monoskope.monoctl.console.desk import Desk
+from monoskope.monoctl.console.serving.application import Begin
+from monoskope.monoctl.console.serving.sessions import Session, Sessions, _Link
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -145,6 +148,12 @@ def called() -> Call:
     return Call(app, method, Codec.JSON, head, deadline=None, headers=(), most_body=1)
 
 
+def sessions() -> Sessions:
+    found = Sessions()
+    found._links.append(_Link(SECRET, 1.0, Session(SECRET, SECRET)))
+    return found
+
+
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
     Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
@@ -161,6 +170,11 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
     BlockingClient: lambda: BlockingClient(settings()),
+    Desk: lambda: Desk(Client(settings()), lambda _: None),
+    Begin: lambda: Begin(token=TEXT),
+    Session: lambda: Session(SECRET, SECRET),
+    _Link: lambda: _Link(SECRET, 1.0),
+    Sessions: sessions,
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

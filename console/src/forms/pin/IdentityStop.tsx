@@ -17,12 +17,7 @@ interface StopProps {
 /** Fill the page with the warning, until the user leaves. */
 export function IdentityStop({ store, failure, leave }: StopProps) {
   const id = useId();
-  const element = useRef<HTMLDialogElement>(null);
-  useLayoutEffect(() => {
-    const dialog = element.current;
-    dialog?.showModal();
-    return () => dialog?.close();
-  }, []);
+  const element = useShown();
   const message = failure?.message ?? store?.identity_message ?? "";
   const fix = failure?.fix ?? store?.identity_fix ?? "";
   const shown = store !== undefined && store.pinned !== "" && store.pinned !== store.identity ? store : undefined;
@@ -59,6 +54,17 @@ export function IdentityStop({ store, failure, leave }: StopProps) {
       </div>
     </dialog>
   );
+}
+
+/** Open the dialog over everything, as long as it is in the page. */
+function useShown() {
+  const element = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return element;
 }
 
 function Both({ pinned, identity }: { pinned: string; identity: string }) {

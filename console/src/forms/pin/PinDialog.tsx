@@ -52,14 +52,7 @@ export function PinContent({ store, pinned, cancel }: PinProps) {
         What you put there is sealed for this identity. You have not agreed to it yet. m8 shows it, and m8 could show another one: then <strong>somebody else could read what you put</strong>.
       </p>
       <Grouped identity={store.identity} />
-      <ol class="pin-steps">
-        <li>
-          <strong>Ask the store’s operator for the identity,</strong> by another way than m8: in person, by telephone, on a page that you trust. On the reactor’s machine, <code>m8 reactor identity</code> prints it.
-        </li>
-        <li>
-          <strong>Compare every character.</strong> Paste what you were told, or compare it by eye.
-        </li>
-      </ol>
+      <HowToCompare />
       <Told told={told} set={setTold} result={result} shown={store.identity} />
       {result === "empty" && <Checkbox label="I compared every character with what the operator told me. They are the same." checked={ticked} onChange={setTicked} />}
       {failure !== null && <FailureBox failure={failure} />}
@@ -70,6 +63,19 @@ export function PinContent({ store, pinned, cancel }: PinProps) {
         </Button>
       </div>
     </form>
+  );
+}
+
+function HowToCompare() {
+  return (
+    <ol class="pin-steps">
+      <li>
+        <strong>Ask the store’s operator for the identity,</strong> by another way than m8: in person, by telephone, on a page that you trust. On the reactor’s machine, <code>m8 reactor identity</code> prints it.
+      </li>
+      <li>
+        <strong>Compare every character.</strong> Paste what you were told, or compare it by eye.
+      </li>
+    </ol>
   );
 }
 

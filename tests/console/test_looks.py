@@ -10,7 +10,8 @@ from typing import Literal
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.console.example import SECRETS, Example
+from tests.console.example import Example
+from tests.console.example_answers import SECRETS
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 from tests.support.operations import not_here
@@ -21,7 +22,7 @@ IMAGES = ROOT / "docs" / "images" / "console"
 
 VIEWS = ("Secrets", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
 ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
-# The rule that is left out is an experiment of axe: it takes what describes a button, and is spoken as such, for its name.
+# The rule that is left out is an experiment of axe: it takes for a button's name what only describes it.
 RULES = """async () => (await axe.run({
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
     rules: {'label-content-name-mismatch': {enabled: false}},

@@ -110,23 +110,23 @@ _HISTORY = (
 def _versions(asked: dict[str, Any]) -> dict[str, Any]:
     found, version = [], 5
     for number, (purpose, outcome) in enumerate(_HISTORY):
-        written = outcome not in {"EDITED", "DELETED"}
+        is_there = outcome not in {"EDITED", "DELETED"}
         found.append(
             {
                 "uri": asked["uri"],
                 "purpose": purpose,
                 "outcome": outcome,
-                "upstream_version": str(version) if written else "",
+                "upstream_version": str(version) if is_there else "",
                 "prior_version": {"ROLLED_BACK": "2", "UNDELETED": "2"}.get(outcome, ""),
                 "subject": _PEOPLE[number % 4],
                 "recorded_at": written(NOW - dt.timedelta(hours=7 * (number + 1) ** 2)),
-                "hash": _fingerprint(f"{number % 3}") if written else "",
+                "hash": _fingerprint(f"{number % 3}") if is_there else "",
                 "request_id": "" if purpose == "EDIT" else f"{number:032x}",
                 "edit": "label team=payments; expires 2027-01-31" if purpose == "EDIT" else "",
                 **_proof(proven=purpose != "EDIT", why=_NOTE if purpose == "EDIT" else ""),
             }
         )
-        version -= written
+        version -= is_there
     return {"versions": found}
 
 

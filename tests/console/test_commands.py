@@ -60,6 +60,7 @@ def test_generate_makes_what_nobody_sees_and_shows_the_public_half(page: Console
     assert private not in page.page.content()
 
 
+@pytest.mark.soak
 def test_compare_says_whether_it_is_the_same_and_which_key_differs(page: ConsolePage, team: Team, made: str) -> None:
     form = page.act(f"vault://{made}", "Compare")
     for value, said in ((VALUE, "exactly these values"), ("something else", "It differs in these keys: password")):
@@ -102,6 +103,7 @@ def test_verify_finds_what_somebody_changed_in_the_engine(page: ConsolePage, tea
     expect(page.page.get_by_role("main")).to_contain_text(made)
 
 
+@pytest.mark.soak
 def test_labels_and_expiry_are_edited_and_shown(page: ConsolePage, team: Team, made: str) -> None:
     form = page.act(f"vault://{made}", "Label")
     form.press("Add a label")
@@ -158,6 +160,7 @@ def test_files_are_dropped_as_one_secret_and_the_preview_has_names_without_value
     assert upstream(team.cluster, f"{team.name}/dropped") == expected
 
 
+@pytest.mark.soak
 def test_a_json_file_is_put_as_one_secret_for_each_key(page: ConsolePage, team: Team) -> None:
     form = page.open_put()
     form.panel.get_by_role("checkbox", name="One secret for each key").check()

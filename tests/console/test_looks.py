@@ -62,7 +62,7 @@ def shown(console: ConsolePage) -> Iterator[str]:
         expect(console.page.get_by_role("dialog")).to_have_count(0)
 
 
-@pytest.mark.parametrize("colors", ["light", "dark"])
+@pytest.mark.parametrize("colors", ["light", pytest.param("dark", marks=pytest.mark.soak)])
 def test_axe_finds_nothing_in_any_view_or_form(chromium: Chromium, axe: str, colors: Literal["light", "dark"]) -> None:
     found: dict[str, list[str]] = {}
     with chromium.visit(colors=colors) as page:
@@ -74,7 +74,7 @@ def test_axe_finds_nothing_in_any_view_or_form(chromium: Chromium, axe: str, col
     assert found == {}
 
 
-@pytest.mark.parametrize("width", [360, 768, 1280, 3840])
+@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.soak) for width in (768, 1280, 3840))])
 def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> None:
     too_wide: dict[str, int] = {}
     with chromium.visit(width=width) as page:

@@ -31,11 +31,13 @@ def test_a_conflict_is_told_and_what_is_there_stays(page: ConsolePage, team: Tea
     assert upstream(team.cluster, path) == {"password": "what was there"}
 
 
+@pytest.mark.soak
 def test_a_store_without_a_reactor_is_told_before_anything_is_sent(page: ConsolePage, team: Team) -> None:
     form = page.open_put().to(SILENT, f"{team.name}/nobody").value("password", VALUE)
     expect(form.panel.get_by_text("No reactor of this store is connected")).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_place_beyond_the_credential_is_refused_by_m8(page: ConsolePage, team: Team) -> None:
     form = page.open_put().to("vault", "someone-else/db").value("password", VALUE)
     expect(form.panel.get_by_text("Your credential reaches only what lies below")).to_be_visible()
@@ -43,6 +45,7 @@ def test_a_place_beyond_the_credential_is_refused_by_m8(page: ConsolePage, team:
     expect(form.panel.get_by_role("alert").first).to_be_visible()
 
 
+@pytest.mark.soak
 def test_a_malformed_key_and_a_missing_value_are_told_at_the_field(page: ConsolePage, team: Team) -> None:
     form = page.open_put().to("vault", f"{team.name}/wrong")
     form.field("Key 1").fill("not a key")

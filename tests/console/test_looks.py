@@ -74,7 +74,9 @@ def test_axe_finds_nothing_in_any_view_or_form(chromium: Chromium, axe: str, col
     assert found == {}
 
 
-@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.soak) for width in (768, 1280, 3840))])
+@pytest.mark.parametrize(
+    "width", [360, *(pytest.param(width, marks=pytest.mark.soak) for width in (768, 1024, 1280, 3840))]
+)
 def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> None:
     too_wide: dict[str, int] = {}
     with chromium.visit(width=width) as page:

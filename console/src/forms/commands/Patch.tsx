@@ -20,7 +20,7 @@ import { ValueSet } from "../values/ValueSet";
 
 export function PatchForm(props: FormProps) {
   const form = useForm<Done>("patch", props);
-  const values = useValues();
+  const values = useValues(props.start.keys);
   const [removed, setRemoved] = useState<readonly string[]>([]);
   const [expected, setExpected] = useState<Expected>(ANY);
   useUnsent(values, props.setUnsent);
@@ -29,7 +29,7 @@ export function PatchForm(props: FormProps) {
   const blank = optional && !values.unsent() && values.keys().length === 0;
   const both = values.keys().filter((key) => removed.includes(key));
   const request: PatchRequest = { uris: [...places.uris], remove: [...removed], expect: expectOf(expected) };
-  const valid = places.problems.size === 0 && (blank || values.problems(optional).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
+  const valid = places.problems.size === 0 && (blank || values.problems({ optional }).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
   const sent = blank ? { ...values, copies: async () => [] } : values;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendChecked<Done>("patch", request, sent)));
   return (
@@ -42,7 +42,7 @@ export function PatchForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="patch" shown={attempted} several />
-      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, optional)} title="Keys to set" hint="Only these keys change." />
+      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, { optional })} title="Keys to set" hint="Only these keys change." />
       <RemovedKeys uris={places.uris} removed={removed} onChange={setRemoved} both={both} shown={attempted} />
       <ExpectMore value={expected} onChange={setExpected} words={CHANGE} uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} shown={attempted} warning="Keys are changed also where others have put the secret." />
       <Previews ask={() => previewed("patch", request, sent)} valid={valid} onInvalid={form.frame.onInvalid} />

@@ -93,8 +93,9 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
   );
 }
 
-/** What a typed or pasted path changes: a whole URI chooses the store, too. */
-function typed(path: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+/** What a typed or pasted path changes: a whole URI chooses the store, too, and spaces around it are left out. */
+function typed(text: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+  const path = text.trim();
   const at = path.indexOf("://");
   const store = path.slice(0, Math.max(at, 0));
   return at > 0 && stores.some((one) => one.name === store) ? { store, path: path.slice(at + 3) } : { path };

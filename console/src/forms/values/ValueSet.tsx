@@ -5,7 +5,7 @@ import { Button, Checkbox, Icon } from "../../parts";
 import { parsed, EMPTY } from "./problems";
 import { FileDrop } from "./FileDrop";
 import type { Row } from "./keeper";
-import { bytes, looksLikeLines, type Reading } from "./rules";
+import { bytes, looksLikeEnvFile, looksLikeLines, type Reading } from "./rules";
 import type { Values } from "./useValues";
 import { ValueField } from "./ValueField";
 
@@ -70,6 +70,12 @@ function Typed({ row, number, values, problem }: RowProps & { number: number }) 
         invalid={problem === EMPTY}
         hold={(field) => values.hold(row.id, field)}
         touched={() => values.touched(row.id)}
+        pasted={(text) => {
+          // Under a key that has a name, lines are one value, as of a properties file.
+          const isFile = row.key === "" && !row.filled && looksLikeEnvFile(text);
+          if (isFile) values.addPasted(text);
+          return isFile;
+        }}
       />
       <Remove row={row} values={values} what={row.key === "" ? `key ${number}` : row.key} />
       <Problem id={`${id}-problem`} text={problem} />
@@ -131,6 +137,7 @@ function Dropped({ row, values, problem }: RowProps) {
       {!parsed(row) && <KeyField row={row} values={values} problem={problem} label={`Key for ${row.name}`} />}
       <Problem id={`value-${row.id}-problem`} text={problem} />
       {row.keys !== null && <KeysFound keys={row.keys} />}
+      {row.size === 0 && row.reading === "file" && <p class="value-note">This file is empty: the value will have no bytes.</p>}
       <FinalBreak row={row} values={values} />
     </div>
   );

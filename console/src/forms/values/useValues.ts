@@ -5,7 +5,7 @@ import { callWithValues, Refused, type Part } from "../../api/call";
 import type { Names } from "../../api/types";
 import { useCare } from "./care";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
-import { keysOf, parsed, problemsOf } from "./problems";
+import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
 
 /** What of a row the user changes. */
@@ -31,7 +31,7 @@ export interface Values {
   /** Whether something would be lost. */
   unsent: () => boolean;
   keys: () => string[];
-  problems: (optional?: boolean) => Map<number, string>;
+  problems: (bounds?: Bounds) => Map<number, string>;
   /** Copies of all values, for one call. @throws Unreadable */
   copies: () => Promise<Part[]>;
   forget: () => void;
@@ -85,7 +85,7 @@ export function useValues(keys: readonly string[] = [""]): Values {
     },
     unsent: () => rows.some((row) => row.filled || holds(held, row.id)),
     keys: () => keysOf(rows),
-    problems: (optional = false) => problemsOf(rows, held, optional),
+    problems: (bounds) => problemsOf(rows, held, bounds),
     copies: () => collect(held, rows),
     forget: () => {
       forgetAll(held);

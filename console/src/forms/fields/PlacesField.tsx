@@ -124,7 +124,7 @@ function health(store: Store, command: FormName): string {
   if (store.state !== "active") return " (not active)";
   if (notAble(command, store) !== "") return " (cannot do this)";
   if (!store.reactors.some((reactor) => reactor.attached)) return " (no reactor)";
-  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (engine ${store.engine})`;
+  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (${store.engine})`;
 }
 
 function StoreNote({ store, command }: { store: Store; command: FormName }) {

@@ -84,16 +84,20 @@ function firstEmpty(form: HTMLFormElement | null): HTMLElement | undefined {
 }
 
 function Actions<T>({ sending, submit, danger, why, more, next, close }: FrameProps<T>) {
-  if (sending.state === "ended")
+  if (sending.state === "ended") {
+    const isDone = sending.results.every((row) => "done" in row);
     return (
       <div class="form-actions">
         {next}
-        <Button onClick={sending.edit}>Back to the form</Button>
-        <Button kind="primary" onClick={close}>
+        <Button kind={isDone ? "plain" : "primary"} onClick={sending.edit}>
+          Back to the form
+        </Button>
+        <Button kind={isDone ? "primary" : "plain"} onClick={close}>
           Close
         </Button>
       </div>
     );
+  }
   return (
     <div class="form-actions">
       {why !== "" && <p class="form-why">{why}</p>}

@@ -17,6 +17,11 @@ interface ValueSetProps {
   hint: string;
 }
 
+const FORGOTTEN = {
+  expired: "What you typed was cleared after two minutes without a key press. Enter it again.",
+  sent: "The page cleared all values when it sent them. To send again, enter them again.",
+};
+
 /** Let the user enter keys and values, add files, and remove both. */
 export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
   const id = useId();
@@ -26,9 +31,9 @@ export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
       <p class="field-hint" id={`${id}-hint`}>
         {hint}
       </p>
-      {values.expired && (
+      {values.forgotten !== "no" && (
         <p class="value-note" role="status">
-          <Icon name="clock" /> What you typed was cleared after two minutes without a key press. Enter it again.
+          <Icon name="clock" /> {FORGOTTEN[values.forgotten]}
         </p>
       )}
       <ul class="value-rows">

@@ -95,7 +95,8 @@ function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
 }
 
-const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
+// With "no-referrer", Firefox would say `Origin: null` (Fetch, "append a request Origin header"), which is nobody.
+const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "same-origin" };
 
 /** A 4-byte big-endian length, the JSON object with `sources`, then the bytes of all sources in their order. */
 function framed(request: object, parts: Part[]): Uint8Array<ArrayBuffer> {

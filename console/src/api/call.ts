@@ -1,8 +1,20 @@
-/** Calls of `monoctl console`. The session is kept in this module's memory alone: nothing is stored, nothing is logged. */
+/** Calls of `monoctl console`. The session and its keys are kept in this module's memory alone: nothing is stored, nothing is logged.
+ *
+ * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
+ */
 
+import { badLink, gone, notProven } from "./failures";
+import { closed, hasEnded, onEnded, opened, seen, silent, unproven } from "./ended";
+import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
 import type { Failure, Live, Session, Source } from "./types";
 
 let session = "";
+let channel: Channel | null = null;
+
+onEnded(() => {
+  session = "";
+  channel = null;
+});
 
 /** `monoctl` refused, or could not be reached. */
 export class Refused extends Error {
@@ -11,42 +23,127 @@ export class Refused extends Error {
   }
 }
 
-/** The bytes of one source of a framed body. They are overwritten once they are sent. */
+/** The bytes of one source of a framed body. They are overwritten once they are sealed. */
 export interface Part {
   source: Omit<Source, "size">;
   bytes: Uint8Array;
 }
 
-/** Take the one-time token from the fragment, remove it from the address, and begin a session with it. */
+/** Take the one-time token from the fragment, remove it from the address, and begin a session with it. The token itself is sent nowhere. */
 export async function begin(): Promise<Session> {
   const token = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
-  const begun = await post<Session>("begin", { token });
+  const beginning = await beginningOf(token);
+  if (beginning === null) throw new Refused(badLink());
+  const asked = await ask("begin", "application/json", encoded(JSON.stringify({ token: beginning.name })));
+  const body = await bodyOf(asked.response);
+  if (!(await isProven(asked, body, beginning.isProven))) throw new Refused(badLink());
+  const { key, ...begun } = answered<Session & { key: string }>(asked.response, body);
+  channel = await beginning.begun(key);
   session = begun.session;
   return begun;
 }
 
 /** Call an operation that takes no value. */
 export function call<T>(operation: string, request: object = {}, signal?: AbortSignal): Promise<T> {
-  return post<T>(operation, request, undefined, signal);
+  return post<T>(operation, encoded(JSON.stringify(request)), signal);
 }
 
 /** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call. */
 export async function callWithValues<T>(operation: string, request: object, parts: Part[]): Promise<T> {
   const body = framed(request, parts);
-  try {
-    return await post<T>(operation, request, body);
-  } finally {
-    body.fill(0);
-    for (const part of parts) part.bytes.fill(0);
-  }
+  for (const part of parts) part.bytes.fill(0);
+  return post<T>(operation, body);
 }
 
 /** Yield what the live stream says, until it ends. */
 export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
-  const response = await fetch("/api/live", { method: "POST", headers: headers("application/json"), body: "{}", signal, ...ALONE });
-  if (!response.ok || response.body === null) throw new Refused(await failureOf(response));
-  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  const { asked, check } = await send("live", encoded("{}"), signal);
+  // The stream is proven by its head: nobody else can go on with this connection.
+  const body = asked.response.ok ? NOTHING : await bodyOf(asked.response);
+  if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
+  if (!asked.response.ok || asked.response.body === null) return answered(asked.response, body);
+  opened();
+  try {
+    yield* linesOf(asked.response.body);
+  } finally {
+    closed();
+  }
+}
+
+const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
+const NOTHING: Bytes = new Uint8Array();
+
+interface Asked {
+  operation: string;
+  nonce: Bytes;
+  response: Response;
+}
+
+async function post<T>(operation: string, request: Bytes, signal?: AbortSignal): Promise<T> {
+  const { asked, check } = await send(operation, request, signal);
+  const body = await bodyOf(asked.response);
+  if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
+  return answered<T>(asked.response, body);
+}
+
+/** Seal a request, overwrite it, and send it. */
+async function send(operation: string, request: Bytes, signal?: AbortSignal): Promise<{ asked: Asked; check: Check }> {
+  const now = channel;
+  let sealed: Bytes | undefined;
+  try {
+    sealed = await now?.seal(operation, request);
+  } finally {
+    request.fill(0);
+  }
+  if (now === null || sealed === undefined || hasEnded()) throw new Refused(gone());
+  return { asked: await ask(operation, "application/octet-stream", sealed, signal), check: now.isProven };
+}
+
+async function ask(operation: string, type: string, body: Bytes, signal?: AbortSignal): Promise<Asked> {
+  const nonce = newNonce();
+  const headers: Record<string, string> = { "Content-Type": type, "Console-Nonce": textOf(nonce) };
+  if (session) headers.Authorization = `Bearer ${session}`;
+  const response = await orGone(fetch(`/api/${operation}`, { method: "POST", headers, body, signal: signal ?? null, ...ALONE }));
+  return { operation, nonce, response };
+}
+
+async function bodyOf(response: Response): Promise<Bytes> {
+  return new Uint8Array(await orGone(response.arrayBuffer()));
+}
+
+async function orGone<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    silent();
+    throw new Refused(gone());
+  }
+}
+
+async function isProven({ operation, nonce, response }: Asked, body: Bytes, check: Check): Promise<boolean> {
+  const proof = response.headers.get("Console-Proof") ?? "";
+  if (!(await check(operation, nonce, response.status, body, proof))) return false;
+  seen();
+  return true;
+}
+
+/** What an answer without proof means. Nothing of it is shown. */
+function unknown(response: Response): Failure {
+  unproven();
+  return hasEnded() ? gone() : notProven(response.status);
+}
+
+/** Read a proven answer; throws the refusal that it is. */
+function answered<T>(response: Response, body: Bytes): T {
+  const document = JSON.parse(new TextDecoder().decode(body)) as T & { error: Failure };
+  if (!response.ok) throw new Refused(document.error);
+  return document;
+}
+
+async function* linesOf(stream: ReadableStream<Bytes>): AsyncGenerator<Live> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let begun = "";
   for (;;) {
     const { done, value } = await reader.read();
@@ -57,12 +154,10 @@ export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
   }
 }
 
-const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
-
 /** A 4-byte big-endian length, the JSON object with `sources`, then the bytes of all sources in their order. */
-function framed(request: object, parts: Part[]): Uint8Array<ArrayBuffer> {
+function framed(request: object, parts: Part[]): Bytes {
   const sources: Source[] = parts.map(({ source, bytes }) => ({ ...source, size: bytes.length }));
-  const head = new TextEncoder().encode(JSON.stringify({ ...request, sources }));
+  const head = encoded(JSON.stringify({ ...request, sources }));
   const body = new Uint8Array(4 + head.length + parts.reduce((sum, part) => sum + part.bytes.length, 0));
   new DataView(body.buffer).setUint32(0, head.length);
   body.set(head, 4);
@@ -72,42 +167,4 @@ function framed(request: object, parts: Part[]): Uint8Array<ArrayBuffer> {
     at += bytes.length;
   }
   return body;
-}
-
-function headers(type: string): Record<string, string> {
-  return session ? { "Content-Type": type, Authorization: `Bearer ${session}` } : { "Content-Type": type };
-}
-
-async function post<T>(operation: string, request: object, body?: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<T> {
-  const type = body === undefined ? "application/json" : "application/octet-stream";
-  let response: Response;
-  try {
-    response = await fetch(`/api/${operation}`, { method: "POST", headers: headers(type), body: body ?? JSON.stringify(request), signal: signal ?? null, ...ALONE });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Refused(gone());
-  }
-  if (!response.ok) throw new Refused(await failureOf(response));
-  return (await response.json()) as T;
-}
-
-async function failureOf(response: Response): Promise<Failure> {
-  try {
-    return ((await response.json()) as { error: Failure }).error;
-  } catch {
-    return { ...gone(), message: `monoctl answered ${response.status} without a reason.` };
-  }
-}
-
-function gone(): Failure {
-  return {
-    code: "CONSOLE_GONE",
-    exit_code: 7,
-    message: "monoctl console does not answer: it has ended.",
-    fix: "Run `monoctl console` again. If you were sending something, look at the secret first: it may or may not be written.",
-    by_m8: false,
-    reason: "",
-    retry_after_s: null,
-    uri: "",
-  };
 }

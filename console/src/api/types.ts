@@ -1,6 +1,7 @@
 /** What the page and `monoctl console` say to each other. Documents have the names of `monoctl … -o json`.
  *
  * `POST /api/<operation>` with a JSON object. Operations that take values (`ValueOperation`) have a framed body: see `call.ts`.
+ * Every body but that of `begin` is sealed, and every answer is proven: see `sealed.ts`.
  */
 
 /** A refusal, as `monoctl -o json` prints it. `code` and `exit_code` are those of docs/reference/errors.md. */
@@ -30,7 +31,8 @@ export interface Proof {
 
 // --- the session ---
 
-/** `begin` {token}: the one call without a session. A token works once. */
+/** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
+ * works once. The answer has `key`, too, which call.ts keeps for itself. */
 export interface Session {
   session: string;
   me: Me;

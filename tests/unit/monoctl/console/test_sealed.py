@@ -1,4 +1,4 @@
-"""What a page sends opens at its own console once, and nowhere else; what a console answers is believed by its page alone."""
+"""What a page sends opens at its own console, once; what a console answers is believed by its page alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The page's sealed.ts and monoctl's sealed.py agree: Node, whose WebCrypto is that of browsers, runs the one against the other."""
+"""The page's sealed.ts and monoctl's sealed.py agree: Node, whose WebCrypto is that of browsers, runs both together."""
 
 from __future__ import annotations
 

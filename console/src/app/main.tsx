@@ -1,37 +1,33 @@
 /** The start: take the token, begin the session, show the console. */
 
 import { render } from "preact";
-import { useEffect, useState } from "preact/hooks";
 import { begin, Refused } from "../api/call";
-import type { Failure, Me } from "../api/types";
-import { follow, here, onGone } from "./navigation";
-import { VIEWS } from "./views";
-
-function Console({ me }: { me: Me }) {
-  const [place, setPlace] = useState(here());
-  useEffect(() => onGone(() => setPlace(here())), []);
-  const view = VIEWS.find((one) => one.id === place.view);
-  return <main>{view === undefined ? <p>{me.subject} at {me.server}</p> : <view.component place={place} />}</main>;
-}
-
-function NotBegun({ failure }: { failure: Failure }) {
-  return (
-    <main>
-      <h1>{failure.message}</h1>
-      <p>{failure.fix}</p>
-    </main>
-  );
-}
+import type { Failure } from "../api/types";
+import { Layout } from "./layout";
+import { follow as followLive } from "./live";
+import { away, me } from "./me";
+import { follow } from "./navigation";
+import { NotBegun } from "./not_begun";
 
 async function start(root: Element): Promise<void> {
+  const withToken = location.hash.length > 1;
   follow();
   try {
-    const { me } = await begin();
-    render(<Console me={me} />, root);
+    const begun = await begin();
+    me.set(begun.me);
+    away.set(begun.me.away);
+    render(<Layout />, root);
+    void followLive();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    render(<NotBegun failure={error.failure} />, root);
+    render(<NotBegun why={whyOf(error.failure, withToken)} failure={error.failure} />, root);
   }
+}
+
+/** Without a token the page was reloaded: the address lost it at the first load. */
+function whyOf(failure: Failure, withToken: boolean): "gone" | "used" | "reloaded" {
+  if (failure.code === "CONSOLE_GONE") return "gone";
+  return withToken ? "used" : "reloaded";
 }
 
 const root = document.getElementById("console");

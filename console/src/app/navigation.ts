@@ -1,28 +1,51 @@
 /** Where the user is. The address never changes, so the browser's history learns no URI; Back and Forward work. */
 
-/** A view and what it shows, e.g. {view: "secret", uri: "vault://app/db"}. `form` opens a form over it. */
+import type { SecretsRequest } from "../api/types";
+
+/** A view and what it shows, e.g. {view: "secret", uri: "vault://app/db"}. */
 export interface Place {
   view: string;
   uri?: string;
   store?: string;
   requestId?: string;
-  search?: string;
+  /** With "secrets": which are shown, e.g. {state: "drifted"} or {search: "db"}. */
+  secrets?: SecretsRequest;
 }
 
-const places: Place[] = [{ view: "secrets" }];
+interface Visited {
+  place: Place;
+  /** What had the focus when the user left: the text of its `data-at`. */
+  focus: string;
+  scrolled: number;
+}
+
+const visited: Visited[] = [{ place: { view: "secrets" }, focus: "", scrolled: 0 }];
 let current = 0;
 const listeners = new Set<() => void>();
 
 /** Return where the user is. */
 export function here(): Place {
-  return places[current] ?? { view: "secrets" };
+  return visited[current]?.place ?? { view: "secrets" };
+}
+
+/** Return what had the focus when the user was last here, and how far the page was scrolled; "" and 0 for the first time. */
+export function remembered(): { focus: string; scrolled: number } {
+  return { focus: visited[current]?.focus ?? "", scrolled: visited[current]?.scrolled ?? 0 };
 }
 
 /** Go to a place. */
 export function go(place: Place): void {
-  places.splice(current + 1, Infinity, place);
+  leave();
+  visited.splice(current + 1, Infinity, { place, focus: "", scrolled: 0 });
   current += 1;
   history.pushState(current, "");
+  tell();
+}
+
+/** Say that the user is at the same place with other filters: Back leaves it with one step. */
+export function amend(place: Place): void {
+  const now = visited[current];
+  if (now !== undefined) now.place = place;
   tell();
 }
 
@@ -34,13 +57,23 @@ export function onGone(listener: () => void): () => void {
 
 /** Follow the browser's Back and Forward. Call it once. */
 export function follow(): void {
+  history.scrollRestoration = "manual";
   history.replaceState(current, "");
   addEventListener("popstate", (event) => {
-    if (typeof event.state === "number" && event.state < places.length) current = event.state;
+    leave();
+    if (typeof event.state === "number" && event.state < visited.length) current = event.state;
     tell();
   });
 }
 
+function leave(): void {
+  const now = visited[current];
+  if (now === undefined) return;
+  const focused = document.activeElement;
+  now.focus = (focused instanceof HTMLElement && focused.dataset["at"]) || "";
+  now.scrolled = scrollY;
+}
+
 function tell(): void {
-  for (const listener of listeners) listener();
+  for (const listener of [...listeners]) listener();
 }

@@ -1,0 +1,61 @@
+/** Shows the form that is open, and asks before something unsent is left. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { FORMS } from "../forms/registry";
+import { Button, Dialog, Panel } from "../parts";
+import { useCell } from "./cell";
+import { type Opened, opened } from "./forms";
+import { onGone } from "./navigation";
+
+export function FormHost() {
+  const now = useCell(opened);
+  return now === null ? null : <Shown key={now.id} now={now} />;
+}
+
+function Shown({ now }: { now: Opened }) {
+  const unsent = useRef<string | null>(null);
+  const [asking, setAsking] = useState(false);
+  const form = FORMS[now.name];
+  const end = () => opened.set(null);
+  const close = () => {
+    if (unsent.current === null) end();
+    else setAsking(true);
+  };
+  useEffect(() => onGone(close), []);
+  useEffect(() => {
+    const leaving = (event: BeforeUnloadEvent) => {
+      if (unsent.current !== null) event.preventDefault();
+    };
+    addEventListener("beforeunload", leaving);
+    return () => removeEventListener("beforeunload", leaving);
+  }, []);
+  if (form === undefined)
+    return (
+      <Dialog title="Not here yet" onClose={end} actions={<Button onClick={end}>Close</Button>}>
+        <p>This page cannot do that. In a terminal, monoctl can.</p>
+      </Dialog>
+    );
+  const Frame = form.as === "dialog" ? Dialog : Panel;
+  return (
+    <Frame title={form.title(now.start)} onClose={close}>
+      <form.component start={now.start} close={close} setUnsent={(what) => (unsent.current = what)} />
+      {asking && (
+        <Dialog
+          title="Leave without sending?"
+          role="alertdialog"
+          onClose={() => setAsking(false)}
+          actions={
+            <>
+              <Button onClick={() => setAsking(false)}>Go on with the form</Button>
+              <Button kind="danger" onClick={end}>
+                Leave
+              </Button>
+            </>
+          }
+        >
+          <p>{unsent.current} Nobody else has it: it is gone when you leave.</p>
+        </Dialog>
+      )}
+    </Frame>
+  );
+}

@@ -1,0 +1,85 @@
+/** The search field at the top: it shows the secrets that match. "/" goes there. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../parts/Icon";
+import { cell, useCell } from "./cell";
+import { amend, go, here, onGone } from "./navigation";
+
+/** Whether the key "/" goes to the search field. Users who dictate can turn it off. */
+export const slashSearches = cell(true);
+
+/** Milliseconds after the last key before the search begins. */
+const PAUSE = 150;
+
+function searched(): string {
+  const place = here();
+  return place.view === "secrets" ? (place.secrets?.search ?? "") : "";
+}
+
+export function Search() {
+  const input = useRef<HTMLInputElement>(null);
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [text, setText] = useState(searched());
+  useEffect(() => onGone(() => document.activeElement !== input.current && setText(searched())), []);
+  useSlash(() => {
+    input.current?.focus();
+    input.current?.select();
+  });
+  const search = (words: string) => {
+    const { search: before, page: _page, ...others } = here().view === "secrets" ? (here().secrets ?? {}) : {};
+    if (words === (before ?? "")) return;
+    const secrets = words === "" ? others : { ...others, search: words };
+    if (here().view === "secrets") amend({ view: "secrets", secrets });
+    else go({ view: "secrets", secrets });
+    // `go` moves the focus to the heading; whoever is typing stays here.
+    input.current?.focus();
+  };
+  const typed = (words: string) => {
+    setText(words);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => search(words.trim()), PAUSE);
+  };
+  const slash = useCell(slashSearches);
+  return (
+    <div class="search" role="search">
+      <Icon name="search" />
+      <input
+        ref={input}
+        type="search"
+        aria-label="Search secrets"
+        placeholder="Search secrets"
+        title="Words of the URI, a label, who put it, a key; or a hash that begins with fp1:"
+        autocomplete="off"
+        autocapitalize="off"
+        spellcheck={false}
+        value={text}
+        onInput={(event) => typed(event.currentTarget.value)}
+        onKeyDown={(event) => {
+          if (event.key === "Enter") {
+            clearTimeout(timer.current);
+            search(text.trim());
+            document.querySelector<HTMLElement>("main .table .link")?.focus();
+          }
+          if (event.key === "Escape") typed("");
+        }}
+      />
+      {slash && text === "" && <kbd aria-hidden="true">/</kbd>}
+    </div>
+  );
+}
+
+/** Call `then` when "/" is pressed outside of fields and dialogs. */
+function useSlash(then: () => void): void {
+  const newest = useRef(then);
+  newest.current = then;
+  useEffect(() => {
+    const pressed = (event: KeyboardEvent) => {
+      if (event.key !== "/" || !slashSearches.get() || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (event.target instanceof Element && event.target.closest("input, textarea, select, dialog") !== null) return;
+      event.preventDefault();
+      newest.current();
+    };
+    addEventListener("keydown", pressed);
+    return () => removeEventListener("keydown", pressed);
+  }, []);
+}

@@ -1,0 +1,74 @@
+/** Why a command cannot be given, in words: what the credential does not allow, and what the store cannot do.
+ *
+ * m8 and the store's reactor decide. This only spares the user a refusal, so what is not known counts as possible.
+ */
+
+import type { FormName } from "../app/forms";
+import type { Me, Reactor, Store } from "../api/types";
+import { isBelow } from "./uris";
+
+/** The rights that each command takes at the secret's place (docs/concepts.md). */
+const RIGHTS: Record<FormName, readonly string[]> = {
+  put: ["put"],
+  generate: ["put"],
+  patch: ["put", "see-hash"],
+  import: ["put", "see-hash"],
+  compare: ["compare"],
+  verify: ["compare"],
+  copy: ["copy", "see-hash"],
+  delete: ["delete"],
+  label: ["put"],
+  expire: ["put"],
+  undelete: ["undelete", "see-hash"],
+  rollback: ["rollback", "see-hash"],
+  pin: [],
+};
+
+/** What a store's reactors must have announced, and what is said if none has. */
+const ABILITIES: Partial<Record<FormName, readonly [(reactor: Reactor) => boolean, string]>> = {
+  patch: [(can) => can.patchable, "cannot change some keys and leave the others. Put the whole secret."],
+  import: [(can) => can.readable, "cannot read what others put into its engine, so nothing can be imported."],
+  copy: [(can) => can.readable && can.copies_to.length > 0, "copies to no other store: its operator has allowed none."],
+  delete: [(can) => can.deletable || can.soft_delete, "deletes nothing."],
+  undelete: [(can) => can.undeletable, "cannot bring back what was deleted."],
+  rollback: [(can) => can.rollbackable, "cannot write an earlier version again."],
+};
+
+/** Say why the credential does not allow a command; "" if it does. */
+export function notAllowed(command: FormName, me: Me): string {
+  if (me.role === "") return "";
+  if (me.role === "administrator" && command !== "pin") return "You are signed in as an administrator. Administrators manage stores; users put secrets.";
+  const missing = RIGHTS[command].filter((right) => !me.rights.includes(right));
+  if (missing.length === 0) return "";
+  const named = missing.map((right) => `“${right}”`).join(" and ");
+  return `Your credential has no right ${named}. Ask whoever gave it to you.`;
+}
+
+/** Say why a store cannot do a command; "" if it can, or if that is not known. */
+export function notAble(command: FormName, store: Store): string {
+  if (store.state !== "active") return `The store ${store.name} is not active. Ask an administrator.`;
+  const ability = ABILITIES[command];
+  const attached = store.reactors.filter((reactor) => reactor.attached);
+  if (ability === undefined || attached.length === 0 || attached.some(ability[0])) return "";
+  return `The store ${store.name} ${ability[1]}`;
+}
+
+/** Say why a store may not answer now; "" if it is ready. It is no reason not to try. */
+export function notReady(store: Store): string {
+  if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: nobody can answer until one is.";
+  if (store.engine === "refused") return "The engine behind this store refuses its reactor.";
+  if (store.engine === "unavailable") return "The engine behind this store does not answer.";
+  return "";
+}
+
+/** Whether any reactor that is attached announced something; null if none is attached. */
+export function announced(store: Store, can: (reactor: Reactor) => boolean): boolean | null {
+  const attached = store.reactors.filter((reactor) => reactor.attached);
+  return attached.length === 0 ? null : attached.some(can);
+}
+
+/** Say that a URI lies outside of what the credential reaches; "" if it does not. */
+export function outside(uri: string, me: Me): string {
+  if (me.prefixes.length === 0 || me.prefixes.some((prefix) => isBelow(uri, prefix))) return "";
+  return `Your credential reaches only what lies below ${me.prefixes.join(", ")}.`;
+}

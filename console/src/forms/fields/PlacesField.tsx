@@ -1,0 +1,155 @@
+/** Where secrets are: a store with its health, and a path with the folders and secrets that are known below it. */
+
+import { useAnswer } from "../../app/answer";
+import { useMe } from "../../app/me";
+import type { FormName } from "../../app/forms";
+import type { SecretsPage, Store } from "../../api/types";
+import { Button, Field, Icon, TextField, Uri } from "../../parts";
+import { notAble, notReady, outside } from "../able";
+import { completions, folderOf, uriOf } from "../uris";
+import type { Place, Places } from "./usePlaces";
+
+interface PlacesFieldProps {
+  places: Places;
+  stores: readonly Store[];
+  command: FormName;
+  /** Whether problems are shown: after the first try to send. */
+  shown: boolean;
+  /** Whether there may be several. */
+  several?: boolean;
+  legend?: string;
+  pathHint?: string;
+}
+
+/** One place, or a list of them that can grow. */
+export function PlacesField(props: PlacesFieldProps) {
+  const { places, several = false, legend = "Secret" } = props;
+  const fixed = places.list.filter((place) => place.fixed);
+  return (
+    <fieldset class="form-group places">
+      <legend>{several && places.list.length > 1 ? `${legend}s (${places.list.length})` : legend}</legend>
+      {fixed.length > 0 && <Fixed {...props} list={fixed} />}
+      {places.list
+        .filter((place) => !place.fixed)
+        .map((place) => (
+          <PlaceField key={place.id} {...props} place={place} />
+        ))}
+      {several && (
+        <Button small icon="plus" onClick={places.add}>
+          {fixed.length > 0 ? "Another secret" : "Another place"}
+        </Button>
+      )}
+      {places.list.length === 0 && <p class="field-hint">No secret is chosen.</p>}
+    </fieldset>
+  );
+}
+
+/** Those of a selection: they can be removed. */
+function Fixed({ places, list, stores, command }: PlacesFieldProps & { list: readonly Place[] }) {
+  return (
+    <ul class="fixed-places">
+      {list.map((place) => {
+        const uri = uriOf(place);
+        const store = stores.find((one) => one.name === place.store);
+        const why = store === undefined ? "" : notAble(command, store);
+        return (
+          <li key={place.id}>
+            <Uri uri={uri} still />
+            {why !== "" && <span class="place-why">{why}</span>}
+            {list.length > 1 && <Button kind="quiet" small icon="x" label={`Leave out ${uri}`} onClick={() => places.remove(place.id)} />}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesFieldProps & { place: Place }) {
+  const who = useMe();
+  const name = places.storeOf(place);
+  const store = stores.find((one) => one.name === name);
+  const problem = places.problems.get(place.id) ?? "";
+  const beyond = problem === "" ? outside(uriOf({ store: name, path: place.path }), who) : "";
+  const known = useKnown(name, place.path);
+  return (
+    <div class="place">
+      <div class="place-row">
+        <StoreSelect name={name} stores={stores} command={command} choose={(chosen) => places.change(place.id, { store: chosen })} wrong={shown && name === ""} />
+        <TextField
+          label="Path"
+          mono
+          placeholder="app/db"
+          hint={pathHint}
+          value={place.path}
+          choices={known}
+          error={shown || problem.includes("twice") ? problem : ""}
+          onInput={(path) => places.change(place.id, typed(path, stores))}
+        />
+        {places.list.length > 1 && <Button kind="quiet" icon="x" label="Remove this place" onClick={() => places.remove(place.id)} />}
+      </div>
+      {store !== undefined && <StoreNote store={store} command={command} />}
+      {beyond !== "" && <Warning text={beyond} />}
+    </div>
+  );
+}
+
+/** What a typed or pasted path changes: a whole URI chooses the store, too. */
+function typed(path: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+  const at = path.indexOf("://");
+  const store = path.slice(0, Math.max(at, 0));
+  return at > 0 && stores.some((one) => one.name === store) ? { store, path: path.slice(at + 3) } : { path };
+}
+
+/** Choose a store. Each says in words how it is. */
+export function StoreSelect({ name, stores, command, choose, wrong, label = "Store" }: { name: string; stores: readonly Store[]; command: FormName; choose: (name: string) => void; wrong: boolean; label?: string }) {
+  return (
+    <Field label={label} error={wrong ? "Choose a store." : ""}>
+      {(attributes) => (
+        <select {...attributes} class="input select" value={name} onChange={(event) => choose(event.currentTarget.value)}>
+          {!stores.some((store) => store.name === name) && <option value={name}>{name === "" ? "Choose…" : name}</option>}
+          {stores.map((store) => (
+            <option key={store.name} value={store.name} disabled={notAble(command, store) !== ""}>
+              {store.name}
+              {health(store, command)}
+            </option>
+          ))}
+        </select>
+      )}
+    </Field>
+  );
+}
+
+function health(store: Store, command: FormName): string {
+  if (store.state !== "active") return " (not active)";
+  if (notAble(command, store) !== "") return " (cannot do this)";
+  if (!store.reactors.some((reactor) => reactor.attached)) return " (no reactor)";
+  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (engine ${store.engine})`;
+}
+
+function StoreNote({ store, command }: { store: Store; command: FormName }) {
+  const unable = notAble(command, store);
+  const waiting = unable === "" ? notReady(store) : "";
+  return (
+    <>
+      {unable !== "" && <Warning text={unable} />}
+      {waiting !== "" && <Warning text={waiting} />}
+      {store.identity_state === "new" && <p class="place-note">You have not agreed to this store’s identity yet. You will be asked before anything is sent.</p>}
+    </>
+  );
+}
+
+/** A sentence that stops nothing. */
+export function Warning({ text }: { text: string }) {
+  return (
+    <p class="form-warning">
+      <Icon name="alert" /> {text}
+    </p>
+  );
+}
+
+/** Return what a path may go on with, by the secrets that the console knows in that folder. */
+function useKnown(store: string, path: string): string[] {
+  const folder = folderOf(path).replace(/\/$/, "");
+  const { data } = useAnswer<SecretsPage>(store === "" ? null : "secrets", { prefix: `${store}://${folder}`, sort: "uri", page_size: 200 });
+  return completions((data?.secrets ?? []).map(({ uri }) => uri), store, path);
+}

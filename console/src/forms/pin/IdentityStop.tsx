@@ -1,0 +1,80 @@
+/** A full stop: a store shows another identity than the pinned one, or a proof does not verify. Nothing here accepts it. */
+
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
+import type { Failure, Store } from "../../api/types";
+import { Button, Icon } from "../../parts";
+import { Marked } from "./Identity";
+
+interface StopProps {
+  /** The store, if it is known. */
+  store: Store | undefined;
+  /** What monoctl said, if it refused a call. */
+  failure?: Failure | undefined;
+  /** Leave the form. There is no other way on. */
+  leave: () => void;
+}
+
+/** Fill the page with the warning, until the user leaves. */
+export function IdentityStop({ store, failure, leave }: StopProps) {
+  const id = useId();
+  const element = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  const message = failure?.message ?? store?.identity_message ?? "";
+  const fix = failure?.fix ?? store?.identity_fix ?? "";
+  const shown = store !== undefined && store.pinned !== "" && store.pinned !== store.identity ? store : undefined;
+  return (
+    <dialog
+      ref={element}
+      class="stop"
+      role="alertdialog"
+      aria-labelledby={`${id}-title`}
+      aria-describedby={`${id}-text`}
+      onCancel={(event) => {
+        event.preventDefault();
+        leave();
+      }}
+    >
+      <div class="stop-page">
+        <Icon name="shieldOff" />
+        <h2 id={`${id}-title`}>Stop. {store === undefined ? "This store" : `The store “${store.name}”`} is not the one that you trusted.</h2>
+        <div id={`${id}-text`}>
+          <p class="stop-message">{message}</p>
+          <p>
+            <strong>Nothing more is sent to it.</strong> Perhaps its operator set it up anew. Perhaps somebody wants to read what you put. This page cannot tell these apart, and so it cannot go on.
+          </p>
+        </div>
+        {shown !== undefined && <Both pinned={shown.pinned} identity={shown.identity} />}
+        <h3>What to do now</h3>
+        <ol>
+          <li>Ask the store’s operator, by another way than m8: in person or by telephone. Ask which identity is right, and why it changed.</li>
+          <li>Put nothing into this store until you know.</li>
+          <li>If the operator confirms the new identity, change the pin in a terminal, where you type it yourself. {fix}</li>
+        </ol>
+        <div class="form-actions">
+          <Button kind="primary" onClick={leave}>
+            Leave
+          </Button>
+        </div>
+      </div>
+    </dialog>
+  );
+}
+
+function Both({ pinned, identity }: { pinned: string; identity: string }) {
+  return (
+    <dl class="stop-both">
+      <dt>You trusted</dt>
+      <dd>
+        <Marked identity={pinned} other={identity} />
+      </dd>
+      <dt>m8 shows now</dt>
+      <dd>
+        <Marked identity={identity} other={pinned} />
+      </dd>
+    </dl>
+  );
+}

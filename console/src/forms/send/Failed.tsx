@@ -1,0 +1,67 @@
+/** One secret for which it failed: what happened, what to do, and what is not known. */
+
+import type { Failure } from "../../api/types";
+import { go } from "../../app/navigation";
+import { Button, FailureBox, Icon, Uri } from "../../parts";
+
+interface FailedProps {
+  failure: Failure;
+  /** The secret, if the failure does not name it. */
+  uri?: string;
+  /** Of the request; "" if that is not known. */
+  requestId?: string;
+  /** Leave the form. */
+  close: () => void;
+}
+
+/** Show a failure. After OUTCOME_UNKNOWN it says what may have happened, and leads to the request. */
+export function Failed({ failure, uri = "", requestId = "", close }: FailedProps) {
+  const about = failure.uri || uri;
+  const request = requestId || requestIn(failure);
+  const look = () => {
+    close();
+    go(request === "" ? { view: "secret", uri: about } : { view: "upload", requestId: request, uri: about });
+  };
+  if (failure.code === "OUTCOME_UNKNOWN" || failure.code === "CONSOLE_GONE")
+    return (
+      <section class="send-failed">
+        {about !== "" && <Uri uri={about} still />}
+        <div class="box box-warn unknown" role="alert">
+          <Icon name="alert" />
+          <div class="box-text">
+            <p class="box-title">It may or may not have been done.</p>
+            <p>{failure.message}</p>
+            <ul>
+              <li>Either the store did it, and only its receipt did not come back.</li>
+              <li>Or it did nothing. What was there before is then still there.</li>
+            </ul>
+            <p>{failure.fix || "Look at the request before you try again."}</p>
+            {failure.code === "OUTCOME_UNKNOWN" && about !== "" && (
+              <div class="box-actions">
+                <Button small icon="search" onClick={look}>
+                  {request === "" ? "Look at the secret" : "Look at the request"}
+                </Button>
+              </div>
+            )}
+          </div>
+        </div>
+      </section>
+    );
+  return (
+    <section class="send-failed">
+      {about !== "" && <Uri uri={about} still />}
+      <FailureBox failure={failure}>
+        {request !== "" && (
+          <Button small icon="search" onClick={look}>
+            Look at the request
+          </Button>
+        )}
+      </FailureBox>
+    </section>
+  );
+}
+
+/** Find the id of the request in the sentences of a failure, "" if there is none. */
+export function requestIn(failure: Failure): string {
+  return /\b[0-9a-f]{32}\b/.exec(`${failure.message} ${failure.fix}`)?.[0] ?? "";
+}

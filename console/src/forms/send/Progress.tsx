@@ -1,0 +1,52 @@
+/** How far the requests of a form have come: asked, sent, proven. */
+
+import { Icon, Uri } from "../../parts";
+import type { Progress, Stage } from "./useSending";
+
+const ORDER: readonly Stage[] = ["waiting", "asking", "sent", "ended"];
+const WORDS: Readonly<Record<Stage, string>> = {
+  waiting: "waits for its turn",
+  asking: "asks the store for a one-time key",
+  sent: "is sent; the store's receipt is awaited",
+  ended: "has ended; monoctl checks the receipt",
+};
+
+/** What each step is called; commands that seal nothing have other words for the first. */
+const STEPS: readonly (readonly [Stage, string])[] = [
+  ["asking", "asking"],
+  ["sent", "sent"],
+  ["ended", "proven"],
+];
+
+/** Show one row for each secret. It is told to screen readers as it changes. */
+export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progress> }) {
+  return (
+    <ul class="send-rows" role="status" aria-label="Progress">
+      {[...progress].map(([uri, { stage }]) => (
+        <li key={uri} class="send-row">
+          <Uri uri={uri} still />
+          <Steps stage={stage} />
+          <span class="unseen">{WORDS[stage]}</span>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Steps({ stage }: { stage: Stage }) {
+  const at = ORDER.indexOf(stage);
+  return (
+    <ol class="steps" aria-hidden="true">
+      {STEPS.map(([step, title]) => {
+        const order = ORDER.indexOf(step);
+        const look = order < at ? "is-done" : order === at ? "is-now" : "is-next";
+        return (
+          <li key={step} class={`step ${look}`}>
+            {order < at ? <Icon name="check" /> : <span class="step-dot" />}
+            {title}
+          </li>
+        );
+      })}
+    </ol>
+  );
+}

@@ -1,0 +1,91 @@
+/** One call of a form from "asking" to its end: its stages by the live stream, what came of it, and nothing twice. */
+
+import { useRef, useState } from "preact/hooks";
+import { Refused } from "../../api/call";
+import type { Failure, Results, Row } from "../../api/types";
+import { announce } from "../../app/notes";
+import { useLive } from "../../app/live";
+import { Unreadable } from "../values/keeper";
+
+/** How far a request has come. "waiting": monoctl has not asked for it yet. */
+export type Stage = "waiting" | "asking" | "sent" | "ended";
+
+export interface Progress {
+  stage: Stage;
+  /** 32 hex digits; "" until monoctl says it. */
+  requestId: string;
+}
+
+export interface Sending<T> {
+  /** "editing" before and after a try that sent nothing, "sending" while one is under way, "ended" with results. */
+  state: "editing" | "sending" | "ended";
+  /** What is under way, by URI. */
+  progress: ReadonlyMap<string, Progress>;
+  results: readonly Row<T>[];
+  /** Sentences that come with the results. */
+  notes: readonly string[];
+  /** Why the whole call was refused: nothing was done. */
+  failure: Failure | null;
+  /** Send. A second call while one is under way does nothing. */
+  send: (uris: readonly string[], work: () => Promise<Results<T>>) => Promise<void>;
+  /** Go back to the fields. */
+  edit: () => void;
+}
+
+interface State<T> {
+  state: Sending<T>["state"];
+  progress: ReadonlyMap<string, Progress>;
+  results: readonly Row<T>[];
+  notes: readonly string[];
+  failure: Failure | null;
+}
+
+/** Return what one form sends with. */
+export function useSending<T>(): Sending<T> {
+  const [now, setNow] = useState<State<T>>({ state: "editing", progress: new Map(), results: [], notes: [], failure: null });
+  const busy = useRef(false);
+  useLive("progress", (message) =>
+    setNow((before) => (before.state === "sending" && before.progress.has(message.uri) ? { ...before, progress: advanced(before.progress, message) } : before)),
+  );
+  const send: Sending<T>["send"] = async (uris, work) => {
+    if (busy.current) return;
+    busy.current = true;
+    setNow({ state: "sending", progress: new Map(uris.map((uri) => [uri, { stage: "waiting", requestId: "" }])), results: [], notes: [], failure: null });
+    try {
+      const { results, notes } = await work();
+      setNow((before) => ({ ...before, state: "ended", results, notes }));
+      announce(summary(results));
+    } catch (error) {
+      const failure = failureOf(error);
+      setNow((before) => ({ ...before, state: "editing", failure }));
+    } finally {
+      busy.current = false;
+    }
+  };
+  const edit = () => setNow((before) => ({ ...before, state: "editing", failure: null }));
+  return { ...now, send, edit };
+}
+
+const STAGES: Readonly<Record<string, Stage>> = { ASKING: "asking", SENT: "sent", ENDED: "ended" };
+
+function advanced(progress: ReadonlyMap<string, Progress>, message: { uri: string; stage: string; request_id: string }): ReadonlyMap<string, Progress> {
+  const before = progress.get(message.uri);
+  const requestId = message.request_id || (before?.requestId ?? "");
+  return new Map(progress).set(message.uri, { stage: STAGES[message.stage] ?? before?.stage ?? "asking", requestId });
+}
+
+/** What screen readers hear when all is over. */
+export function summary(results: readonly Row<unknown>[]): string {
+  const done = results.filter((row) => "done" in row).length;
+  const failed = results.length - done;
+  if (failed === 0) return done === 1 ? "Done." : `All ${done} are done.`;
+  return done === 0 ? (failed === 1 ? "It failed." : `All ${failed} failed.`) : `${done} done, ${failed} failed.`;
+}
+
+/** Return the failure that an error stands for. Other errors are defects of the page, and go on. */
+export function failureOf(error: unknown): Failure {
+  if (error instanceof Refused) return error.failure;
+  if (error instanceof Unreadable) return { code: "USAGE", exit_code: 2, message: error.message, fix: "Nothing was sent.", by_m8: false, reason: "", retry_after_s: null, uri: "" };
+  throw error;
+}
+

@@ -1,0 +1,62 @@
+/** URIs as forms have them: a store and a path. The rules are those of monoskope.uri; monoctl checks them again. */
+
+import { partsOf } from "../parts";
+
+/** Where a secret is or shall be. */
+export interface Parts {
+  store: string;
+  path: string;
+}
+
+const SEGMENT = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$/;
+
+/** Write a URI. */
+export function uriOf({ store, path }: Parts): string {
+  return `${store}://${path}`;
+}
+
+/** What a path names: one secret, all secrets to be made below it (it ends in "/"), or any prefix, also the whole store. */
+export type Names = "secret" | "folder" | "prefix";
+
+/** Say what is wrong with a path, "" if nothing is. */
+export function pathProblem(path: string, names: Names = "secret"): string {
+  if (names === "prefix" && path === "") return "";
+  if (path === "") return "Name the path, for example app/db.";
+  if (path.includes("://")) return "Choose the store at the left; the path has no “://”.";
+  if (names === "folder" && !path.endsWith("/")) return "With one secret a key, the path ends in “/”.";
+  const segments = (names === "secret" ? path : path.replace(/\/$/, "")).split("/");
+  if (segments.length > 16) return "A path has at most 16 parts.";
+  if (names === "secret" && path.endsWith("/")) return "A secret's path does not end in “/”.";
+  if (segments.some((segment) => segment === "")) return "A part between two “/” is empty.";
+  return segments.every((segment) => SEGMENT.test(segment)) ? "" : "Each part has 1 to 128 of A–Z, a–z, 0–9, “_”, “.” and “-”, and does not begin with “.” or “-”.";
+}
+
+/** Whether `uri` lies at or below a prefix, by whole segments. */
+export function isBelow(uri: string, prefix: string): boolean {
+  const below = prefix.endsWith("/") ? prefix : `${prefix}/`;
+  return uri === prefix || `${uri}/` === below || uri.startsWith(below);
+}
+
+/** The part of a typed path that stands in folders, e.g. "app/" of "app/d". */
+export function folderOf(path: string): string {
+  return path.slice(0, path.lastIndexOf("/") + 1);
+}
+
+/** Return what a typed path may go on with: the next folders, with "/" behind them, and secrets. */
+export function completions(uris: readonly string[], store: string, path: string): string[] {
+  const folder = folderOf(path);
+  const found = new Set<string>();
+  for (const uri of uris) {
+    const known = partsOf(uri);
+    if (known.store !== store || !known.path.startsWith(folder)) continue;
+    const rest = known.path.slice(folder.length);
+    const slash = rest.indexOf("/");
+    found.add(folder + (slash < 0 ? rest : rest.slice(0, slash + 1)));
+  }
+  return [...found].sort();
+}
+
+/** Return the version as its engine shows it and people type it: what stands before its "@". */
+export function shortVersion(version: string): string {
+  return /^([0-9]{1,19}|[0-9A-Za-z-]{32,64})@./.exec(version)?.[1] ?? version;
+}

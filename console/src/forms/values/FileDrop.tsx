@@ -1,0 +1,46 @@
+/** Where files are dropped or chosen. They are not read here: the browser's handle is kept until they are sent. */
+
+import { useEffect, useId, useState } from "preact/hooks";
+
+/** Take files by drag and drop and by the browser's own dialog. */
+export function FileDrop({ take }: { take: (files: Iterable<File>) => void }) {
+  const [over, setOver] = useState(false);
+  const id = useId();
+  useStrayDrops();
+  const drop = (event: DragEvent) => {
+    event.preventDefault();
+    setOver(false);
+    take(event.dataTransfer?.files ?? []);
+  };
+  const chosen = (event: Event) => {
+    const input = event.currentTarget as HTMLInputElement;
+    take([...(input.files ?? [])]);
+    input.value = "";
+  };
+  return (
+    <div class={over ? "file-drop is-over" : "file-drop"} onDragOver={() => setOver(true)} onDragLeave={() => setOver(false)} onDrop={drop}>
+      <input id={id} type="file" multiple class="visually-hidden" onChange={chosen} />
+      <label for={id}>
+        <strong>Drop files here</strong>, or <span class="link">choose files</span>
+      </label>
+      <p class="hint">
+        A <code>.env</code> or <code>.json</code> file becomes many keys; each other file is one key with its exact bytes.
+      </p>
+    </div>
+  );
+}
+
+/** A file that is dropped beside the place for files would replace the page: nothing happens instead. */
+function useStrayDrops(): void {
+  useEffect(() => {
+    const stop = (event: DragEvent) => {
+      if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
+    };
+    addEventListener("dragover", stop);
+    addEventListener("drop", stop);
+    return () => {
+      removeEventListener("dragover", stop);
+      removeEventListener("drop", stop);
+    };
+  }, []);
+}

@@ -1,0 +1,81 @@
+/** Where one value is typed or pasted. The element alone has it: it is hidden but while “Show” is pressed. */
+
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+
+interface ValueFieldProps {
+  id: string;
+  label: string;
+  /** Ids of what describes it, e.g. its problem. */
+  describedBy: string;
+  invalid: boolean;
+  hold: (field: HTMLTextAreaElement) => () => void;
+  touched: () => void;
+}
+
+/** Keeps browsers and password managers away: none of them offers to save or to fill it. There is no `name`. */
+const ALONE = {
+  autocomplete: "off",
+  autocapitalize: "off",
+  autocorrect: "off",
+  spellcheck: false,
+  translate: false,
+  "data-1p-ignore": "",
+  "data-lpignore": "true",
+  "data-bwignore": "",
+  "data-form-type": "other",
+  "data-gramm": "false",
+} as const;
+
+/** A field for one value, of one line or several. It is uncontrolled: Preact never learns what stands in it. */
+export function ValueField({ id, label, describedBy, invalid, hold, touched }: ValueFieldProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  const [shown, setShown] = useState(false);
+  useLayoutEffect(() => (field.current === null ? undefined : hold(field.current)), []);
+  return (
+    <div class="value-field">
+      <textarea
+        ref={field}
+        id={id}
+        rows={1}
+        class={shown ? "value" : "value is-hidden"}
+        aria-label={label}
+        aria-describedby={describedBy}
+        aria-invalid={invalid}
+        placeholder="value"
+        onInput={touched}
+        onKeyDown={(event) => {
+          if (event.key !== "Escape") touched();
+        }}
+        {...ALONE}
+      />
+      <Reveal shown={shown} label={label} set={setShown} />
+    </div>
+  );
+}
+
+/** Shows the value as long as it is pressed, with the mouse, a finger, Space or Enter. */
+function Reveal({ shown, label, set }: { shown: boolean; label: string; set: (shown: boolean) => void }) {
+  const pressed = (event: KeyboardEvent, to: boolean) => {
+    if (event.key !== " " && event.key !== "Enter") return;
+    event.preventDefault();
+    set(to);
+  };
+  const hide = () => set(false);
+  return (
+    <button
+      type="button"
+      class="reveal"
+      aria-pressed={shown}
+      aria-label={`Show ${label} while pressed`}
+      onPointerDown={() => set(true)}
+      onPointerUp={hide}
+      onPointerLeave={hide}
+      onPointerCancel={hide}
+      onBlur={hide}
+      onKeyDown={(event) => pressed(event, true)}
+      onKeyUp={(event) => pressed(event, false)}
+    >
+      {shown ? "Shown" : "Show"}
+    </button>
+  );
+}

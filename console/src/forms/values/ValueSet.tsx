@@ -1,0 +1,181 @@
+/** The keys of a secret with the fields and files that hold their values. */
+
+import { useId } from "preact/hooks";
+import { parsed, EMPTY } from "./problems";
+import { FileDrop } from "./FileDrop";
+import type { Row } from "./keeper";
+import { bytes, looksLikeLines, type Reading } from "./rules";
+import type { Values } from "./useValues";
+import { ValueField } from "./ValueField";
+
+interface ValueSetProps {
+  values: Values;
+  /** What is wrong, by row; shown once the user tried to send. */
+  problems: ReadonlyMap<number, string>;
+  title: string;
+  hint: string;
+}
+
+/** Let the user enter keys and values, add files, and remove both. */
+export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
+  const id = useId();
+  return (
+    <fieldset class="value-set" aria-describedby={`${id}-hint`}>
+      <legend>{title}</legend>
+      <p class="hint" id={`${id}-hint`}>
+        {hint}
+      </p>
+      {values.expired && (
+        <p class="note" role="status">
+          The values were cleared after two minutes without a key press. Enter them again.
+        </p>
+      )}
+      <ul class="value-rows">
+        {values.rows.map((row, index) => (
+          <li key={row.id}>
+            {row.reading === "text" ? (
+              <Typed row={row} number={index + 1} values={values} problem={problems.get(row.id) ?? ""} />
+            ) : (
+              <Dropped row={row} values={values} problem={problems.get(row.id) ?? row.problem} />
+            )}
+          </li>
+        ))}
+      </ul>
+      <button type="button" class="add" onClick={() => values.add()}>
+        Add a key
+      </button>
+      <FileDrop take={values.addFiles} />
+    </fieldset>
+  );
+}
+
+interface RowProps {
+  row: Row;
+  values: Values;
+  problem: string;
+}
+
+function Typed({ row, number, values, problem }: RowProps & { number: number }) {
+  const id = `value-${row.id}`;
+  const named = row.key === "" ? `value ${number}` : `the value of ${row.key}`;
+  return (
+    <div class="value-row" role="group" aria-label={row.key === "" ? `key ${number}` : row.key}>
+      <KeyField row={row} values={values} problem={problem} label={`Key ${number}`} />
+      <ValueField
+        key={values.generation}
+        id={id}
+        label={named}
+        describedBy={`${id}-problem`}
+        invalid={problem === EMPTY}
+        hold={(field) => values.hold(row.id, field)}
+        touched={() => values.touched(row.id)}
+      />
+      <Remove row={row} values={values} what={row.key === "" ? `key ${number}` : row.key} />
+      <Problem id={`${id}-problem`} text={problem} />
+      {problem === EMPTY && (
+        <label class="check">
+          <input type="checkbox" checked={row.empty} onChange={() => values.change(row.id, { empty: !row.empty })} />
+          The value is empty
+        </label>
+      )}
+      <FinalBreak row={row} values={values} />
+    </div>
+  );
+}
+
+function KeyField({ row, values, problem, label }: RowProps & { label: string }) {
+  const pasted = (event: ClipboardEvent) => {
+    const text = event.clipboardData?.getData("text/plain") ?? "";
+    if (!looksLikeLines(text)) return;
+    // Lines of an env file: their values do not belong into the field of a key.
+    event.preventDefault();
+    values.addPasted(text);
+  };
+  return (
+    <input
+      class="key"
+      aria-label={label}
+      aria-describedby={`value-${row.id}-problem`}
+      aria-invalid={problem !== "" && problem !== EMPTY}
+      placeholder="key"
+      autocomplete="off"
+      spellcheck={false}
+      value={row.key}
+      onInput={(event) => values.change(row.id, { key: event.currentTarget.value })}
+      onPaste={row.reading === "text" ? pasted : undefined}
+    />
+  );
+}
+
+const READINGS: readonly [Reading, string][] = [
+  ["file", "one key, exact bytes"],
+  ["env", "KEY=VALUE lines"],
+  ["json", "JSON object"],
+];
+
+function Dropped({ row, values, problem }: RowProps) {
+  return (
+    <div class="value-row is-file" role="group" aria-label={row.name}>
+      <span class="file-name">
+        {row.name} <small>{bytes(row.size)}</small>
+      </span>
+      <label class="reading">
+        <span>Read as</span>
+        <select value={row.reading} onChange={(event) => values.change(row.id, { reading: event.currentTarget.value as Reading })}>
+          {READINGS.map(([reading, title]) => (
+            <option key={reading} value={reading}>
+              {title}
+            </option>
+          ))}
+        </select>
+      </label>
+      <Remove row={row} values={values} what={row.name} />
+      {!parsed(row) && <KeyField row={row} values={values} problem={problem} label={`Key for ${row.name}`} />}
+      <Problem id={`value-${row.id}-problem`} text={problem} />
+      {row.keys !== null && <KeysFound keys={row.keys} />}
+      <FinalBreak row={row} values={values} />
+    </div>
+  );
+}
+
+/** Which keys a file has, and how large their values are. */
+function KeysFound({ keys }: { keys: { key: string; size: number }[] }) {
+  return (
+    <ul class="keys-found" aria-label="Keys that monoctl found">
+      {keys.map(({ key, size }) => (
+        <li key={key}>
+          <code>{key}</code> <small>{bytes(size)}</small>
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function FinalBreak({ row, values }: { row: Row; values: Values }) {
+  if (!row.endsWithBreak || parsed(row)) return null;
+  return (
+    <p class="note">
+      The value ends with a line break, which is part of it.{" "}
+      <label class="check">
+        <input type="checkbox" checked={row.trim} onChange={() => values.change(row.id, { trim: !row.trim })} />
+        Remove it
+      </label>
+    </p>
+  );
+}
+
+function Remove({ row, values, what }: { row: Row; values: Values; what: string }) {
+  return (
+    <button type="button" class="remove" aria-label={`Remove ${what}`} onClick={() => values.remove(row.id)}>
+      ×
+    </button>
+  );
+}
+
+function Problem({ id, text }: { id: string; text: string }) {
+  return (
+    <p class="problem" id={id}>
+      {text}
+    </p>
+  );
+}

@@ -1,0 +1,26 @@
+/** When values are forgotten by themselves: two minutes after the last key press, and when the page is left. */
+
+import { useEffect, useRef } from "preact/hooks";
+
+/** How long typed values stay without a key press, in milliseconds. */
+export const KEPT_MS = 120_000;
+
+/** Call `expired` two minutes after the last call of what is returned, and `left` when the page or the form is left. */
+export function useCare(expired: () => void, left: () => void): () => void {
+  const timer = useRef(0);
+  const latest = useRef({ expired, left });
+  latest.current = { expired, left };
+  useEffect(() => {
+    const leave = () => latest.current.left();
+    addEventListener("pagehide", leave);
+    return () => {
+      removeEventListener("pagehide", leave);
+      clearTimeout(timer.current);
+      leave();
+    };
+  }, []);
+  return () => {
+    clearTimeout(timer.current);
+    timer.current = window.setTimeout(() => latest.current.expired(), KEPT_MS);
+  };
+}

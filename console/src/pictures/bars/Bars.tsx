@@ -1,0 +1,101 @@
+/** Bars over time, stacked by kind: successes upwards, failures downwards, so that they stand out without their colour. */
+
+import { useState } from "preact/hooks";
+import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../kinds";
+import { Pattern } from "./Pattern";
+
+export interface Bar {
+  /** In full, e.g. "26 Nov, 14:00 to 15:00". */
+  title: string;
+  /** Below the axis; "" for none. */
+  tick: string;
+  counts: Counts;
+}
+
+const UP: readonly Kind[] = KINDS.filter((kind) => kind !== "failed");
+const HEIGHT = 190;
+const LEAST = 3;
+
+/** How far up and down the axis goes, and what a pixel is worth. */
+function scaleOf(bars: readonly Bar[]): { up: number; down: number; perOne: number } {
+  const up = roundUp(Math.max(0, ...bars.map((bar) => total(bar.counts) - bar.counts.failed)));
+  const failed = Math.max(0, ...bars.map((bar) => bar.counts.failed));
+  const down = failed === 0 ? 0 : roundUp(failed);
+  return { up, down, perOne: HEIGHT / (up + down) };
+}
+
+/** Say a bar in words: "14:00 to 15:00: 3 written, 1 failed". */
+export function barWords(bar: Bar): string {
+  const said = KINDS.filter((kind) => bar.counts[kind] > 0).map((kind) => `${bar.counts[kind].toLocaleString("en")} ${KIND_WORDS[kind].title.toLowerCase()}`);
+  return `${bar.title}: ${said.join(", ") || "nothing"}`;
+}
+
+/** `name` says what the picture shows. The arrow keys go from bar to bar; what a bar says stands below. */
+export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
+  const [at, setAt] = useState<number | null>(null);
+  const [stop, setStop] = useState(Math.max(0, bars.length - 1));
+  const { up, down, perOne } = scaleOf(bars);
+  const axis = Math.round(up * perOne) + 8;
+  const width = 100 / Math.max(1, bars.length);
+  const shown = at === null ? undefined : bars[at];
+  const tabStop = Math.min(stop, bars.length - 1);
+
+  function onKeyDown(event: KeyboardEvent & { currentTarget: SVGSVGElement }): void {
+    const to = { ArrowLeft: tabStop - 1, ArrowRight: tabStop + 1, Home: 0, End: bars.length - 1 }[event.key];
+    if (to === undefined || to < 0 || to >= bars.length) return;
+    event.preventDefault();
+    setStop(to);
+    event.currentTarget.querySelectorAll<SVGGElement>("[data-bar]")[to]?.focus();
+  }
+
+  return (
+    <figure class="pic-bars">
+      <svg class="pic-bars-drawn" width="100%" height={HEIGHT + 40} role="group" aria-label={name} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}>
+        <Pattern id="pic-stripes" />
+        <line class="pic-grid" x1="0" x2="100%" y1="8" y2="8" />
+        <line class="pic-grid" x1="0" x2="100%" y1={(8 + axis) / 2} y2={(8 + axis) / 2} />
+        {bars.map((bar, index) => (
+          <g
+            key={bar.title}
+            class={index === at ? "pic-bar pic-bar-at" : "pic-bar"}
+            data-bar={index}
+            role="img"
+            aria-label={barWords(bar)}
+            tabIndex={index === tabStop ? 0 : -1}
+            onMouseEnter={() => setAt(index)}
+            onFocus={() => (setAt(index), setStop(index))}
+            onBlur={() => setAt(null)}
+          >
+            <rect class="pic-bar-ground" x={`${index * width}%`} width={`${width}%`} y="0" height={HEIGHT + 16} />
+            <Stack counts={bar.counts} x={index * width + width * 0.14} width={width * 0.72} axis={axis} perOne={perOne} />
+          </g>
+        ))}
+        <line class="pic-axis" x1="0" x2="100%" y1={axis} y2={axis} />
+        <text class="pic-number" x="2" y="20" aria-hidden="true">{up.toLocaleString("en")}</text>
+        {down > 0 && <text class="pic-number pic-number-failed" x="2" y={HEIGHT + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
+        {bars.map((bar, index) => bar.tick !== "" && (
+          <text key={bar.title} class="pic-tick" x={`${(index + 0.5) * width}%`} y={HEIGHT + 34} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
+        ))}
+      </svg>
+      <figcaption class="pic-readout">{shown === undefined ? `${counted(bars.reduce((sum, bar) => sum + total(bar.counts), 0), "request")} ended. Point at a bar, or use the arrow keys.` : barWords(shown)}</figcaption>
+    </figure>
+  );
+}
+
+function Stack({ counts, x, width, axis, perOne }: { counts: Counts; x: number; width: number; axis: number; perOne: number }) {
+  let y = axis;
+  const high = (count: number) => Math.max(LEAST, count * perOne);
+  const failed = counts.failed === 0 ? 0 : high(counts.failed);
+  return (
+    <>
+      {UP.map((kind) => {
+        if (counts[kind] === 0) return null;
+        const height = high(counts[kind]);
+        y -= height;
+        return <rect key={kind} class={`pic-kind-${kind}`} x={`${x}%`} width={`${width}%`} y={y} height={Math.max(1, height - 1)} />;
+      })}
+      {failed > 0 && <rect class="pic-kind-failed" x={`${x}%`} width={`${width}%`} y={axis + 1} height={failed} />}
+      {failed > 0 && <rect class="pic-striped" x={`${x}%`} width={`${width}%`} y={axis + 1} height={failed} fill="url(#pic-stripes)" />}
+    </>
+  );
+}

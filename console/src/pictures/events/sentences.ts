@@ -1,0 +1,123 @@
+/** What each event of the log says, in words. An event of an unknown type is shown as it is. */
+
+import type { Event } from "../../api/types";
+import { reasonWords } from "../kinds";
+
+/** How an event is marked: by colour and by the sign beside it. */
+export type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";
+
+/** The sign of each mood: it says without colour what colour says. */
+export const SIGNS: Record<Mood, string> = { begin: "→", step: "·", good: "✓", bad: "✕", warn: "!", gone: "–", admin: "◆" };
+
+export interface Told {
+  mood: Mood;
+  text: string;
+}
+
+type Teller = (detail: string) => Told;
+
+const told =
+  (mood: Mood, text: string): Teller =>
+  () => ({ mood, text });
+
+const PURPOSES: Record<string, string> = {
+  UPLOAD: "Somebody wants to put this secret",
+  PATCH: "Somebody wants to change some keys of this secret",
+  DELETE: "Somebody wants to delete this secret",
+  UNDELETE: "Somebody wants to bring this secret back",
+  ROLLBACK: "Somebody wants an earlier version of this secret again",
+  GENERATE: "Somebody wants the reactor to make this secret",
+  COMPARE: "Somebody wants to compare a value with this secret",
+  VERIFY: "It was asked whether the engine still holds this secret",
+  IMPORT: "Somebody wants m8 to adopt this secret from the engine",
+  COPY: "Somebody wants to copy this secret to another store",
+  LIST: "Somebody wants to know which names the engine holds here",
+};
+
+function asked(detail: string): Told {
+  const purpose = detail.split(" ", 1)[0] ?? "";
+  const to = / to (\S+)/.exec(detail);
+  return { mood: "begin", text: `${PURPOSES[purpose] ?? `Somebody asks for ${purpose || "something"}`}${purpose === "COPY" && to ? `: ${to[1]}` : ""}` };
+}
+
+function failed(detail: string): Told {
+  const [reason = "", without] = detail.split(",", 2);
+  return { mood: "bad", text: `The request failed: ${reasonWords(reason)}${without === undefined ? "" : " (no reactor signed this)"}` };
+}
+
+const version = (detail: string): string => {
+  const found = /version (.+)$/.exec(detail);
+  return found ? ` as version ${found[1]}` : "";
+};
+
+const named = (detail: string): string => detail.split(",", 1)[0] ?? "";
+
+const TELLERS: Record<string, Teller> = {
+  SecretUploadKeyRequested: asked,
+  SecretUploadKeyProvided: told("step", "A reactor made a one-time key for the request"),
+  SecretUploadRequested: told("step", "The sealed secret was sent to the reactor"),
+  SecretUploadStarted: (detail) => ({ mood: "step", text: `The reactor is about to write: ${detail || "no detail"}` }),
+  SecretUploaded: (detail) =>
+    detail.startsWith("UNCHANGED")
+      ? { mood: "good", text: "The same content was there already; nothing was written" }
+      : { mood: "good", text: `The secret is in the engine${version(detail)}` },
+  SecretDeleted: told("gone", "The secret is no longer in the engine"),
+  SecretCompared: (detail) => ({ mood: "good", text: detail.startsWith("EQUAL") ? "Compared: the values are equal" : "Compared: the values differ" }),
+  SecretVerified: told("good", "Verified: the engine holds what the newest receipt says"),
+  SecretDriftDetected: (detail) => ({
+    mood: "warn",
+    text: detail.startsWith("GONE") ? "Verified: the engine holds nothing here any more" : "Verified: the engine holds something else than the newest receipt says",
+  }),
+  SecretImported: (detail) => ({ mood: "good", text: `What was in the engine has a receipt now${version(detail)}; nothing was written` }),
+  SecretUndeleted: told("good", "The secret that was deleted is in the engine again"),
+  SecretRolledBack: told("good", "The content of an earlier version is in the engine again, as a new version"),
+  SecretCopied: told("good", "The secret was put into another store by this store's reactor"),
+  SecretsListed: (detail) => ({ mood: "good", text: `Names in the engine were listed: ${detail.replace("LISTED, ", "")}` }),
+  SecretUploadFailed: failed,
+  SecretNotesUpdated: (detail) => ({ mood: "good", text: `Notes were edited: ${detail.replace(/^\S+: /, "")}` }),
+  SecretStoreCreated: (detail) => ({ mood: "admin", text: `The store ${named(detail)} was added; it is inactive` }),
+  SecretStoreActivated: (detail) => ({ mood: "admin", text: `The store ${detail} takes requests from now on` }),
+  SecretStoreDeactivated: (detail) => ({ mood: "admin", text: `The store ${detail} takes no requests from now on` }),
+  DefaultSecretStoreSet: (detail) => ({ mood: "admin", text: `The store ${detail} is the default from now on` }),
+  SecretStoreIdentityRotated: (detail) => ({ mood: "admin", text: `The store ${named(detail)} rotated its identity, signed by the old key and the new one` }),
+  SecretStoreIdentityReplaced: (detail) => ({ mood: "warn", text: `The store ${named(detail)} got a new identity without proof: every user compares and pins anew` }),
+  ReactorAttached: (detail) => ({ mood: "admin", text: `A reactor of the store ${detail} connected` }),
+  ReactorDetached: (detail) => ({ mood: "gone", text: `A reactor of the store ${detail} is gone` }),
+  FingerprintKeyAdopted: (detail) => ({ mood: "admin", text: `m8 took the first reactor's fingerprint key: ${detail}` }),
+  FingerprintKeyRotationStarted: (detail) => ({ mood: "admin", text: `Reactors may move to another fingerprint key: ${detail}` }),
+  FingerprintKeyRotationFinished: (detail) => ({ mood: "admin", text: `Only the new fingerprint key is valid from now on: ${detail}` }),
+  TokenIssued: (detail) => ({ mood: "admin", text: `A credential was made: ${detail}` }),
+  TokenRevoked: (detail) => ({ mood: "admin", text: `A credential is no longer valid: ${detail}` }),
+};
+
+/** Say what an event means. */
+export function tell(event: Pick<Event, "type" | "detail">): Told {
+  const teller = Object.hasOwn(TELLERS, event.type) ? TELLERS[event.type] : undefined;
+  return teller ? teller(event.detail) : { mood: "step", text: event.detail || event.type };
+}
+
+/** Whether the event's sentence is this console's, or the type is unknown to it. */
+export function isKnown(type: string): boolean {
+  return Object.hasOwn(TELLERS, type);
+}
+
+/** The types that this console knows, for a filter, in groups. */
+export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[] = [
+  {
+    title: "Ends of requests",
+    types: [
+      "SecretUploaded", "SecretDeleted", "SecretCompared", "SecretVerified", "SecretDriftDetected", "SecretImported",
+      "SecretUndeleted", "SecretRolledBack", "SecretCopied", "SecretsListed", "SecretUploadFailed",
+    ],
+  },
+  { title: "Steps of requests", types: ["SecretUploadKeyRequested", "SecretUploadKeyProvided", "SecretUploadRequested", "SecretUploadStarted"] },
+  { title: "Notes", types: ["SecretNotesUpdated"] },
+  {
+    title: "Administration",
+    types: [
+      "SecretStoreCreated", "SecretStoreActivated", "SecretStoreDeactivated", "DefaultSecretStoreSet", "SecretStoreIdentityRotated",
+      "SecretStoreIdentityReplaced", "ReactorAttached", "ReactorDetached", "FingerprintKeyAdopted", "FingerprintKeyRotationStarted",
+      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked",
+    ],
+  },
+];

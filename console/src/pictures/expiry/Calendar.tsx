@@ -1,0 +1,72 @@
+/** A month as a calendar: each day on which secrets expire is a button with their number. */
+
+import { Button } from "../../parts";
+import { counted } from "../kinds";
+import { dayName, monthAfter, monthName, weeksOf } from "../moments";
+
+const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
+
+export interface CalendarProps {
+  /** "YYYY-MM". */
+  month: string;
+  today: string;
+  /** How many expire on each day. */
+  counts: ReadonlyMap<string, number>;
+  /** The day that is chosen; "" for none. */
+  chosen: string;
+  onChoose: (day: string) => void;
+  onMonth: (month: string) => void;
+}
+
+export function Calendar({ month, today, counts, chosen, onChoose, onMonth }: CalendarProps) {
+  return (
+    <div class="pic-calendar">
+      <div class="pic-calendar-head">
+        <Button small icon="chevronLeft" label={`Back to ${monthName(monthAfter(month, -1))}`} onClick={() => onMonth(monthAfter(month, -1))} />
+        <h2 class="pic-calendar-month" aria-live="polite">{monthName(month)}</h2>
+        <Button small icon="chevronRight" label={`On to ${monthName(monthAfter(month, 1))}`} onClick={() => onMonth(monthAfter(month, 1))} />
+      </div>
+      <table class="pic-days">
+        <caption class="pic-unseen">{`Days of ${monthName(month)} on which secrets expire`}</caption>
+        <thead>
+          <tr>
+            {WEEKDAYS.map((weekday) => (
+              <th key={weekday} scope="col"><abbr title={weekday}>{weekday.slice(0, 2)}</abbr></th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {weeksOf(month).map((week) => (
+            <tr key={week.join()}>
+              {week.map((day, at) => <td key={day || at}>{day !== "" && <Day day={day} today={today} count={counts.get(day) ?? 0} chosen={day === chosen} onChoose={onChoose} />}</td>)}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}
+
+function Day({ day, today, count, chosen, onChoose }: { day: string; today: string; count: number; chosen: boolean; onChoose: (day: string) => void }) {
+  const number = Number(day.slice(8));
+  const classes = ["pic-day", day === today && "pic-day-today", count > 0 && (day < today ? "pic-day-past" : "pic-day-full")].filter(Boolean).join(" ");
+  if (count === 0)
+    return (
+      <span class={classes} aria-current={day === today ? "date" : undefined}>
+        <span class="pic-day-number">{number}</span>
+      </span>
+    );
+  return (
+    <button
+      type="button"
+      class={classes}
+      aria-pressed={chosen}
+      aria-current={day === today ? "date" : undefined}
+      aria-label={`${dayName(day)}: ${counted(count, "secret")} ${day < today ? "expired" : "will expire"}`}
+      onClick={() => onChoose(day)}
+    >
+      <span class="pic-day-number">{number}</span>
+      <span class="pic-day-count">{count.toLocaleString("en")}</span>
+    </button>
+  );
+}

@@ -1,0 +1,36 @@
+/** Stores as lines for the wall: name, health, reactors, open requests, last heard. */
+
+import type { Store } from "../../api/types";
+import { go } from "../../app/navigation";
+import { Badge, Card, Link, Time } from "../../parts";
+import { storeHealth, TONE_ICONS, worstFirst } from "./health";
+
+export function StoreWall({ stores }: { stores: readonly Store[] }) {
+  return (
+    <Card title="Stores and reactors" flush>
+      <table class="table" role="table">
+        <caption class="unseen">Stores, those that need somebody first</caption>
+        <thead role="rowgroup">
+          <tr role="row">
+            {["Store", "Engine", "Reactors", "Open", "Last heard"].map((title) => <th key={title} scope="col" role="columnheader">{title}</th>)}
+          </tr>
+        </thead>
+        <tbody role="rowgroup">
+          {worstFirst(stores).map((store) => {
+            const health = storeHealth(store);
+            const attached = store.reactors.filter((one) => one.attached).length;
+            return (
+              <tr key={store.name} role="row" class={health.tone === "bad" ? "row-bad" : ""}>
+                <td role="cell" class="cell-main"><Link at={`store ${store.name}`} onClick={() => go({ view: "store", store: store.name })}>{store.name}</Link> <span class="pic-quiet">{store.type}</span></td>
+                <td role="cell" data-title="Engine"><Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge></td>
+                <td role="cell" data-title="Reactors">{attached.toLocaleString("en")}</td>
+                <td role="cell" data-title="Open">{store.pending.toLocaleString("en")}</td>
+                <td role="cell" data-title="Last heard"><Time at={store.last_heard_at} quiet /></td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </Card>
+  );
+}

@@ -1,0 +1,89 @@
+/** What ended how over time, who did it, and what has not ended yet. */
+
+import { useState } from "preact/hooks";
+import type { Activity } from "../api/types";
+import { useAnswer } from "../app/answer";
+import { go, type Place } from "../app/navigation";
+import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
+import { Bars } from "../pictures/bars/Bars";
+import { barsOf } from "../pictures/bars/buckets";
+import { BarsTable } from "../pictures/bars/BarsTable";
+import { actorWords } from "../pictures/events/EventRow";
+import { sum, total } from "../pictures/kinds";
+import { Legend } from "../pictures/bars/Legend";
+import { People } from "../pictures/bars/People";
+
+const RANGES = [
+  { days: 1, text: "24 hours" },
+  { days: 7, text: "7 days" },
+  { days: 30, text: "30 days" },
+];
+
+export function ActivityView(_: { place: Place }) {
+  const [days, setDays] = useState(1);
+  const { data, failure, loading, again } = useAnswer<Activity>("activity", { days }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
+  return (
+    <>
+      <PageHead
+        title="Activity"
+        lead="How requests ended, by the events in m8's log. It is m8's word; the page of a request says what is proven."
+        actions={
+          <div class="pic-ranges" role="group" aria-label="Time">
+            {RANGES.map((range) => <Button key={range.days} small pressed={range.days === days} onClick={() => setDays(range.days)}>{range.text}</Button>)}
+          </div>
+        }
+      />
+      {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
+      {loading && <Skeleton lines={8} />}
+      {data !== undefined && <Shown data={data} days={days} />}
+    </>
+  );
+}
+
+function Shown({ data, days }: { data: Activity; days: number }) {
+  const outcomes = sum(data.buckets.map((bucket) => bucket.outcomes));
+  const bars = barsOf(data.buckets);
+  const range = RANGES.find((one) => one.days === days)?.text ?? `${days} days`;
+  return (
+    <>
+      {data.open.length > 0 && <OpenRequests open={data.open} />}
+      <Card title={`The last ${range}`} actions={!data.complete && <Badge tone="warn" icon="info">Older events of this time were not read</Badge>}>
+        {total(outcomes) === 0 ? (
+          <Empty icon="activity" title="No request ended in this time.">What people do appears here as it happens.</Empty>
+        ) : (
+          <>
+            <Bars bars={bars} name={`How requests ended in the last ${range}, as bars over time`} />
+            <Legend outcomes={outcomes} />
+            <BarsTable bars={bars} />
+          </>
+        )}
+      </Card>
+      <Card title="Who did what" flush><People people={data.people} /></Card>
+    </>
+  );
+}
+
+/** A request that is open for longer than this, in milliseconds, is worth a look: m8 ends requests after minutes. */
+const LONG = 10 * 60_000;
+const MOST = 10;
+
+/** Requests that have not ended, the oldest first. */
+export function OpenRequests({ open }: { open: Activity["open"] }) {
+  const now = useNow();
+  const rows = [...open].sort((a, b) => a.since.localeCompare(b.since));
+  return (
+    <Card title={`Open requests: ${open.length.toLocaleString("en")}`} flush>
+      <ul class="pic-open">
+        {rows.slice(0, MOST).map((one) => (
+          <li key={one.request_id}>
+            <Uri uri={one.uri} />
+            <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
+            <span>since <Time at={one.since} quiet /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
+            <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{one.last === "" ? "Open the request" : one.last}</Link>
+          </li>
+        ))}
+      </ul>
+      {rows.length > MOST && <p class="pic-quiet pic-foot">{`And ${(rows.length - MOST).toLocaleString("en")} more, which are newer.`}</p>}
+    </Card>
+  );
+}

@@ -1,0 +1,114 @@
+/** What happens, as it happens, in words: the newest on top. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Event } from "../api/types";
+import { useMe } from "../app/me";
+import { away } from "../app/me";
+import { useCell } from "../app/cell";
+import type { Place } from "../app/navigation";
+import { Badge, Button, Card, ChipMenu, Empty, FailureBox, PageHead, Skeleton, TextField, useNow } from "../parts";
+import { EventRow } from "../pictures/events/EventRow";
+import { type EventFilter, useEventLog } from "../pictures/events/log";
+import { counted } from "../pictures/kinds";
+import { dayOf } from "../pictures/moments";
+import { Rows } from "../pictures/events/Rows";
+import { TYPE_GROUPS } from "../pictures/events/sentences";
+
+/** The height of a row, as style/pictures.css has it: one line, or three on narrow screens. */
+const HEIGHT = 40;
+const NARROW_HEIGHT = 84;
+const NARROW = "(max-width: 52rem)";
+
+const NOTHING: EventFilter = { prefix: "", actor: "" };
+
+/** Return `value` once it has not changed for a moment, so that typing asks once. */
+function useSettled<T>(value: T, ms: number): T {
+  const [settled, setSettled] = useState(value);
+  useEffect(() => {
+    const timer = setTimeout(() => setSettled(value), ms);
+    return () => clearTimeout(timer);
+  }, [value]);
+  return settled;
+}
+
+function useNarrow(): boolean {
+  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+  useEffect(() => {
+    const query = matchMedia(NARROW);
+    const look = () => setNarrow(query.matches);
+    query.addEventListener("change", look);
+    return () => query.removeEventListener("change", look);
+  }, []);
+  return narrow;
+}
+
+/** Whether an event is of a type, or of a group of types; "" is all. */
+function isOf(event: Event, type: string): boolean {
+  if (type === "") return true;
+  return TYPE_GROUPS.find((group) => group.title === type)?.types.includes(event.type) ?? event.type === type;
+}
+
+export function Events({ place }: { place: Place }) {
+  const [filter, setFilter] = useState<EventFilter>({ ...NOTHING, prefix: place.store === undefined ? "" : `${place.store}://` });
+  const [type, setType] = useState("");
+  const [paused, setPaused] = useState(false);
+  const asked = useSettled(filter, 250);
+  const log = useEventLog(asked, paused);
+  const events = type === "" ? log.events : log.events.filter((event) => isOf(event, type));
+  const filtered = type !== "" || filter.prefix !== "" || filter.actor !== "";
+  return (
+    <div class="pic-events-view">
+      <PageHead
+        title="Events"
+        lead="m8's log, the newest on top. It is m8's word; a receipt proves how a request ended."
+        actions={
+          <>
+            <Liveness paused={paused} waiting={log.waiting} />
+            <Button icon={paused ? "activity" : "minus"} pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
+          </>
+        }
+      />
+      {log.failure !== undefined && <FailureBox failure={log.failure} onRetry={log.again} tone="warn" />}
+      <Card flush>
+        <div class="pic-filters" role="search" aria-label="Filter the events">
+          <TextField label="Below a prefix" hideLabel placeholder="store://path" mono type="search" value={filter.prefix} onInput={(prefix) => setFilter({ ...filter, prefix: prefix.trim() })} />
+          <TextField label="By whom" hideLabel placeholder="By whom" type="search" value={filter.actor} choices={actorsOf(log.events)} onInput={(actor) => setFilter({ ...filter, actor: actor.trim() })} />
+          <TypeMenu type={type} onType={setType} />
+          <span class="pic-quiet pic-filters-count" role="status">{paused ? "paused" : counted(events.length, "event")}</span>
+        </div>
+        {log.loading && <Skeleton lines={8} />}
+        {!log.loading && events.length === 0 && (
+          <Empty icon="events" title={filtered ? "No event is like that." : "Nothing has happened yet."}>{filtered ? "Among the newest events. Take a filter away to see more." : "What people and reactors do appears here at once."}</Empty>
+        )}
+        {events.length > 0 && <List events={events} />}
+      </Card>
+    </div>
+  );
+}
+
+function List({ events }: { events: readonly Event[] }) {
+  const today = dayOf(new Date(useNow()));
+  return (
+    <Rows rows={events} height={useNarrow() ? NARROW_HEIGHT : HEIGHT} keyOf={(event) => event.position} name="Events, the newest first">
+      {(event) => <EventRow event={event} today={today} />}
+    </Rows>
+  );
+}
+
+function Liveness({ paused, waiting }: { paused: boolean; waiting: number }) {
+  const why = useCell(away);
+  useMe();
+  if (why !== "") return <Badge tone="bad" icon="alert" title={why}>m8 is away</Badge>;
+  if (paused) return <Badge tone="warn" icon="minus">{`Paused, ${waiting.toLocaleString("en")} waiting`}</Badge>;
+  return <Badge tone="good" icon="dot">Live</Badge>;
+}
+
+function TypeMenu({ type, onType }: { type: string; onType: (type: string) => void }) {
+  const choices = TYPE_GROUPS.flatMap((group) => [{ value: group.title, text: group.title }, ...group.types.map((one) => ({ value: one, text: `\u2003${one}` }))]);
+  return <ChipMenu name="Type" all="All types" value={type} choices={choices} onChange={onType} />;
+}
+
+/** Who caused the newest events, for the choices of a field. */
+function actorsOf(events: readonly Event[]): string[] {
+  return [...new Set(events.slice(0, 500).map((event) => event.actor))].sort().slice(0, 30);
+}

@@ -1,0 +1,125 @@
+/** How everything is, on one screen, to be left open on a wall. Read-only. */
+
+import { useEffect, useState } from "preact/hooks";
+import type { Activity, Me, Status } from "../api/types";
+import { useAnswer } from "../app/answer";
+import { useCell } from "../app/cell";
+import { onLive } from "../app/live";
+import { away } from "../app/me";
+import type { Place } from "../app/navigation";
+import { Banner, Card, FailureBox, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
+import { Bars } from "../pictures/bars/Bars";
+import { barsOf } from "../pictures/bars/buckets";
+import { BarsTable } from "../pictures/bars/BarsTable";
+import { storeHealth } from "../pictures/stores/health";
+import { byKind, counted, sum, total } from "../pictures/kinds";
+import { Legend } from "../pictures/bars/Legend";
+import { People } from "../pictures/bars/People";
+import { StoreWall } from "../pictures/stores/StoreWall";
+import { Tile } from "../pictures/Tile";
+import { OpenRequests } from "./Activity";
+
+/** Reactors' heartbeats are no events: what they say is asked for this often, in milliseconds. */
+const EVERY = 15_000;
+
+/** Since when m8 is away, as far as this page has seen; "" while it answers. */
+function useAwaySince(): string {
+  const why = useCell(away);
+  const [since, setSince] = useState(() => (away.get() === "" ? "" : new Date().toISOString()));
+  useEffect(() => {
+    if (why === "") setSince("");
+    else setSince((before) => before || new Date().toISOString());
+  }, [why]);
+  return since;
+}
+
+export function StatusView(_: { place: Place }) {
+  const status = useAnswer<Status>("status", {}, { when: (message) => message.kind !== "note" && message.kind !== "tick" });
+  const activity = useAnswer<Activity>("activity", { days: 1 }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
+  const since = useAwaySince();
+  const why = useCell(away);
+  const heard = useHeard();
+  useEffect(() => {
+    const timer = setInterval(status.again, EVERY);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <div class="pic-status">
+      <PageHead title="Status" lead={status.data === undefined ? "What m8 says of itself and its stores." : <ServerLine status={status.data} heard={heard} />} />
+      {since !== "" && (
+        <Banner tone="bad" icon="alert"><strong>m8 is away</strong>, seen <Time at={since} quiet />. What is below was true before. {why}</Banner>
+      )}
+      {status.failure !== undefined && since === "" && <FailureBox failure={status.failure} onRetry={status.again} tone={status.data === undefined ? "bad" : "warn"} />}
+      {status.loading && <Skeleton lines={8} />}
+      {status.data !== undefined && <Wall status={status.data} activity={activity.data} stale={since !== ""} />}
+    </div>
+  );
+}
+
+/** When the live stream last said something that is more than "I live". */
+function useHeard(): string {
+  const [heard, setHeard] = useState("");
+  useEffect(() => onLive("event", () => setHeard(new Date().toISOString())), []);
+  return heard;
+}
+
+function ServerLine({ status, heard }: { status: Status; heard: string }) {
+  return (
+    <>
+      <code>{status.server.server}</code>, m8 {status.server.m8_version || "of unknown version"}, {status.head.toLocaleString("en")} events in the log{heard === "" ? "" : <>, the last <Time at={heard} quiet /></>}. Fingerprint key <code>{status.fingerprint_key_id || "none yet"}</code>. All of it is m8's word.
+    </>
+  );
+}
+
+function Wall({ status, activity, stale }: { status: Status; activity: Activity | undefined; stale: boolean }) {
+  const outcomes = sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? []);
+  const bars = barsOf(activity?.buckets ?? []);
+  return (
+    <div class={stale ? "pic-wall pic-wall-stale" : "pic-wall"}>
+      <Tiles status={status} activity={activity} />
+      <div class="pic-wall-two">
+        <StoreWall stores={status.stores} />
+        <Card title="Requests in 24 hours">
+          {total(outcomes) === 0 ? <p class="pic-quiet">No request ended.</p> : <><Bars bars={bars} name="How requests ended in the last 24 hours" /><Legend outcomes={outcomes} /><BarsTable bars={bars} /></>}
+        </Card>
+      </div>
+      <div class="pic-wall-two">
+        {activity !== undefined && activity.open.length > 0 && <OpenRequests open={activity.open} />}
+        <Card title="Who did what in 24 hours" flush><People people={activity?.people ?? []} most={8} /></Card>
+      </div>
+    </div>
+  );
+}
+
+function Tiles({ status, activity }: { status: Status; activity: Activity | undefined }) {
+  const counts = status.counts;
+  const broken = status.stores.filter((store) => storeHealth(store).tone === "bad").length;
+  const failed = byKind(sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? [])).failed;
+  const figure = (name: string): string => (counts[name] ?? 0).toLocaleString("en");
+  const tone = (name: string, bad: Tone): Tone => ((counts[name] ?? 0) > 0 ? bad : "good");
+  return (
+    <div class="pic-tiles">
+      <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken > 0 ? "do not work" : "all that are active work"}</Tile>
+      <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
+      <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
+      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>{`${figure("drifted")} overwrote or drifted`}</Tile>
+      <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>{`${figure("expiring")} within 30 days`}</Tile>
+      <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
+      <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
+      <Until title="Your credential" at={credential(status.server)} never="does not expire" />
+    </div>
+  );
+}
+
+const credential = (server: Me): string => server.expires;
+
+/** How long something is still valid. Red within 3 days, yellow within 14. */
+function Until({ title, at, never }: { title: string; at: string; never: string }) {
+  const now = useNow();
+  const end = Date.parse(at);
+  if (Number.isNaN(end)) return <Tile title={title} figure="–">{never}</Tile>;
+  const days = Math.floor((end - now) / 86_400_000);
+  const tone: Tone = days < 3 ? "bad" : days < 14 ? "warn" : "good";
+  const figure = end < now ? "expired" : days < 3 ? counted(Math.max(0, Math.floor((end - now) / 3_600_000)), "hour") : counted(days, "day");
+  return <Tile title={title} tone={tone} figure={figure}>{end < now ? "since " : "until "}{at.slice(0, 10)}</Tile>;
+}

@@ -18,8 +18,13 @@ DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
 EXECUTED = "MONOSKOPE_EXECUTED"
 """Set in a process that was executed under `execution_environment`."""
 
+EXECUTION = (EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT")
+"""The variables of `execution_environment`."""
+
 INTERRUPTED = 130
 """`ExitCode.INTERRUPTED`, which takes time to import."""
+
+_PR_SET_DUMPABLE = 4
 
 
 def begin() -> None:
@@ -55,6 +60,23 @@ def forbid_core_files() -> None:
     except ImportError:  # not everywhere
         return
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def close_memory() -> None:
+    """Allow no core files, and on Linux no debuggers and no reading of this process's memory by its own user.
+
+    Raises:
+        RefusedError: the kernel does not let this process do so.
+    """
+    forbid_core_files()
+    if not sys.platform.startswith("linux"):
+        return
+    import ctypes  # noqa: PLC0415 - few programs need it
+
+    from monoskope.errors import RefusedError  # noqa: PLC0415 - as above
+
+    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+        raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
 
 
 def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:

@@ -79,6 +79,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
     cls=RootGroup,
     lazy={
         "completion": f"{_HERE}.completion:completion",
+        "console": f"{_HERE}.console:console",
         "forget-store": f"{_HERE}.forget_store:forget_store",
         "help": f"{_HERE}.show_help:show_help",
         "list-upstream": f"{_HERE}.list_upstream:list_upstream",
@@ -87,6 +88,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
     },
     summaries={
         "completion": "Print a completion script for your shell.",
+        "console": "Open a page in your browser that does what the commands do.",
         "forget-store": "Forget the identity that you agreed to for a store.",
         "help": "Show the help of a command.",
         "list-upstream": "List what is in an engine, to find what can be imported.",

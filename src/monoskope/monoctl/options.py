@@ -70,6 +70,11 @@ class CommandSession:
         self.bar = Bar()
         self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
 
+    def settings(self) -> ClientSettings:
+        """Find, read and check the settings. Raises as `load_settings`."""
+        identities = parse_identities(list(self._store_identity)) if self._store_identity else None
+        return load_settings(**self._flags, store_identities=identities)
+
     def run(self, work: Callable[[Client], Awaitable[R]], *, several: bool = False) -> R:
         """Run `work` with a client and return its result.
 
@@ -80,8 +85,7 @@ class CommandSession:
             work: What to do.
             several: Whether it asks m8 for several things at once.
         """
-        identities = parse_identities(list(self._store_identity)) if self._store_identity else None
-        settings = load_settings(**self._flags, store_identities=identities)
+        settings = self.settings()
         if several or not all(server.startswith(HTTPS) for server in settings.servers):
             return self._on_asyncio(settings, work)
         from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded

@@ -34,13 +34,12 @@ class MissingExtraError(UsageError):
 def main() -> NoReturn:
     """Run the command line and exit."""
     from monoskope import shell_completion, start  # noqa: PLC0415
-    from monoskope.reactor.memory import harden  # noqa: PLC0415
 
     if shell_completion.completing("m8"):
         shell_completion.answer(_group, "m8", below="reactor")
         sys.exit(0)
     try:
-        harden.close_memory()
+        start.close_memory()
         start.loaded()
         _group(prog_name="m8 reactor", standalone_mode=True)
     except Error as error:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from typing import Protocol, TypeAlias, TypeGuard
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
 
 from monoskope.http.messages import Accepted, Application, Decision, EndedError, Head, Response, Streamed, Upgrade
-from monoskope.http.server import answers, websocket
+from monoskope.http.server import answers
+from monoskope.http.server.carrier import Carrier as SocketCarrier
 from monoskope.http.server.heads import Framing
-from monoskope.http.server.websocket import ServedSocket, agreed
+
+if TYPE_CHECKING:
+    from monoskope.http.server.websocket import ServedSocket  # needs a package that monoctl does not have
 
 Tell: TypeAlias = Callable[[Exception], None]
 """What hears of a defect of the application."""
 
 
-class Carrier(websocket.Carrier, Protocol):
+class Carrier(SocketCarrier, Protocol):
     """What a request needs of its connection.
 
     Attributes:
@@ -54,6 +57,8 @@ async def serve(carrier: Carrier, application: Application, tell: Tell, head: He
     try:
         decision = await application.accept(head)
         if _is_upgrade(decision):
+            from monoskope.http.server.websocket import agreed  # noqa: PLC0415 - as above
+
             key = agreed(head) if not framing.length and not carrier.is_last else answers.refusal(400)
             del head
             if not isinstance(key, Response):

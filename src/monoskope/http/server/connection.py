@@ -9,7 +9,7 @@ import asyncio
 import enum
 import io
 from dataclasses import dataclass, field
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 from monoskope.http.messages import Application, Response
 from monoskope.http.server import answering, answers, heads, peers
@@ -17,7 +17,9 @@ from monoskope.http.server.answering import Tell
 from monoskope.http.server.heads import Framing
 from monoskope.http.server.limits import MOST_HEAD, Limits
 from monoskope.http.server.outgoing import PORTION, Outgoing
-from monoskope.http.server.websocket import ServedSocket
+
+if TYPE_CHECKING:
+    from monoskope.http.server.websocket import ServedSocket  # needs a package that monoctl does not have
 
 
 class _State(enum.Enum):
@@ -215,6 +217,8 @@ class Connection(Outgoing):
 
     def upgrade(self, most_message: int) -> ServedSocket:
         """Return the WebSocket that has what comes from now on."""
+        from monoskope.http.server.websocket import ServedSocket  # noqa: PLC0415 - as above
+
         self._socket, self._state = ServedSocket(self, most_message, self._limits), _State.SOCKET
         return self._socket
 

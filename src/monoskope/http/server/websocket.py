@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Protocol
 
 from websockets.datastructures import Headers
 from websockets.frames import Frame, Opcode
@@ -14,6 +13,7 @@ from websockets.server import ServerProtocol
 
 from monoskope.http.messages import EndedError, Head, Response
 from monoskope.http.server.answers import refusal
+from monoskope.http.server.carrier import Carrier
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.outgoing import PORTION
 
@@ -30,22 +30,6 @@ _SLICE = 16_384
 _DATA = frozenset({Opcode.TEXT, Opcode.BINARY, Opcode.CONT})
 _NO_LOG = logging.getLogger(__name__)
 _NO_LOG.disabled = True  # it would say what came
-
-
-class Carrier(Protocol):
-    """What a WebSocket needs of its connection."""
-
-    transport: asyncio.Transport
-    is_blocked: bool
-
-    async def writable(self) -> None:
-        """Wait until the peer has read enough, or is gone."""
-
-    def within(self, seconds: float) -> None:
-        """Call `expire` after so many seconds, unless this is called again."""
-
-    def close(self) -> None:
-        """Send what is written, and end."""
 
 
 def agreed(head: Head) -> str | Response:

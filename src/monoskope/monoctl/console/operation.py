@@ -24,7 +24,7 @@ class Operation(Value, frozen=True):
 
 
 class ValueOperation(Value, frozen=True):
-    """One row that takes values, in a framed body (`monoskope.monoctl.console.body`)."""
+    """One row that takes values, in a framed body (`monoskope.monoctl.console.serving.body`)."""
 
     request: type[Request]
     answer: Callable[[Desk, Any, Mapping[str, bytes]], Awaitable[object]]

@@ -82,8 +82,8 @@ def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
         _forget_stdout()
         report(error, as_json=as_json)
         return ExitCode.INTERNAL
-    except Exception as defect:  # noqa: BLE001 - the last resort: a traceback could show a value
-        report(_defect(defect), as_json=as_json)
+    except Exception as error:  # noqa: BLE001 - the last resort: a traceback could show a value
+        report(defect(error), as_json=as_json)
         return ExitCode.INTERNAL
     return code if isinstance(code, int) else ExitCode.OK
 
@@ -109,9 +109,10 @@ def _usage(error: click.ClickException) -> UsageError:
     return UsageError(sentence(error), fix=f"See `{command} --help`.")
 
 
-def _defect(defect: Exception) -> Error:
+def defect(error: Exception) -> Error:
+    """Return what is told of an exception that nobody expected: its type alone, for its text could show a value."""
     return Error(
-        f"a defect in monoctl ({type(defect).__name__}).",
+        f"a defect in monoctl ({type(error).__name__}).",
         fix="Whether anything was written is not known: look with `monoctl get events`, and report the defect.",
         code=Code.INTERNAL,
     )

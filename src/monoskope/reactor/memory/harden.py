@@ -17,7 +17,6 @@ from pathlib import Path
 from monoskope import start
 from monoskope.errors import RefusedError
 
-_PR_SET_DUMPABLE = 4
 _LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4
 _CAP_IPC_LOCK = 14
 
@@ -84,19 +83,6 @@ def lock_memory() -> bool:
     return may_lock() and ctypes.CDLL(None, use_errno=True).mlockall(_LOCK_CURRENT_FUTURE_ON_FAULT) == 0
 
 
-def close_memory() -> None:
-    """Allow no core files and no debuggers: in every command, since all but `--help` read or make a key.
-
-    Raises:
-        RefusedError: the kernel does not let this process do so.
-    """
-    start.forbid_core_files()
-    if not sys.platform.startswith("linux"):
-        return
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
-        raise RefusedError("the kernel does not let this process hide its memory.", fix="Allow prctl(PR_SET_DUMPABLE).")
-
-
 def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, swap: Swap | None = None) -> list[str]:
     """Close the process's memory to others, and return a sentence for each protection that is not possible here.
 
@@ -108,7 +94,7 @@ def harden(*, allow_swap: bool = False, lock: Callable[[], bool] = lock_memory, 
     Raises:
         RefusedError: this process's memory could be swapped out, and that is not allowed.
     """
-    close_memory()
+    start.close_memory()
     if not sys.platform.startswith("linux"):
         return ["not on Linux: memory is not locked, not hidden from debuggers, and not overwritten when freed."]
     missing = []

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from monoskope import start
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.reactor.settings_argument import SETTINGS_PATH, settings_argument, settings_file
@@ -48,9 +49,8 @@ def check(file: Path, reader: Path | None, *, verbose: bool) -> None:
     """
     _need_extras(file)
     from monoskope.reactor import settings  # noqa: PLC0415 - after the check that it can work
-    from monoskope.reactor.memory import harden  # noqa: PLC0415 - after the check that it can work
 
-    harden.close_memory()
+    start.close_memory()
     _rewrite_asserts()
     from monoskope.testing.store_check.suite import Checked  # noqa: PLC0415
 

@@ -1,0 +1,38 @@
+"""`monoctl console`."""
+
+from __future__ import annotations
+
+import click
+
+from monoskope import start
+from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.output import write
+
+
+@click.command(short_help="Open a page in your browser that does what the commands do.")
+@click.option("--no-browser", is_flag=True, help="Print the page's address; open no browser.")
+@click.option("--port", type=click.IntRange(1, 65_535), metavar="N", help="Listen there; by default a free port.")
+@connection_options
+def console(session: CommandSession, *, no_browser: bool, port: int | None) -> None:
+    """Open a page in your browser that does what the commands do: put secrets, compare them, see what m8 knows.
+
+    The page comes from this program, on 127.0.0.1 alone, and only your browser can use it: the link counts once. Values
+    are sealed here, as by the commands. Press Enter for another page. It ends a minute after its last page is closed,
+    and with Ctrl-C.
+    """
+    # First: the token may come from a pipe, which can be read once.
+    start.execute_again()
+    start.close_memory()
+    settings = session.settings()
+    import asyncio  # noqa: PLC0415 - `monoctl --help` needs none of it
+
+    from monoskope.monoctl.console.program import Wishes, run  # noqa: PLC0415 - as above
+
+    def say(text: str) -> None:
+        write.out(text)
+
+    try:
+        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say)))
+    except KeyboardInterrupt:
+        return
+    write.out("The console has ended.")

@@ -1,0 +1,95 @@
+"""Opening the page: the user's browser is shown a one-time link that no other user of the machine can read.
+
+Everybody can read the command line of a process (`ps`), so the address with the token is on none: it stands in a
+file of the user's own, in a folder of the user's own, and that file sends the browser on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import html
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from monoskope import start
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="referrer" content="no-referrer">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'">
+<meta http-equiv="refresh" content="0; url={address}">
+<title>monoctl console</title>
+</head>
+<body></body>
+</html>
+"""
+
+_TEXT_BROWSERS = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
+"""They run no script, and would take the terminal from us."""
+
+
+class Folder:
+    """A folder that the user alone can enter, for the pages that send the browser on."""
+
+    def __init__(self) -> None:
+        self._path = Path(tempfile.mkdtemp(prefix="monoctl-console-"))  # of mode 0700
+        self._made = 0
+
+    def add(self, address: str) -> Path:
+        """Return a new file, of mode 0600, that sends a browser to `address`. The ones before it are removed."""
+        self.clear()
+        self._made += 1
+        file = self._path / f"open-{self._made}.html"
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.write(descriptor, _PAGE.format(address=html.escape(address)).encode())
+        finally:
+            os.close(descriptor)
+        return file
+
+    def clear(self) -> None:
+        """Remove the files: they were used, or count no more."""
+        for file in self._path.glob("*.html"):
+            with contextlib.suppress(OSError):
+                file.unlink()
+
+    def remove(self) -> None:
+        """Remove the folder."""
+        shutil.rmtree(self._path, ignore_errors=True)
+
+
+def show(file: Path, failed: Callable[[], None]) -> None:
+    """Let the user's browser show a file, in a thread, since some browsers return only when they end.
+
+    Args:
+        file: What to show.
+        failed: Called in the event loop if there is no browser that runs the page.
+    """
+    # The settings under which this process was executed again are for its own memory, not for a browser's.
+    for name in start.EXECUTION:
+        os.environ.pop(name, None)
+    loop, uri = asyncio.get_running_loop(), file.as_uri()
+
+    def run() -> None:
+        if not _shown(uri):
+            with contextlib.suppress(RuntimeError):  # the console has ended
+                loop.call_soon_threadsafe(failed)
+
+    threading.Thread(target=run, daemon=True).start()
+
+
+def _shown(uri: str) -> bool:
+    import webbrowser  # noqa: PLC0415 - it looks for browsers when it is loaded
+
+    try:
+        browser = webbrowser.get()
+        return getattr(browser, "basename", "") not in _TEXT_BROWSERS and browser.open(uri)
+    except (webbrowser.Error, OSError):
+        return False

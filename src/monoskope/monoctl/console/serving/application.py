@@ -1,0 +1,221 @@
+"""What the console's server answers: the page, the beginning of a session, the live stream, and operations."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+from monoskope.errors import Code, Error, NotFoundError
+from monoskope.escape import json_text
+from monoskope.http.messages import Accepted, Head, Response, Streamed
+from monoskope.monoctl.console import failure
+from monoskope.monoctl.console.desk import Desk
+from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
+from monoskope.monoctl.console.serving import body, files, guard, headers
+from monoskope.monoctl.console.serving.live import Live
+from monoskope.monoctl.console.serving.sessions import EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.output.report import defect
+from monoskope.value import Value
+
+_STATUS = {
+    Code.USAGE: 400,
+    Code.UNAUTHENTICATED: 403,
+    Code.REFUSED: 403,
+    Code.NOT_FOUND: 404,
+    Code.ALREADY_EXISTS: 409,
+    Code.IDENTITY_CHANGED: 409,
+    Code.CONFLICT: 409,
+    Code.UNAVAILABLE: 503,
+    Code.TIMED_OUT: 504,
+    Code.OUTCOME_UNKNOWN: 504,
+    Code.PROTOCOL: 502,
+    Code.RATE_LIMITED: 429,
+    Code.NOT_TRIED: 409,
+    Code.INTERNAL: 500,
+}
+"""401 is the console's own: the page has no session. That m8 does not know the caller is another matter."""
+
+_LINES = ("Content-Type", "application/x-ndjson")
+BEGUN = "A page has begun. If it was not you who opened it, press Ctrl-C now."
+SECOND = (
+    "A link was used a second time: the session that it began has ended. If you did not use it twice, somebody else has"
+    " read it: press Ctrl-C now."
+)
+
+_OWN = {EndedError: "SESSION_ENDED", LinkError: "LINK_ENDED", UsedError: "LINK_USED"}
+
+
+class Begin(Request, frozen=True):
+    """What `begin` is asked."""
+
+    token: str
+
+
+class Console(Value, frozen=True):
+    """What is served."""
+
+    desk: Desk
+    sessions: Sessions
+    live: Live
+    operations: Mapping[str, Operation | ValueOperation]
+    say: Callable[[str], None]
+    """Says a sentence to the user in the terminal."""
+    began: Callable[[], None]
+    """Called when a page has begun."""
+
+
+class ConsoleApplication:
+    """The console's `monoskope.http.messages.Application`.
+
+    An operation that has begun is finished, also if its page goes: what was sent to be written cannot be taken back.
+
+    Attributes:
+        port: Where its server is bound.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self.port = 0
+        self._files = files.read()
+        self._under_way: set[asyncio.Task[Response]] = set()
+
+    @property
+    def under_way(self) -> int:
+        """How many operations have not ended."""
+        return len(self._under_way)
+
+    async def finish(self, seconds: float) -> None:
+        """Wait until all operations have ended, for so many seconds at most."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
+
+    async def accept(self, head: Head) -> Accepted | Response:
+        """Decide about a request by its head."""
+        if not head.path.startswith(guard.API):
+            refusal = guard.checked_page(head, self.port)
+            return _refused(refusal) if refusal else self._page(head)
+        if refusal := guard.checked_call(head, self.port):
+            return _refused(refusal)
+        name = head.path.removeprefix(guard.API)
+        if name == "begin":
+            return _Call(body.MOST_JSON, self._begin)
+        try:
+            session = self._console.sessions.of(guard.bearer(head))
+        except EndedError as error:
+            return _failed(error)
+        return self._called(name, session, is_framed=head.header("content-type") == guard.FRAMED)
+
+    def _page(self, head: Head) -> Response:
+        found = None if head.query else self._files.get(head.path)
+        return found or _failed(NotFoundError("the console has no such page.", fix="Begin at /."))
+
+    def _called(self, name: str, session: Session, *, is_framed: bool) -> Accepted | Response:
+        if name == "live":
+            return _Call(body.MOST_JSON, lambda _: self._stream(session))
+        operation = self._console.operations.get(name)
+        if operation is None:
+            return _failed(NotFoundError("the console has no such operation.", fix="Load the page anew."))
+        if isinstance(operation, ValueOperation) is not is_framed:
+            return _refused(guard.MISFRAMED)
+        most = body.MOST_BODY if is_framed else body.MOST_JSON
+        return _Call(most, lambda content: self._answer(operation, session, content))
+
+    async def _begin(self, content: bytes) -> Response:
+        console = self._console
+        try:
+            token = console.sessions.begin(body.parsed(Begin, content).token)
+        except UsedError as error:
+            console.say(SECOND)
+            return _failed(error)
+        except Error as error:
+            return _failed(error)
+        console.began()
+        console.say(BEGUN)
+        return await self._finished(_begun(console, token))
+
+    async def _stream(self, session: Session) -> Response | Streamed:
+        if session.has_ended:
+            return _failed(EndedError())
+        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session))
+
+    async def _lines(self, session: Session) -> AsyncIterator[bytes]:
+        sessions, live = self._console.sessions, self._console.live
+        sessions.appear(session)
+        try:
+            async with contextlib.aclosing(live.lines(session.on_end)) as lines:
+                async for line in lines:
+                    yield line
+        finally:
+            sessions.leave(session)
+
+    async def _answer(self, operation: Operation | ValueOperation, session: Session, content: bytes) -> Response:
+        if session.has_ended:
+            return _failed(EndedError())
+        desk = self._console.desk
+        try:
+            if isinstance(operation, ValueOperation):
+                request, values = body.parsed_frame(operation.request, content)
+                work = operation.answer(desk, request, values)
+                del values
+            else:
+                work = operation.answer(desk, body.parsed(operation.request, content))
+        except Error as error:
+            return _failed(error)
+        # An answer can take minutes: nothing here holds what was sent while it does.
+        del content
+        return await self._finished(work)
+
+    async def _finished(self, work: Awaitable[object]) -> Response:
+        task = asyncio.ensure_future(_answered(work))
+        del work
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+
+class _Call:
+    """A call whose body may be read (`http.messages.Accepted`)."""
+
+    def __init__(self, most_body: int, answer: Callable[[bytes], Awaitable[Response | Streamed]]) -> None:
+        self.most_body = most_body
+        self._answer = answer
+
+    async def answer(self, content: bytes) -> Response | Streamed:
+        """Answer, and hold nothing of the body meanwhile."""
+        work = self._answer(content)
+        del content
+        return await work
+
+
+async def _begun(console: Console, token: str) -> object:
+    whoami = console.operations["whoami"]
+    if isinstance(whoami, ValueOperation):
+        raise TypeError("whoami takes no value")
+    return {"session": token, "me": await whoami.answer(console.desk, whoami.request())}
+
+
+async def _answered(work: Awaitable[object]) -> Response:
+    """Whatever comes of an operation is an answer: an exception that nobody takes would be kept, with its frames."""
+    try:
+        document = await work
+    except Error as error:
+        return _failed(error)
+    except Exception as error:  # noqa: BLE001 - a defect of one operation ends nothing else
+        return _failed(defect(error))
+    return _json(200, document)
+
+
+def _refused(refusal: guard.Refusal) -> Response:
+    return _json(refusal.status, {"error": failure.document(refusal.error)})
+
+
+def _failed(error: Error) -> Response:
+    if isinstance(error, EndedError | LinkError | UsedError):
+        return _json(401, {"error": failure.document(error, code=_OWN[type(error)])})
+    return _json(_STATUS[error.code], {"error": failure.document(error)})
+
+
+def _json(status: int, document: object) -> Response:
+    # Texts of others are escaped as `monoctl -o json` escapes them.
+    return Response(status, (headers.JSON, *headers.ALWAYS), json_text(document).encode())

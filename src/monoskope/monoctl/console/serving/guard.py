@@ -1,0 +1,86 @@
+"""Who may ask the console, judged by the head of a request alone.
+
+The page's own server listens on a port that every program and every web page on this machine can reach. So a request
+counts only if its headers say what the page's own requests say; a browser lets no other page say that (Fetch,
+https://fetch.spec.whatwg.org/#origin-header; https://www.w3.org/TR/fetch-metadata/).
+"""
+
+from __future__ import annotations
+
+from monoskope.errors import Error, RefusedError, UsageError
+from monoskope.http.messages import Head
+from monoskope.value import Value
+
+API = "/api/"
+"""How the paths of the operations begin."""
+
+FRAMED = "application/octet-stream"
+"""The type of a body with values."""
+
+_TYPES = frozenset({"application/json", FRAMED})
+_BEARER = "Bearer "
+_RELOAD = "Open the page anew: press Enter in the terminal where `monoctl console` runs."
+
+
+class Refusal(Value, frozen=True):
+    """Why a request is not answered."""
+
+    status: int
+    """As HTTP has it."""
+    error: Error
+    """What is told. It says nothing of what the console knows."""
+
+
+MISFRAMED = Refusal(415, UsageError("this operation takes its body in the other form.", fix=_RELOAD))
+"""What a call is told whose body is framed and must not be, or the other way round."""
+
+
+def checked_page(head: Head, port: int) -> Refusal | None:
+    """Return why a request for a part of the page is refused, None if it is not.
+
+    Everybody may read the page: it holds nothing. But it is never part of another page.
+    """
+    if refusal := _addressed(head, port):
+        return refusal
+    if head.method not in {"GET", "HEAD"}:
+        return _refused(405, "the page is read with GET alone.")
+    if head.path == "/":
+        # Empty where a program asks, or an old browser.
+        if head.header("sec-fetch-dest") not in {"document", "empty", ""}:
+            return _refused(403, "the page is not shown within another page.")
+    elif head.header("sec-fetch-site") not in {"same-origin", "none", ""}:
+        return _refused(403, "the parts of the page are for the page alone.")
+    return None
+
+
+def checked_call(head: Head, port: int) -> Refusal | None:
+    """Return why a call of an operation is refused, None if it is not. Whose session it is comes after this."""
+    if refusal := _addressed(head, port):
+        return refusal
+    if head.method != "POST":
+        return _refused(405, "operations are called with POST alone.")
+    for name, value in (("Origin", f"http://127.0.0.1:{port}"), ("Sec-Fetch-Site", "same-origin")):
+        if head.header(name.lower()) != value:
+            return _refused(403, f"the call does not come from the page of this console ({name}).")
+    if head.query:
+        return Refusal(404, UsageError("an operation has no query.", fix=_RELOAD))
+    if head.header("content-type") not in _TYPES:
+        return Refusal(415, UsageError("the body of a call is JSON, or framed with values.", fix=_RELOAD))
+    return None
+
+
+def bearer(head: Head) -> str:
+    """Return the session that a call names, "" if it names none."""
+    given = head.header("authorization")
+    return given.removeprefix(_BEARER) if given.startswith(_BEARER) else ""
+
+
+def _addressed(head: Head, port: int) -> Refusal | None:
+    """A name that somebody let point to 127.0.0.1 (DNS rebinding) makes a page of theirs same-origin with us."""
+    if head.header("host") != f"127.0.0.1:{port}":
+        return _refused(421, "the console answers to its own address alone (Host).")
+    return None
+
+
+def _refused(status: int, message: str) -> Refusal:
+    return Refusal(status, RefusedError(message, fix=_RELOAD))

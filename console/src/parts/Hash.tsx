@@ -8,6 +8,13 @@ export function shortHash(hash: string): string {
   return digest.length > 10 ? `${digest.slice(0, 8)}…` : digest;
 }
 
+/** The class that gives one of six colours, the same for the same hash. */
+export function hueOf(hash: string): string {
+  const digest = hash.slice(hash.lastIndexOf(":") + 1);
+  const hue = parseInt(digest.slice(15, 17), 16) % 6;
+  return `hue-${Number.isNaN(hue) ? 0 : hue}`;
+}
+
 /** A pattern of 5 × 5 squares, mirrored, made from the hash. It helps to see equal ones; only the whole hash decides. */
 export function Marker({ hash }: { hash: string }) {
   const digest = hash.slice(hash.lastIndexOf(":") + 1);
@@ -19,9 +26,8 @@ export function Marker({ hash }: { hash: string }) {
     squares.push(`M${column} ${row}h1v1h-1z`);
     if (column < 2) squares.push(`M${4 - column} ${row}h1v1h-1z`);
   }
-  const hue = parseInt(digest.slice(15, 17), 16) % 6;
   return (
-    <svg class={`marker marker-${Number.isNaN(hue) ? 0 : hue}`} viewBox="0 0 5 5" aria-hidden="true" focusable="false">
+    <svg class={`marker ${hueOf(hash)}`} viewBox="0 0 5 5" aria-hidden="true" focusable="false">
       <path d={squares.join("")} />
     </svg>
   );
@@ -40,7 +46,7 @@ export function Hash({ hash, whole = false, copy = false }: HashProps) {
   return (
     <span class="hash">
       <Marker hash={hash} />
-      <code title={hash}>{whole ? hash : shortHash(hash)}</code>
+      <code title={hash} class={whole ? "" : "short"}>{whole ? hash : shortHash(hash)}</code>
       {copy && <CopyButton text={hash} what="hash" />}
     </span>
   );

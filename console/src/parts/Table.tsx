@@ -14,8 +14,9 @@ export interface Column<T> {
   cell: (row: T) => ComponentChildren;
   /** By what the table is sorted when the head is used; without it the column cannot be sorted. */
   sort?: string;
-  /** "main" is the first line of a card; "number" stands at the right; "tight" is as narrow as its content. */
-  look?: "main" | "number" | "tight";
+  /** "main" is the first line of a card; "number" stands at the right; "tight" is as narrow as its content; "wide" is left
+   * out where the screen is narrow, because another column says it there. */
+  look?: "main" | "number" | "tight" | "wide";
   /** The head is for screen readers alone. */
   quiet?: boolean;
 }

@@ -12,7 +12,7 @@ export { CopyButton } from "./CopyButton";
 export { Dialog, type DialogProps, Panel } from "./Dialog";
 export { FailureBox } from "./FailureBox";
 export { Checkbox, type Choice, Field, type FieldAttributes, Radios, Select, TextField } from "./Field";
-export { Hash, Marker, shortHash } from "./Hash";
+export { Hash, hueOf, Marker, shortHash } from "./Hash";
 export { Icon, type IconName } from "./Icon";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./Page";
 export { Pages } from "./Pages";

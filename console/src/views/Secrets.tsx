@@ -1,6 +1,126 @@
-import type { Place } from "../app/navigation";
-import { PageHead } from "../parts";
+/** All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen. */
+
+import { useState } from "preact/hooks";
+import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
+import { useAnswer } from "../app/answer";
+import { openForm } from "../app/forms";
+import { useMe } from "../app/me";
+import { amend, type Place } from "../app/navigation";
+import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
+import { Overview } from "../pictures/Overview";
+import { COLUMNS } from "./secrets/columns";
+import { Filters, isFiltered } from "./secrets/filters";
+import { Selection } from "./secrets/selection";
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 export function Secrets({ place }: { place: Place }) {
-  return <PageHead title={place.uri ?? "Secrets"} />;
+  const request: SecretsRequest = place.secrets ?? {};
+  const { data, failure, loading, stale, again } = useAnswer<SecretsPage>("secrets", request);
+  const [chosen, setChosen] = useState(NOTHING);
+  const show = (next: SecretsRequest) => amend({ view: "secrets", secrets: next });
+  // Another question has other pages: it is shown from the first one.
+  const refine = (next: SecretsRequest) => {
+    const { page: _page, ...rest } = next;
+    show(rest);
+  };
+  const hasAny = data !== undefined && (data.total > 0 || isFiltered(request));
+  return (
+    <>
+      <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." />
+      {hasAny && <Overview />}
+      {failure !== undefined && (
+        <div class="above">
+          <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />
+        </div>
+      )}
+      {data !== undefined && data.note !== "" && (
+        <div class="above">
+          <Banner tone="warn" icon="info">
+            {data.note}
+          </Banner>
+        </div>
+      )}
+      {hasAny && <Filters request={request} page={data} onChange={refine} />}
+      <div class="card card-flush">
+        {data !== undefined && !data.complete && <Progress loaded={data.loaded} />}
+        {loading && <Skeleton lines={8} />}
+        {data !== undefined && data.total === 0 && <Nothing request={request} complete={data.complete} onClear={() => show({})} />}
+        {data !== undefined && data.total > 0 && (
+          <>
+            {chosen.size > 0 && <Selection chosen={chosen} onClear={() => setChosen(NOTHING)} />}
+            <Table
+              caption="Secrets"
+              columns={COLUMNS}
+              rows={data.secrets}
+              keyOf={(secret) => secret.uri}
+              sorting={{ by: request.sort ?? "uri", descending: request.descending ?? false }}
+              onSort={({ by, descending }) => refine({ ...request, sort: by as SortField, descending })}
+              chosen={chosen}
+              onChoose={setChosen}
+              stale={stale}
+              toneOf={(secret) => (secret.deleted ? "faint" : "")}
+            />
+            <Pages
+              page={request.page ?? 0}
+              size={request.page_size ?? 50}
+              total={data.total}
+              onPage={(page) => show({ ...request, page })}
+              onSize={(page_size) => refine({ ...request, page_size })}
+            />
+          </>
+        )}
+      </div>
+    </>
+  );
+}
+
+/** The listing is still being read: what is shown is true, but not all. */
+function Progress({ loaded }: { loaded: number }) {
+  return (
+    <div class="progress" role="status">
+      <span class="progress-bar" aria-hidden="true" />
+      <span>Reading what m8 knows: {loaded.toLocaleString("en")} secrets so far. What you see may not be all.</span>
+    </div>
+  );
+}
+
+function Nothing({ request, complete, onClear }: { request: SecretsRequest; complete: boolean; onClear: () => void }) {
+  const who = useMe();
+  if (isFiltered(request))
+    return (
+      <Empty icon="search" title={complete ? "Nothing matches" : "Nothing matches so far"} actions={<Button onClick={onClear}>Remove all filters</Button>}>
+        The search looks for words in URIs, labels, keys and in who put a secret. A text that begins with <code>fp1:</code> is a hash. Deleted secrets are shown only by the filter “Deleted”.
+      </Empty>
+    );
+  if (!complete) return <Skeleton lines={6} />;
+  if (who.role === "administrator")
+    return (
+      <Empty icon="key" title="No secrets yet">
+        Users put secrets; administrators manage stores. What users put will stand here, without values.
+      </Empty>
+    );
+  return (
+    <Empty
+      icon="key"
+      title="Put your first secret"
+      actions={
+        <>
+          <Button kind="primary" icon="plus" onClick={() => openForm("put")}>
+            Put a secret
+          </Button>
+          <Button icon="wand" onClick={() => openForm("generate")}>
+            Have one made
+          </Button>
+        </>
+      }
+    >
+      <p>monoctl seals what you type for the store's reactor, on this machine. m8 carries it and cannot read it. Afterwards you see its hash here.</p>
+      {who.prefixes.length > 0 && (
+        <p>
+          You may work below <code>{who.prefixes.join(", ")}</code>.
+        </p>
+      )}
+    </Empty>
+  );
 }

@@ -1,0 +1,93 @@
+/** The columns of the table of secrets. */
+
+import type { Secret } from "../../api/types";
+import { go } from "../../app/navigation";
+import { shortVersion } from "../../forms/uris";
+import { type Column, Expiry, Hash, Icon, Link, Proven, Status, Time, Uri } from "../../parts";
+
+export const COLUMNS: readonly Column<Secret>[] = [
+  {
+    id: "uri",
+    title: "Secret",
+    sort: "uri",
+    look: "main",
+    cell: (secret) => (
+      <>
+        <Uri uri={secret.uri} />
+        <Labels of={secret.labels} />
+      </>
+    ),
+  },
+  {
+    id: "hash",
+    title: "Hash",
+    cell: (secret) => (
+      <span class="hash-cell">
+        <Hash hash={secret.hash} />
+        <Same secret={secret} />
+      </span>
+    ),
+  },
+  {
+    id: "version",
+    title: "Version",
+    sort: "version",
+    look: "number",
+    cell: (secret) => (secret.upstream_version === "" ? <span class="faint">–</span> : <code title={secret.upstream_version}>{shortVersion(secret.upstream_version)}</code>),
+  },
+  {
+    id: "changed",
+    title: "Changed",
+    sort: "changed",
+    look: "tight",
+    // Where the table is narrow, who it was stands below, and the column beside is not shown.
+    cell: (secret) => (
+      <div>
+        <Time at={secret.uploaded_at} quiet />
+        <span class="by-below">by {secret.subject}</span>
+      </div>
+    ),
+  },
+  { id: "by", title: "By", sort: "by", look: "wide", cell: (secret) => <span class="subject">{secret.subject}</span> },
+  { id: "expires", title: "Expires", sort: "expires", look: "tight", cell: (secret) => <Expiry on={secret.expires_on} /> },
+  {
+    id: "sync",
+    title: "Sync",
+    sort: "sync",
+    look: "tight",
+    cell: (secret) => <Status of={secret.status} />,
+  },
+  { id: "proof", title: "Proof", look: "tight", quiet: true, cell: (secret) => <Proven of={secret} brief /> },
+];
+
+/** Labels as small words. */
+export function Labels({ of }: { of: Record<string, string> }) {
+  const all = Object.entries(of);
+  if (all.length === 0) return null;
+  return (
+    <ul class="labels" aria-label="Labels">
+      {all.map(([name, value]) => (
+        <li class="label" key={name}>
+          {name}
+          {value !== "" && (
+            <>
+              =<b>{value}</b>
+            </>
+          )}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** In how many other places the same value stands, with a link to the picture of them. */
+function Same({ secret }: { secret: Secret }) {
+  if (secret.same_elsewhere === 0) return null;
+  const places = secret.same_elsewhere === 1 ? "1 other place" : `${secret.same_elsewhere} other places`;
+  return (
+    <Link class="same" at={`same ${secret.uri}`} label={`The same value stands in ${places}`} onClick={() => go({ view: "same-values", uri: secret.uri })}>
+      <Icon name="same" />
+      {secret.same_elsewhere}
+    </Link>
+  );
+}

@@ -1,0 +1,76 @@
+/** What became of a request, in one box, and what to do next. */
+
+import type { Upload } from "../../api/types";
+import { openForm } from "../../app/forms";
+import { go } from "../../app/navigation";
+import { reasonWords } from "../../pictures/kinds";
+import { Banner, Button, outcomeWords } from "../../parts";
+
+export function Ending({ upload }: { upload: Upload }) {
+  return (
+    <div class="banners">
+      {upload.is_false && (
+        <Banner tone="bad" icon="shieldOff">
+          <strong>m8 shows a false proof.</strong> {upload.why_not_proven} Do not believe what stands here. Tell the operator of the store, by another way than m8.
+        </Banner>
+      )}
+      <Words upload={upload} />
+    </div>
+  );
+}
+
+function Words({ upload }: { upload: Upload }) {
+  const { state, outcome, reason, proven, why_not_proven } = upload;
+  if (isUnknown(upload)) return <Unknown upload={upload} />;
+  if (state !== "ENDED")
+    return (
+      <Banner tone="info" icon="clock">
+        It is under way. This page follows it.
+      </Banner>
+    );
+  if (outcome === "FAILED")
+    return (
+      <Banner tone="bad" icon="alert">
+        <strong>It failed: {reasonWords(reason)}</strong>
+      </Banner>
+    );
+  if (!proven)
+    return (
+      <Banner tone="warn" icon="shield">
+        <strong>{outcome === "" ? "It ended." : `${outcomeWords(outcome)}.`}</strong> That is m8's word: {why_not_proven}
+      </Banner>
+    );
+  return (
+    <Banner tone="good" icon="shieldCheck">
+      <strong>{outcomeWords(outcome)}.</strong> The receipt of the store's pinned identity proves it.
+    </Banner>
+  );
+}
+
+/** Whether nobody knows if the engine wrote: the reactor says so, or it ended after a write was announced and without a receipt. */
+function isUnknown({ outcome, reason, state, has_receipt, m8_says }: Upload): boolean {
+  if (reason === "OUTCOME_UNKNOWN") return true;
+  return state === "ENDED" && outcome === "" && !has_receipt && m8_says.includes("OUTCOME_UNKNOWN");
+}
+
+function Unknown({ upload }: { upload: Upload }) {
+  return (
+    <Banner tone="warn" icon="alert">
+      <p>
+        <strong>Nobody knows whether it was written.</strong> The reactor lost touch with its engine in the middle. The old content or the new one is there, nothing in between.
+      </p>
+      <p>Before you send it again: compare what you have with what is upstream, or verify the secret. If it is there, you are done.</p>
+      <div class="box-actions">
+        <Button small icon="compare" onClick={() => openForm("compare", { uri: upload.uri })}>
+          Compare
+        </Button>
+        <Button small icon="shieldCheck" onClick={() => openForm("verify", { uris: [upload.uri] })}>
+          Verify
+        </Button>
+        <Button small kind="quiet" onClick={() => go({ view: "secret", uri: upload.uri })}>
+          Look at the secret
+        </Button>
+      </div>
+    </Banner>
+  );
+}

@@ -1,6 +1,6 @@
 /** What this page and the `monoctl` that served it alone can say to each other, whoever takes its port once it has ended.
  *
- * The exact bytes are described in src/monoskope/monoctl/console/sealed.py, which is the other side. All keys are held by
+ * The exact bytes are described in src/monoskope/monoctl/console/serving/sealed.py, which is the other side. All keys are held by
  * the browser and cannot be read back, not even by this page.
  */
 

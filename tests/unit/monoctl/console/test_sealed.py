@@ -7,16 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import Code
-from monoskope.monoctl.console.sealed import (
+from monoskope.monoctl.console.serving.sealed import (
     NUMBER_SIZE,
     OVERHEAD,
     REMEMBERED,
+    Beginning,
     Channel,
     NotThePageError,
     Numbers,
-    name_of,
     nonce_of,
-    prove_begin,
     shown,
 )
 from tests.support.console_page import PageSide, a_token, as_text, derived, proven
@@ -148,11 +147,11 @@ def test_whoever_has_the_token_or_the_key_alone_can_prove_nothing(token: bytes, 
 
 
 def test_begin_names_the_token_and_its_answer_proves_that_the_token_is_known() -> None:
-    assert name_of(TOKEN) == as_text(derived(TOKEN, "name of the token"))
-    assert name_of(TOKEN) != as_text(TOKEN)
+    assert Beginning(TOKEN).name == as_text(derived(TOKEN, "name of the token"))
+    assert Beginning(TOKEN).name != as_text(TOKEN)
     expected = proven(derived(TOKEN, "answer to begin"), "begin", NONCE, 200, BODY)
-    assert prove_begin(TOKEN, NONCE, 200, BODY) == expected
-    assert prove_begin(a_token(), NONCE, 200, BODY) != expected
+    assert Beginning(TOKEN).prove(NONCE, 200, BODY) == expected
+    assert Beginning(a_token()).prove(NONCE, 200, BODY) != expected
 
 
 def test_all_keys_are_different() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.monoctl.console.sealed import Channel, name_of, prove_begin, shown
+from monoskope.monoctl.console.serving.sealed import Beginning, Channel, shown
 from tests.support.console_page import a_token, from_text
 from tests.support.operations import needed, not_here
 
@@ -23,7 +23,7 @@ BODIES = [("put", b""), ("put", b"\0\0\0\2{}" + bytes(range(256))), ("names", "Ã
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     needed("node", "nodejs")
     if not ESBUILD.exists():
-        not_here("the packages of console", "run `npm ci --ignore-scripts` there")
+        not_here("the packages of console are not installed: run `npm ci --ignore-scripts` there")
     made = tmp_path_factory.mktemp("page") / "sealed.mjs"
     source = ROOT / "console" / "src" / "api" / "sealed.ts"
     subprocess.run(
@@ -60,7 +60,10 @@ def answer(proof: str, **changed: Any) -> dict[str, Any]:
 def test_page_and_monoctl_make_the_same_keys_seal_for_one_another_and_believe_one_another(bundle: Path) -> None:
     token, key = a_token(), a_token()
     channel = Channel(token, key)
-    of_session, of_begin = channel.prove("begin", NONCE, 200, b'{"a":1}'), prove_begin(token, NONCE, 200, b'{"a":1}')
+    of_session, of_begin = (
+        channel.prove("begin", NONCE, 200, b'{"a":1}'),
+        Beginning(token).prove(NONCE, 200, b'{"a":1}'),
+    )
     wrong = [
         answer(of_session, operation="begi"),
         answer(of_session, nonce=shown(bytes(16))),
@@ -70,12 +73,12 @@ def test_page_and_monoctl_make_the_same_keys_seal_for_one_another_and_believe_on
         answer(""),
         answer("*"),
         answer(Channel(token, a_token()).prove("begin", NONCE, 200, b'{"a":1}')),
-        answer(prove_begin(a_token(), NONCE, 200, b'{"a":1}')),
+        answer(Beginning(a_token()).prove(NONCE, 200, b'{"a":1}')),
     ]
 
     found = said(bundle, token, key, [answer(of_session), answer(of_begin), *wrong])
 
-    assert found["name"] == name_of(token)
+    assert found["name"] == Beginning(token).name
     opened = [channel.open(name, from_text(one)) for (name, _), one in zip(BODIES, found["sealed"], strict=True)]
     assert opened == [body for _, body in BODIES]
     assert found["session"] == [True, False] + [False] * len(wrong)

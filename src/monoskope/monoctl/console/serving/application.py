@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
@@ -14,7 +15,8 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
 from monoskope.monoctl.console.serving.live import Live
-from monoskope.monoctl.console.serving.sessions import EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.console.serving.sealing import SealedCall, proven
+from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.report import defect
 from monoskope.value import Value
 
@@ -50,6 +52,7 @@ class Begin(Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
+    """The name of the link's token (`serving.sealed`), never the token."""
 
 
 class Console(Value, frozen=True):
@@ -97,34 +100,46 @@ class ConsoleApplication:
             return _refused(refusal) if refusal else self._page(head)
         if refusal := guard.checked_call(head, self.port):
             return _refused(refusal)
-        name = head.path.removeprefix(guard.API)
+        name, nonce = head.path.removeprefix(guard.API), guard.nonce(head)
         if name == "begin":
-            return _Call(body.MOST_JSON, self._begin)
+            return _Call(body.MOST_JSON, lambda content: self._begin(content, nonce))
         try:
             session = self._console.sessions.of(guard.bearer(head))
         except EndedError as error:
             return _failed(error)
-        return self._called(name, session, is_framed=head.header("content-type") == guard.FRAMED)
+        channel, called = session.channel, self._called(name, session)
+        prove = partial(channel.prove, name, nonce)
+        if isinstance(called, Response):
+            return proven(called, prove)
+        return SealedCall(called, name, channel, prove, _failed)
 
     def _page(self, head: Head) -> Response:
         found = None if head.query else self._files.get(head.path)
         return found or _failed(NotFoundError("the console has no such page.", fix="Begin at /."))
 
-    def _called(self, name: str, session: Session, *, is_framed: bool) -> Accepted | Response:
+    def _called(self, name: str, session: Session) -> Accepted | Response:
         if name == "live":
             return _Call(body.MOST_JSON, lambda _: self._stream(session))
         operation = self._console.operations.get(name)
         if operation is None:
             return _failed(NotFoundError("the console has no such operation.", fix="Load the page anew."))
-        if isinstance(operation, ValueOperation) is not is_framed:
-            return _refused(guard.MISFRAMED)
-        most = body.MOST_BODY if is_framed else body.MOST_JSON
+        most = body.MOST_BODY if isinstance(operation, ValueOperation) else body.MOST_JSON
         return _Call(most, lambda content: self._answer(operation, session, content))
 
-    async def _begin(self, content: bytes) -> Response:
+    async def _begin(self, content: bytes, nonce: bytes) -> Response:
+        """Without a link that counted once, there is nothing to prove the answer by: the page says what that means."""
+        try:
+            name = body.parsed(Begin, content).token
+        except Error as error:
+            return _failed(error)
+        beginning = self._console.sessions.beginning(name)
+        answer = await self._began(name)
+        return answer if beginning is None else proven(answer, partial(beginning.prove, nonce))
+
+    async def _began(self, name: str) -> Response:
         console = self._console
         try:
-            token = console.sessions.begin(body.parsed(Begin, content).token)
+            begun = console.sessions.begin(name)
         except UsedError as error:
             console.say(SECOND)
             return _failed(error)
@@ -132,7 +147,7 @@ class ConsoleApplication:
             return _failed(error)
         console.began()
         console.say(BEGUN)
-        return await self._finished(_begun(console, token))
+        return await self._finished(_begun(console, begun))
 
     async def _stream(self, session: Session) -> Response | Streamed:
         if session.has_ended:
@@ -188,11 +203,11 @@ class _Call:
         return await work
 
 
-async def _begun(console: Console, token: str) -> object:
+async def _begun(console: Console, begun: Begun) -> object:
     whoami = console.operations["whoami"]
     if isinstance(whoami, ValueOperation):
         raise TypeError("whoami takes no value")
-    return {"session": token, "me": await whoami.answer(console.desk, whoami.request())}
+    return {"session": begun.session, "key": begun.key, "me": await whoami.answer(console.desk, whoami.request())}
 
 
 async def _answered(work: Awaitable[object]) -> Response:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from monoskope.errors import UnauthenticatedError
+from monoskope.monoctl.console.serving.sealed import KEY_SIZE, Beginning, Channel, shown
 from monoskope.unshared import Unshared
 
 LINK_S = 120.0
@@ -61,12 +62,14 @@ class Session(Unshared):
 
     Attributes:
         digest: SHA-256 of the token.
+        channel: What seals and proves what page and console say to each other.
         streams: How many live streams the page holds open.
         quiet_since: Since when it holds none, by the console's clock.
         on_end: Called when it ends, to end its streams.
     """
 
     digest: bytes
+    channel: Channel
     streams: int = 0
     quiet_since: float = 0.0
     has_ended: bool = False
@@ -76,11 +79,31 @@ class Session(Unshared):
         return f"<Session streams={self.streams} has_ended={self.has_ended}>"
 
 
+@dataclass(frozen=True)
+class Begun(Unshared):
+    """What a page is told when its session begins, and nobody after that.
+
+    Attributes:
+        session: The session's token.
+        key: What the keys of the session are made of, together with the link's token.
+    """
+
+    session: str
+    key: str
+
+    def __repr__(self) -> str:
+        return "<Begun>"
+
+
 @dataclass(eq=False)
 class _Link(Unshared):
-    digest: bytes
+    beginning: Beginning
     until: float
     session: Session | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return _digest(self.beginning.name)
 
     def __repr__(self) -> str:
         return "<Link>"
@@ -108,18 +131,23 @@ class Sessions(Unshared):
 
     def new_link(self) -> str:
         """Return the token of a new link: 256 bits, in 43 characters that stand in a URL as they are."""
-        token = secrets.token_urlsafe(_BYTES)
-        self._links.append(_Link(_digest(token), self._clock() + LINK_S))
-        return token
+        token = secrets.token_bytes(KEY_SIZE)
+        self._links.append(_Link(Beginning(token), self._clock() + LINK_S))
+        return shown(token)
 
-    def begin(self, token: str) -> str:
-        """Use a link, and return the token of the session that begins.
+    def beginning(self, name: str) -> Beginning | None:
+        """Return what proves the answer to a page that names the token of a link; None if there is no such link."""
+        link = _found(self._links, name)
+        return None if link is None else link.beginning
+
+    def begin(self, name: str) -> Begun:
+        """Use the link whose token has that name, and return what the page of the session that begins is told.
 
         Raises:
             UsedError: it was used before; the session that it began has ended now.
             LinkError: it is too old, or none of ours.
         """
-        link = _found(self._links, token)
+        link = _found(self._links, name)
         if link is None:
             raise LinkError(
                 "this page was loaded without a link of `monoctl console`, or loaded again: that ends its session."
@@ -129,11 +157,11 @@ class Sessions(Unshared):
             raise UsedError
         if self._clock() > link.until:
             raise LinkError(f"this link is older than {LINK_S:g} seconds.")
-        begun = secrets.token_urlsafe(_BYTES)
-        link.session = Session(_digest(begun), quiet_since=self._clock())
+        begun, key = secrets.token_urlsafe(_BYTES), secrets.token_bytes(KEY_SIZE)
+        link.session = Session(_digest(begun), link.beginning.begun(key), quiet_since=self._clock())
         self._sessions.append(link.session)
         self._began = True
-        return begun
+        return Begun(begun, shown(key))
 
     def of(self, token: str) -> Session:
         """Return the session that a token names. Raises `EndedError` if there is none."""

@@ -53,7 +53,7 @@ REMEMBERED = 1024
 PROOF_HEADER = "Console-Proof"
 """The header of an answer with its proof, in base64url without padding."""
 
-NONCE_HEADER = "console-nonce"
+NONCE_HEADER = "Console-Nonce"
 """The header of a request with the page's random bytes, in base64url without padding."""
 
 
@@ -86,6 +86,31 @@ class Numbers:
             return False
         self._seen |= 1 << -ahead
         return True
+
+
+class Beginning(Unshared):
+    """What follows from the token of a link.
+
+    Attributes:
+        name: What `begin` sends in place of the token; it tells nothing of it.
+    """
+
+    def __init__(self, token: bytes) -> None:
+        self.name = shown(_derived(token, "name of the token"))
+        self._token = token
+        self._answers = _derived(token, "answer to begin")
+
+    def begun(self, key: bytes) -> Channel:
+        """Return the channel of the session that begins, and forget the token. Call it once."""
+        token, self._token = self._token, b""
+        return Channel(token, key)
+
+    def prove(self, nonce: bytes, status: int, body: bytes) -> str:
+        """Return the proof of an answer to `begin`: only who was given the token can make it."""
+        return _proof(self._answers, "begin", nonce, status, body)
+
+    def __repr__(self) -> str:
+        return "<Beginning>"
 
 
 class Channel(Unshared):
@@ -122,16 +147,6 @@ class Channel(Unshared):
 
     def __repr__(self) -> str:
         return "<Channel>"
-
-
-def name_of(token: bytes) -> str:
-    """Return what `begin` sends in place of the token: it tells nothing of it."""
-    return shown(_derived(token, "name of the token"))
-
-
-def prove_begin(token: bytes, nonce: bytes, status: int, body: bytes) -> str:
-    """Return the proof of an answer to `begin`: only who knows the token can make it."""
-    return _proof(_derived(token, "answer to begin"), "begin", nonce, status, body)
 
 
 def associated_data(operation: str) -> bytes:

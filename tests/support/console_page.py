@@ -1,4 +1,4 @@
-"""The page's side of `monoskope.monoctl.console.serving.sealed`, and a page that calls a running console without a browser."""
+"""The page's side of `monoctl.console.serving.sealed`, and a page that calls a console without a browser."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from urllib.parse import urlsplit
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 
 Check: TypeAlias = Callable[[str, bytes, int, bytes, str], bool]
 """Whether an operation's nonce, status and body have that proof."""
@@ -67,7 +66,7 @@ def a_token() -> bytes:
     return os.urandom(32)
 
 
-class RefusedCall(Exception):
+class RefusedCallError(Exception):
     """The console refused: its status, and its failure as the page is shown it."""
 
     def __init__(self, status: int, failure: Mapping[str, Any]) -> None:
@@ -116,7 +115,7 @@ class PageWithoutBrowser:
         return self.post(operation, self.side.seal(operation, body), "application/octet-stream", self.side.is_proven)
 
     def post(self, operation: str, body: bytes, kind: str, check: Check) -> dict[str, Any]:
-        """Send a body as it is; the answer must be proven. Raises `RefusedCall`."""
+        """Send a body as it is; the answer must be proven. Raises `RefusedCallError`."""
         nonce = os.urandom(16)
         with closing(HTTPConnection(self.address.hostname or "", self.address.port, timeout=60)) as connection:
             connection.request("POST", f"/api/{operation}", body, self.headers(kind, nonce))
@@ -125,10 +124,10 @@ class PageWithoutBrowser:
         document: dict[str, Any] = json.loads(found)
         proof = answer.headers["Console-Proof"] or ""
         if answer.status == 401 and not proof:
-            raise RefusedCall(401, document["error"])
+            raise RefusedCallError(401, document["error"])
         assert check(operation, nonce, answer.status, found, proof), f"{answer.status} without a proof"
         if answer.status != 200:
-            raise RefusedCall(answer.status, document["error"])
+            raise RefusedCallError(answer.status, document["error"])
         return document
 
     def headers(self, kind: str, nonce: bytes) -> dict[str, str]:

@@ -3,8 +3,8 @@
  * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
  */
 
-import { badLink, gone, notProven } from "./failures";
-import { closed, hasEnded, onEnded, opened, seen, silent, unproven } from "./ended";
+import { badLink, broken, gone, notProven } from "./failures";
+import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
 import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
 import type { Failure, Live, Session, Source } from "./types";
 
@@ -49,11 +49,16 @@ export function call<T>(operation: string, request: object = {}, signal?: AbortS
   return post<T>(operation, encoded(JSON.stringify(request)), signal);
 }
 
-/** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call. */
+/** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call.
+ *
+ * While the live stream is broken nothing is sent: nobody could say what became of it.
+ */
 export async function callWithValues<T>(operation: string, request: object, parts: Part[]): Promise<T> {
   const body = framed(request, parts);
   for (const part of parts) part.bytes.fill(0);
-  return post<T>(operation, body);
+  if (isAlive()) return post<T>(operation, body);
+  body.fill(0);
+  throw new Refused(hasEnded() ? gone() : broken());
 }
 
 /** Yield what the live stream says, until it ends. */

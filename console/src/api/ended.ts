@@ -8,7 +8,7 @@
 export const PATIENCE_MS = 5_000;
 
 let ended = false;
-let open = 0;
+let alive = true;
 let doubted: ReturnType<typeof setTimeout> | undefined;
 const handlers = new Set<() => void>();
 
@@ -24,6 +24,11 @@ export function onEnded(handler: () => void): () => void {
   return () => void handlers.delete(handler);
 }
 
+/** Whether it showed a sign of life last: a value is sent then alone, so that what became of it is known. */
+export function isAlive(): boolean {
+  return alive && !ended;
+}
+
 /** An answer was proven: it is there. */
 export function seen(): void {
   clearTimeout(doubted);
@@ -32,24 +37,24 @@ export function seen(): void {
 
 /** The live stream began, with a proof. */
 export function opened(): void {
-  open += 1;
+  alive = true;
   seen();
 }
 
 /** The live stream ended. */
 export function closed(): void {
-  open -= 1;
+  alive = false;
   silent();
 }
 
-/** Nothing answered. */
+/** Nothing answered. While the live stream is open, it was a mishap. */
 export function silent(): void {
-  if (open === 0 && !ended) doubted ??= setTimeout(leave, PATIENCE_MS);
+  if (!alive && !ended) doubted ??= setTimeout(leave, PATIENCE_MS);
 }
 
 /** Something answered without a proof. With the live stream open, this is a refusal of the server that no session has a part in. */
 export function unproven(): void {
-  if (open === 0) leave();
+  if (!alive) leave();
 }
 
 function leave(): void {

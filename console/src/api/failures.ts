@@ -11,10 +11,19 @@ export function gone(): Failure {
   });
 }
 
+/** The live stream is broken: `monoctl` may have ended. */
+export function broken(): Failure {
+  return said({
+    code: "UNAVAILABLE",
+    message: "The connection to monoctl console is broken. Nothing was sent.",
+    fix: "Try again in a moment. If the page says then that the console has ended, run `monoctl console` again.",
+  });
+}
+
 /** The link began no session. */
 export function badLink(): Failure {
   return said({
-    code: "UNAUTHENTICATED",
+    code: "LINK_ENDED",
     exit_code: 10,
     message: "This link does not work: it works once, and for two minutes.",
     fix: "Press Enter in the terminal where `monoctl console` runs: it opens a new page. If you have not used this link yourself, somebody else has: end `monoctl console` with Ctrl-C and tell your administrator.",

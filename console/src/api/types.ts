@@ -32,7 +32,11 @@ export interface Proof {
 // --- the session ---
 
 /** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
- * works once. The answer has `key`, too, which call.ts keeps for itself. */
+ * works once. The answer has `key`, too, which call.ts keeps for itself.
+ *
+ * 401 is the console's own answer, with one of three codes that no command has: "SESSION_ENDED"; "LINK_ENDED" (too old, none of ours, or the page was
+ * loaded again); "LINK_USED": somebody used the link before, and the session that it began has ended now. Say that loudly.
+ */
 export interface Session {
   session: string;
   me: Me;

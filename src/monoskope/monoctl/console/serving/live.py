@@ -69,9 +69,9 @@ class Live:
         self._pages.add(page)
         ends.append(page.end)
         try:
-            yield _line({"kind": "m8", "away": self._away})
+            yield line({"kind": "m8", "away": self._away})
             while not page.has_ended:
-                yield _line(await page.next(self._tick_s))
+                yield line(await page.next(self._tick_s))
         finally:
             self._pages.discard(page)
             ends.remove(page.end)
@@ -112,5 +112,6 @@ class _Page:
         return document
 
 
-def _line(document: Document) -> bytes:
+def line(document: Document) -> bytes:
+    """Return one message of the stream."""
     return json_text(document).encode() + b"\n"

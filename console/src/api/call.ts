@@ -63,13 +63,13 @@ export async function callWithValues<T>(operation: string, request: object, part
 
 /** Yield what the live stream says, until it ends. */
 export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
-  const { asked, check } = await send("live", encoded("{}"), signal);
-  // The stream is proven by its head: nobody else can go on with this connection.
-  const body = asked.response.ok ? NOTHING : await bodyOf(asked.response);
-  if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
-  if (!asked.response.ok || asked.response.body === null) return answered(asked.response, body);
-  opened();
   try {
+    const { asked, check } = await send("live", encoded("{}"), signal);
+    // The stream is proven by its head: nobody else can go on with this connection.
+    const body = asked.response.ok ? NOTHING : await bodyOf(asked.response);
+    if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
+    if (!asked.response.ok || asked.response.body === null) return answered(asked.response, body);
+    opened();
     yield* linesOf(asked.response.body);
   } finally {
     closed();

@@ -23,7 +23,7 @@ def bundled(folder: Path) -> Path:
     if not _ESBUILD.exists():
         not_here("the packages of console are not installed: run `npm ci --ignore-scripts` there")
     made = folder / "api.mjs"
-    words = [_ESBUILD, "--bundle", "--format=esm", f"--outfile={made}", "--log-level=warning", "--loader=ts"]
+    words = [str(_ESBUILD), "--bundle", "--format=esm", f"--outfile={made}", "--log-level=warning", "--loader=ts"]
     subprocess.run(words, cwd=ROOT / "console" / "src" / "api", input=_ENTRY.encode(), check=True, timeout=60)
     return made
 

@@ -34,4 +34,4 @@ def _is_in_front() -> bool:
     try:
         return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
     except OSError:
-        return False
+        return True  # it is a terminal, and not the one that could stop us

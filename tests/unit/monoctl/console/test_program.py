@@ -1,0 +1,183 @@
+"""`monoctl console` as a process: what other users of the machine can see of it, how it opens pages and ends."""
+
+from __future__ import annotations
+
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from monoskope import start
+from monoskope.testing.parts import wait_until
+from tests.support.console_calls import Page
+
+BROWSER = """#!/bin/sh
+tr '\\0' '\\n' < /proc/self/environ > "$0.env"
+cp "${1#file://}" "$0.page"
+stat -c '%a %n' "${1#file://}" "$(dirname "${1#file://}")" > "$0.modes"
+echo "$@" >> "$0.args"
+"""
+
+
+@dataclass
+class Started:
+    """A console under way."""
+
+    process: subprocess.Popen[bytes]
+    folder: Path
+    terminal: int
+
+    @property
+    def said(self) -> str:
+        """What it has printed."""
+        return (self.folder / "out").read_text()
+
+    def links(self) -> list[str]:
+        """The addresses that it has printed."""
+        return re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.said)
+
+    def end(self) -> int:
+        """Press Ctrl-C, and return how it ended."""
+        self.process.send_signal(signal.SIGINT)
+        return self.process.wait(30)
+
+
+def begin(folder: Path, *words: str, **environment: str) -> Started:
+    """Start one. No m8 answers where it dials: that is no reason not to start."""
+    (folder / "token").write_text("a.b.c")
+    (folder / "token").chmod(0o600)
+    given = {
+        "MONOCTL_SERVER": "127.0.0.1:1",
+        "MONOCTL_TOKEN_FILE": str(folder / "token"),
+        "XDG_CONFIG_HOME": str(folder / "config"),
+        "XDG_STATE_HOME": str(folder / "state"),
+        "TMPDIR": str(folder),
+    }
+    ours, terminal = pty.openpty()
+    with (folder / "out").open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "monoskope.monoctl", "console", *words],
+            env=os.environ | given | environment,
+            stdin=terminal,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    os.close(terminal)
+    return Started(process, folder, ours)
+
+
+@pytest.fixture(scope="module")
+def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
+    """A console that prints addresses, and one link of it."""
+    one = begin(tmp_path_factory.mktemp("console"), "--no-browser")
+    try:
+        wait_until(one.links, what="an address")
+        yield one
+    finally:
+        one.process.kill()
+        one.process.wait()
+        os.close(one.terminal)
+
+
+def address(link: str) -> tuple[Page, str]:
+    found = re.fullmatch(r"http://127\.0\.0\.1:(\d+)/#(\S+)", link)
+    assert found
+    return Page(int(found[1])), found[2]
+
+
+def command_lines() -> str:
+    """What every user can read of every process (`ps`)."""
+    lines = []
+    for file in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            lines.append(file.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
+        except OSError:
+            continue
+    return "\n".join(lines)
+
+
+@pytest.mark.skipif(not Path("/proc").exists(), reason="needs /proc")
+def test_no_other_user_sees_the_link_and_its_file_is_gone_once_it_is_used(tmp_path: Path) -> None:
+    browser = tmp_path / "browser"
+    browser.write_text(BROWSER)
+    browser.chmod(0o700)
+    console = begin(tmp_path, BROWSER=f"{browser} %s")
+    try:
+        wait_until(browser.with_suffix(".args").exists, what="the browser")
+        page, token = address(re.findall(r"url=([^\"]+)", browser.with_suffix(".page").read_text())[0])
+
+        modes = browser.with_suffix(".modes").read_text().splitlines()
+        assert [mode.split()[0] for mode in modes] == ["600", "700"]
+        assert token not in browser.with_suffix(".args").read_text()
+        assert token not in command_lines()
+        assert token not in console.said
+        environment = browser.with_suffix(".env").read_text()
+        assert not [name for name in start.EXECUTION if f"{name}=" in environment]
+
+        assert page.begin(token).status == 200
+        assert not list(tmp_path.rglob("*.html"))
+        assert not [
+            file
+            for file in tmp_path.rglob("*")
+            if file.is_file() and file != browser.with_suffix(".page") and token.encode() in file.read_bytes()
+        ]
+        assert console.end() == 0
+        assert not list(tmp_path.glob("monoctl-console-*"))
+    finally:
+        console.process.kill()
+        console.process.wait()
+        os.close(console.terminal)
+
+
+def test_it_starts_without_m8_and_the_page_says_so(started: Started) -> None:
+    page, token = address(started.links()[0])
+    begun = page.begin(token).document
+    assert begun["me"]["server"] == "127.0.0.1:1"
+    assert "m8 does not answer" in begun["me"]["away"]
+    wait_until(lambda: "A page has begun" in started.said, what="the terminal says it")
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
+def test_its_memory_is_closed_to_its_own_user(started: Started) -> None:
+    # The kernel gives what belongs to a process that is not dumpable to root; root's own processes show it by the mode.
+    assert Path(f"/proc/{started.process.pid}/limits").read_text().count("Max core file size        0")
+    environment = Path(f"/proc/{started.process.pid}/environ").read_bytes()
+    assert b"PYTHONMALLOC=malloc" in environment
+
+
+def test_a_port_that_somebody_else_has_taken_is_refused(started: Started, tmp_path: Path) -> None:
+    port = address(started.links()[0])[0].port
+    second = begin(tmp_path, "--no-browser", "--port", str(port))
+    assert second.process.wait(30) == 7
+    os.close(second.terminal)
+    assert f"not possible to listen on 127.0.0.1:{port}" in second.said
+    assert not second.links()
+    with closing(socket.socket()) as other, pytest.raises(OSError, match="in use"):
+        other.bind(("127.0.0.1", port))
+
+
+def test_enter_opens_another_page_and_ctrl_c_ends_it_well(started: Started) -> None:
+    os.write(started.terminal, b"\n")
+    wait_until(lambda: len(started.links()) == 2, what="a second address")
+    assert len({link.partition("#")[2] for link in started.links()}) == 2
+    assert started.end() == 0
+    assert "The console has ended." in started.said
+    assert "Traceback" not in started.said
+
+
+def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
+    console = begin(tmp_path, "--no-browser", MONOCTL_TOKEN_FILE="")
+    assert console.process.wait(30) == 2
+    os.close(console.terminal)
+    assert "no token_file is configured" in console.said
+    assert not console.links()

@@ -49,10 +49,11 @@ class Page:
     headers: dict[str, str] = field(default_factory=dict)
     side: PageSide = field(default_factory=lambda: PageSide(a_token(), a_token()))
     """Its keys. Without a session they are nobody's."""
+    host: str = "127.0.0.1"
 
     def said(self, kind: str) -> dict[str, str]:
         """The headers of a call, as a browser sends them for the page."""
-        page = f"127.0.0.1:{self.port}"
+        page = f"{self.host}:{self.port}"
         said = {"Host": page, "Origin": f"http://{page}", "Sec-Fetch-Site": "same-origin", "Content-Type": kind}
         said["Console-Nonce"] = as_text(NONCE)
         if self.session:
@@ -61,7 +62,7 @@ class Page:
 
     def ask(self, method: str, path: str, headers: Mapping[str, str], body: bytes = b"") -> Answer:
         """Send one request, with these headers and no others."""
-        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)) as connection:
+        with closing(http.client.HTTPConnection(self.host, self.port, timeout=60)) as connection:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():
                 connection.putheader(name, value)
@@ -108,7 +109,7 @@ class Page:
 
     def live(self) -> Iterator[dict[str, Any]]:
         """Yield what the live stream says; closing the iterator closes the stream."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         with closing(connection):
             connection.request("POST", "/api/live", self.side.seal("live", b"{}"), self.said(SEALED))
             answer = connection.getresponse()

@@ -10,7 +10,7 @@ from functools import partial
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Head, Response, Streamed
-from monoskope.monoctl.console import failure
+from monoskope.monoctl.console import failure, loopback
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
@@ -74,11 +74,13 @@ class ConsoleApplication:
     An operation that has begun is finished, also if its page goes: what was sent to be written cannot be taken back.
 
     Attributes:
-        port: Where its server is bound.
+        host: Where its server is bound.
+        port: The same.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.host = loopback.USUAL
         self.port = 0
         self._files = files.read()
         self._under_way: set[asyncio.Task[Response]] = set()
@@ -96,9 +98,9 @@ class ConsoleApplication:
     async def accept(self, head: Head) -> Accepted | Response:
         """Decide about a request by its head."""
         if not head.path.startswith(guard.API):
-            refusal = guard.checked_page(head, self.port)
+            refusal = guard.checked_page(head, f"{self.host}:{self.port}")
             return _refused(refusal) if refusal else self._page(head)
-        if refusal := guard.checked_call(head, self.port):
+        if refusal := guard.checked_call(head, f"{self.host}:{self.port}"):
             return _refused(refusal)
         name, nonce = head.path.removeprefix(guard.API), guard.nonce(head)
         if name == "begin":

@@ -31,12 +31,14 @@ class Refusal(Value, frozen=True):
     """What is told. It says nothing of what the console knows."""
 
 
-def checked_page(head: Head, port: int) -> Refusal | None:
+def checked_page(head: Head, place: str) -> Refusal | None:
     """Return why a request for a part of the page is refused, None if it is not.
+
+    `place` is where the console listens, `host:port`.
 
     Everybody may read the page: it holds nothing. But it is never part of another page.
     """
-    if refusal := _addressed(head, port):
+    if refusal := _addressed(head, place):
         return refusal
     if head.method not in {"GET", "HEAD"}:
         return _refused(405, "the page is read with GET alone.")
@@ -49,13 +51,16 @@ def checked_page(head: Head, port: int) -> Refusal | None:
     return None
 
 
-def checked_call(head: Head, port: int) -> Refusal | None:
-    """Return why a call of an operation is refused, None if it is not. Whose session it is comes after this."""
-    if refusal := _addressed(head, port):
+def checked_call(head: Head, place: str) -> Refusal | None:
+    """Return why a call of an operation is refused, None if it is not. Whose session it is comes after this.
+
+    `place` is where the console listens, `host:port`.
+    """
+    if refusal := _addressed(head, place):
         return refusal
     if head.method != "POST":
         return _refused(405, "operations are called with POST alone.")
-    for name, value in (("Origin", f"http://127.0.0.1:{port}"), ("Sec-Fetch-Site", "same-origin")):
+    for name, value in (("Origin", f"http://{place}"), ("Sec-Fetch-Site", "same-origin")):
         if head.header(name.lower()) != value:
             return _refused(403, f"the call does not come from the page of this console ({name}).")
     return _formed(head)
@@ -72,9 +77,9 @@ def bearer(head: Head) -> str:
     return given.removeprefix(_BEARER) if given.startswith(_BEARER) else ""
 
 
-def _addressed(head: Head, port: int) -> Refusal | None:
-    """A name that somebody let point to 127.0.0.1 (DNS rebinding) makes a page of theirs same-origin with us."""
-    if head.header("host") != f"127.0.0.1:{port}":
+def _addressed(head: Head, place: str) -> Refusal | None:
+    """A name that somebody let point to this machine (DNS rebinding) makes a page of theirs same-origin with us."""
+    if head.header("host") != place:
         return _refused(421, "the console answers to its own address alone (Host).")
     return None
 

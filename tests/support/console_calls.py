@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -107,7 +107,7 @@ class Page:
         is_proven = check(NONCE, answer.status, answer.body, answer.headers.get("console-proof", ""))
         return replace(answer, is_proven=is_proven)
 
-    def live(self) -> Iterator[dict[str, Any]]:
+    def live(self) -> Generator[dict[str, Any], None, None]:
         """Yield what the live stream says; closing the iterator closes the stream."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=60)
         with closing(connection):

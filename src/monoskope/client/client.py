@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Self, TypeVar
 from msgspec import structs
 
 from monoskope.client import purposes
+from monoskope.client.agreeing import Agreeing
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
+class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -325,6 +326,18 @@ class Client(Restorations, Editing, Reading, UpstreamNames, Unshared):
             notify=self._notify,
             timeout_s=min(timeout_s, CALL_TIMEOUT_S),
             remembered=self._remembered,
+        )
+
+    def _given(self) -> Mapping[str, str]:
+        return self.settings.store_identities
+
+    def _agreeing(self, given: Mapping[str, str]) -> Resolver:
+        return Resolver(
+            self._connection(),
+            structs.replace(self.settings, store_identities=dict(given)),
+            self._known,
+            confirm=None,
+            notify=self._notify,
         )
 
     def _connection(self) -> Connection:

@@ -75,6 +75,11 @@ class Proofs:
         self._queries = queries
         self._known: dict[str, _Identities] = {}
 
+    @property
+    def pins(self) -> Pins:
+        """The identities by which it checks."""
+        return self._pins
+
     async def upload(self, answer: queries_pb2.GetSecretUploadResponse, request_id: bytes) -> Checked:
         """Check how a request ended: grant and receipt under the pin, about each other and that request.
 

@@ -10,6 +10,7 @@ from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.administration import Stores
+from monoskope.client.agreeing import StoreIdentity
 from monoskope.client.bulk import Tally
 from monoskope.client.changes import DEFAULT_TIMEOUT_S
 from monoskope.client.client import Client
@@ -435,6 +436,32 @@ class SyncClient(Unshared):
             RefusedError: you may not put it, or m8 is older than this.
         """
         return self._loop.run(self._client.edit_notes(uri, labels, expires_on=expires_on))
+
+    def trust_store(self, name: str, identity: str) -> str:
+        """Agree to the identity of a store, so that later calls find it pinned; return the pinned identity.
+
+        Compare it first with what the store's operator says by another way than m8. Nothing is put, and no pin is ever
+        replaced: the same identity again changes nothing.
+
+        Args:
+            name: The store's name.
+            identity: What the operator says, `SHA256:…`. If signed steps lead on from it, their last is pinned.
+
+        Raises:
+            UsageError: `identity` is not one, or `name` is no name of a store.
+            IdentityChangedError: m8 shows another identity, or another one is pinned.
+            NotFoundError: there is no such store.
+            NotWritableError: `known_stores` cannot be written.
+        """
+        return self._loop.run(self._client.trust_store(name, identity))
+
+    def look_at_identity(self, store: views_pb2.SecretStore) -> StoreIdentity:
+        """Return how the identity that m8 shows for a store stands to the pins. Changes nothing, asks nobody.
+
+        Raises:
+            Error: `known_stores` cannot be read.
+        """
+        return self._client.look_at_identity(store)
 
     def get_secret(self, uri: str) -> Secret:
         """Return what m8 knows of one secret, and whether it is proven.

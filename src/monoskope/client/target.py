@@ -207,6 +207,25 @@ class Resolver:
         self._remembered.add(uri.store, store)
         return Target(uri, store, trust)
 
+    async def agree(self, name: str) -> str:
+        """Pin the identity of one store that the settings give in advance, and return it. Raises as `target`."""
+        return self._trust(await self.store(name), self._known.read()).pin
+
+    def look(self, store: views_pb2.SecretStore) -> tuple[str, IdentityChangedError | None]:
+        """Return the pin of a store, "" for none, and why nothing may be put there, None if something may.
+
+        Changes nothing, asks nobody and follows signed steps only to see where they lead. Raises as `KnownStores.read`.
+        """
+        pins, server, name = self._known.read(), self._settings.server, store.name
+        pinned = pins.identities.get((server, name)) or self._settings.store_identities.get(name, "")
+        try:
+            identity = _foreign_identity(store.identity)
+            pins.check_free(server, name, pinned or identity)
+            last = self._trusting(name, pinned, None).last(store.rotations) if pinned else identity
+        except (IdentityChangedError, ProofError) as error:
+            return pinned, error
+        return pinned, None if last == identity else self._changed(name, last, identity, "it shows")
+
     async def uri(self, text: str) -> SecretUri:
         """Return the full URI, with the agreed default store if it names none. Raises as `target`."""
         if "://" in text:

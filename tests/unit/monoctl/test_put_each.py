@@ -9,7 +9,7 @@ import pytest
 
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import UnauthenticatedError, UsageError
-from monoskope.monoctl.commands.put_each import planned
+from monoskope.monoctl.input.put_each import planned
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run

@@ -8,7 +8,7 @@ from monoskope.client import Client, Comparison
 from monoskope.errors import Error
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
@@ -35,16 +35,6 @@ def secret(words: tuple[str, ...], sources: Sources, timeout: float, output: str
         session.run(work, several=len(uris) > 1),
         output,
         _COLUMNS,
-        _document,
+        done.comparison,
         as_expected=lambda comparison: comparison.equal,
     )
-
-
-def _document(comparison: Comparison) -> Document:
-    return {
-        "uri": comparison.uri,
-        "equal": comparison.equal,
-        "differences": comparison.differences,
-        "upstream_version": comparison.upstream_version,
-        "request_id": comparison.request_id,
-    }

@@ -7,6 +7,7 @@ import click
 from monoskope.client import Client, Copy
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {
@@ -47,14 +48,4 @@ def secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Copy:
         return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
 
-    copied = session.run(work)
-    document = {
-        "uri": copied.uri,
-        "destination": copied.destination,
-        "outcome": copied.outcome,
-        "hash": copied.hash,
-        "upstream_version": copied.upstream_version,
-        "destination_version": copied.destination_version,
-        "request_id": copied.request_id,
-    }
-    emit(output, document, _COLUMNS)
+    emit(output, done.copied(session.run(work)), _COLUMNS)

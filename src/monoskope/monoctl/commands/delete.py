@@ -8,8 +8,7 @@ from monoskope.client import Client, Deletion
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import terminal, write
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output import done, terminal, write
 from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
@@ -52,17 +51,7 @@ def secret(
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
-
-
-def _document(deletion: Deletion) -> Document:
-    return {
-        "uri": deletion.uri,
-        "outcome": "DELETED",
-        "deleted_version": deletion.deleted_version,
-        "destroyed": deletion.destroyed,
-        "request_id": deletion.request_id,
-    }
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, done.deleted, changes=True)
 
 
 def _agree(uris: tuple[str, ...], *, destroy: bool) -> None:

@@ -11,8 +11,8 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import write
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output import done, write
+from monoskope.monoctl.output.formats import emit
 from monoskope.protocol.recipes import KINDS
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
@@ -80,7 +80,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
         )
 
     generated = session.run(work)
-    emit(output, _document(generated), _COLUMNS)
+    emit(output, done.generated(generated), _COLUMNS)
     if output == "table":
         for name, value in generated.public_values.items():
             write.out("", f"{name}:", *value.split("\n"), end="")
@@ -106,18 +106,6 @@ def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: t
     if len({key for key, _ in wanted}) != len(wanted):
         raise UsageError("a key is to be made twice.", fix="Name each key once.")
     return dict(wanted)
-
-
-def _document(generated: Generated) -> Document:
-    return {
-        "uri": generated.uri,
-        "outcome": "UPLOADED",
-        "hash": generated.hash,
-        "values": generated.values,
-        "public_values": generated.public_values,
-        "upstream_version": generated.upstream_version,
-        "request_id": generated.request_id,
-    }
 
 
 def _write(file: Path, text: str) -> None:

@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client, Import
 from monoskope.errors import Error
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
@@ -28,15 +28,4 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
     async def work(client: Client) -> list[Import | Error]:
         return await client.import_secrets(uris, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
-
-
-def _document(imported: Import) -> Document:
-    return {
-        "uri": imported.uri,
-        "outcome": "IMPORTED",
-        "hash": imported.hash,
-        "values": imported.values,
-        "upstream_version": imported.upstream_version,
-        "request_id": imported.request_id,
-    }
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, done.imported, changes=True)

@@ -4,19 +4,12 @@ from __future__ import annotations
 
 import click
 
-from monoskope.client import Client, Known, UpstreamName, UpstreamPage
+from monoskope.client import Client, UpstreamPage
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output import terminal, upstream
+from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {"URI": "uri", "M8 SAYS": "m8_says"}
-_SAYS = {
-    Known.FOLDER: "folder",
-    Known.PUT: "put through m8",
-    Known.KNOWN: "known",
-    Known.DELETED: "deleted through m8",
-    Known.IMPORTABLE: "can be imported",
-}
 PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
 UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
 SENTENCES = (PROVEN, UNADDRESSABLE)
@@ -41,18 +34,8 @@ def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, se
 
     pages = session.run(work)
     names = [name for page in pages for name in page.names if name.can_be_imported or not importable]
-    emit(output, [_document(name) for name in names], _COLUMNS, nothing="No names found.")
+    emit(output, [upstream.name(one) for one in names], _COLUMNS, nothing="No names found.")
     if names and output == "table":
         terminal.note(PROVEN)
     if unaddressable := max(page.unaddressable for page in pages):
         terminal.note(UNADDRESSABLE.format(count=unaddressable, uri=pages[0].uri))
-
-
-def _document(name: UpstreamName) -> Document:
-    return {
-        "uri": name.uri,
-        "folder": name.is_folder,
-        "m8_says": _SAYS[name.known],
-        "can_be_imported": name.can_be_imported,
-        "request_id": name.request_id,
-    }

@@ -9,12 +9,13 @@ import click
 from monoskope.client import Client, PutResult
 from monoskope.client.purposes.patch import changes
 from monoskope.errors import Error
-from monoskope.monoctl.commands.put import COLUMNS, document, show
+from monoskope.monoctl.commands.put import COLUMNS, show
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.results import end
 from monoskope.protocol.request import Options
 
@@ -76,4 +77,4 @@ def secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         show(session.run(preview), output)
     else:
-        end(session.run(work, several=len(uris) > 1), output, COLUMNS, document, changes=True)
+        end(session.run(work, several=len(uris) > 1), output, COLUMNS, done.put, changes=True)

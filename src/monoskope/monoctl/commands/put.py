@@ -7,20 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, PutResult
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
-from monoskope.monoctl.commands.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import PutNotes, notes_options
+from monoskope.monoctl.input.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import write
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output import done, write
+from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output.previews import preview
 from monoskope.monoctl.output.results import end
-from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
@@ -91,19 +90,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
         )
         return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 
-    end(session.run(work, several=len(uris) > 1), output, COLUMNS, document, changes=True)
-
-
-def document(result: PutResult) -> Document:
-    """Return what is printed of a put or a patch."""
-    return {
-        "uri": result.uri,
-        "outcome": result.outcome,
-        "hash": result.hash,
-        "values": result.values,
-        "upstream_version": result.upstream_version,
-        "request_id": result.request_id,
-    }
+    end(session.run(work, several=len(uris) > 1), output, COLUMNS, done.put, changes=True)
 
 
 def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: str) -> None:
@@ -115,34 +102,21 @@ def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: 
 
 def show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
-    documents: list[Document] = [
-        {
-            "uri": preview.uri,
-            "purpose": spelled(upload_pb2.Purpose, preview.purpose),
-            "expect": preview.expect,
-            "size_class": preview.size_class,
-            "sizes": preview.sizes,
-            **({"removes": list(preview.removes)} if preview.rules.merges else {}),
-            "identity": preview.identity,
-            "pinned": preview.pinned,
-            "layout": preview.layout,
-        }
-        for preview in previews
-    ]
+    documents = list(map(preview, previews))
     columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
-    columns |= {"REMOVES": "removes"} if any(preview.removes for preview in previews) else {}
+    columns |= {"REMOVES": "removes"} if any(one.removes for one in previews) else {}
     columns |= {"SEALED AS": "size_class", "PINNED": "pinned"}
     if output == "table":
-        for preview, shown in zip(previews, documents, strict=True):
+        for one, shown in zip(previews, documents, strict=True):
             if shown["expect"] == Expect.ANY.name:
                 # Content that others put there is not replaced.
-                shown["expect"] = "put through m8" if preview.rules.merges else "nothing, or put through m8"
+                shown["expect"] = "put through m8" if one.rules.merges else "nothing, or put through m8"
     emit(output, documents[0] if len(documents) == 1 else documents, columns)
     if output == "table":
         # Once for each layout: with --each there are many secrets of one store.
         layouts: dict[str, str] = {}
-        for preview in previews:
-            layouts.setdefault(preview.layout, preview.uri)
+        for one in previews:
+            layouts.setdefault(one.layout, one.uri)
         layouts.pop("", None)
         for layout, uri in layouts.items():
             write.out(f"{uri} will lie in its engine like this: {layout}")

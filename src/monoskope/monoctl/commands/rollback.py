@@ -7,7 +7,8 @@ import click
 from monoskope.client import Client, Rollback
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output import done
+from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {
     "URI": "uri",
@@ -47,17 +48,4 @@ def secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Rollback:
         return await client.rollback_secret(uri, to, expect=expected, timeout=timeout)
 
-    emit(output, _document(session.run(work)), _COLUMNS)
-
-
-def _document(rolled_back: Rollback) -> Document:
-    return {
-        "uri": rolled_back.uri,
-        "outcome": "ROLLED_BACK",
-        "hash": rolled_back.hash,
-        "values": rolled_back.values,
-        "upstream_version": rolled_back.upstream_version,
-        "prior_version": rolled_back.prior_version,
-        "restored_version": rolled_back.restored_version,
-        "request_id": rolled_back.request_id,
-    }
+    emit(output, done.rolled_back(session.run(work)), _COLUMNS)

@@ -8,7 +8,7 @@ from monoskope.client import Client, Undeletion
 from monoskope.errors import Error
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.results import end
 
 _COLUMNS = {
@@ -42,16 +42,4 @@ def secret(
     async def work(client: Client) -> list[Undeletion | Error]:
         return await client.undelete_secrets(uris, expect=expected, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, _document, changes=True)
-
-
-def _document(undeletion: Undeletion) -> Document:
-    return {
-        "uri": undeletion.uri,
-        "outcome": "UNDELETED",
-        "hash": undeletion.hash,
-        "values": undeletion.values,
-        "upstream_version": undeletion.upstream_version,
-        "restored_version": undeletion.restored_version,
-        "request_id": undeletion.request_id,
-    }
+    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, done.undeleted, changes=True)

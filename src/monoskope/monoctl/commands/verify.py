@@ -8,7 +8,7 @@ from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output import done
 from monoskope.monoctl.output.listed import Listed, listed
 from monoskope.monoctl.output.results import end
 
@@ -51,18 +51,8 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
         results,
         output,
         _COLUMNS,
-        _document,
+        done.verified,
         as_expected=lambda verification: verification.in_sync,
         listed=everything,
         after=lambda: asked.tell() if asked is not None else None,
     )
-
-
-def _document(verification: Verification) -> Document:
-    return {
-        "uri": verification.uri,
-        "outcome": verification.outcome,
-        "upstream_version": verification.upstream_version,
-        "newest": verification.newest,
-        "request_id": verification.request_id,
-    }

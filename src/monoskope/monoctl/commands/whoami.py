@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import click
 
-from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs
-from monoskope.protocol.names import spelled
-from monoskope.times import rfc3339
 
 _TITLES = {
     "Subject": "subject",
@@ -37,7 +33,7 @@ def whoami(output: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> Document:
         answer = await client.queries.server()
-        return _document(client.server, answer)
+        return views.server(client.server, answer)
 
     document = session.run(work)
     if output != "table":
@@ -45,22 +41,3 @@ def whoami(output: str, session: CommandSession) -> None:
         return
     pairs({title: cell(document, name) for title, name in _TITLES.items()})
     write.err("This is m8's word.")
-
-
-def _document(server: str, answer: queries_pb2.GetServerResponse) -> Document:
-    return {
-        "subject": answer.subject,
-        "role": _word(spelled(events_pb2.Role, answer.role)),
-        "prefixes": list(answer.prefixes),
-        "rights": [_word(spelled(events_pb2.Right, right)) for right in answer.rights],
-        "expires": rfc3339(answer.expires_at_ms),
-        "server": server,
-        "m8_version": answer.version,
-        "certificate_expires": rfc3339(answer.certificate_expires_at_ms) if answer.certificate_expires_at_ms else None,
-        "fingerprint_key_id": answer.fingerprint_key_id,
-    }
-
-
-def _word(name: str) -> str:
-    """Return a role or a right as `m8 token create` takes it."""
-    return name.lower().replace("_", "-")

@@ -8,13 +8,13 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
 from monoskope.errors import Error
-from monoskope.monoctl.console import failure
+from monoskope.monoctl.output.failures import sentences
 
 Hear = Callable[[views_pb2.EventSummary], None]
 """What is called with each event, in the order of the log."""
 
 
-async def hear(queries: Queries, began: Callable[[int], None], heard: Hear, away: Callable[[str], None]) -> None:
+async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: Callable[[str], None]) -> None:
     """Call `heard` once with each event that m8 records from now on, over every break, until cancelled.
 
     Unlike `client.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so meanwhile. And it
@@ -22,7 +22,7 @@ async def hear(queries: Queries, began: Callable[[int], None], heard: Hear, away
 
     Args:
         queries: Of the console's client.
-        began: Called once, with the position after which events are heard.
+        began: Called once, from when on each event is heard.
         heard: Called with each event.
         away: Called with why m8 does not answer, and with "" when it does.
     """
@@ -34,13 +34,13 @@ async def hear(queries: Queries, began: Callable[[int], None], heard: Hear, away
             away("")
             if after is None:
                 after = head
-                began(head)
+                began()
             async for event in queries.watch(after=after):
                 pause = FIRST_PAUSE_S
                 if event.position > after:
                     after = event.position
                     heard(event)
         except Error as error:
-            away(failure.sentence(error))
+            away(" ".join(filter(None, sentences(error))))
         await queries.runtime.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)

@@ -15,7 +15,7 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import loopback, opening, terminal
+from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
 from monoskope.monoctl.console.operations.table import OPERATIONS
@@ -62,7 +62,11 @@ async def run(wishes: Wishes) -> None:
         sent.observe(progress)
         live.progress(progress)
 
-    async with Client(wishes.settings, notify=live.note, observe=observe) as client:
+    def notify(sentence: str) -> None:
+        tell = heard.hear if heard.gathers() else live.note
+        tell(sentence)
+
+    async with Client(wishes.settings, notify=notify, observe=observe) as client:
         pages = Pages(wishes, sessions)
         desk = Desk(client, live.tell)
         application = ConsoleApplication(Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear))
@@ -161,10 +165,16 @@ async def _until_over(
 ) -> None:
     """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
 
-    def heard(event: views_pb2.EventSummary) -> None:
-        for hearer in desk.hear:
-            hearer(event)
+    def on_event(event: views_pb2.EventSummary) -> None:
+        desk.secrets.saw(event)
         live.tell({"kind": "event", "event": views.event(event)})
+
+    is_heard = asyncio.Event()
+
+    async def keep() -> None:
+        # What happens while they are read is heard, so that nothing is missed.
+        await is_heard.wait()
+        await desk.secrets.run()
 
     async def sweep() -> None:
         while not (sessions.is_over() and not application.under_way):
@@ -175,7 +185,7 @@ async def _until_over(
 
     tasks = [
         asyncio.ensure_future(work)
-        for work in (hear(desk.client.queries, desk.since.set_result, heard, live.m8), desk.work(), sweep())
+        for work in (hear(desk.client.queries, is_heard.set, on_event, live.m8), keep(), sweep())
     ]
     with _ended_by_signals(tasks[-1].cancel):
         try:

@@ -20,18 +20,10 @@ def engine_options(command: Callable[..., R]) -> Callable[..., R]:
 
     @functools.wraps(command)
     def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
-        found = [
-            _vault(rest.pop("binary")),
-            _aws(rest.pop("aws_tag")),
-            _kubernetes(rest.pop("kubernetes_type"), rest.pop("kubernetes_label")),
-        ]
-        given = [options for options in found if options is not None]
-        if len(given) > 1:
-            raise UsageError(
-                "--binary, --aws-… and --kubernetes-… are each for stores of one type.",
-                fix="Put into stores of different types one after the other.",
-            )
-        return command(*args, options=given[0] if given else None, **rest)
+        given = chosen(
+            rest.pop("binary"), rest.pop("aws_tag"), rest.pop("kubernetes_type"), rest.pop("kubernetes_label")
+        )
+        return command(*args, options=given, **rest)
 
     options = (
         click.option(
@@ -52,6 +44,24 @@ def engine_options(command: Callable[..., R]) -> Callable[..., R]:
     for option in reversed(options):
         result = option(result)
     return result
+
+
+def chosen(
+    binary: str | None, aws_tags: tuple[str, ...], kubernetes_type: str, kubernetes_labels: tuple[str, ...]
+) -> Options | None:
+    """Return the options of the one type of store that is meant, None if none is given.
+
+    Raises:
+        UsageError: options of several types are given, or a tag or label is not NAME=VALUE.
+    """
+    found = [_vault(binary), _aws(aws_tags), _kubernetes(kubernetes_type, kubernetes_labels)]
+    given = [options for options in found if options is not None]
+    if len(given) > 1:
+        raise UsageError(
+            "--binary, --aws-… and --kubernetes-… are each for stores of one type.",
+            fix="Put into stores of different types one after the other.",
+        )
+    return given[0] if given else None
 
 
 def _vault(binary: str | None) -> Options | None:

@@ -12,7 +12,7 @@ from monoskope.errors import Code, Error, OutcomeUnknownError, RateLimitedError,
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
-from monoskope.monoctl.output.flags import with_flags
+from monoskope.monoctl.output.failures import sentences
 from monoskope.usage import sentence
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def report(error: Error, *, as_json: bool) -> None:
     code, number = error.code.value, exit_code(error)
     if isinstance(error, InterruptedBeforeSendingError):
         code, number = "INTERRUPTED", ExitCode.INTERRUPTED
-    message, fix = (error.message, error.fix) if error.by_m8 else map(with_flags, (error.message, error.fix))
+    message, fix = sentences(error)
     if as_json:
         document: dict[str, object] = {
             "code": code,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
@@ -184,3 +184,23 @@ def event(view: views_pb2.EventSummary) -> Document:
         "detail": view.detail,
         "hash": view.hash.hex(),
     }
+
+
+def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
+    """The m8 that was dialled as `name`, and who the caller is to it."""
+    return {
+        "subject": answer.subject,
+        "role": _word(spelled(events_pb2.Role, answer.role)),
+        "prefixes": list(answer.prefixes),
+        "rights": [_word(spelled(events_pb2.Right, right)) for right in answer.rights],
+        "expires": rfc3339(answer.expires_at_ms),
+        "server": name,
+        "m8_version": answer.version,
+        "certificate_expires": rfc3339(answer.certificate_expires_at_ms) if answer.certificate_expires_at_ms else None,
+        "fingerprint_key_id": answer.fingerprint_key_id,
+    }
+
+
+def _word(name: str) -> str:
+    """Return a role or a right as `m8 token create` takes it."""
+    return name.lower().replace("_", "-")

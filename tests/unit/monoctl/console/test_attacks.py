@@ -405,4 +405,3 @@ async def test_a_request_that_is_malformed_is_told_which_field(served: Served) -
         answer = await asked(page.call, "whoami", request)
         assert (answer.status, answer.code) == (400, "USAGE")
         assert word in answer.document["error"]["message"]
-    assert json.dumps(answer.document)

@@ -91,12 +91,15 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     events = [views_pb2.EventSummary(position=number) for number in range(3, 8)]
     away = NotReachedError("it is away.", fix="Try `server=`.")
     log.parts = [away, events[1:3], UnauthenticatedError("your token has expired."), events[1:5], []]
-    heard, told, began = [], [], []
+    began = asyncio.Event()
+    heard: list[int] = []
+    told: list[str] = []
     queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(hear(queries, began.append, lambda event: heard.append(event.position), told.append))
+    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), told.append))
     await log.slept.wait()
     hearing.cancel()
-    assert (heard, began, log.asked) == ([4, 5, 6, 7], [3], [3, 5, 7])
+    assert began.is_set()
+    assert (heard, log.asked) == ([4, 5, 6, 7], [3, 5, 7])
     assert told == [
         "it is away. Try --server.",
         "",

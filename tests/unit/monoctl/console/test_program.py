@@ -81,7 +81,7 @@ def started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
     """A console that prints addresses, and one link of it."""
     one = begin(tmp_path_factory.mktemp("console"), "--no-browser")
     try:
-        wait_until(one.links, what="an address")
+        wait_until(lambda: bool(one.links()), what="an address")
         yield one
     finally:
         one.process.kill()

@@ -10,13 +10,14 @@ from functools import partial
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Head, Response, Streamed
-from monoskope.monoctl.console import failure, loopback
+from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
 from monoskope.monoctl.console.serving.live import Live
 from monoskope.monoctl.console.serving.sealing import SealedCall, proven
 from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.report import defect
 from monoskope.value import Value
 
@@ -224,13 +225,13 @@ async def _answered(work: Awaitable[object]) -> Response:
 
 
 def _refused(refusal: guard.Refusal) -> Response:
-    return _json(refusal.status, {"error": failure.document(refusal.error)})
+    return _json(refusal.status, {"error": failure(refusal.error)})
 
 
 def _failed(error: Error) -> Response:
     if isinstance(error, EndedError | LinkError | UsedError):
-        return _json(401, {"error": failure.document(error, code=_OWN[type(error)])})
-    return _json(_STATUS[error.code], {"error": failure.document(error)})
+        return _json(401, {"error": failure(error) | {"code": _OWN[type(error)]}})
+    return _json(_STATUS[error.code], {"error": failure(error)})
 
 
 def _json(status: int, document: object) -> Response:

@@ -1,0 +1,128 @@
+"""What is counted over all kept secrets: for filters, for equal values, for days of expiry. Pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+
+from monoskope.monoctl.console.kept.row import Row
+from monoskope.monoctl.output.formats import Document
+from monoskope.times import rfc3339
+from monoskope.value import Value
+
+MOST_CHOICES = 200
+"""How many subjects and labels a filter offers."""
+
+MOST_GROUPS = 1_000
+MOST_PLACES = 500
+"""How many groups of equal values are shown, and how many places of one."""
+
+SOON_DAYS = 30
+
+Place = tuple[Row, str]
+"""A secret and one of its keys."""
+
+
+class Facets(Value, frozen=True):
+    """How many present secrets there are of each store, subject and label; of all secrets, how many of each status."""
+
+    stores: dict[str, int]
+    subjects: dict[str, int]
+    labels: dict[str, int]
+    statuses: dict[str, int]
+
+
+def facets(rows: Iterable[Row]) -> Facets:
+    """Count."""
+    stores: Counter[str] = Counter()
+    subjects: Counter[str] = Counter()
+    labels: Counter[str] = Counter()
+    statuses: Counter[str] = Counter()
+    for row in rows:
+        statuses[row.status] += 1
+        if not row.deleted:
+            stores[row.store] += 1
+            subjects[row.subject] += 1
+            labels.update(f"{name}={text}" for name, text in row.labels.items())
+    return Facets(
+        dict(sorted(stores.items())),
+        dict(subjects.most_common(MOST_CHOICES)),
+        dict(labels.most_common(MOST_CHOICES)),
+        dict(sorted(statuses.items())),
+    )
+
+
+class EqualValues:
+    """Where present secrets hold the same value, by fingerprint."""
+
+    def __init__(self, rows: Iterable[Row]) -> None:
+        self._places: defaultdict[str, list[Place]] = defaultdict(list)
+        self.keys_read = 0
+        """How many values have a fingerprint that the caller may see."""
+        for row in rows:
+            if not row.deleted:
+                self.keys_read += len(row.values)
+                for key, fingerprint in row.values.items():
+                    self._places[fingerprint].append((row, key))
+
+    def elsewhere(self, row: Row) -> int:
+        """Return how many places in other secrets hold the same value as one of its keys."""
+        if row.deleted:
+            return 0
+        same = {fingerprint for fingerprint in row.values.values() if fingerprint in self._places}
+        return sum(place.uri != row.uri for fingerprint in same for place, _ in self._places[fingerprint])
+
+    def groups(self) -> tuple[list[Document], bool]:
+        """Return the values that stand in several places, those in most places first, and whether all are there."""
+        found = sorted(
+            ((len(places), fingerprint) for fingerprint, places in self._places.items() if len(places) > 1),
+            key=lambda group: (-group[0], group[1]),
+        )
+        shown = [_group(fingerprint, self._places[fingerprint]) for _, fingerprint in found[:MOST_GROUPS]]
+        return shown, len(found) <= MOST_GROUPS and all(count <= MOST_PLACES for count, _ in found[:1])
+
+
+def _group(fingerprint: str, places: list[Place]) -> Document:
+    in_order = sorted(places, key=lambda place: (place[0].uri, place[1]))
+    return {
+        "fingerprint": fingerprint,
+        "places": [
+            {
+                "uri": row.uri,
+                "key": key,
+                "store": row.store,
+                "subject": row.subject,
+                "uploaded_at": rfc3339(row.uploaded_at_ms),
+            }
+            for row, key in in_order[:MOST_PLACES]
+        ],
+        "stores": len({row.store for row, _ in places}),
+    }
+
+
+def expiring(rows: Iterable[Row]) -> Document:
+    """Return the days on which present secrets expire, those that are past too, and how many have no day."""
+    days: defaultdict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        if not row.deleted:
+            days[row.expires_on].append(row.uri)
+    without = len(days.pop("", []))
+    return {"days": [{"day": day, "uris": sorted(days[day])} for day in sorted(days)], "without": without}
+
+
+def counts(rows: Iterable[Row], *, today: dt.date) -> Mapping[str, int]:
+    """Return how many there are of each state, and how many of those that are present expire soon or have expired."""
+    now, soon = today.isoformat(), (today + dt.timedelta(days=SOON_DAYS)).isoformat()
+    found = dict.fromkeys(("present", "deleted", "drifted", "out-of-sync", "expiring", "expired"), 0)
+    for row in rows:
+        if row.deleted:
+            found["deleted"] += 1
+            continue
+        found["present"] += 1
+        found["drifted"] += row.drifted
+        found["out-of-sync"] += row.status in {"DRIFTED", "GONE"}
+        if row.expires_on:
+            found["expired"] += row.expires_on < now
+            found["expiring"] += now <= row.expires_on <= soon
+    return found

@@ -1,0 +1,56 @@
+"""Requests and events, as m8 recorded them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.event_filter import EventFilter
+from monoskope.client.queries import request_id_bytes
+from monoskope.monoctl.console.desk import Desk
+from monoskope.monoctl.console.operation import Request
+from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
+from monoskope.monoctl.console.operations.shown import proof
+from monoskope.monoctl.output import views
+from monoskope.monoctl.output.formats import Document
+from monoskope.protocol.events import request_id_of
+
+
+class UploadAsked(Request, frozen=True):
+    """One request."""
+
+    request_id: Text
+    wait: bool = False
+
+
+class EventsAsked(Request, frozen=True):
+    """The latest events."""
+
+    prefix: Text = ""
+    actor: Text = ""
+    request_id: Text = ""
+    limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+
+
+async def upload(desk: Desk, asked: UploadAsked) -> Document:
+    """Answer one request. Only a receipt says how it ended."""
+    content = request_id_bytes(asked.request_id)
+    answer = await desk.client.queries.upload_answer(content, wait=asked.wait, timeout_s=TIMEOUT_S)
+    checked = await desk.client.proofs.upload(answer, content)
+    return views.upload(answer.upload, checked.receipt) | proof(checked)
+
+
+async def events(desk: Desk, asked: EventsAsked) -> Document:
+    """Answer the latest events, the newest first."""
+    found = await desk.client.queries.last_events(
+        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=EventFilter(actor=asked.actor)
+    )
+    return {"events": [event(view) for view in reversed(found)]}
+
+
+def event(view: views_pb2.EventSummary) -> Document:
+    """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
+    request_id = request_id_of(view.stream)
+    return views.event(view) | {"request_id": "" if request_id is None else request_id.hex()}

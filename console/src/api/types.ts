@@ -18,6 +18,8 @@ export interface Failure {
   retry_after_s: number | null;
   /** The secret that it is about, in the results of a call about several. */
   uri: string;
+  /** With OUTCOME_UNKNOWN: the request whose end is not known, 32 hex digits. */
+  request_id?: string;
 }
 
 /** Whether a receipt of the pinned identity proves what is shown. */
@@ -188,6 +190,8 @@ export interface SecretsPage {
   statuses: Record<string, number>;
 }
 
+/** `secret` {uri}: Secret, as m8 shows it now. */
+
 /** `versions` {uri}: {versions: Version[]}, the newest first. */
 export interface Version extends Proof {
   uri: string;
@@ -352,7 +356,8 @@ export interface PatchRequest {
 export interface Comparison {
   uri: string;
   equal: boolean;
-  differences: string[];
+  /** Key to "MISSING" (upstream lacks it), "EXTRA" (only upstream has it) or "CHANGED". */
+  differences: Record<string, string>;
   upstream_version: string;
   request_id: string;
 }

@@ -24,7 +24,7 @@ export function Layout() {
   const over = useCell(ended);
   useEffect(() => onGone(() => setPlace(here())), []);
   useFocusAfter(place);
-  if (over !== null) return <NotBegun why={over.code === "CONSOLE_GONE" ? "gone" : "ended"} failure={over} />;
+  if (over !== null) return <NotBegun failure={over} />;
   const view = VIEWS.find((one) => one.id === place.view);
   return (
     <div class="frame">

@@ -40,19 +40,22 @@ export async function follow(): Promise<void> {
   while (!hasEnded()) {
     try {
       for await (const message of live(new AbortController().signal)) {
+        // What happened during a break was not told: all that is shown is asked for again.
+        if (failed > 0) tell({ kind: "secrets", loaded: 0, complete: false });
         failed = 0;
         tell(message);
       }
     } catch (error) {
-      if (!(error instanceof Refused) && !(error instanceof TypeError)) throw error;
+      if (error instanceof Refused && error.failure.code === "SESSION_ENDED") return ended.set(error.failure);
     }
     await new Promise((done) => setTimeout(done, PAUSES[failed] ?? 1000));
     failed += 1;
-    if (!hasEnded()) void askWho();
   }
 }
 
 function tell(message: Live): void {
+  // Each stream begins with whether m8 answers: that is no news.
+  if (message.kind === "m8" && message.away === away.get()) return;
   if (message.kind === "m8") setAway(message.away);
   if (message.kind === "note") addNote(message.text);
   for (const handler of [...handlers]) handler(message);

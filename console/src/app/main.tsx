@@ -2,7 +2,6 @@
 
 import { render } from "preact";
 import { begin, Refused } from "../api/call";
-import type { Failure } from "../api/types";
 import { Layout } from "./layout";
 import { follow as followLive } from "./live";
 import { away, me } from "./me";
@@ -20,14 +19,9 @@ async function start(root: Element): Promise<void> {
     void followLive();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    render(<NotBegun why={whyOf(error.failure, withToken)} failure={error.failure} />, root);
+    // Without a token the page was reloaded: the address lost it at the first load.
+    render(<NotBegun failure={error.failure} isReloaded={!withToken} />, root);
   }
-}
-
-/** Without a token the page was reloaded: the address lost it at the first load. */
-function whyOf(failure: Failure, withToken: boolean): "gone" | "used" | "reloaded" {
-  if (failure.code === "CONSOLE_GONE") return "gone";
-  return withToken ? "used" : "reloaded";
 }
 
 const root = document.getElementById("console");

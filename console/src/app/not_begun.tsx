@@ -1,58 +1,59 @@
 /** What is shown when no session could begin, or when it has ended. */
 
 import type { Failure } from "../api/types";
-import { Icon } from "../parts";
+import { Icon, type IconName, Said } from "../parts";
 
-const ENTER = (
-  <>
-    Press <kbd>Enter</kbd> in the terminal where <code>monoctl console</code> runs: it opens a new page.
-  </>
-);
+/** By the code of the failure: a picture, what to say first, and whether it may be an attack. The sentences are monoctl's. */
+const KNOWN: Readonly<Record<string, { icon: IconName; title: string; isLoud?: boolean }>> = {
+  LINK_USED: { icon: "alert", title: "This link was used before", isLoud: true },
+  LINK_ENDED: { icon: "refresh", title: "This page has no session" },
+  SESSION_ENDED: { icon: "refresh", title: "The session of this page has ended" },
+  CONSOLE_GONE: { icon: "server", title: "monoctl console has ended" },
+};
 
 interface NotBegunProps {
-  /** "gone": monoctl does not answer. "used": the link worked once already. "reloaded": the page has lost its session. "ended": the session is over. */
-  why: "gone" | "used" | "reloaded" | "ended";
   failure: Failure;
+  /** The page was loaded without a link: it was reloaded, or opened from a bookmark. */
+  isReloaded?: boolean;
 }
 
-export function NotBegun({ why, failure }: NotBegunProps) {
+export function NotBegun({ failure, isReloaded = false }: NotBegunProps) {
+  const { icon, title, isLoud = false } = KNOWN[failure.code] ?? { icon: "alert", title: "The console could not begin" };
   return (
     <main class="alone">
-      <div class="alone-box">
-        <span class={`alone-icon ${why === "used" ? "alone-warn" : ""}`}>
-          <Icon name={why === "used" ? "alert" : why === "gone" ? "server" : "refresh"} />
+      <div class="alone-box" role="alert">
+        <span class={`alone-icon ${isLoud ? "alone-warn" : ""}`}>
+          <Icon name={icon} />
         </span>
-        <Words why={why} failure={failure} />
+        {isReloaded && failure.code !== "CONSOLE_GONE" ? (
+          <Reloaded />
+        ) : (
+          <>
+            <h1 tabIndex={-1}>{title}</h1>
+            {failure.by_m8 && <p class="box-source">m8 says, unchecked:</p>}
+            <p>
+              <Said text={failure.message} />
+            </p>
+            {failure.fix !== "" && (
+              <p class="alone-do">
+                <Said text={failure.fix} />
+              </p>
+            )}
+          </>
+        )}
       </div>
     </main>
   );
 }
 
-function Words({ why, failure }: NotBegunProps) {
-  if (why === "reloaded")
-    return (
-      <>
-        <h1 tabIndex={-1}>This page was reloaded</h1>
-        <p>A session lives in one page and is gone when that page is reloaded or opened from a bookmark. Nothing was lost at m8.</p>
-        <p class="alone-do">{ENTER}</p>
-      </>
-    );
-  if (why === "gone")
-    return (
-      <>
-        <h1 tabIndex={-1}>monoctl console has ended</h1>
-        <p>It ends when its last page has been closed for a minute, or with Ctrl-C in its terminal.</p>
-        <p class="alone-do">
-          Run <code>monoctl console</code> again. If you were sending something, look at the secret first: it may or may not be written.
-        </p>
-      </>
-    );
+function Reloaded() {
   return (
     <>
-      <h1 tabIndex={-1}>{failure.message}</h1>
-      {failure.fix !== "" && <p>{failure.fix}</p>}
-      {why === "used" && <p>If it was not you who used this link, somebody else may have: end monoctl console with Ctrl-C, then look at what was done with your credential.</p>}
-      <p class="alone-do">{ENTER}</p>
+      <h1 tabIndex={-1}>This page was reloaded</h1>
+      <p>A session lives in one page. It is gone when that page is reloaded. Nothing that was sent is lost.</p>
+      <p class="alone-do">
+        Press <kbd>Enter</kbd> in the terminal where <code>monoctl console</code> runs: it opens a new page.
+      </p>
     </>
   );
 }

@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import type { Failure } from "../api/types";
 import { Button } from "./Button";
 import { Icon } from "./Icon";
+import { Said } from "./Said";
 
 interface FailureBoxProps {
   failure: Failure;
@@ -22,8 +23,14 @@ export function FailureBox({ failure, onRetry, children, tone = "bad" }: Failure
       <Icon name="alert" />
       <div class="box-text">
         {failure.by_m8 && <p class="box-source">m8 says, unchecked:</p>}
-        <p class="box-title">{failure.message}</p>
-        {failure.fix !== "" && <p>{failure.fix}</p>}
+        <p class="box-title">
+          <Said text={failure.message} />
+        </p>
+        {failure.fix !== "" && (
+          <p>
+            <Said text={failure.fix} />
+          </p>
+        )}
         <p class="box-code">
           {failure.code}
           {failure.reason !== "" && ` · ${failure.reason}`}

@@ -13,7 +13,7 @@ interface ProvenProps {
 export function Proven({ of, brief = false }: ProvenProps) {
   const [look, icon, words, means] = said(of);
   return (
-    <Tip text={means} side={brief ? "end" : "start"}>
+    <Tip text={means}>
       {(describedBy) => (
         <span class={`proof proof-${look} ${brief ? "proof-brief" : ""}`} tabIndex={0} role="note" aria-label={words} aria-describedby={describedBy}>
           <Icon name={icon} />

@@ -2,7 +2,7 @@
  *
  * Doing: Button, Link, CopyButton. Asking: Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu.
  * Over the page: Dialog, Panel. Showing: Table, Pages, Badge, Status, Outcome, Proven, Hash, Marker, Uri, Time, Expiry, Facts, Icon.
- * Saying: FailureBox, Banner, Empty, Skeleton, Tip. Laying out: PageHead, Card.
+ * Saying: FailureBox, Said, Banner, Empty, Skeleton, Tip. Laying out: PageHead, Card.
  */
 
 export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./Badge";
@@ -17,6 +17,7 @@ export { Icon, type IconName } from "./Icon";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./Page";
 export { Pages } from "./Pages";
 export { Proven } from "./Proven";
+export { asSentence, Said } from "./Said";
 export { type Column, type Sorting, Table } from "./Table";
 export { daysTo, exact, Expiry, lengthWords, relative, Time, useNow } from "./Time";
 export { Tip } from "./Tip";

@@ -17,8 +17,8 @@ export function Overview() {
   return (
     <ul class="pic-strip" aria-label="In short">
       <Figure count={all.data?.total} word={all.data?.total === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
-      <Figure count={expiring.data?.total} word="expired, or expiring within 30 days" place={{ view: "expiring" }} loud />
-      <Figure count={drifted} word="that the engine says otherwise of" place={{ view: "drift" }} loud />
+      <Figure count={expiring.data?.total} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
+      <Figure count={drifted} word="with drift" place={{ view: "drift" }} loud />
       <Figure count={same.data?.groups.length} word={same.data?.groups.length === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />
     </ul>
   );

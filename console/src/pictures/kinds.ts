@@ -60,10 +60,10 @@ export function total(counts: Record<string, number>): number {
   return Object.values(counts).reduce((a, b) => a + b, 0);
 }
 
-/** Return the least round number (1, 2, 5 times a power of ten) of at least `value`, for an axis; 1 for nothing. */
+/** Return the least round number of at least `value`, for an axis; 1 for nothing. */
 export function roundUp(value: number): number {
   const power = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 5, 10].map((step) => step * power).find((step) => step >= value) ?? 1;
+  return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((step) => step * power).find((step) => step >= value && Number.isInteger(step)) ?? 1;
 }
 
 /** "1 secret", "3 secrets", "12,000 secrets". */

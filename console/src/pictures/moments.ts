@@ -71,7 +71,7 @@ export function ago(moment: string, now: number): string {
 }
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const CLOCK_AND_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit", second: "2-digit" });
+const CLOCK_AND_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
 /** Return the time of day where the user is, with the day if that is not today. */
 export function clock(moment: string, today: string): string {

@@ -4,11 +4,13 @@ import { useState } from "preact/hooks";
 import type { Activity } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { go, type Place } from "../app/navigation";
-import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
+import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { actorWords } from "../pictures/events/EventRow";
+import { waitsFor } from "../pictures/events/sentences";
+import { For } from "../pictures/For";
 import { sum, total } from "../pictures/kinds";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
@@ -23,7 +25,7 @@ export function ActivityView(_: { place: Place }) {
   const [days, setDays] = useState(1);
   const { data, failure, loading, again } = useAnswer<Activity>("activity", { days }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
   return (
-    <>
+    <div class="pic-view">
       <PageHead
         title="Activity"
         lead="How requests ended, by the events in m8's log. It is m8's word; the page of a request says what is proven."
@@ -36,7 +38,7 @@ export function ActivityView(_: { place: Place }) {
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
       {data !== undefined && <Shown data={data} days={days} />}
-    </>
+    </div>
   );
 }
 
@@ -45,7 +47,7 @@ function Shown({ data, days }: { data: Activity; days: number }) {
   const bars = barsOf(data.buckets);
   const range = RANGES.find((one) => one.days === days)?.text ?? `${days} days`;
   return (
-    <>
+    <div class="pic-view">
       {data.open.length > 0 && <OpenRequests open={data.open} />}
       <Card title={`The last ${range}`} actions={!data.complete && <Badge tone="warn" icon="info">Older events of this time were not read</Badge>}>
         {total(outcomes) === 0 ? (
@@ -59,31 +61,30 @@ function Shown({ data, days }: { data: Activity; days: number }) {
         )}
       </Card>
       <Card title="Who did what" flush><People people={data.people} /></Card>
-    </>
+    </div>
   );
 }
 
 /** A request that is open for longer than this, in milliseconds, is worth a look: m8 ends requests after minutes. */
 const LONG = 10 * 60_000;
-const MOST = 10;
 
 /** Requests that have not ended, the oldest first. */
-export function OpenRequests({ open }: { open: Activity["open"] }) {
+export function OpenRequests({ open, most = 10 }: { open: Activity["open"]; most?: number }) {
   const now = useNow();
   const rows = [...open].sort((a, b) => a.since.localeCompare(b.since));
   return (
     <Card title={`Open requests: ${open.length.toLocaleString("en")}`} flush>
       <ul class="pic-open">
-        {rows.slice(0, MOST).map((one) => (
+        {rows.slice(0, most).map((one) => (
           <li key={one.request_id}>
             <Uri uri={one.uri} />
             <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
-            <span>since <Time at={one.since} quiet /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
-            <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{one.last === "" ? "Open the request" : one.last}</Link>
+            <span>for <For since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
+            <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{waitsFor(one.last)}</Link>
           </li>
         ))}
       </ul>
-      {rows.length > MOST && <p class="pic-quiet pic-foot">{`And ${(rows.length - MOST).toLocaleString("en")} more, which are newer.`}</p>}
+      {rows.length > most && <p class="pic-quiet pic-foot">{`And ${(rows.length - most).toLocaleString("en")} more, which are newer.`}</p>}
     </Card>
   );
 }

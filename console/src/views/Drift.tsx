@@ -16,7 +16,7 @@ export function Drift(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ secrets: Secret[] }>("drift");
   const secrets = data?.secrets ?? [];
   return (
-    <>
+    <div class="pic-view">
       <PageHead title="Drift" lead="Secrets of which the engine says something else than the newest receipt, when it was last asked." />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={6} />}
@@ -29,7 +29,7 @@ export function Drift(_: { place: Place }) {
         const some = secrets.filter((secret) => secret.status === word.status);
         return some.length > 0 && <Group key={word.status} word={word} secrets={some} />;
       })}
-    </>
+    </div>
   );
 }
 
@@ -38,7 +38,7 @@ const SIZE = 25;
 const COLUMNS: Column<Secret>[] = [
   { id: "uri", title: "Secret", look: "main", cell: (secret) => <Uri uri={secret.uri} /> },
   { id: "seen", title: "Last verified", cell: (secret) => <Time at={secret.verified_at} quiet /> },
-  { id: "put", title: "Last put", cell: (secret) => <>{secret.subject}, <Time at={secret.uploaded_at} quiet /></> },
+  { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.uploaded_at} quiet /></span> },
   { id: "version", title: "Version by the receipt", cell: (secret) => <code>{secret.upstream_version || "–"}</code> },
   { id: "proof", title: "Proof", look: "tight", cell: (secret) => <Proven of={secret} brief /> },
 ];
@@ -51,7 +51,7 @@ function Group({ word, secrets }: { word: DriftWord; secrets: Secret[] }) {
   const uris = secrets.map((secret) => secret.uri).filter((uri) => chosen.has(uri));
   const none = uris.length === 0 ? "Choose secrets in the table first." : "";
   return (
-    <Card title={<>{word.title}: {counted(secrets.length, "secret")} <Status of={word.status} /></>} flush>
+    <Card title={<><Status of={word.status} /> {counted(secrets.length, "secret")}</>} flush>
       <div class="pic-drift">
         <p>{word.meaning}</p>
         <ul class="pic-steps">

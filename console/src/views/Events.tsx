@@ -11,13 +11,12 @@ import { EventRow } from "../pictures/events/EventRow";
 import { type EventFilter, useEventLog } from "../pictures/events/log";
 import { counted } from "../pictures/kinds";
 import { dayOf } from "../pictures/moments";
+import { useRem } from "../pictures/rem";
 import { Rows } from "../pictures/events/Rows";
 import { TYPE_GROUPS } from "../pictures/events/sentences";
 
-/** The height of a row, as style/pictures.css has it: one line, or three on narrow screens. */
-const HEIGHT = 40;
-const NARROW_HEIGHT = 84;
-const NARROW = "(max-width: 52rem)";
+/** The height of a row in rem, as style/pictures/events.css has it: one, two or three lines. */
+const HEIGHTS = { wide: 2.75, narrow: 3.65, phone: 5.65 };
 
 const NOTHING: EventFilter = { prefix: "", actor: "" };
 
@@ -31,15 +30,21 @@ function useSettled<T>(value: T, ms: number): T {
   return settled;
 }
 
-function useNarrow(): boolean {
-  const [narrow, setNarrow] = useState(() => matchMedia(NARROW).matches);
+function rowHeight(): number {
+  if (matchMedia("(max-width: 560px)").matches) return HEIGHTS.phone;
+  return matchMedia("(max-width: 1100px)").matches ? HEIGHTS.narrow : HEIGHTS.wide;
+}
+
+/** Return the height of a row in pixels on this screen. */
+function useRowHeight(): number {
+  const rem = useRem();
+  const [height, setHeight] = useState(rowHeight);
   useEffect(() => {
-    const query = matchMedia(NARROW);
-    const look = () => setNarrow(query.matches);
-    query.addEventListener("change", look);
-    return () => query.removeEventListener("change", look);
+    const look = () => setHeight(rowHeight());
+    addEventListener("resize", look);
+    return () => removeEventListener("resize", look);
   }, []);
-  return narrow;
+  return Math.round(height * rem);
 }
 
 /** Whether an event is of a type, or of a group of types; "" is all. */
@@ -57,14 +62,14 @@ export function Events({ place }: { place: Place }) {
   const events = type === "" ? log.events : log.events.filter((event) => isOf(event, type));
   const filtered = type !== "" || filter.prefix !== "" || filter.actor !== "";
   return (
-    <div class="pic-events-view">
+    <div class="pic-view">
       <PageHead
         title="Events"
         lead="m8's log, the newest on top. It is m8's word; a receipt proves how a request ended."
         actions={
           <>
             <Liveness paused={paused} waiting={log.waiting} />
-            <Button icon={paused ? "activity" : "minus"} pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
+            <Button pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
           </>
         }
       />
@@ -89,7 +94,7 @@ export function Events({ place }: { place: Place }) {
 function List({ events }: { events: readonly Event[] }) {
   const today = dayOf(new Date(useNow()));
   return (
-    <Rows rows={events} height={useNarrow() ? NARROW_HEIGHT : HEIGHT} keyOf={(event) => event.position} name="Events, the newest first">
+    <Rows rows={events} height={useRowHeight()} keyOf={(event) => event.position} name="Events, the newest first">
       {(event) => <EventRow event={event} today={today} />}
     </Rows>
   );
@@ -100,7 +105,7 @@ function Liveness({ paused, waiting }: { paused: boolean; waiting: number }) {
   useMe();
   if (why !== "") return <Badge tone="bad" icon="alert" title={why}>m8 is away</Badge>;
   if (paused) return <Badge tone="warn" icon="minus">{`Paused, ${waiting.toLocaleString("en")} waiting`}</Badge>;
-  return <Badge tone="good" icon="dot">Live</Badge>;
+  return <Badge tone="good" icon="activity">Live</Badge>;
 }
 
 function TypeMenu({ type, onType }: { type: string; onType: (type: string) => void }) {

@@ -20,7 +20,7 @@ interface Answered {
 export function Expiring(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<Answered>("expiring");
   return (
-    <>
+    <div class="pic-view">
       <PageHead title="Expiring" lead="The days on which secrets should be replaced. Nothing happens on such a day by itself: it is a note that somebody made." />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
@@ -28,7 +28,7 @@ export function Expiring(_: { place: Place }) {
         <Empty icon="calendar" title="No secret has a day of expiry.">{data.without > 0 && `${counted(data.without, "secret")} without one. Open a secret and set a day, or give one with a put.`}</Empty>
       )}
       {data !== undefined && data.days.length > 0 && <Shown data={data} />}
-    </>
+    </div>
   );
 }
 
@@ -43,9 +43,9 @@ function Shown({ data }: { data: Answered }) {
     setChoice({ of: "month", month: next });
   };
   return (
-    <>
+    <div class="pic-view">
       {outlook.expiredCount > 0 && <Expired outlook={outlook} today={today} onShow={() => setChoice({ of: "expired" })} />}
-      <p class="pic-say">
+      <p class="pic-line">
         {outlook.soon === 0 ? "Nothing expires within 30 days." : <>{counted(outlook.soon, "secret")} {outlook.soon === 1 ? "expires" : "expire"} within 30 days. <Button small kind="quiet" onClick={() => setChoice({ of: "soon" })}>Show them</Button></>}
         {data.without > 0 && <span class="pic-quiet"> {counted(data.without, "secret")} without a day.</span>}
       </p>
@@ -57,7 +57,7 @@ function Shown({ data }: { data: Answered }) {
         </Card>
       </div>
       <Chosen key={JSON.stringify(choice)} choice={choice} days={chosenDays(data.days, choice, today, in30)} today={today} />
-    </>
+    </div>
   );
 }
 

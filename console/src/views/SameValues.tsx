@@ -21,12 +21,12 @@ const ALL: Wanted = { acrossStores: false, store: "", search: "" };
 export function SameValues(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<Groups>("groups");
   return (
-    <>
-      <PageHead title="Same values" lead="Values that stand in more than one place. If one of those places leaks, all of them are open." />
+    <div class="pic-view">
+      <PageHead title="Same values" lead="Values that stand in more than one place. If it leaks from one of them, it is known in all of them." />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
       {data !== undefined && <Shown data={data} />}
-    </>
+    </div>
   );
 }
 
@@ -42,7 +42,7 @@ function Shown({ data }: { data: Groups }) {
   const stores = storesOf(data.groups);
   const at = Math.min(page, Math.max(0, Math.ceil(groups.length / SIZE) - 1));
   return (
-    <>
+    <div class="pic-view">
       <Summary data={data} />
       <Card flush>
         <div class="pic-filters" role="search" aria-label="Filter the values">
@@ -58,7 +58,7 @@ function Shown({ data }: { data: Groups }) {
         {groups.length > SIZE && <Pages page={at} size={SIZE} total={groups.length} onPage={setPage} />}
       </Card>
       <p class="pic-quiet pic-foot">Found by comparing the hashes that m8 shows, never the values. Equal hashes are equal values; hashes made with another fingerprint key cannot be compared. The page of a secret says which hash is proven.</p>
-    </>
+    </div>
   );
 }
 

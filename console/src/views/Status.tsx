@@ -44,7 +44,7 @@ export function StatusView(_: { place: Place }) {
     return () => clearInterval(timer);
   }, []);
   return (
-    <div class="pic-status">
+    <div class="pic-view pic-whole">
       <PageHead title="Status" lead={status.data === undefined ? "What m8 says of itself and its stores." : <ServerLine status={status.data} heard={heard} />} />
       {since !== "" && (
         <Banner tone="bad" icon="alert"><strong>m8 is away</strong>, seen <Time at={since} quiet />. What is below was true before. {why}</Banner>
@@ -78,14 +78,18 @@ function Wall({ status, activity, stale }: { status: Status; activity: Activity 
     <div class={stale ? "pic-wall pic-wall-stale" : "pic-wall"}>
       <Tiles status={status} activity={activity} />
       <div class="pic-wall-two">
-        <StoreWall stores={status.stores} />
-        <Card title="Requests in 24 hours">
-          {total(outcomes) === 0 ? <p class="pic-quiet">No request ended.</p> : <><Bars bars={bars} name="How requests ended in the last 24 hours" /><Legend outcomes={outcomes} /><BarsTable bars={bars} /></>}
-        </Card>
-      </div>
-      <div class="pic-wall-two">
-        {activity !== undefined && activity.open.length > 0 && <OpenRequests open={activity.open} />}
-        <Card title="Who did what in 24 hours" flush><People people={activity?.people ?? []} most={8} /></Card>
+        <div class="pic-wall-side">
+          <StoreWall stores={status.stores} />
+          {activity !== undefined && activity.open.length > 0 && <OpenRequests open={activity.open} most={5} />}
+        </div>
+        <div class="pic-wall-side">
+          <Card title="Requests in 24 hours">
+            {total(outcomes) === 0 ? <p class="pic-quiet">No request ended.</p> : <><Bars bars={bars} name="How requests ended in the last 24 hours" /><Legend outcomes={outcomes} brief /><BarsTable bars={bars} /></>}
+          </Card>
+        </div>
+        <div class="pic-wall-side pic-wall-last">
+          <Card title="Who did what in 24 hours" flush><People people={activity?.people ?? []} most={6} brief /></Card>
+        </div>
       </div>
     </div>
   );
@@ -102,7 +106,7 @@ function Tiles({ status, activity }: { status: Status; activity: Activity | unde
       <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken > 0 ? "do not work" : "all that are active work"}</Tile>
       <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
       <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
-      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>{`${figure("drifted")} overwrote or drifted`}</Tile>
+      <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>when last verified</Tile>
       <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>{`${figure("expiring")} within 30 days`}</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />

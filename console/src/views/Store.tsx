@@ -17,7 +17,7 @@ export function StoreView({ place }: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ stores: Store[] }>("stores", {}, { when: concernsStores });
   const store = data?.stores.find((one) => one.name === name);
   return (
-    <>
+    <div class="pic-view">
       <PageHead
         title={name}
         above={<Link at="stores" onClick={() => go({ view: "stores" })}><Icon name="chevronLeft" /> Stores</Link>}
@@ -28,14 +28,14 @@ export function StoreView({ place }: { place: Place }) {
       {loading && <Skeleton lines={6} />}
       {data !== undefined && store === undefined && <Empty icon="store" title={`You see no store ${name}.`}>It does not exist, or none of your prefixes lies in it.</Empty>}
       {store !== undefined && <Shown store={store} />}
-    </>
+    </div>
   );
 }
 
 function Shown({ store }: { store: Store }) {
   const health = storeHealth(store);
   return (
-    <>
+    <div class="pic-view">
       {store.identity_state !== "pinned" && <Card><IdentityLine store={store} /></Card>}
       <Card>
         <p class="pic-store-health"><Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge> <span>{health.sentence}</span></p>
@@ -44,7 +44,7 @@ function Shown({ store }: { store: Store }) {
             ["State", store.state],
             ["Identity", <code class="pic-break">{store.identity}</code>],
             ["Pinned", store.identity_state === "pinned" ? "yes: this is the identity that you agreed to" : store.identity_state === "changed" ? <code class="pic-break">{store.pinned}</code> : "not yet"],
-            store.identity_rotations > 0 ? ["Rotated", `${store.identity_rotations} times, each signed by the key before`] : null,
+            store.identity_rotations > 0 ? ["Rotated", store.identity_rotations === 1 ? "once, signed by the key before" : `${store.identity_rotations} times, each signed by the key before`] : null,
             ["Fingerprint key", store.fingerprint_key_id === "" ? "none" : <code>{store.fingerprint_key_id}</code>],
             ["Largest secret", store.max_plaintext === 0 ? "not known" : bytes(store.max_plaintext)],
             ["Open requests", store.pending.toLocaleString("en")],
@@ -60,7 +60,7 @@ function Shown({ store }: { store: Store }) {
       </Card>
       <Failures store={store.name} />
       <Secrets store={store.name} />
-    </>
+    </div>
   );
 }
 
@@ -88,7 +88,7 @@ function Secrets({ store }: { store: string }) {
     <Card title={data === undefined ? "Secrets" : `Secrets: ${data.total.toLocaleString("en")}`} actions={<Button small kind="quiet" onClick={() => go({ view: "secrets", secrets: { store } })}>Show all of them</Button>} flush>
       {failure !== undefined && <FailureBox failure={failure} tone="warn" />}
       {data?.total === 0 && <Empty icon="key" title="No secret is here yet." />}
-      <ul class="pic-due">
+      <ul class="pic-kept">
         {data?.secrets.map((secret) => (
           <li key={secret.uri}>
             <Uri uri={secret.uri} />

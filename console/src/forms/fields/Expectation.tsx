@@ -5,6 +5,7 @@ import type { Expect, Version } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import { Radios, TextField } from "../../parts";
 import { shortVersion } from "../uris";
+import { More } from "./More";
 import { Warning } from "./PlacesField";
 
 export type ExpectKind = "any" | "absent" | "version" | "overwrite";
@@ -61,8 +62,21 @@ interface ExpectationProps {
   warning: string;
 }
 
+/** The same, closed until somebody wants to change it: it says what holds. */
+export function ExpectMore(props: ExpectationProps) {
+  const { value, words, legend = LEGEND } = props;
+  const now = value.kind === "version" && value.version !== "" ? `version ${value.version}` : words[value.kind]?.[0];
+  return (
+    <More title={legend} summary={now}>
+      <Expectation {...props} />
+    </More>
+  );
+}
+
+const LEGEND = "What must be there now";
+
 /** Choose one; a version is typed, or taken from those that are known. */
-export function Expectation({ value, onChange, words, uri, shown, warning, legend = "What must be there now" }: ExpectationProps) {
+export function Expectation({ value, onChange, words, uri, shown, warning, legend = LEGEND }: ExpectationProps) {
   const kinds = Object.keys(words) as ExpectKind[];
   return (
     <div class="expectation">

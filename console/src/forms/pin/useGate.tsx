@@ -35,7 +35,7 @@ export function useGate(stores: readonly Store[], again: () => void): Gate {
 }
 
 /** Return the full stop of a form, if there is a reason for one. */
-export function stopOf(stores: readonly Store[], uris: readonly string[], sending: Sending<unknown>, leave: () => void): ComponentChildren {
+export function stopOf(stores: readonly Store[], uris: readonly string[], sending: Pick<Sending<unknown>, "results" | "failure">, leave: () => void): ComponentChildren {
   const failures = sending.results.flatMap((row) => ("failed" in row ? [row.failed] : []));
   const failure: Failure | undefined = [...(sending.failure === null ? [] : [sending.failure]), ...failures].find((one) => one.code === "IDENTITY_CHANGED");
   const concerned = storesOf(failure !== undefined && failure.uri !== "" ? [failure.uri] : uris, stores);

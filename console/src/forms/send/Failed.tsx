@@ -17,7 +17,7 @@ interface FailedProps {
 /** Show a failure. After OUTCOME_UNKNOWN it says what may have happened, and leads to the request. */
 export function Failed({ failure, uri = "", requestId = "", close }: FailedProps) {
   const about = failure.uri || uri;
-  const request = requestId || requestIn(failure);
+  const request = failure.request_id || requestId;
   const look = () => {
     close();
     go(request === "" ? { view: "secret", uri: about } : { view: "upload", requestId: request, uri: about });
@@ -59,9 +59,4 @@ export function Failed({ failure, uri = "", requestId = "", close }: FailedProps
       </FailureBox>
     </section>
   );
-}
-
-/** Find the id of the request in the sentences of a failure, "" if there is none. */
-export function requestIn(failure: Failure): string {
-  return /\b[0-9a-f]{32}\b/.exec(`${failure.message} ${failure.fix}`)?.[0] ?? "";
 }

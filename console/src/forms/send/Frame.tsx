@@ -41,6 +41,7 @@ export function Frame<T>(props: FrameProps<T>) {
   const [attempts, setAttempts] = useState(0);
   const form = useRef<HTMLFormElement>(null);
   const region = useRef<HTMLDivElement>(null);
+  useEffect(() => form.current?.querySelector<HTMLElement>(".form-fields .input")?.focus(), []);
   useEffect(() => {
     if (attempts > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [attempts]);

@@ -36,13 +36,13 @@ export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progr
 function Steps({ stage }: { stage: Stage }) {
   const at = ORDER.indexOf(stage);
   return (
-    <ol class="steps" aria-hidden="true">
+    <ol class="send-steps" aria-hidden="true">
       {STEPS.map(([step, title]) => {
         const order = ORDER.indexOf(step);
         const look = order < at ? "is-done" : order === at ? "is-now" : "is-next";
         return (
-          <li key={step} class={`step ${look}`}>
-            {order < at ? <Icon name="check" /> : <span class="step-dot" />}
+          <li key={step} class={`send-step ${look}`}>
+            {order < at ? <Icon name="check" /> : <span class="send-dot" />}
             {title}
           </li>
         );

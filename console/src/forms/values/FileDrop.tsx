@@ -19,11 +19,11 @@ export function FileDrop({ take }: { take: (files: Iterable<File>) => void }) {
   };
   return (
     <div class={over ? "file-drop is-over" : "file-drop"} onDragOver={() => setOver(true)} onDragLeave={() => setOver(false)} onDrop={drop}>
-      <input id={id} type="file" multiple class="visually-hidden" onChange={chosen} />
+      <input id={id} type="file" multiple class="unseen" onChange={chosen} />
       <label for={id}>
         <strong>Drop files here</strong>, or <span class="link">choose files</span>
       </label>
-      <p class="hint">
+      <p class="field-hint">
         A <code>.env</code> or <code>.json</code> file becomes many keys; each other file is one key with its exact bytes.
       </p>
     </div>

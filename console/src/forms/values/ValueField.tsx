@@ -1,6 +1,7 @@
 /** Where one value is typed or pasted. The element alone has it: it is hidden but while “Show” is pressed. */
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { Icon } from "../../parts";
 
 interface ValueFieldProps {
   id: string;
@@ -37,7 +38,7 @@ export function ValueField({ id, label, describedBy, invalid, hold, touched }: V
         ref={field}
         id={id}
         rows={1}
-        class={shown ? "value" : "value is-hidden"}
+        class={shown ? "input mono value" : "input mono value is-hidden"}
         aria-label={label}
         aria-describedby={describedBy}
         aria-invalid={invalid}
@@ -64,7 +65,8 @@ function Reveal({ shown, label, set }: { shown: boolean; label: string; set: (sh
   return (
     <button
       type="button"
-      class="reveal"
+      class="button button-quiet button-icon reveal"
+      title="Show while pressed"
       aria-pressed={shown}
       aria-label={`Show ${label} while pressed`}
       onPointerDown={() => set(true)}
@@ -75,7 +77,7 @@ function Reveal({ shown, label, set }: { shown: boolean; label: string; set: (sh
       onKeyDown={(event) => pressed(event, true)}
       onKeyUp={(event) => pressed(event, false)}
     >
-      {shown ? "Shown" : "Show"}
+      <Icon name="eye" />
     </button>
   );
 }

@@ -1,6 +1,7 @@
 /** The keys of a secret with the fields and files that hold their values. */
 
 import { useId } from "preact/hooks";
+import { Button, Checkbox, Icon } from "../../parts";
 import { parsed, EMPTY } from "./problems";
 import { FileDrop } from "./FileDrop";
 import type { Row } from "./keeper";
@@ -20,14 +21,14 @@ interface ValueSetProps {
 export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
   const id = useId();
   return (
-    <fieldset class="value-set" aria-describedby={`${id}-hint`}>
+    <fieldset class="form-group value-set" aria-describedby={`${id}-hint`}>
       <legend>{title}</legend>
-      <p class="hint" id={`${id}-hint`}>
+      <p class="field-hint" id={`${id}-hint`}>
         {hint}
       </p>
       {values.expired && (
-        <p class="note" role="status">
-          The values were cleared after two minutes without a key press. Enter them again.
+        <p class="value-note" role="status">
+          <Icon name="clock" /> What you typed was cleared after two minutes without a key press. Enter it again.
         </p>
       )}
       <ul class="value-rows">
@@ -41,9 +42,9 @@ export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
           </li>
         ))}
       </ul>
-      <button type="button" class="add" onClick={() => values.add()}>
+      <Button small icon="plus" onClick={() => values.add()}>
         Add a key
-      </button>
+      </Button>
       <FileDrop take={values.addFiles} />
     </fieldset>
   );
@@ -72,11 +73,8 @@ function Typed({ row, number, values, problem }: RowProps & { number: number }) 
       />
       <Remove row={row} values={values} what={row.key === "" ? `key ${number}` : row.key} />
       <Problem id={`${id}-problem`} text={problem} />
-      {problem === EMPTY && (
-        <label class="check">
-          <input type="checkbox" checked={row.empty} onChange={() => values.change(row.id, { empty: !row.empty })} />
-          The value is empty
-        </label>
+      {(problem === EMPTY || row.empty) && (
+        <Checkbox label="The value is empty" checked={row.empty} onChange={(empty) => values.change(row.id, { empty })} />
       )}
       <FinalBreak row={row} values={values} />
     </div>
@@ -93,7 +91,7 @@ function KeyField({ row, values, problem, label }: RowProps & { label: string })
   };
   return (
     <input
-      class="key"
+      class="input mono value-key"
       aria-label={label}
       aria-describedby={`value-${row.id}-problem`}
       aria-invalid={problem !== "" && problem !== EMPTY}
@@ -121,7 +119,7 @@ function Dropped({ row, values, problem }: RowProps) {
       </span>
       <label class="reading">
         <span>Read as</span>
-        <select value={row.reading} onChange={(event) => values.change(row.id, { reading: event.currentTarget.value as Reading })}>
+        <select class="input select" value={row.reading} onChange={(event) => values.change(row.id, { reading: event.currentTarget.value as Reading })}>
           {READINGS.map(([reading, title]) => (
             <option key={reading} value={reading}>
               {title}
@@ -154,28 +152,23 @@ function KeysFound({ keys }: { keys: { key: string; size: number }[] }) {
 function FinalBreak({ row, values }: { row: Row; values: Values }) {
   if (!row.endsWithBreak || parsed(row)) return null;
   return (
-    <p class="note">
-      The value ends with a line break, which is part of it.{" "}
-      <label class="check">
-        <input type="checkbox" checked={row.trim} onChange={() => values.change(row.id, { trim: !row.trim })} />
-        Remove it
-      </label>
-    </p>
+    <div class="value-note">
+      <p>The value ends with a line break. It is part of the value.</p>
+      <Checkbox label="Remove the line break" checked={row.trim} onChange={(trim) => values.change(row.id, { trim })} />
+    </div>
   );
 }
 
 function Remove({ row, values, what }: { row: Row; values: Values; what: string }) {
   return (
-    <button type="button" class="remove" aria-label={`Remove ${what}`} onClick={() => values.remove(row.id)}>
-      ×
-    </button>
+    <Button kind="quiet" icon="x" label={`Remove ${what}`} onClick={() => values.remove(row.id)} />
   );
 }
 
 function Problem({ id, text }: { id: string; text: string }) {
   return (
-    <p class="problem" id={id}>
-      {text}
+    <p class="field-error" id={id}>
+      {text !== "" && <Icon name="alert" />} {text}
     </p>
   );
 }

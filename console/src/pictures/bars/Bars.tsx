@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../kinds";
+import { useRem } from "../rem";
 import { Pattern } from "./Pattern";
 
 export interface Bar {
@@ -9,19 +10,22 @@ export interface Bar {
   title: string;
   /** Below the axis; "" for none. */
   tick: string;
+  /** Whether narrow screens leave the tick out. */
+  spare: boolean;
   counts: Counts;
 }
 
 const UP: readonly Kind[] = KINDS.filter((kind) => kind !== "failed");
-const HEIGHT = 190;
+/** The height of all bars in rem, and the least of one in pixels. */
+const HEIGHT = 13.5;
 const LEAST = 3;
 
 /** How far up and down the axis goes, and what a pixel is worth. */
-function scaleOf(bars: readonly Bar[]): { up: number; down: number; perOne: number } {
+function scaleOf(bars: readonly Bar[], height: number): { up: number; down: number; perOne: number } {
   const up = roundUp(Math.max(0, ...bars.map((bar) => total(bar.counts) - bar.counts.failed)));
   const failed = Math.max(0, ...bars.map((bar) => bar.counts.failed));
   const down = failed === 0 ? 0 : roundUp(failed);
-  return { up, down, perOne: HEIGHT / (up + down) };
+  return { up, down, perOne: height / (up + down) };
 }
 
 /** Say a bar in words: "14:00 to 15:00: 3 written, 1 failed". */
@@ -34,7 +38,9 @@ export function barWords(bar: Bar): string {
 export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
   const [at, setAt] = useState<number | null>(null);
   const [stop, setStop] = useState(Math.max(0, bars.length - 1));
-  const { up, down, perOne } = scaleOf(bars);
+  const rem = useRem();
+  const height = HEIGHT * rem;
+  const { up, down, perOne } = scaleOf(bars, height);
   const axis = Math.round(up * perOne) + 8;
   const width = 100 / Math.max(1, bars.length);
   const shown = at === null ? undefined : bars[at];
@@ -50,7 +56,7 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
 
   return (
     <figure class="pic-bars">
-      <svg class="pic-bars-drawn" width="100%" height={HEIGHT + 40} role="group" aria-label={name} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}>
+      <svg class="pic-bars-drawn" width="100%" height={height + 2.9 * rem} role="group" aria-label={name} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}>
         <Pattern id="pic-stripes" />
         <line class="pic-grid" x1="0" x2="100%" y1="8" y2="8" />
         <line class="pic-grid" x1="0" x2="100%" y1={(8 + axis) / 2} y2={(8 + axis) / 2} />
@@ -66,15 +72,15 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
             onFocus={() => (setAt(index), setStop(index))}
             onBlur={() => setAt(null)}
           >
-            <rect class="pic-bar-ground" x={`${index * width}%`} width={`${width}%`} y="0" height={HEIGHT + 16} />
+            <rect class="pic-bar-ground" x={`${index * width}%`} width={`${width}%`} y="0" height={height + 16} />
             <Stack counts={bar.counts} x={index * width + width * 0.14} width={width * 0.72} axis={axis} perOne={perOne} />
           </g>
         ))}
         <line class="pic-axis" x1="0" x2="100%" y1={axis} y2={axis} />
-        <text class="pic-number" x="2" y="20" aria-hidden="true">{up.toLocaleString("en")}</text>
-        {down > 0 && <text class="pic-number pic-number-failed" x="2" y={HEIGHT + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
+        <text class="pic-number" x="2" y={8 + 0.9 * rem} aria-hidden="true">{up.toLocaleString("en")}</text>
+        {down > 0 && <text class="pic-number pic-number-failed" x="2" y={height + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
         {bars.map((bar, index) => bar.tick !== "" && (
-          <text key={bar.title} class="pic-tick" x={`${(index + 0.5) * width}%`} y={HEIGHT + 34} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
+          <text key={bar.title} class={bar.spare ? "pic-tick pic-tick-spare" : "pic-tick"} x={`${(index + 0.5) * width}%`} y={height + 2.4 * rem} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
         ))}
       </svg>
       <figcaption class="pic-readout">{shown === undefined ? `${counted(bars.reduce((sum, bar) => sum + total(bar.counts), 0), "request")} ended. Point at a bar, or use the arrow keys.` : barWords(shown)}</figcaption>

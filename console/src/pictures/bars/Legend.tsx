@@ -3,7 +3,8 @@
 import { counted, KIND_WORDS, KINDS, kindOf, outcomeWords } from "../kinds";
 import { KindMark } from "./Pattern";
 
-export function Legend({ outcomes }: { outcomes: Record<string, number> }) {
+/** `brief` leaves the outcomes out. */
+export function Legend({ outcomes, brief = false }: { outcomes: Record<string, number>; brief?: boolean }) {
   const kinds = KINDS.map((kind) => ({
     kind,
     outcomes: Object.entries(outcomes)
@@ -12,20 +13,20 @@ export function Legend({ outcomes }: { outcomes: Record<string, number> }) {
   })).filter((one) => one.outcomes.length > 0);
   if (kinds.length === 0) return null;
   return (
-    <ul class="pic-legend">
+    <ul class={brief ? "pic-legend pic-legend-brief" : "pic-legend"}>
       {kinds.map(({ kind, outcomes: some }) => (
         <li key={kind} class={kind === "failed" ? "pic-legend-kind pic-legend-failed" : "pic-legend-kind"} title={KIND_WORDS[kind].meaning}>
           <KindMark kind={kind} />
           <span class="pic-legend-title">{KIND_WORDS[kind].title}</span>
           <strong class="pic-legend-count">{some.reduce((sum, [, count]) => sum + count, 0).toLocaleString("en")}</strong>
-          <ul class="pic-legend-outcomes">
+          {!brief && <ul class="pic-legend-outcomes">
             {some.map(([outcome, count]) => (
               <li key={outcome}>
-                <span>{outcomeWords(outcome)}</span>
+                <span>{outcomeWords(outcome).replace(/^failed: /, "")}</span>
                 <span class="pic-figure" aria-label={counted(count, "request")}>{count.toLocaleString("en")}</span>
               </li>
             ))}
-          </ul>
+          </ul>}
         </li>
       ))}
     </ul>

@@ -16,13 +16,14 @@ function rowsOf(people: Activity["people"], most: number): { rows: Row[]; more: 
   return { rows: rows.slice(0, most), more: Math.max(0, rows.length - most) };
 }
 
-export function People({ people, most = 12 }: { people: Activity["people"]; most?: number }) {
+/** `brief` says kinds and no outcomes, for walls. */
+export function People({ people, most = 12, brief = false }: { people: Activity["people"]; most?: number; brief?: boolean }) {
   const { rows, more } = rowsOf(people, most);
-  if (rows.length === 0) return <p class="pic-quiet">Nobody did anything in this time.</p>;
+  if (rows.length === 0) return <p class="pic-quiet pic-foot">Nobody did anything in this time.</p>;
   const busiest = rows[0]?.all ?? 1;
   return (
     <>
-      <table class="pic-people">
+      <table class={brief ? "pic-people pic-people-brief" : "pic-people"}>
         <thead>
           <tr>
             <th scope="col">Who</th>
@@ -36,14 +37,14 @@ export function People({ people, most = 12 }: { people: Activity["people"]; most
               <th scope="row">{row.actor}</th>
               <td>
                 <PersonBar row={row} busiest={busiest} />
-                <span class="pic-words">{wordsOf(row.outcomes)}</span>
+                <span class="pic-words">{brief ? kindWordsOf(row.outcomes) : wordsOf(row.outcomes)}</span>
               </td>
               <td class="pic-figure">{row.all.toLocaleString("en")}</td>
             </tr>
           ))}
         </tbody>
       </table>
-      {more > 0 && <p class="pic-quiet">And {counted(more, "other")}, who did less.</p>}
+      {more > 0 && <p class="pic-quiet pic-foot">And {counted(more, "other")}, who did less.</p>}
     </>
   );
 }
@@ -54,6 +55,12 @@ function wordsOf(outcomes: Record<string, number>): string {
     .sort(([, a], [, b]) => b - a)
     .map(([outcome, count]) => `${count.toLocaleString("en")} ${outcomeWords(outcome)}`)
     .join(", ");
+}
+
+/** "12 written, 1 failed". */
+function kindWordsOf(outcomes: Record<string, number>): string {
+  const counts = byKind(outcomes);
+  return KINDS.filter((kind) => counts[kind] > 0).map((kind) => `${counts[kind].toLocaleString("en")} ${KIND_WORDS[kind].title.toLowerCase()}`).join(", ");
 }
 
 function PersonBar({ row, busiest }: { row: Row; busiest: number }) {

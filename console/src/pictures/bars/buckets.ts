@@ -20,6 +20,6 @@ export function barsOf(buckets: Activity["buckets"]): Bar[] {
     const from = starts[at] ?? 0;
     const title = hours ? `${ON_DAY.format(from)}, ${AT_HOUR.format(from)} to ${AT_HOUR.format(from + length)}` : ON_WEEKDAY.format(from);
     const ticked = (buckets.length - 1 - at) % every === 0;
-    return { title, tick: ticked ? (hours ? AT_HOUR : ON_DAY).format(from) : "", counts: byKind(bucket.outcomes) };
+    return { title, tick: ticked ? (hours ? AT_HOUR : ON_DAY).format(from) : "", spare: (buckets.length - 1 - at) % (every * 2) !== 0, counts: byKind(bucket.outcomes) };
   });
 }

@@ -19,18 +19,14 @@ export function EventRow({ event, today }: { event: Event; today: string }) {
     <div class={`pic-event pic-event-${mood}`}>
       <span class="pic-event-sign" aria-hidden="true">{SIGNS[mood]}</span>
       <time class="pic-event-time" dateTime={event.recorded_at} title={exact(event.recorded_at)}>{clock(event.recorded_at, today)}</time>
-      <span class="pic-event-text" title={text}>{text}</span>
+      <span class="pic-event-text" title={text}>
+        {event.request_id === "" ? text : <Link at={`event ${event.position}`} label={`${text}: open the request`} onClick={() => go({ view: "upload", requestId: event.request_id })}>{text}</Link>}
+      </span>
       <span class="pic-event-where">
         {event.uri !== "" && <Uri uri={event.uri} />}
       </span>
       <span class="pic-event-who" title={event.actor}>{actorWords(event.actor)}</span>
-      <span class="pic-event-type">
-        {event.request_id === "" ? (
-          <span class={isKnown(event.type) ? "pic-quiet" : ""} title={`Position ${event.position} of the log`}>{event.type}</span>
-        ) : (
-          <Link at={`event ${event.position}`} label={`${event.type}: open the request`} onClick={() => go({ view: "upload", requestId: event.request_id })}>{event.type}</Link>
-        )}
-      </span>
+      <span class={isKnown(event.type) ? "pic-event-type" : "pic-event-type pic-event-unknown"} title={`${event.type}, position ${event.position} of the log`}>{event.type}</span>
     </div>
   );
 }

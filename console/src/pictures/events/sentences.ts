@@ -26,12 +26,12 @@ const PURPOSES: Record<string, string> = {
   DELETE: "Somebody wants to delete this secret",
   UNDELETE: "Somebody wants to bring this secret back",
   ROLLBACK: "Somebody wants an earlier version of this secret again",
-  GENERATE: "Somebody wants the reactor to make this secret",
+  GENERATE: "Somebody has the reactor make this secret",
   COMPARE: "Somebody wants to compare a value with this secret",
-  VERIFY: "It was asked whether the engine still holds this secret",
-  IMPORT: "Somebody wants m8 to adopt this secret from the engine",
+  VERIFY: "Somebody asks whether the engine still holds it",
+  IMPORT: "Somebody wants m8 to adopt what the engine holds",
   COPY: "Somebody wants to copy this secret to another store",
-  LIST: "Somebody wants to know which names the engine holds here",
+  LIST: "Somebody asks which names the engine holds here",
 };
 
 function asked(detail: string): Told {
@@ -42,7 +42,7 @@ function asked(detail: string): Told {
 
 function failed(detail: string): Told {
   const [reason = "", without] = detail.split(",", 2);
-  return { mood: "bad", text: `The request failed: ${reasonWords(reason)}${without === undefined ? "" : " (no reactor signed this)"}` };
+  return { mood: "bad", text: `Failed: ${reasonWords(reason)}${without === undefined ? "" : ", without a receipt"}` };
 }
 
 const version = (detail: string): string => {
@@ -54,24 +54,24 @@ const named = (detail: string): string => detail.split(",", 1)[0] ?? "";
 
 const TELLERS: Record<string, Teller> = {
   SecretUploadKeyRequested: asked,
-  SecretUploadKeyProvided: told("step", "A reactor made a one-time key for the request"),
-  SecretUploadRequested: told("step", "The sealed secret was sent to the reactor"),
-  SecretUploadStarted: (detail) => ({ mood: "step", text: `The reactor is about to write: ${detail || "no detail"}` }),
+  SecretUploadKeyProvided: told("step", "A reactor made a one-time key"),
+  SecretUploadRequested: told("step", "What was sealed went to the reactor"),
+  SecretUploadStarted: (detail) => ({ mood: "step", text: `The reactor begins to write${detail === "" ? "" : `, ${detail}`}` }),
   SecretUploaded: (detail) =>
     detail.startsWith("UNCHANGED")
-      ? { mood: "good", text: "The same content was there already; nothing was written" }
+      ? { mood: "good", text: "Nothing to write: the same content was there" }
       : { mood: "good", text: `The secret is in the engine${version(detail)}` },
   SecretDeleted: told("gone", "The secret is no longer in the engine"),
   SecretCompared: (detail) => ({ mood: "good", text: detail.startsWith("EQUAL") ? "Compared: the values are equal" : "Compared: the values differ" }),
-  SecretVerified: told("good", "Verified: the engine holds what the newest receipt says"),
+  SecretVerified: told("good", "Verified: in sync with the newest receipt"),
   SecretDriftDetected: (detail) => ({
     mood: "warn",
-    text: detail.startsWith("GONE") ? "Verified: the engine holds nothing here any more" : "Verified: the engine holds something else than the newest receipt says",
+    text: detail.startsWith("GONE") ? "Verified: gone from the engine" : "Verified: drifted, the engine holds something else",
   }),
-  SecretImported: (detail) => ({ mood: "good", text: `What was in the engine has a receipt now${version(detail)}; nothing was written` }),
-  SecretUndeleted: told("good", "The secret that was deleted is in the engine again"),
-  SecretRolledBack: told("good", "The content of an earlier version is in the engine again, as a new version"),
-  SecretCopied: told("good", "The secret was put into another store by this store's reactor"),
+  SecretImported: (detail) => ({ mood: "good", text: `m8 adopted what was in the engine${version(detail)}` }),
+  SecretUndeleted: told("good", "The deleted secret is in the engine again"),
+  SecretRolledBack: told("good", "An earlier version was written again"),
+  SecretCopied: told("good", "The reactor put the secret into another store"),
   SecretsListed: (detail) => ({ mood: "good", text: `Names in the engine were listed: ${detail.replace("LISTED, ", "")}` }),
   SecretUploadFailed: failed,
   SecretNotesUpdated: (detail) => ({ mood: "good", text: `Notes were edited: ${detail.replace(/^\S+: /, "")}` }),
@@ -121,3 +121,15 @@ export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[]
     ],
   },
 ];
+
+const WAITS: Record<string, string> = {
+  SecretUploadKeyRequested: "waits for a reactor",
+  SecretUploadKeyProvided: "waits for what is to be sealed",
+  SecretUploadRequested: "is with the reactor",
+  SecretUploadStarted: "is being written",
+};
+
+/** Say what a request waits for, by the type of its last event. */
+export function waitsFor(type: string): string {
+  return WAITS[type] ?? (type === "" ? "open" : type);
+}

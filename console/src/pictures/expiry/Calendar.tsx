@@ -27,7 +27,7 @@ export function Calendar({ month, today, counts, chosen, onChoose, onMonth }: Ca
         <Button small icon="chevronRight" label={`On to ${monthName(monthAfter(month, 1))}`} onClick={() => onMonth(monthAfter(month, 1))} />
       </div>
       <table class="pic-days">
-        <caption class="pic-unseen">{`Days of ${monthName(month)} on which secrets expire`}</caption>
+        <caption class="unseen">{`Days of ${monthName(month)} on which secrets expire`}</caption>
         <thead>
           <tr>
             {WEEKDAYS.map((weekday) => (

@@ -21,7 +21,7 @@ export function ValueMap({ groups, stores }: { groups: readonly Group[]; stores:
   return (
     <div class="pic-scroll">
       <table class="pic-map">
-        <caption class="pic-unseen">Values that stand in several places: how many places in each store</caption>
+        <caption class="unseen">Values that stand in several places: how many places in each store</caption>
         <thead>
           <tr>
             <th scope="col">This value</th>
@@ -62,14 +62,14 @@ function Value({ group, columns, open, toggle }: { group: Group; columns: string
 }
 
 function Dots({ count }: { count: number }) {
-  if (count === 0) return <span class="pic-unseen">none</span>;
+  if (count === 0) return <span class="unseen">none</span>;
   const drawn = Math.min(count, DOTS);
   return (
     <>
       <svg class="pic-dots" width={drawn * 14} height="12" aria-hidden="true">
         {Array.from({ length: drawn }, (_, at) => <circle key={at} class="pic-dot" cx={at * 14 + 6} cy="6" r="5" />)}
       </svg>
-      <span class={count > DOTS ? "pic-dots-more" : "pic-unseen"}>{count > DOTS ? `${count.toLocaleString("en")}` : count}</span>
+      <span class={count > DOTS ? "pic-dots-more" : "unseen"}>{count > DOTS ? `${count.toLocaleString("en")}` : count}</span>
     </>
   );
 }

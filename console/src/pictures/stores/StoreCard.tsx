@@ -4,8 +4,9 @@ import type { Reactor, Store } from "../../api/types";
 import { openForm } from "../../app/forms";
 import { go } from "../../app/navigation";
 import { Badge, Button, Icon, Link, Time } from "../../parts";
+import { For } from "../For";
 import { bytes, capabilities, engineHealth, refusalWords, storeHealth, TONE_ICONS } from "./health";
-import { counted, reasonWords } from "../kinds";
+import { reasonWords } from "../kinds";
 
 export function StoreCard({ store }: { store: Store }) {
   const health = storeHealth(store);
@@ -20,11 +21,11 @@ export function StoreCard({ store }: { store: Store }) {
       <p class="pic-store-health">
         <Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge>
         <span>{health.sentence}</span>
-        {since !== "" && <span class="pic-quiet">Since <Time at={since} quiet />.</span>}
+        {since !== "" && <span class="pic-quiet">For <For since={since} />.</span>}
       </p>
       {store.identity_state !== "pinned" && <IdentityLine store={store} />}
       <dl class="pic-store-facts">
-        <div><dt>Reactors</dt><dd>{attached.length === 0 ? "none connected" : counted(attached.length, "connected", "connected")}</dd></div>
+        <div><dt>Reactors</dt><dd>{attached.length === 0 ? "none" : attached.length.toLocaleString("en")}</dd></div>
         <div><dt>Last heard</dt><dd><Time at={store.last_heard_at} quiet /></dd></div>
         <div><dt>Open requests</dt><dd>{store.pending.toLocaleString("en")}</dd></div>
         <div><dt>Largest secret</dt><dd>{store.max_plaintext === 0 ? "not known" : bytes(store.max_plaintext)}</dd></div>
@@ -39,7 +40,7 @@ export function StoreCard({ store }: { store: Store }) {
 export function StoreMarks({ store }: { store: Store }) {
   return (
     <span class="pic-store-marks">
-      <span class="pic-quiet">{store.type}</span>
+      {store.type !== store.name && <span class="pic-quiet">{store.type}</span>}
       {store.default && <Badge tone="info" icon="check" title="A path without a store is in this one.">default</Badge>}
       {store.maturity === "experimental" && <Badge tone="warn" icon="alert" title="The driver was not yet tested with the real engine and the people who run it.">experimental</Badge>}
       {store.identity_state === "pinned" && <Badge icon="shieldCheck" title={store.identity}>identity pinned</Badge>}
@@ -69,19 +70,18 @@ export function IdentityLine({ store }: { store: Store }) {
   );
 }
 
-/** What a reactor can do; what it cannot do is struck out and says so. */
+/** What a reactor can do, and in a line of its own what it cannot. */
 export function Capabilities({ reactor }: { reactor: Reactor }) {
+  const all = capabilities(reactor);
+  const cannot = all.filter((one) => !one.can).map((one) => one.word);
   return (
-    <ul class="pic-can" aria-label="What the store can do">
-      {capabilities(reactor).map(({ word, can }) => (
-        <li key={word} class={can ? "pic-can-yes" : "pic-can-no"}>
-          <Icon name={can ? "check" : "minus"} />
-          <span class="unseen">{can ? "can" : "cannot"} </span>
-          {word}
-        </li>
-      ))}
-      {reactor.copies_to.length > 0 && <li class="pic-can-yes"><Icon name="check" />{`copy to ${reactor.copies_to.join(", ")}`}</li>}
-    </ul>
+    <div class="pic-can">
+      <ul class="pic-can-list" aria-label="What the store can do">
+        {all.filter((one) => one.can).map(({ word }) => <li key={word}><Icon name="check" />{word}</li>)}
+        {reactor.copies_to.length > 0 && <li><Icon name="check" />{`copy to ${reactor.copies_to.join(", ")}`}</li>}
+      </ul>
+      {cannot.length > 0 && <p class="pic-quiet">{`Cannot: ${cannot.join(", ")}.`}</p>}
+    </div>
   );
 }
 
@@ -102,13 +102,15 @@ export function Reactors({ store }: { store: Store }) {
             return (
               <tr key={one.replica} role="row">
                 <td role="cell" data-title="Replica"><code title={one.replica}>{one.replica.slice(0, 8)}</code></td>
-                <td role="cell" data-title="Connected"><Badge tone={one.attached ? "good" : "plain"} icon={one.attached ? "check" : "minus"}>{one.attached ? "yes" : "gone"}</Badge></td>
+                <td role="cell" data-title="Connected"><span><Badge tone={one.attached ? "good" : "plain"} icon={one.attached ? "check" : "minus"}>{one.attached ? "yes" : "gone"}</Badge></span></td>
                 <td role="cell" data-title="Last heard"><Time at={one.last_heard_at} quiet /></td>
                 <td role="cell" data-title="Engine">
-                  <Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge>
-                  {one.engine_since_at !== "" && <span class="pic-quiet"> since <Time at={one.engine_since_at} quiet /></span>}
+                  <span>
+                    <Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge>
+                    {one.engine_since_at !== "" && <span class="pic-quiet"> for <For since={one.engine_since_at} /></span>}
+                  </span>
                 </td>
-                <td role="cell" data-title="Last failure">{one.last_failure === "" ? <span class="pic-quiet">none</span> : <>{reasonWords(one.last_failure)}, <Time at={one.last_failure_at} quiet /></>}</td>
+                <td role="cell" data-title="Last failure">{one.last_failure === "" ? <span class="pic-quiet">none</span> : <span>{reasonWords(one.last_failure)}, <Time at={one.last_failure_at} quiet /></span>}</td>
               </tr>
             );
           })}

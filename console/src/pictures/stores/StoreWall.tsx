@@ -21,8 +21,8 @@ export function StoreWall({ stores }: { stores: readonly Store[] }) {
             const attached = store.reactors.filter((one) => one.attached).length;
             return (
               <tr key={store.name} role="row" class={health.tone === "bad" ? "row-bad" : ""}>
-                <td role="cell" class="cell-main"><Link at={`store ${store.name}`} onClick={() => go({ view: "store", store: store.name })}>{store.name}</Link> <span class="pic-quiet">{store.type}</span></td>
-                <td role="cell" data-title="Engine"><Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge></td>
+                <td role="cell" class="pic-wall-name"><Link at={`store ${store.name}`} onClick={() => go({ view: "store", store: store.name })}>{store.name}</Link>{store.type !== store.name && <span class="pic-quiet"> {store.type}</span>}</td>
+                <td role="cell" data-title="Engine"><span><Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge></span></td>
                 <td role="cell" data-title="Reactors">{attached.toLocaleString("en")}</td>
                 <td role="cell" data-title="Open">{store.pending.toLocaleString("en")}</td>
                 <td role="cell" data-title="Last heard"><Time at={store.last_heard_at} quiet /></td>

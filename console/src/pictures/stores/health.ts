@@ -69,8 +69,8 @@ export function worstFirst(stores: readonly Store[]): Store[] {
   return [...stores].sort((a, b) => urgency(a) - urgency(b) || a.name.localeCompare(b.name));
 }
 
-/** Return a number of bytes for people: "64 kB", "1 MB". */
+/** Return a number of bytes for people: "64 KiB", "1.5 MiB". */
 export function bytes(count: number): string {
-  if (count >= 1_000_000) return `${(count / 1_000_000).toFixed(count % 1_000_000 === 0 ? 0 : 1)} MB`;
-  return count >= 1_000 ? `${Math.floor(count / 1_000)} kB` : `${count} bytes`;
+  if (count >= 1024 * 1024) return `${Number((count / (1024 * 1024)).toFixed(1))} MiB`;
+  return count >= 1024 ? `${Math.floor(count / 1024)} KiB` : `${count} bytes`;
 }

@@ -80,7 +80,6 @@ function One({ entry, before, uri, isNow, why }: OneProps) {
             </Link>
           )}
         </p>
-        <Between entry={entry} before={before} />
       </div>
       {earlier && look === "written" && (
         <span class="entry-do">
@@ -89,6 +88,7 @@ function One({ entry, before, uri, isNow, why }: OneProps) {
           </Button>
         </span>
       )}
+      <Between entry={entry} before={before} />
     </li>
   );
 }

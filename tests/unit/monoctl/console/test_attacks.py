@@ -182,7 +182,8 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
 
     assert (answer.status, answer.code) == (401, "LINK_USED")
     assert "somebody else has read it" in answer.document["error"]["message"]
-    assert (await asked(first.call, "whoami")).code == "SESSION_ENDED"
+    ended = await asked(first.call, "whoami")
+    assert (ended.status, ended.code, ended.is_proven) == (401, "SESSION_ENDED", True)
     assert await asked(list, live) is not None  # its stream ends, too
     assert [sentence.split(".")[0] for sentence in served.said] == [
         "A page has begun",

@@ -15,6 +15,7 @@ _FILES = MappingProxyType(
         "/console.js": ("console.js", "text/javascript; charset=utf-8"),
         "/console.css": ("console.css", "text/css; charset=utf-8"),
         "/icon.svg": ("icon.svg", "image/svg+xml"),
+        "/licences.txt": ("licences.txt", "text/plain; charset=utf-8"),
     }
 )
 """Path to file and type. Nothing else of the folder is served."""

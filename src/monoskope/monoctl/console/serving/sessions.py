@@ -123,6 +123,7 @@ class Sessions(Unshared):
         self._clock = clock
         self._links: list[_Link] = []
         self._sessions: list[Session] = []
+        self._ended: list[Session] = []  # so that their pages can be told, in a way that they believe
         self._began = False
         self._alone_since = clock()
 
@@ -164,8 +165,8 @@ class Sessions(Unshared):
         return Begun(begun, shown(key))
 
     def of(self, token: str) -> Session:
-        """Return the session that a token names. Raises `EndedError` if there is none."""
-        session = _found(self._sessions, token)
+        """Return the session that a token names, which may have ended. Raises `EndedError` if there never was one."""
+        session = _found([*self._sessions, *self._ended], token)
         if session is None:
             raise EndedError
         return session
@@ -185,6 +186,7 @@ class Sessions(Unshared):
             return
         session.has_ended = True
         self._sessions.remove(session)
+        self._ended.append(session)
         self._alone_since = self._clock()
         for told in list(session.on_end):
             told()

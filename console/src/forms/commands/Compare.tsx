@@ -1,0 +1,57 @@
+/** Compare values with what stores hold. */
+
+import type { Comparison } from "../../api/types";
+import type { FormProps } from "../../app/forms";
+import { Badge } from "../../parts";
+import { PlacesField } from "../fields/PlacesField";
+import { sendOnce } from "../send/checked";
+import { DoneHead } from "../send/DoneRow";
+import { Frame } from "../send/Frame";
+import { useForm } from "../send/useForm";
+import { shownProblems } from "../values/shownProblems";
+import { useUnsent } from "../values/useUnsent";
+import { useValues } from "../values/useValues";
+import { ValueSet } from "../values/ValueSet";
+
+export function CompareForm(props: FormProps) {
+  const form = useForm<Comparison>("compare", props);
+  const values = useValues();
+  useUnsent(values, props.setUnsent);
+  const { places, stores, attempted, gate } = form;
+  const valid = places.problems.size === 0 && values.problems().size === 0;
+  const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendOnce<Comparison>("compare", { uris: places.uris }, values)));
+  return (
+    <Frame
+      {...form.frame}
+      intro="The store’s reactor says whether it holds the same. Nobody sees a value, and nothing is written. Name all keys of the secret: a key that you leave out counts as a difference."
+      submit="Compare"
+      valid={valid}
+      onSubmit={submit}
+      done={(result) => <Compared result={result} close={props.close} />}
+    >
+      <PlacesField places={places} stores={stores} command="compare" shown={attempted} several />
+      <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="What you want to know is there." />
+    </Frame>
+  );
+}
+
+function Compared({ result, close }: { result: Comparison; close: () => void }) {
+  return (
+    <DoneHead uri={result.uri} outcome={result.equal ? "EQUAL" : "DIFFERENT"} requestId={result.request_id} close={close}>
+      {result.equal ? (
+        <p>The store holds exactly these values.</p>
+      ) : (
+        <p>
+          It differs in these keys:{" "}
+          {Object.entries(result.differences).map(([key, how]) => (
+            <Badge key={key} tone="bad" icon="alert">
+              {key}: {HOW[how] ?? how}
+            </Badge>
+          ))}
+        </p>
+      )}
+    </DoneHead>
+  );
+}
+
+const HOW: Readonly<Record<string, string>> = { MISSING: "not there", EXTRA: "only there", CHANGED: "another value" };

@@ -1,0 +1,62 @@
+/** Put a secret into one store or several, or one secret for each key. */
+
+import { useState } from "preact/hooks";
+import type { Done, PutRequest } from "../../api/types";
+import type { FormProps } from "../../app/forms";
+import { Checkbox } from "../../parts";
+import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
+import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { More } from "../fields/More";
+import { KEPT, notesOf, notesValid } from "../fields/notes";
+import { NotesField } from "../fields/NotesField";
+import { PlacesField } from "../fields/PlacesField";
+import { storesOf } from "../pin/useGate";
+import { previewed, sendChecked } from "../send/checked";
+import { DoneRow } from "../send/DoneRow";
+import { Frame } from "../send/Frame";
+import { Previews } from "../send/Previews";
+import { useForm } from "../send/useForm";
+import { shownProblems } from "../values/shownProblems";
+import { useUnsent } from "../values/useUnsent";
+import { useValues } from "../values/useValues";
+import { ValueSet } from "../values/ValueSet";
+
+/** What a put may replace, if it replaces whatever is there. */
+export const REPLACES = "What others put there is replaced. If the engine keeps no earlier versions, it is lost.";
+
+export function PutForm(props: FormProps) {
+  const [each, setEach] = useState(false);
+  const form = useForm<Done>("put", props, each ? "folder" : "secret");
+  const values = useValues();
+  const [expected, setExpected] = useState<Expected>(ANY);
+  const [notes, setNotes] = useState(KEPT);
+  const [options, setOptions] = useState<Options>({});
+  useUnsent(values, props.setUnsent);
+  const { places, stores, attempted, gate } = form;
+  const chosen = storesOf(places.uris, stores);
+  const request: PutRequest = { uris: [...places.uris], each, expect: expectOf(expected), options: optionsFor(chosen) === "" ? {} : { ...options }, ...notesOf(notes) };
+  const made = each ? values.keys().map((key) => `${places.uris[0] ?? ""}${key}`) : places.uris;
+  const valid = places.problems.size === 0 && values.problems().size === 0 && expectProblem(expected) === "" && notesValid(notes) && !(each && places.list.length > 1);
+  const submit = () => gate.pass(places.uris, () => void form.sending.send(made, () => sendChecked<Done>("put", request, values)));
+  return (
+    <Frame
+      {...form.frame}
+      uris={made}
+      intro="monoctl seals what you enter for the store’s reactor alone. m8 carries it and cannot read it."
+      submit={each ? "Put the secrets" : "Put the secret"}
+      valid={valid}
+      onSubmit={submit}
+      done={(result) => <DoneRow result={result} close={props.close} />}
+    >
+      <PlacesField places={places} stores={stores} command="put" shown={attempted} several={!each} legend={each ? "Below" : "Where"} {...(each ? { pathHint: "It ends in “/”. Each key becomes a secret below it." } : {})} />
+      <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="A secret has one key or several. You can paste KEY=VALUE lines into a key." />
+      <Checkbox label="One secret for each key" hint="Each gets one key, “value”, and the name of its key as the last part of its path." checked={each} onChange={setEach} />
+      <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} shown={attempted} warning={REPLACES} />
+      <More title="Labels, expiry and options" summary={notes.labels === "keep" && notes.expiry === "keep" ? "kept as they are" : "changed"}>
+        <NotesField draft={notes} onChange={setNotes} shown={attempted} />
+        <EngineOptions stores={chosen} options={options} onChange={setOptions} />
+      </More>
+      <Previews ask={() => previewed("put", request, values)} valid={valid} onInvalid={form.frame.onInvalid} />
+    </Frame>
+  );
+}

@@ -1,0 +1,118 @@
+/** What a store's reactor is to make by itself, a value a key. Nobody sees it; what to make is no secret. */
+
+import { useAnswer } from "../../app/answer";
+import type { Kind } from "../../api/types";
+import { Button, Select, TextField } from "../../parts";
+import { keyProblem, twice } from "../values/rules";
+
+export interface Recipe {
+  id: number;
+  key: string;
+  kind: string;
+  /** As typed; "" for the kind's default. */
+  size: string;
+}
+
+const TITLES: Readonly<Record<string, string>> = {
+  password: "Password of letters and digits",
+  hex: "Random bytes as hex",
+  base64: "Random bytes as base64",
+  rsa: "RSA key pair",
+  ed25519: "Ed25519 key pair",
+};
+const KEYS: Readonly<Record<string, string>> = { password: "password", hex: "token", base64: "token", rsa: "private-key", ed25519: "private-key" };
+
+let lastId = 0;
+
+/** A row to begin with: a password. */
+export function newRecipe(key = "password", kind = "password"): Recipe {
+  lastId += 1;
+  return { id: lastId, key, kind, size: "" };
+}
+
+/** Return the kinds that reactors can make. */
+export function useKinds(): readonly Kind[] {
+  return useAnswer<{ kinds: Kind[] }>("recipes").data?.kinds ?? [];
+}
+
+/** Return what is sent: KIND or KIND:SIZE for each key. */
+export function recipesOf(recipes: readonly Recipe[]): Record<string, string> {
+  return Object.fromEntries(recipes.map(({ key, kind, size }) => [key, size === "" ? kind : `${kind}:${size}`]));
+}
+
+/** Say what is wrong with the size of one, "" for nothing. */
+export function sizeProblem({ size }: Recipe, kind: Kind | undefined): string {
+  if (size === "" || kind === undefined) return "";
+  const number = /^[0-9]{1,5}$/.test(size) ? Number(size) : NaN;
+  const allowed = kind.sizes.length > 0 ? kind.sizes.includes(number) : number >= kind.least && number <= kind.most;
+  return allowed ? "" : `From ${kind.least} to ${kind.most} ${kind.unit}.`;
+}
+
+/** Say what is wrong with the key of one, "" for nothing. */
+export function recipeProblem({ key }: Recipe, all: readonly Recipe[]): string {
+  return keyProblem(key) || (twice(all.map((one) => one.key)).has(key) ? "This key is there twice." : "");
+}
+
+interface RecipesProps {
+  recipes: readonly Recipe[];
+  onChange: (recipes: readonly Recipe[]) => void;
+  shown: boolean;
+}
+
+/** One row for each key: its name, what is made, and how large. */
+export function RecipesField({ recipes, onChange, shown }: RecipesProps) {
+  const kinds = useKinds();
+  return (
+    <fieldset class="form-group">
+      <legend>What to make</legend>
+      {recipes.map((recipe) => (
+        <RecipeRow
+          key={recipe.id}
+          recipe={recipe}
+          kinds={kinds}
+          problem={recipeProblem(recipe, recipes)}
+          shown={shown}
+          set={(change) => onChange(recipes.map((one) => (one.id === recipe.id ? { ...one, ...change } : one)))}
+          remove={recipes.length > 1 ? () => onChange(recipes.filter((one) => one.id !== recipe.id)) : undefined}
+        />
+      ))}
+      <Button small icon="plus" onClick={() => onChange([...recipes, newRecipe("")])}>
+        Another key
+      </Button>
+    </fieldset>
+  );
+}
+
+interface RecipeRowProps {
+  recipe: Recipe;
+  kinds: readonly Kind[];
+  problem: string;
+  shown: boolean;
+  set: (change: Partial<Recipe>) => void;
+  remove: (() => void) | undefined;
+}
+
+function RecipeRow({ recipe, kinds, problem, shown, set, remove }: RecipeRowProps) {
+  const kind = kinds.find(({ name }) => name === recipe.kind);
+  const told = shown || (recipe.key !== "" && problem !== "") ? problem : "";
+  const choose = (name: string) => set({ kind: name, size: "", ...(Object.values(KEYS).includes(recipe.key) || recipe.key === "" ? { key: KEYS[name] ?? recipe.key } : {}) });
+  return (
+    <div class="recipe" role="group" aria-label={recipe.key || "a new key"}>
+      <TextField label="Key" mono value={recipe.key} error={told} onInput={(key) => set({ key })} />
+      <Select label="Made as" value={recipe.kind} choices={kinds.map(({ name }) => ({ value: name, text: TITLES[name] ?? name }))} onChange={choose} />
+      {kind !== undefined && <SizeField recipe={recipe} kind={kind} set={set} />}
+      {remove !== undefined && <Button kind="quiet" icon="x" label={`Remove ${recipe.key || "this key"}`} onClick={remove} />}
+    </div>
+  );
+}
+
+function SizeField({ recipe, kind, set }: { recipe: Recipe; kind: Kind; set: (change: Partial<Recipe>) => void }) {
+  if (kind.sizes.length > 0)
+    return <Select label={upper(kind.unit)} value={recipe.size || String(kind.default)} choices={kind.sizes.map((size) => ({ value: String(size), text: size.toLocaleString("en") }))} onChange={(size) => set({ size })} />;
+  if (kind.most === 0) return <p class="recipe-fixed">{kind.unit}</p>;
+  return <TextField label={upper(kind.unit)} value={recipe.size} placeholder={String(kind.default)} error={sizeProblem(recipe, kind)} onInput={(size) => set({ size })} />;
+}
+
+function upper(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

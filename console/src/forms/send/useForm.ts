@@ -1,0 +1,54 @@
+/** What all forms of commands have in common: stores, places, rights, the gate, and one call at a time. */
+
+import { useState } from "preact/hooks";
+import type { ComponentChildren } from "preact";
+import type { Store } from "../../api/types";
+import { useAnswer } from "../../app/answer";
+import type { FormName, FormProps } from "../../app/forms";
+import { useMe } from "../../app/me";
+import { notAble, notAllowed } from "../able";
+import { type Places, usePlaces } from "../fields/usePlaces";
+import { type Gate, stopOf, storesOf, useGate } from "../pin/useGate";
+import type { Names } from "../uris";
+import { type Sending, useSending } from "./useSending";
+
+export interface CommandForm<T> {
+  stores: readonly Store[];
+  places: Places;
+  sending: Sending<T>;
+  gate: Gate;
+  /** Whether the user tried to send: from then on, problems are shown. */
+  attempted: boolean;
+  /** What `Frame` takes from here. */
+  frame: {
+    sending: Sending<T>;
+    uris: readonly string[];
+    why: string;
+    onInvalid: () => void;
+    close: () => void;
+    over: ComponentChildren;
+  };
+}
+
+/** Begin a form of one command. `names` says what its paths name. */
+export function useForm<T>(command: FormName, { start, close }: FormProps, names: Names = "secret"): CommandForm<T> {
+  const answer = useAnswer<{ stores: Store[] }>("stores");
+  const stores = answer.data?.stores ?? [];
+  const places = usePlaces(start, stores, names);
+  const sending = useSending<T>();
+  const gate = useGate(stores, answer.again);
+  const [attempted, setAttempted] = useState(false);
+  const { uris } = places;
+  const chosen = storesOf(uris, stores).map((store) => notAble(command, store));
+  const unable = chosen.length > 0 && chosen.every((why) => why !== "") ? (chosen[0] ?? "") : "";
+  const why = notAllowed(command, useMe()) || (uris.length === 0 ? "Choose a secret." : "") || unable;
+  const stop = stopOf(stores, uris, sending, close);
+  return {
+    stores,
+    places,
+    sending,
+    gate,
+    attempted,
+    frame: { sending, uris, why, onInvalid: () => setAttempted(true), close, over: stop ?? gate.dialog },
+  };
+}

@@ -3,6 +3,7 @@
 import type { Comparison } from "../../api/types";
 import type { FormProps } from "../../app/forms";
 import { Badge } from "../../parts";
+import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { sendOnce } from "../send/checked";
 import { DoneHead } from "../send/DoneRow";
@@ -30,6 +31,7 @@ export function CompareForm(props: FormProps) {
       done={(result) => <Compared result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="compare" shown={attempted} several />
+      <KnownKeys uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} values={values} />
       <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="What you want to know is there." />
     </Frame>
   );

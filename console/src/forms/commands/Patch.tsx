@@ -1,18 +1,17 @@
 /** Change some keys of secrets and leave the others. */
 
 import { useState } from "preact/hooks";
-import type { Done, PatchRequest, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
+import type { Done, PatchRequest } from "../../api/types";
 import type { FormProps } from "../../app/forms";
-import { Checkbox, Field, partsOf } from "../../parts";
+import { Checkbox, Field } from "../../parts";
 import { ANY, CHANGE, ExpectMore, type Expected, expectOf, expectProblem } from "../fields/Expectation";
+import { useKeysOf } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { Previews } from "../send/Previews";
 import { useForm } from "../send/useForm";
-import { pathProblem } from "../uris";
 import { keyProblem } from "../values/rules";
 import { shownProblems } from "../values/shownProblems";
 import { useUnsent } from "../values/useUnsent";
@@ -64,7 +63,7 @@ interface RemovedKeysProps {
 function RemovedKeys({ uris, removed, onChange, both, shown }: RemovedKeysProps) {
   const [text, setText] = useState("");
   const uri = uris.length === 1 ? (uris[0] ?? "") : "";
-  const known = Object.keys(useAnswer<Secret>(pathProblem(partsOf(uri).path) === "" ? "secret" : null, { uri }).data?.values ?? {});
+  const known = useKeysOf(uri);
   const named = (typed: string) => {
     setText(typed);
     const keys = typed.split(/[\s,]+/).filter((key) => key !== "");

@@ -9,6 +9,7 @@ import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
+import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
@@ -49,6 +50,7 @@ export function PutForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="put" shown={attempted} several={!each} legend={each ? "Below" : "Where"} {...(each ? { pathHint: "It ends in “/”. Each key becomes a secret below it." } : {})} />
+      <KnownKeys uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} values={values} />
       <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="A secret has one key or several. You can paste KEY=VALUE lines into a key." />
       <Checkbox label="One secret for each key" hint="Each gets one key, “value”, and the name of its key as the last part of its path." checked={each} onChange={setEach} />
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} shown={attempted} warning={REPLACES} />

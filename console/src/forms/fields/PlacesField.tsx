@@ -7,7 +7,7 @@ import type { SecretsPage, Store } from "../../api/types";
 import { Button, Field, Icon, TextField, Uri } from "../../parts";
 import { notAble, notReady, outside } from "../able";
 import { completions, folderOf, uriOf } from "../uris";
-import type { Place, Places } from "./usePlaces";
+import { NO_STORE, type Place, type Places } from "./usePlaces";
 
 interface PlacesFieldProps {
   places: Places;
@@ -36,7 +36,7 @@ export function PlacesField(props: PlacesFieldProps) {
         ))}
       {several && (
         <Button small icon="plus" onClick={places.add}>
-          {fixed.length > 0 ? "Another secret" : "Another place"}
+          {legend === "Secret" ? "Another secret" : "Another place"}
         </Button>
       )}
       {places.list.length === 0 && <p class="field-hint">No secret is chosen.</p>}
@@ -82,7 +82,7 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
           hint={pathHint}
           value={place.path}
           choices={known}
-          error={shown || problem.includes("twice") ? problem : ""}
+          error={(shown && problem !== NO_STORE) || problem.includes("twice") ? problem : ""}
           onInput={(path) => places.change(place.id, typed(path, stores))}
         />
         {places.list.length > 1 && <Button kind="quiet" icon="x" label="Remove this place" onClick={() => places.remove(place.id)} />}
@@ -103,7 +103,7 @@ function typed(path: string, stores: readonly Store[]): Partial<Pick<Place, "sto
 /** Choose a store. Each says in words how it is. */
 export function StoreSelect({ name, stores, command, choose, wrong, label = "Store" }: { name: string; stores: readonly Store[]; command: FormName; choose: (name: string) => void; wrong: boolean; label?: string }) {
   return (
-    <Field label={label} error={wrong ? "Choose a store." : ""}>
+    <Field label={label} error={wrong ? NO_STORE : ""}>
       {(attributes) => (
         <select {...attributes} class="input select" value={name} onChange={(event) => choose(event.currentTarget.value)}>
           {!stores.some((store) => store.name === name) && <option value={name}>{name === "" ? "Choose…" : name}</option>}

@@ -28,6 +28,9 @@ export interface Places {
   storeOf: (place: Place) => string;
 }
 
+/** What is said at the field of the store. */
+export const NO_STORE = "Choose a store.";
+
 let lastId = 0;
 
 function newPlace(uri: string, fixed = false): Place {
@@ -62,7 +65,7 @@ function begun({ uri, uris, store, prefix }: Start): readonly Place[] {
 function problemsOf(list: readonly Place[], uris: readonly string[], storeOf: (place: Place) => string, names: Names): Map<number, string> {
   const found = new Map<number, string>();
   list.forEach((place, at) => {
-    if (storeOf(place) === "") found.set(place.id, "Choose a store.");
+    if (storeOf(place) === "") found.set(place.id, NO_STORE);
     else if (pathProblem(place.path, names) !== "") found.set(place.id, pathProblem(place.path, names));
     else if (uris.indexOf(uris[at] ?? "") < at) found.set(place.id, "This secret is named twice. Remove one.");
   });

@@ -46,6 +46,7 @@ export function DoneHead({ uri, outcome, requestId, close, children }: DoneRowPr
 export function DoneRow({ result, close }: { result: Done; close: () => void }) {
   return (
     <DoneHead uri={result.uri} outcome={result.outcome} requestId={result.request_id} close={close}>
+      {result.outcome === "UNCHANGED" && <p>The same content was there already. Nothing was written.</p>}
       <Facts of={factsOf(result)} />
       {Object.entries(result.public_values ?? {}).map(([key, text]) => (
         <PublicHalf key={key} name={key} text={text} />

@@ -46,8 +46,9 @@ export function Frame<T>(props: FrameProps<T>) {
     if (attempts > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [attempts]);
   useEffect(() => {
-    if (sending.state !== "editing") region.current?.focus();
-  }, [sending.state]);
+    // What is new stands there, and may be out of sight: focus brings it into view.
+    if (sending.state !== "editing" || sending.failure !== null) region.current?.focus();
+  }, [sending.state, sending.failure]);
   const submit = (event: SubmitEvent) => {
     event.preventDefault();
     if (props.why !== "" || sending.state !== "editing") return;

@@ -41,7 +41,7 @@ export function useForm<T>(command: FormName, { start, close }: FormProps, names
   const { uris } = places;
   const chosen = storesOf(uris, stores).map((store) => notAble(command, store));
   const unable = chosen.length > 0 && chosen.every((why) => why !== "") ? (chosen[0] ?? "") : "";
-  const why = notAllowed(command, useMe()) || (uris.length === 0 ? "Choose a secret." : "") || unable;
+  const why = notAllowed(command, useMe()) || (answer.data === undefined && answer.failure !== undefined ? `The stores are not known: ${answer.failure.message}` : "") || (uris.length === 0 ? "Choose a secret." : "") || unable;
   const stop = stopOf(stores, uris, sending, close);
   return {
     stores,

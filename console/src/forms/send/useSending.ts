@@ -1,9 +1,9 @@
 /** One call of a form from "asking" to its end: its stages by the live stream, what came of it, and nothing twice. */
 
-import { useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused } from "../../api/call";
 import type { Failure, Results, Row } from "../../api/types";
-import { announce } from "../../app/notes";
+import { addNote, announce } from "../../app/notes";
 import { useLive } from "../../app/live";
 import { Unreadable } from "../values/keeper";
 
@@ -44,6 +44,8 @@ interface State<T> {
 export function useSending<T>(): Sending<T> {
   const [now, setNow] = useState<State<T>>({ state: "editing", progress: new Map(), results: [], notes: [], failure: null });
   const busy = useRef(false);
+  const left = useRef(false);
+  useEffect(() => () => void (left.current = true), []);
   useLive("progress", (message) =>
     setNow((before) => (before.state === "sending" && before.progress.has(message.uri) ? { ...before, progress: advanced(before.progress, message) } : before)),
   );
@@ -54,10 +56,12 @@ export function useSending<T>(): Sending<T> {
     try {
       const { results, notes } = await work();
       setNow((before) => ({ ...before, state: "ended", results, notes }));
-      announce(summary(results));
+      if (left.current) addNote(`${uris.length === 1 ? uris[0] : `${uris.length} secrets`}: ${summary(results)}`, results.every((row) => "done" in row) ? "good" : "warn");
+      else announce(summary(results));
     } catch (error) {
       const failure = failureOf(error);
       setNow((before) => ({ ...before, state: "editing", failure }));
+      if (left.current) addNote(`${failure.message} ${failure.fix}`, "warn");
     } finally {
       busy.current = false;
     }

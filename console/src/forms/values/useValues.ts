@@ -17,7 +17,9 @@ export interface Values {
   generation: number;
   /** Whether they were forgotten after two minutes, and nothing was typed since. */
   expired: boolean;
-  add: (key?: string) => void;
+  add: () => void;
+  /** Add a row for each of these keys that has none yet, in place of empty rows. */
+  addKeys: (keys: readonly string[]) => void;
   addFiles: (files: Iterable<File>) => void;
   /** Keep pasted lines of an env file, in place of an empty row. */
   addPasted: (text: string) => void;
@@ -70,7 +72,8 @@ export function useValues(keys: readonly string[] = [""]): Values {
     rows,
     generation,
     expired,
-    add: (key = "") => replace((before) => [...before, newRow("text", key)]),
+    add: () => replace((before) => [...before, newRow("text", "")]),
+    addKeys: (keys) => adopt(inner, ...keys.filter((key) => !keysOf(rows).includes(key)).map((key) => newRow("text", key))),
     addFiles: (files) => [...files].forEach((file) => addFile(inner, file)),
     addPasted: (text) => addPasted(inner, text),
     change: (id, change) => rows.filter((row) => row.id === id).forEach((row) => changed(inner, row, change)),
@@ -120,11 +123,11 @@ function addPasted(inner: Inner, text: string): void {
   adopt(inner, row);
 }
 
-/** Add a row in the place of those in which nothing was entered. */
-function adopt(inner: Inner, row: Row): void {
+/** Add rows in the place of those in which nothing was entered. */
+function adopt(inner: Inner, ...added: Row[]): void {
   const blank = (one: Row) => one.reading === "text" && one.key === "" && !holds(inner.held, one.id);
-  inner.replace((before) => [...before.filter((one) => !blank(one)), row]);
-  void learn(inner, row);
+  inner.replace((before) => [...before.filter((one) => !blank(one)), ...added]);
+  for (const row of added) void learn(inner, row);
 }
 
 function changed(inner: Inner, row: Row, change: Change): void {

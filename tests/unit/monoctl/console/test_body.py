@@ -81,6 +81,21 @@ def test_files_are_parsed_as_the_commands_parse_them() -> None:
     assert dict(found) == {"A": b"x y", "B": b"2", "C": b"3", "D": b"\x00\xff", "E": b"5\n", "F": b"6\n"}
 
 
+def test_a_call_may_come_without_a_value_because_a_patch_may_only_remove_keys() -> None:
+    _, found = parsed_frame(Put, framed({"uris": []}, []))
+    assert not found
+
+
+def test_one_final_line_feed_is_removed_as_commands_do_also_with_a_carriage_return() -> None:
+    def trimmed(key: str) -> dict[str, object]:
+        return {"kind": "value", "key": key, "trim": True}
+
+    _, found = parsed_frame(
+        Put, framed({"uris": []}, [(trimmed("a"), b"1\r\n"), (trimmed("b"), b"2\r"), (trimmed("c"), b"3")])
+    )
+    assert dict(found) == {"a": b"1", "b": b"2\r", "c": b"3"}
+
+
 @pytest.mark.parametrize(
     ("sources", "word"),
     [
@@ -91,7 +106,6 @@ def test_files_are_parsed_as_the_commands_parse_them() -> None:
         ([({"kind": "correct horse battery staple"}, SECRET)], "malformed"),
         ([({"kind": "value", "key": "k", "more": 1}, SECRET)], "more"),
         ([({"kind": "value", "key": 7}, SECRET)], "key"),
-        ([], "sources"),
         ([value(f"k{number}", SECRET) for number in range(MAX_KEYS + 1)], "sources"),
     ],
 )

@@ -75,9 +75,11 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _sources(given: object) -> Sequence[Source]:
-    if not isinstance(given, list) or not 1 <= len(given) <= MAX_KEYS:
+    # None is well-formed: a patch may only remove keys. Whatever needs a value says so itself.
+    if not isinstance(given, list) or len(given) > MAX_KEYS:
         raise UsageError(
-            f"sources: 1 to {MAX_KEYS} are needed.", fix="Give at least one value or file; more keys fit into one file."
+            f"sources: a list of at most {MAX_KEYS} is needed.",
+            fix="Give values or files; more keys fit into one file.",
         )
     return [_converted(Source, one) for one in given]
 
@@ -102,5 +104,10 @@ def _values(sources: Sequence[Source], body: bytes, begin: int) -> Values:
             values.add_all(parse_json(content, where=source.name or "the JSON file"))
         else:
             check_key(source.key)
-            values.add(source.key, content.removesuffix(b"\n") if source.trim else content)
+            values.add(source.key, _trimmed(content) if source.trim else content)
     return values
+
+
+def _trimmed(content: bytes) -> bytes:
+    """Return `content` without one final line feed, LF or CRLF, as `--trim-newline` does."""
+    return content.removesuffix(b"\r\n") if content.endswith(b"\r\n") else content.removesuffix(b"\n")

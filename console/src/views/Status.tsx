@@ -5,13 +5,14 @@ import type { Activity, Me, Status } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { useCell } from "../app/cell";
 import { onLive } from "../app/live";
-import { away } from "../app/me";
 import type { Place } from "../app/navigation";
-import { Banner, Card, FailureBox, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
+import { Card, exact, FailureBox, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
+import { awaySince } from "../pictures/away";
 import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { storeHealth } from "../pictures/stores/health";
+import { For } from "../pictures/For";
 import { byKind, counted, sum, total } from "../pictures/kinds";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
@@ -22,22 +23,10 @@ import { OpenRequests } from "./Activity";
 /** Reactors' heartbeats are no events: what they say is asked for this often, in milliseconds. */
 const EVERY = 15_000;
 
-/** Since when m8 is away, as far as this page has seen; "" while it answers. */
-function useAwaySince(): string {
-  const why = useCell(away);
-  const [since, setSince] = useState(() => (away.get() === "" ? "" : new Date().toISOString()));
-  useEffect(() => {
-    if (why === "") setSince("");
-    else setSince((before) => before || new Date().toISOString());
-  }, [why]);
-  return since;
-}
-
 export function StatusView(_: { place: Place }) {
   const status = useAnswer<Status>("status", {}, { when: (message) => message.kind !== "note" && message.kind !== "tick" });
   const activity = useAnswer<Activity>("activity", { days: 1 }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
-  const since = useAwaySince();
-  const why = useCell(away);
+  const since = useCell(awaySince);
   const heard = useHeard();
   useEffect(() => {
     const timer = setInterval(status.again, EVERY);
@@ -46,12 +35,9 @@ export function StatusView(_: { place: Place }) {
   return (
     <div class="pic-view pic-whole">
       <PageHead title="Status" lead={status.data === undefined ? "What m8 says of itself and its stores." : <ServerLine status={status.data} heard={heard} />} />
-      {since !== "" && (
-        <Banner tone="bad" icon="alert"><strong>m8 is away</strong>, seen <Time at={since} quiet />. What is below was true before. {why}</Banner>
-      )}
       {status.failure !== undefined && since === "" && <FailureBox failure={status.failure} onRetry={status.again} tone={status.data === undefined ? "bad" : "warn"} />}
       {status.loading && <Skeleton lines={8} />}
-      {status.data !== undefined && <Wall status={status.data} activity={activity.data} stale={since !== ""} />}
+      {status.data !== undefined && <Wall status={status.data} activity={activity.data} since={since} />}
     </div>
   );
 }
@@ -71,12 +57,12 @@ function ServerLine({ status, heard }: { status: Status; heard: string }) {
   );
 }
 
-function Wall({ status, activity, stale }: { status: Status; activity: Activity | undefined; stale: boolean }) {
+function Wall({ status, activity, since }: { status: Status; activity: Activity | undefined; since: string }) {
   const outcomes = sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? []);
   const bars = barsOf(activity?.buckets ?? []);
   return (
-    <div class={stale ? "pic-wall pic-wall-stale" : "pic-wall"}>
-      <Tiles status={status} activity={activity} />
+    <div class={since === "" ? "pic-wall" : "pic-wall pic-wall-stale"}>
+      <Tiles status={status} activity={activity} since={since} />
       <div class="pic-wall-two">
         <div class="pic-wall-side">
           <StoreWall stores={status.stores} />
@@ -95,7 +81,7 @@ function Wall({ status, activity, stale }: { status: Status; activity: Activity 
   );
 }
 
-function Tiles({ status, activity }: { status: Status; activity: Activity | undefined }) {
+function Tiles({ status, activity, since }: { status: Status; activity: Activity | undefined; since: string }) {
   const counts = status.counts;
   const broken = status.stores.filter((store) => storeHealth(store).tone === "bad").length;
   const failed = byKind(sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? [])).failed;
@@ -103,16 +89,22 @@ function Tiles({ status, activity }: { status: Status; activity: Activity | unde
   const tone = (name: string, bad: Tone): Tone => ((counts[name] ?? 0) > 0 ? bad : "good");
   return (
     <div class="pic-tiles">
+      {since === "" ? <Tile title="m8" tone="good" figure="answers">{`version ${status.server.m8_version || "unknown"}`}</Tile> : <Away since={since} />}
       <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken > 0 ? "do not work" : "all that are active work"}</Tile>
       <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
       <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
       <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>when last verified</Tile>
-      <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>{`${figure("expiring")} within 30 days`}</Tile>
+      <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>their day is past</Tile>
+      <Tile title="Expiring" tone={tone("expiring", "warn")} figure={figure("expiring")} place={{ view: "expiring" }}>within 30 days</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
       <Until title="Your credential" at={credential(status.server)} never="does not expire" />
     </div>
   );
+}
+
+function Away({ since }: { since: string }) {
+  return <Tile title="m8" tone="bad" figure="away">for <For since={since} />, since {exact(since)}. The rest was true before.</Tile>;
 }
 
 const credential = (server: Me): string => server.expires;

@@ -38,7 +38,10 @@ export function Rows<T>({ rows, height, keyOf, children, name }: RowsProps<T>) {
     const element = box.current;
     if (element === null || was === undefined || was === first.current || element.scrollTop === 0) return;
     const came = rows.findIndex((row) => keyOf(row) === was);
-    if (came > 0) element.scrollTop += came * height;
+    if (came <= 0) return;
+    element.scrollTop += came * height;
+    // Not only when the scroll event comes: until then the rows in sight would be missing.
+    setSeen({ top: element.scrollTop, height: element.clientHeight });
   }, [rows, height]);
 
   const from = Math.max(0, Math.floor(seen.top / height) - SPARE);

@@ -9,6 +9,8 @@ import { onLive } from "../../app/live";
 const KEPT = 5_000;
 /** How many are asked for at the start. */
 const ASKED = 1_000;
+/** New events are shown together, this many milliseconds apart: nobody reads faster, and thousands cost as little as one. */
+const TOGETHER = 250;
 
 export interface EventLog {
   /** The newest first. */
@@ -47,13 +49,13 @@ function unique(events: Event[]): Event[] {
 export function useEventLog({ prefix, actor }: EventFilter, paused: boolean): EventLog {
   const request: EventsRequest = { limit: ASKED, ...(prefix === "" ? {} : { prefix }), ...(actor === "" ? {} : { actor }) };
   const asked = useAnswer<{ events: Event[] }>("events", request, { when: (message) => message.kind === "m8" && message.away === "" });
-  const held = useRef<{ events: Event[]; waiting: Event[]; frame: number }>({ events: [], waiting: [], frame: 0 });
+  const held = useRef<{ events: Event[]; waiting: Event[]; timer: ReturnType<typeof setTimeout> | undefined }>({ events: [], waiting: [], timer: undefined });
   const [, draw] = useReducer((count: number) => count + 1, 0);
   const stopped = useRef(paused);
   stopped.current = paused;
 
   const takeIn = () => {
-    held.current.frame = 0;
+    held.current.timer = undefined;
     if (stopped.current || held.current.waiting.length === 0) return draw(undefined);
     held.current.events = merged(held.current.events, held.current.waiting);
     held.current.waiting = [];
@@ -76,13 +78,14 @@ export function useEventLog({ prefix, actor }: EventFilter, paused: boolean): Ev
   useEffect(() => {
     const end = onLive("event", ({ event }) => {
       if (!isBelow(event.uri, prefix) || (actor !== "" && event.actor !== actor)) return;
-      held.current.waiting = [...held.current.waiting.slice(-KEPT), event];
-      if (held.current.frame === 0) held.current.frame = requestAnimationFrame(takeIn);
+      held.current.waiting.push(event);
+      if (held.current.waiting.length > 2 * KEPT) held.current.waiting.splice(0, KEPT);
+      held.current.timer ??= setTimeout(takeIn, TOGETHER);
     });
     return () => {
       end();
-      cancelAnimationFrame(held.current.frame);
-      held.current.frame = 0;
+      clearTimeout(held.current.timer);
+      held.current.timer = undefined;
     };
   }, [prefix, actor]);
 

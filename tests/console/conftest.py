@@ -68,12 +68,20 @@ Visit = Callable[..., contextlib.AbstractContextManager[ConsolePage]]
 
 @pytest.fixture
 def visit(chromium: browser.Chromium, console: Console) -> Visit:
-    """Open the console in a browser without a past, as often as wanted; words are those of `Chromium.visit`."""
+    """Open the console in a browser without a past, as often as wanted.
+
+    Its words are `address`, by default a new one, `begins`, whether that one still counts, and those of
+    `Chromium.visit`.
+    """
 
     @contextlib.contextmanager
-    def open_page(**words: Any) -> Iterator[ConsolePage]:
+    def open_page(*, address: str = "", begins: bool = True, **words: Any) -> Iterator[ConsolePage]:
         with chromium.visit(**words) as page:
-            yield ConsolePage.begin(page, console.next_address())
+            page.goto(address or console.next_address())
+            opened = ConsolePage(page)
+            if begins:
+                opened.has_begun()
+            yield opened
 
     return open_page
 

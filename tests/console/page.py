@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Self
 
 from playwright.sync_api import Locator, Page, expect
 
 from tests.support.browser import WAIT_MS
+
+_DROPPED = """files => {
+  const all = new DataTransfer();
+  for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
+  return all;
+}"""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -26,8 +33,12 @@ class ConsolePage:
         """Open an address that the terminal showed, and wait until the console is there."""
         page.goto(address)
         found = cls(page)
-        expect(found.heading("Secrets")).to_be_visible()
+        found.has_begun()
         return found
+
+    def has_begun(self) -> None:
+        """Wait until the console is there."""
+        expect(self.heading("Secrets")).to_be_visible()
 
     # --- places ---
 
@@ -46,6 +57,12 @@ class ConsolePage:
         self.row(uri).get_by_role("link", name=uri).click()
         expect(self.page.get_by_role("heading", level=1)).to_have_text(uri)
 
+    def act(self, uri: str, action: str) -> Form:
+        """Go to a secret and open the form of one of its actions."""
+        self.show(uri)
+        self.page.get_by_role("button", name=action, exact=True).click()
+        return self.form()
+
     # --- the table of secrets ---
 
     def search(self, words: str) -> None:
@@ -60,7 +77,7 @@ class ConsolePage:
 
     def open_put(self) -> Form:
         """Open the form that puts a secret."""
-        self.page.get_by_role("button", name="Put a secret").click()
+        self.page.get_by_role("banner").get_by_role("button", name="Put a secret").click()
         return self.form()
 
     def form(self) -> Form:
@@ -90,6 +107,11 @@ class Form:
         self.field(f"Key {number}").fill(key)
         self.field(f"the value of {key}").fill(value)
         return self
+
+    def drop(self, files: Mapping[str, str]) -> None:
+        """Drop files with these names and contents on the place for files."""
+        dropped = self._page.evaluate_handle(_DROPPED, dict(files))
+        self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
 
     def press(self, button: str) -> None:
         """Press a button of the form."""

@@ -22,6 +22,12 @@ from tests.support.operations import needed
 WAIT_MS = 20_000
 """How long a page may take for whatever is waited for: two busy cores are slow."""
 
+REBOUND = "rebound.example"
+"""A name that Chromium takes for 127.0.0.1, as after DNS rebinding."""
+
+# An answer of 400 and more is in `refused`; what Chromium cannot do on Linux, it does on other systems.
+_NOT_WRONG = ("Failed to load resource", "Error with Permissions-Policy header: Unrecognized feature")
+
 _STAY = "setpriv --reuid={uid} --regid={gid} --clear-groups --inh-caps=-all --bounding-set=-all --pdeathsig=KILL -- "
 _WRAPPER = """#!/bin/sh
 for word; do case "$word" in --user-data-dir=*) {give} "${{word#*=}}";; esac; done
@@ -84,8 +90,7 @@ class Watched:
         page.on("response", lambda answer: self._answered(answer.status, answer.url))
 
     def _said(self, message: ConsoleMessage) -> None:
-        # Chromium writes a line about each answer of 400 and more: those are in `refused`.
-        if message.type in {"error", "warning"} and not message.text.startswith("Failed to load resource"):
+        if message.type in {"error", "warning"} and not message.text.startswith(_NOT_WRONG):
             self.wrong.append(f"{message.type}: {message.text}")
 
     def _failed(self, request: Request) -> None:
@@ -104,8 +109,9 @@ class Chromium:
         browser: Playwright's.
     """
 
-    def __init__(self, browser: Browser) -> None:
+    def __init__(self, browser: Browser, program: Path) -> None:
         self.browser = browser
+        self._program = program
 
     @contextlib.contextmanager
     def visit(
@@ -138,7 +144,28 @@ class Chromium:
         finally:
             context.close()
         if watched is None:
-            assert watching.wrong == []
+            assert not watching.wrong, f"{watching.wrong}, and answers {watching.refused}"
+
+    @contextlib.contextmanager
+    def with_profile(self, profile: Path, watched: Watched) -> Iterator[Page]:
+        """Start another browser, which keeps its profile on disk, as people's do, and leave the profile there.
+
+        Args:
+            profile: From `browser_folder`.
+            watched: What went wrong in it.
+        """
+        context = self.browser.browser_type.launch_persistent_context(
+            profile,
+            executable_path=self._program,
+            headless=True,
+            chromium_sandbox=True,
+            env=environment(profile),
+        )
+        try:
+            watched.watch(context)
+            yield context.pages[0]
+        finally:
+            context.close()
 
 
 @contextlib.contextmanager
@@ -148,41 +175,16 @@ def chromium() -> Iterator[Chromium]:
     with contextlib.ExitStack() as last:
         folder = Path(last.enter_context(tempfile.TemporaryDirectory(prefix="chromium-")))
         folder.chmod(0o755)
-        home = last.enter_context(_home())
+        home = browser_folder("chromium-home-")
+        last.callback(home.rename, folder / "home")  # removed with the folder, whoever owns what is in it
         wrapper = as_unprivileged(program, folder)
         playwright = last.enter_context(sync_playwright())
         browser = playwright.chromium.launch(
-            executable_path=wrapper, headless=True, chromium_sandbox=True, env=environment(home)
+            executable_path=wrapper,
+            headless=True,
+            chromium_sandbox=True,
+            env=environment(home),
+            args=[f"--host-resolver-rules=MAP {REBOUND} 127.0.0.1"],
         )
         last.callback(browser.close)
-        yield Chromium(browser)
-
-
-@contextlib.contextmanager
-def kept_profile(profile: Path, watched: Watched) -> Iterator[Page]:
-    """Start Chromium with a profile on disk, as people do, and leave the profile there.
-
-    Args:
-        profile: From `browser_folder`.
-        watched: What went wrong in it.
-    """
-    program = needed("chromium", "chromium chromium-sandbox")
-    with contextlib.ExitStack() as last:
-        folder = Path(last.enter_context(tempfile.TemporaryDirectory(prefix="chromium-")))
-        folder.chmod(0o755)
-        wrapper = as_unprivileged(program, folder)
-        playwright = last.enter_context(sync_playwright())
-        context = playwright.chromium.launch_persistent_context(
-            profile, executable_path=wrapper, headless=True, chromium_sandbox=True, env=environment(profile)
-        )
-        last.callback(context.close)
-        watched.watch(context)
-        yield context.pages[0]
-
-
-@contextlib.contextmanager
-def _home() -> Iterator[Path]:
-    home = browser_folder("chromium-home-")
-    with tempfile.TemporaryDirectory() as beside:  # removes what the browser left, whoever owns it
-        yield home
-        home.rename(Path(beside) / "home")
+        yield Chromium(browser, wrapper)

@@ -13,6 +13,8 @@ from typing import Self
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import STOP_S, dying_with_us, program, wait_until
 
+# A leader of a session whose first terminal this is: it becomes the session's own, with Ctrl-C and all.
+_ON_TERMINAL = ("/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"')
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 
 
@@ -30,14 +32,13 @@ class Console:
         self._terminal = ours
         self._seen = ""
         self._taken = 0
+        command = [program("monoctl"), "console", "--no-browser", *words]
         try:
             self._process = subprocess.Popen(
-                dying_with_us([program("monoctl"), "console", "--no-browser", *words]),
+                [*_ON_TERMINAL, os.ttyname(theirs), *dying_with_us(command)],
                 cwd=user.home,
                 env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8", **(environment or {})},
-                stdin=theirs,
-                stdout=theirs,
-                stderr=theirs,
+                stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
         finally:
@@ -86,8 +87,8 @@ class Console:
         os.write(self._terminal, b"\n")
 
     def interrupt(self) -> None:
-        """Press Ctrl-C: all that run in its terminal are told."""
-        os.killpg(self._process.pid, 2)
+        """Press Ctrl-C in its terminal."""
+        os.write(self._terminal, b"\x03")
 
     def has_ended(self) -> bool:
         """Whether it is over."""

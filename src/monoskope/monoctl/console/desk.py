@@ -1,11 +1,11 @@
-"""What all operations of one console share: the client, the kept secrets, and what is told to the page."""
+"""What all operations of one console share: the client, what it keeps of m8's answers, and what is told to the page."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from monoskope.client import Client
-from monoskope.monoctl.console.kept.overview import Overview
+from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.kept.secrets import KeptSecrets
 from monoskope.unshared import Unshared
 
@@ -17,14 +17,14 @@ class Desk(Unshared):
         client: Open as long as the console runs; it asks nobody (`confirm` is None).
         tell: Sends one message of the live stream to every page: a document with `kind`.
         secrets: What m8 shows of all secrets. Its `run` reads them; its `saw` is told of each event.
-        overview: What is counted over them.
+        recent: The events that were recorded lately.
     """
 
     def __init__(self, client: Client, tell: Callable[[dict[str, object]], None]) -> None:
         self.client = client
         self.tell = tell
         self.secrets = KeptSecrets(lambda: client.queries, self._told)
-        self.overview = Overview(self.secrets)
+        self.recent = RecentEvents(lambda: client.queries)
 
     def __repr__(self) -> str:
         return "<Desk>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from monoskope.monoctl.console.kept.row import Row
 from monoskope.monoctl.output.formats import Document
@@ -33,44 +33,59 @@ class Facets(Value, frozen=True):
     statuses: dict[str, int]
 
 
-def facets(rows: Iterable[Row]) -> Facets:
-    """Count."""
-    stores: Counter[str] = Counter()
-    subjects: Counter[str] = Counter()
-    labels: Counter[str] = Counter()
-    statuses: Counter[str] = Counter()
-    for row in rows:
-        statuses[row.status] += 1
-        if not row.deleted:
-            stores[row.store] += 1
-            subjects[row.subject] += 1
-            labels.update(f"{name}={text}" for name, text in row.labels.items())
-    return Facets(
-        dict(sorted(stores.items())),
-        dict(subjects.most_common(MOST_CHOICES)),
-        dict(labels.most_common(MOST_CHOICES)),
-        dict(sorted(statuses.items())),
-    )
+class Counts:
+    """What is counted over rows that come and go."""
 
-
-class EqualValues:
-    """Where present secrets hold the same value, by fingerprint."""
-
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self._places: defaultdict[str, list[Place]] = defaultdict(list)
+    def __init__(self) -> None:
+        self._stores: Counter[str] = Counter()
+        self._subjects: Counter[str] = Counter()
+        self._labels: Counter[str] = Counter()
+        self._statuses: Counter[str] = Counter()
+        self._places: defaultdict[str, set[Place]] = defaultdict(set)
         self.keys_read = 0
-        """How many values have a fingerprint that the caller may see."""
-        for row in rows:
-            if not row.deleted:
-                self.keys_read += len(row.values)
-                for key, fingerprint in row.values.items():
-                    self._places[fingerprint].append((row, key))
+        """How many values of present secrets have a fingerprint that the caller may see."""
+
+    def add(self, row: Row) -> None:
+        """Count a row."""
+        self._count(row, 1)
+        if not row.deleted:
+            for key, fingerprint in row.values.items():
+                self._places[fingerprint].add((row, key))
+
+    def remove(self, row: Row) -> None:
+        """Count a row no longer."""
+        self._count(row, -1)
+        if not row.deleted:
+            for key, fingerprint in row.values.items():
+                self._places[fingerprint].discard((row, key))
+                if not self._places[fingerprint]:
+                    del self._places[fingerprint]
+
+    def _count(self, row: Row, one: int) -> None:
+        self._statuses[row.status] += one
+        if row.deleted:
+            return
+        self._stores[row.store] += one
+        self._subjects[row.subject] += one
+        for name, text in row.labels.items():
+            self._labels[f"{name}={text}"] += one
+        self.keys_read += one * len(row.values)
+
+    @property
+    def facets(self) -> Facets:
+        """How many there are of each, the most frequent ones if there are many."""
+        return Facets(
+            dict(sorted(_present(self._stores))),
+            dict(Counter(dict(_present(self._subjects))).most_common(MOST_CHOICES)),
+            dict(Counter(dict(_present(self._labels))).most_common(MOST_CHOICES)),
+            dict(sorted(_present(self._statuses))),
+        )
 
     def elsewhere(self, row: Row) -> int:
         """Return how many places in other secrets hold the same value as one of its keys."""
         if row.deleted:
             return 0
-        same = {fingerprint for fingerprint in row.values.values() if fingerprint in self._places}
+        same = set(row.values.values()) & self._places.keys()
         return sum(place.uri != row.uri for fingerprint in same for place, _ in self._places[fingerprint])
 
     def groups(self) -> tuple[list[Document], bool]:
@@ -83,7 +98,11 @@ class EqualValues:
         return shown, len(found) <= MOST_GROUPS and all(count <= MOST_PLACES for count, _ in found[:1])
 
 
-def _group(fingerprint: str, places: list[Place]) -> Document:
+def _present(counter: Counter[str]) -> Iterator[tuple[str, int]]:
+    return ((name, count) for name, count in counter.items() if count)
+
+
+def _group(fingerprint: str, places: Collection[Place]) -> Document:
     in_order = sorted(places, key=lambda place: (place[0].uri, place[1]))
     return {
         "fingerprint": fingerprint,

@@ -17,7 +17,6 @@ State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unv
 
 _HASH = "fp1:"
 _LEFT_OUT = "…"
-_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 _OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
 
 _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
@@ -89,12 +88,6 @@ def _word(word: str) -> Callable[[Row], bool]:
     return lambda row: any(map(begins, (row.view.fingerprint, *row.values.values())))
 
 
-def _version(row: Row) -> tuple[int, str]:
-    """The number at its beginning, as most engines count, then the text."""
-    number = _NUMBER.match(row.version)
-    return (int(number[0]) if number else -1, row.version)
-
-
 _SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(
     {
         "uri": (lambda row: row.uri, lambda row: row.uri),
@@ -103,7 +96,7 @@ _SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object
         "by": (lambda row: row.subject, lambda row: row.subject),
         "sync": (lambda row: row.status, lambda row: row.status),
         "verified": (lambda row: row.verified_at_ms, lambda row: row.verified_at_ms),
-        "version": (lambda row: row.version, _version),
+        "version": (lambda row: row.version, lambda row: row.version_order),
     }
 )
 """Of each: the field, without which a row comes last whichever way, and what is compared."""

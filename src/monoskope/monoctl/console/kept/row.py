@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.pins import Pins
 from monoskope.client.proof import Checked
 from monoskope.monoctl.output import views
+
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
 class Row:
@@ -16,6 +20,7 @@ class Row:
         text: All words of it that a search looks at, folded for comparison.
         values: Each key's fingerprint, as in the view.
         status: As `views.status`.
+        version_order: What versions are sorted by: the number at its beginning, as most engines count, then the text.
     """
 
     __slots__ = (
@@ -34,6 +39,7 @@ class Row:
         "values",
         "verified_at_ms",
         "version",
+        "version_order",
         "view",
     )
 
@@ -48,6 +54,8 @@ class Row:
         self.uploaded_at_ms = view.uploaded_at_ms
         self.verified_at_ms = view.verified_at_ms
         self.version = view.upstream_version
+        number = _NUMBER.match(self.version)
+        self.version_order = (int(number[0]) if number else -1, self.version)
         self.deleted = view.deleted
         self.drifted = view.drifted
         self.status = views.status(view)

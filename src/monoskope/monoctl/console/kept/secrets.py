@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import MAX_PAGE_SIZE, Queries
 from monoskope.errors import Error, NotFoundError
+from monoskope.monoctl.console.kept.counts import Counts
 from monoskope.monoctl.console.kept.row import Row
 
 MOST = 50_000
@@ -58,8 +59,8 @@ class KeptSecrets:
         self._is_full = False
         self._is_whole = False
         self._why = ""
-        self.changes = 0
-        """Grows with each change of what is kept."""
+        self.counts = Counts()
+        """What is counted over the rows."""
 
     @property
     def rows(self) -> Mapping[str, Row]:
@@ -135,7 +136,7 @@ class KeptSecrets:
             else:
                 changed |= self._took(uri, result)
         if changed:
-            self._changed()
+            self._tell()
 
     async def _asked(self, uri: str) -> views_pb2.Secret | None:
         try:
@@ -165,31 +166,36 @@ class KeptSecrets:
                     found.add(view.uri)
                     self._took(view.uri, view)
                     if len(found) % MAX_PAGE_SIZE == 0:
-                        self._changed()
+                        self._tell()
                         # The page's questions are answered meanwhile.
                         await asyncio.sleep(0)
         except BaseException:
             self._reads = True
             raise
         for uri in self._rows.keys() - found:
-            del self._rows[uri]
+            self._put(uri, None)
         self._is_whole, self._why = True, ""
-        self._changed()
+        self._tell()
 
     def _took(self, uri: str, view: views_pb2.Secret | None) -> bool:
         """Keep what m8 answered about a secret, and return whether anything is different."""
         known = self._rows.get(uri)
         if view is None or view.uri != uri:
-            return self._rows.pop(uri, None) is not None
+            self._put(uri, None)
+            return known is not None
         if (known is not None and known.view == view) or (known is None and len(self._rows) >= self._most):
             return False
-        self._rows[uri] = Row(view)
+        self._put(uri, Row(view))
         return True
+
+    def _put(self, uri: str, row: Row | None) -> None:
+        before = self._rows.pop(uri, None)
+        if before is not None:
+            self.counts.remove(before)
+        if row is not None:
+            self._rows[uri] = row
+            self.counts.add(row)
 
     def _failed(self, error: Error) -> None:
         self._why = f"The list is not what m8 knows now, because it was not read to its end: {error.message}"
-        self._changed()
-
-    def _changed(self) -> None:
-        self.changes += 1
         self._tell()

@@ -10,16 +10,12 @@ from msgspec import Meta
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.event_filter import EventFilter
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Request
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.events import EVENTS, Step, request_id_of
 from monoskope.protocol.upload import State
 from monoskope.times import now_ms, rfc3339
-
-MOST_EVENTS = 20_000
-"""How many events are read at most, the latest: then `complete` is false."""
 
 _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
@@ -43,8 +39,8 @@ async def activity(desk: Desk, asked: ActivityAsked) -> Document:
     now = now_ms()
     length = _HOUR_MS if asked.days <= _DAYS_IN_HOURS else _DAY_MS
     since = now - asked.days * _DAY_MS
-    found = await desk.client.queries.last_events(MOST_EVENTS, wanted=EventFilter(since_ms=since))
-    return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": len(found) < MOST_EVENTS}
+    found, complete = await desk.recent.since(since)
+    return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
 
 
 def summary(found: Sequence[views_pb2.EventSummary], *, since_ms: int, now_ms: int, length_ms: int) -> Document:

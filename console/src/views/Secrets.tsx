@@ -1,6 +1,6 @@
 /** All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { openForm } from "../app/forms";
@@ -18,6 +18,7 @@ export function Secrets({ place }: { place: Place }) {
   const request: SecretsRequest = place.secrets ?? {};
   const { data, failure, loading, stale, again } = useAnswer<SecretsPage>("secrets", request);
   const [chosen, setChosen] = useState(NOTHING);
+  useDropGone(request, stale ? undefined : data, setChosen);
   const show = (next: SecretsRequest) => amend({ view: "secrets", secrets: next });
   // Another question has other pages: it is shown from the first one.
   const refine = (next: SecretsRequest) => {
@@ -73,6 +74,19 @@ export function Secrets({ place }: { place: Place }) {
       </div>
     </>
   );
+}
+
+/** What was chosen on this page and is no longer listed there, e.g. because it was deleted, is chosen no more. */
+function useDropGone(request: SecretsRequest, data: SecretsPage | undefined, setChosen: (change: (before: ReadonlySet<string>) => ReadonlySet<string>) => void): void {
+  const before = useRef<{ key: string; uris: readonly string[] }>({ key: "", uris: [] });
+  useEffect(() => {
+    if (data === undefined) return;
+    const key = JSON.stringify(request);
+    const uris = data.secrets.map((secret) => secret.uri);
+    const gone = before.current.key === key ? before.current.uris.filter((uri) => !uris.includes(uri)) : [];
+    before.current = { key, uris };
+    if (gone.length > 0) setChosen((chosen) => (gone.some((uri) => chosen.has(uri)) ? new Set([...chosen].filter((uri) => !gone.includes(uri))) : chosen));
+  }, [data]);
 }
 
 /** The listing is still being read: what is shown is true, but not all. */

@@ -69,7 +69,7 @@ function RequestFacts({ upload }: { upload: Upload }) {
           upload.reason === "" ? null : ["Reason", <code>{upload.reason}</code>],
           ["Proof", <Proven of={upload} />],
           upload.proven || upload.why_not_proven === "" ? null : ["Not proven", upload.why_not_proven],
-          upload.m8_says === "" ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
+          upload.m8_says === "" || (upload.proven && upload.m8_says === upload.outcome) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
           ["Asked", <Time at={upload.requested_at} />],

@@ -127,7 +127,9 @@ class Pages:
         opening.show(file, self._print)
 
     def _print(self) -> None:
-        self._wishes.say(f"Open this address in your browser, once and within two minutes: {self._address()}")
+        # In this order: the buffer of the output still holds what was printed, until as much is printed after it.
+        self._wishes.say(self._address())
+        self._wishes.say("Open this address in your browser, once and within two minutes. Then it counts for nobody.")
 
     def _address(self) -> str:
         return f"http://{self.place}/#{self._sessions.new_link()}"

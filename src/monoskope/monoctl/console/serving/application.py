@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 
@@ -170,22 +171,15 @@ class ConsoleApplication:
     async def _answer(self, operation: Operation | ValueOperation, session: Session, content: bytes) -> Response:
         if session.has_ended:
             return _failed(EndedError())
-        desk = self._console.desk
-        try:
-            if isinstance(operation, ValueOperation):
-                request, values = body.parsed_frame(operation.request, content)
-                work = operation.answer(desk, request, values)
-                del values
-            else:
-                work = operation.answer(desk, body.parsed(operation.request, content))
-        except Error as error:
-            return _failed(error)
+        if not isinstance(operation, ValueOperation):
+            return await self._finished(_asked(operation, self._console.desk, content))
+        work = _asked_with_values(operation, self._console.desk, content)
         # An answer can take minutes: nothing here holds what was sent while it does.
         del content
-        return await self._finished(work)
+        return await self._finished(work, forgets=True)
 
-    async def _finished(self, work: Awaitable[object]) -> Response:
-        task = asyncio.ensure_future(_answered(work))
+    async def _finished(self, work: Awaitable[object], *, forgets: bool = False) -> Response:
+        task = asyncio.ensure_future(_forgotten(_answered(work)) if forgets else _answered(work))
         del work
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
@@ -211,6 +205,25 @@ async def _begun(console: Console, begun: Begun) -> object:
     if isinstance(whoami, ValueOperation):
         raise TypeError("whoami takes no value")
     return {"session": begun.session, "key": begun.key, "me": await whoami.answer(console.desk, whoami.request())}
+
+
+async def _asked(operation: Operation, desk: Desk, content: bytes) -> object:
+    return await operation.answer(desk, body.parsed(operation.request, content))
+
+
+async def _asked_with_values(operation: ValueOperation, desk: Desk, content: bytes) -> object:
+    request, values = body.parsed_frame(operation.request, content)
+    del content
+    work = operation.answer(desk, request, values)
+    del values
+    return await work
+
+
+async def _forgotten(work: Awaitable[Response]) -> Response:
+    """Free what an operation with values held. An error and the frames that it went through may hold each other."""
+    response = await work
+    gc.collect()
+    return response
 
 
 async def _answered(work: Awaitable[object]) -> Response:

@@ -24,7 +24,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import hmac
 
 from cryptography.exceptions import InvalidTag
@@ -174,7 +173,5 @@ def _derived(secret: bytes, purpose: str) -> bytes:
 
 
 def _proof(key: bytes, operation: str, nonce: bytes, status: int, body: bytes) -> str:
-    covered = hmac.new(key, digestmod=hashlib.sha256)
-    for part in (operation.encode(), b"\0", nonce, status.to_bytes(2, "big"), body):
-        covered.update(part)
-    return shown(covered.digest())
+    covered = b"".join((operation.encode(), b"\0", nonce, status.to_bytes(2, "big"), body))
+    return shown(hmac.digest(key, covered, "sha256"))

@@ -93,7 +93,7 @@ class KnowingM8(ScriptedM8):
                     version="9",
                     subject="alice",
                     role=events_pb2.ROLE_USER,
-                    rights=filter(None, events_pb2.Right.values()),
+                    rights=list(events_pb2.Right.keys())[1:],
                     prefixes=["vault://"],
                     features=[EDIT_NOTES],
                 )

@@ -23,9 +23,9 @@ _DAYS_IN_HOURS = 2
 _MOST_OPEN = 500
 
 _ENDS = frozenset(step.event for step in Step if step.leads_to is State.ENDED)
-_FAILED = events_pb2.SecretUploadFailed.DESCRIPTOR.name
+_FAILED = Step.FAILED.event
 _EDITED = events_pb2.SecretNotesUpdated.DESCRIPTOR.name
-_ASKED = events_pb2.SecretUploadKeyRequested.DESCRIPTOR.name
+_ASKED = Step.KEY_REQUESTED.event
 
 
 class ActivityAsked(Request, frozen=True):

@@ -35,6 +35,7 @@ from monoskope.m8.grpc.tls import Authority, Certificate
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.http.requests import Call
 from monoskope.m8.methods.calls import Arrival
+from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -161,6 +162,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
     BlockingClient: lambda: BlockingClient(settings()),
+    Desk: lambda: Desk(Client(settings()), lambda _: None),
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

@@ -63,6 +63,8 @@ FREE = {
     "monoskope.m8.service.aggregates.Aggregates": "streams of events",
     "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
     "monoskope.m8.settings.File": "the name of a file",
+    "monoskope.monoctl.console.kept.row.Row": "fingerprints, and words that m8 shows",
+    "monoskope.monoctl.console.operation.ValueOperation": "a function that is given values and keeps none",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",

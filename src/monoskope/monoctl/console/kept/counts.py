@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from monoskope.monoctl.console.kept.row import Row
 from monoskope.monoctl.output.formats import Document
@@ -20,8 +20,8 @@ MOST_PLACES = 500
 
 SOON_DAYS = 30
 
-Place = tuple[Row, str]
-"""A secret and one of its keys."""
+Place = tuple[str, str]
+"""The URI of a secret and one of its keys."""
 
 
 class Facets(Value, frozen=True):
@@ -41,7 +41,7 @@ class Counts:
         self._subjects: Counter[str] = Counter()
         self._labels: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
-        self._places: defaultdict[str, set[Place]] = defaultdict(set)
+        self._places: defaultdict[str, dict[Place, Row]] = defaultdict(dict)
         self.keys_read = 0
         """How many values of present secrets have a fingerprint that the caller may see."""
 
@@ -50,14 +50,14 @@ class Counts:
         self._count(row, 1)
         if not row.deleted:
             for key, fingerprint in row.values.items():
-                self._places[fingerprint].add((row, key))
+                self._places[fingerprint][row.uri, key] = row
 
     def remove(self, row: Row) -> None:
         """Count a row no longer."""
         self._count(row, -1)
         if not row.deleted:
             for key, fingerprint in row.values.items():
-                self._places[fingerprint].discard((row, key))
+                self._places[fingerprint].pop((row.uri, key), None)
                 if not self._places[fingerprint]:
                     del self._places[fingerprint]
 
@@ -85,8 +85,11 @@ class Counts:
         """Return how many places in other secrets hold the same value as one of its keys."""
         if row.deleted:
             return 0
-        same = set(row.values.values()) & self._places.keys()
-        return sum(place.uri != row.uri for fingerprint in same for place, _ in self._places[fingerprint])
+        found = 0
+        for fingerprint in set(row.values.values()) & self._places.keys():
+            places = self._places[fingerprint]
+            found += len(places) - sum((row.uri, key) in places for key in row.values)
+        return found
 
     def groups(self) -> tuple[list[Document], bool]:
         """Return the values that stand in several places, those in most places first, and whether all are there."""
@@ -102,21 +105,20 @@ def _present(counter: Counter[str]) -> Iterator[tuple[str, int]]:
     return ((name, count) for name, count in counter.items() if count)
 
 
-def _group(fingerprint: str, places: Collection[Place]) -> Document:
-    in_order = sorted(places, key=lambda place: (place[0].uri, place[1]))
+def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
     return {
         "fingerprint": fingerprint,
         "places": [
             {
-                "uri": row.uri,
+                "uri": uri,
                 "key": key,
-                "store": row.store,
-                "subject": row.subject,
-                "uploaded_at": rfc3339(row.uploaded_at_ms),
+                "store": places[uri, key].store,
+                "subject": places[uri, key].subject,
+                "uploaded_at": rfc3339(places[uri, key].uploaded_at_ms),
             }
-            for row, key in in_order[:MOST_PLACES]
+            for uri, key in sorted(places)[:MOST_PLACES]
         ],
-        "stores": len({row.store for row, _ in places}),
+        "stores": len({row.store for row in places.values()}),
     }
 
 

@@ -54,7 +54,7 @@ def expected(text: str, *, must_exist: bool = False) -> Expect | str:
         UsageError: "absent" where something must be there.
     """
     if text == "absent" and must_exist:
-        raise UsageError("`expect` is absent, but something must be there.", fix="Choose any, overwrite or a version.")
+        raise UsageError("`expect` is absent, but something must be there.", fix="Choose any, or a version.")
     named = None if text in {"", "any", "overwrite"} else text
     return expectation(named, overwrite=text == "overwrite", must_exist=must_exist)
 

@@ -142,9 +142,16 @@ function unknown(response: Response): Failure {
 
 /** Read a proven answer; throws the refusal that it is. */
 function answered<T>(response: Response, body: Bytes): T {
-  const document = JSON.parse(new TextDecoder().decode(body)) as T & { error: Failure };
+  const document = parsed<T & { error: Failure }>(new TextDecoder().decode(body));
   if (!response.ok) throw new Refused(document.error);
   return document;
+}
+
+/** Read JSON, and leave `\\u202e` and its like as they are written there: monoctl writes whatever is not printable so, and shows it so in a
+ * terminal. As characters they could hide, reorder or imitate what stands beside them.
+ */
+function parsed<T>(text: string): T {
+  return JSON.parse(text.replace(/\\(u[0-9a-f]{4}|.)/g, (whole, escape: string) => (escape.startsWith("u") ? `\\\\${escape}` : whole))) as T;
 }
 
 async function* linesOf(stream: ReadableStream<Bytes>): AsyncGenerator<Live> {
@@ -155,7 +162,7 @@ async function* linesOf(stream: ReadableStream<Bytes>): AsyncGenerator<Live> {
     if (done) return;
     const lines = (begun + value).split("\n");
     begun = lines.pop() ?? "";
-    for (const line of lines) yield JSON.parse(line) as Live;
+    for (const line of lines) yield parsed<Live>(line);
   }
 }
 

@@ -13,13 +13,14 @@ from unittest import mock
 
 import pytest
 
+from monoskope.escape import escape
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Accepted, Head, Response
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel, shown
 from tests.support.console_page import a_token, from_text
 from tests.unit.monoctl.console.in_node import ROOT, NodePage, bundled, page_in_node
-from tests.unit.monoctl.console.served import Served, console
+from tests.unit.monoctl.console.served import HOSTILE, Served, console
 
 NONCE = bytes(range(16))
 BODIES = [("put", b""), ("put", b"\0\0\0\2{}" + bytes(range(256))), ("names", "é\u2028".encode() * 30_000)]
@@ -141,6 +142,7 @@ async def test_the_page_works_with_its_monoctl_and_believes_nobody_who_takes_the
             assert await page.do("send", **PUT) == {"answer": {"results": [], "notes": []}}
             assert served.taken == [{"k": VALUE.encode()}]
             assert (await page.do("call", operation="conflict"))["failure"]["code"] == "CONFLICT"
+            assert await page.do("call", operation="hostile") == {"answer": {"subject": escape(HOSTILE)}}
 
             await end()
             async with taken(port) as thief:

@@ -36,6 +36,7 @@ from monoskope.m8.http.codecs import Codec
 from monoskope.m8.http.requests import Call
 from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.console.desk import Desk
+from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.gathered_values import Values
@@ -182,6 +183,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Sessions: sessions,
     _Link: lambda: _Link(Beginning(SECRET), 1.0),
     Desk: lambda: Desk(Client(settings()), lambda _: None),
+    Begin: lambda: Begin(token=TEXT),
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

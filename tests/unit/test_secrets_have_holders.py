@@ -64,7 +64,6 @@ FREE = {
     "monoskope.m8.service.app.App": "makes random bytes that are sent in the clear",
     "monoskope.m8.settings.File": "the name of a file",
     "monoskope.monoctl.console.kept.row.Row": "fingerprints, and words that m8 shows",
-    "monoskope.monoctl.console.serving.application.Begin": "the name of a token, from which nothing follows",
     "monoskope.monoctl.console.serving.application._Call": "a function that is given a body and keeps none",
     "monoskope.monoctl.console.serving.body.Source": "the name of a value",
     "monoskope.monoctl.console.serving.sealing.SealedCall": "a number",

@@ -109,7 +109,13 @@ class KnowingM8(ScriptedM8):
                 return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
             case queries_pb2.ListEventsRequest():
                 newest = [event for event in reversed(self.events) if event.recorded_at_ms >= message.since_ms]
-                return queries_pb2.ListEventsResponse(events=newest[: message.page_size], head=len(self.events))
+                first = int(message.page_token or 0)
+                last = first + message.page_size
+                return queries_pb2.ListEventsResponse(
+                    events=newest[first:last],
+                    head=len(self.events),
+                    next_page_token=str(last) if last < len(newest) else "",
+                )
             case commands_pb2.UpdateSecretNotesRequest():
                 return self._edited(message)
             case _:

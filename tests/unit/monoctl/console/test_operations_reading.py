@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
+from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.operations.activity import summary
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT
@@ -277,12 +278,32 @@ async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     assert (first["outcomes"], second["outcomes"]) == (["UPLOADED"], ["DELETED", "UPLOADED"])
     assert len(second["buckets"]) == 7
     assert second["complete"]
-    page.desk.recent._most = 2
-    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 8")
-    third = await page.ask("activity", days=7)
-    assert (sum(len(bucket["outcomes"]) for bucket in third["buckets"]), third["complete"]) == (2, False)
     hours = await page.ask("activity", days=1)
     assert len(hours["buckets"]) == 24
+
+
+async def test_recent_events_are_read_once_and_then_what_is_new(page: AtDesk) -> None:
+    for number in range(450):
+        page.m8.record("SecretUploaded", "vault://app/a", f"UPLOADED, version {number}")
+    found, complete = await page.desk.recent.since(AT_MS)
+    assert (len(found), complete) == (450, True)
+    for new in (1, 199, 200, 350):
+        for _ in range(new):
+            page.m8.record("SecretDeleted", "vault://app/a")
+        found, complete = await page.desk.recent.since(AT_MS)
+        assert [event.position for event in found] == [event.position for event in page.m8.events]
+    later, _ = await page.desk.recent.since(AT_MS + len(page.m8.events))
+    assert [event.position for event in later] == [len(page.m8.events)]
+
+
+async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtDesk) -> None:
+    few = RecentEvents(lambda: page.client.queries, most=5)
+    for _ in range(20):
+        page.m8.record("SecretUploaded", "vault://app/a")
+
+    found, complete = await few.since(AT_MS)
+
+    assert ([event.position for event in found], complete) == ([16, 17, 18, 19, 20], False)
 
 
 async def test_the_table_says_why_it_is_not_complete(tmp_path: Path) -> None:

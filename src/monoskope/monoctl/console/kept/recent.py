@@ -12,8 +12,8 @@ from monoskope.client.queries import Queries
 MOST = 10_000
 """How many events are kept, the latest."""
 
-_OVERLAP_MS = 60_000
-"""Read again each time: the clocks of several m8 servers may differ by less."""
+_NEW = 200
+"""How many events are read to see what is new."""
 
 
 class RecentEvents:
@@ -34,19 +34,24 @@ class RecentEvents:
     async def since(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
         """Return the events that were recorded then or later, in log order, and whether these are all."""
         async with self._reading:
-            if self._since_ms is None or since_ms < self._since_ms or not self._events:
+            if self._since_ms is None or since_ms < self._since_ms or not await self._read_new(self._since_ms):
                 await self._read(since_ms)
-            else:
-                last_ms = max(event.recorded_at_ms for event in self._events.values())
-                await self._read(max(self._since_ms, last_ms - _OVERLAP_MS))
         found = [event for event in self._events.values() if event.recorded_at_ms >= since_ms]
         found.sort(key=lambda event: event.position)
         return found, self._since_ms is not None and self._since_ms <= since_ms
 
+    async def _read_new(self, since_ms: int) -> bool:
+        """Read what came after the events that are kept, and return whether that was all of it."""
+        if len(self._events) > 2 * self._most:
+            return False
+        found = await self._queries().last_events(_NEW, wanted=EventFilter(since_ms=since_ms))
+        # Positions tell, not times: the clocks of several m8 servers may differ.
+        if len(found) == _NEW and found[0].position > max(self._events, default=0):
+            return False
+        self._events |= {event.position: event for event in found}
+        return True
+
     async def _read(self, since_ms: int) -> None:
         found = await self._queries().last_events(self._most, wanted=EventFilter(since_ms=since_ms))
-        is_whole = len(found) < self._most
-        if not is_whole or self._since_ms is None or since_ms < self._since_ms:
-            self._events.clear()
-            self._since_ms = since_ms if is_whole else found[0].recorded_at_ms
-        self._events |= {event.position: event for event in found}
+        self._events = {event.position: event for event in found}
+        self._since_ms = since_ms if len(found) < self._most else found[0].recorded_at_ms

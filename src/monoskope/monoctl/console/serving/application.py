@@ -20,6 +20,7 @@ from monoskope.monoctl.console.serving.sealing import SealedCall, proven
 from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.report import defect
+from monoskope.unshared import Unshared
 from monoskope.value import Value
 
 _STATUS = {
@@ -50,11 +51,14 @@ SECOND = (
 _OWN = {EndedError: "SESSION_ENDED", LinkError: "LINK_ENDED", UsedError: "LINK_USED"}
 
 
-class Begin(Request, frozen=True):
+class Begin(Unshared, Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
     """The name of the link's token (`serving.sealed`), never the token."""
+
+    def __repr__(self) -> str:
+        return "<Begin>"
 
 
 class Console(Value, frozen=True):

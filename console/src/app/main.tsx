@@ -10,9 +10,10 @@ import { NotBegun } from "./not_begun";
 
 async function start(root: Element): Promise<void> {
   const withToken = location.hash.length > 1;
-  follow();
   try {
+    // It replaces the entry of the browser's history that `follow` marks.
     const begun = await begin();
+    follow();
     me.set(begun.me);
     away.set(begun.me.away);
     render(<Layout />, root);

@@ -46,7 +46,7 @@ const COLUMNS: Column<Secret>[] = [
 function Group({ word, secrets }: { word: DriftWord; secrets: Secret[] }) {
   const who = useMe();
   const [page, setPage] = useState(0);
-  const [chosen, setChosen] = useState<ReadonlySet<string>>(new Set());
+  const [chosen, setChosen] = useState<ReadonlySet<string>>(() => new Set(secrets.length === 1 ? [secrets[0]?.uri ?? ""] : []));
   const at = Math.min(page, Math.ceil(secrets.length / SIZE) - 1);
   const uris = secrets.map((secret) => secret.uri).filter((uri) => chosen.has(uri));
   const none = uris.length === 0 ? "Choose secrets in the table first." : "";

@@ -2,7 +2,6 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Event } from "../api/types";
-import { useMe } from "../app/me";
 import { away } from "../app/me";
 import { useCell } from "../app/cell";
 import type { Place } from "../app/navigation";
@@ -57,8 +56,9 @@ export function Events({ place }: { place: Place }) {
   const [filter, setFilter] = useState<EventFilter>({ ...NOTHING, prefix: place.store === undefined ? "" : `${place.store}://` });
   const [type, setType] = useState("");
   const [paused, setPaused] = useState(false);
+  const [held, setHeld] = useState(false);
   const asked = useSettled(filter, 250);
-  const log = useEventLog(asked, paused);
+  const log = useEventLog(asked, paused || held);
   const events = type === "" ? log.events : log.events.filter((event) => isOf(event, type));
   const filtered = type !== "" || filter.prefix !== "" || filter.actor !== "";
   return (
@@ -68,7 +68,7 @@ export function Events({ place }: { place: Place }) {
         lead="m8's log, the newest on top. It is m8's word; a receipt proves how a request ended."
         actions={
           <>
-            <Liveness paused={paused} waiting={log.waiting} />
+            <Liveness paused={paused} held={held} waiting={log.waiting} />
             <Button pressed={paused} onClick={() => setPaused(!paused)}>{paused ? (log.waiting === 0 ? "Go on" : `Go on: ${log.waiting.toLocaleString("en")} new`) : "Pause"}</Button>
           </>
         }
@@ -85,26 +85,26 @@ export function Events({ place }: { place: Place }) {
         {!log.loading && events.length === 0 && (
           <Empty icon="events" title={filtered ? "No event is like that." : "Nothing has happened yet."}>{filtered ? "Among the newest events. Take a filter away to see more." : "What people and reactors do appears here at once."}</Empty>
         )}
-        {events.length > 0 && <List events={events} />}
+        {events.length > 0 && <List events={events} onHold={setHeld} />}
       </Card>
     </div>
   );
 }
 
-function List({ events }: { events: readonly Event[] }) {
+function List({ events, onHold }: { events: readonly Event[]; onHold: (hold: boolean) => void }) {
   const today = dayOf(new Date(useNow()));
   return (
-    <Rows rows={events} height={useRowHeight()} keyOf={(event) => event.position} name="Events, the newest first">
+    <Rows rows={events} height={useRowHeight()} keyOf={(event) => event.position} name="Events, the newest first" onHold={onHold}>
       {(event) => <EventRow event={event} today={today} />}
     </Rows>
   );
 }
 
-function Liveness({ paused, waiting }: { paused: boolean; waiting: number }) {
+function Liveness({ paused, held, waiting }: { paused: boolean; held: boolean; waiting: number }) {
   const why = useCell(away);
-  useMe();
   if (why !== "") return <Badge tone="bad" icon="alert" title={why}>m8 is away</Badge>;
   if (paused) return <Badge tone="warn" icon="minus">{`Paused, ${waiting.toLocaleString("en")} waiting`}</Badge>;
+  if (held) return <Badge tone="info" icon="clock">{`Waits while you are in the list: ${waiting.toLocaleString("en")} new`}</Badge>;
   return <Badge tone="good" icon="activity">Live</Badge>;
 }
 

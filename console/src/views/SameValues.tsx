@@ -68,7 +68,7 @@ function Summary({ data }: { data: Groups }) {
     <div class="pic-say">
       <p class="pic-say-big">{values === 1 ? "One value stands" : `${values.toLocaleString("en")} values stand`} in {counted(places, "place")}.</p>
       <p>
-        {across === 0 ? "None of them stands in several stores." : `${across === 1 ? "One of them stands" : `${across.toLocaleString("en")} of them stand`} in several stores.`} When you rotate one, rotate it in all its places, or give each place a value of its own.
+        {across === 0 ? (values === 1 ? "They are all in one store." : "None of them stands in several stores.") : `${across === 1 ? "One of them stands" : `${across.toLocaleString("en")} of them stand`} in several stores.`} When you rotate one, rotate it in all its places, or give each place a value of its own.
       </p>
       {!data.complete && <Badge tone="info" icon="clock">{`${counted(data.keys_read, "key")} compared so far; more are being read`}</Badge>}
     </div>

@@ -109,6 +109,13 @@ function Away({ since }: { since: string }) {
 
 const credential = (server: Me): string => server.expires;
 
+/** "50 hours", "89 days", "5 years". */
+function leftWords(ms: number): string {
+  const days = Math.floor(ms / 86_400_000);
+  if (days < 3) return counted(Math.floor(ms / 3_600_000), "hour");
+  return days < 730 ? counted(days, "day") : counted(Math.round(days / 365.25), "year");
+}
+
 /** How long something is still valid. Red within 3 days, yellow within 14. */
 function Until({ title, at, never }: { title: string; at: string; never: string }) {
   const now = useNow();
@@ -116,6 +123,5 @@ function Until({ title, at, never }: { title: string; at: string; never: string 
   if (Number.isNaN(end)) return <Tile title={title} figure="–">{never}</Tile>;
   const days = Math.floor((end - now) / 86_400_000);
   const tone: Tone = days < 3 ? "bad" : days < 14 ? "warn" : "good";
-  const figure = end < now ? "expired" : days < 3 ? counted(Math.max(0, Math.floor((end - now) / 3_600_000)), "hour") : counted(days, "day");
-  return <Tile title={title} tone={tone} figure={figure}>{end < now ? "since " : "until "}{at.slice(0, 10)}</Tile>;
+  return <Tile title={title} tone={tone} figure={end < now ? "expired" : leftWords(end - now)}>{end < now ? "since " : "until "}{at.slice(0, 10)}</Tile>;
 }

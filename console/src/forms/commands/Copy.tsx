@@ -25,21 +25,20 @@ export function CopyForm(props: FormProps) {
   const [path, setPath] = useState<string | null>(null);
   const [expected, setExpected] = useState<Expected>(ANY);
   const store = chosen || (allowed.length === 1 ? (allowed[0]?.name ?? "") : "");
-  // Most copies have the same path: it is proposed until another is typed.
+  // The same path is proposed until another is typed.
   const to = { store, path: path ?? partsOf(from).path };
   const destination = uriOf(to);
   const wrong = pathProblem(to.path) || (destination === from ? "A secret is copied into another store." : "");
   const beyond = outside(destination, useMe());
   const valid = places.problems.size === 0 && store !== "" && wrong === "" && expectProblem(expected) === "";
-  const send = () => call<Results<Done>>("copy", { uri: from, destination, expect: expectOf(expected) });
-  const submit = () => gate.pass([from, destination], () => void form.sending.send([from], send));
+  const send = () => void form.sending.send([from], () => call<Results<Done>>("copy", { uri: from, destination, expect: expectOf(expected) }));
   return (
     <Frame
       {...form.frame}
       intro="The reactor of the first store reads the secret and puts it into the second. Nobody else sees it. The receipts of both stores show one hash."
       submit="Copy the secret"
       valid={valid}
-      onSubmit={submit}
+      onSubmit={() => gate.pass([from, destination], send)}
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="copy" shown={attempted} legend="From" />

@@ -56,12 +56,16 @@ export function VerifyForm(props: FormProps) {
         />
       )}
       <PlacesField places={places} stores={stores} command="verify" shown={attempted} several={!below} legend={below ? "Below" : "Secret"} {...(below ? { pathHint: "Empty for the whole store." } : {})} />
-      {below && found !== undefined && (
-        <p class="field-hint" role="status">
-          {found.total === 1 ? "1 secret is there now." : `${found.total.toLocaleString("en")} secrets are there now.`}
-        </p>
-      )}
+      {below && found !== undefined && <HowMany total={found.total} />}
     </Frame>
+  );
+}
+
+function HowMany({ total }: { total: number }) {
+  return (
+    <p class="field-hint" role="status">
+      {total === 1 ? "1 secret is there now." : `${total.toLocaleString("en")} secrets are there now.`}
+    </p>
   );
 }
 

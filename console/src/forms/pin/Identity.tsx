@@ -5,7 +5,8 @@ import { groups, runs } from "./differ";
 /** An identity in groups. It cannot be selected: what is pasted to compare must come from the operator, not from here. */
 export function Grouped({ identity }: { identity: string }) {
   return (
-    <p class="identity" aria-label={identity}>
+    <p class="identity">
+      <span class="unseen">{identity}</span>
       {groups(identity).map((group, at) => (
         <span key={at} aria-hidden="true">
           {group}

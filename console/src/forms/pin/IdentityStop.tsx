@@ -17,12 +17,7 @@ interface StopProps {
 /** Fill the page with the warning, until the user leaves. */
 export function IdentityStop({ store, failure, leave }: StopProps) {
   const id = useId();
-  const element = useRef<HTMLDialogElement>(null);
-  useLayoutEffect(() => {
-    const dialog = element.current;
-    dialog?.showModal();
-    return () => dialog?.close();
-  }, []);
+  const element = useShown();
   const message = failure?.message ?? store?.identity_message ?? "";
   const fix = failure?.fix ?? store?.identity_fix ?? "";
   const shown = store !== undefined && store.pinned !== "" && store.pinned !== store.identity ? store : undefined;
@@ -49,11 +44,8 @@ export function IdentityStop({ store, failure, leave }: StopProps) {
         </div>
         {shown !== undefined && <Both pinned={shown.pinned} identity={shown.identity} />}
         <h3>What to do now</h3>
-        <ol>
-          <li>Ask the store’s operator, by another way than m8: in person or by telephone. Ask which identity is right, and why it changed.</li>
-          <li>Put nothing into this store until you know.</li>
-          <li>If the operator confirms the new identity, change the pin in a terminal, where you type it yourself. {fix}</li>
-        </ol>
+        <p>{fix}</p>
+        <p>In person and by telephone are other ways. m8 is none: it is what shows you this identity.</p>
         <div class="form-actions">
           <Button kind="primary" onClick={leave}>
             Leave
@@ -62,6 +54,17 @@ export function IdentityStop({ store, failure, leave }: StopProps) {
       </div>
     </dialog>
   );
+}
+
+/** Open the dialog over everything, as long as it is in the page. */
+function useShown() {
+  const element = useRef<HTMLDialogElement>(null);
+  useLayoutEffect(() => {
+    const dialog = element.current;
+    dialog?.showModal();
+    return () => dialog?.close();
+  }, []);
+  return element;
 }
 
 function Both({ pinned, identity }: { pinned: string; identity: string }) {

@@ -32,7 +32,10 @@ export function PinContent({ store, pinned, cancel }: PinProps) {
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<Failure | null>(null);
   const result = compared(told, store.identity);
-  const agree = async () => {
+  const why = whyNot(result, ticked);
+  const agree = async (event: SubmitEvent) => {
+    event.preventDefault();
+    if (why !== "" || busy) return;
     setBusy(true);
     try {
       await call<Pinned>("pin", { store: store.name, identity: store.identity });
@@ -44,29 +47,35 @@ export function PinContent({ store, pinned, cancel }: PinProps) {
   };
   if (failure?.code === "IDENTITY_CHANGED") return <IdentityStop store={store} failure={failure} leave={cancel} />;
   return (
-    <div class="pin">
+    <form class="pin" noValidate autocomplete="off" onSubmit={(event) => void agree(event)}>
       <p>
         What you put there is sealed for this identity. You have not agreed to it yet. m8 shows it, and m8 could show another one: then <strong>somebody else could read what you put</strong>.
       </p>
       <Grouped identity={store.identity} />
-      <ol class="pin-steps">
-        <li>
-          <strong>Ask the store’s operator for the identity,</strong> by another way than m8: in person, by telephone, on a page that you trust. On the reactor’s machine, <code>m8 reactor identity</code> prints it.
-        </li>
-        <li>
-          <strong>Compare every character.</strong> Paste what you were told, or compare it by eye.
-        </li>
-      </ol>
+      <HowToCompare />
       <Told told={told} set={setTold} result={result} shown={store.identity} />
       {result === "empty" && <Checkbox label="I compared every character with what the operator told me. They are the same." checked={ticked} onChange={setTicked} />}
       {failure !== null && <FailureBox failure={failure} />}
       <div class="form-actions">
         <Button onClick={cancel}>Not now</Button>
-        <Button kind="primary" icon="shieldCheck" busy={busy} why={whyNot(result, ticked)} onClick={() => void agree()}>
+        <Button kind="primary" icon="shieldCheck" busy={busy} why={why} type="submit">
           Trust this identity
         </Button>
       </div>
-    </div>
+    </form>
+  );
+}
+
+function HowToCompare() {
+  return (
+    <ol class="pin-steps">
+      <li>
+        <strong>Ask the store’s operator for the identity,</strong> by another way than m8: in person, by telephone, on a page that you trust. On the reactor’s machine, <code>m8 reactor identity</code> prints it.
+      </li>
+      <li>
+        <strong>Compare every character.</strong> Paste what you were told, or compare it by eye.
+      </li>
+    </ol>
   );
 }
 

@@ -1,5 +1,6 @@
 /** One secret for which it failed: what happened, what to do, and what is not known. */
 
+import type { ComponentChildren } from "preact";
 import type { Failure } from "../../api/types";
 import { go } from "../../app/navigation";
 import { Button, FailureBox, Icon, Uri } from "../../parts";
@@ -22,41 +23,34 @@ export function Failed({ failure, uri = "", requestId = "", close }: FailedProps
     close();
     go(request === "" ? { view: "secret", uri: about } : { view: "upload", requestId: request, uri: about });
   };
-  if (failure.code === "OUTCOME_UNKNOWN" || failure.code === "CONSOLE_GONE")
-    return (
-      <section class="send-failed">
-        {about !== "" && <Uri uri={about} still />}
-        <div class="box box-warn unknown" role="alert">
-          <Icon name="alert" />
-          <div class="box-text">
-            <p class="box-title">It may or may not have been done.</p>
-            <p>{failure.message}</p>
-            <ul>
-              <li>Either the store did it, and only its receipt did not come back.</li>
-              <li>Or it did nothing. What was there before is then still there.</li>
-            </ul>
-            <p>{failure.fix || "Look at the request before you try again."}</p>
-            {failure.code === "OUTCOME_UNKNOWN" && about !== "" && (
-              <div class="box-actions">
-                <Button small icon="search" onClick={look}>
-                  {request === "" ? "Look at the secret" : "Look at the request"}
-                </Button>
-              </div>
-            )}
-          </div>
-        </div>
-      </section>
-    );
+  const button = (about !== "" || request !== "") && (
+    <Button small icon="search" onClick={look}>
+      {request === "" ? "Look at the secret" : "Look at the request"}
+    </Button>
+  );
   return (
     <section class="send-failed">
       {about !== "" && <Uri uri={about} still />}
-      <FailureBox failure={failure}>
-        {request !== "" && (
-          <Button small icon="search" onClick={look}>
-            Look at the request
-          </Button>
-        )}
-      </FailureBox>
+      {failure.code === "OUTCOME_UNKNOWN" ? <Unknown failure={failure}>{button}</Unknown> : <FailureBox failure={failure}>{request !== "" && button}</FailureBox>}
     </section>
+  );
+}
+
+/** What is not known, and what may be the case. */
+function Unknown({ failure, children }: { failure: Failure; children: ComponentChildren }) {
+  return (
+    <div class="box box-warn unknown" role="alert">
+      <Icon name="alert" />
+      <div class="box-text">
+        <p class="box-title">It may or may not have been done.</p>
+        <p>{failure.message}</p>
+        <ul>
+          <li>Either the store did it, and only its receipt did not come back.</li>
+          <li>Or it did nothing. What was there before is then still there.</li>
+        </ul>
+        <p>{failure.fix || "Look at the request before you try again."}</p>
+        <div class="box-actions">{children}</div>
+      </div>
+    </div>
   );
 }

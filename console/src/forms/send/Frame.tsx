@@ -59,19 +59,21 @@ export function Frame<T>(props: FrameProps<T>) {
     }
   };
   return (
-    <form ref={form} class="form" noValidate autocomplete="off" onSubmit={submit}>
-      {sending.state !== "ended" && <div class="form-intro">{props.intro}</div>}
-      <div class="form-fields" hidden={sending.state !== "editing"}>
-        {props.children}
-      </div>
-      <div ref={region} class="form-region" tabIndex={-1}>
-        {sending.state === "sending" && <ProgressList progress={sending.progress} />}
-        {sending.state === "ended" && <ResultList sending={sending} uris={props.uris} done={props.done} close={close} />}
-        {sending.state === "editing" && sending.failure !== null && <FailureBox failure={sending.failure} />}
-      </div>
-      <Actions {...props} />
+    <>
+      <form ref={form} class="form" noValidate autocomplete="off" onSubmit={submit}>
+        {sending.state !== "ended" && <div class="form-intro">{props.intro}</div>}
+        <div class="form-fields" hidden={sending.state !== "editing"}>
+          {props.children}
+        </div>
+        <div ref={region} class="form-region" tabIndex={-1}>
+          {sending.state === "sending" && <ProgressList progress={sending.progress} />}
+          {sending.state === "ended" && <ResultList sending={sending} uris={props.uris} done={props.done} close={close} />}
+          {sending.state === "editing" && sending.failure !== null && <FailureBox failure={sending.failure} />}
+        </div>
+        <Actions {...props} />
+      </form>
       {props.over}
-    </form>
+    </>
   );
 }
 

@@ -21,15 +21,17 @@ const STEPS: readonly (readonly [Stage, string])[] = [
 /** Show one row for each secret. It is told to screen readers as it changes. */
 export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progress> }) {
   return (
-    <ul class="send-rows" role="status" aria-label="Progress">
-      {[...progress].map(([uri, { stage }]) => (
-        <li key={uri} class="send-row">
-          <Uri uri={uri} still />
-          <Steps stage={stage} />
-          <span class="unseen">{WORDS[stage]}</span>
-        </li>
-      ))}
-    </ul>
+    <div role="status" aria-label="Progress">
+      <ul class="send-rows">
+        {[...progress].map(([uri, { stage }]) => (
+          <li key={uri} class="send-row">
+            <Uri uri={uri} still />
+            <Steps stage={stage} />
+            <span class="unseen">{WORDS[stage]}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
   );
 }
 

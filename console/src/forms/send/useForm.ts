@@ -31,7 +31,7 @@ export interface CommandForm<T> {
 }
 
 /** Begin a form of one command. `names` says what its paths name. */
-export function useForm<T>(command: FormName, { start, close }: FormProps, names: Names = "secret"): CommandForm<T> {
+export function useForm<T>(command: FormName, { start, close, setUnsent }: FormProps, names: Names = "secret"): CommandForm<T> {
   const answer = useAnswer<{ stores: Store[] }>("stores");
   const stores = answer.data?.stores ?? [];
   const places = usePlaces(start, stores, names);
@@ -42,7 +42,12 @@ export function useForm<T>(command: FormName, { start, close }: FormProps, names
   const chosen = storesOf(uris, stores).map((store) => notAble(command, store));
   const unable = chosen.length > 0 && chosen.every((why) => why !== "") ? (chosen[0] ?? "") : "";
   const why = notAllowed(command, useMe()) || (answer.data === undefined && answer.failure !== undefined ? `The stores are not known: ${answer.failure.message}` : "") || (uris.length === 0 ? "Choose a secret." : "") || unable;
-  const stop = stopOf(stores, uris, sending, close);
+  // A full stop does not ask whether what was entered may be lost: it is not sent.
+  const leave = () => {
+    setUnsent(null);
+    close();
+  };
+  const stop = stopOf(stores, uris, sending, leave);
   return {
     stores,
     places,

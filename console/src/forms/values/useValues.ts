@@ -63,11 +63,8 @@ export function useValues(keys: readonly string[] = [""]): Values {
     setGeneration((before) => before + 1);
     if (!all) setExpired(true);
   };
-  const began = useCare(
-    () => forgetTyped(held) && forgotten(false),
-    () => forgetAll(held),
-  );
-  const inner: Inner = { held, replace, began };
+  const expire = () => forgetTyped(held) && forgotten(false);
+  const inner: Inner = { held, replace, began: useCare(expire, () => forgetAll(held)) };
   return {
     rows,
     generation,

@@ -10,13 +10,15 @@ export interface RowsProps<T> {
   keyOf: (row: T) => string | number;
   children: (row: T) => ComponentChildren;
   name: string;
+  /** Told whether the focus is in a row: then no row should go away. */
+  onHold?: (hold: boolean) => void;
 }
 
 /** How many rows stand ready above and below what is in sight. */
 const SPARE = 8;
 
 /** When rows come in at the top while the user looks further down, what they look at stays where it is. */
-export function Rows<T>({ rows, height, keyOf, children, name }: RowsProps<T>) {
+export function Rows<T>({ rows, height, keyOf, children, name, onHold }: RowsProps<T>) {
   const box = useRef<HTMLDivElement>(null);
   const [seen, setSeen] = useState({ top: 0, height: 800 });
   const first = useRef<string | number | undefined>(undefined);
@@ -47,7 +49,7 @@ export function Rows<T>({ rows, height, keyOf, children, name }: RowsProps<T>) {
   const from = Math.max(0, Math.floor(seen.top / height) - SPARE);
   const to = Math.min(rows.length, Math.ceil((seen.top + seen.height) / height) + SPARE);
   return (
-    <div class="pic-rows" ref={box} tabIndex={0} role="group" aria-label={name} onScroll={(event) => setSeen({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}>
+    <div class="pic-rows" ref={box} tabIndex={0} role="group" aria-label={name} onFocusIn={(event) => onHold?.(event.target !== event.currentTarget)} onFocusOut={() => onHold?.(false)} onScroll={(event) => setSeen({ top: event.currentTarget.scrollTop, height: event.currentTarget.clientHeight })}>
       <ol class="pic-rows-all" style={{ height: `${rows.length * height}px` }}>
         {rows.slice(from, to).map((row, at) => (
           <li key={keyOf(row)} class="pic-rows-row" style={{ top: `${(from + at) * height}px`, height: `${height}px` }} aria-setsize={rows.length} aria-posinset={from + at + 1}>

@@ -62,11 +62,13 @@ function Day({ day, today, count, chosen, onChoose }: { day: string; today: stri
       class={classes}
       aria-pressed={chosen}
       aria-current={day === today ? "date" : undefined}
-      aria-label={`${dayName(day)}: ${counted(count, "secret")} ${day < today ? "expired" : "will expire"}`}
+      title={`${dayName(day)}: ${counted(count, "secret")} ${day < today ? "expired" : "will expire"}`}
       onClick={() => onChoose(day)}
     >
       <span class="pic-day-number">{number}</span>
+      <span class="unseen">{` ${monthName(day.slice(0, 7))}: `}</span>
       <span class="pic-day-count">{count.toLocaleString("en")}</span>
+      <span class="unseen">{day < today ? " expired" : " will expire"}</span>
     </button>
   );
 }

@@ -1,7 +1,6 @@
 /** Months as bars: how many secrets expire in each. A bar is a button that shows its month. */
 
-import { counted } from "../kinds";
-import { monthName, shortMonth } from "../moments";
+import { shortMonth } from "../moments";
 
 export interface MonthBarsProps {
   months: { month: string; count: number }[];
@@ -17,13 +16,14 @@ export function MonthBars({ months, chosen, onChoose }: MonthBarsProps) {
         const height = count === 0 ? 0.8 : Math.max(4, (count / most) * 100);
         return (
           <li key={month}>
-            <button type="button" class="pic-month" aria-pressed={month === chosen} aria-label={`${monthName(month)}: ${counted(count, "secret")}`} onClick={() => onChoose(month)}>
+            <button type="button" class="pic-month" aria-pressed={month === chosen} onClick={() => onChoose(month)}>
               <span class={count === 0 ? "pic-month-count pic-quiet" : "pic-month-count"}>{count.toLocaleString("en")}</span>
+              <span class="unseen">{count === 1 ? " secret in " : " secrets in "}</span>
               <svg class="pic-month-bar" viewBox="0 0 10 100" preserveAspectRatio="none" aria-hidden="true">
                 <rect class={count === 0 ? "pic-month-none" : "pic-month-some"} x="0" width="10" y={100 - height} height={height} />
               </svg>
               <span class="pic-month-name">{shortMonth(month)}</span>
-              <span class="pic-month-year">{at === 0 || month.endsWith("-01") ? month.slice(0, 4) : "\u00a0"}</span>
+              <span class={at === 0 || month.endsWith("-01") ? "pic-month-year" : "pic-month-year pic-month-same"}> {month.slice(0, 4)}</span>
             </button>
           </li>
         );

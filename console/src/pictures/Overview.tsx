@@ -6,13 +6,13 @@ import { go, type Place } from "../app/navigation";
 import { counted } from "./kinds";
 
 const DRIFT = ["DRIFTED", "GONE", "OVERWROTE"];
-/** Each question is about few rows: the figure is `total`. */
+/** Each question is about few rows: the figure is `total`. The groups are long, so they are asked for once all secrets are read. */
 const FEW = { page_size: 1 };
 
 export function Overview() {
   const all = useAnswer<SecretsPage>("secrets", FEW);
   const expiring = useAnswer<SecretsPage>("secrets", { ...FEW, expiring_days: 30 });
-  const same = useAnswer<{ groups: Group[] }>("groups");
+  const same = useAnswer<{ groups: Group[] }>(all.data?.complete ? "groups" : null, {}, { when: (message) => message.kind === "secrets" && message.complete });
   const drifted = all.data && DRIFT.reduce((sum, status) => sum + (all.data?.statuses[status] ?? 0), 0);
   return (
     <ul class="pic-strip" aria-label="In short">

@@ -90,7 +90,7 @@ function Tiles({ status, activity, since }: { status: Status; activity: Activity
   return (
     <div class="pic-tiles">
       {since === "" ? <Tile title="m8" tone="good" figure="answers">{`version ${status.server.m8_version || "unknown"}`}</Tile> : <Away since={since} />}
-      <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken > 0 ? "do not work" : "all that are active work"}</Tile>
+      <Tile title="Stores" tone={broken > 0 ? "bad" : "good"} figure={broken > 0 ? `${broken} of ${status.stores.length}` : status.stores.length.toLocaleString("en")} place={{ view: "stores" }}>{broken === 0 ? "all that are active work" : broken === 1 ? "does not work" : "do not work"}</Tile>
       <Tile title="Failed, 24 hours" tone={failed > 0 ? "warn" : "good"} figure={failed.toLocaleString("en")} place={{ view: "activity" }}>{failed === 1 ? "request" : "requests"}</Tile>
       <Tile title="Open now" figure={(activity?.open.length ?? 0).toLocaleString("en")} place={{ view: "activity" }}>{activity?.open.length === 1 ? "request" : "requests"}</Tile>
       <Tile title="Out of sync" tone={tone("out-of-sync", "bad")} figure={figure("out-of-sync")} place={{ view: "drift" }}>when last verified</Tile>

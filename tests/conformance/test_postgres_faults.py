@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
+from dataclasses import replace
 
 import asyncpg
 import pytest
@@ -12,13 +14,15 @@ import pytest_asyncio
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
-from monoskope.m8.log.postgres import statements, writer
+from monoskope.m8.log.failures import closed
+from monoskope.m8.log.postgres import connections, statements, writer
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
 from tests.conformance.cutting_proxy import CuttingProxy, cutting
+from tests.support.tcp_proxy import proxy
 
 PATIENCE_S = 60
 
@@ -98,6 +102,36 @@ async def test_an_append_of_which_nobody_can_tell_says_so(
     head = await direct.head()
     await log.append("b", 0, an_event(), actor="ann")
     assert await direct.check_chain() == head + 1
+
+
+async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
+    plain: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever waits then is told so: what was sent may be recorded, and what waited behind it is not."""
+    monkeypatch.setattr(connections, "CLOSE_S", 0.0)
+    monkeypatch.setattr(writer, "RESOLVE_S", math.inf)
+    target = plain.target(plain.create_database())
+    async with proxy(target.hosts[0][1]) as between:
+        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
+        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        async with aclosing(log.subscribe(after=0)) as events:
+            await log.append("a", 0, an_event(), actor="ann")
+            assert (await anext(events)).position == 1
+            between.passes.clear()
+            appends = [asyncio.create_task(log.append("a", 1, an_event(), actor="ann"))]
+            await asyncio.sleep(0)  # the writer takes it, and sends it
+            await asyncio.sleep(0)
+            appends += [asyncio.create_task(log.append(name, 0, an_event(), actor="ann")) for name in "bc"]
+            beats = [asyncio.create_task(log.beat(f"m8/{number}", 1)) for number in range(100)]
+            await asyncio.sleep(0)
+            async with asyncio.timeout(PATIENCE_S / 4):
+                await log.close()
+        sent, *behind = await asyncio.gather(*appends, return_exceptions=True)
+        assert isinstance(sent, UnknownAppendError)
+        assert [str(end) for end in behind] == [str(closed())] * 2
+        between.passes.set()
+        ends = await asyncio.gather(*beats, return_exceptions=True)
+        assert {str(end) for end in ends if end is not None} == {str(closed())}
 
 
 @pytest.mark.parametrize("severity", ["FATAL", "PANIC"])

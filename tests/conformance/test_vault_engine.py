@@ -254,6 +254,30 @@ async def test_what_happens_between_look_and_patch_is_a_conflict(
     assert snapshot is None or dict(snapshot.payload) == {"k": b"theirs"}
 
 
+@pytest.mark.parametrize("destroy", [False, True])
+async def test_of_two_that_delete_one_version_at_the_same_time_the_engine_tells_neither(
+    harness: VaultHarness, store: VaultStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, destroy: bool
+) -> None:
+    """It deletes without check-and-set, and answers both alike. Who looks after that finds nothing to delete."""
+    other = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    version = await write(store, path, NOTHING)
+    looked = store._current
+
+    async def overtaken(path: tuple[str, ...]) -> Current:
+        current = await looked(path)
+        monkeypatch.undo()
+        await other.delete(path, replacing=version, destroy=destroy)
+        return current
+
+    monkeypatch.setattr(store, "_current", overtaken)
+    await store.delete(path, replacing=version, destroy=destroy)
+    assert await store.read_version(path) == NOTHING
+    for one in (store, other):
+        with pytest.raises(StoreConflictError):
+            await one.delete(path, replacing=version, destroy=destroy)
+    await other.close()
+
+
 async def test_without_the_right_to_patch_nothing_changes(harness: VaultHarness, path: tuple[str, ...]) -> None:
     harness.grant(harness.policy(patchable=False))
     store = await VaultStore.open(harness.config(), state_dir=harness.folder)

@@ -114,8 +114,8 @@ class Form:
         self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
 
     def press(self, button: str) -> None:
-        """Press a button of the form."""
-        self.panel.get_by_role("button", name=button, exact=True).click()
+        """Press a button of the form; of two, the one at its end."""
+        self.panel.get_by_role("button", name=button, exact=True).last.click()
 
     def sent(self, button: str) -> Locator:
         """Press the button that sends, and return the results, once they are there."""

@@ -214,8 +214,7 @@ async def test_what_one_acknowledged_all_show(each: ReplicaCluster) -> None:
             await client.__aexit__(None, None, None)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("kill", [False, True], ids=["stop", "kill"])
+@pytest.mark.parametrize("kill", [False, pytest.param(True, marks=pytest.mark.soak)], ids=["stop", "kill"])
 async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *, kill: bool) -> None:
     three, user = each, user_of(each)
     name = "killed" if kill else "rolled"

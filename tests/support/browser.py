@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, R
 
 from tests.support.operations import needed
 
-WAIT_MS = 20_000
+WAIT_MS = 60_000
 """How long a page may take for whatever is waited for: two busy cores are slow."""
 
 REBOUND = "rebound.example"

@@ -7,7 +7,7 @@ import os
 import re
 import select
 import subprocess
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from typing import Self
 
 from monoskope.testing.cluster.commands import User
@@ -24,20 +24,20 @@ class Console:
     Args:
         user: Whose settings, token and pins it uses.
         words: Further options.
-        environment: What is added to the environment.
+        starts: What starts `monoctl`, if not its own program.
     """
 
-    def __init__(self, user: User, *words: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(self, user: User, *words: str, starts: Sequence[str] = ()) -> None:
         ours, theirs = os.openpty()
         self._terminal = ours
         self._seen = ""
         self._taken = 0
-        command = [program("monoctl"), "console", "--no-browser", *words]
+        command = [*(starts or [program("monoctl")]), "console", "--no-browser", *words]
         try:
             self._process = subprocess.Popen(
                 [*_ON_TERMINAL, os.ttyname(theirs), *dying_with_us(command)],
                 cwd=user.home,
-                env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8", **(environment or {})},
+                env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
@@ -110,10 +110,3 @@ class Console:
                 self._process.wait()
         self.terminal()
         os.close(self._terminal)
-
-
-@contextlib.contextmanager
-def console(user: User, *words: str, environment: Mapping[str, str] | None = None) -> Iterator[Console]:
-    """Run one, and end it."""
-    with Console(user, *words, environment=environment) as running:
-        yield running

@@ -39,7 +39,8 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
-from monoskope.m8.service.app import App, ServerLimits
+from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT

@@ -110,8 +110,17 @@ def test_the_lowest_layer_brings_no_weight(module: str) -> None:
 
 def test_m8_loads_nothing_large_that_it_does_not_use() -> None:
     """Each of these once took megabytes of every m8, some only where a development tool had been installed."""
-    code = "import sys, monoskope.m8.cli.main, monoskope.m8.cli.server; print(*sys.modules)"
+    code = "import sys, monoskope.m8.cli.main, monoskope.m8.cli.serve; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     loaded = set(done.stdout.split())
     assert "monoskope.m8.bootstrap" in loaded
     assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich", "structlog"}
+
+
+@pytest.mark.parametrize("command", ["token", "events", "stores", "server"])
+def test_what_works_on_the_log_loads_nothing_of_what_serves(command: str) -> None:
+    """Whoever makes a hundred tokens waits for each of these starts."""
+    code = f"import sys, monoskope.m8.cli.main, monoskope.m8.cli.{command}; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    heavy = _below(set(done.stdout.split()), "monoskope.m8.doors", "grpc", "protovalidate", "prometheus_client")
+    assert not heavy

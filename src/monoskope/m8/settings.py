@@ -24,7 +24,7 @@ from monoskope.m8.http_settings import HttpSettings
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.operations import address
 from monoskope.operations.address import Address
 

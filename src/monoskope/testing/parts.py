@@ -174,6 +174,15 @@ class Part:
 
         wait_until(done, what=f"{self.name} is ready (its log: {self.log})")
 
+    @property
+    def said_bytes(self) -> int:
+        """How long its log is."""
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def said_since(self, begin: int) -> str:
+        """What its log holds after so many bytes."""
+        return self.log.read_bytes()[begin:].decode(errors="replace")
+
     def last_words(self) -> str:
         """The last lines of its log."""
         return " / ".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-5:])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import cast
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
 
 import pytest
 
@@ -15,3 +17,46 @@ async def test_a_notification_with_any_text_leads_to_a_look_and_no_more(payload:
     follower = Follower(cast("Connector", None), cast("Pool", None), lambda: None)
     follower._notified(None, 0, "m8_events", payload)
     assert follower._changed.is_set()
+
+
+class Silent:
+    """A connection, and a pool of such, to a log that is empty and stays so."""
+
+    def __init__(self) -> None:
+        self.notify: Callable[..., None] | None = None
+        self.reads = 0
+
+    def add_termination_listener(self, _told: object) -> None:
+        """Nothing ends it."""
+
+    async def add_listener(self, _channel: str, notify: Callable[..., None]) -> None:
+        self.notify = notify
+
+    def is_closed(self) -> bool:
+        return False
+
+    def terminate(self) -> None:
+        """Nothing is open."""
+
+    async def connect(self) -> Silent:
+        return self
+
+    async def run(self, _use: Callable[[Any], Awaitable[Any]]) -> int:
+        self.reads += 1
+        return 0
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_it_ends_though_a_notification_comes_at_the_moment_when_it_is_closed(turns: int) -> None:
+    silent = Silent()
+    follower = Follower(cast("Connector", silent), cast("Pool", silent), lambda: None)
+    follower.start()
+    while silent.reads == 0:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert silent.notify is not None
+    silent.notify(None, 0, "m8_events", "1")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(10):
+        await follower.close()

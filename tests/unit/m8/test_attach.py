@@ -16,7 +16,7 @@ from monoskope.m8.http import attach
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, methods
 from monoskope.m8.metrics.meters import Meters
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.reactor.link.websocket_link import PATH
 from tests.support import m8_world
 from tests.support.m8_world import FakeReactor, World, a_world, reason

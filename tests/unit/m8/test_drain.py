@@ -23,7 +23,8 @@ from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.chain import project
-from monoskope.m8.service.app import App, ServerLimits
+from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import ask, hang_up
 from tests.support.m8_world import PATIENCE_S, RIGHTS, Clock, User
 

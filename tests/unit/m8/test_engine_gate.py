@@ -12,7 +12,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.service.app import ServerLimits, ticks_ms
+from monoskope.m8.service.app import ticks_ms
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
 from tests.support.vectors import a_request
 

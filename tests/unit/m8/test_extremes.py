@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.m8.queries.paging import make_token
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support import m8_world
 from tests.support.m8_world import RIGHTS, World, a_world
 from tests.support.vectors import Signer, a_request

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, Listing
 from monoskope.protocol.receipt import parse_receipt

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import notes_stream
 from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import EDIT_NOTES, labels_of
 from monoskope.protocol.recipes import Recipe

@@ -18,7 +18,8 @@ from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
-from monoskope.m8.service.app import App, ServerLimits
+from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
 from tests.support.vectors import a_request
 

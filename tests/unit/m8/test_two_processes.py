@@ -22,7 +22,8 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.app import App, ServerLimits
+from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.support.m8_world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
 from tests.support.vectors import a_request

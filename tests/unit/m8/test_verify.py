@@ -17,7 +17,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError

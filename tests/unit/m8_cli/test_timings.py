@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.service.app import ServerLimits
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert

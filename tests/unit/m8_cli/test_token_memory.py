@@ -15,7 +15,7 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.host_port import HostPort
-from monoskope.m8 import bootstrap
+from monoskope.m8 import opened
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
@@ -40,8 +40,8 @@ async def issue(issuer: Tokens) -> Issued:
 @pytest.fixture
 async def tokens(settings: ServerSettings) -> list[str]:
     """One for each call, of one subject: so they have their first half in common."""
-    async with bootstrap.opened_log(settings) as log:
-        issuer = bootstrap.open_tokens(settings, log)
+    async with opened.opened_log(settings) as log:
+        issuer = opened.open_tokens(settings, log)
         return [(await issue(issuer)).jwt for _ in range(CALLS)]
 
 

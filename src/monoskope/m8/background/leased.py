@@ -8,12 +8,12 @@ and protects nothing: what such work records is decided by the versions of the s
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Awaitable, Callable
 
 from monoskope import operating_log
 from monoskope.errors import UnavailableError
+from monoskope.m8.background.goodbye import goodbye
 from monoskope.m8.service.app import App
 
 ASKS = 3
@@ -98,5 +98,5 @@ class Leased:
         self._app.news.set()
 
     async def _release(self) -> None:
-        with contextlib.suppress(UnavailableError):  # then its time frees it
+        async with goodbye():  # unheard, its time frees it
             await self._app.log.release(self._name, self._app.replica)

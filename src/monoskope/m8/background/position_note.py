@@ -7,6 +7,7 @@ from pathlib import Path
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.m8.background.goodbye import goodbye
 from monoskope.m8.log import noted
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.noted import Noted
@@ -37,7 +38,8 @@ class PositionNote:
                 await self.write()
                 await asyncio.sleep(NOTE_S)
         finally:
-            await self.write()
+            async with goodbye():
+                await self.write()
 
     async def write(self) -> None:
         """Write the last position, unless a later one is noted. If that fails, the operating log says so once.

@@ -15,6 +15,7 @@ from msgspec import structs
 
 from monoskope import operating_log
 from monoskope.errors import RefusedError, UnavailableError
+from monoskope.m8.background.goodbye import goodbye
 from monoskope.m8.readmodels.replicas import MUST_AGREE, Difference, Note, Replica, differences, encoded, replicas
 from monoskope.m8.service.app import App
 
@@ -70,7 +71,7 @@ class Presence:
 
     async def end(self) -> None:
         """Say that this process is gone."""
-        with contextlib.suppress(UnavailableError):  # then the missing heartbeats say so
+        async with goodbye():  # unheard, the missing heartbeats say so
             await self._app.log.forget_beat(self._app.replica)
 
     async def _beat(self) -> None:

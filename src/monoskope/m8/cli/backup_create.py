@@ -12,11 +12,12 @@ import click
 from monoskope.archive import places
 from monoskope.errors import UsageError
 from monoskope.m8.backup.create import Making
-from monoskope.m8.bootstrap import place_of, version, wall_clock
+from monoskope.m8.bootstrap import version
 from monoskope.m8.cli.backup import own_folder_option
 from monoskope.m8.cli.common import opened
 from monoskope.m8.log import noted
 from monoskope.m8.log.opening import find_id
+from monoskope.m8.opened import place_of, wall_clock
 from monoskope.times import rfc3339
 
 endpoint_option = click.option(

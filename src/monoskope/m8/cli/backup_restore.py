@@ -16,7 +16,6 @@ from monoskope.m8.backup import restore as parts
 from monoskope.m8.backup.check import Checking
 from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.stopped import check_stopped
-from monoskope.m8.bootstrap import log_at, opened_log, place_of, wall_clock
 from monoskope.m8.cli.backup import own_folder_option
 from monoskope.m8.cli.backup_create import endpoint_option
 from monoskope.m8.cli.backup_report import Aftermath, tell
@@ -24,6 +23,7 @@ from monoskope.m8.cli.other_log import database_options, place
 from monoskope.m8.log import noted
 from monoskope.m8.log.identity import remembered
 from monoskope.m8.log.opening import Place, give_id
+from monoskope.m8.opened import log_at, opened_log, place_of, wall_clock
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.times import rfc3339
 

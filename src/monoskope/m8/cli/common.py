@@ -14,8 +14,8 @@ from monoskope import failpoints
 from monoskope.errors import UsageError
 from monoskope.escape import escape
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import opened_log
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.opened import opened_log
 from monoskope.times import parse_length
 
 folder_option = click.option(

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.bootstrap import adopt_log, wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
+from monoskope.m8.opened import adopt_log, wall_clock
 from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load

@@ -10,7 +10,6 @@ import click
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import log_at, wall_clock
 from monoskope.m8.cli.common import arm_failpoints, folder_option
 from monoskope.m8.cli.migrate_to import migrate_to
 from monoskope.m8.cli.other_log import database_options, place
@@ -18,6 +17,7 @@ from monoskope.m8.log import sqlite_file, sqlite_forms, sqlite_migration, sqlite
 from monoskope.m8.log.migration import Plan
 from monoskope.m8.log.opening import Place
 from monoskope.m8.log.sqlite_build import Build
+from monoskope.m8.opened import log_at, wall_clock
 from monoskope.m8.readmodels import chain
 
 _MIB = 1 << 20

@@ -10,9 +10,9 @@ import click
 from monoskope.errors import UsageError
 from monoskope.m8.backup import migrate as parts
 from monoskope.m8.backup.stopped import check_stopped
-from monoskope.m8.bootstrap import log_at, opened_log, place_of
 from monoskope.m8.log.noted import Noted
 from monoskope.m8.log.opening import Place, find_id, give_id
+from monoskope.m8.opened import log_at, opened_log, place_of
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from monoskope.m8.bootstrap import wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, show
+from monoskope.m8.opened import wall_clock
 from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.times import instant
 

@@ -1,16 +1,14 @@
-"""`m8 init`, `m8 serve`, `m8 readmodels`."""
+"""`m8 init`, `m8 readmodels`."""
 
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 import click
 
-from monoskope import event_loop, failpoints, start
 from monoskope.host_port import HostPort
-from monoskope.m8 import bootstrap, settings
+from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
 from monoskope.m8.init import Plan, lay_out
 
@@ -79,14 +77,6 @@ def init(
     click.echo(f"  m8 serve{here}")
     click.echo(f"  m8 token create{here} --role administrator --subject YOU --out admin-token\n")
     click.echo(f"Clients and reactors need {folder / 'ca.crt'}.")
-
-
-@click.command()
-@folder_option
-def serve(folder: Path) -> None:
-    """Run the server until SIGTERM or Ctrl-C."""
-    warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
-    event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
 
 
 @click.group()

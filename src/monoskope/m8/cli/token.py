@@ -9,12 +9,12 @@ from pathlib import Path
 import click
 
 from monoskope.errors import OutcomeUnknownError, UsageError
-from monoskope.m8.bootstrap import open_tokens, wall_clock
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials import operating_system
 from monoskope.m8.credentials.tokens import Credential, Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import UnknownAppendError
+from monoskope.m8.opened import open_tokens, wall_clock
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 

@@ -9,9 +9,9 @@ import tomli_w
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
-from monoskope.m8.bootstrap import wall_clock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
+from monoskope.m8.opened import wall_clock
 from monoskope.settings import read_private, write_private
 
 TOKEN = "token"  # noqa: S105  a file's name

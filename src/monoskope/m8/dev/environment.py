@@ -21,12 +21,12 @@ from pathlib import Path
 from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.bootstrap import open_tokens, opened_log
 from monoskope.m8.credentials import operating_system
 from monoskope.m8.dev import client_files, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.opened import open_tokens, opened_log
 from monoskope.m8.programs import reactor_command
 
 HOST = "127.0.0.1"

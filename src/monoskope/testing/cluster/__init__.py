@@ -12,6 +12,7 @@ that `tell` is given work for whoever types them there.
 
 from __future__ import annotations
 
+import contextlib
 import tomllib
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -21,6 +22,7 @@ from typing import Self
 
 import tomli_w
 
+from monoskope.errors import UnavailableError
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Commands, Environments, Ran, User
 from monoskope.testing.engines.openbao import OpenBao
@@ -32,6 +34,9 @@ MOUNT = "secret"
 
 PREFIX = "m8"
 """The path in it below which the reactor of a vault store may write."""
+
+_SAYS_S = 5.0
+"""How long a reactor that starts is waited for by its log alone: it may write that elsewhere, or in other words."""
 
 ALL_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback")
 
@@ -308,8 +313,9 @@ class Cluster(Commands):
         part = self.reactors.get(home) or self.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         self.reactors[home] = part
         if part.pid is None:
-            before = self.attached(store)
+            before, known = self.attached(store), part.said_bytes
             part.start()
+            _wait_for_words(part, known)
             part.wait_for(lambda: bool(self.attached(store) - before))
         return part
 
@@ -322,6 +328,19 @@ class Cluster(Commands):
     def wait_until_detached(self, store: str, count: int) -> None:
         """Wait until m8 says that so many replicas, or fewer, are attached."""
         wait_until(lambda: len(self.attached(store)) <= count, what=f"{count} reactors are left at {store}")
+
+
+def _wait_for_words(part: Part, known: int) -> None:
+    """Wait until a reactor's log says, after its first `known` bytes, that it is attached, or for `_SAYS_S`.
+
+    Whoever asks m8 instead runs a command each time, for which the reactor that starts has to wait, too.
+    """
+    with contextlib.suppress(UnavailableError):
+        wait_until(
+            lambda: part.pid is None or '"attached"' in part.said_since(known),
+            what=f"{part.name} says that it is attached",
+            seconds=_SAYS_S,
+        )
 
 
 def _age_key() -> tuple[str, str]:

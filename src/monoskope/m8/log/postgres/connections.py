@@ -11,6 +11,7 @@ import contextlib
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
+from monoskope.m8.log.failures import closed
 from monoskope.m8.log.postgres import connecting
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
@@ -23,6 +24,9 @@ STATEMENT_S = 4.0
 
 LONG_S = 3_600.0
 """How long a statement may take that reads or cleans a whole table."""
+
+CLOSE_S = 10.0
+"""How long a log that is being closed waits for what is written. Then it gives up what is left."""
 
 POOL = 4
 """Connections for reads, so that one long read leaves room for short ones."""
@@ -62,9 +66,11 @@ class Pool:
         """Return what `use` makes of a connection. It may be called twice, so it only reads, or may be repeated.
 
         Raises:
-            UnavailableError: the database does not answer, or refuses.
+            UnavailableError: the database does not answer, or refuses; or this was closed before its turn came.
         """
         async with self._places:
+            if self._is_closed:
+                raise closed()
             try:
                 if self._idle:
                     try:
@@ -100,8 +106,7 @@ class Pool:
         """Close the connections, those in use when they are given back."""
         self._is_closed = True
         idle, self._idle = self._idle, []
-        for connection in idle:
-            await close(connection)
+        await asyncio.gather(*(close(connection) for connection in idle))
 
 
 async def close(connection: Connection) -> None:

@@ -117,8 +117,10 @@ class Follower:
         while not connection.is_closed():
             self._changed.clear()
             await self._catch_up()
+            # Not `wait_for`: before Python 3.12 it swallows a cancellation that comes together with a notification.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), POLL_S)
+                async with asyncio.timeout(POLL_S):
+                    await self._changed.wait()
 
     def _notified(self, _connection: object, _pid: int, _channel: str, payload: object) -> None:
         # Every role of the database may notify, with any text of up to 8 kB.

@@ -19,7 +19,7 @@ from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit, closed
-from monoskope.m8.log.postgres import connecting, documents, follower, imports, rebuild, schema, upkeep
+from monoskope.m8.log.postgres import connecting, connections, documents, follower, imports, rebuild, schema, upkeep
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connector, Pool, deadline
 from monoskope.m8.log.postgres.failures import FAILURES, explain
@@ -261,7 +261,7 @@ class PostgresLog(EventLog):
         await self._writer.close()
         await self._follower.close()
         if self._writes:
-            await asyncio.wait(self._writes)
+            await asyncio.wait(self._writes, timeout=connections.CLOSE_S)
         await self._pool.close()
 
     def _wake(self) -> None:

@@ -21,7 +21,8 @@ from monoskope.errors import Error
 from monoskope.failpoints import failpoint
 from monoskope.m8.log.documents import Put
 from monoskope.m8.log.event_log import Projector, RecordedEvent, UnknownAppendError
-from monoskope.m8.log.postgres import documents, statements
+from monoskope.m8.log.failures import closed
+from monoskope.m8.log.postgres import connections, documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import Connector, close, deadline
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
@@ -85,6 +86,7 @@ class Writer:
         self._known: Known | None = None
         self._is_contended = False
         self._has_warned = False
+        self._gives_up = False
         self.failure: Error | None = None
         """Why the database refused a group last; None if it never did."""
 
@@ -97,8 +99,13 @@ class Writer:
         return await done
 
     async def close(self) -> None:
-        """Finish the appends that wait, then stop."""
+        """Finish the appends that wait, then stop. What is not recorded after `CLOSE_S` fails."""
         if self._task is not None:
+            await asyncio.wait({self._task}, timeout=connections.CLOSE_S)
+        if self._task is not None:
+            self._gives_up = True
+            if self._connection is not None:
+                self._connection.terminate()  # not cancelled: that would end the wait for a standby
             await self._task
         if self._connection is not None:
             await close(self._connection)
@@ -145,6 +152,8 @@ class Writer:
 
     async def _record(self, appends: list[Append]) -> Group:
         """Record one group. Raises what the driver raises if nothing of it is recorded."""
+        if self._gives_up:
+            raise closed()
         connection = self._connection
         if connection is None or connection.is_closed():
             self._disconnect()
@@ -247,7 +256,7 @@ class Writer:
         """Find out whether the group that ends with `last` is recorded. Raises `UnknownAppendError` if nobody says."""
         loop = asyncio.get_running_loop()
         end = loop.time() + RESOLVE_S
-        while True:
+        while not self._gives_up:
             try:
                 connection = await self._connect()
                 self._has_warned = False
@@ -259,8 +268,9 @@ class Writer:
                 pass
             self._disconnect()
             if loop.time() > end:
-                raise UnknownAppendError from None
+                break
             await asyncio.sleep(RETRY_S)
+        raise UnknownAppendError from None
 
 
 def _settle(waiting: list[asyncio.Future[list[RecordedEvent]]], group: Group | None, failure: Exception | None) -> None:

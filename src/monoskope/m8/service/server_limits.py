@@ -1,0 +1,61 @@
+"""The limits and timings of one m8 process, free of what keeps them: settings and commands read them, too."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.service.feed import BACKLOG
+
+
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """Times in seconds, and sizes. The defaults are those of the protocol; only tests shorten them."""
+
+    hello_s: float = 5.0
+    """From the challenge to the reactor's login."""
+    connections: int = 768
+    """How many may be open at a time at one door."""
+    connections_each: int = 192
+    """Those of one address, at all doors."""
+    failed_logins: float = 20.0
+    """How many logins of reactors may fail in a second; then logins are refused unread."""
+    failed_logins_each: float = 10.0
+    """Those of one address."""
+    silence_s: float = 10.0
+    """A session in which the reactor sends nothing for this long is closed."""
+    heartbeat_s: int = 3
+    """How often reactors are asked to send a heartbeat."""
+    longest_wait_s: float = 60.0
+    """The longest time that a call waits."""
+    backlog: int = BACKLOG
+    """How many events a reactor or a watcher may be behind."""
+    open_per_user: int = 100
+    """Requests of one subject that have not ended, at most."""
+    sealed_bytes_per_user_per_day: int = 1_073_741_824
+    """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
+    watchers_per_token: int = 8
+    """Calls of `WatchEvents` with one token at once, at most."""
+    watchers_per_user: int = 16
+    """The same of one subject."""
+    watchers: int = 1_000
+    """The same in all."""
+    waiting_per_user: int = 1_000
+    """Calls of one subject that wait for something, or could, at most."""
+    waiting: int = 10_000
+    """The same in all."""
+    sending_per_user: int = 200
+    """Calls of one subject that hold sealed bytes, a megabyte at worst, while they wait, at most."""
+    sending: int = 500
+    """The same in all."""
+    deadlines: Deadlines = field(default_factory=Deadlines)
+    tick_s: float = 1.0
+    """Between two checks of the timekeeper."""
+    stall_s: float = 5.0
+    """Missed heartbeats do not count after a pause this long between two checks: none could arrive."""
+    not_ready_s: float = 0.0
+    """A process that stops says for so long that it is not ready, and still takes calls."""
+    drain_s: float = 2.0
+    """Then calls under way may take so long to end."""
+    verify_every_s: float = 0.0
+    """m8 verifies by itself each secret whose newest receipt is older than this; 0 for never."""

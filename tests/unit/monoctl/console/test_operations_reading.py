@@ -12,6 +12,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.operations.activity import summary
+from monoskope.monoctl.console.operations.requests import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT
 from tests.unit.monoctl.console.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
@@ -156,6 +157,16 @@ async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> N
         ("SecretUploaded", "ab" * 16),
         ("SecretStoreCreated", ""),
     ]
+
+
+async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> None:
+    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
+
+    happened(page.desk, page.m8.events[0])
+
+    [event] = (await page.ask("events", limit=10))["events"]
+    assert page.told == [{"kind": "event", "event": event}]
+    assert event["request_id"] == "ab" * 16
 
 
 # --- stores and pins ---

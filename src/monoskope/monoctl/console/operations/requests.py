@@ -54,3 +54,9 @@ def event(view: views_pb2.EventSummary) -> Document:
     """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
     request_id = request_id_of(view.stream)
     return views.event(view) | {"request_id": "" if request_id is None else request_id.hex()}
+
+
+def happened(desk: Desk, view: views_pb2.EventSummary) -> None:
+    """Take note of an event that m8 has recorded now: for the kept secrets, and for every page."""
+    desk.secrets.saw(view)
+    desk.tell({"kind": "event", "event": event(view)})

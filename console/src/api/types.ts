@@ -237,13 +237,15 @@ export interface Event {
   request_id: string;
 }
 
-/** `events` {prefix?, actor?, request_id?, limit?}: {events: Event[]}, the newest first. */
+/** `events` {prefix?, actor?, request_id?, limit?, before?}: {events: Event[]}, the newest first. */
 export interface EventsRequest {
   prefix?: string;
   actor?: string;
   request_id?: string;
   /** 1 to 1000, by default 100. */
   limit?: number;
+  /** Only events before this position of the log: what comes after the oldest that is shown. 0 for any. */
+  before?: number;
 }
 
 // --- pictures ---

@@ -1,13 +1,14 @@
 /** The newest events, with those that happen now, in a bounded list. Nothing is lost while the list is paused. */
 
-import { useEffect, useReducer, useRef } from "preact/hooks";
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { call, Refused } from "../../api/call";
 import type { Event, EventsRequest, Failure } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import { onLive } from "../../app/live";
 
 /** At most this many are kept; the oldest go first. */
 const KEPT = 5_000;
-/** How many are asked for at the start. */
+/** How many are asked for at the start, and of older ones at once. */
 const ASKED = 1_000;
 /** New events are shown together, this many milliseconds apart: nobody reads faster, and thousands cost as little as one. */
 const TOGETHER = 250;
@@ -20,6 +21,10 @@ export interface EventLog {
   loading: boolean;
   failure: Failure | undefined;
   again: () => void;
+  /** What is known of events that are older than those in the list: "full" if the list can hold no more. */
+  older: "more" | "asking" | "none" | "full";
+  /** Ask for older events. */
+  askOlder: () => void;
 }
 
 export interface EventFilter {
@@ -89,5 +94,36 @@ export function useEventLog({ prefix, actor }: EventFilter, paused: boolean): Ev
     };
   }, [prefix, actor]);
 
-  return { events: held.current.events, waiting: held.current.waiting.length, loading: asked.loading, failure: asked.failure, again: asked.again };
+  const { older, failure, askOlder } = useOlder(request, asked.data?.events.length, held.current.events, (events) => {
+    held.current.events = merged(held.current.events, events);
+  });
+  return { events: held.current.events, waiting: held.current.waiting.length, loading: asked.loading, failure: asked.failure ?? failure, again: asked.again, older, askOlder };
+}
+
+/** Ask for what came before the events that are shown, once for each call. `first` is how many the first answer had. */
+function useOlder(request: EventsRequest, first: number | undefined, shown: readonly Event[], take: (events: Event[]) => void): Pick<EventLog, "older" | "askOlder"> & { failure: Failure | undefined } {
+  const key = JSON.stringify(request);
+  const [told, setTold] = useState<{ key: string; is: "asking" | "none" | "more"; failure?: Failure }>({ key, is: "more" });
+  const aborting = useRef<AbortController>(undefined);
+  useEffect(() => () => aborting.current?.abort(), [key]);
+  const now = told.key === key ? told : undefined;
+  const isAll = now?.is === "none" || (now === undefined && first !== undefined && first < ASKED) || shown.length < ASKED;
+  const older = shown.length >= KEPT ? "full" : now?.is === "asking" ? "asking" : isAll ? "none" : "more";
+  const askOlder = async () => {
+    const oldest = shown.at(-1);
+    if (older !== "more" || oldest === undefined) return;
+    const { signal } = (aborting.current = new AbortController());
+    setTold({ key, is: "asking" });
+    try {
+      const { events } = await call<{ events: Event[] }>("events", { ...request, before: oldest.position }, signal);
+      if (signal.aborted) return;
+      take(events);
+      setTold({ key, is: events.length < ASKED ? "none" : "more" });
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!(error instanceof Refused)) throw error;
+      setTold({ key, is: "more", failure: error.failure });
+    }
+  };
+  return { older, failure: now?.failure, askOlder: () => void askOlder() };
 }

@@ -26,12 +26,13 @@ class UploadAsked(Request, frozen=True):
 
 
 class EventsAsked(Request, frozen=True):
-    """The latest events."""
+    """The latest events, or the latest ones before a position of the log."""
 
     prefix: Text = ""
     actor: Text = ""
     request_id: Text = ""
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 async def upload(desk: Desk, asked: UploadAsked) -> Document:
@@ -44,8 +45,9 @@ async def upload(desk: Desk, asked: UploadAsked) -> Document:
 
 async def events(desk: Desk, asked: EventsAsked) -> Document:
     """Answer the latest events, the newest first."""
+    wanted = EventFilter(actor=asked.actor, before=asked.before)
     found = await desk.client.queries.last_events(
-        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=EventFilter(actor=asked.actor)
+        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted
     )
     return {"events": [event(view) for view in reversed(found)]}
 

@@ -31,12 +31,6 @@ export function pathProblem(path: string, names: Names = "secret"): string {
   return segments.every((segment) => SEGMENT.test(segment)) ? "" : "Each part has 1 to 128 of A–Z, a–z, 0–9, “_”, “.” and “-”, and does not begin with “.” or “-”.";
 }
 
-/** Whether `uri` lies at or below a prefix, by whole segments. */
-export function isBelow(uri: string, prefix: string): boolean {
-  const below = prefix.endsWith("/") ? prefix : `${prefix}/`;
-  return uri === prefix || `${uri}/` === below || uri.startsWith(below);
-}
-
 /** The part of a typed path that stands in folders, e.g. "app/" of "app/d". */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1);

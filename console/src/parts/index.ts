@@ -21,4 +21,4 @@ export { asSentence, Said } from "./Said";
 export { type Column, type Sorting, Table } from "./Table";
 export { daysTo, exact, Expiry, lengthWords, relative, Time, useNow } from "./Time";
 export { Tip } from "./Tip";
-export { partsOf, Uri } from "./Uri";
+export { isBelow, partsOf, Uri } from "./Uri";

@@ -5,6 +5,7 @@ import { call, Refused } from "../../api/call";
 import type { Event, EventsRequest, Failure } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import { onLive } from "../../app/live";
+import { isBelow } from "../../parts";
 
 /** At most this many are kept; the oldest go first. */
 const KEPT = 5_000;
@@ -30,11 +31,6 @@ export interface EventLog {
 export interface EventFilter {
   prefix: string;
   actor: string;
-}
-
-/** Whether a URI lies below a prefix, by whole segments. */
-export function isBelow(uri: string, prefix: string): boolean {
-  return prefix === "" || uri === prefix || uri.startsWith(prefix.endsWith("/") ? prefix : `${prefix}/`);
 }
 
 /** Return `events` with `more` among them, the newest first, each once. */

@@ -27,7 +27,7 @@ MOST_BODY = 4 + MOST_JSON + MOST_VALUES
 """Bytes of a framed body at most."""
 
 _LENGTH = 4
-_FIX = "Load the page anew; if that does not help, use monoctl in the terminal, and report the defect."
+_FIX = "Open a new page; if that does not help, use the commands in the terminal, and report the defect."
 
 R = TypeVar("R", bound=msgspec.Struct)
 

@@ -7,6 +7,7 @@ import { openForm } from "../app/forms";
 import { useMe } from "../app/me";
 import type { Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
+import { shortVersion } from "../forms/uris";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../parts";
 import { DRIFT_WORDS, type DriftWord } from "../pictures/drift";
 import { counted } from "../pictures/kinds";
@@ -38,7 +39,7 @@ const COLUMNS: Column<Secret>[] = [
   { id: "uri", title: "Secret", look: "main", cell: (secret) => <Uri uri={secret.uri} /> },
   { id: "seen", title: "Last verified", cell: (secret) => <Time at={secret.verified_at} quiet /> },
   { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.uploaded_at} quiet /></span> },
-  { id: "version", title: "Version by the receipt", cell: (secret) => <code>{secret.upstream_version || "–"}</code> },
+  { id: "version", title: "Version by the receipt", cell: (secret) => <code title={secret.upstream_version}>{shortVersion(secret.upstream_version) || "–"}</code> },
   { id: "proof", title: "Proof", look: "tight", cell: (secret) => <Proven of={secret} brief /> },
 ];
 

@@ -141,12 +141,12 @@ function Nothing({ request, complete, onClear }: { request: SecretsRequest; comp
             Put a secret
           </Button>
           <Button icon="wand" onClick={() => openForm("generate")}>
-            Have one made
+            Generate a secret
           </Button>
         </>
       }
     >
-      <p>monoctl seals what you type for the store's reactor, on this machine. m8 carries it and cannot read it. Afterwards you see its hash here.</p>
+      <p>Type a value, or drop a file such as <code>.env</code>. monoctl seals it on this machine for the store’s reactor; m8 carries it and cannot read it. Afterwards you see its hash here.</p>
       {who.prefixes.length > 0 && (
         <p>
           You may work below <code>{who.prefixes.join(", ")}</code>.

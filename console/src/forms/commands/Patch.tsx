@@ -23,7 +23,7 @@ import { ValueSet } from "../values/ValueSet";
 
 export function PatchForm(props: FormProps) {
   const form = useForm<Done>("patch", props);
-  const values = useValues();
+  const values = useValues(props.start.keys);
   const [removed, setRemoved] = useState<readonly string[]>([]);
   const [expected, setExpected] = useState<Expected>(ANY);
   const [options, setOptions] = useState<Options>({});
@@ -35,7 +35,7 @@ export function PatchForm(props: FormProps) {
   const chosen = storesOf(places.uris, stores);
   const kind = optionsFor(chosen);
   const request: PatchRequest = { uris: [...places.uris], remove: [...removed], expect: expectOf(expected), options: kind === "" ? {} : { ...options } };
-  const valid = places.problems.size === 0 && (blank || values.problems(optional).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
+  const valid = places.problems.size === 0 && (blank || values.problems({ optional }).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
   const sent = blank ? { ...values, copies: async () => [] } : values;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendChecked<Done>("patch", request, sent)));
   return (
@@ -48,7 +48,7 @@ export function PatchForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="patch" shown={attempted} several />
-      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, optional)} title="Keys to set" hint="Only these keys change." />
+      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, { optional })} title="Keys to set" hint="Only these keys change." />
       <RemovedKeys uris={places.uris} removed={removed} onChange={setRemoved} both={both} shown={attempted} />
       <ExpectMore value={expected} onChange={setExpected} words={CHANGE} uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} shown={attempted} warning="Keys are changed also where others have put the secret." />
       {kind !== "" && (

@@ -93,8 +93,9 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
   );
 }
 
-/** What a typed or pasted path changes: a whole URI chooses the store, too. */
-function typed(path: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+/** What a typed or pasted path changes: a whole URI chooses the store, too, and spaces around it are left out. */
+function typed(text: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+  const path = text.trim();
   const at = path.indexOf("://");
   const store = path.slice(0, Math.max(at, 0));
   return at > 0 && stores.some((one) => one.name === store) ? { store, path: path.slice(at + 3) } : { path };
@@ -123,7 +124,7 @@ function health(store: Store, command: FormName): string {
   if (store.state !== "active") return " (not active)";
   if (notAble(command, store) !== "") return " (cannot do this)";
   if (!store.reactors.some((reactor) => reactor.attached)) return " (no reactor)";
-  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (engine ${store.engine})`;
+  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (${store.engine})`;
 }
 
 function StoreNote({ store, command }: { store: Store; command: FormName }) {

@@ -84,8 +84,9 @@ export function Labels({ of }: { of: Record<string, string> }) {
 function Same({ secret }: { secret: Secret }) {
   if (secret.same_elsewhere === 0) return null;
   const places = secret.same_elsewhere === 1 ? "1 other place" : `${secret.same_elsewhere} other places`;
+  const values = Object.keys(secret.values).length > 1 ? "Values of it stand" : "The same value stands";
   return (
-    <Link class="same" at={`same ${secret.uri}`} label={`The same value stands in ${places}`} onClick={() => go({ view: "same-values", uri: secret.uri })}>
+    <Link class="same" at={`same ${secret.uri}`} label={`${values} in ${places}, too`} onClick={() => go({ view: "same-values", uri: secret.uri })}>
       <Icon name="same" />
       {secret.same_elsewhere}
     </Link>

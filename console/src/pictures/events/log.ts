@@ -2,9 +2,9 @@
 
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../../api/call";
-import type { Event, EventsRequest, Failure } from "../../api/types";
+import type { Event, EventsRequest, Failure, Live } from "../../api/types";
 import { useAnswer } from "../../app/answer";
-import { onLive } from "../../app/live";
+import { useLive } from "../../app/live";
 import { isBelow } from "../../parts";
 
 /** At most this many are kept; the oldest go first. */
@@ -46,10 +46,15 @@ function unique(events: Event[]): Event[] {
   return events.filter((event, at) => event.position !== events[at - 1]?.position).slice(0, KEPT);
 }
 
+/** Whether events may have happened of which nobody told: m8 is back, or the live stream is. */
+function mayHaveMissed(message: Live): boolean {
+  return (message.kind === "m8" && message.away === "") || (message.kind === "secrets" && message.loaded === 0);
+}
+
 /** Follow the events below a prefix and of an actor. While `paused`, new ones wait. */
 export function useEventLog({ prefix, actor }: EventFilter, paused: boolean): EventLog {
   const request: EventsRequest = { limit: ASKED, ...(prefix === "" ? {} : { prefix }), ...(actor === "" ? {} : { actor }) };
-  const asked = useAnswer<{ events: Event[] }>("events", request, { when: (message) => message.kind === "m8" && message.away === "" });
+  const asked = useAnswer<{ events: Event[] }>("events", request, { when: mayHaveMissed });
   const held = useRef<{ events: Event[]; waiting: Event[]; timer: ReturnType<typeof setTimeout> | undefined }>({ events: [], waiting: [], timer: undefined });
   const [, draw] = useReducer((count: number) => count + 1, 0);
   const stopped = useRef(paused);
@@ -76,24 +81,24 @@ export function useEventLog({ prefix, actor }: EventFilter, paused: boolean): Ev
 
   useEffect(takeIn, [paused]);
 
-  useEffect(() => {
-    const end = onLive("event", ({ event }) => {
-      if (!isBelow(event.uri, prefix) || (actor !== "" && event.actor !== actor)) return;
-      held.current.waiting.push(event);
-      if (held.current.waiting.length > 2 * KEPT) held.current.waiting.splice(0, KEPT);
-      held.current.timer ??= setTimeout(takeIn, TOGETHER);
-    });
-    return () => {
-      end();
-      clearTimeout(held.current.timer);
-      held.current.timer = undefined;
-    };
-  }, [prefix, actor]);
+  useNewEvents({ prefix, actor }, (event) => {
+    held.current.waiting.push(event);
+    if (held.current.waiting.length > 2 * KEPT) held.current.waiting.splice(0, KEPT);
+    held.current.timer ??= setTimeout(takeIn, TOGETHER);
+  });
+  useEffect(() => () => clearTimeout(held.current.timer), []);
 
   const { older, failure, askOlder } = useOlder(request, asked.data?.events.length, held.current.events, (events) => {
     held.current.events = merged(held.current.events, events);
   });
   return { events: held.current.events, waiting: held.current.waiting.length, loading: asked.loading, failure: asked.failure ?? failure, again: asked.again, older, askOlder };
+}
+
+/** Call `take` with each event that happens below a prefix and by an actor. */
+function useNewEvents({ prefix, actor }: EventFilter, take: (event: Event) => void): void {
+  useLive("event", ({ event }) => {
+    if (isBelow(event.uri, prefix) && (actor === "" || event.actor === actor)) take(event);
+  });
 }
 
 /** Ask for what came before the events that are shown, once for each call. `first` is how many the first answer had. */

@@ -340,7 +340,8 @@ export interface Preview {
   sizes: Record<string, number>;
   removes?: string[];
   identity: string;
-  pinned: boolean;
+  /** The pinned identity; "" for none. */
+  pinned: string;
   layout: string;
 }
 

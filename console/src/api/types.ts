@@ -221,6 +221,8 @@ export interface Upload extends Proof {
   requested_at: string;
   changed_at: string;
   has_receipt: boolean;
+  /** Of a request that failed by its receipt: why, and what to do. */
+  failure?: Failure | null;
 }
 
 export interface Event {

@@ -11,6 +11,7 @@ const SOON = 24 * 3600;
 export function Banners() {
   const why = useCell(away);
   const back = useCell(backSince);
+  const isKnown = useMe().subject !== "";
   const since = useRef(0);
   useLayoutEffect(() => {
     since.current = why === "" ? 0 : since.current || Date.now();
@@ -22,7 +23,7 @@ export function Banners() {
           <strong>
             <Said text={why} />
           </strong>{" "}
-          What you see was true before. monoctl tries again by itself.
+          {isKnown && "What you see was true before. "}monoctl tries again by itself.
         </Banner>
       )}
       {why === "" && back !== 0 && (

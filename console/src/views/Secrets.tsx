@@ -3,8 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
 import { useAnswer } from "../app/answer";
+import { useCell } from "../app/cell";
 import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
+import { away, useMe } from "../app/me";
 import { amend, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
@@ -126,6 +127,8 @@ function useDropGone(request: SecretsRequest, data: SecretsPage | undefined, set
 
 /** The listing is still being read: what is shown is true, but not all. */
 function Progress({ loaded }: { loaded: number }) {
+  const isAway = useCell(away) !== "";
+  if (isAway && loaded === 0) return <p class="progress">m8 has not said yet which secrets there are.</p>;
   return (
     <div class="progress" role="status">
       <span class="progress-bar" aria-hidden="true" />

@@ -64,6 +64,11 @@ function isOf(message: { kind: string; event?: Event; request_id?: string; away?
   return message.event?.request_id === requestId || message.request_id === requestId;
 }
 
+/** Whether m8 says of the end what the receipt says: then it is shown once. */
+function saysTheSame({ m8_says, outcome, reason }: Upload): boolean {
+  return m8_says === (reason === "" ? outcome : `${outcome}: ${reason}`);
+}
+
 function RequestFacts({ upload }: { upload: Upload }) {
   return (
     <div class="request-facts">
@@ -74,7 +79,7 @@ function RequestFacts({ upload }: { upload: Upload }) {
           upload.reason === "" ? null : ["Reason", <code>{upload.reason}</code>],
           ["Proof", <Proven of={upload} />],
           upload.proven || upload.why_not_proven === "" ? null : ["Not proven", upload.why_not_proven],
-          upload.m8_says === "" || (upload.proven && upload.m8_says === upload.outcome) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
+          upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
           ["Asked", <Time at={upload.requested_at} />],

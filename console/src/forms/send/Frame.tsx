@@ -77,10 +77,10 @@ export function Frame<T>(props: FrameProps<T>) {
   );
 }
 
-/** The first field in which nothing stands yet: a store, a path or a key that is known needs no typing. */
-function firstEmpty(form: HTMLFormElement | null): HTMLElement | undefined {
-  const fields = [...(form?.querySelectorAll<HTMLInputElement>(".form-fields .input") ?? [])];
-  return fields.find(({ value }) => value === "") ?? fields[0];
+/** The first field to type into in which nothing stands yet, else the first field: what is known needs no typing. */
+function firstEmpty(form: HTMLFormElement | null): HTMLElement | null | undefined {
+  const typed = [...(form?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>(".form-fields :is(input, textarea).input") ?? [])];
+  return typed.find(({ value }) => value === "") ?? form?.querySelector<HTMLElement>(".form-fields .input");
 }
 
 function Actions<T>({ sending, submit, danger, why, more, next, close }: FrameProps<T>) {

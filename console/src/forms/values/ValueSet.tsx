@@ -1,7 +1,7 @@
 /** The keys of a secret with the fields and files that hold their values. */
 
 import { useId } from "preact/hooks";
-import { Button, Checkbox, Icon } from "../../parts";
+import { Button, Checkbox, Icon, Said } from "../../parts";
 import { parsed, EMPTY } from "./problems";
 import { FileDrop } from "./FileDrop";
 import type { Row } from "./keeper";
@@ -180,7 +180,7 @@ function Remove({ row, values, what }: { row: Row; values: Values; what: string 
 function Problem({ id, text }: { id: string; text: string }) {
   return (
     <p class="field-error" id={id}>
-      {text !== "" && <Icon name="alert" />} {text}
+      {text !== "" && <Icon name="alert" />} <Said text={text} />
     </p>
   );
 }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
+import os
 import signal
 from collections.abc import Callable, Iterator
 
@@ -76,7 +77,8 @@ async def run(wishes: Wishes) -> None:
         try:
             await server.start()
             pages.open()
-            terminal.hear_enter(pages.open)
+            if terminal.hear_enter(pages.open):
+                wishes.say("Press Enter for another page, and Ctrl-C to end.")
             await _until_over(application, desk, live, sessions, pages)
         finally:
             pages.remove()
@@ -124,7 +126,11 @@ class Pages:
             return
         file = self._folder.add(self._address())
         self._wishes.say(f"A page of http://{self.place} opens in your browser.")
-        opening.show(file, self._print)
+        opening.show(file, self._print_instead)
+
+    def _print_instead(self) -> None:
+        self._wishes.say("No browser opened here.")
+        self._print()
 
     def _print(self) -> None:
         # In this order: the buffer of the output still holds what was printed, until as much is printed after it.
@@ -157,7 +163,7 @@ async def _bound(wishes: Wishes, application: ConsoleApplication) -> Server:
             application.host = host
             return server
     raise UnavailableError(
-        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {failed.strerror}.",
+        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {os.strerror(failed.errno or 0).lower()}.",
         fix="Leave --port out: then a free port is taken.",
     )
 

@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.operations.activity import summary
 from monoskope.monoctl.console.operations.requests import happened
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.m8 import FINGERPRINT
+from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.unit.monoctl.console.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
 
 DAY_MS = 86_400_000
@@ -145,6 +146,27 @@ async def test_a_request_shows_its_end_only_by_its_receipt(page: AtDesk) -> None
     assert (upload["request_id"], upload["outcome"], upload["proven"]) == (request_id, "UPLOADED", True)
     with pytest.raises(UsageError, match="request id"):
         await page.ask("upload", request_id="latest")
+
+
+async def test_a_request_that_failed_says_why_and_what_to_do(page: AtDesk) -> None:
+    asked: list[bytes] = []
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        asked.append(attempt.request.request_id)
+        view = page.m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT)
+        view.grant.CopyFrom(attempt.signed_grant())
+        return view
+
+    page.m8.end = end
+    put = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+
+    upload = await page.ask("upload", request_id=asked[0].hex())
+
+    assert (upload["outcome"], upload["reason"], upload["proven"]) == ("FAILED", "CONFLICT", True)
+    said = put["results"][0]["failed"]
+    assert {name: upload["failure"][name] for name in ("message", "fix")} == {
+        name: said[name] for name in ("message", "fix")
+    }
 
 
 async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> None:

@@ -17,7 +17,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale check docs mutants generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale check docs console-images mutants generate reference console rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -63,6 +63,9 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 docs: $(DEV_READY) ## Build the documentation as one site below build/site
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Open build/site/index.html"
+
+console-images: $(DEV_READY) ## Take the pictures of the console for docs/console.md, with Chromium
+	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q tests/console/test_looks.py -k pictures
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

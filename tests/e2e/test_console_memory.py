@@ -18,7 +18,8 @@ from monoskope.testing.parts import Part, wait_until
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.e2e.conftest import Team
-from tests.support.console_calls import FRAMED, Page, framed, value
+from tests.support.console_calls import SEALED, Page, framed, value
+from tests.support.console_page import from_text
 
 SIZES = (64, 1_000, 9_000, 60_000)
 
@@ -84,7 +85,8 @@ def test_no_value_stays_in_the_console_whatever_became_of_it(console: Console) -
     pid = console.part.pid
     assert pid is not None
     wanted = [Wanted.of(name, content) for name, content in values.items()]
-    wanted += [Wanted.of("link", console.link.encode()), Wanted.of("path", path.encode())]
+    wanted += [Wanted.of("link", console.link.encode()), Wanted.of("token of the link", from_text(console.link))]
+    wanted += [Wanted.of("path", path.encode())]
     result = look_in_memory(pid, wanted, place="memory")
     if not result.searched:
         assert is_closed(), result.reason
@@ -96,9 +98,9 @@ def test_no_value_stays_in_the_console_whatever_became_of_it(console: Console) -
 
 def cut(console: Console, content: bytes) -> None:
     """Send a put whose connection ends before its body, and return once the console has seen that."""
-    body = framed({"uris": [console.team.uri("vault", "cut")]}, [value("k", content)])
+    body = console.page.side.seal("put", framed({"uris": [console.team.uri("vault", "cut")]}, [value("k", content)]))
     with closing(socket.create_connection(("127.0.0.1", console.page.port))) as connection:
-        said = "".join(f"{name}: {one}\r\n" for name, one in console.page.said(FRAMED).items())
+        said = "".join(f"{name}: {one}\r\n" for name, one in console.page.said(SEALED).items())
         head = f"POST /api/put HTTP/1.1\r\n{said}Content-Length: {len(body)}\r\n\r\n".encode()
         connection.sendall(head + body[:-100])
         connection.shutdown(socket.SHUT_WR)

@@ -37,7 +37,8 @@ from monoskope.m8.http.requests import Call
 from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
-from monoskope.monoctl.console.serving.sessions import Session, Sessions, _Link
+from monoskope.monoctl.console.serving.sealed import Beginning, Channel
+from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -141,17 +142,22 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     await held.close()
 
 
+def session() -> Session:
+    return Session(SECRET, Channel(SECRET, SECRET))
+
+
+def sessions() -> Sessions:
+    made = Sessions(lambda: 0.0)
+    made._links.append(_Link(Beginning(SECRET), 1.0))
+    made._sessions.append(session())
+    return made
+
+
 def called() -> Call:
     app: Any = SimpleNamespace()
     method: Any = SimpleNamespace(name="GetSecret")
     head = Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer")
     return Call(app, method, Codec.JSON, head, deadline=None, headers=(), most_body=1)
-
-
-def sessions() -> Sessions:
-    found = Sessions()
-    found._links.append(_Link(SECRET, 1.0, Session(SECRET, SECRET)))
-    return found
 
 
 HOLDERS: dict[type, Callable[[], object]] = {
@@ -170,11 +176,14 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
     BlockingClient: lambda: BlockingClient(settings()),
+    Beginning: lambda: Beginning(SECRET),
+    Channel: lambda: Channel(SECRET, SECRET),
+    Begun: lambda: Begun(TEXT, TEXT),
+    Session: session,
+    Sessions: sessions,
+    _Link: lambda: _Link(Beginning(SECRET), 1.0),
     Desk: lambda: Desk(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
-    Session: lambda: Session(SECRET, SECRET),
-    _Link: lambda: _Link(SECRET, 1.0),
-    Sessions: sessions,
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),

@@ -1,12 +1,20 @@
-/** Calls of `monoctl console`. The session is kept in this module's memory alone: nothing is stored, nothing is logged. */
+/** Calls of `monoctl console`. The session and its keys are kept in this module's memory alone: nothing is stored, nothing is logged.
+ *
+ * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
+ */
 
-import type { Failure, Live, Proven, Session, Source } from "./types";
+import { badLink, broken, gone, notProven } from "./failures";
+import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
+import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
+import type { Failure, Live, Session, Source } from "./types";
 
 let session = "";
-let proofKey: CryptoKey | null = null;
+let channel: Channel | null = null;
 
-/** Whether whoever answers has shown that it is the `monoctl` that began the session: a value goes to nobody else. */
-let isProven = false;
+onEnded(() => {
+  session = "";
+  channel = null;
+});
 
 /** `monoctl` refused, or could not be reached. */
 export class Refused extends Error {
@@ -15,92 +23,153 @@ export class Refused extends Error {
   }
 }
 
-/** The bytes of one source of a framed body. They are overwritten once they are sent. */
+/** The bytes of one source of a framed body. They are overwritten once they are sealed. */
 export interface Part {
   source: Omit<Source, "size">;
   bytes: Uint8Array;
 }
 
-/** Take the one-time token from the fragment, remove it from the address, and begin a session with it. */
+/** Take the one-time token from the fragment, remove it from the address, and begin a session with it. The token itself is sent nowhere. */
 export async function begin(): Promise<Session> {
   const token = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
-  const begun = await post<Session>("begin", { token });
+  const beginning = await beginningOf(token);
+  if (beginning === null) throw new Refused(badLink());
+  const asked = await ask("begin", "application/json", encoded(JSON.stringify({ token: beginning.name })));
+  const body = await bodyOf(asked.response);
+  if (!(await isProven(asked, body, beginning.isProven))) throw new Refused(badLink());
+  const { key, ...begun } = answered<Session & { key: string }>(asked.response, body);
+  channel = await beginning.begun(key);
   session = begun.session;
-  proofKey = await crypto.subtle.importKey("raw", bytesOf(begun.proof_key), { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
-  isProven = true;
   return begun;
 }
 
 /** Call an operation that takes no value. */
 export function call<T>(operation: string, request: object = {}, signal?: AbortSignal): Promise<T> {
-  return post<T>(operation, request, undefined, signal);
+  return post<T>(operation, encoded(JSON.stringify(request)), signal);
 }
 
 /** Call an operation with values. Each part's bytes are overwritten with zeros, whatever comes of the call.
  *
- * While the live stream is broken nothing is sent: `monoctl` may have ended, and somebody else may listen in its place.
+ * While the live stream is broken nothing is sent: nobody could say what became of it.
  */
 export async function callWithValues<T>(operation: string, request: object, parts: Part[]): Promise<T> {
   const body = framed(request, parts);
-  try {
-    if (!isProven) throw new Refused(unproven());
-    return await post<T>(operation, request, body);
-  } finally {
-    body.fill(0);
-    for (const part of parts) part.bytes.fill(0);
-  }
+  for (const part of parts) part.bytes.fill(0);
+  if (isAlive()) return post<T>(operation, body);
+  body.fill(0);
+  throw new Refused(hasEnded() ? gone() : broken());
 }
 
-/** Yield what the live stream says, until it ends. Throws `Refused` if it is not ours: only `monoctl` can prove the nonce. */
+/** Yield what the live stream says, until it ends. */
 export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
-  const nonce = crypto.getRandomValues(new Uint8Array(32));
-  const body = JSON.stringify({ nonce: hexOf(nonce) });
-  const response = await fetch("/api/live", { method: "POST", headers: headers("application/json"), body, signal, ...ALONE });
-  if (!response.ok || response.body === null) throw new Refused(await failureOf(response));
   try {
-    let isOurs = false;
-    for await (const line of lines(response.body)) {
-      const said = JSON.parse(line) as Live | Proven;
-      if (isOurs && said.kind !== "proof") yield said;
-      else if (isOurs || said.kind !== "proof" || !(await isProof(nonce, said.proof))) throw new Refused(gone());
-      else isOurs = isProven = true;
-    }
+    const { asked, check } = await send("live", encoded("{}"), signal);
+    // The stream is proven by its head: nobody else can go on with this connection.
+    const body = asked.response.ok ? NOTHING : await bodyOf(asked.response);
+    if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
+    if (!asked.response.ok || asked.response.body === null) return answered(asked.response, body);
+    opened();
+    yield* linesOf(asked.response.body);
   } finally {
-    isProven = false;
+    closed();
   }
 }
 
-async function* lines(body: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
+const NOTHING: Bytes = new Uint8Array();
+
+interface Asked {
+  operation: string;
+  nonce: Bytes;
+  response: Response;
+}
+
+async function post<T>(operation: string, request: Bytes, signal?: AbortSignal): Promise<T> {
+  const { asked, check } = await send(operation, request, signal);
+  const body = await bodyOf(asked.response);
+  if (!(await isProven(asked, body, check))) throw new Refused(unknown(asked.response));
+  return answered<T>(asked.response, body);
+}
+
+/** Seal a request, overwrite it, and send it. */
+async function send(operation: string, request: Bytes, signal?: AbortSignal): Promise<{ asked: Asked; check: Check }> {
+  const now = channel;
+  let sealed: Bytes | undefined;
+  try {
+    sealed = await now?.seal(operation, request);
+  } finally {
+    request.fill(0);
+  }
+  if (now === null || sealed === undefined || hasEnded()) throw new Refused(gone());
+  return { asked: await ask(operation, "application/octet-stream", sealed, signal), check: now.isProven };
+}
+
+async function ask(operation: string, type: string, body: Bytes, signal?: AbortSignal): Promise<Asked> {
+  const nonce = newNonce();
+  const headers: Record<string, string> = { "Content-Type": type, "Console-Nonce": textOf(nonce) };
+  if (session) headers.Authorization = `Bearer ${session}`;
+  const response = await orGone(fetch(`/api/${operation}`, { method: "POST", headers, body, signal: signal ?? null, ...ALONE }));
+  return { operation, nonce, response };
+}
+
+async function bodyOf(response: Response): Promise<Bytes> {
+  return new Uint8Array(await orGone(response.arrayBuffer()));
+}
+
+async function orGone<T>(answer: Promise<T>): Promise<T> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    silent();
+    throw new Refused(gone());
+  }
+}
+
+async function isProven({ operation, nonce, response }: Asked, body: Bytes, check: Check): Promise<boolean> {
+  const proof = response.headers.get("Console-Proof") ?? "";
+  if (!(await check(operation, nonce, response.status, body, proof))) return false;
+  seen();
+  return true;
+}
+
+/** What an answer without proof means. Nothing of it is shown. */
+function unknown(response: Response): Failure {
+  unproven();
+  return hasEnded() ? gone() : notProven(response.status);
+}
+
+/** Read a proven answer; throws the refusal that it is. */
+function answered<T>(response: Response, body: Bytes): T {
+  const document = parsed<T & { error: Failure }>(new TextDecoder().decode(body));
+  if (!response.ok) throw new Refused(document.error);
+  return document;
+}
+
+/** Read JSON, and leave `\\u202e` and its like as they are written there: monoctl writes whatever is not printable so, and shows it so in a
+ * terminal. As characters they could hide, reorder or imitate what stands beside them.
+ */
+function parsed<T>(text: string): T {
+  return JSON.parse(text.replace(/\\(u[0-9a-f]{4}|.)/g, (whole, escape: string) => (escape.startsWith("u") ? `\\\\${escape}` : whole))) as T;
+}
+
+async function* linesOf(stream: ReadableStream<Bytes>): AsyncGenerator<Live> {
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
   let begun = "";
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;
-    const whole = (begun + value).split("\n");
-    begun = whole.pop() ?? "";
-    yield* whole;
+    const lines = (begun + value).split("\n");
+    begun = lines.pop() ?? "";
+    for (const line of lines) yield parsed<Live>(line);
   }
 }
 
-async function isProof(nonce: Uint8Array<ArrayBuffer>, proof: string): Promise<boolean> {
-  return proofKey !== null && (await crypto.subtle.verify("HMAC", proofKey, bytesOf(proof), nonce));
-}
-
-function hexOf(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
-function bytesOf(hex: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(hex.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16));
-}
-
-const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
-
 /** A 4-byte big-endian length, the JSON object with `sources`, then the bytes of all sources in their order. */
-function framed(request: object, parts: Part[]): Uint8Array<ArrayBuffer> {
+function framed(request: object, parts: Part[]): Bytes {
   const sources: Source[] = parts.map(({ source, bytes }) => ({ ...source, size: bytes.length }));
-  const head = new TextEncoder().encode(JSON.stringify({ ...request, sources }));
+  const head = encoded(JSON.stringify({ ...request, sources }));
   const body = new Uint8Array(4 + head.length + parts.reduce((sum, part) => sum + part.bytes.length, 0));
   new DataView(body.buffer).setUint32(0, head.length);
   body.set(head, 4);
@@ -110,51 +179,4 @@ function framed(request: object, parts: Part[]): Uint8Array<ArrayBuffer> {
     at += bytes.length;
   }
   return body;
-}
-
-function headers(type: string): Record<string, string> {
-  return session ? { "Content-Type": type, Authorization: `Bearer ${session}` } : { "Content-Type": type };
-}
-
-async function post<T>(operation: string, request: object, body?: Uint8Array<ArrayBuffer>, signal?: AbortSignal): Promise<T> {
-  const type = body === undefined ? "application/json" : "application/octet-stream";
-  let response: Response;
-  try {
-    response = await fetch(`/api/${operation}`, { method: "POST", headers: headers(type), body: body ?? JSON.stringify(request), signal: signal ?? null, ...ALONE });
-  } catch (error) {
-    if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new Refused(gone());
-  }
-  if (!response.ok) throw new Refused(await failureOf(response));
-  return (await response.json()) as T;
-}
-
-async function failureOf(response: Response): Promise<Failure> {
-  try {
-    return ((await response.json()) as { error: Failure }).error;
-  } catch {
-    return { ...gone(), message: `monoctl answered ${response.status} without a reason.` };
-  }
-}
-
-function unproven(): Failure {
-  return {
-    ...gone(),
-    code: "UNAVAILABLE",
-    message: "The connection to monoctl console is broken. Nothing was sent.",
-    fix: "Try again in a moment. If the page says then that the console has ended, run `monoctl console` again.",
-  };
-}
-
-function gone(): Failure {
-  return {
-    code: "CONSOLE_GONE",
-    exit_code: 7,
-    message: "monoctl console does not answer: it has ended.",
-    fix: "Run `monoctl console` again. If you were sending something, look at the secret first: it may or may not be written.",
-    by_m8: false,
-    reason: "",
-    retry_after_s: null,
-    uri: "",
-  };
 }

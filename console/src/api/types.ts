@@ -1,6 +1,7 @@
 /** What the page and `monoctl console` say to each other. Documents have the names of `monoctl … -o json`.
  *
  * `POST /api/<operation>` with a JSON object. Operations that take values (`ValueOperation`) have a framed body: see `call.ts`.
+ * Every body but that of `begin` is sealed, and every answer is proven: see `sealed.ts`.
  */
 
 /** A refusal, as `monoctl -o json` prints it. `code` and `exit_code` are those of docs/reference/errors.md. */
@@ -32,15 +33,14 @@ export interface Proof {
 
 // --- the session ---
 
-/** `begin` {token}: the one call without a session. A token works once.
+/** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
+ * works once. The answer has `key`, too, which call.ts keeps for itself.
  *
  * 401 is the console's own answer, with one of three codes that no command has: "SESSION_ENDED"; "LINK_ENDED" (too old, none of ours, or the page was
  * loaded again); "LINK_USED": somebody used the link before, and the session that it began has ended now. Say that loudly.
  */
 export interface Session {
   session: string;
-  /** 32 bytes in hex, said this once: with them `monoctl` shows later that it is still the one that answers (`Live`, "proof"). */
-  proof_key: string;
   me: Me;
 }
 
@@ -415,13 +415,7 @@ export interface Results<T> {
   notes: string[];
 }
 
-// --- the live stream: `POST /api/live` {nonce}, one JSON object a line ---
-
-/** The first line: HMAC-SHA256 of the nonce, 32 bytes in hex, under `proof_key`. Once `monoctl` has ended, any user of the machine can listen on its port. */
-export interface Proven {
-  kind: "proof";
-  proof: string;
-}
+// --- the live stream: `POST /api/live` {}, one JSON object a line ---
 
 export type Live =
   | { kind: "event"; event: Event }

@@ -2,7 +2,9 @@
 
 import { useEffect, useRef } from "preact/hooks";
 import { call, live, Refused } from "../api/call";
-import type { Failure, Live, Me } from "../api/types";
+import { hasEnded, onEnded } from "../api/ended";
+import { gone } from "../api/failures";
+import type { Live, Me } from "../api/types";
 import { away, backSince, ended, me } from "./me";
 import { addNote } from "./notes";
 
@@ -28,13 +30,14 @@ export function useLive<K extends Kind>(kind: K, handler: (one: Of<K>) => void):
   useEffect(() => onLive(kind, (one) => newest.current(one)), [kind]);
 }
 
-/** Milliseconds before each further try to open the stream. After the last, monoctl has ended. */
-const PAUSES = [200, 500, 1000, 2000, 4000];
+/** Milliseconds before each further try to open the stream: all within the time after which monoctl counts as ended. */
+const PAUSES = [200, 500, 1000];
 
 /** Follow the stream until the page is closed or monoctl ends. Call it once. */
 export async function follow(): Promise<void> {
+  onEnded(() => ended.set(gone()));
   let failed = 0;
-  for (;;) {
+  while (!hasEnded()) {
     try {
       for await (const message of live(new AbortController().signal)) {
         // What happened during a break was not told: all that is shown is asked for again.
@@ -43,17 +46,12 @@ export async function follow(): Promise<void> {
         tell(message);
       }
     } catch (error) {
-      if (error instanceof Refused && FINAL.has(error.failure.code)) return ended.set(error.failure);
+      if (error instanceof Refused && error.failure.code === "SESSION_ENDED") return ended.set(error.failure);
     }
-    const pause = PAUSES[failed];
-    if (pause === undefined) return ended.set(GONE);
+    await new Promise((done) => setTimeout(done, PAUSES[failed] ?? 1000));
     failed += 1;
-    await new Promise((done) => setTimeout(done, pause));
   }
 }
-
-/** After these, no stream will open: the session is over, or somebody else answers in monoctl's place. */
-const FINAL = new Set(["SESSION_ENDED", "CONSOLE_GONE"]);
 
 function tell(message: Live): void {
   // Each stream begins with whether m8 answers: that is no news.
@@ -83,14 +81,3 @@ async function askWho(): Promise<void> {
     if (!(error instanceof Refused)) throw error;
   }
 }
-
-const GONE: Failure = {
-  code: "CONSOLE_GONE",
-  exit_code: 7,
-  message: "monoctl console has ended.",
-  fix: "Run `monoctl console` again. If you were sending something, look at the secret first: it may or may not be written.",
-  by_m8: false,
-  reason: "",
-  retry_after_s: null,
-  uri: "",
-};

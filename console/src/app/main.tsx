@@ -25,5 +25,8 @@ async function start(root: Element): Promise<void> {
   }
 }
 
+// A new one-time link, opened in a tab that shows this page already, changes the fragment alone: it begins anew.
+addEventListener("hashchange", () => location.hash.length > 1 && location.reload());
+
 const root = document.getElementById("console");
 if (root !== null) void start(root);

@@ -20,7 +20,12 @@ export function Search() {
   const input = useRef<HTMLInputElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
   const [text, setText] = useState(searched());
-  useEffect(() => onGone(() => document.activeElement !== input.current && setText(searched())), []);
+  const gone = () => {
+    // Whoever has gone on is not called back by the search that was about to begin.
+    if (here().view !== "secrets") clearTimeout(timer.current);
+    if (document.activeElement !== input.current) setText(searched());
+  };
+  useEffect(() => onGone(gone), []);
   useSlash(() => {
     input.current?.focus();
     input.current?.select();

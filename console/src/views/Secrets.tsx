@@ -6,6 +6,7 @@ import { useAnswer } from "../app/answer";
 import { openForm } from "../app/forms";
 import { useMe } from "../app/me";
 import { amend, type Place } from "../app/navigation";
+import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
 import { Overview } from "../pictures/Overview";
 import { COLUMNS } from "./secrets/columns";
@@ -13,6 +14,22 @@ import { Filters, isFiltered } from "./secrets/filters";
 import { Selection } from "./secrets/selection";
 
 const NOTHING: ReadonlySet<string> = new Set();
+
+/** What begins without a secret in the table, beside a put. */
+function Others() {
+  const who = useMe();
+  if (who.role === "administrator") return null;
+  return (
+    <>
+      <Button icon="wand" why={notAllowed("generate", who)} onClick={() => openForm("generate")}>
+        Generate
+      </Button>
+      <Button icon="down" why={notAllowed("import", who)} onClick={() => openForm("import")}>
+        Import
+      </Button>
+    </>
+  );
+}
 
 export function Secrets({ place }: { place: Place }) {
   const request: SecretsRequest = place.secrets ?? {};
@@ -28,7 +45,7 @@ export function Secrets({ place }: { place: Place }) {
   const hasAny = data !== undefined && (data.total > 0 || isFiltered(request));
   return (
     <>
-      <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." />
+      <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." actions={<Others />} />
       {hasAny && <Overview />}
       {failure !== undefined && (
         <div class="above">

@@ -15,7 +15,7 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import heard, opening, terminal
+from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
 from monoskope.monoctl.console.operations.table import OPERATIONS
@@ -70,8 +70,9 @@ async def run(wishes: Wishes) -> None:
         pages = Pages(wishes, sessions)
         desk = Desk(client, live.tell)
         application = ConsoleApplication(Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear))
-        server = await _bound(wishes.port, application)
-        application.port = pages.port = server.port
+        server = await _bound(wishes, application)
+        application.port = server.port
+        pages.place = f"{application.host}:{server.port}"
         try:
             await server.start()
             pages.open()
@@ -111,7 +112,7 @@ class Pages:
     """Opens pages of a console, each with a link of its own."""
 
     def __init__(self, wishes: Wishes, sessions: Sessions) -> None:
-        self.port = 0
+        self.place = ""
         self._wishes = wishes
         self._sessions = sessions
         self._folder = opening.Folder() if wishes.opens_browser else None
@@ -122,7 +123,7 @@ class Pages:
             self._print()
             return
         file = self._folder.add(self._address())
-        self._wishes.say(f"A page of http://127.0.0.1:{self.port} opens in your browser.")
+        self._wishes.say(f"A page of http://{self.place} opens in your browser.")
         opening.show(file, self._print)
 
     def _print(self) -> None:
@@ -131,7 +132,7 @@ class Pages:
         self._wishes.say("Open this address in your browser, once and within two minutes. Then it counts for nobody.")
 
     def _address(self) -> str:
-        return f"http://127.0.0.1:{self.port}/#{self._sessions.new_link()}"
+        return f"http://{self.place}/#{self._sessions.new_link()}"
 
     def clear(self) -> None:
         """Remove the files with links."""
@@ -144,14 +145,21 @@ class Pages:
             self._folder.remove()
 
 
-async def _bound(port: int, application: ConsoleApplication) -> Server:
-    try:
-        return await bind(HostPort("127.0.0.1", port), application, limits=LIMITS)
-    except OSError as error:
-        raise UnavailableError(
-            f"it is not possible to listen on 127.0.0.1:{port}: {error.strerror}.",
-            fix="Leave --port out: then a free port is taken.",
-        ) from None
+async def _bound(wishes: Wishes, application: ConsoleApplication) -> Server:
+    failed = OSError()
+    # Who opens the page elsewhere, or chose the port, leads a tunnel there.
+    for host in loopback.hosts(is_own=wishes.opens_browser and not wishes.port):
+        try:
+            server = await bind(HostPort(host, wishes.port), application, limits=LIMITS)
+        except OSError as error:
+            failed = error
+        else:
+            application.host = host
+            return server
+    raise UnavailableError(
+        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {failed.strerror}.",
+        fix="Leave --port out: then a free port is taken.",
+    )
 
 
 async def _until_over(

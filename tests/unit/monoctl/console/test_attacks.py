@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hmac
+import json
 import secrets
 from collections.abc import AsyncIterator
 
@@ -12,7 +11,7 @@ import pytest
 
 from monoskope.monoctl.console.serving import headers
 from monoskope.monoctl.console.serving.sessions import FIRST_S, GONE_S, LINK_S
-from tests.support.console_calls import Page, value
+from tests.support.console_calls import Page, framed, value
 from tests.unit.monoctl.console.served import HOSTILE, Served, asked, console
 
 VALUE = b"correct horse battery staple"
@@ -107,7 +106,8 @@ async def test_another_pages_call_is_refused_by_where_the_browser_says_that_it_c
         "text/plain",
         "application/x-www-form-urlencoded",
         "multipart/form-data; boundary=x",
-        "application/json; charset=x",
+        "application/json",
+        "application/octet-stream; charset=x",
         "",
     ],
 )
@@ -119,8 +119,8 @@ async def test_a_body_that_a_form_could_send_is_refused(served: Served, kind: st
 
 async def test_what_takes_values_takes_no_other_body_and_the_other_way_round(served: Served) -> None:
     page = await served.begun()
-    assert (await asked(page.call, "put", {"uris": []})).status == 415
-    assert (await asked(page.send, "whoami", {}, [value("k", VALUE)])).status == 415
+    assert (await asked(page.call, "put", {"uris": []})).code == "USAGE"
+    assert (await asked(page.send, "whoami", {}, [value("k", VALUE)])).code == "USAGE"
 
 
 async def test_a_preflight_gets_no_permission(served: Served) -> None:
@@ -173,13 +173,14 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
     assert (await asked(first.begin, link)).status == 200
     assert served.cleared == 1
     live = first.live()
-    assert (await asked(next, live))["kind"] == "proof"
+    assert (await asked(next, live))["kind"] == "m8"
 
     answer = await asked(second.begin, link)
 
     assert (answer.status, answer.code) == (401, "LINK_USED")
     assert "somebody else has read it" in answer.document["error"]["message"]
-    assert (await asked(first.call, "whoami")).code == "SESSION_ENDED"
+    ended = await asked(first.call, "whoami")
+    assert (ended.status, ended.code, ended.is_proven) == (401, "SESSION_ENDED", True)
     assert await asked(list, live) is not None  # its stream ends, too
     assert [sentence.split(".")[0] for sentence in served.said] == [
         "A page has begun",
@@ -234,21 +235,77 @@ def test_a_console_that_nobody_opens_ends_after_five_minutes() -> None:
     assert served.sessions.is_over()
 
 
-# A port that somebody else has taken after the console ended.
+# A port that somebody else has taken after the console ended. What is sealed and proven: test_sealed.py.
 
 
-async def test_the_live_stream_begins_with_a_proof_that_only_this_console_can_give(served: Served) -> None:
+async def test_every_answer_of_a_session_is_proven_and_what_strangers_get_is_not(served: Served) -> None:
     page = served.page
     begun = await asked(page.begin, served.sessions.new_link())
-    key, nonce = bytes.fromhex(begun.document["proof_key"]), secrets.token_hex(32)
-    live = page.live(nonce)
-    with contextlib.closing(live):
-        first = await asked(next, live)
-    assert first == {"kind": "proof", "proof": hmac.digest(key, bytes.fromhex(nonce), "sha256").hex()}
-    other = await served.begun()
-    live = other.live(nonce)
-    with contextlib.closing(live):
-        assert await asked(next, live) != first
+    answers = [
+        begun,
+        *[await asked(page.call, name) for name in ("whoami", "hostile", "conflict", "defect", "nothing")],
+    ]
+    assert [(answer.status, answer.is_proven) for answer in answers] == [
+        *[(200, True)] * 3, (409, True), (500, True), (404, True)
+    ]  # fmt: skip
+    assert not (await asked(Page(page.port, page.session).call, "whoami")).is_proven
+    assert not (await asked(served.page.begin, secrets.token_urlsafe(32))).is_proven
+
+
+async def test_a_page_that_comes_second_believes_why_it_gets_nothing(served: Served) -> None:
+    link = served.sessions.new_link()
+    await asked(served.page.begin, link)
+    second = await asked(served.page.begin, link)
+    assert (second.status, second.code, second.is_proven) == (401, "LINK_USED", True)
+
+
+async def test_the_token_and_the_keys_are_in_no_request(served: Served) -> None:
+    token = served.sessions.new_link()
+    name = served.sessions._links[0].beginning.name
+    assert name != token
+    page = served.page
+    page.headers = {"Content-Type": "application/json"}
+    answer = await asked(page.ask, "POST", "/api/begin", page.said("x"), json.dumps({"token": token}).encode())
+    assert (answer.status, answer.code) == (401, "LINK_ENDED")  # the token itself begins nothing
+
+
+async def test_a_call_that_came_before_is_refused_and_does_nothing(served: Served) -> None:
+    page = await served.begun()
+    sealed = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
+    assert (await asked(page.post, "put", sealed)).status == 200
+    answer = await asked(page.post, "put", sealed)
+    assert (answer.status, answer.code, answer.is_proven) == (403, "UNAUTHENTICATED", True)
+    assert served.taken == [{"k": VALUE}]
+
+
+async def test_who_has_the_session_without_its_keys_can_call_nothing(served: Served) -> None:
+    page = await served.begun()
+    thief = Page(page.port, page.session)
+    for answer in (
+        await asked(thief.call, "whoami"),
+        await asked(thief.send, "put", {"uris": ["a://b"]}, [value("k", VALUE)]),
+        await asked(thief.post, "put", framed({"uris": ["a://b"]}, [value("k", VALUE)])),
+        await asked(thief.call, "live"),
+    ):
+        assert (answer.status, answer.code) == (403, "UNAUTHENTICATED")
+    assert not served.taken
+
+
+async def test_a_body_counts_for_the_operation_and_the_session_alone_that_it_was_made_for(served: Served) -> None:
+    page, other = await served.begun(), await served.begun()
+    sealed = page.side.seal("whoami", b"{}")
+    for caller, operation in ((page, "held"), (other, "whoami")):
+        assert (await asked(caller.post, operation, sealed)).code == "UNAUTHENTICATED"
+    assert (await asked(page.post, "whoami", sealed)).status == 200
+
+
+@pytest.mark.parametrize("nonce", ["", "x", "A" * 21, "A" * 24])
+async def test_a_call_without_a_nonce_could_not_be_answered_so_that_the_page_believes_it(
+    served: Served, nonce: str
+) -> None:
+    page = await served.begun()
+    page.headers = {"Console-Nonce": nonce}
+    assert (await asked(page.call, "whoami")).status == 400
 
 
 # A hostile m8, and defects.

@@ -10,7 +10,8 @@ import pytest
 
 from monoskope.monoctl.console.program import LIMITS
 from monoskope.monoctl.console.serving import body
-from tests.support.console_calls import FRAMED, framed, value
+from monoskope.monoctl.console.serving.sealed import OVERHEAD
+from tests.support.console_calls import JSON, SEALED, framed, value
 from tests.unit.monoctl.console.served import Served, asked, console
 
 VALUE = b"correct horse battery staple"
@@ -24,7 +25,11 @@ async def served() -> AsyncIterator[Served]:
 
 async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Served) -> None:
     page = await served.begun()
-    for path, kind, most in (("put", FRAMED, body.MOST_BODY), ("whoami", "application/json", body.MOST_JSON)):
+    for path, kind, most in (
+        ("put", SEALED, body.MOST_BODY + OVERHEAD),
+        ("whoami", SEALED, body.MOST_JSON + OVERHEAD),
+        ("begin", JSON, body.MOST_JSON),
+    ):
         reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
         said = "".join(f"{name}: {one}\r\n" for name, one in page.said(kind).items())
         writer.write(f"POST /api/{path} HTTP/1.1\r\n{said}Content-Length: {most + 1}\r\n\r\n".encode())
@@ -35,9 +40,9 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Serve
 
 async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
     page = await served.begun()
-    whole = framed({"uris": ["a://b"]}, [value("k", VALUE)])
+    whole = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
     _, writer = await asyncio.open_connection("127.0.0.1", page.port)
-    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(FRAMED).items())
+    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
     writer.write(f"POST /api/put HTTP/1.1\r\n{said}Content-Length: {len(whole)}\r\n\r\n".encode() + whole[:-5])
     await writer.drain()
     writer.close()
@@ -49,8 +54,9 @@ async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
 async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) -> None:
     page = await served.begun()
     _, writer = await asyncio.open_connection("127.0.0.1", page.port)
-    said = "".join(f"{name}: {one}\r\n" for name, one in page.said("application/json").items())
-    writer.write(f"POST /api/held HTTP/1.1\r\n{said}Content-Length: 2\r\n\r\n{{}}".encode())
+    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
+    sealed = page.side.seal("held", b"{}")
+    writer.write(f"POST /api/held HTTP/1.1\r\n{said}Content-Length: {len(sealed)}\r\n\r\n".encode() + sealed)
     await served.reached.wait()
     writer.close()
     await writer.wait_closed()

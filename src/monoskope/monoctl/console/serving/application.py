@@ -6,18 +6,18 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Annotated
-
-import msgspec
+from functools import partial
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Head, Response, Streamed
+from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
-from monoskope.monoctl.console.serving.live import Live, line
-from monoskope.monoctl.console.serving.sessions import EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.console.serving.live import Live
+from monoskope.monoctl.console.serving.sealing import SealedCall, proven
+from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.report import defect
 from monoskope.unshared import Unshared
@@ -55,15 +55,10 @@ class Begin(Unshared, Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
+    """The name of the link's token (`serving.sealed`), never the token."""
 
     def __repr__(self) -> str:
         return "<Begin>"
-
-
-class Follow(Request, frozen=True):
-    """What `live` is asked."""
-
-    nonce: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Console(Value, frozen=True):
@@ -85,11 +80,13 @@ class ConsoleApplication:
     An operation that has begun is finished, also if its page goes: what was sent to be written cannot be taken back.
 
     Attributes:
-        port: Where its server is bound.
+        host: Where its server is bound.
+        port: The same.
     """
 
     def __init__(self, console: Console) -> None:
         self._console = console
+        self.host = loopback.USUAL
         self.port = 0
         self._files = files.read()
         self._under_way: set[asyncio.Task[Response]] = set()
@@ -107,38 +104,50 @@ class ConsoleApplication:
     async def accept(self, head: Head) -> Accepted | Response:
         """Decide about a request by its head."""
         if not head.path.startswith(guard.API):
-            refusal = guard.checked_page(head, self.port)
+            refusal = guard.checked_page(head, f"{self.host}:{self.port}")
             return _refused(refusal) if refusal else self._page(head)
-        if refusal := guard.checked_call(head, self.port):
+        if refusal := guard.checked_call(head, f"{self.host}:{self.port}"):
             return _refused(refusal)
-        name = head.path.removeprefix(guard.API)
+        name, nonce = head.path.removeprefix(guard.API), guard.nonce(head)
         if name == "begin":
-            return _Call(body.MOST_JSON, self._begin)
+            return _Call(body.MOST_JSON, lambda content: self._begin(content, nonce))
         try:
             session = self._console.sessions.of(guard.bearer(head))
         except EndedError as error:
             return _failed(error)
-        return self._called(name, session, is_framed=head.header("content-type") == guard.FRAMED)
+        channel, called = session.channel, self._called(name, session)
+        prove = partial(channel.prove, name, nonce)
+        if isinstance(called, Response):
+            return proven(called, prove)
+        return SealedCall(called, name, channel, prove, _failed)
 
     def _page(self, head: Head) -> Response:
         found = None if head.query else self._files.get(head.path)
         return found or _failed(NotFoundError("the console has no such page.", fix="Begin at /."))
 
-    def _called(self, name: str, session: Session, *, is_framed: bool) -> Accepted | Response:
+    def _called(self, name: str, session: Session) -> Accepted | Response:
         if name == "live":
-            return _Call(body.MOST_JSON, lambda content: self._stream(session, content))
+            return _Call(body.MOST_JSON, lambda _: self._stream(session))
         operation = self._console.operations.get(name)
         if operation is None:
             return _failed(NotFoundError("the console has no such operation.", fix="Load the page anew."))
-        if isinstance(operation, ValueOperation) is not is_framed:
-            return _refused(guard.MISFRAMED)
-        most = body.MOST_BODY if is_framed else body.MOST_JSON
+        most = body.MOST_BODY if isinstance(operation, ValueOperation) else body.MOST_JSON
         return _Call(most, lambda content: self._answer(operation, session, content))
 
-    async def _begin(self, content: bytes) -> Response:
+    async def _begin(self, content: bytes, nonce: bytes) -> Response:
+        """Without a link that counted once, there is nothing to prove the answer by: the page says what that means."""
+        try:
+            name = body.parsed(Begin, content).token
+        except Error as error:
+            return _failed(error)
+        beginning = self._console.sessions.beginning(name)
+        answer = await self._began(name)
+        return answer if beginning is None else proven(answer, partial(beginning.prove, nonce))
+
+    async def _began(self, name: str) -> Response:
         console = self._console
         try:
-            token, session = console.sessions.begin(body.parsed(Begin, content).token)
+            begun = console.sessions.begin(name)
         except UsedError as error:
             console.say(SECOND)
             return _failed(error)
@@ -146,25 +155,20 @@ class ConsoleApplication:
             return _failed(error)
         console.began()
         console.say(BEGUN)
-        return await self._finished(_begun(console, token, session))
+        return await self._finished(_begun(console, begun))
 
-    async def _stream(self, session: Session, content: bytes) -> Response | Streamed:
-        try:
-            if session.has_ended:
-                raise EndedError
-            nonce = bytes.fromhex(body.parsed(Follow, content).nonce)
-        except Error as error:
-            return _failed(error)
-        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session, nonce))
+    async def _stream(self, session: Session) -> Response | Streamed:
+        if session.has_ended:
+            return _failed(EndedError())
+        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session))
 
-    async def _lines(self, session: Session, nonce: bytes) -> AsyncIterator[bytes]:
+    async def _lines(self, session: Session) -> AsyncIterator[bytes]:
         sessions, live = self._console.sessions, self._console.live
         sessions.appear(session)
         try:
-            yield line({"kind": "proof", "proof": session.proof(nonce)})
             async with contextlib.aclosing(live.lines(session.on_end)) as lines:
-                async for told in lines:
-                    yield told
+                async for line in lines:
+                    yield line
         finally:
             sessions.leave(session)
 
@@ -200,15 +204,11 @@ class _Call:
         return await work
 
 
-async def _begun(console: Console, token: str, session: Session) -> object:
+async def _begun(console: Console, begun: Begun) -> object:
     whoami = console.operations["whoami"]
     if isinstance(whoami, ValueOperation):
         raise TypeError("whoami takes no value")
-    return {
-        "session": token,
-        "proof_key": session.proof_key.hex(),
-        "me": await whoami.answer(console.desk, whoami.request()),
-    }
+    return {"session": begun.session, "key": begun.key, "me": await whoami.answer(console.desk, whoami.request())}
 
 
 async def _asked(operation: Operation, desk: Desk, content: bytes) -> object:

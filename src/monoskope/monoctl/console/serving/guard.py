@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.http.messages import Head
+from monoskope.monoctl.console.serving.sealed import NONCE_HEADER, nonce_of
 from monoskope.value import Value
 
 API = "/api/"
 """How the paths of the operations begin."""
 
-FRAMED = "application/octet-stream"
-"""The type of a body with values."""
-
-_TYPES = frozenset({"application/json", FRAMED})
+_BEGIN = API + "begin"
+_JSON = "application/json"
+_SEALED = "application/octet-stream"
 _BEARER = "Bearer "
 _RELOAD = "Open the page anew: press Enter in the terminal where `monoctl console` runs."
 
@@ -31,16 +31,14 @@ class Refusal(Value, frozen=True):
     """What is told. It says nothing of what the console knows."""
 
 
-MISFRAMED = Refusal(415, UsageError("this operation takes its body in the other form.", fix=_RELOAD))
-"""What a call is told whose body is framed and must not be, or the other way round."""
-
-
-def checked_page(head: Head, port: int) -> Refusal | None:
+def checked_page(head: Head, place: str) -> Refusal | None:
     """Return why a request for a part of the page is refused, None if it is not.
+
+    `place` is where the console listens, `host:port`.
 
     Everybody may read the page: it holds nothing. But it is never part of another page.
     """
-    if refusal := _addressed(head, port):
+    if refusal := _addressed(head, place):
         return refusal
     if head.method not in {"GET", "HEAD"}:
         return _refused(405, "the page is read with GET alone.")
@@ -53,20 +51,24 @@ def checked_page(head: Head, port: int) -> Refusal | None:
     return None
 
 
-def checked_call(head: Head, port: int) -> Refusal | None:
-    """Return why a call of an operation is refused, None if it is not. Whose session it is comes after this."""
-    if refusal := _addressed(head, port):
+def checked_call(head: Head, place: str) -> Refusal | None:
+    """Return why a call of an operation is refused, None if it is not. Whose session it is comes after this.
+
+    `place` is where the console listens, `host:port`.
+    """
+    if refusal := _addressed(head, place):
         return refusal
     if head.method != "POST":
         return _refused(405, "operations are called with POST alone.")
-    for name, value in (("Origin", f"http://127.0.0.1:{port}"), ("Sec-Fetch-Site", "same-origin")):
+    for name, value in (("Origin", f"http://{place}"), ("Sec-Fetch-Site", "same-origin")):
         if head.header(name.lower()) != value:
             return _refused(403, f"the call does not come from the page of this console ({name}).")
-    if head.query:
-        return Refusal(404, UsageError("an operation has no query.", fix=_RELOAD))
-    if head.header("content-type") not in _TYPES:
-        return Refusal(415, UsageError("the body of a call is JSON, or framed with values.", fix=_RELOAD))
-    return None
+    return _formed(head)
+
+
+def nonce(head: Head) -> bytes:
+    """Return the random bytes of a call that was checked: the proof of its answer is over them."""
+    return nonce_of(head.header(NONCE_HEADER.lower())) or b""
 
 
 def bearer(head: Head) -> str:
@@ -75,10 +77,20 @@ def bearer(head: Head) -> str:
     return given.removeprefix(_BEARER) if given.startswith(_BEARER) else ""
 
 
-def _addressed(head: Head, port: int) -> Refusal | None:
-    """A name that somebody let point to 127.0.0.1 (DNS rebinding) makes a page of theirs same-origin with us."""
-    if head.header("host") != f"127.0.0.1:{port}":
+def _addressed(head: Head, place: str) -> Refusal | None:
+    """A name that somebody let point to this machine (DNS rebinding) makes a page of theirs same-origin with us."""
+    if head.header("host") != place:
         return _refused(421, "the console answers to its own address alone (Host).")
+    return None
+
+
+def _formed(head: Head) -> Refusal | None:
+    if head.query:
+        return Refusal(404, UsageError("an operation has no query.", fix=_RELOAD))
+    if head.header("content-type") != (_JSON if head.path == _BEGIN else _SEALED):
+        return Refusal(415, UsageError("the body of a call is sealed, and only that of `begin` is JSON.", fix=_RELOAD))
+    if nonce_of(head.header(NONCE_HEADER.lower())) is None:
+        return Refusal(400, UsageError(f"a call has 16 random bytes in {NONCE_HEADER}.", fix=_RELOAD))
     return None
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from monoskope.errors import UnauthenticatedError
+from monoskope.monoctl.console.serving.sealed import KEY_SIZE, Beginning, Channel, shown
 from monoskope.unshared import Unshared
 
 LINK_S = 120.0
@@ -61,32 +62,48 @@ class Session(Unshared):
 
     Attributes:
         digest: SHA-256 of the token.
-        proof_key: What only this process and the page know, since it is said once: see `proof`.
+        channel: What seals and proves what page and console say to each other.
         streams: How many live streams the page holds open.
         quiet_since: Since when it holds none, by the console's clock.
         on_end: Called when it ends, to end its streams.
     """
 
     digest: bytes
-    proof_key: bytes
+    channel: Channel
     streams: int = 0
     quiet_since: float = 0.0
     has_ended: bool = False
     on_end: list[Callable[[], None]] = field(default_factory=list)
 
-    def proof(self, nonce: bytes) -> str:
-        """Return what shows the page that this process still answers, and nobody who listens in its place."""
-        return hmac.digest(self.proof_key, nonce, "sha256").hex()
-
     def __repr__(self) -> str:
         return f"<Session streams={self.streams} has_ended={self.has_ended}>"
 
 
+@dataclass(frozen=True)
+class Begun(Unshared):
+    """What a page is told when its session begins, and nobody after that.
+
+    Attributes:
+        session: The session's token.
+        key: What the keys of the session are made of, together with the link's token.
+    """
+
+    session: str
+    key: str
+
+    def __repr__(self) -> str:
+        return "<Begun>"
+
+
 @dataclass(eq=False)
 class _Link(Unshared):
-    digest: bytes
+    beginning: Beginning
     until: float
     session: Session | None = None
+
+    @property
+    def digest(self) -> bytes:
+        return _digest(self.beginning.name)
 
     def __repr__(self) -> str:
         return "<Link>"
@@ -106,6 +123,7 @@ class Sessions(Unshared):
         self._clock = clock
         self._links: list[_Link] = []
         self._sessions: list[Session] = []
+        self._ended: list[Session] = []  # so that their pages can be told, in a way that they believe
         self._began = False
         self._alone_since = clock()
 
@@ -114,18 +132,23 @@ class Sessions(Unshared):
 
     def new_link(self) -> str:
         """Return the token of a new link: 256 bits, in 43 characters that stand in a URL as they are."""
-        token = secrets.token_urlsafe(_BYTES)
-        self._links.append(_Link(_digest(token), self._clock() + LINK_S))
-        return token
+        token = secrets.token_bytes(KEY_SIZE)
+        self._links.append(_Link(Beginning(token), self._clock() + LINK_S))
+        return shown(token)
 
-    def begin(self, token: str) -> tuple[str, Session]:
-        """Use a link, and return the session that begins, with its token.
+    def beginning(self, name: str) -> Beginning | None:
+        """Return what proves the answer to a page that names the token of a link; None if there is no such link."""
+        link = _found(self._links, name)
+        return None if link is None else link.beginning
+
+    def begin(self, name: str) -> Begun:
+        """Use the link whose token has that name, and return what the page of the session that begins is told.
 
         Raises:
             UsedError: it was used before; the session that it began has ended now.
             LinkError: it is too old, or none of ours.
         """
-        link = _found(self._links, token)
+        link = _found(self._links, name)
         if link is None:
             raise LinkError(
                 "this page was loaded without a link of `monoctl console`, or loaded again: that ends its session."
@@ -135,15 +158,15 @@ class Sessions(Unshared):
             raise UsedError
         if self._clock() > link.until:
             raise LinkError(f"this link is older than {LINK_S:g} seconds.")
-        begun = secrets.token_urlsafe(_BYTES)
-        link.session = Session(_digest(begun), secrets.token_bytes(_BYTES), quiet_since=self._clock())
+        begun, key = secrets.token_urlsafe(_BYTES), secrets.token_bytes(KEY_SIZE)
+        link.session = Session(_digest(begun), link.beginning.begun(key), quiet_since=self._clock())
         self._sessions.append(link.session)
         self._began = True
-        return begun, link.session
+        return Begun(begun, shown(key))
 
     def of(self, token: str) -> Session:
-        """Return the session that a token names. Raises `EndedError` if there is none."""
-        session = _found(self._sessions, token)
+        """Return the session that a token names, which may have ended. Raises `EndedError` if there never was one."""
+        session = _found([*self._sessions, *self._ended], token)
         if session is None:
             raise EndedError
         return session
@@ -163,6 +186,7 @@ class Sessions(Unshared):
             return
         session.has_ended = True
         self._sessions.remove(session)
+        self._ended.append(session)
         self._alone_since = self._clock()
         for told in list(session.on_end):
             told()

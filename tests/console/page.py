@@ -1,0 +1,125 @@
+"""What a user finds on the page of `monoctl console`: by role and label, as a screen reader does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Self
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.support.browser import WAIT_MS
+
+_DROPPED = """files => {
+  const all = new DataTransfer();
+  for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
+  return all;
+}"""
+
+expect.set_options(timeout=WAIT_MS)
+
+
+class ConsolePage:
+    """The console in one tab.
+
+    Attributes:
+        page: Playwright's.
+    """
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+
+    @classmethod
+    def begin(cls, page: Page, address: str) -> Self:
+        """Open an address that the terminal showed, and wait until the console is there."""
+        page.goto(address)
+        found = cls(page)
+        found.has_begun()
+        return found
+
+    def has_begun(self) -> None:
+        """Wait until the console is there."""
+        expect(self.heading("Secrets")).to_be_visible()
+
+    # --- places ---
+
+    def heading(self, title: str) -> Locator:
+        """The heading of the view with this title."""
+        return self.page.get_by_role("heading", level=1, name=title, exact=True)
+
+    def go(self, title: str) -> None:
+        """Go to a view by the navigation."""
+        self.page.get_by_role("navigation", name="Views").get_by_role("link", name=title, exact=True).click()
+        expect(self.heading(title)).to_be_visible()
+
+    def show(self, uri: str) -> None:
+        """Go to one secret, by a search for it."""
+        self.search(uri)
+        self.row(uri).get_by_role("link", name=uri).click()
+        expect(self.page.get_by_role("heading", level=1)).to_have_text(uri)
+
+    def act(self, uri: str, action: str) -> Form:
+        """Go to a secret and open the form of one of its actions."""
+        self.show(uri)
+        self.page.get_by_role("button", name=action, exact=True).click()
+        return self.form()
+
+    # --- the table of secrets ---
+
+    def search(self, words: str) -> None:
+        """Search for secrets, and see the table."""
+        self.page.get_by_role("searchbox", name="Search secrets").fill(words)
+
+    def row(self, uri: str) -> Locator:
+        """The row of a secret."""
+        return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=uri, exact=True))
+
+    # --- forms ---
+
+    def open_put(self) -> Form:
+        """Open the form that puts a secret."""
+        self.page.get_by_role("banner").get_by_role("button", name="Put a secret").click()
+        return self.form()
+
+    def form(self) -> Form:
+        """The form that is open."""
+        return Form(self.page, self.page.get_by_role("dialog").first)
+
+
+class Form:
+    """An open form, in its panel or dialog."""
+
+    def __init__(self, page: Page, panel: Locator) -> None:
+        self._page = page
+        self.panel = panel
+
+    def field(self, label: str) -> Locator:
+        """A field by its label."""
+        return self.panel.get_by_label(label, exact=True)
+
+    def to(self, store: str, path: str) -> Self:
+        """Choose the store and the path."""
+        self.field("Store").select_option(store)
+        self.field("Path").fill(path)
+        return self
+
+    def value(self, key: str, value: str, *, number: int = 1) -> Self:
+        """Enter a key and its value in a row of the form."""
+        self.field(f"Key {number}").fill(key)
+        self.field(f"the value of {key}").fill(value)
+        return self
+
+    def drop(self, files: Mapping[str, str]) -> None:
+        """Drop files with these names and contents on the place for files."""
+        dropped = self._page.evaluate_handle(_DROPPED, dict(files))
+        self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
+
+    def press(self, button: str) -> None:
+        """Press a button of the form; of two, the one at its end."""
+        self.panel.get_by_role("button", name=button, exact=True).last.click()
+
+    def sent(self, button: str) -> Locator:
+        """Press the button that sends, and return the results, once they are there."""
+        self.press(button)
+        results = self.panel.get_by_role("status").filter(has=self._page.get_by_role("list"))
+        expect(results).to_be_visible()
+        return results

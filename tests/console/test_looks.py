@@ -1,0 +1,125 @@
+"""Every view and form in an example that never changes: for all eyes, all hands and all screens."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.console.example import Example
+from tests.console.example_answers import SECRETS
+from tests.console.page import ConsolePage
+from tests.support.browser import Chromium
+from tests.support.operations import not_here
+
+ROOT = Path(__file__).parents[2]
+AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
+IMAGES = ROOT / "docs" / "images" / "console"
+
+VIEWS = ("Secrets", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
+ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
+# The rule that is left out is an experiment of axe: it takes for a button's name what only describes it.
+RULES = """async () => (await axe.run({
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa'],
+    rules: {'label-content-name-mismatch': {enabled: false}},
+  }))
+  .violations.map(one => `${one.id}: ${one.nodes.map(node => node.target.join(' ')).join(', ')}`)"""
+WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+@pytest.fixture(scope="module")
+def axe() -> str:
+    """The script of axe, which finds what people with disabilities cannot use."""
+    if not AXE.exists():
+        not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
+    return AXE.read_text(encoding="utf-8")
+
+
+def opened(page: Page, role: str = "user") -> ConsolePage:
+    """Open the example."""
+    Example(role).open(page)
+    found = ConsolePage(page)
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    return found
+
+
+def shown(console: ConsolePage) -> Iterator[str]:
+    """Show each view, one secret, and each form, one after the other; yield what is shown."""
+    for view in VIEWS:
+        console.go(view)
+        yield view
+    console.show(SECRETS[0]["uri"])
+    yield "one secret"
+    for action in ACTIONS:
+        console.page.get_by_role("button", name=action, exact=True).first.click()
+        expect(console.page.get_by_role("dialog")).to_be_visible()
+        yield action
+        console.page.keyboard.press("Escape")
+        expect(console.page.get_by_role("dialog")).to_have_count(0)
+
+
+@pytest.mark.parametrize("colors", ["light", pytest.param("dark", marks=pytest.mark.soak)])
+def test_axe_finds_nothing_in_any_view_or_form(chromium: Chromium, axe: str, colors: Literal["light", "dark"]) -> None:
+    found: dict[str, list[str]] = {}
+    with chromium.visit(colors=colors) as page:
+        console = opened(page)
+        page.evaluate(axe)
+        for what in shown(console):
+            if wrong := page.evaluate(RULES):
+                found[what] = wrong
+    assert found == {}
+
+
+@pytest.mark.parametrize("width", [360, *(pytest.param(width, marks=pytest.mark.soak) for width in (768, 1280, 3840))])
+def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> None:
+    too_wide: dict[str, int] = {}
+    with chromium.visit(width=width) as page:
+        for what in shown(opened(page)):
+            if pixels := page.evaluate(WIDE):
+                too_wide[what] = pixels
+    assert too_wide == {}
+
+
+def test_the_status_of_an_administrator_stands_on_one_page(chromium: Chromium, axe: str) -> None:
+    with chromium.visit() as page:
+        console = opened(page, "administrator")
+        console.go("Status")
+        page.evaluate(axe)
+        assert page.evaluate(RULES) == []
+        expect(page.get_by_role("button", name="Put a secret")).to_have_count(0)
+
+
+@pytest.mark.skipif("CONSOLE_IMAGES" not in os.environ, reason="make console-images takes the pictures of the page")
+def test_the_pictures_of_the_documentation_are_taken(chromium: Chromium) -> None:
+    IMAGES.mkdir(parents=True, exist_ok=True)
+    with chromium.visit(height=800) as page:
+        console = opened(page)
+        for view in ("Secrets", "Same values", "Expiring", "Activity", "Stores"):
+            console.go(view)
+            _taken(page, view.lower().replace(" ", "-"))
+        console.go("Secrets")
+        console.open_put().to("vault", "payments/db").field("Key 1").fill("password")
+        _taken(page, "put")
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Leave", exact=True).or_(console.heading("Secrets")).first.click()
+        console.show(SECRETS[0]["uri"])
+        _taken(page, "secret")
+        console.go("Stores")
+        page.get_by_role("button", name="Compare and pin").first.click()
+        _taken(page, "pin", of=page.get_by_role("dialog"))
+    with chromium.visit(height=800, colors="dark") as page:
+        opened(page)
+        _taken(page, "secrets-dark")
+    with chromium.visit(height=800) as page:
+        opened(page, "administrator").go("Status")
+        _taken(page, "status")
+
+
+def _taken(page: Page, name: str, *, of: Locator | None = None) -> None:
+    expect(page.locator(".skeleton, [aria-busy=true]")).to_have_count(0)
+    (of or page).screenshot(path=IMAGES / f"{name}.png", animations="disabled", caret="hide")
+    assert (IMAGES / f"{name}.png").stat().st_size < 150_000, name

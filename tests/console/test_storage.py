@@ -1,0 +1,131 @@
+"""What the page leaves in a browser: nothing; and what it keeps of a value: nothing beyond its field."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from monoskope.testing.search import Wanted, look_below
+from tests.console.conftest import Visit
+from tests.console.foreign import foreign_page
+from tests.console.page import ConsolePage, Form
+from tests.e2e.conftest import Team
+from tests.support.browser import Chromium, Watched, browser_folder
+from tests.support.console import Console
+
+VALUE = "a value of the console that stays nowhere: 7c1e93"
+CONTROL = "a text that a page stored in the browser: 51ab0e"
+
+STORED = """async () => ({
+  address: location.href,
+  local: localStorage.length,
+  session: sessionStorage.length,
+  cookies: document.cookie,
+  databases: (await indexedDB.databases()).length,
+  caches: (await caches.keys()).length,
+  workers: (await navigator.serviceWorker.getRegistrations()).length,
+})"""
+
+NOTHING = {"local": 0, "session": 0, "cookies": "", "databases": 0, "caches": 0, "workers": 0}
+
+
+def stored(page: Page) -> dict[str, object]:
+    """What the page has stored in the browser, and its address."""
+    found: dict[str, object] = page.evaluate(STORED)
+    return found
+
+
+def values_in(form: Form) -> list[str]:
+    """What stands in all fields for values of a form."""
+    found: list[str] = form.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
+    return found
+
+
+@pytest.fixture
+def profile() -> Iterator[Path]:
+    """A profile on disk."""
+    folder = browser_folder("chromium-profile-")
+    yield folder
+    shutil.rmtree(folder)
+
+
+def test_the_page_stores_nothing_and_its_address_never_changes(page: ConsolePage, team: Team) -> None:
+    origin = page.page.url
+    assert "#" not in origin
+    form = page.open_put().to("vault", f"{team.name}/stored").value("password", VALUE)
+    expect(form.sent("Put the secret")).to_contain_text("Uploaded")
+    form.press("Close")
+    page.show(team.uri("vault", "stored"))
+    assert stored(page.page) == {"address": origin, **NOTHING}
+    assert VALUE not in page.page.content()
+    page.page.go_back()
+    expect(page.heading("Secrets")).to_be_visible()
+    assert page.page.url == origin
+
+
+def test_neither_a_value_nor_the_session_is_in_the_profile_on_disk(
+    chromium: Chromium, console: Console, team: Team, profile: Path
+) -> None:
+    watched = Watched()
+    address = console.next_address()
+    with foreign_page() as origin, chromium.with_profile(profile, watched) as tab:
+        tab.goto(origin)
+        tab.evaluate("text => localStorage.setItem('kept', text)", CONTROL)
+        page = ConsolePage.begin(tab, address)
+        form = page.open_put().to("local", f"{team.name}/profile").value("password", VALUE)
+        expect(form.sent("Put the secret")).to_contain_text("Uploaded")
+        form.press("Back to the form")
+        form.value("password", VALUE)  # and leave it unsent
+    assert watched.wrong == []
+    wanted = [
+        Wanted.of("value", VALUE.encode()),
+        Wanted.of("value, as browsers write text", VALUE.encode("utf-16-le")),
+        Wanted.of("path", f"{team.name}/profile".encode()),
+    ]
+    control = [Wanted.of("control", CONTROL.encode()), Wanted.of("control, as text", CONTROL.encode("utf-16-le"))]
+    found = [result for result in look_below(profile, [*wanted, *control]) if result.searched]
+    assert sum(result.total(one.name) for result in found for one in control)
+    assert {result.place for result in found for one in wanted if result.total(one.name)} == set()
+
+
+def test_a_value_leaves_its_field_when_it_is_sent_and_when_the_form_is_left(page: ConsolePage, team: Team) -> None:
+    form = page.open_put().to("vault", f"{team.name}/field").value("password", VALUE)
+    expect(form.sent("Put the secret")).to_contain_text("Uploaded")
+    form.press("Back to the form")
+    assert set(values_in(form)) <= {""}
+    form.value("password", VALUE)
+    form.press("Cancel")
+    page.page.get_by_role("button", name="Leave", exact=True).click()
+    assert set(values_in(page.open_put())) <= {""}
+
+
+def test_a_value_leaves_its_field_two_minutes_after_the_last_key(visit: Visit, team: Team) -> None:
+    with visit() as page:
+        page.page.clock.install()
+        form = page.open_put().to("vault", f"{team.name}/late").value("password", VALUE)
+        page.page.clock.fast_forward("01:50")
+        assert VALUE in values_in(form)
+        form.field("the value of password").press("End")
+        page.page.clock.fast_forward("01:50")
+        assert VALUE in values_in(form)
+        page.page.clock.fast_forward("00:11")
+        expect(form.panel.get_by_text("cleared after two minutes")).to_be_visible()
+        assert set(values_in(form)) <= {""}
+
+
+def test_a_reloaded_page_says_what_to_do_and_enter_opens_a_new_one(page: ConsolePage, console: Console) -> None:
+    page.page.reload()
+    expect(page.page.get_by_role("heading", level=1)).to_have_text("This page was reloaded")
+    expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()
+    ConsolePage.begin(page.page, console.next_address())
+
+
+def test_a_link_that_was_used_begins_nothing_and_ends_what_it_began(visit: Visit, console: Console) -> None:
+    address = console.next_address()
+    with visit(address=address) as page, visit(address=address, begins=False) as second:
+        expect(second.page.get_by_role("heading", level=1)).to_contain_text("was used before")
+        expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()

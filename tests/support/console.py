@@ -1,0 +1,112 @@
+"""`monoctl console` as a real process on a terminal of its own, for a real user."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import select
+import subprocess
+from collections.abc import Sequence
+from typing import Self
+
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.parts import STOP_S, dying_with_us, program, wait_until
+
+# A leader of a session whose first terminal this is: it becomes the session's own, with Ctrl-C and all.
+_ON_TERMINAL = ("/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"')
+_ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
+
+
+class Console:
+    """One running `monoctl console --no-browser`, and what stands on its terminal.
+
+    Args:
+        user: Whose settings, token and pins it uses.
+        words: Further options.
+        starts: What starts `monoctl`, if not its own program.
+    """
+
+    def __init__(self, user: User, *words: str, starts: Sequence[str] = ()) -> None:
+        ours, theirs = os.openpty()
+        self._terminal = ours
+        self._seen = ""
+        self._taken = 0
+        command = [*(starts or [program("monoctl")]), "console", "--no-browser", *words]
+        try:
+            self._process = subprocess.Popen(
+                [*_ON_TERMINAL, os.ttyname(theirs), *dying_with_us(command)],
+                cwd=user.home,
+                env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8"},
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        finally:
+            os.close(theirs)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
+    def terminal(self) -> str:
+        """Everything that it wrote on its terminal so far."""
+        with contextlib.suppress(OSError):  # the other end is gone
+            while select.select([self._terminal], [], [], 0)[0]:
+                more = os.read(self._terminal, 65536)
+                if not more:
+                    break
+                self._seen += more.decode(errors="replace")
+        return self._seen
+
+    def address(self) -> str:
+        """Wait for the next address that it prints, with its one-time token; each is returned once."""
+        wait_until(lambda: bool(self._addresses()) or self.has_ended(), what="an address of monoctl console")
+        found = self._addresses()
+        assert found, f"monoctl console ended: {self._seen}"
+        self._taken += 1
+        return found[0]
+
+    def next_address(self) -> str:
+        """The first address, or, if that was returned, the one that Enter makes."""
+        if self._taken:
+            self.press_enter()
+        return self.address()
+
+    def _addresses(self) -> list[str]:
+        return _ADDRESS.findall(self.terminal())[self._taken :]
+
+    def press_enter(self) -> None:
+        """Press Enter in its terminal."""
+        os.write(self._terminal, b"\n")
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C in its terminal."""
+        os.write(self._terminal, b"\x03")
+
+    def has_ended(self) -> bool:
+        """Whether it is over."""
+        return self._process.poll() is not None
+
+    def end(self) -> int:
+        """Wait until it is over, and return its exit code."""
+        wait_until(self.has_ended, what="monoctl console ends")
+        return self._process.wait()
+
+    def close(self) -> None:
+        """End it, if it runs."""
+        if not self.has_ended():
+            self._process.terminate()
+            try:
+                self._process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self.terminal()
+        os.close(self._terminal)

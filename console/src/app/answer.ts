@@ -48,9 +48,18 @@ function keep(key: string, data: unknown): void {
   }
 }
 
+/** Show `data` for this question until it is answered: it came with another answer. */
+export function foreknow(operation: string, request: object, data: object): void {
+  keep(keyOf(operation, request), data);
+}
+
+function keyOf(operation: string, request: object): string {
+  return `${operation} ${JSON.stringify(request)}`;
+}
+
 /** Ask `operation`, again whenever the request changes or something happened that matters. With `null` nothing is asked. */
 export function useAnswer<T>(operation: string | null, request: object = {}, options: Options = {}): Answer<T> {
-  const key = operation === null ? "" : `${operation} ${JSON.stringify(request)}`;
+  const key = operation === null ? "" : keyOf(operation, request);
   const [held, setHeld] = useState<Held>(() => ({ key, data: kept.get(key) }));
   const [round, setRound] = useState(0);
   const again = useCallback(() => setRound((count) => count + 1), []);

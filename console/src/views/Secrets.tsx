@@ -46,7 +46,7 @@ export function Secrets({ place }: { place: Place }) {
   return (
     <>
       <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." actions={<Others />} />
-      {hasAny && <Overview />}
+      {hasAny && <Overview figures={data.figures} />}
       {failure !== undefined && (
         <div class="above">
           <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />

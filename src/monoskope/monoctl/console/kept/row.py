@@ -12,6 +12,10 @@ from monoskope.monoctl.output import views
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
+OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+"""The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
+
+
 class Row:
     """What m8 shows of one secret. It never changes; another answer of m8 makes another row.
 
@@ -79,4 +83,4 @@ class Row:
     @property
     def is_off(self) -> bool:
         """Whether the engine does not hold what was put, or did not before the last put."""
-        return not self.deleted and self.status in {"DRIFTED", "GONE", "OVERWROTE"}
+        return not self.deleted and self.status in OFF

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.proof import Checked
@@ -45,7 +45,7 @@ class SecretsAsked(Request, frozen=True):
 
 async def secrets(desk: Desk, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
-    kept, facets = desk.secrets, desk.secrets.counts.facets
+    kept, facets, figures = desk.secrets, desk.secrets.counts.facets, desk.secrets.counts.figures(today=today())
     rows = await _below(desk, asked) if kept.is_full and asked.prefix else list(kept.rows.values())
     found = picked(rows, asked.wanted, today=today())
     if asked.state == "unproven":
@@ -66,6 +66,7 @@ async def secrets(desk: Desk, asked: SecretsAsked) -> Document:
         "subjects": facets.subjects,
         "labels": facets.labels,
         "statuses": facets.statuses,
+        "figures": to_builtins(figures),
     }
 
 

@@ -9,10 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import os
-import shutil
 import statistics
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -23,7 +20,6 @@ from playwright.sync_api import Page
 
 from bench.cpu import cpu_seconds
 from bench.progress import say
-from bench.scale.world import World
 from monoskope.testing.cluster.commands import Commands, User
 from tests.support import many_secrets
 from tests.support.browser import Chromium, chromium
@@ -193,19 +189,23 @@ def measure(folder: Path, times: int) -> dict[str, float]:
             found = used(browser, console, folder)
     median: Callable[[str], float] = lambda name: statistics.median(one["ends"][name] for one in splits)  # noqa: E731
     painted = [one["painted"] for one in splits]
-    return found | cpu | {
-        "console_served_ms": statistics.median(began["served"]),
-        "console_cold_first_row_ms": statistics.median(began["row"]),
-        "console_cold_complete_ms": statistics.median(began["complete"]),
-        "console_first_row_ms": statistics.median(painted),
-        "console_first_row_least_ms": min(painted),
-        "console_page_loaded_ms": median("/console.js"),
-        "console_begun_ms": median("/api/begin"),
-        "console_answered_ms": statistics.median(
-            one["ends"].get("/api/secrets", one["ends"]["/api/begin"]) for one in splits
-        ),
-        "console_view_cpu_ms": statistics.median(one["cpu"] for one in splits),
-    }
+    return (
+        found
+        | cpu
+        | {
+            "console_served_ms": statistics.median(began["served"]),
+            "console_cold_first_row_ms": statistics.median(began["row"]),
+            "console_cold_complete_ms": statistics.median(began["complete"]),
+            "console_first_row_ms": statistics.median(painted),
+            "console_first_row_least_ms": min(painted),
+            "console_page_loaded_ms": median("/console.js"),
+            "console_begun_ms": median("/api/begin"),
+            "console_answered_ms": statistics.median(
+                one["ends"].get("/api/secrets", one["ends"]["/api/begin"]) for one in splits
+            ),
+            "console_view_cpu_ms": statistics.median(one["cpu"] for one in splits),
+        }
+    )
 
 
 def _printed(found: Mapping[str, float]) -> str:

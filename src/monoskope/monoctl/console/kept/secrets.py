@@ -62,6 +62,8 @@ class KeptSecrets:
         self._is_full = False
         self._is_whole = False
         self._why = ""
+        self.changes = 0
+        """Grows with each change of a row."""
         self.counts = Counts()
         """What is counted over the rows."""
 
@@ -204,6 +206,7 @@ class KeptSecrets:
         return True
 
     def _put(self, uri: str, row: Row | None) -> None:
+        self.changes += 1
         before = self._rows.pop(uri, None)
         if before is not None:
             self.counts.remove(before)

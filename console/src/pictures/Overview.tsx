@@ -2,6 +2,7 @@
 
 import type { Figures } from "../api/types";
 import { go, type Place } from "../app/navigation";
+import { grouped } from "../parts/lazy";
 import { counted } from "./kinds";
 
 export function Overview({ figures }: { figures: Figures | undefined }) {
@@ -20,7 +21,7 @@ function Figure({ count, word, place, loud = false }: { count: number | undefine
   return (
     <li>
       <button type="button" role="link" data-at={`overview ${place.view}`} class={loud && count ? "pic-strip-figure pic-strip-loud" : "pic-strip-figure"} aria-label={said} onClick={() => go(place)}>
-        <strong>{count === undefined ? "…" : count.toLocaleString("en")}</strong> <span>{word}</span>
+        <strong>{count === undefined ? "…" : grouped(count)}</strong> <span>{word}</span>
       </button>
     </li>
   );

@@ -8,6 +8,7 @@ import { useMe } from "../app/me";
 import { amend, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
+import { grouped } from "../parts/lazy";
 import { Overview } from "../pictures/Overview";
 import { COLUMNS } from "./secrets/columns";
 import { Filters, isFiltered } from "./secrets/filters";
@@ -111,7 +112,7 @@ function Progress({ loaded }: { loaded: number }) {
   return (
     <div class="progress" role="status">
       <span class="progress-bar" aria-hidden="true" />
-      <span>Reading what m8 knows: {loaded.toLocaleString("en")} secrets so far. What you see may not be all.</span>
+      <span>Reading what m8 knows: {grouped(loaded)} secrets so far. What you see may not be all.</span>
     </div>
   );
 }

@@ -1,4 +1,4 @@
-"""`make bench-console`: how fast the console's page is with 10,000 secrets, in Debian's Chromium; ends with one line of JSON.
+"""`make bench-console`: how fast the console's page is with 10,000 secrets; ends with one line of JSON.
 
 A real m8 holds the secrets, a real `monoctl console` serves the page, and Chromium runs without rights and with its
 sandbox on. Each page is a new one, without cache or past, as each link is.
@@ -12,7 +12,8 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from playwright.sync_api import Page
 
 from bench.cpu import cpu_seconds
 from bench.progress import say
-from monoskope.testing.cluster.commands import Commands, User
+from bench.scale import world
 from tests.support import many_secrets
 from tests.support.browser import Chromium, chromium
 from tests.support.console import Console
@@ -33,15 +34,16 @@ FIGURES = (
     "console_first_row_least_ms",
     "console_page_loaded_ms",
     "console_begun_ms",
-    "console_answered_ms",
+    "console_drawn_ms",
     "console_page_cpu_ms",
+    "console_script_cpu_ms",
     "console_view_cpu_ms",
     "console_search_ms",
     "console_activity_first_ms",
     "console_idle_cpu_ms_per_minute",
     "console_rss_mib",
 )
-"""The last line's keys, in its order. Milliseconds from the beginning of the navigation, but for those of one answer."""
+"""The last line's keys, in its order: docs/performance.md says what each is."""
 
 _COLD = 3
 _IDLE_S = 20.0
@@ -105,58 +107,72 @@ _ACTIVITY = """() => new Promise(done => {
 })"""
 
 
+@dataclass(frozen=True, slots=True)
+class _User:
+    home: Path
+
+
 @contextlib.contextmanager
-def _page(browser: Chromium, address: str) -> Iterator[Page]:
-    """Open the page, and wait until all secrets have been read and its rows painted."""
+def _opened(browser: Chromium, address: str) -> Iterator[tuple[Page, dict[str, Any]]]:
+    """Open a page, wait until all secrets have been read and its rows painted, and tell what that took."""
     with browser.visit() as page:
         page.add_init_script(_WATCH)
+        counters = page.context.new_cdp_session(page)
+        counters.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.goto(address)
         page.wait_for_function("() => window.benched.painted !== undefined && window.benched.complete !== undefined")
-        yield page
+        metrics = {one["name"]: one["value"] * 1_000 for one in counters.send("Performance.getMetrics")["metrics"]}
+        took = page.evaluate(_SPLIT)
+        yield page, took | {"script_cpu": metrics["ScriptDuration"], "view_cpu": metrics["TaskDuration"]}
 
 
-def _user(folder: Path) -> User:
-    return User(many_secrets.USER, folder / many_secrets.USER, Commands(folder, OpenBao(folder)))
+def _console(folder: Path) -> Console:
+    return Console(_User(folder / many_secrets.USER))
 
 
-def cold(browser: Chromium, folder: Path) -> dict[str, list[float]]:
+def cold(browser: Chromium, folder: Path) -> dict[str, float]:
     """Start a console and open its page at once, while the listing is read."""
-    found: dict[str, list[float]] = {"served": [], "row": [], "complete": []}
+    served: list[float] = []
+    pages: list[dict[str, Any]] = []
     for _ in range(_COLD):
         began = time.perf_counter()
-        with Console(_user(folder)) as console:
+        with _console(folder) as console:
             address = console.address()
-            found["served"].append((time.perf_counter() - began) * 1_000)
-            with _page(browser, address) as page:
-                split = page.evaluate(_SPLIT)
-        found["row"].append(split["painted"])
-        found["complete"].append(split["complete"])
-    return found
+            served.append((time.perf_counter() - began) * 1_000)
+            with _opened(browser, address) as (_, took):
+                pages.append(took)
+    return {
+        "console_served_ms": statistics.median(served),
+        "console_cold_first_row_ms": statistics.median(one["painted"] for one in pages),
+        "console_cold_complete_ms": statistics.median(one["complete"] for one in pages),
+    }
 
 
-def warm(browser: Chromium, console: Console, times: int) -> tuple[list[dict[str, Any]], dict[str, float]]:
-    """Open new pages of a console that has read everything; return what each took, and the CPU of one in monoctl."""
-    splits: list[dict[str, Any]] = []
-    with _page(browser, console.next_address()):
+def warm(browser: Chromium, console: Console, times: int) -> dict[str, float]:
+    """Open new pages of a console that has read everything."""
+    pages: list[dict[str, Any]] = []
+    with _opened(browser, console.next_address()):
         pass
     before = cpu_seconds(console.pid)
     for _ in range(times):
-        with _page(browser, console.next_address()) as page:
-            splits.append(page.evaluate(_SPLIT) | {"cpu": _main_thread_ms(page)})
-    return splits, {"console_page_cpu_ms": (cpu_seconds(console.pid) - before) * 1_000 / times}
+        with _opened(browser, console.next_address()) as (_, took):
+            pages.append(took)
+    painted = [one["painted"] for one in pages]
+    return {
+        "console_first_row_ms": statistics.median(painted),
+        "console_first_row_least_ms": min(painted),
+        "console_page_loaded_ms": statistics.median(one["ends"]["/console.js"] for one in pages),
+        "console_begun_ms": statistics.median(one["ends"]["/api/begin"] for one in pages),
+        "console_drawn_ms": statistics.median(one["row"] for one in pages),
+        "console_script_cpu_ms": statistics.median(one["script_cpu"] for one in pages),
+        "console_view_cpu_ms": statistics.median(one["view_cpu"] for one in pages),
+        "console_page_cpu_ms": (cpu_seconds(console.pid) - before) * 1_000 / times,
+    }
 
 
-def _main_thread_ms(page: Page) -> float:
-    """Return the CPU of the page's own thread so far, from Chromium's counters."""
-    session = page.context.new_cdp_session(page)
-    session.send("Performance.enable", {"timeDomain": "threadTicks"})
-    metrics = {one["name"]: one["value"] for one in session.send("Performance.getMetrics")["metrics"]}
-    return float(metrics["TaskDuration"]) * 1_000
-
-
-def used(browser: Chromium, console: Console, folder: Path) -> dict[str, float]:
+def used(browser: Chromium, console: Console) -> dict[str, float]:
     """Search, look at the activity, then leave the page alone."""
-    with _page(browser, console.next_address()) as page:
+    with _opened(browser, console.next_address()) as (page, _):
         searches = [page.evaluate(_SEARCH, 5 * number) for number in range(5)]
         activity = page.evaluate(_ACTIVITY)
         page.get_by_role("navigation", name="Views").get_by_role("link", name="Secrets", exact=True).click()
@@ -181,31 +197,12 @@ def measure(folder: Path, times: int) -> dict[str, float]:
     """Measure with the world in `folder`."""
     with many_secrets.running(folder), chromium() as browser:
         say("opening pages while the listing is read")
-        began = cold(browser, folder)
-        with Console(_user(folder)) as console:
+        found = cold(browser, folder)
+        with _console(folder) as console:
             say("opening pages of a console that has read everything")
-            splits, cpu = warm(browser, console, times)
+            found |= warm(browser, console, times)
             say("using one page")
-            found = used(browser, console, folder)
-    median: Callable[[str], float] = lambda name: statistics.median(one["ends"][name] for one in splits)  # noqa: E731
-    painted = [one["painted"] for one in splits]
-    return (
-        found
-        | cpu
-        | {
-            "console_served_ms": statistics.median(began["served"]),
-            "console_cold_first_row_ms": statistics.median(began["row"]),
-            "console_cold_complete_ms": statistics.median(began["complete"]),
-            "console_first_row_ms": statistics.median(painted),
-            "console_first_row_least_ms": min(painted),
-            "console_page_loaded_ms": median("/console.js"),
-            "console_begun_ms": median("/api/begin"),
-            "console_answered_ms": statistics.median(
-                one["ends"].get("/api/secrets", one["ends"]["/api/begin"]) for one in splits
-            ),
-            "console_view_cpu_ms": statistics.median(one["cpu"] for one in splits),
-        }
-    )
+            return found | used(browser, console)
 
 
 def _printed(found: Mapping[str, float]) -> str:
@@ -220,14 +217,12 @@ def main() -> None:
     parser.add_argument("--world", type=Path, help="one that was laid out; it is copied")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-console-") as folder:
+        home = Path(folder) / "world"
         if arguments.world:
-            from bench.scale import world
-
-            world.copy(arguments.world, Path(folder) / "world")
-            home = Path(folder) / "world"
+            world.copy(arguments.world, home)
         else:
             say("making the secrets")
-            home = many_secrets.lay_out(Path(folder), arguments.secrets)
+            home = many_secrets.lay_out(home, arguments.secrets)
         print(_printed(measure(home, arguments.times)))
 
 

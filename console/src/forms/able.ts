@@ -5,7 +5,7 @@
 
 import type { FormName } from "../app/forms";
 import type { Me, Reactor, Store } from "../api/types";
-import { isBelow } from "./uris";
+import { isBelow } from "../parts";
 
 /** The rights that each command takes at the secret's place (docs/concepts.md). */
 const RIGHTS: Record<FormName, readonly string[]> = {

@@ -39,12 +39,6 @@ function partProblem(part: string): string {
   return part.length > 128 ? "Each part of a path has at most 128 characters." : "A part of a path does not begin with “.” or “-”.";
 }
 
-/** Whether `uri` lies at or below a prefix, by whole segments. */
-export function isBelow(uri: string, prefix: string): boolean {
-  const below = prefix.endsWith("/") ? prefix : `${prefix}/`;
-  return uri === prefix || `${uri}/` === below || uri.startsWith(below);
-}
-
 /** The part of a typed path that stands in folders, e.g. "app/" of "app/d". */
 export function folderOf(path: string): string {
   return path.slice(0, path.lastIndexOf("/") + 1);

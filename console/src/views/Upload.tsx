@@ -16,17 +16,7 @@ export function UploadView({ place }: { place: Place }) {
   return (
     <>
       <PageHead
-        above={
-          <nav aria-label="Above">
-            <Link onClick={() => go({ view: "secrets" })}>Secrets</Link>
-            {upload !== undefined && (
-              <>
-                {" / "}
-                <Uri uri={upload.uri} />
-              </>
-            )}
-          </nav>
-        }
+        above={<Above upload={upload} />}
         title={upload === undefined ? "A request" : (PURPOSE_WORDS[upload.purpose] ?? upload.purpose)}
         lead={upload !== undefined && <Uri uri={upload.uri} still />}
       />
@@ -50,6 +40,21 @@ export function UploadView({ place }: { place: Place }) {
         </>
       )}
     </>
+  );
+}
+
+/** The way back: to all secrets, and to this one. */
+function Above({ upload }: { upload: Upload | undefined }) {
+  return (
+    <nav aria-label="Above">
+      <Link onClick={() => go({ view: "secrets" })}>Secrets</Link>
+      {upload !== undefined && (
+        <>
+          {" / "}
+          <Uri uri={upload.uri} />
+        </>
+      )}
+    </nav>
   );
 }
 

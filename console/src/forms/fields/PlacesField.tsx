@@ -36,7 +36,7 @@ export function PlacesField(props: PlacesFieldProps) {
         ))}
       {several && (
         <Button small icon="plus" onClick={places.add}>
-          {legend === "Secret" ? "Another secret" : "Another place"}
+          Another secret
         </Button>
       )}
       {places.list.length === 0 && <p class="field-hint">No secret is chosen.</p>}
@@ -85,7 +85,7 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
           error={(shown && problem !== NO_STORE) || problem.includes("twice") ? problem : ""}
           onInput={(path) => places.change(place.id, typed(path, stores))}
         />
-        {places.list.length > 1 && <Button kind="quiet" icon="x" label="Remove this place" onClick={() => places.remove(place.id)} />}
+        {places.list.length > 1 && <Button kind="quiet" icon="x" label="Leave out this secret" onClick={() => places.remove(place.id)} />}
       </div>
       {store !== undefined && <StoreNote store={store} command={command} />}
       {beyond !== "" && <Warning text={beyond} />}

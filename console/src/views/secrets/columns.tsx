@@ -3,7 +3,7 @@
 import type { Secret } from "../../api/types";
 import { go } from "../../app/navigation";
 import { shortVersion } from "../../forms/uris";
-import { type Column, Expiry, Hash, Icon, Link, Proven, Status, Time, Uri } from "../../parts";
+import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
 
 export const COLUMNS: readonly Column<Secret>[] = [
   {
@@ -59,26 +59,6 @@ export const COLUMNS: readonly Column<Secret>[] = [
   },
   { id: "proof", title: "Proof", look: "tight", quiet: true, cell: (secret) => <Proven of={secret} brief /> },
 ];
-
-/** Labels as small words. */
-export function Labels({ of }: { of: Record<string, string> }) {
-  const all = Object.entries(of);
-  if (all.length === 0) return null;
-  return (
-    <ul class="labels" aria-label="Labels">
-      {all.map(([name, value]) => (
-        <li class="label" key={name}>
-          {name}
-          {value !== "" && (
-            <>
-              =<b>{value}</b>
-            </>
-          )}
-        </li>
-      ))}
-    </ul>
-  );
-}
 
 /** In how many other places the same value stands, with a link to the picture of them. */
 function Same({ secret }: { secret: Secret }) {

@@ -30,12 +30,13 @@ class UploadAsked(Request, frozen=True):
 
 
 class EventsAsked(Request, frozen=True):
-    """The latest events."""
+    """The latest events, or the latest ones before a position of the log."""
 
     prefix: Text = ""
     actor: Text = ""
     request_id: Text = ""
     limit: Annotated[int, Meta(ge=1, le=1_000)] = 100
+    before: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
 
 
 async def upload(desk: Desk, asked: UploadAsked) -> Document:
@@ -66,8 +67,9 @@ def _failure(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document 
 
 async def events(desk: Desk, asked: EventsAsked) -> Document:
     """Answer the latest events, the newest first."""
+    wanted = EventFilter(actor=asked.actor, before=asked.before)
     found = await desk.client.queries.last_events(
-        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=EventFilter(actor=asked.actor)
+        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted
     )
     return {"events": [event(view) for view in reversed(found)]}
 
@@ -76,3 +78,9 @@ def event(view: views_pb2.EventSummary) -> Document:
     """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
     request_id = request_id_of(view.stream)
     return views.event(view) | {"request_id": "" if request_id is None else request_id.hex()}
+
+
+def happened(desk: Desk, view: views_pb2.EventSummary) -> None:
+    """Take note of an event that m8 has recorded now: for the kept secrets, and for every page."""
+    desk.secrets.saw(view)
+    desk.tell({"kind": "event", "event": event(view)})

@@ -88,7 +88,7 @@ async def run(wishes: Wishes) -> None:
             pages.remove()
             live.end()
             if application.under_way:
-                wishes.say(f"Waiting for the end of what is under way, {FINISH_S:g} s at most. Press Ctrl-C again to end at once.")
+                wishes.say(f"Waiting {FINISH_S:g} s at most for the end of what is under way. Ctrl-C ends at once.")
                 await application.finish(FINISH_S)
             await server.drain()
     if application.under_way:

@@ -19,6 +19,7 @@ from monoskope.http.server.server import Server, bind
 from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
+from monoskope.monoctl.console.greeting import Greeting
 from monoskope.monoctl.console.operations.requests import happened
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
@@ -68,9 +69,12 @@ async def run(wishes: Wishes) -> None:
         tell(sentence)
 
     async with Client(wishes.settings, notify=notify, observe=observe) as client:
-        pages = Pages(wishes, sessions)
         desk = Desk(client, live.tell)
-        application = ConsoleApplication(Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear))
+        greeting = Greeting(desk)
+        pages = Pages(wishes, sessions, greeting.prepare)
+        application = ConsoleApplication(
+            Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear, greeting.answer)
+        )
         server = await _bound(wishes, application)
         application.port = server.port
         pages.place = f"{application.host}:{server.port}"
@@ -111,16 +115,24 @@ class Sent:
 
 
 class Pages:
-    """Opens pages of a console, each with a link of its own."""
+    """Opens pages of a console, each with a link of its own.
 
-    def __init__(self, wishes: Wishes, sessions: Sessions) -> None:
+    Args:
+        wishes: How the console is to run.
+        sessions: Make the links.
+        prepare: Called before each page is opened.
+    """
+
+    def __init__(self, wishes: Wishes, sessions: Sessions, prepare: Callable[[], None]) -> None:
         self.place = ""
         self._wishes = wishes
         self._sessions = sessions
+        self._prepare = prepare
         self._folder = opening.Folder() if wishes.opens_browser else None
 
     def open(self) -> None:
         """Open a page, or print its address."""
+        self._prepare()
         if self._folder is None:
             self._print()
             return

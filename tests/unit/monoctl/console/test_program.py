@@ -9,16 +9,17 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monoskope import start
 from monoskope.testing.parts import wait_until
-from tests.support.console_calls import Page
+from tests.support.console_calls import SEALED, Page
 
 BROWSER = """#!/bin/sh
 tr '\\0' '\\n' < /proc/self/environ > "$0.env"
@@ -26,6 +27,10 @@ cp "${1#file://}" "$0.page"
 stat -c '%a %n' "${1#file://}" "$(dirname "${1#file://}")" > "$0.modes"
 echo "$@" >> "$0.args"
 """
+
+
+PLAIN = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if sys.platform == "linux" and os.geteuid() == 0 else []
+"""What makes root a user like others, who may not look into every process."""
 
 
 @dataclass
@@ -51,7 +56,18 @@ class Started:
         return self.process.wait(30)
 
 
-def begin(folder: Path, *words: str, **environment: str) -> Started:
+# The program itself, with a shorter minute.
+HURRIED = """
+from monoskope.monoctl.console.serving import sessions
+sessions.GONE_S = 0.1
+from monoskope.monoctl.__main__ import main
+main()
+"""
+
+
+def begin(
+    folder: Path, *words: str, program: Sequence[str] = ("-m", "monoskope.monoctl"), **environment: str
+) -> Started:
     """Start one. No m8 answers where it dials: that is no reason not to start."""
     (folder / "token").write_text("a.b.c")
     (folder / "token").chmod(0o600)
@@ -61,11 +77,12 @@ def begin(folder: Path, *words: str, **environment: str) -> Started:
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_STATE_HOME": str(folder / "state"),
         "TMPDIR": str(folder),
+        "XDG_RUNTIME_DIR": "",
     }
     ours, terminal = pty.openpty()
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "monoskope.monoctl", "console", *words],
+            [*PLAIN, sys.executable, *program, "console", *words],
             env=os.environ | given | environment,
             stdin=terminal,
             stdout=out,
@@ -93,6 +110,12 @@ def address(link: str) -> tuple[Page, str]:
     found = re.fullmatch(r"http://(127\.\d+\.\d+\.\d+):(\d+)/#(\S+)", link)
     assert found
     return Page(int(found[2]), host=found[1]), found[3]
+
+
+def is_open(pid: int) -> bool:
+    """Whether another process of the same user may look into a process (ptrace(2), access mode PTRACE_MODE_READ)."""
+    look = [*PLAIN, sys.executable, "-c", f"open('/proc/{pid}/environ', 'rb')"]
+    return subprocess.run(look, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def command_lines() -> str:
@@ -151,8 +174,13 @@ def test_it_starts_without_m8_and_the_page_says_so(started: Started) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
 def test_its_memory_is_closed_to_its_own_user(started: Started) -> None:
-    # The kernel gives what belongs to a process that is not dumpable to root; root's own processes show it by the mode.
     assert Path(f"/proc/{started.process.pid}/limits").read_text().count("Max core file size        0")
+    with subprocess.Popen([*PLAIN, sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as open_one:
+        assert is_open(open_one.pid)
+        open_one.communicate(b"\n")
+    assert not is_open(started.process.pid)
+    if os.geteuid():
+        return
     environment = Path(f"/proc/{started.process.pid}/environ").read_bytes()
     assert b"PYTHONMALLOC=malloc" in environment
 
@@ -183,3 +211,46 @@ def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     os.close(console.terminal)
     assert "no token_file is configured" in console.said
     assert not console.links()
+
+
+@contextmanager
+def running(*arguments: str, folder: Path, **more: Any) -> Iterator[tuple[Started, Page]]:
+    """Run a console, and begin a page of it."""
+    console = begin(folder, "--no-browser", *arguments, **more)
+    try:
+        wait_until(lambda: bool(console.links()), what="an address")
+        page, token = address(console.links()[0])
+        assert page.begin(token).status == 200
+        yield console, page
+    finally:
+        console.process.kill()
+        console.process.wait()
+        os.close(console.terminal)
+
+
+def test_it_ends_by_itself_when_its_last_page_has_been_gone_for_a_while(tmp_path: Path) -> None:
+    with running(folder=tmp_path, program=("-c", HURRIED)) as (console, page):
+        live = page.live()
+        assert next(live)["kind"] == "m8"
+        assert console.process.poll() is None
+        live.close()
+        assert console.process.wait(30) == 0
+        assert "The console has ended." in console.said
+
+
+def test_a_second_ctrl_c_does_not_wait_for_what_is_under_way(tmp_path: Path) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        m8 = f"127.0.0.1:{silent.getsockname()[1]}"
+        with running(folder=tmp_path, MONOCTL_SERVER=m8) as (console, page), closing(socket.socket()) as asking:
+            asking.connect((page.host, page.port))
+            body = page.side.seal("stores", b"{}")
+            fields = page.said(SEALED) | {"Content-Length": str(len(body))}
+            said = "".join(f"{name}: {one}\r\n" for name, one in fields.items())
+            asking.sendall(f"POST /api/stores HTTP/1.1\r\n{said}\r\n".encode() + body)
+            assert page.call("recipes").status == 200
+            console.process.send_signal(signal.SIGINT)
+            wait_until(lambda: "Ctrl-C does not wait" in console.said, what="it waits for what is under way")
+            console.process.send_signal(signal.SIGINT)
+            console.process.wait(30)
+            assert "The console has ended." not in console.said
+            assert "Traceback" not in console.said

@@ -9,17 +9,16 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from monoskope import start
 from monoskope.testing.parts import wait_until
-from tests.support.console_calls import SEALED, Page
+from tests.support.console_calls import Page
 
 BROWSER = """#!/bin/sh
 tr '\\0' '\\n' < /proc/self/environ > "$0.env"
@@ -56,18 +55,7 @@ class Started:
         return self.process.wait(30)
 
 
-# The program itself, with a shorter minute.
-HURRIED = """
-from monoskope.monoctl.console.serving import sessions
-sessions.GONE_S = 0.1
-from monoskope.monoctl.__main__ import main
-main()
-"""
-
-
-def begin(
-    folder: Path, *words: str, program: Sequence[str] = ("-m", "monoskope.monoctl"), **environment: str
-) -> Started:
+def begin(folder: Path, *words: str, **environment: str) -> Started:
     """Start one. No m8 answers where it dials: that is no reason not to start."""
     (folder / "token").write_text("a.b.c")
     (folder / "token").chmod(0o600)
@@ -82,7 +70,7 @@ def begin(
     ours, terminal = pty.openpty()
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(
-            [*PLAIN, sys.executable, *program, "console", *words],
+            [*PLAIN, sys.executable, "-m", "monoskope.monoctl", "console", *words],
             env=os.environ | given | environment,
             stdin=terminal,
             stdout=out,
@@ -211,46 +199,3 @@ def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     os.close(console.terminal)
     assert "no token_file is configured" in console.said
     assert not console.links()
-
-
-@contextmanager
-def running(*arguments: str, folder: Path, **more: Any) -> Iterator[tuple[Started, Page]]:
-    """Run a console, and begin a page of it."""
-    console = begin(folder, "--no-browser", *arguments, **more)
-    try:
-        wait_until(lambda: bool(console.links()), what="an address")
-        page, token = address(console.links()[0])
-        assert page.begin(token).status == 200
-        yield console, page
-    finally:
-        console.process.kill()
-        console.process.wait()
-        os.close(console.terminal)
-
-
-def test_it_ends_by_itself_when_its_last_page_has_been_gone_for_a_while(tmp_path: Path) -> None:
-    with running(folder=tmp_path, program=("-c", HURRIED)) as (console, page):
-        live = page.live()
-        assert next(live)["kind"] == "m8"
-        assert console.process.poll() is None
-        live.close()
-        assert console.process.wait(30) == 0
-        assert "The console has ended." in console.said
-
-
-def test_a_second_ctrl_c_does_not_wait_for_what_is_under_way(tmp_path: Path) -> None:
-    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
-        m8 = f"127.0.0.1:{silent.getsockname()[1]}"
-        with running(folder=tmp_path, MONOCTL_SERVER=m8) as (console, page), closing(socket.socket()) as asking:
-            asking.connect((page.host, page.port))
-            body = page.side.seal("stores", b"{}")
-            fields = page.said(SEALED) | {"Content-Length": str(len(body))}
-            said = "".join(f"{name}: {one}\r\n" for name, one in fields.items())
-            asking.sendall(f"POST /api/stores HTTP/1.1\r\n{said}\r\n".encode() + body)
-            assert page.call("recipes").status == 200
-            console.process.send_signal(signal.SIGINT)
-            wait_until(lambda: "Ctrl-C does not wait" in console.said, what="it waits for what is under way")
-            console.process.send_signal(signal.SIGINT)
-            console.process.wait(30)
-            assert "The console has ended." not in console.said
-            assert "Traceback" not in console.said

@@ -82,7 +82,7 @@ def runtime_folder() -> Path | None:
     It counts if it is as the XDG Base Directory Specification wants it: the user's own, and of mode 0700.
     """
     given = os.environ.get("XDG_RUNTIME_DIR", "")
-    if not os.path.isabs(given) or not hasattr(os, "geteuid"):
+    if not Path(given).is_absolute() or not hasattr(os, "geteuid"):
         return None
     try:
         found = os.lstat(given)

@@ -28,7 +28,8 @@ echo "$@" >> "$0.args"
 """
 
 
-PLAIN = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if sys.platform == "linux" and os.geteuid() == 0 else []
+IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
+PLAIN = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if IS_ROOT else []
 """What makes root a user like others, who may not look into every process."""
 
 

@@ -16,7 +16,7 @@ MOST = 50_000
 """How many secrets are kept at most: some 200 MB."""
 
 MOST_BYTES = 134_217_728
-"""How many bytes of m8's answers are kept at most: more than twice what `MOST` secrets have, unless m8 makes them large."""
+"""How many bytes of m8's answers are kept at most: twice what `MOST` secrets have, unless m8 makes them large."""
 
 _AT_ONCE = 16
 """How many secrets m8 is asked about at once."""

@@ -230,6 +230,7 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
     assert served.cleared == 1
     live = first.live()
     assert (await asked(next, live))["kind"] == "m8"
+    assert (await asked(first.call, "whoami")).status == 200
 
     answer = await asked(second.begin, link)
 

@@ -1,4 +1,4 @@
-"""What a hostile m8 answers: nothing of it is called proven, nothing of it is pinned, and none of it breaks the rest."""
+"""What a hostile m8 answers: none of it is called proven, none of it is pinned, and none of it breaks the rest."""
 
 from __future__ import annotations
 

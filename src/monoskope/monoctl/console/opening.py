@@ -52,10 +52,8 @@ class Folder:
         self._made += 1
         file = self._path / f"open-{self._made}.html"
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, _PAGE.format(address=html.escape(address)).encode())
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(_PAGE.format(address=html.escape(address)))
         return file
 
     def clear(self) -> None:

@@ -44,6 +44,9 @@ bench: $(DEV_READY) ## Measure beside a real OpenBao, about 8 minutes; ends with
 bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, about 25 minutes and 20 GB below build/ (QUICK=1, WRITE=docs)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench.scale $(if $(QUICK),--size quick) $(if $(WRITE),--write $(WRITE))
 
+bench-console: $(DEV_READY) ## Measure the page of `monoctl console` with 10,000 secrets in Chromium, about 2 minutes; ends with one line of JSON
+	@$(BIN)/python -m bench.console
+
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
 	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .
 	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
@@ -65,7 +68,7 @@ docs: $(DEV_READY) ## Build the documentation as one site below build/site
 	@echo "Open build/site/index.html"
 
 console-images: $(DEV_READY) ## Take the pictures of the console for docs/console.md, with Chromium
-	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q tests/console/test_looks.py -k pictures
+	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q -m soak -k pictures tests/console/test_looks.py
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

@@ -15,9 +15,18 @@ from playwright.sync_api import Page, Route
 
 from monoskope.monoctl import console
 from monoskope.monoctl.console.serving.headers import ALWAYS
+from monoskope.monoctl.console.serving.sealed import (
+    NONCE_HEADER,
+    PROOF_HEADER,
+    Beginning,
+    Channel,
+    nonce_of,
+    shown,
+)
 from tests.console.example_answers import ANSWERS, NOW, SECRETS, STORES, written
 
 ADDRESS = "http://127.0.0.1:8777/"
+TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
 STATIC = Path(console.__file__).parent / "static"
 
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -42,8 +51,9 @@ class Example:
             "monoctl_version": "1.0.0",
             "away": "",
         }
+        self._beginning, self._channel = Beginning(TOKEN), Channel(TOKEN, KEY)
         self._answers = ANSWERS | {
-            "begin": lambda _: {"session": "session", "me": self._me, "proof_key": "00" * 32},
+            "begin": lambda _: {"session": "session", "key": shown(KEY), "me": self._me},
             "whoami": lambda _: self._me,
             "status": self._status,
         }
@@ -52,7 +62,7 @@ class Example:
         """Open the example in `page`, at its own moment."""
         page.route(f"{ADDRESS}**", self._answer)
         page.clock.set_fixed_time(NOW)
-        page.goto(f"{ADDRESS}#token")
+        page.goto(f"{ADDRESS}#{shown(TOKEN)}")
 
     def _status(self, _asked: dict[str, Any]) -> dict[str, Any]:
         names = ("present", "deleted", "drifted", "out-of-sync", "expiring", "expired")
@@ -73,6 +83,11 @@ class Example:
             body: str | bytes = file.read_bytes()
             route.fulfill(body=body, headers=headers | {"Content-Type": _TYPES.get(file.suffix, "text/plain")})
         elif path != "api/live":  # which stays open: nothing happens in the example
-            asked = json.loads(route.request.post_data or "{}")
-            answer = self._answers[path.removeprefix("api/")](asked)
-            route.fulfill(body=json.dumps(answer), headers=headers | {"Content-Type": "application/json"})
+            operation, sent = path.removeprefix("api/"), route.request.post_data_buffer or b""
+            nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])
+            assert nonce is not None
+            opened = sent if operation == "begin" else self._channel.open(operation, sent)
+            said = json.dumps(self._answers[operation](json.loads(opened))).encode()
+            by: Beginning | Channel = self._beginning if operation == "begin" else self._channel
+            proof = by.prove(nonce, 200, said) if isinstance(by, Beginning) else by.prove(operation, nonce, 200, said)
+            route.fulfill(body=said, headers=headers | {"Content-Type": "application/json", PROOF_HEADER: proof})

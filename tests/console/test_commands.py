@@ -166,6 +166,7 @@ def test_a_json_file_is_put_as_one_secret_for_each_key(page: ConsolePage, team: 
     form.panel.get_by_role("checkbox", name="One secret for each key").check()
     form.to("local", f"{team.name}/each/")
     form.drop({"all.json": json.dumps({"one": VALUE, "two": "second"})})
+    expect(form.panel.get_by_label("Keys that monoctl found")).to_contain_text("two")
     expect(form.sent("Put the secrets")).to_contain_text("All 2 are done.")
     form.press("Close")
     for name in ("one", "two"):

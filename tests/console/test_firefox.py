@@ -22,6 +22,7 @@ FOCUS = """label => {
   found?.focus();
   return found !== null && found !== undefined && document.activeElement === found;
 }"""
+STORE = "() => document.querySelector('dialog select')?.value === 'vault'"
 SAYS = "words => document.body.textContent.includes(words)"
 ROW = "uri => [...document.querySelectorAll('main tr')].some(one => one.textContent.includes(uri))"
 
@@ -32,7 +33,9 @@ def test_firefox_puts_a_secret_and_shows_it(console: Console, team: Team) -> Non
         tab.open(console.next_address())
         tab.wait_for(f"() => ({HEADING})() === 'Secrets'")
         tab.wait_for(PRESS, "Put a secret")
-        for label, text in (("Path", uri), ("Key 1", "password"), ("the value of password", VALUE)):
+        tab.wait_for(STORE)  # the form has heard of the stores, and is drawn for the last time
+        path = uri.removeprefix("vault://")
+        for label, text in (("Path", path), ("Key 1", "password"), ("the value of password", VALUE)):
             tab.wait_for(FOCUS, label)
             tab.press(text)
         tab.wait_for(PRESS, "Put the secret")

@@ -78,7 +78,8 @@ export async function* live(signal: AbortSignal): AsyncGenerator<Live> {
   }
 }
 
-const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "no-referrer" };
+// With "no-referrer", Firefox would say `Origin: null` (Fetch, "append a request Origin header"), which is nobody.
+const ALONE: RequestInit = { cache: "no-store", credentials: "omit", mode: "same-origin", redirect: "error", referrerPolicy: "same-origin" };
 const NOTHING: Bytes = new Uint8Array();
 
 interface Asked {

@@ -42,6 +42,8 @@ export interface Proof {
 export interface Session {
   session: string;
   me: Me;
+  /** What `secrets` {} answers at this moment, so that the first view needs no further call. */
+  first?: SecretsPage;
 }
 
 /** `whoami` {}: who the caller is to m8. m8's word. */
@@ -188,6 +190,19 @@ export interface SecretsPage {
   subjects: Record<string, number>;
   labels: Record<string, number>;
   statuses: Record<string, number>;
+  /** What is said of all in short. */
+  figures?: Figures;
+}
+
+/** Counts over all secrets, whatever was asked for. */
+export interface Figures {
+  present: number;
+  /** Of these, those that expire within 30 days or have expired. */
+  expiring: number;
+  /** Those of which the engine does not hold what was put, or did not before the last put. */
+  drifted: number;
+  /** Values that stand in several places. */
+  same_values: number;
 }
 
 /** `secret` {uri}: Secret, as m8 shows it now. */
@@ -221,6 +236,8 @@ export interface Upload extends Proof {
   requested_at: string;
   changed_at: string;
   has_receipt: boolean;
+  /** Of a request that failed by its receipt: why, and what to do. */
+  failure?: Failure | null;
 }
 
 export interface Event {
@@ -237,13 +254,15 @@ export interface Event {
   request_id: string;
 }
 
-/** `events` {prefix?, actor?, request_id?, limit?}: {events: Event[]}, the newest first. */
+/** `events` {prefix?, actor?, request_id?, limit?, before?}: {events: Event[]}, the newest first. */
 export interface EventsRequest {
   prefix?: string;
   actor?: string;
   request_id?: string;
   /** 1 to 1000, by default 100. */
   limit?: number;
+  /** Only events before this position of the log: what comes after the oldest that is shown. 0 for any. */
+  before?: number;
 }
 
 // --- pictures ---
@@ -338,7 +357,8 @@ export interface Preview {
   sizes: Record<string, number>;
   removes?: string[];
   identity: string;
-  pinned: boolean;
+  /** The pinned identity; "" for none. */
+  pinned: string;
   layout: string;
 }
 

@@ -2,6 +2,7 @@
 
 import { render } from "preact";
 import { begin, Refused } from "../api/call";
+import { foreknow } from "./answer";
 import { Layout } from "./layout";
 import { follow as followLive } from "./live";
 import { away, me } from "./me";
@@ -16,6 +17,7 @@ async function start(root: Element): Promise<void> {
     follow();
     me.set(begun.me);
     away.set(begun.me.away);
+    if (begun.first !== undefined) foreknow("secrets", {}, begun.first);
     render(<Layout />, root);
     void followLive();
   } catch (error) {

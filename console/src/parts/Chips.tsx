@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { Icon } from "./Icon";
+import { grouped } from "./lazy";
 
 /** A filter that is on, with a cross. */
 export function Chip({ name, children, onRemove }: { name: string; children: ComponentChildren; onRemove: () => void }) {
@@ -38,7 +39,7 @@ export function ChipMenu({ name, choices, value, all, onChange }: ChipMenuProps)
         {!known && <option value={value}>{value}</option>}
         {choices.map((choice) => (
           <option key={choice.value} value={choice.value}>
-            {choice.count === undefined ? choice.text : `${choice.text} (${choice.count.toLocaleString()})`}
+            {choice.count === undefined ? choice.text : `${choice.text} (${grouped(choice.count)})`}
           </option>
         ))}
       </select>

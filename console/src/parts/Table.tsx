@@ -4,7 +4,7 @@
  */
 
 import type { ComponentChildren } from "preact";
-import { useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Checkbox } from "./Field";
 import { Icon } from "./Icon";
 
@@ -47,6 +47,7 @@ interface TableProps<T> {
 export function Table<T>(props: TableProps<T>) {
   const { caption, columns, rows, keyOf, chosen, onChoose, stale = false } = props;
   const keys = rows.map(keyOf);
+  const drawn = useFirstRows(rows);
   const last = useRef<string>(undefined);
   const choose = (key: string, on: boolean, through: boolean) => {
     if (chosen === undefined) return;
@@ -66,7 +67,7 @@ export function Table<T>(props: TableProps<T>) {
       <caption class="unseen">{caption}</caption>
       <TableHead {...props} keys={keys} />
       <tbody role="rowgroup" onKeyDown={moveByArrow}>
-        {rows.map((row, at) => {
+        {drawn.map((row, at) => {
           const key = keys[at] ?? "";
           const on = chosen?.has(key) ?? false;
           return (
@@ -87,6 +88,27 @@ export function Table<T>(props: TableProps<T>) {
       </tbody>
     </table>
   );
+}
+
+/** As many rows as the first view shows on most screens. */
+const FIRST_ROWS = 20;
+let hasDrawn = false;
+
+/** Return the rows to draw: of the page's very first table those at its top, and all once these are on the screen. */
+function useFirstRows<T>(rows: readonly T[]): readonly T[] {
+  const [all, setAll] = useState(hasDrawn);
+  useEffect(() => {
+    if (all || rows.length === 0) return undefined;
+    hasDrawn = true;
+    const frame = requestAnimationFrame(() => setTimeout(() => setAll(true)));
+    // A page that is not looked at has no frames.
+    const timer = setTimeout(() => setAll(true), 200);
+    return () => {
+      cancelAnimationFrame(frame);
+      clearTimeout(timer);
+    };
+  }, [all, rows.length === 0]);
+  return all ? rows : rows.slice(0, FIRST_ROWS);
 }
 
 function TableHead<T>({ columns, rows, keys, sorting, onSort, chosen, onChoose }: TableProps<T> & { keys: readonly string[] }) {

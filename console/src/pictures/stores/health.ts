@@ -34,7 +34,7 @@ export function engineHealth(word: string): Health {
 export function storeHealth(store: Store): Health {
   if (store.state !== "active") return { tone: "plain", word: "inactive", sentence: "The store takes no requests. An administrator can activate it." };
   if (!store.reactors.some((one) => one.attached))
-    return { tone: "bad", word: "no reactor", sentence: "No reactor of this store is connected to m8: requests wait, then fail. The store's operator can start one." };
+    return { tone: "bad", word: "no reactor", sentence: "No reactor of this store is connected to m8: requests fail. The store's operator can start one." };
   return engineHealth(store.engine);
 }
 
@@ -69,8 +69,8 @@ export function worstFirst(stores: readonly Store[]): Store[] {
   return [...stores].sort((a, b) => urgency(a) - urgency(b) || a.name.localeCompare(b.name));
 }
 
-/** Return a number of bytes for people: "64 KiB", "1.5 MiB". */
-export function bytes(count: number): string {
-  if (count >= 1024 * 1024) return `${Number((count / (1024 * 1024)).toFixed(1))} MiB`;
+/** Return a limit in bytes, for people: "64 KiB", "1.5 MiB". It is rounded down. */
+export function limitWords(count: number): string {
+  if (count >= 1024 * 1024) return `${Math.floor((10 * count) / (1024 * 1024)) / 10} MiB`;
   return count >= 1024 ? `${Math.floor(count / 1024)} KiB` : `${count} bytes`;
 }

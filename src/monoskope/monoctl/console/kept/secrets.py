@@ -18,6 +18,9 @@ MOST = 50_000
 MOST_BYTES = 134_217_728
 """How many bytes of m8's answers are kept at most: twice what `MOST` secrets have, unless m8 makes them large."""
 
+_FIRST = 100
+"""How many secrets are read before all others, so that a page has its first rows at once."""
+
 _AT_ONCE = 16
 """How many secrets m8 is asked about at once."""
 
@@ -67,6 +70,8 @@ class KeptSecrets:
         self._is_full = False
         self._is_whole = False
         self._why = ""
+        self.changes = 0
+        """Grows with each change of a row."""
         self.counts = Counts()
         """What is counted over the rows."""
 
@@ -177,6 +182,8 @@ class KeptSecrets:
         found: set[str] = set()
         size = 0
         try:
+            if not self._rows:
+                await self._read_first()
             for state in _STATES:
                 async for view in self._queries().secrets(state=state, page_size=MAX_PAGE_SIZE):
                     if len(found) >= self._most or size >= self._most_bytes:
@@ -197,6 +204,16 @@ class KeptSecrets:
         self._is_whole, self._why = True, ""
         self._tell()
 
+    async def _read_first(self) -> None:
+        """Keep the first secrets by their URIs: those with which the page begins."""
+        count = 0
+        async for view in self._queries().secrets(state=_STATES[0], page_size=min(_FIRST, self._most)):
+            self._took(view.uri, view)
+            count += 1
+            if count == _FIRST:
+                break
+        self._tell()
+
     def _took(self, uri: str, view: views_pb2.Secret | None) -> bool:
         """Keep what m8 answered about a secret, and return whether anything is different."""
         known = self._rows.get(uri)
@@ -212,6 +229,7 @@ class KeptSecrets:
         return len(self._rows) >= self._most or self._bytes >= self._most_bytes
 
     def _put(self, uri: str, row: Row | None) -> None:
+        self.changes += 1
         before = self._rows.pop(uri, None)
         if before is not None:
             self._bytes -= before.view.ByteSize()

@@ -210,7 +210,7 @@ class KeptSecrets:
         async for view in self._queries().secrets(state=_STATES[0], page_size=min(_FIRST, self._most)):
             self._took(view.uri, view)
             count += 1
-            if count == _FIRST:
+            if count == _FIRST or self._has_no_room():
                 break
         self._tell()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.console.conftest import upstream
@@ -36,6 +36,38 @@ def test_put_writes_what_was_typed_and_the_table_shows_it_as_proven(page: Consol
     form.press("Close")
     expect(page.row(f"vault://{path}")).to_contain_text(team.user.name)
     assert upstream(team.cluster, path) == {"password": VALUE, "user": "anna\nand a second line"}
+
+
+def test_a_secret_is_put_and_found_with_the_keyboard_alone(page: ConsolePage, team: Team) -> None:
+    path = f"{team.name}/by-keyboard"
+    keyboard, panel = page.page.keyboard, page.form().panel
+
+    def tab_to(wanted: Locator) -> None:
+        for _ in range(60):
+            if wanted.evaluate("element => element === document.activeElement"):
+                return
+            keyboard.press("Tab")
+        raise AssertionError(f"Tab never comes to {wanted}")
+
+    tab_to(page.page.get_by_role("banner").get_by_role("button", name="Put a secret"))
+    keyboard.press("Enter")
+    expect(panel.get_by_label("Store", exact=True)).to_be_enabled()
+    tab_to(panel.get_by_label("Store", exact=True))
+    keyboard.type("vault")
+    for label, text in (("Path", path), ("Key 1", "password"), ("the value of password", VALUE)):
+        tab_to(panel.get_by_label(label, exact=True))
+        keyboard.type(text)
+    tab_to(panel.get_by_role("button", name="Put the secret"))
+    keyboard.press("Enter")
+    expect(panel.get_by_role("note", name="Proven")).to_be_visible()
+    keyboard.press("Escape")
+    keyboard.press("/")
+    keyboard.type(path)
+    expect(page.row(f"vault://{path}")).to_be_visible()
+    keyboard.press("Enter")
+    keyboard.press("Enter")
+    expect(page.heading(f"vault://{path}")).to_be_focused()
+    assert upstream(team.cluster, path) == {"password": VALUE}
 
 
 def test_patch_changes_one_key_and_removes_another(page: ConsolePage, team: Team, made: str) -> None:
@@ -171,3 +203,36 @@ def test_a_json_file_is_put_as_one_secret_for_each_key(page: ConsolePage, team: 
     form.press("Close")
     for name in ("one", "two"):
         expect(page.row(f"local://{team.name}/each/{name}")).to_be_visible()
+
+
+@pytest.mark.soak
+def test_a_value_that_stands_in_two_places_is_changed_in_both(page: ConsolePage, team: Team) -> None:
+    path = f"{team.name}/twice"
+    for store in ("vault", "local"):
+        ok(team.put(f"{store}://{path}", value=b"the same in both: 51c0"))
+    page.go("Same values")
+    page.page.get_by_placeholder("Search a place or a key").fill(path)
+    page.page.get_by_role("button", name="stands in two places").click()
+    page.page.get_by_role("button", name="Change it in all two places").click()
+    form = page.form()
+    form.field("the value of password").fill("new in both: 77d1")
+    expect(form.sent("Change the keys")).to_contain_text("All 2 are done.")
+    assert upstream(team.cluster, path) == {"password": "new in both: 77d1"}
+
+
+@pytest.mark.soak
+def test_a_file_of_more_keys_than_a_secret_has_is_put_as_one_secret_for_each(page: ConsolePage, team: Team) -> None:
+    form = page.open_put()
+    form.panel.get_by_role("checkbox", name="One secret for each key").check()
+    form.to("local", f"{team.name}/each/")
+    form.drop({"many.env": "".join(f"K{number}=v\n" for number in range(65))})
+    expect(form.panel.get_by_text("K64")).to_be_visible()
+    expect(form.sent("Put the secrets")).to_contain_text("All 65 are done.")
+
+
+@pytest.mark.soak
+def test_a_put_names_the_keys_that_the_secret_would_lose(page: ConsolePage, made: str) -> None:
+    form = page.act(f"vault://{made}", "Put")
+    form.value("password", "only this")
+    expect(form.panel).to_contain_text("user")
+    expect(form.panel).to_contain_text("A put replaces all of it")

@@ -29,6 +29,10 @@ def test_a_conflict_is_told_and_what_is_there_stays(page: ConsolePage, team: Tea
     result = form.sent("Put the secret")
     expect(result.get_by_role("alert")).to_contain_text("CONFLICT")
     assert upstream(team.cluster, path) == {"password": "what was there"}
+    result.get_by_role("button", name="Look at the request").click()
+    # Why, and what to do, in words of the page: it has no options.
+    expect(page.page.get_by_role("main")).to_contain_text("“What must be there now”")
+    expect(page.page.get_by_role("main")).not_to_contain_text("--")
 
 
 @pytest.mark.soak
@@ -53,6 +57,34 @@ def test_a_malformed_key_and_a_missing_value_are_told_at_the_field(page: Console
     wrong = form.field("Key 1")
     expect(wrong).to_have_attribute("aria-invalid", "true")
     expect(wrong).to_be_focused()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("app/a b", "A path has no spaces."),
+        ("APP=1", "A path has no “=”."),
+        ("app/.hidden", "does not begin with"),
+        ("app/", "does not end in"),
+        ("", "Name the path"),
+    ],
+)
+def test_a_wrong_path_says_what_is_wrong_with_it(page: ConsolePage, path: str, said: str) -> None:
+    form = page.open_put().to("vault", path).value("password", VALUE)
+    form.press("Put the secret")
+    expect(form.panel).to_contain_text(said)
+    expect(form.field("Path")).to_be_focused()
+
+
+@pytest.mark.soak
+def test_a_folder_and_an_empty_file_are_told(page: ConsolePage) -> None:
+    form = page.open_put()
+    form.drop({"empty.txt": ""})
+    expect(form.panel).to_contain_text("This file is empty")
+    page.page.evaluate("DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true })")
+    form.drop({"certs": ""})
+    expect(form.panel).to_contain_text("“certs” is a folder.")
 
 
 @pytest.fixture

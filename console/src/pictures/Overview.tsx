@@ -1,17 +1,21 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
 import type { Figures } from "../api/types";
+import { useMe } from "../app/me";
 import { go, type Place } from "../app/navigation";
 import { grouped } from "../parts/lazy";
 import { counted } from "./kinds";
 
 export function Overview({ figures }: { figures: Figures | undefined }) {
+  const { role, rights } = useMe();
+  // Equal values are found by hashes: who sees none is not told that there are none.
+  const seesHashes = role === "" || rights.includes("see-hash");
   return (
     <ul class="pic-strip" aria-label="In short">
       <Figure count={figures?.present} word={figures?.present === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
       <Figure count={figures?.expiring} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
       <Figure count={figures?.drifted} word="with drift" place={{ view: "drift" }} loud />
-      <Figure count={figures?.same_values} word={figures?.same_values === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />
+      {seesHashes && <Figure count={figures?.same_values} word={figures?.same_values === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />}
     </ul>
   );
 }

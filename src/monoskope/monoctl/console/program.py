@@ -69,8 +69,7 @@ async def run(wishes: Wishes, sent: Sent) -> None:
         live.progress(progress)
 
     def notify(sentence: str) -> None:
-        tell = heard.note if heard.gathers() else live.note
-        tell(sentence)
+        (heard.note if heard.gathers() else live.note)(sentence)
 
     async with Client(wishes.settings, notify=notify, observe=observe) as client:
         desk = Desk(client, live.tell)
@@ -91,12 +90,17 @@ async def run(wishes: Wishes, sent: Sent) -> None:
         finally:
             pages.remove()
             live.end()
-            if application.under_way:
-                wishes.say("Waiting for the end of what is under way. Ctrl-C does not wait.")
-                await application.finish(FINISH_S)
+            await _wait_for_ends(application, wishes.say)
             await server.drain()
     if application.under_way:
         raise interrupted(sent.open, [])
+
+
+async def _wait_for_ends(application: ConsoleApplication, say: Callable[[str], None]) -> None:
+    """Wait for what is under way: it was sent, and whoever sent it wants to know what came of it."""
+    if application.under_way:
+        say(f"Waiting {FINISH_S:g} s at most for the end of what is under way. Ctrl-C ends at once.")
+        await application.finish(FINISH_S)
 
 
 class Sent:

@@ -17,7 +17,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale check docs console-images mutants generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale bench-console check docs console-images mutants generate reference console rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"

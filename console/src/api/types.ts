@@ -281,7 +281,7 @@ export interface ExpiringDay {
   uris: string[];
 }
 
-/** `activity` {days}: what ended, by time; made from the log. m8's word. */
+/** `activity` {days, quick?}: what ended, by time; made from the log. m8's word. With `quick`, of the newest events alone if reading all would take long. */
 export interface Activity {
   /** Of equal length, oldest first; hours for up to 2 days, else days. */
   buckets: { from: string; outcomes: Record<string, number> }[];

@@ -8,6 +8,7 @@ import { follow as followLive } from "./live";
 import { away, me } from "./me";
 import { follow } from "./navigation";
 import { NotBegun } from "./not_begun";
+import { drawRestAfterPaint } from "./painted";
 
 async function start(root: Element): Promise<void> {
   const withToken = location.hash.length > 1;
@@ -19,6 +20,7 @@ async function start(root: Element): Promise<void> {
     away.set(begun.me.away);
     if (begun.first !== undefined) foreknow("secrets", {}, begun.first);
     render(<Layout />, root);
+    drawRestAfterPaint();
     void followLive();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

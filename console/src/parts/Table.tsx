@@ -4,9 +4,13 @@
  */
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useRef } from "preact/hooks";
+import { useIsPainted } from "../app/painted";
 import { Checkbox } from "./Field";
 import { Icon } from "./Icon";
+
+/** As many rows as most screens show: in the first view, the others wait. */
+const FIRST_ROWS = 20;
 
 export interface Column<T> {
   id: string;
@@ -47,7 +51,7 @@ interface TableProps<T> {
 export function Table<T>(props: TableProps<T>) {
   const { caption, columns, rows, keyOf, chosen, onChoose, stale = false } = props;
   const keys = rows.map(keyOf);
-  const drawn = useFirstRows(rows);
+  const drawn = useIsPainted() ? rows : rows.slice(0, FIRST_ROWS);
   const last = useRef<string>(undefined);
   const choose = (key: string, on: boolean, through: boolean) => {
     if (chosen === undefined) return;
@@ -101,27 +105,6 @@ function TableRow<T>({ name, row, columns, chosen, choose, tone }: TableRowProps
       ))}
     </tr>
   );
-}
-
-/** As many rows as the first view shows on most screens. */
-const FIRST_ROWS = 20;
-let hasDrawn = false;
-
-/** Return the rows to draw: of the page's very first table those at its top, and all once these are on the screen. */
-function useFirstRows<T>(rows: readonly T[]): readonly T[] {
-  const [all, setAll] = useState(hasDrawn);
-  useEffect(() => {
-    if (all || rows.length === 0) return undefined;
-    hasDrawn = true;
-    const frame = requestAnimationFrame(() => setTimeout(() => setAll(true)));
-    // A page that is not looked at has no frames.
-    const timer = setTimeout(() => setAll(true), 200);
-    return () => {
-      cancelAnimationFrame(frame);
-      clearTimeout(timer);
-    };
-  }, [all, rows.length === 0]);
-  return all ? rows : rows.slice(0, FIRST_ROWS);
 }
 
 function TableHead<T>({ columns, rows, keys, sorting, onSort, chosen, onChoose }: TableProps<T> & { keys: readonly string[] }) {

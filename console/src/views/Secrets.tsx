@@ -63,7 +63,7 @@ export function Secrets({ place }: { place: Place }) {
       )}
       {hasAny && <Filters request={request} page={data} onChange={refine} />}
       <div class="card card-flush">
-        {data !== undefined && !data.complete && <Progress loaded={data.loaded} />}
+        {data !== undefined && !data.complete && data.note === "" && <Progress loaded={data.loaded} />}
         {loading && <Skeleton lines={8} />}
         {data !== undefined && data.total === 0 && <Nothing request={request} complete={data.complete} onClear={() => show({})} />}
         {data !== undefined && data.total > 0 && <Listed request={request} page={data} stale={stale} chosen={chosen} onChoose={setChosen} show={show} refine={refine} />}

@@ -120,6 +120,20 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
         assert ([event.position for event in found], complete) == ([16, 17, 18, 19, 20, 21], False)
 
 
+async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(tmp_path: Path) -> None:
+    m8 = KnowingM8()
+    async with at_desk(tmp_path, m8) as page:
+        for _ in range(1_500):
+            m8.record("SecretUploaded", "vault://app/a")
+
+        found, complete = await page.desk.recent.newest(AT_MS)
+        assert (len(found), found[-1].position, complete) == (1_000, 1_500, False)
+
+        await page.desk.recent.since(AT_MS)
+        found, complete = await page.desk.recent.newest(AT_MS)
+        assert (len(found), complete) == (1_500, True)
+
+
 async def loaded(page: AtDesk) -> None:
     """Read the listing to its end."""
     task = asyncio.create_task(page.desk.secrets.run())

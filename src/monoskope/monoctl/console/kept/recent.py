@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.event_filter import EventFilter
-from monoskope.client.queries import Queries
+from monoskope.client.queries import MAX_PAGE_SIZE, Queries
 
 MOST = 10_000
 """How many events are kept, the latest."""
@@ -31,6 +31,13 @@ class RecentEvents:
         self._since_ms: int | None = None
         self._is_full = False
         self._reading = asyncio.Lock()
+
+    async def newest(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
+        """Return the same as `since`, but only as many as m8 answers at once if they have not been read yet."""
+        if self._covers(since_ms):
+            return await self.since(since_ms)
+        found = await self._queries().last_events(MAX_PAGE_SIZE, wanted=EventFilter(since_ms=since_ms))
+        return found, len(found) < MAX_PAGE_SIZE
 
     async def since(self, since_ms: int) -> tuple[list[views_pb2.EventSummary], bool]:
         """Return the events that were recorded then or later, in log order, and whether these are all."""

@@ -27,6 +27,9 @@ _AT_ONCE = 16
 _MANY = 500
 """If events name more secrets than this at once, the whole listing is read again: that takes fewer calls."""
 
+_REST = 4
+"""The listing is read again after a rest of so many times as long as it took: m8 has others to answer."""
+
 _EDITED = "SecretNotesUpdated"
 _STATES = (views_pb2.SECRET_STATE_PRESENT, views_pb2.SECRET_STATE_DELETED)
 
@@ -69,6 +72,7 @@ class KeptSecrets:
         self._reads = True
         self._is_full = False
         self._is_whole = False
+        self._rests_until = 0.0
         self._why = ""
         self.changes = 0
         """Grows with each change of a row."""
@@ -129,10 +133,7 @@ class KeptSecrets:
         while True:
             try:
                 if self._reads:
-                    await self._read()
-                    if self._reads:
-                        # m8 names more than can be asked for: not again at once.
-                        await asyncio.sleep(self._again_s)
+                    await self._read_rested()
                 elif self._named:
                     await self._ask_named()
                 else:
@@ -174,6 +175,14 @@ class KeptSecrets:
         if any(uri in self._named for uri in batch) and len(self._named) > before:
             # m8 did not answer: not again at once.
             await asyncio.sleep(self._again_s)
+
+    async def _read_rested(self) -> None:
+        """Read the listing, but not without a rest if events name many secrets all the time."""
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(max(0.0, self._rests_until - now()))
+        begun = now()
+        await self._read()
+        self._rests_until = now() + _REST * (now() - begun)
 
     async def _read(self) -> None:
         self._reads, self._is_full = False, False

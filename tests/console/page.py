@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.support.browser import WAIT_MS
 
@@ -14,6 +14,9 @@ _DROPPED = """files => {
   for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
   return all;
 }"""
+
+LEFT_MS = 10_000
+"""How long a page may take to be as it was: another one would take as long."""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -39,6 +42,24 @@ class ConsolePage:
     def has_begun(self) -> None:
         """Wait until the console is there."""
         expect(self.heading("Secrets")).to_be_visible()
+
+    def is_left_as_found(self) -> bool:
+        """Leave what stands over the page, and go back to all secrets; whether that was possible."""
+        over = self.page.locator("dialog[open]")
+        for _ in range(over.count()):
+            self.page.keyboard.press("Escape")
+            leave = self.page.get_by_role("button", name="Leave", exact=True)
+            leave.evaluate_all("all => all.forEach(one => one.click())")
+        if not self.page.get_by_role("banner").count():
+            return False
+        try:
+            expect(over).to_have_count(0, timeout=LEFT_MS)
+            self.page.get_by_role("link", name="monoctl console, to the secrets").click(timeout=LEFT_MS)
+            expect(self.page.get_by_role("searchbox")).to_have_value("", timeout=LEFT_MS)
+            expect(self.heading("Secrets")).to_be_visible(timeout=LEFT_MS)
+        except (AssertionError, Error):
+            return False
+        return True
 
     # --- places ---
 
@@ -117,9 +138,23 @@ class Form:
         """Press a button of the form; of two, the one at its end."""
         self.panel.get_by_role("button", name=button, exact=True).last.click()
 
+    def try_to_press(self, button: str) -> None:
+        """Press a button of the form, unless the form is gone meanwhile."""
+        found = self.panel.get_by_role("button", name=button, exact=True)
+        found.evaluate_all("all => all.forEach(one => one.click())")
+
+    def values(self) -> list[str]:
+        """What stands in all its fields for values."""
+        found: list[str] = self.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
+        return found
+
     def sent(self, button: str) -> Locator:
         """Press the button that sends, and return the results, once they are there."""
         self.press(button)
+        return self.results()
+
+    def results(self) -> Locator:
+        """The results, once they are there."""
         results = self.panel.get_by_role("status").filter(has=self._page.get_by_role("list"))
         expect(results).to_be_visible()
         return results

@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from monoskope.testing.search import Wanted, look_below
 from tests.console.conftest import Visit
 from tests.console.foreign import foreign_page
-from tests.console.page import ConsolePage, Form
+from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, Watched, browser_folder
 from tests.support.console import Console
@@ -36,12 +36,6 @@ NOTHING = {"local": 0, "session": 0, "cookies": "", "databases": 0, "caches": 0,
 def stored(page: Page) -> dict[str, object]:
     """What the page has stored in the browser, and its address."""
     found: dict[str, object] = page.evaluate(STORED)
-    return found
-
-
-def values_in(form: Form) -> list[str]:
-    """What stands in all fields for values of a form."""
-    found: list[str] = form.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
     return found
 
 
@@ -96,11 +90,11 @@ def test_a_value_leaves_its_field_when_it_is_sent_and_when_the_form_is_left(page
     form = page.open_put().to("vault", f"{team.name}/field").value("password", VALUE)
     expect(form.sent("Put the secret")).to_contain_text("Uploaded")
     form.press("Back to the form")
-    assert set(values_in(form)) <= {""}
+    assert set(form.values()) <= {""}
     form.value("password", VALUE)
     form.press("Cancel")
     page.page.get_by_role("button", name="Leave", exact=True).click()
-    assert set(values_in(page.open_put())) <= {""}
+    assert set(page.open_put().values()) <= {""}
 
 
 def test_a_value_leaves_its_field_two_minutes_after_the_last_key(visit: Visit, team: Team) -> None:
@@ -108,24 +102,10 @@ def test_a_value_leaves_its_field_two_minutes_after_the_last_key(visit: Visit, t
         page.page.clock.install()
         form = page.open_put().to("vault", f"{team.name}/late").value("password", VALUE)
         page.page.clock.fast_forward("01:50")
-        assert VALUE in values_in(form)
+        assert VALUE in form.values()
         form.field("the value of password").press("End")
         page.page.clock.fast_forward("01:50")
-        assert VALUE in values_in(form)
+        assert VALUE in form.values()
         page.page.clock.fast_forward("00:11")
         expect(form.panel.get_by_text("cleared after two minutes")).to_be_visible()
-        assert set(values_in(form)) <= {""}
-
-
-def test_a_reloaded_page_says_what_to_do_and_enter_opens_a_new_one(page: ConsolePage, console: Console) -> None:
-    page.page.reload()
-    expect(page.page.get_by_role("heading", level=1)).to_have_text("This page was reloaded")
-    expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()
-    ConsolePage.begin(page.page, console.next_address())
-
-
-def test_a_link_that_was_used_begins_nothing_and_ends_what_it_began(visit: Visit, console: Console) -> None:
-    address = console.next_address()
-    with visit(address=address) as page, visit(address=address, begins=False) as second:
-        expect(second.page.get_by_role("heading", level=1)).to_contain_text("was used before")
-        expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()
+        assert set(form.values()) <= {""}

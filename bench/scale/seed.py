@@ -27,6 +27,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.log import record
 from monoskope.m8.log.sqlite_build import Build
 from monoskope.m8.readmodels import chain
+from monoskope.times import now_ms
 
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
@@ -45,8 +46,9 @@ _CHUNK = 500
 _ROWS = 5_000
 """Rows that are written at once."""
 
-_BASE_MS = 1_798_761_600_000
-"""When the first event was recorded: the beginning of 2027, UTC."""
+_A_MILLISECOND = 10
+"""Events that are recorded in one, from the moment of seeding on: so m8's clock only goes forward, and no event lies in
+the future once all are written."""
 
 _PIECE_S = 20.0
 """How long one transaction takes while documents are made."""
@@ -134,7 +136,7 @@ def _build(path: Path) -> None:
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         for setting in _FAST:
             connection.execute(setting)
-        build = Build(chain.project, lambda: _BASE_MS, piece_s=_PIECE_S)
+        build = Build(chain.project, now_ms, piece_s=_PIECE_S)
         connection.execute("BEGIN IMMEDIATE")
         if not build.begin(connection):
             raise ConflictError(f"somebody else makes documents in {path}.", fix="Wait until it has ended.")
@@ -188,6 +190,7 @@ def _batches(rows: Iterator[Row]) -> Iterator[list[Row]]:
 
 def _rows(maker: Maker, secrets: int, position: int, previous: bytes) -> Iterator[Row]:
     """Yield the rows of all events, chained after the record whose hash is `previous`."""
+    first, began_ms = position, now_ms()
     for stream in _streams(maker, secrets):
         for version, (new, actor) in enumerate(stream.events, start=1):
             position += 1
@@ -196,7 +199,7 @@ def _rows(maker: Maker, secrets: int, position: int, previous: bytes) -> Iterato
                 position=position,
                 stream=stream.name,
                 version=version,
-                recorded_at_ms=_BASE_MS + position,
+                recorded_at_ms=began_ms + (position - first) // _A_MILLISECOND,
                 actor=actor,
                 previous_hash=previous,
             )
@@ -274,7 +277,7 @@ async def _copy(server: Postgres, name: str, source: Path) -> None:
     from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
     target = server.target(name)
-    log = await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project)
+    log = await PostgresLog.open(target, clock=now_ms, projector=chain.project)
     connection = await connecting.connect(target)
     columns = ("position", "version", "stream", "hash", "record")
     with closing(sqlite3.connect(source)) as file:
@@ -287,7 +290,7 @@ async def _copy(server: Postgres, name: str, source: Path) -> None:
         await connection.execute("UPDATE head SET position = $1, hash = $2", last[0], last[3])
     await connection.close()
     await log.close()
-    log = await PostgresLog.open(target, clock=lambda: _BASE_MS, projector=chain.project)
+    log = await PostgresLog.open(target, clock=now_ms, projector=chain.project)
     began = time.perf_counter()
     _tell(await log.rebuild(), began)
     await log.close()

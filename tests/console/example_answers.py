@@ -247,6 +247,17 @@ _WALK = (
 )
 
 
+def _detail(kind: str, secret: dict[str, Any]) -> str:
+    """As m8 summarises such an event."""
+    return {
+        "SecretUploadKeyRequested": f"UPLOAD of {secret['uri']}",
+        "SecretUploadKeyProvided": "by replica 0a1b2c3d, for 120 s",
+        "SecretUploadRequested": "1137 sealed bytes",
+        "SecretUploadStarted": "replacing nothing",
+        "SecretUploaded": f"UPLOADED, version {secret['upstream_version'].partition('@')[0]}",
+    }[kind]
+
+
 def _events(asked: dict[str, Any]) -> dict[str, Any]:
     found = []
     for number in range(25):
@@ -259,14 +270,15 @@ def _events(asked: dict[str, Any]) -> dict[str, Any]:
                 "version": 5 - number % 5,
                 "type": kind,
                 "recorded_at": written(NOW - dt.timedelta(minutes=11 * (number // 5), seconds=number % 5)),
-                "actor": secret["subject"] if by_user else "reactor of vault",
+                "actor": secret["subject"] if by_user else "reactor/vault/0a1b2c3d",
                 "uri": secret["uri"],
-                "detail": "",
+                "detail": _detail(kind, secret),
                 "hash": secret["hash"] if kind == "SecretUploaded" else "",
                 "request_id": secret["request_id"],
             }
         )
-    return {"events": found[: asked.get("limit", 100)]}
+    before = asked.get("before") or found[0]["position"] + 1
+    return {"events": [event for event in found if event["position"] < before][: asked.get("limit", 100)]}
 
 
 def _upload(asked: dict[str, Any]) -> dict[str, Any]:

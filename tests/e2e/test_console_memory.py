@@ -77,6 +77,13 @@ def test_no_value_stays_in_the_console_whatever_became_of_it(console: Console) -
     assert console.page.send("put", {"uris": [uri]}, [({"kind": "env", "name": ".env"}, broken)]).status == 400
     whole = b"K=" + new("in an env file", 3_000)
     assert "done" in str(console.page.send("put", {"uris": [uri]}, [({"kind": "env", "name": ".env"}, whole)]).document)
+    looked = console.page.send(
+        "names", {}, [({"kind": "env", "name": ".env"}, b"K=" + new("in a file that is dropped"))]
+    )
+    assert looked.document["keys"] == [{"key": "K", "size": 5_000}]
+    assert "size_class" in str(console.put(f"{path}/0", new("in a preview"), dry_run=True)[1])
+    patched = console.page.send("patch", {"uris": [uri]}, [value("more", new("in a patch"))])
+    assert "done" in str(patched.document), patched.document
     assert console.page.send("put", {"uris": 7}, [value("k", new("of a malformed call"))]).status == 400
     unknown = Page(console.page.port, "no-session")
     assert unknown.send("put", {"uris": [uri]}, [value("k", new("without a session", 200))]).status == 401

@@ -221,6 +221,8 @@ export interface Upload extends Proof {
   requested_at: string;
   changed_at: string;
   has_receipt: boolean;
+  /** Of a request that failed by its receipt: why, and what to do. */
+  failure?: Failure | null;
 }
 
 export interface Event {
@@ -237,13 +239,15 @@ export interface Event {
   request_id: string;
 }
 
-/** `events` {prefix?, actor?, request_id?, limit?}: {events: Event[]}, the newest first. */
+/** `events` {prefix?, actor?, request_id?, limit?, before?}: {events: Event[]}, the newest first. */
 export interface EventsRequest {
   prefix?: string;
   actor?: string;
   request_id?: string;
   /** 1 to 1000, by default 100. */
   limit?: number;
+  /** Only events before this position of the log: what comes after the oldest that is shown. 0 for any. */
+  before?: number;
 }
 
 // --- pictures ---
@@ -338,7 +342,8 @@ export interface Preview {
   sizes: Record<string, number>;
   removes?: string[];
   identity: string;
-  pinned: boolean;
+  /** The pinned identity; "" for none. */
+  pinned: string;
   layout: string;
 }
 

@@ -1,7 +1,7 @@
 /** Sentences above each view: m8 is away or back, the credential expires soon. */
 
 import { useLayoutEffect, useRef } from "preact/hooks";
-import { Banner, lengthWords, useNow } from "../parts";
+import { Banner, lengthWords, Said, useNow } from "../parts";
 import { useCell } from "./cell";
 import { away, backSince, useMe } from "./me";
 
@@ -11,6 +11,7 @@ const SOON = 24 * 3600;
 export function Banners() {
   const why = useCell(away);
   const back = useCell(backSince);
+  const isKnown = useMe().subject !== "";
   const since = useRef(0);
   useLayoutEffect(() => {
     since.current = why === "" ? 0 : since.current || Date.now();
@@ -19,7 +20,10 @@ export function Banners() {
     <div class="banners">
       {why !== "" && (
         <Banner tone="bad" icon="server">
-          <strong>m8 does not answer.</strong> {why} What you see was true before. monoctl tries again by itself.
+          <strong>
+            <Said text={why} />
+          </strong>{" "}
+          {isKnown && "What you see was true before. "}monoctl tries again by itself.
         </Banner>
       )}
       {why === "" && back !== 0 && (

@@ -39,23 +39,28 @@ function Shown({ now }: { now: Opened }) {
   return (
     <Frame title={form.title(now.start)} onClose={close}>
       <form.component start={now.start} close={close} setUnsent={(what) => (unsent.current = what)} />
-      {asking && (
-        <Dialog
-          title="Leave without sending?"
-          role="alertdialog"
-          onClose={() => setAsking(false)}
-          actions={
-            <>
-              <Button onClick={() => setAsking(false)}>Go on with the form</Button>
-              <Button kind="danger" onClick={end}>
-                Leave
-              </Button>
-            </>
-          }
-        >
-          <p>{unsent.current} Nobody else has it: it is gone when you leave.</p>
-        </Dialog>
-      )}
+      {asking && <Leaving unsent={unsent.current ?? ""} stay={() => setAsking(false)} leave={end} />}
     </Frame>
+  );
+}
+
+/** Asks whether what is unsent may be lost. */
+function Leaving({ unsent, stay, leave }: { unsent: string; stay: () => void; leave: () => void }) {
+  return (
+    <Dialog
+      title="Leave without sending?"
+      role="alertdialog"
+      onClose={stay}
+      actions={
+        <>
+          <Button onClick={stay}>Go on with the form</Button>
+          <Button kind="danger" onClick={leave}>
+            Leave
+          </Button>
+        </>
+      }
+    >
+      <p>{unsent} Nobody else has it: it is gone when you leave.</p>
+    </Dialog>
   );
 }

@@ -24,6 +24,8 @@ export interface Start {
   uris?: string[];
   store?: string;
   prefix?: string;
+  /** For a change of keys: the keys that get new values. */
+  keys?: string[];
   /** For a roll back: the version to write again. */
   version?: string;
 }

@@ -30,10 +30,3 @@ export const ended = cell<Failure | null>(null);
 export function useMe(): Me {
   return useCell(me);
 }
-
-/** Return why the user may not do what takes `right`, in words for a tip; "" if they may. monoctl and m8 decide; this only explains. */
-export function whyNot(right: string, who: Me = me.get()): string {
-  if (who.role === "" || who.rights.includes(right)) return "";
-  if (who.role === "administrator") return "Administrators manage stores. Secrets are put by users.";
-  return `Your credential has no right “${right}”. Ask who issued it.`;
-}

@@ -18,32 +18,11 @@ function searched(): string {
 
 export function Search() {
   const input = useRef<HTMLInputElement>(null);
-  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
-  const [text, setText] = useState(searched());
-  const gone = () => {
-    // Whoever has gone on is not called back by the search that was about to begin.
-    if (here().view !== "secrets") clearTimeout(timer.current);
-    if (document.activeElement !== input.current) setText(searched());
-  };
-  useEffect(() => onGone(gone), []);
+  const { text, typed, pressed } = useTyping(input);
   useSlash(() => {
     input.current?.focus();
     input.current?.select();
   });
-  const search = (words: string) => {
-    const { search: before, page: _page, ...others } = here().view === "secrets" ? (here().secrets ?? {}) : {};
-    if (words === (before ?? "")) return;
-    const secrets = words === "" ? others : { ...others, search: words };
-    if (here().view === "secrets") amend({ view: "secrets", secrets });
-    else go({ view: "secrets", secrets });
-    // `go` moves the focus to the heading; whoever is typing stays here.
-    input.current?.focus();
-  };
-  const typed = (words: string) => {
-    setText(words);
-    clearTimeout(timer.current);
-    timer.current = setTimeout(() => search(words.trim()), PAUSE);
-  };
   const slash = useCell(slashSearches);
   return (
     <div class="search" role="search">
@@ -59,18 +38,50 @@ export function Search() {
         spellcheck={false}
         value={text}
         onInput={(event) => typed(event.currentTarget.value)}
-        onKeyDown={(event) => {
-          if (event.key === "Enter") {
-            clearTimeout(timer.current);
-            search(text.trim());
-            document.querySelector<HTMLElement>("main .table .link")?.focus();
-          }
-          if (event.key === "Escape") typed("");
-        }}
+        onKeyDown={pressed}
       />
       {slash && text === "" && <kbd aria-hidden="true">/</kbd>}
     </div>
   );
+}
+
+/** What is typed into the field, and the search that follows when the user pauses or presses Enter. */
+function useTyping(input: { readonly current: HTMLInputElement | null }) {
+  const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
+  const [text, setText] = useState(searched());
+  const gone = () => {
+    // Whoever has gone on is not called back by the search that was about to begin.
+    if (here().view !== "secrets") clearTimeout(timer.current);
+    if (document.activeElement !== input.current) setText(searched());
+  };
+  useEffect(() => onGone(gone), []);
+  const search = (words: string) => {
+    // Another place moves the focus to its heading; whoever is typing stays here.
+    if (show(words.trim())) input.current?.focus();
+  };
+  const typed = (words: string) => {
+    setText(words);
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => search(words), PAUSE);
+  };
+  const pressed = (event: KeyboardEvent) => {
+    if (event.key === "Escape") typed("");
+    if (event.key !== "Enter") return;
+    clearTimeout(timer.current);
+    search(text);
+    document.querySelector<HTMLElement>("main .table .link")?.focus();
+  };
+  return { text, typed, pressed };
+}
+
+/** Show the secrets that match, and return whether others were shown before. */
+function show(words: string): boolean {
+  const { search: before, page: _page, ...others } = here().view === "secrets" ? (here().secrets ?? {}) : {};
+  if (words === (before ?? "")) return false;
+  const secrets = words === "" ? others : { ...others, search: words };
+  if (here().view === "secrets") amend({ view: "secrets", secrets });
+  else go({ view: "secrets", secrets });
+  return true;
 }
 
 /** Call `then` when "/" is pressed outside of fields and dialogs. */

@@ -11,8 +11,9 @@ export function Who() {
   const [open, setOpen] = useState(false);
   return (
     <>
-      <button type="button" class="who" aria-haspopup="dialog" onClick={() => setOpen(true)} aria-label={`You are ${who.subject || "unknown"} at ${who.server}. About this console`}>
+      <button type="button" class="who" aria-haspopup="dialog" onClick={() => setOpen(true)}>
         <Icon name="user" />
+        <span class="unseen">You and this console: </span>
         <span class="who-words">
           <span class="who-subject">{who.subject || "unknown"}</span>
           <span class="who-server">

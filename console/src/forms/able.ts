@@ -5,7 +5,7 @@
 
 import type { FormName } from "../app/forms";
 import type { Me, Reactor, Store } from "../api/types";
-import { isBelow } from "./uris";
+import { isBelow } from "../parts";
 
 /** The rights that each command takes at the secret's place (docs/concepts.md). */
 const RIGHTS: Record<FormName, readonly string[]> = {
@@ -55,9 +55,9 @@ export function notAble(command: FormName, store: Store): string {
 
 /** Say why a store may not answer now; "" if it is ready. It is no reason not to try. */
 export function notReady(store: Store): string {
-  if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: nobody can answer until one is.";
-  if (store.engine === "refused") return "The engine behind this store refuses its reactor.";
-  if (store.engine === "unavailable") return "The engine behind this store does not answer.";
+  if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: a request waits for one, and fails if none comes.";
+  if (store.engine === "refused") return "The engine behind this store refuses its reactor. What you send now will fail: ask the store’s operator first.";
+  if (store.engine === "unavailable") return "The engine behind this store does not answer. What you send now will fail.";
   return "";
 }
 

@@ -28,13 +28,15 @@ export function pathProblem(path: string, names: Names = "secret"): string {
   if (segments.length > 16) return "A path has at most 16 parts.";
   if (names === "secret" && path.endsWith("/")) return "A secret's path does not end in “/”.";
   if (segments.some((segment) => segment === "")) return "A part between two “/” is empty.";
-  return segments.every((segment) => SEGMENT.test(segment)) ? "" : "Each part has 1 to 128 of A–Z, a–z, 0–9, “_”, “.” and “-”, and does not begin with “.” or “-”.";
+  const wrong = segments.find((segment) => !SEGMENT.test(segment));
+  return wrong === undefined ? "" : partProblem(wrong);
 }
 
-/** Whether `uri` lies at or below a prefix, by whole segments. */
-export function isBelow(uri: string, prefix: string): boolean {
-  const below = prefix.endsWith("/") ? prefix : `${prefix}/`;
-  return uri === prefix || `${uri}/` === below || uri.startsWith(below);
+/** Say what is wrong with one part of a path: first what most people type by mistake. */
+function partProblem(part: string): string {
+  const [strange] = /[^A-Za-z0-9._-]/u.exec(part) ?? [];
+  if (strange !== undefined) return `A path has no ${/\s/u.test(strange) ? "spaces" : `“${strange}”`}. Its parts are of A–Z, a–z, 0–9, “_”, “.” and “-”, with “/” between them.`;
+  return part.length > 128 ? "Each part of a path has at most 128 characters." : "A part of a path does not begin with “.” or “-”.";
 }
 
 /** The part of a typed path that stands in folders, e.g. "app/" of "app/d". */

@@ -24,11 +24,11 @@ export function FailureBox({ failure, onRetry, children, tone = "bad" }: Failure
       <div class="box-text">
         {failure.by_m8 && <p class="box-source">m8 says, unchecked:</p>}
         <p class="box-title">
-          <Said text={failure.message} />
+          <Said text={own(failure.message)} />
         </p>
         {failure.fix !== "" && (
           <p>
-            <Said text={failure.fix} />
+            <Said text={own(failure.fix)} />
           </p>
         )}
         <p class="box-code">
@@ -44,6 +44,11 @@ export function FailureBox({ failure, onRetry, children, tone = "bad" }: Failure
       </div>
     </div>
   );
+}
+
+/** The words without what the terminal writes before them if they are m8's: the box says so itself. */
+function own(text: string): string {
+  return text.replace(/^m8 (says|suggests): /, "");
 }
 
 /** A button for another try, which can be used after some seconds. */

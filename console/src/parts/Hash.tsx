@@ -42,7 +42,7 @@ interface HashProps {
 }
 
 export function Hash({ hash, whole = false, copy = false }: HashProps) {
-  if (hash === "") return <span class="faint">no hash</span>;
+  if (hash === "") return <span class="faint" title="Hashes are shown to users with the right “see-hash”.">not shown</span>;
   return (
     <span class="hash">
       <Marker hash={hash} />

@@ -8,7 +8,7 @@ const now = cell(Date.now());
 let watchers = 0;
 let timer: ReturnType<typeof setInterval> | undefined;
 
-/** Return the time of day in milliseconds; the component is drawn again every 15 s. */
+/** Return the time in milliseconds since 1970, when the component is drawn; it is drawn again every 15 s at the latest. */
 export function useNow(): number {
   useEffect(() => {
     watchers += 1;
@@ -20,7 +20,9 @@ export function useNow(): number {
       timer = undefined;
     };
   }, []);
-  return Math.max(useCell(now), Date.now() - 15_000);
+  useCell(now);
+  // Not what the cell holds: what happened since its last tick would lie in the future.
+  return Date.now();
 }
 
 const UNITS: readonly [number, string, string][] = [

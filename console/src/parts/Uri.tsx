@@ -10,6 +10,12 @@ export function partsOf(uri: string): { store: string; path: string } {
   return at < 0 ? { store: "", path: uri } : { store: uri.slice(0, at), path: uri.slice(at + 3) };
 }
 
+/** Whether a URI lies at or below a prefix, by whole segments; all lie below "". */
+export function isBelow(uri: string, prefix: string): boolean {
+  const below = prefix.endsWith("/") ? prefix : `${prefix}/`;
+  return prefix === "" || `${uri}/` === below || uri.startsWith(below);
+}
+
 interface UriProps {
   uri: string;
   /** Without a link to the secret. */

@@ -1,7 +1,7 @@
 /** All parts of the page, in one place to find them. Each says in its file what it promises.
  *
  * Doing: Button, Link, CopyButton. Asking: Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu.
- * Over the page: Dialog, Panel. Showing: Table, Pages, Badge, Status, Outcome, Proven, Hash, Marker, Uri, Time, Expiry, Facts, Icon.
+ * Over the page: Dialog, Panel. Showing: Table, Pages, Badge, Status, Outcome, Proven, Hash, Marker, Labels, Uri, Time, Expiry, Facts, Icon.
  * Saying: FailureBox, Said, Banner, Empty, Skeleton, Tip. Laying out: PageHead, Card.
  */
 
@@ -15,10 +15,11 @@ export { Checkbox, type Choice, Field, type FieldAttributes, Radios, Select, Tex
 export { Hash, hueOf, Marker, shortHash } from "./Hash";
 export { Icon, type IconName } from "./Icon";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./Page";
+export { Labels } from "./Labels";
 export { Pages } from "./Pages";
 export { Proven } from "./Proven";
 export { asSentence, Said } from "./Said";
 export { type Column, type Sorting, Table } from "./Table";
 export { daysTo, exact, Expiry, lengthWords, relative, Time, useNow } from "./Time";
 export { Tip } from "./Tip";
-export { partsOf, Uri } from "./Uri";
+export { isBelow, partsOf, Uri } from "./Uri";

@@ -1,4 +1,4 @@
-/** What ended how: outcomes in six kinds, so that a picture needs six colours and not twenty. */
+/** What ended how: outcomes in seven kinds, so that a picture needs seven colours and not twenty. */
 
 /** The kinds, in the order in which they are drawn from the axis upwards; "failed" is drawn below the axis. */
 export const KINDS = ["written", "deleted", "unchanged", "looked", "drift", "other", "failed"] as const;
@@ -11,7 +11,7 @@ export const KIND_WORDS: Record<Kind, { title: string; meaning: string }> = {
   unchanged: { title: "Nothing to write", meaning: "The same content was there already." },
   looked: { title: "Looked at", meaning: "A reactor looked into the engine and found what was expected, or compared." },
   drift: { title: "Drift found", meaning: "The engine holds something else, or nothing." },
-  other: { title: "Other", meaning: "An outcome that this console does not know." },
+  other: { title: "Other", meaning: "Labels or a day of expiry were edited, or this console does not know the outcome." },
   failed: { title: "Failed", meaning: "The request ended without success." },
 };
 
@@ -31,6 +31,7 @@ const KIND_OF: Record<string, Kind> = {
   LISTED: "looked",
   DRIFTED: "drift",
   GONE: "drift",
+  EDITED: "other",
 };
 
 /** Return the kind of an outcome such as "UPLOADED" or "FAILED: CONFLICT". */
@@ -87,6 +88,7 @@ const OUTCOME_WORDS: Record<string, string> = {
   DRIFTED: "verified: drifted",
   GONE: "verified: gone",
   LISTED: "listed upstream",
+  EDITED: "notes edited",
 };
 
 const REASON_WORDS: Record<string, string> = {
@@ -106,8 +108,8 @@ const REASON_WORDS: Record<string, string> = {
   NOT_FOUND: "nothing was there",
 };
 
-/** Return an outcome in words: "put", "failed: the engine did not answer". Unknown ones stay as they are. */
-export function outcomeWords(outcome: string): string {
+/** Say how a request ended, within a sentence: "put", "failed: the engine did not answer". Unknown ends stay as they are. */
+export function endWords(outcome: string): string {
   const reason = /^FAILED(?::\s*(.*))?$/.exec(outcome);
   if (reason === null) return OUTCOME_WORDS[outcome] ?? outcome;
   return reason[1] ? `failed: ${REASON_WORDS[reason[1]] ?? reason[1]}` : "failed";

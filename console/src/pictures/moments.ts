@@ -1,10 +1,15 @@
-/** Days and moments as the pictures need them. A day is "YYYY-MM-DD" and belongs to no time zone; all of it is computed in UTC. */
+/** Days and moments as the pictures need them. A day of expiry is "YYYY-MM-DD" and one of UTC, as monoctl has it; moments are shown where the user is. */
 
 const DAY_MS = 86_400_000;
 
 /** Return the day of a moment where the user is. */
 export function dayOf(moment: Date): string {
   return `${moment.getFullYear()}-${two(moment.getMonth() + 1)}-${two(moment.getDate())}`;
+}
+
+/** Return the day of a moment in UTC, by which secrets expire. */
+export function utcDay(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
 }
 
 /** Return how many days lie from one day to another; negative if `to` is earlier. */
@@ -59,17 +64,6 @@ export function fromToday(day: string, today: string): string {
   return `in ${days.toLocaleString("en")} days`;
 }
 
-/** Return how long ago a moment was, short: "12 s", "5 min", "3 h", "40 d"; "" for no moment. */
-export function ago(moment: string, now: number): string {
-  const at = Date.parse(moment);
-  if (Number.isNaN(at) || at <= 0) return "";
-  const seconds = Math.max(0, Math.round((now - at) / 1000));
-  if (seconds < 60) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} d`;
-}
-
 const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 const CLOCK_AND_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 
@@ -86,5 +80,5 @@ function two(number: number): string {
 
 /** Return the day that lies `by` days after `day`. */
 export function dayAfter(day: string, by: number): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + by * DAY_MS).toISOString().slice(0, 10);
+  return utcDay(Date.parse(`${day}T00:00:00Z`) + by * DAY_MS);
 }

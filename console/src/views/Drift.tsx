@@ -4,13 +4,13 @@ import { useState } from "preact/hooks";
 import type { Secret } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { openForm } from "../app/forms";
-import { useMe, whyNot } from "../app/me";
+import { useMe } from "../app/me";
 import type { Place } from "../app/navigation";
+import { notAllowed } from "../forms/able";
+import { shortVersion } from "../forms/uris";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../parts";
 import { DRIFT_WORDS, type DriftWord } from "../pictures/drift";
 import { counted } from "../pictures/kinds";
-
-const RIGHTS: Record<string, string> = { verify: "compare", import: "put", put: "put" };
 
 export function Drift(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ secrets: Secret[] }>("drift");
@@ -39,7 +39,7 @@ const COLUMNS: Column<Secret>[] = [
   { id: "uri", title: "Secret", look: "main", cell: (secret) => <Uri uri={secret.uri} /> },
   { id: "seen", title: "Last verified", cell: (secret) => <Time at={secret.verified_at} quiet /> },
   { id: "put", title: "Last put", cell: (secret) => <span>{secret.subject}, <Time at={secret.uploaded_at} quiet /></span> },
-  { id: "version", title: "Version by the receipt", cell: (secret) => <code>{secret.upstream_version || "–"}</code> },
+  { id: "version", title: "Version by the receipt", cell: (secret) => <code title={secret.upstream_version}>{shortVersion(secret.upstream_version) || "–"}</code> },
   { id: "proof", title: "Proof", look: "tight", cell: (secret) => <Proven of={secret} brief /> },
 ];
 
@@ -56,7 +56,7 @@ function Group({ word, secrets }: { word: DriftWord; secrets: Secret[] }) {
         <p>{word.meaning}</p>
         <ul class="pic-steps">
           {word.steps.map((step) => {
-            const right = whyNot(RIGHTS[step.form] ?? "", who);
+            const right = notAllowed(step.form, who);
             const several = step.form === "put" && uris.length > 1 ? "Put one secret at a time: each has its own value." : "";
             return (
               <li key={step.form}>

@@ -7,7 +7,7 @@ import { useCell } from "../app/cell";
 import type { Place } from "../app/navigation";
 import { Badge, Button, Card, ChipMenu, Empty, FailureBox, PageHead, Skeleton, TextField, useNow } from "../parts";
 import { EventRow } from "../pictures/events/EventRow";
-import { type EventFilter, useEventLog } from "../pictures/events/log";
+import { type EventFilter, type EventLog, useEventLog } from "../pictures/events/log";
 import { counted } from "../pictures/kinds";
 import { dayOf } from "../pictures/moments";
 import { useRem } from "../pictures/rem";
@@ -86,6 +86,7 @@ export function Events({ place }: { place: Place }) {
           <Empty icon="events" title={filtered ? "No event is like that." : "Nothing has happened yet."}>{filtered ? "Among the newest events. Take a filter away to see more." : "What people and reactors do appears here at once."}</Empty>
         )}
         {events.length > 0 && <List events={events} onHold={setHeld} />}
+        {!log.loading && <Older log={log} />}
       </Card>
     </div>
   );
@@ -97,6 +98,17 @@ function List({ events, onHold }: { events: readonly Event[]; onHold: (hold: boo
     <Rows rows={events} height={useRowHeight()} keyOf={(event) => event.position} name="Events, the newest first" onHold={onHold}>
       {(event) => <EventRow event={event} today={today} />}
     </Rows>
+  );
+}
+
+/** The way to events that are older than those in the list. */
+function Older({ log }: { log: EventLog }) {
+  if (log.older === "none") return null;
+  if (log.older === "full") return <p class="pic-quiet pic-foot">{`The list holds ${counted(log.events.length, "event")} and no more. Filter by a prefix or a person to see older ones, or use monoctl get events.`}</p>;
+  return (
+    <p class="pic-foot">
+      <Button small busy={log.older === "asking"} onClick={log.askOlder}>Show older events</Button>
+    </p>
   );
 }
 

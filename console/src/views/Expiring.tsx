@@ -4,13 +4,15 @@ import { useState } from "preact/hooks";
 import type { ExpiringDay } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { openForm } from "../app/forms";
+import { useMe } from "../app/me";
 import type { Place } from "../app/navigation";
+import { notAllowed } from "../forms/able";
 import { Banner, Button, Card, Empty, FailureBox, PageHead, Pages, Skeleton, Uri, useNow } from "../parts";
 import { Calendar } from "../pictures/expiry/Calendar";
 import { type Choice, chosenDays, type Outlook, outlookOf } from "../pictures/expiry/outlook";
 import { counted } from "../pictures/kinds";
 import { MonthBars } from "../pictures/expiry/MonthBars";
-import { dayAfter, dayName, dayOf, fromToday, monthName } from "../pictures/moments";
+import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/moments";
 
 interface Answered {
   days: ExpiringDay[];
@@ -33,7 +35,7 @@ export function Expiring(_: { place: Place }) {
 }
 
 function Shown({ data }: { data: Answered }) {
-  const today = dayOf(new Date(useNow()));
+  const today = utcDay(useNow());
   const in30 = dayAfter(today, 30);
   const outlook = outlookOf(data.days, today, in30);
   const [choice, setChoice] = useState<Choice>(outlook.expiredCount > 0 ? { of: "expired" } : { of: "month", month: today.slice(0, 7) });
@@ -90,6 +92,7 @@ const SIZE = 50;
 
 function Chosen({ choice, days, today }: { choice: Choice; days: ExpiringDay[]; today: string }) {
   const [page, setPage] = useState(0);
+  const who = useMe();
   const rows = days.flatMap(({ day, uris }) => uris.map((uri) => ({ day, uri })));
   const shown = rows.slice(page * SIZE, (page + 1) * SIZE);
   return (
@@ -102,8 +105,8 @@ function Chosen({ choice, days, today }: { choice: Choice; days: ExpiringDay[]; 
             <time dateTime={day}>{day}</time>
             <span class="pic-due-when">{fromToday(day, today)}</span>
             <span class="pic-due-do">
-              <Button small onClick={() => openForm("put", { uri })}>Put a new value</Button>
-              <Button small kind="quiet" onClick={() => openForm("expire", { uri })}>Move the day</Button>
+              <Button small why={notAllowed("put", who)} onClick={() => openForm("put", { uri })}>Put a new value</Button>
+              <Button small kind="quiet" why={notAllowed("expire", who)} onClick={() => openForm("expire", { uri })}>Move the day</Button>
             </span>
           </li>
         ))}

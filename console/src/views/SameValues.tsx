@@ -18,20 +18,21 @@ interface Groups {
 const SIZE = 50;
 const ALL: Wanted = { acrossStores: false, store: "", search: "" };
 
-export function SameValues(_: { place: Place }) {
+export function SameValues({ place }: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<Groups>("groups");
   return (
     <div class="pic-view">
       <PageHead title="Same values" lead="Values that stand in more than one place. If it leaks from one of them, it is known in all of them." />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={8} />}
-      {data !== undefined && <Shown data={data} />}
+      {data !== undefined && <Shown data={data} uri={place.uri ?? ""} />}
     </div>
   );
 }
 
-function Shown({ data }: { data: Groups }) {
-  const [wanted, setWanted] = useState<Wanted>(ALL);
+/** All values, or of one secret if the user comes from there. */
+function Shown({ data, uri }: { data: Groups; uri: string }) {
+  const [wanted, setWanted] = useState<Wanted>({ ...ALL, search: uri });
   const [page, setPage] = useState(0);
   const want = (change: Partial<Wanted>) => {
     setWanted({ ...wanted, ...change });

@@ -3,8 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
 import { useAnswer } from "../app/answer";
+import { useCell } from "../app/cell";
 import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
+import { away, useMe } from "../app/me";
 import { amend, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
@@ -64,31 +65,49 @@ export function Secrets({ place }: { place: Place }) {
         {data !== undefined && !data.complete && <Progress loaded={data.loaded} />}
         {loading && <Skeleton lines={8} />}
         {data !== undefined && data.total === 0 && <Nothing request={request} complete={data.complete} onClear={() => show({})} />}
-        {data !== undefined && data.total > 0 && (
-          <>
-            {chosen.size > 0 && <Selection chosen={chosen} onClear={() => setChosen(NOTHING)} />}
-            <Table
-              caption="Secrets"
-              columns={COLUMNS}
-              rows={data.secrets}
-              keyOf={(secret) => secret.uri}
-              sorting={{ by: request.sort ?? "uri", descending: request.descending ?? false }}
-              onSort={({ by, descending }) => refine({ ...request, sort: by as SortField, descending })}
-              chosen={chosen}
-              onChoose={setChosen}
-              stale={stale}
-              toneOf={(secret) => (secret.deleted ? "faint" : "")}
-            />
-            <Pages
-              page={request.page ?? 0}
-              size={request.page_size ?? 50}
-              total={data.total}
-              onPage={(page) => show({ ...request, page })}
-              onSize={(page_size) => refine({ ...request, page_size })}
-            />
-          </>
-        )}
+        {data !== undefined && data.total > 0 && <Listed request={request} page={data} stale={stale} chosen={chosen} onChoose={setChosen} show={show} refine={refine} />}
       </div>
+    </>
+  );
+}
+
+interface ListedProps {
+  request: SecretsRequest;
+  page: SecretsPage;
+  /** Whether the page belongs to the request before. */
+  stale: boolean;
+  chosen: ReadonlySet<string>;
+  onChoose: (chosen: ReadonlySet<string>) => void;
+  /** Show another page of the same. */
+  show: (request: SecretsRequest) => void;
+  /** Show others, or in another order. */
+  refine: (request: SecretsRequest) => void;
+}
+
+/** One page of the table, and what is done with those that are chosen in it. */
+function Listed({ request, page, stale, chosen, onChoose, show, refine }: ListedProps) {
+  return (
+    <>
+      {chosen.size > 0 && <Selection chosen={chosen} onClear={() => onChoose(NOTHING)} />}
+      <Table
+        caption="Secrets"
+        columns={COLUMNS}
+        rows={page.secrets}
+        keyOf={(secret) => secret.uri}
+        sorting={{ by: request.sort ?? "uri", descending: request.descending ?? false }}
+        onSort={({ by, descending }) => refine({ ...request, sort: by as SortField, descending })}
+        chosen={chosen}
+        onChoose={onChoose}
+        stale={stale}
+        toneOf={(secret) => (secret.deleted ? "faint" : "")}
+      />
+      <Pages
+        page={request.page ?? 0}
+        size={request.page_size ?? 50}
+        total={page.total}
+        onPage={(at) => show({ ...request, page: at })}
+        onSize={(page_size) => refine({ ...request, page_size })}
+      />
     </>
   );
 }
@@ -108,6 +127,8 @@ function useDropGone(request: SecretsRequest, data: SecretsPage | undefined, set
 
 /** The listing is still being read: what is shown is true, but not all. */
 function Progress({ loaded }: { loaded: number }) {
+  const isAway = useCell(away) !== "";
+  if (isAway && loaded === 0) return <p class="progress">m8 has not said yet which secrets there are.</p>;
   return (
     <div class="progress" role="status">
       <span class="progress-bar" aria-hidden="true" />
@@ -141,12 +162,12 @@ function Nothing({ request, complete, onClear }: { request: SecretsRequest; comp
             Put a secret
           </Button>
           <Button icon="wand" onClick={() => openForm("generate")}>
-            Have one made
+            Generate a secret
           </Button>
         </>
       }
     >
-      <p>monoctl seals what you type for the store's reactor, on this machine. m8 carries it and cannot read it. Afterwards you see its hash here.</p>
+      <p>Type a value, or drop a file such as <code>.env</code>. monoctl seals it on this machine for the store’s reactor; m8 carries it and cannot read it. Afterwards you see its hash here.</p>
       {who.prefixes.length > 0 && (
         <p>
           You may work below <code>{who.prefixes.join(", ")}</code>.

@@ -3,17 +3,19 @@
 import type { Event, SecretsPage, Store } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { openForm } from "../app/forms";
-import { whyNot } from "../app/me";
+import { useMe } from "../app/me";
 import { go, type Place } from "../app/navigation";
+import { notAllowed } from "../forms/able";
 import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../parts";
 import { EventRow } from "../pictures/events/EventRow";
-import { bytes, storeHealth, TONE_ICONS } from "../pictures/stores/health";
+import { limitWords, storeHealth, TONE_ICONS } from "../pictures/stores/health";
 import { concernsStores } from "../pictures/matters";
 import { dayOf } from "../pictures/moments";
 import { Capabilities, IdentityLine, Reactors, StoreMarks } from "../pictures/stores/StoreCard";
 
 export function StoreView({ place }: { place: Place }) {
   const name = place.store ?? "";
+  const who = useMe();
   const { data, failure, loading, again } = useAnswer<{ stores: Store[] }>("stores", {}, { when: concernsStores });
   const store = data?.stores.find((one) => one.name === name);
   return (
@@ -22,7 +24,7 @@ export function StoreView({ place }: { place: Place }) {
         title={name}
         above={<Link at="stores" onClick={() => go({ view: "stores" })}><Icon name="chevronLeft" /> Stores</Link>}
         lead={store && <StoreMarks store={store} />}
-        actions={store && <Button kind="primary" icon="plus" why={whyNot("put")} onClick={() => openForm("put", { store: name })}>Put a secret here</Button>}
+        actions={store && <Button kind="primary" icon="plus" why={notAllowed("put", who)} onClick={() => openForm("put", { store: name })}>Put a secret here</Button>}
       />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
       {loading && <Skeleton lines={6} />}
@@ -46,7 +48,7 @@ function Shown({ store }: { store: Store }) {
             ["Pinned", store.identity_state === "pinned" ? "yes: this is the identity that you agreed to" : store.identity_state === "changed" ? <code class="pic-break">{store.pinned}</code> : "not yet"],
             store.identity_rotations > 0 ? ["Rotated", store.identity_rotations === 1 ? "once, signed by the key before" : `${store.identity_rotations} times, each signed by the key before`] : null,
             ["Fingerprint key", store.fingerprint_key_id === "" ? "none" : <code>{store.fingerprint_key_id}</code>],
-            ["Largest secret", store.max_plaintext === 0 ? "not known" : bytes(store.max_plaintext)],
+            ["Largest secret", store.max_plaintext === 0 ? "not known" : limitWords(store.max_plaintext)],
             ["Open requests", store.pending.toLocaleString("en")],
             ["Added", <Time at={store.created_at} />],
             store.layout === "" ? null : ["In the engine", store.layout],

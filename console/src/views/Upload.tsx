@@ -16,17 +16,7 @@ export function UploadView({ place }: { place: Place }) {
   return (
     <>
       <PageHead
-        above={
-          <nav aria-label="Above">
-            <Link onClick={() => go({ view: "secrets" })}>Secrets</Link>
-            {upload !== undefined && (
-              <>
-                {" / "}
-                <Uri uri={upload.uri} />
-              </>
-            )}
-          </nav>
-        }
+        above={<Above upload={upload} />}
         title={upload === undefined ? "A request" : (PURPOSE_WORDS[upload.purpose] ?? upload.purpose)}
         lead={upload !== undefined && <Uri uri={upload.uri} still />}
       />
@@ -53,10 +43,30 @@ export function UploadView({ place }: { place: Place }) {
   );
 }
 
+/** The way back: to all secrets, and to this one. */
+function Above({ upload }: { upload: Upload | undefined }) {
+  return (
+    <nav aria-label="Above">
+      <Link onClick={() => go({ view: "secrets" })}>Secrets</Link>
+      {upload !== undefined && (
+        <>
+          {" / "}
+          <Uri uri={upload.uri} />
+        </>
+      )}
+    </nav>
+  );
+}
+
 /** Whether a message of the live stream is about this request, or m8 is back. */
 function isOf(message: { kind: string; event?: Event; request_id?: string; away?: string }, requestId: string): boolean {
   if (message.kind === "m8") return message.away === "";
   return message.event?.request_id === requestId || message.request_id === requestId;
+}
+
+/** Whether m8 says of the end what the receipt says: then it is shown once. */
+function saysTheSame({ m8_says, outcome, reason }: Upload): boolean {
+  return m8_says === (reason === "" ? outcome : `${outcome}: ${reason}`);
 }
 
 function RequestFacts({ upload }: { upload: Upload }) {
@@ -69,7 +79,7 @@ function RequestFacts({ upload }: { upload: Upload }) {
           upload.reason === "" ? null : ["Reason", <code>{upload.reason}</code>],
           ["Proof", <Proven of={upload} />],
           upload.proven || upload.why_not_proven === "" ? null : ["Not proven", upload.why_not_proven],
-          upload.m8_says === "" || (upload.proven && upload.m8_says === upload.outcome) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
+          upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
           ["Asked", <Time at={upload.requested_at} />],

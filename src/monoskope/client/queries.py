@@ -61,6 +61,7 @@ def _asked(
         since_ms=wanted.since_ms,
         until_ms=wanted.until_ms,
         actor=wanted.actor,
+        before=wanted.before,
     )
 
 

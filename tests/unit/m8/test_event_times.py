@@ -61,6 +61,21 @@ async def test_events_of_a_time_are_exactly_those(world: World) -> None:
     assert await positions(world, since_ms=until + 10**12) == []
 
 
+async def test_events_before_a_position_are_exactly_those(world: World) -> None:
+    recorded = await a_minute_each(world, 100)
+    wanted = [event.position for event in recorded[:60]]
+    before = recorded[60].position
+    first = wanted[0]
+
+    for page_size in (1000, 7):
+        assert [one for one in await positions(world, before=before, page_size=page_size) if one >= first] == wanted
+        newest = await positions(world, before=before, page_size=page_size, newest_first=True)
+        assert newest[: len(wanted)] == wanted[::-1]
+    assert await positions(world, before=before, since_ms=recorded[50].recorded_at_ms) == wanted[50:]
+    assert await positions(world, before=before, since_ms=recorded[70].recorded_at_ms, newest_first=True) == []
+    assert await positions(world, before=1) == []
+
+
 async def test_a_clock_that_was_set_back_by_less_than_an_hour_hides_nothing(world: World) -> None:
     before = await a_minute_each(world, 100)
     world.clock.pass_s(-50 * 60)

@@ -31,7 +31,7 @@ export function CompareForm(props: FormProps) {
       done={(result) => <Compared result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="compare" shown={attempted} several />
-      <KnownKeys uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} values={values} />
+      <KnownKeys uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} keys={values.keys()} add={values.addKeys} otherwise="A secret is compared with all its keys." />
       <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="What you want to know is there." />
     </Frame>
   );

@@ -8,6 +8,7 @@ import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
+import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { newRecipe, type Recipe, recipeProblem, recipesOf, RecipesField, sizeProblem, useKinds } from "../fields/Recipes";
 import { DoneRow } from "../send/DoneRow";
@@ -37,6 +38,7 @@ export function GenerateForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="generate" shown={attempted} legend="Where" />
+      <KnownKeys uri={uri} keys={recipes.map(({ key }) => key)} otherwise="Generate replaces all of it: it will have the keys below, and no others." />
       <RecipesField recipes={recipes} onChange={setRecipes} shown={attempted} />
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={uri} shown={attempted} warning={REPLACES} />
       <More title="Labels and expiry" summary={notes.labels === "keep" && notes.expiry === "keep" ? "kept as they are" : "changed"}>

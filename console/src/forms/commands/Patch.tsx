@@ -4,9 +4,12 @@ import { useState } from "preact/hooks";
 import type { Done, PatchRequest } from "../../api/types";
 import type { FormProps } from "../../app/forms";
 import { Checkbox, Field } from "../../parts";
+import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
 import { ANY, CHANGE, ExpectMore, type Expected, expectOf, expectProblem } from "../fields/Expectation";
 import { useKeysOf } from "../fields/KnownKeys";
+import { More } from "../fields/More";
 import { PlacesField } from "../fields/PlacesField";
+import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
@@ -20,16 +23,19 @@ import { ValueSet } from "../values/ValueSet";
 
 export function PatchForm(props: FormProps) {
   const form = useForm<Done>("patch", props);
-  const values = useValues();
+  const values = useValues(props.start.keys);
   const [removed, setRemoved] = useState<readonly string[]>([]);
   const [expected, setExpected] = useState<Expected>(ANY);
+  const [options, setOptions] = useState<Options>({});
   useUnsent(values, props.setUnsent);
   const { places, stores, attempted, gate } = form;
   const optional = removed.length > 0;
   const blank = optional && !values.unsent() && values.keys().length === 0;
   const both = values.keys().filter((key) => removed.includes(key));
-  const request: PatchRequest = { uris: [...places.uris], remove: [...removed], expect: expectOf(expected) };
-  const valid = places.problems.size === 0 && (blank || values.problems(optional).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
+  const chosen = storesOf(places.uris, stores);
+  const kind = optionsFor(chosen);
+  const request: PatchRequest = { uris: [...places.uris], remove: [...removed], expect: expectOf(expected), options: kind === "" ? {} : { ...options } };
+  const valid = places.problems.size === 0 && (blank || values.problems({ optional }).size === 0) && both.length === 0 && removed.every((key) => keyProblem(key) === "") && expectProblem(expected) === "";
   const sent = blank ? { ...values, copies: async () => [] } : values;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendChecked<Done>("patch", request, sent)));
   return (
@@ -42,9 +48,14 @@ export function PatchForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="patch" shown={attempted} several />
-      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, optional)} title="Keys to set" hint="Only these keys change." />
+      <ValueSet values={values} problems={shownProblems(values, attempted && !blank, { optional })} title="Keys to set" hint="Only these keys change." />
       <RemovedKeys uris={places.uris} removed={removed} onChange={setRemoved} both={both} shown={attempted} />
       <ExpectMore value={expected} onChange={setExpected} words={CHANGE} uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} shown={attempted} warning="Keys are changed also where others have put the secret." />
+      {kind !== "" && (
+        <More title="Options of the engine" summary={Object.keys(options).length === 0 ? "none" : "changed"}>
+          <EngineOptions stores={chosen} options={options} onChange={setOptions} />
+        </More>
+      )}
       <Previews ask={() => previewed("patch", request, sent)} valid={valid} onInvalid={form.frame.onInvalid} />
     </Frame>
   );

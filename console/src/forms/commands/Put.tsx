@@ -34,10 +34,11 @@ export function PutForm(props: FormProps) {
   const [options, setOptions] = useState<Options>({});
   useUnsent(values, props.setUnsent);
   const { places, stores, attempted, gate } = form;
+  const bounds = each ? { most: Infinity } : {};
   const chosen = storesOf(places.uris, stores);
   const request: PutRequest = { uris: [...places.uris], each, expect: expectOf(expected), options: optionsFor(chosen) === "" ? {} : { ...options }, ...notesOf(notes) };
   const made = each ? values.keys().map((key) => `${places.uris[0] ?? ""}${key}`) : places.uris;
-  const valid = places.problems.size === 0 && values.problems().size === 0 && expectProblem(expected) === "" && notesValid(notes) && !(each && places.list.length > 1);
+  const valid = places.problems.size === 0 && values.problems(bounds).size === 0 && expectProblem(expected) === "" && notesValid(notes) && !(each && places.list.length > 1);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(made, () => sendChecked<Done>("put", request, values)));
   return (
     <Frame
@@ -50,8 +51,8 @@ export function PutForm(props: FormProps) {
       done={(result) => <DoneRow result={result} close={props.close} />}
     >
       <PlacesField places={places} stores={stores} command="put" shown={attempted} several={!each} legend={each ? "Below" : "Where"} {...(each ? { pathHint: "It ends in “/”. Each key becomes a secret below it." } : {})} />
-      <KnownKeys uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} values={values} />
-      <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="A secret has one key or several. You can paste KEY=VALUE lines into a key." />
+      <KnownKeys uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} keys={values.keys()} add={values.addKeys} otherwise="A put replaces all of it: it will have the keys below, and no others. “Change keys” leaves the others." />
+      <ValueSet values={values} problems={shownProblems(values, attempted, bounds)} title="Keys and values" hint="A secret has one key or several. You can paste KEY=VALUE lines here, or drop a .env file." />
       <Checkbox label="One secret for each key" hint="Each gets one key, “value”, and the name of its key as the last part of its path." checked={each} onChange={setEach} />
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={places.uris.length === 1 && !each ? (places.uris[0] ?? "") : ""} shown={attempted} warning={REPLACES} />
       <More title="Labels, expiry and options" summary={notes.labels === "keep" && notes.expiry === "keep" ? "kept as they are" : "changed"}>

@@ -4,7 +4,6 @@ import type { Secret } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import { Button, partsOf } from "../../parts";
 import { pathProblem } from "../uris";
-import type { Values } from "../values/useValues";
 
 /** Return the keys of a secret, as far as the user may see them; none for a URI that is not valid, or that m8 does not know. */
 export function useKeysOf(uri: string): readonly string[] {
@@ -13,19 +12,31 @@ export function useKeysOf(uri: string): readonly string[] {
   return data?.uri === uri && !data.deleted ? Object.keys(data.values) : [];
 }
 
-/** Offer the keys that have no row yet. */
-export function KnownKeys({ uri, values }: { uri: string; values: Values }) {
-  const named = new Set(values.keys());
+interface KnownKeysProps {
+  uri: string;
+  /** The keys that are named already. */
+  keys: readonly string[];
+  /** What becomes of keys that are not named, as a sentence. */
+  otherwise: string;
+  /** Adds rows for them. */
+  add?: (keys: readonly string[]) => void;
+}
+
+/** Say which keys a secret has that are not named yet, and what becomes of them; offer to add them. */
+export function KnownKeys({ uri, keys, otherwise, add }: KnownKeysProps) {
+  const named = new Set(keys);
   const missing = useKeysOf(uri).filter((key) => !named.has(key));
   if (missing.length === 0) return null;
   return (
     <p class="known-keys" role="status">
       <span>
-        {named.size === 0 ? "The secret has now:" : "The secret has these keys, too:"} <code>{missing.join(", ")}</code>.
+        {named.size === 0 ? "The secret has now:" : "The secret has these keys, too:"} <code>{missing.join(", ")}</code>. {otherwise}
       </span>
-      <Button small onClick={() => values.addKeys(missing)}>
-        Add these keys
-      </Button>
+      {add !== undefined && (
+        <Button small onClick={() => add(missing)}>
+          Add these keys
+        </Button>
+      )}
     </p>
   );
 }

@@ -36,7 +36,7 @@ export function PlacesField(props: PlacesFieldProps) {
         ))}
       {several && (
         <Button small icon="plus" onClick={places.add}>
-          {legend === "Secret" ? "Another secret" : "Another place"}
+          Another secret
         </Button>
       )}
       {places.list.length === 0 && <p class="field-hint">No secret is chosen.</p>}
@@ -85,7 +85,7 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
           error={(shown && problem !== NO_STORE) || problem.includes("twice") ? problem : ""}
           onInput={(path) => places.change(place.id, typed(path, stores))}
         />
-        {places.list.length > 1 && <Button kind="quiet" icon="x" label="Remove this place" onClick={() => places.remove(place.id)} />}
+        {places.list.length > 1 && <Button kind="quiet" icon="x" label="Leave out this secret" onClick={() => places.remove(place.id)} />}
       </div>
       {store !== undefined && <StoreNote store={store} command={command} />}
       {beyond !== "" && <Warning text={beyond} />}
@@ -93,8 +93,9 @@ function PlaceField({ places, place, stores, command, shown, pathHint }: PlacesF
   );
 }
 
-/** What a typed or pasted path changes: a whole URI chooses the store, too. */
-function typed(path: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+/** What a typed or pasted path changes: a whole URI chooses the store, too, and spaces around it are left out. */
+function typed(text: string, stores: readonly Store[]): Partial<Pick<Place, "store" | "path">> {
+  const path = text.trim();
   const at = path.indexOf("://");
   const store = path.slice(0, Math.max(at, 0));
   return at > 0 && stores.some((one) => one.name === store) ? { store, path: path.slice(at + 3) } : { path };
@@ -123,7 +124,7 @@ function health(store: Store, command: FormName): string {
   if (store.state !== "active") return " (not active)";
   if (notAble(command, store) !== "") return " (cannot do this)";
   if (!store.reactors.some((reactor) => reactor.attached)) return " (no reactor)";
-  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (engine ${store.engine})`;
+  return store.engine === "ok" || store.engine === "unknown" || store.engine === "" ? "" : ` (${store.engine})`;
 }
 
 function StoreNote({ store, command }: { store: Store; command: FormName }) {

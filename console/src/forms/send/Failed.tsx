@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import type { Failure } from "../../api/types";
 import { go } from "../../app/navigation";
-import { Button, FailureBox, Icon, Uri } from "../../parts";
+import { Button, FailureBox, Icon, Said, Uri } from "../../parts";
 
 interface FailedProps {
   failure: Failure;
@@ -43,12 +43,16 @@ function Unknown({ failure, children }: { failure: Failure; children: ComponentC
       <Icon name="alert" />
       <div class="box-text">
         <p class="box-title">It may or may not have been done.</p>
-        <p>{failure.message}</p>
+        <p>
+          <Said text={failure.message} />
+        </p>
         <ul>
           <li>Either the store did it, and only its receipt did not come back.</li>
           <li>Or it did nothing. What was there before is then still there.</li>
         </ul>
-        <p>{failure.fix || "Look at the request before you try again."}</p>
+        <p>
+          <Said text={failure.fix || "Look at the request before you try again."} />
+        </p>
         <div class="box-actions">{children}</div>
       </div>
     </div>

@@ -41,7 +41,7 @@ export function Frame<T>(props: FrameProps<T>) {
   const [attempts, setAttempts] = useState(0);
   const form = useRef<HTMLFormElement>(null);
   const region = useRef<HTMLDivElement>(null);
-  useEffect(() => form.current?.querySelector<HTMLElement>(".form-fields .input")?.focus(), []);
+  useEffect(() => firstEmpty(form.current)?.focus(), []);
   useEffect(() => {
     if (attempts > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
   }, [attempts]);
@@ -77,17 +77,27 @@ export function Frame<T>(props: FrameProps<T>) {
   );
 }
 
+/** The first field to type into in which nothing stands yet, else the first field: what is known needs no typing. */
+function firstEmpty(form: HTMLFormElement | null): HTMLElement | null | undefined {
+  const typed = [...(form?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>(".form-fields :is(input, textarea).input") ?? [])];
+  return typed.find(({ value }) => value === "") ?? form?.querySelector<HTMLElement>(".form-fields .input");
+}
+
 function Actions<T>({ sending, submit, danger, why, more, next, close }: FrameProps<T>) {
-  if (sending.state === "ended")
+  if (sending.state === "ended") {
+    const isDone = sending.results.every((row) => "done" in row);
     return (
       <div class="form-actions">
         {next}
-        <Button onClick={sending.edit}>Back to the form</Button>
-        <Button kind="primary" onClick={close}>
+        <Button kind={isDone ? "plain" : "primary"} onClick={sending.edit}>
+          Back to the form
+        </Button>
+        <Button kind={isDone ? "primary" : "plain"} onClick={close}>
           Close
         </Button>
       </div>
     );
+  }
   return (
     <div class="form-actions">
       {why !== "" && <p class="form-why">{why}</p>}

@@ -3,9 +3,9 @@
 import type { Done, Secret } from "../../api/types";
 import { useAnswer } from "../../app/answer";
 import { go } from "../../app/navigation";
-import { Expiry, Facts, Link, Outcome, Proven, Uri } from "../../parts";
+import { Expiry, Facts, Labels, Link, Outcome, Proven, Uri } from "../../parts";
 
-const M8S_WORD = { proven: false, is_false: false, why_not_proven: "Labels and a day of expiry that were edited are m8’s word: no store signed them." };
+const UNSIGNED = { proven: false, is_false: false, why_not_proven: "Labels and a day of expiry that were edited are m8’s word: no store signed them." };
 
 /** Show labels and the day as they are now. */
 export function NotesNow({ result, close }: { result: Done; close: () => void }) {
@@ -22,23 +22,9 @@ export function NotesNow({ result, close }: { result: Done; close: () => void })
           <Uri uri={uri} still />
         </Link>
         <Outcome of="EDITED" />
-        <Proven of={M8S_WORD} />
+        <Proven of={UNSIGNED} />
       </div>
-      {secret?.uri === uri && <Facts of={[["Labels", <Labels of={secret.labels} />], ["Expires", <Expiry on={secret.expires_on} never="never" />]]} />}
+      {secret?.uri === uri && <Facts of={[["Labels", <Labels of={secret.labels} none="none" />], ["Expires", <Expiry on={secret.expires_on} never="never" />]]} />}
     </div>
-  );
-}
-
-function Labels({ of }: { of: Readonly<Record<string, string>> }) {
-  const labels = Object.entries(of);
-  if (labels.length === 0) return <span class="faint">none</span>;
-  return (
-    <span class="inline-list">
-      {labels.map(([name, value]) => (
-        <span class="label" key={name}>
-          <b>{name}</b> {value}
-        </span>
-      ))}
-    </span>
   );
 }

@@ -11,6 +11,8 @@ interface ValueFieldProps {
   invalid: boolean;
   hold: (field: HTMLTextAreaElement) => () => void;
   touched: () => void;
+  /** Called with what is pasted; the paste is over if it returns true. */
+  pasted: (text: string) => boolean;
 }
 
 /** Keeps browsers and password managers away: none of them offers to save or to fill it. There is no `name`. */
@@ -28,7 +30,7 @@ const ALONE = {
 } as const;
 
 /** A field for one value, of one line or several. It is uncontrolled: Preact never learns what stands in it. */
-export function ValueField({ id, label, describedBy, invalid, hold, touched }: ValueFieldProps) {
+export function ValueField({ id, label, describedBy, invalid, hold, touched, pasted }: ValueFieldProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [shown, setShown] = useState(false);
   useLayoutEffect(() => (field.current === null ? undefined : hold(field.current)), []);
@@ -44,6 +46,9 @@ export function ValueField({ id, label, describedBy, invalid, hold, touched }: V
         aria-invalid={invalid}
         placeholder="value"
         onInput={touched}
+        onPaste={(event) => {
+          if (pasted(event.clipboardData?.getData("text/plain") ?? "")) event.preventDefault();
+        }}
         onKeyDown={(event) => {
           if (event.key !== "Escape") touched();
         }}

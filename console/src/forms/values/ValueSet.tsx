@@ -1,11 +1,11 @@
 /** The keys of a secret with the fields and files that hold their values. */
 
 import { useId } from "preact/hooks";
-import { Button, Checkbox, Icon } from "../../parts";
+import { Button, Checkbox, Icon, Said } from "../../parts";
 import { parsed, EMPTY } from "./problems";
 import { FileDrop } from "./FileDrop";
 import type { Row } from "./keeper";
-import { bytes, looksLikeLines, type Reading } from "./rules";
+import { bytes, looksLikeEnvFile, looksLikeLines, type Reading } from "./rules";
 import type { Values } from "./useValues";
 import { ValueField } from "./ValueField";
 
@@ -17,6 +17,11 @@ interface ValueSetProps {
   hint: string;
 }
 
+const FORGOTTEN = {
+  expired: "What you typed was cleared after two minutes without a key press. Enter it again.",
+  sent: "The page cleared all values when it sent them. To send again, enter them again.",
+};
+
 /** Let the user enter keys and values, add files, and remove both. */
 export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
   const id = useId();
@@ -26,9 +31,9 @@ export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
       <p class="field-hint" id={`${id}-hint`}>
         {hint}
       </p>
-      {values.expired && (
+      {values.forgotten !== "no" && (
         <p class="value-note" role="status">
-          <Icon name="clock" /> What you typed was cleared after two minutes without a key press. Enter it again.
+          <Icon name="clock" /> {FORGOTTEN[values.forgotten]}
         </p>
       )}
       <ul class="value-rows">
@@ -70,6 +75,12 @@ function Typed({ row, number, values, problem }: RowProps & { number: number }) 
         invalid={problem === EMPTY}
         hold={(field) => values.hold(row.id, field)}
         touched={() => values.touched(row.id)}
+        pasted={(text) => {
+          // Under a key that has a name, lines are one value, as of a properties file.
+          const isFile = row.key === "" && !row.filled && looksLikeEnvFile(text);
+          if (isFile) values.addPasted(text);
+          return isFile;
+        }}
       />
       <Remove row={row} values={values} what={row.key === "" ? `key ${number}` : row.key} />
       <Problem id={`${id}-problem`} text={problem} />
@@ -131,6 +142,7 @@ function Dropped({ row, values, problem }: RowProps) {
       {!parsed(row) && <KeyField row={row} values={values} problem={problem} label={`Key for ${row.name}`} />}
       <Problem id={`value-${row.id}-problem`} text={problem} />
       {row.keys !== null && <KeysFound keys={row.keys} />}
+      {row.size === 0 && row.reading === "file" && <p class="value-note">This file is empty: the value will have no bytes.</p>}
       <FinalBreak row={row} values={values} />
     </div>
   );
@@ -168,7 +180,7 @@ function Remove({ row, values, what }: { row: Row; values: Values; what: string 
 function Problem({ id, text }: { id: string; text: string }) {
   return (
     <p class="field-error" id={id}>
-      {text !== "" && <Icon name="alert" />} {text}
+      {text !== "" && <Icon name="alert" />} <Said text={text} />
     </p>
   );
 }

@@ -8,8 +8,14 @@ export function keysOf(rows: readonly Row[]): string[] {
   return rows.flatMap((row) => (row.keys === null ? (row.key === "" ? [] : [row.key]) : row.keys.map(({ key }) => key)));
 }
 
-/** Return what is wrong, by row; a row that is fine has no entry. With `optional` one row may be left empty. */
-export function problemsOf(rows: readonly Row[], keeper: Keeper, optional: boolean): Map<number, string> {
+/** How values become secrets: whether one row may be left empty, and how many keys there are at most. */
+export interface Bounds {
+  optional?: boolean;
+  most?: number;
+}
+
+/** Return what is wrong, by row; a row that is fine has no entry. */
+export function problemsOf(rows: readonly Row[], keeper: Keeper, { optional = false, most = MAX_KEYS }: Bounds = {}): Map<number, string> {
   const found = new Map<number, string>();
   const keys = keysOf(rows);
   const doubled = twice(keys);
@@ -20,7 +26,7 @@ export function problemsOf(rows: readonly Row[], keeper: Keeper, optional: boole
     if (problem !== "") found.set(row.id, problem);
   }
   const last = rows[rows.length - 1];
-  if (keys.length > MAX_KEYS && last !== undefined) found.set(last.id, `A secret has at most ${MAX_KEYS} keys. These are ${keys.length}.`);
+  if (keys.length > most && last !== undefined) found.set(last.id, `A secret has at most ${most} keys. These are ${keys.length}. Remove some, or put one secret for each key.`);
   return found;
 }
 

@@ -51,6 +51,11 @@ export function looksLikeLines(text: string): boolean {
   return text.includes("=") || text.trim().includes("\n");
 }
 
+/** Whether text pasted into the field of a value is an env file rather than a value: two of its lines are KEY=VALUE. */
+export function looksLikeEnvFile(text: string): boolean {
+  return (text.match(/^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.-]*\s*=/gm) ?? []).length > 1;
+}
+
 /** Say a size in words, e.g. "1,234 bytes". */
 export function bytes(size: number): string {
   return size === 1 ? "1 byte" : `${size.toLocaleString("en")} bytes`;

@@ -5,18 +5,20 @@ import { callWithValues, Refused, type Part } from "../../api/call";
 import type { Names } from "../../api/types";
 import { useCare } from "./care";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
-import { keysOf, parsed, problemsOf } from "./problems";
+import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
 
 /** What of a row the user changes. */
 export type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;
 
+export type Forgotten = "no" | "expired" | "sent";
+
 export interface Values {
   rows: readonly Row[];
   /** Counts how often typed values were forgotten: part of the elements' keys, so that their undo history goes, too. */
   generation: number;
-  /** Whether they were forgotten after two minutes, and nothing was typed since. */
-  expired: boolean;
+  /** Why they were forgotten, if nothing was typed since: after two minutes, or because they were sent. */
+  forgotten: Forgotten;
   add: () => void;
   /** Add a row for each of these keys that has none yet, in place of empty rows. */
   addKeys: (keys: readonly string[]) => void;
@@ -31,7 +33,7 @@ export interface Values {
   /** Whether something would be lost. */
   unsent: () => boolean;
   keys: () => string[];
-  problems: (optional?: boolean) => Map<number, string>;
+  problems: (bounds?: Bounds) => Map<number, string>;
   /** Copies of all values, for one call. @throws Unreadable */
   copies: () => Promise<Part[]>;
   forget: () => void;
@@ -57,18 +59,18 @@ export function useValues(keys: readonly string[] = [""]): Values {
   const held = (keeper.current ??= newKeeper());
   const [rows, replace] = useState<readonly Row[]>(() => keys.map((key) => newRow("text", key)));
   const [generation, setGeneration] = useState(0);
-  const [expired, setExpired] = useState(false);
-  const forgotten = (all: boolean) => {
-    replace((before) => withoutForgotten(before, held, all));
+  const [forgotten, setForgotten] = useState<Forgotten>("no");
+  const forgot = (why: Forgotten) => {
+    replace((before) => withoutForgotten(before, held, why === "sent"));
     setGeneration((before) => before + 1);
-    if (!all) setExpired(true);
+    setForgotten(why);
   };
-  const expire = () => forgetTyped(held) && forgotten(false);
+  const expire = () => forgetTyped(held) && forgot("expired");
   const inner: Inner = { held, replace, began: useCare(expire, () => forgetAll(held)) };
   return {
     rows,
     generation,
-    expired,
+    forgotten,
     add: () => replace((before) => [...before, newRow("text", "")]),
     addKeys: (keys) => adopt(inner, ...keys.filter((key) => !keysOf(rows).includes(key)).map((key) => newRow("text", key))),
     addFiles: (files) => [...files].forEach((file) => addFile(inner, file)),
@@ -80,16 +82,16 @@ export function useValues(keys: readonly string[] = [""]): Values {
     },
     hold: (id, field) => hold(held, id, field),
     touched: (id) => {
-      setExpired(false);
+      setForgotten("no");
       touched(inner, id);
     },
     unsent: () => rows.some((row) => row.filled || holds(held, row.id)),
     keys: () => keysOf(rows),
-    problems: (optional = false) => problemsOf(rows, held, optional),
+    problems: (bounds) => problemsOf(rows, held, bounds),
     copies: () => collect(held, rows),
     forget: () => {
       forgetAll(held);
-      forgotten(true);
+      forgot("sent");
     },
   };
 }

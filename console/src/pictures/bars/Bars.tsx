@@ -1,5 +1,6 @@
 /** Bars over time, stacked by kind: successes upwards, failures downwards, so that they stand out without their colour. */
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../kinds";
 import { useRem } from "../rem";
@@ -61,30 +62,59 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
         <line class="pic-grid" x1="0" x2="100%" y1="8" y2="8" />
         <line class="pic-grid" x1="0" x2="100%" y1={(8 + axis) / 2} y2={(8 + axis) / 2} />
         {bars.map((bar, index) => (
-          <g
-            key={bar.title}
-            class={index === at ? "pic-bar pic-bar-at" : "pic-bar"}
-            data-bar={index}
-            role="img"
-            aria-label={barWords(bar)}
-            tabIndex={index === tabStop ? 0 : -1}
-            onMouseEnter={() => setAt(index)}
-            onFocus={() => (setAt(index), setStop(index))}
-            onBlur={() => setAt(null)}
-          >
+          <BarGroup key={bar.title} bar={bar} index={index} isAt={index === at} isStop={index === tabStop} onAt={setAt} onStop={setStop}>
             <rect class="pic-bar-ground" x={`${index * width}%`} width={`${width}%`} y="0" height={height + 16} />
             <Stack counts={bar.counts} x={index * width + width * 0.14} width={width * 0.72} axis={axis} perOne={perOne} />
-          </g>
+          </BarGroup>
         ))}
         <line class="pic-axis" x1="0" x2="100%" y1={axis} y2={axis} />
         <text class="pic-number" x="2" y={8 + 0.9 * rem} aria-hidden="true">{up.toLocaleString("en")}</text>
         {down > 0 && <text class="pic-number pic-number-failed" x="2" y={height + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
-        {bars.map((bar, index) => bar.tick !== "" && (
-          <text key={bar.title} class={bar.spare ? "pic-tick pic-tick-spare" : "pic-tick"} x={`${(index + 0.5) * width}%`} y={height + 2.4 * rem} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
-        ))}
+        <Ticks bars={bars} width={width} y={height + 2.4 * rem} />
       </svg>
       <figcaption class="pic-readout">{shown === undefined ? `${counted(bars.reduce((sum, bar) => sum + total(bar.counts), 0), "request")} ended. Point at a bar, or use the arrow keys.` : barWords(shown)}</figcaption>
     </figure>
+  );
+}
+
+interface BarGroupProps {
+  bar: Bar;
+  index: number;
+  /** Whether the pointer or the focus is at it. */
+  isAt: boolean;
+  /** Whether Tab comes to it. */
+  isStop: boolean;
+  onAt: (index: number | null) => void;
+  onStop: (index: number) => void;
+  children: ComponentChildren;
+}
+
+/** One bar as a thing that can be pointed at, have the focus and be read aloud. */
+function BarGroup({ bar, index, isAt, isStop, onAt, onStop, children }: BarGroupProps) {
+  return (
+    <g
+      class={isAt ? "pic-bar pic-bar-at" : "pic-bar"}
+      data-bar={index}
+      role="img"
+      aria-label={barWords(bar)}
+      tabIndex={isStop ? 0 : -1}
+      onMouseEnter={() => onAt(index)}
+      onFocus={() => (onAt(index), onStop(index))}
+      onBlur={() => onAt(null)}
+    >
+      {children}
+    </g>
+  );
+}
+
+/** What stands below the axis. `width` is that of a bar in percent. */
+function Ticks({ bars, width, y }: { bars: readonly Bar[]; width: number; y: number }) {
+  return (
+    <>
+      {bars.map((bar, index) => bar.tick !== "" && (
+        <text key={bar.title} class={bar.spare ? "pic-tick pic-tick-spare" : "pic-tick"} x={`${(index + 0.5) * width}%`} y={y} text-anchor="middle" aria-hidden="true">{bar.tick}</text>
+      ))}
+    </>
   );
 }
 

@@ -1,6 +1,6 @@
 /** What ended how, in numbers: each kind with its outcomes. It explains the colours of the bars, too. */
 
-import { counted, KIND_WORDS, KINDS, kindOf, outcomeWords } from "../kinds";
+import { counted, KIND_WORDS, KINDS, kindOf, endWords } from "../kinds";
 import { KindMark } from "./Pattern";
 
 /** `brief` leaves the outcomes out. */
@@ -22,7 +22,7 @@ export function Legend({ outcomes, brief = false }: { outcomes: Record<string, n
           {!brief && <ul class="pic-legend-outcomes">
             {some.map(([outcome, count]) => (
               <li key={outcome}>
-                <span>{outcomeWords(outcome).replace(/^failed: /, "")}</span>
+                <span>{endWords(outcome).replace(/^failed: /, "")}</span>
                 <span class="pic-figure" aria-label={counted(count, "request")}>{count.toLocaleString("en")}</span>
               </li>
             ))}

@@ -1,7 +1,7 @@
 /** Who did what: one row for each, the busiest first, with a bar of how their requests ended. */
 
 import type { Activity } from "../../api/types";
-import { byKind, counted, KIND_WORDS, KINDS, outcomeWords, total } from "../kinds";
+import { byKind, counted, KIND_WORDS, KINDS, endWords, total } from "../kinds";
 import { Pattern } from "./Pattern";
 
 interface Row {
@@ -53,7 +53,7 @@ export function People({ people, most = 12, brief = false }: { people: Activity[
 function wordsOf(outcomes: Record<string, number>): string {
   return Object.entries(outcomes)
     .sort(([, a], [, b]) => b - a)
-    .map(([outcome, count]) => `${count.toLocaleString("en")} ${outcomeWords(outcome)}`)
+    .map(([outcome, count]) => `${count.toLocaleString("en")} ${endWords(outcome)}`)
     .join(", ");
 }
 

@@ -1,6 +1,7 @@
 /** What each event of the log says, in words. An event of an unknown type is shown as it is. */
 
 import type { Event } from "../../api/types";
+import { shortVersion } from "../../forms/uris";
 import { reasonWords } from "../kinds";
 
 /** How an event is marked: by colour and by the sign beside it. */
@@ -45,9 +46,12 @@ function failed(detail: string): Told {
   return { mood: "bad", text: `Failed: ${reasonWords(reason)}${without === undefined ? "" : ", without a receipt"}` };
 }
 
+/** Return a detail that ends with a version, as its engine shows that version. */
+const shortened = (detail: string): string => detail.replace(/version (\S+)$/, (_, found: string) => `version ${shortVersion(found)}`);
+
 const version = (detail: string): string => {
   const found = /version (.+)$/.exec(detail);
-  return found ? ` as version ${found[1]}` : "";
+  return found ? ` as version ${shortVersion(found[1] ?? "")}` : "";
 };
 
 const named = (detail: string): string => detail.split(",", 1)[0] ?? "";
@@ -56,7 +60,7 @@ const TELLERS: Record<string, Teller> = {
   SecretUploadKeyRequested: asked,
   SecretUploadKeyProvided: told("step", "A reactor made a one-time key"),
   SecretUploadRequested: told("step", "What was sealed went to the reactor"),
-  SecretUploadStarted: (detail) => ({ mood: "step", text: `The reactor begins to write${detail === "" ? "" : `, ${detail}`}` }),
+  SecretUploadStarted: (detail) => ({ mood: "step", text: `The reactor begins to write${detail === "" ? "" : `, ${shortened(detail)}`}` }),
   SecretUploaded: (detail) =>
     detail.startsWith("UNCHANGED")
       ? { mood: "good", text: "Nothing to write: the same content was there" }

@@ -2,8 +2,11 @@
 
 import { useState } from "preact/hooks";
 import type { Group } from "../../api/types";
-import { Hash, Icon, Time, Uri } from "../../parts";
-import { columnsOf, inColumns } from "./groups";
+import { openForm } from "../../app/forms";
+import { useMe } from "../../app/me";
+import { notAllowed } from "../../forms/able";
+import { Button, Hash, Icon, Time, Uri } from "../../parts";
+import { byKey, columnsOf, inColumns } from "./groups";
 
 /** More dots than this in one cell become a number. */
 const DOTS = 8;
@@ -91,8 +94,29 @@ function Places({ group }: { group: Group }) {
       </ul>
       {more > 0 && <p class="pic-quiet">{`And ${more.toLocaleString("en")} more.`}</p>}
       <p class="pic-hint">To rotate it, put a new value into all {numeral(group.places.length)} places: as long as one of them keeps the old value, it is still in use.</p>
+      <Rotate group={group} />
     </>
   );
+}
+
+/** A button for each key under which the value stands: it opens the form that changes this key in all its places. */
+function Rotate({ group }: { group: Group }) {
+  const why = notAllowed("patch", useMe());
+  const keys = byKey(group);
+  return (
+    <div class="box-actions">
+      {keys.map(([key, uris]) => (
+        <Button small key={key} icon="edit" why={why} onClick={() => openForm("patch", { uris, keys: [key] })}>
+          {`Change ${keys.length === 1 ? "it" : `“${key}”`} in ${inPlaces(uris.length, keys.length === 1)}`}
+        </Button>
+      ))}
+    </div>
+  );
+}
+
+function inPlaces(count: number, all: boolean): string {
+  if (count === 1) return "one place";
+  return `${all ? "all " : ""}${numeral(count)} places`;
 }
 
 const NUMERALS = ["no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"];

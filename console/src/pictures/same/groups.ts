@@ -47,6 +47,13 @@ export function inColumns(group: Group, columns: readonly string[]): number[] {
   return counts;
 }
 
+/** Return the URIs of a group's places by the key under which the value stands there, the key with the most places first. */
+export function byKey({ places }: Group): [string, string[]][] {
+  const found = new Map<string, string[]>();
+  for (const { key, uri } of places) found.set(key, [...(found.get(key) ?? []), uri]);
+  return [...found].sort(([, a], [, b]) => b.length - a.length);
+}
+
 /** What is known of all groups: how many values, places, and values in several stores. */
 export function figuresOf(groups: readonly Group[]): { values: number; places: number; across: number } {
   return {

@@ -5,7 +5,7 @@ import { openForm } from "../../app/forms";
 import { go } from "../../app/navigation";
 import { Badge, Button, Icon, Link, Time } from "../../parts";
 import { For } from "../For";
-import { bytes, capabilities, engineHealth, refusalWords, storeHealth, TONE_ICONS } from "./health";
+import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
 import { reasonWords } from "../kinds";
 
 export function StoreCard({ store }: { store: Store }) {
@@ -28,7 +28,7 @@ export function StoreCard({ store }: { store: Store }) {
         <div><dt>Reactors</dt><dd>{attached.length === 0 ? "none" : attached.length.toLocaleString("en")}</dd></div>
         <div><dt>Last heard</dt><dd><Time at={store.last_heard_at} quiet /></dd></div>
         <div><dt>Open requests</dt><dd>{store.pending.toLocaleString("en")}</dd></div>
-        <div><dt>Largest secret</dt><dd>{store.max_plaintext === 0 ? "not known" : bytes(store.max_plaintext)}</dd></div>
+        <div><dt>Largest secret</dt><dd>{store.max_plaintext === 0 ? "not known" : limitWords(store.max_plaintext)}</dd></div>
       </dl>
       {store.reactors[0] !== undefined && <Capabilities reactor={store.reactors[0]} />}
       {store.layout !== "" && <p class="pic-store-layout">{store.layout}</p>}

@@ -69,8 +69,8 @@ export function worstFirst(stores: readonly Store[]): Store[] {
   return [...stores].sort((a, b) => urgency(a) - urgency(b) || a.name.localeCompare(b.name));
 }
 
-/** Return a number of bytes for people: "64 KiB", "1.5 MiB". */
-export function bytes(count: number): string {
-  if (count >= 1024 * 1024) return `${Number((count / (1024 * 1024)).toFixed(1))} MiB`;
+/** Return a limit in bytes, for people: "64 KiB", "1.5 MiB". It is rounded down. */
+export function limitWords(count: number): string {
+  if (count >= 1024 * 1024) return `${Math.floor((10 * count) / (1024 * 1024)) / 10} MiB`;
   return count >= 1024 ? `${Math.floor(count / 1024)} KiB` : `${count} bytes`;
 }

@@ -3,8 +3,7 @@
 import type { Secret } from "../../api/types";
 import { go } from "../../app/navigation";
 import { shortVersion } from "../../forms/uris";
-import { Card, CopyButton, Expiry, Facts, Hash, Link, Status, STATUSES, Time } from "../../parts";
-import { Labels } from "../secrets/columns";
+import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, Status, STATUSES, Time } from "../../parts";
 
 export function Summary({ secret }: { secret: Secret }) {
   return (
@@ -23,7 +22,7 @@ export function Summary({ secret }: { secret: Secret }) {
           ["Changed", <Changed secret={secret} />],
           ["Sync", <Sync secret={secret} />],
           ["Expires", <Expiry on={secret.expires_on} never="no day is noted" />],
-          ["Labels", Object.keys(secret.labels).length === 0 ? <span class="faint">none</span> : <Labels of={secret.labels} />],
+          ["Labels", <Labels of={secret.labels} none="none" />],
           secret.notes_edited_by === "" ? null : ["Notes edited", <Edited secret={secret} />],
           secret.proven || secret.is_false ? null : ["Not proven", secret.why_not_proven],
         ]}

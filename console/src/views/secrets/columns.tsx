@@ -3,7 +3,7 @@
 import type { Secret } from "../../api/types";
 import { go } from "../../app/navigation";
 import { shortVersion } from "../../forms/uris";
-import { type Column, Expiry, Hash, Icon, Link, Proven, Status, Time, Uri } from "../../parts";
+import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
 
 export const COLUMNS: readonly Column<Secret>[] = [
   {
@@ -60,32 +60,13 @@ export const COLUMNS: readonly Column<Secret>[] = [
   { id: "proof", title: "Proof", look: "tight", quiet: true, cell: (secret) => <Proven of={secret} brief /> },
 ];
 
-/** Labels as small words. */
-export function Labels({ of }: { of: Record<string, string> }) {
-  const all = Object.entries(of);
-  if (all.length === 0) return null;
-  return (
-    <ul class="labels" aria-label="Labels">
-      {all.map(([name, value]) => (
-        <li class="label" key={name}>
-          {name}
-          {value !== "" && (
-            <>
-              =<b>{value}</b>
-            </>
-          )}
-        </li>
-      ))}
-    </ul>
-  );
-}
-
 /** In how many other places the same value stands, with a link to the picture of them. */
 function Same({ secret }: { secret: Secret }) {
   if (secret.same_elsewhere === 0) return null;
   const places = secret.same_elsewhere === 1 ? "1 other place" : `${secret.same_elsewhere} other places`;
+  const values = Object.keys(secret.values).length > 1 ? "Values of it stand" : "The same value stands";
   return (
-    <Link class="same" at={`same ${secret.uri}`} label={`The same value stands in ${places}`} onClick={() => go({ view: "same-values", uri: secret.uri })}>
+    <Link class="same" at={`same ${secret.uri}`} label={`${values} in ${places}, too`} onClick={() => go({ view: "same-values", uri: secret.uri })}>
       <Icon name="same" />
       {secret.same_elsewhere}
     </Link>

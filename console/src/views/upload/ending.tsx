@@ -4,7 +4,7 @@ import type { Upload } from "../../api/types";
 import { openForm } from "../../app/forms";
 import { go } from "../../app/navigation";
 import { reasonWords } from "../../pictures/kinds";
-import { Banner, Button, outcomeWords } from "../../parts";
+import { Banner, Button, outcomeWords, Said } from "../../parts";
 
 export function Ending({ upload }: { upload: Upload }) {
   return (
@@ -31,7 +31,19 @@ function Words({ upload }: { upload: Upload }) {
   if (outcome === "FAILED")
     return (
       <Banner tone="bad" icon="alert">
-        <strong>It failed: {reasonWords(reason)}</strong>
+        <p>
+          <strong>It failed: {reasonWords(reason)}</strong>
+        </p>
+        {upload.failure && (
+          <>
+            <p>
+              <Said text={upload.failure.message} />
+            </p>
+            <p>
+              <Said text={upload.failure.fix} />
+            </p>
+          </>
+        )}
       </Banner>
     );
   if (!proven)

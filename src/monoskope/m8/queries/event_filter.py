@@ -26,12 +26,14 @@ class EventFilter:
         since_ms: Recorded then or later, milliseconds since 1970; 0 for any time.
         until_ms: Recorded before then; 0 for any time.
         actor: Caused by this actor, "" for anybody.
+        before: At a position before this one; 0 for any.
     """
 
     visible: VisibleScope
     since_ms: int = 0
     until_ms: int = 0
     actor: str = ""
+    before: int = 0
 
     def takes(self, located: LocatedEvent) -> bool:
         """Whether an event is among those."""
@@ -40,16 +42,17 @@ class EventFilter:
             self.since_ms <= event.recorded_at_ms
             and (not self.until_ms or event.recorded_at_ms < self.until_ms)
             and (not self.actor or event.actor == self.actor)
+            and (not self.before or event.position < self.before)
             and is_visible(located, self.visible)
         )
 
     async def part(self, log: EventLog, head: int) -> tuple[int, int]:
         """Return the first and the last position at which such an event can be, the log being `head` events long."""
-        first, last = 1, head
+        first, last = 1, min(head, self.before - 1) if self.before else head
         if self.since_ms:
             first += await _recorded_before(log, self.since_ms - STEP_MS, head)
         if self.until_ms:
-            last = await _recorded_before(log, self.until_ms + STEP_MS, head)
+            last = min(last, await _recorded_before(log, self.until_ms + STEP_MS, head))
         return first, last
 
 

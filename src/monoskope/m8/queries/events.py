@@ -52,7 +52,11 @@ class Events:
         scope = _scope(message)
         begin = read_position(scope, message.page_token)
         wanted = EventFilter(
-            visible_scope(caller.principal, message.prefix), message.since_ms, message.until_ms, message.actor
+            visible_scope(caller.principal, message.prefix),
+            message.since_ms,
+            message.until_ms,
+            message.actor,
+            message.before,
         )
         # Before the page is made: an event that it misses stands after this position.
         head = await self._app.log.head()
@@ -60,11 +64,11 @@ class Events:
             chunks = self._of_request(message.request_id, wanted.visible, begin, newest_first=message.newest_first)
         else:
             first, last = await wanted.part(self._app.log, head)
-            # Without a time, what is recorded meanwhile belongs to the page, too.
+            # Without an end, what is recorded meanwhile belongs to the page, too.
             chunks = (
                 self._backward(begin, first=first, last=last)
                 if message.newest_first
-                else self._forward(begin, first=first, last=last if message.until_ms else None)
+                else self._forward(begin, first=first, last=last if message.until_ms or message.before else None)
             )
         found, looked_at = await self._page(chunks, wanted, page_size(message.page_size))
         return queries_pb2.ListEventsResponse(
@@ -194,7 +198,7 @@ def _scope(message: queries_pb2.ListEventsRequest) -> str:
     scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"
     if message.since_ms or message.until_ms or message.actor:
         scope += f":{message.since_ms}:{message.until_ms}:{message.actor}"
-    return scope
+    return f"{scope}:before {message.before}" if message.before else scope
 
 
 # All watchers get the same message, so it is made once.

@@ -16,9 +16,9 @@ from monoskope.monoctl.output import write
 def console(session: CommandSession, *, no_browser: bool, port: int | None) -> None:
     """Open a page in your browser that does what the commands do: put secrets, compare them, see what m8 knows.
 
-    The page comes from this program, on 127.0.0.1 alone, and only your browser can use it: the link counts once. Values
-    are sealed here, as by the commands. Press Enter for another page. It ends a minute after its last page is closed,
-    and with Ctrl-C.
+    The page comes from this program, at an address that this machine alone can reach, and only your browser can use it:
+    its link counts once. Values are sealed here, as by the commands. Press Enter for another page. It ends a minute
+    after its last page is closed, and with Ctrl-C.
     """
     # First: the token may come from a pipe, which can be read once.
     start.execute_again()

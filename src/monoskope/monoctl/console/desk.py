@@ -23,11 +23,12 @@ class Desk(Unshared):
     def __init__(self, client: Client, tell: Callable[[dict[str, object]], None]) -> None:
         self.client = client
         self.tell = tell
-        self.secrets = KeptSecrets(lambda: client.queries, self._told)
+        self.secrets = KeptSecrets(lambda: client.queries, self.tell_of_secrets)
         self.recent = RecentEvents(lambda: client.queries)
 
     def __repr__(self) -> str:
         return "<Desk>"
 
-    def _told(self) -> None:
+    def tell_of_secrets(self) -> None:
+        """Have every page ask again for what it shows of secrets."""
         self.tell({"kind": "secrets", "loaded": self.secrets.loaded, "complete": self.secrets.complete})

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
-from monoskope.errors import Error
+from monoskope.errors import Error, NotReachedError
 from monoskope.monoctl.output.failures import sentences
 
 Hear = Callable[[views_pb2.EventSummary], None]
@@ -41,6 +41,12 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
                     after = event.position
                     heard(event)
         except Error as error:
-            away(" ".join(filter(None, sentences(error))))
+            away(_why(error, has_answered=after is not None))
         await queries.runtime.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
+
+
+def _why(error: Error, *, has_answered: bool) -> str:
+    # That the address may be wrong is no help once m8 has answered there.
+    message, fix = sentences(error)
+    return message if has_answered and isinstance(error, NotReachedError) else " ".join(filter(None, (message, fix)))

@@ -9,7 +9,7 @@ from contextvars import ContextVar
 _heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
 
 
-def hear(sentence: str) -> None:
+def note(sentence: str) -> None:
     """Note a sentence for the operation that is under way in this context, if one gathers them."""
     sentences = _heard.get()
     if sentences is not None and sentence not in sentences:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
+import os
 import signal
 from collections.abc import Callable, Iterator
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Progress, Stage
@@ -18,11 +19,11 @@ from monoskope.http.server.server import Server, bind
 from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
+from monoskope.monoctl.console.operations.requests import happened
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
 from monoskope.monoctl.console.serving.live import Live
 from monoskope.monoctl.console.serving.sessions import Sessions
-from monoskope.monoctl.output import views
 from monoskope.monoctl.output.report import interrupted
 from monoskope.value import Value
 
@@ -63,7 +64,7 @@ async def run(wishes: Wishes) -> None:
         live.progress(progress)
 
     def notify(sentence: str) -> None:
-        tell = heard.hear if heard.gathers() else live.note
+        tell = heard.note if heard.gathers() else live.note
         tell(sentence)
 
     async with Client(wishes.settings, notify=notify, observe=observe) as client:
@@ -76,7 +77,8 @@ async def run(wishes: Wishes) -> None:
         try:
             await server.start()
             pages.open()
-            terminal.hear_enter(pages.open)
+            if terminal.hear_enter(pages.open):
+                wishes.say("Press Enter for another page, and Ctrl-C to end.")
             await _until_over(application, desk, live, sessions, pages)
         finally:
             pages.remove()
@@ -124,7 +126,11 @@ class Pages:
             return
         file = self._folder.add(self._address())
         self._wishes.say(f"A page of http://{self.place} opens in your browser.")
-        opening.show(file, self._print)
+        opening.show(file, self._print_instead)
+
+    def _print_instead(self) -> None:
+        self._wishes.say("No browser opened here.")
+        self._print()
 
     def _print(self) -> None:
         # In this order: the buffer of the output still holds what was printed, until as much is printed after it.
@@ -157,7 +163,7 @@ async def _bound(wishes: Wishes, application: ConsoleApplication) -> Server:
             application.host = host
             return server
     raise UnavailableError(
-        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {failed.strerror}.",
+        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {os.strerror(failed.errno or 0).lower()}.",
         fix="Leave --port out: then a free port is taken.",
     )
 
@@ -166,11 +172,6 @@ async def _until_over(
     application: ConsoleApplication, desk: Desk, live: Live, sessions: Sessions, pages: Pages
 ) -> None:
     """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
-
-    def on_event(event: views_pb2.EventSummary) -> None:
-        desk.secrets.saw(event)
-        live.tell({"kind": "event", "event": views.event(event)})
-
     is_heard = asyncio.Event()
 
     async def keep() -> None:
@@ -187,7 +188,11 @@ async def _until_over(
 
     tasks = [
         asyncio.ensure_future(work)
-        for work in (hear(desk.client.queries, is_heard.set, on_event, live.m8), keep(), sweep())
+        for work in (
+            hear(desk.client.queries, is_heard.set, functools.partial(happened, desk), live.m8),
+            keep(),
+            sweep(),
+        )
     ]
     with _ended_by_signals(tasks[-1].cancel):
         try:

@@ -9,13 +9,13 @@ import threading
 from collections.abc import Callable
 
 
-def hear_enter(pressed: Callable[[], None]) -> None:
+def hear_enter(pressed: Callable[[], None]) -> bool:
     """Call `pressed` in the event loop each time that Enter is pressed in this process's terminal, if it has one.
 
-    In the background nothing is read: the system would stop the process for it.
+    Return whether it has. In the background nothing is read: the system would stop the process for it.
     """
     if sys.stdin is None or not sys.stdin.isatty() or not _is_in_front():
-        return
+        return False
     loop = asyncio.get_running_loop()
 
     def read() -> None:
@@ -26,6 +26,7 @@ def hear_enter(pressed: Callable[[], None]) -> None:
                 return  # the loop is closed: the console has ended
 
     threading.Thread(target=read, daemon=True).start()
+    return True
 
 
 def _is_in_front() -> bool:

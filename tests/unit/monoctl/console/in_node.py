@@ -19,12 +19,23 @@ _ENTRY = "".join(f'export * from "./{name}";' for name in ("call", "ended", "sea
 
 def bundled(folder: Path) -> Path:
     """Bundle console/src/api. Without Node or the packages of console, tests are skipped, but fail in CI."""
+    return _bundle(folder / "api.mjs", "api", _ENTRY)
+
+
+def evaluated(folder: Path, names: Mapping[str, str], expression: str) -> Any:
+    """Return what an expression of the page's functions is: `names` says which file has which of them."""
+    imports = "".join(f'import {{ {names[file]} }} from "./{file}";' for file in names)
+    made = _bundle(folder / "functions.mjs", ".", f"{imports} process.stdout.write(JSON.stringify({expression}));")
+    return json.loads(subprocess.run(["node", str(made)], capture_output=True, check=True, timeout=60).stdout)
+
+
+def _bundle(made: Path, below: str, entry: str) -> Path:
     needed("node", "nodejs")
     if not _ESBUILD.exists():
         not_here("the packages of console are not installed: run `npm ci --ignore-scripts` there")
-    made = folder / "api.mjs"
     words = [str(_ESBUILD), "--bundle", "--format=esm", f"--outfile={made}", "--log-level=warning", "--loader=ts"]
-    subprocess.run(words, cwd=ROOT / "console" / "src" / "api", input=_ENTRY.encode(), check=True, timeout=60)
+    words += ["--jsx=automatic", "--jsx-import-source=preact"]
+    subprocess.run(words, cwd=ROOT / "console" / "src" / below, input=entry.encode(), check=True, timeout=60)
     return made
 
 

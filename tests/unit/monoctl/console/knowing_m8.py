@@ -187,7 +187,7 @@ async def at_desk(folder: Path, m8: KnowingM8 | None = None, *, pins: bool = Tru
             settings_for(serving, folder),
             system_known_stores=folder / "no_known_stores",
             pause_s=0.001,
-            notify=heard.hear,
+            notify=heard.note,
         )
         async with client:
             yield AtDesk(serving, client)

@@ -103,7 +103,7 @@ def test_one_final_line_feed_is_removed_as_commands_do_also_with_a_carriage_retu
         ([({"kind": "json", "name": "my.json"}, b'{"A": "' + SECRET)], "my.json"),
         ([({"kind": "value", "key": "a b"}, SECRET)], "key"),
         ([value("k", SECRET), value("k", SECRET)], "'k'"),
-        ([({"kind": "correct horse battery staple"}, SECRET)], "malformed"),
+        ([({"kind": "correct horse battery staple"}, SECRET)], "can have - at `$.kind`"),
         ([({"kind": "value", "key": "k", "more": 1}, SECRET)], "more"),
         ([({"kind": "value", "key": 7}, SECRET)], "key"),
         ([value(f"k{number}", SECRET) for number in range(MAX_KEYS + 1)], "sources"),

@@ -36,7 +36,7 @@ VIEWS = st.builds(
     uri=st.sampled_from(URIS),
     subject=st.sampled_from(["", "alice", "bob"]),
     labels=st.dictionaries(st.sampled_from(["owner", "env"]), st.sampled_from(["", "a", "Alice"])),
-    values=st.dictionaries(st.sampled_from(["password", "token"]), st.sampled_from(HASHES)),
+    values=st.dictionaries(st.sampled_from(["password", "token"]), st.sampled_from(["", *HASHES])),
     fingerprint=st.sampled_from(["", *HASHES]),
     expires_on=st.sampled_from(["", "2026-11-25", "2026-11-26", "2026-12-26", "2026-12-27", "2099-01-01"]),
     uploaded_at_ms=st.integers(0, 3),
@@ -329,6 +329,21 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
     assert (group["fingerprint"], group["stores"]) == (HASHES[0], 2)
     assert [(place["uri"], place["key"]) for place in group["places"]] == [("local://b", "x"), ("vault://a", "x")]
     assert [counted.elsewhere(row) for row in held] == [1, 1, 0]
+
+
+def test_values_whose_hashes_the_caller_may_not_see_are_not_equal() -> None:
+    held = [Row(a_view(uri, values={"x": ""})) for uri in ("vault://a", "local://b")]
+    counted = Counts()
+    for row in held:
+        counted.add(row)
+
+    assert counted.groups() == ([], True)
+    assert [counted.elsewhere(row) for row in held] == [0, 0]
+    assert counted.keys_read == 0
+
+    for row in held:
+        counted.remove(row)
+    assert counted.keys_read == 0
 
 
 def test_days_of_expiry_and_counts() -> None:

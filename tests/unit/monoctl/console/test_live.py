@@ -103,10 +103,10 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     assert told == [
         "it is away. Try --server.",
         "",
-        "it broke. Wait.",
+        "it broke.",
         "your token has expired.",
         "",
-        "it broke. Wait.",
+        "it broke.",
         "",
-        "it broke. Wait.",
+        "it broke.",
     ]

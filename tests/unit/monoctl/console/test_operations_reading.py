@@ -9,11 +9,13 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.operations.activity import summary
+from monoskope.monoctl.console.operations.requests import happened
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.m8 import FINGERPRINT
+from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.unit.monoctl.console.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
 
 DAY_MS = 86_400_000
@@ -146,6 +148,27 @@ async def test_a_request_shows_its_end_only_by_its_receipt(page: AtDesk) -> None
         await page.ask("upload", request_id="latest")
 
 
+async def test_a_request_that_failed_says_why_and_what_to_do(page: AtDesk) -> None:
+    asked: list[bytes] = []
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        asked.append(attempt.request.request_id)
+        view = page.m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT)
+        view.grant.CopyFrom(attempt.signed_grant())
+        return view
+
+    page.m8.end = end
+    put = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+
+    upload = await page.ask("upload", request_id=asked[0].hex())
+
+    assert (upload["outcome"], upload["reason"], upload["proven"]) == ("FAILED", "CONFLICT", True)
+    said = put["results"][0]["failed"]
+    assert {name: upload["failure"][name] for name in ("message", "fix")} == {
+        name: said[name] for name in ("message", "fix")
+    }
+
+
 async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> None:
     page.m8.record("SecretStoreCreated", "", "vault", stream="store/vault")
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
@@ -156,6 +179,28 @@ async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> N
         ("SecretUploaded", "ab" * 16),
         ("SecretStoreCreated", ""),
     ]
+
+
+async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where_to_begin(page: AtDesk) -> None:
+    for number in range(7):
+        page.m8.record("SecretUploaded", f"vault://app/{number}")
+    seen: list[int] = []
+    while True:
+        events = (await page.ask("events", limit=3, before=seen[-1] if seen else 0))["events"]
+        if not events:
+            break
+        seen += [event["position"] for event in events]
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> None:
+    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
+
+    happened(page.desk, page.m8.events[0])
+
+    [event] = (await page.ask("events", limit=10))["events"]
+    assert page.told == [{"kind": "event", "event": event}]
+    assert event["request_id"] == "ab" * 16
 
 
 # --- stores and pins ---

@@ -147,6 +147,7 @@ def test_it_starts_without_m8_and_the_page_says_so(started: Started) -> None:
     assert begun["me"]["server"] == "127.0.0.1:1"
     assert "m8 does not answer" in begun["me"]["away"]
     wait_until(lambda: "A page has begun" in started.said, what="the terminal says it")
+    assert "Press Enter for another page, and Ctrl-C to end." in started.said
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
@@ -162,7 +163,7 @@ def test_a_port_that_somebody_else_has_taken_is_refused(started: Started, tmp_pa
     second = begin(tmp_path, "--no-browser", "--port", str(port))
     assert second.process.wait(30) == 7
     os.close(second.terminal)
-    assert f"not possible to listen on 127.0.0.1:{port}" in second.said
+    assert f"not possible to listen on 127.0.0.1:{port}: address already in use.\n" in second.said
     assert not second.links()
     with closing(socket.socket()) as other, pytest.raises(OSError, match="in use"):
         other.bind(("127.0.0.1", port))

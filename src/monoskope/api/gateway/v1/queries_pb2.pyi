@@ -145,7 +145,7 @@ class ListSecretStoresResponse(_message.Message):
     def __init__(self, stores: _Optional[_Iterable[_Union[_views_pb2.SecretStore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first", "since_ms", "until_ms", "actor")
+    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first", "since_ms", "until_ms", "actor", "before")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -154,6 +154,7 @@ class ListEventsRequest(_message.Message):
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     page_size: int
     page_token: str
@@ -162,7 +163,8 @@ class ListEventsRequest(_message.Message):
     since_ms: int
     until_ms: int
     actor: str
-    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ...) -> None: ...
+    before: int
+    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ..., before: _Optional[int] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
     __slots__ = ("events", "next_page_token", "head")

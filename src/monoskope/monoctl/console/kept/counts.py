@@ -49,14 +49,14 @@ class Counts:
         """Count a row."""
         self._count(row, 1)
         if not row.deleted:
-            for key, fingerprint in row.values.items():
+            for key, fingerprint in _hashes(row):
                 self._places[fingerprint][row.uri, key] = row
 
     def remove(self, row: Row) -> None:
         """Count a row no longer."""
         self._count(row, -1)
         if not row.deleted:
-            for key, fingerprint in row.values.items():
+            for key, fingerprint in _hashes(row):
                 self._places[fingerprint].pop((row.uri, key), None)
                 if not self._places[fingerprint]:
                     del self._places[fingerprint]
@@ -69,7 +69,7 @@ class Counts:
         self._subjects[row.subject] += one
         for name, text in row.labels.items():
             self._labels[f"{name}={text}"] += one
-        self.keys_read += one * len(row.values)
+        self.keys_read += one * sum(1 for _ in _hashes(row))
 
     @property
     def facets(self) -> Facets:
@@ -86,7 +86,7 @@ class Counts:
         if row.deleted:
             return 0
         found = 0
-        for fingerprint in set(row.values.values()) & self._places.keys():
+        for fingerprint in {fingerprint for _, fingerprint in _hashes(row)} & self._places.keys():
             places = self._places[fingerprint]
             found += len(places) - sum((row.uri, key) in places for key in row.values)
         return found
@@ -99,6 +99,11 @@ class Counts:
         )
         shown = [_group(fingerprint, self._places[fingerprint]) for _, fingerprint in found[:MOST_GROUPS]]
         return shown, len(found) <= MOST_GROUPS and all(count <= MOST_PLACES for count, _ in found[:1])
+
+
+def _hashes(row: Row) -> Iterator[tuple[str, str]]:
+    """Each key with its fingerprint; who may not see hashes sees empty ones, and two of those say nothing."""
+    return ((key, fingerprint) for key, fingerprint in row.values.items() if fingerprint)
 
 
 def _present(counter: Counter[str]) -> Iterator[tuple[str, int]]:

@@ -40,7 +40,7 @@ async def pin(desk: Desk, asked: Agreed) -> Document:
     """Pin the identity that the user compared. Raises `IdentityChangedError` if m8 shows, or the pin is, another."""
     pinned = await desk.client.trust_store(asked.store, asked.identity)
     # Receipts of this store can be checked now.
-    desk.tell({"kind": "secrets", "loaded": desk.secrets.loaded, "complete": desk.secrets.complete})
+    desk.tell_of_secrets()
     return {"store": asked.store, "identity": pinned}
 
 

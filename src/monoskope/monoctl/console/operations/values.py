@@ -114,9 +114,4 @@ async def _would(desk: Desk, previews: Iterable[tuple[str, Callable[[], Awaitabl
                 found.append(error)
         return found
 
-    return await several(desk, seen(), _preview, changes=False)
-
-
-def _preview(would: Preview) -> Document:
-    # The page asks whether it is pinned; commands name the pinned identity.
-    return preview(would) | {"pinned": bool(would.pinned)}
+    return await several(desk, seen(), preview, changes=False)

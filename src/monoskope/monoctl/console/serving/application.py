@@ -130,7 +130,7 @@ class ConsoleApplication:
             return _Call(body.MOST_JSON, lambda _: self._stream(session))
         operation = self._console.operations.get(name)
         if operation is None:
-            return _failed(NotFoundError("the console has no such operation.", fix="Load the page anew."))
+            return _failed(NotFoundError("the console has no such operation.", fix=guard.ANEW))
         most = body.MOST_BODY if isinstance(operation, ValueOperation) else body.MOST_JSON
         return _Call(most, lambda content: self._answer(operation, session, content))
 

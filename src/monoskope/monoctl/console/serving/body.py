@@ -27,7 +27,7 @@ MOST_BODY = 4 + MOST_JSON + MOST_VALUES
 """Bytes of a framed body at most."""
 
 _LENGTH = 4
-_FIX = "Load the page anew; if that does not help, use monoctl in the terminal, and report the defect."
+_FIX = "Open a new page; if that does not help, use the commands in the terminal, and report the defect."
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -89,7 +89,10 @@ def _converted(kind: type[R], asked: object) -> R:
         return msgspec.convert(asked, kind)
     except msgspec.ValidationError as error:
         # msgspec names the field, and what is wrong with its type or size: it repeats no value but those of enums.
-        rule = "one of its fields is malformed" if "enum value" in str(error) else str(error)
+        rule, _, field = str(error).rpartition(" - at ")
+        if rule.startswith("Invalid enum value"):
+            rule = "Not one of the values that the field can have"
+        rule = f"{rule} - at {field}" if rule else field
         raise UsageError(f"the call is malformed: {rule}.", fix=_FIX) from None
 
 

@@ -19,7 +19,8 @@ _BEGIN = API + "begin"
 _JSON = "application/json"
 _SEALED = "application/octet-stream"
 _BEARER = "Bearer "
-_RELOAD = "Open the page anew: press Enter in the terminal where `monoctl console` runs."
+ANEW = "Open a new page: press Enter in the terminal where `monoctl console` runs."
+"""What to do about a call that no page of this console makes. A page that is loaded again would lose its session."""
 
 
 class Refusal(Value, frozen=True):
@@ -86,13 +87,13 @@ def _addressed(head: Head, place: str) -> Refusal | None:
 
 def _formed(head: Head) -> Refusal | None:
     if head.query:
-        return Refusal(404, UsageError("an operation has no query.", fix=_RELOAD))
+        return Refusal(404, UsageError("an operation has no query.", fix=ANEW))
     if head.header("content-type") != (_JSON if head.path == _BEGIN else _SEALED):
-        return Refusal(415, UsageError("the body of a call is sealed, and only that of `begin` is JSON.", fix=_RELOAD))
+        return Refusal(415, UsageError("the body of a call is sealed, and only that of `begin` is JSON.", fix=ANEW))
     if nonce_of(head.header(NONCE_HEADER.lower())) is None:
-        return Refusal(400, UsageError(f"a call has 16 random bytes in {NONCE_HEADER}.", fix=_RELOAD))
+        return Refusal(400, UsageError(f"a call has 16 random bytes in {NONCE_HEADER}.", fix=ANEW))
     return None
 
 
 def _refused(status: int, message: str) -> Refusal:
-    return Refusal(status, RefusedError(message, fix=_RELOAD))
+    return Refusal(status, RefusedError(message, fix=ANEW))

@@ -36,14 +36,14 @@ IDLE = "idle"
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao, the stores `vault` (which may copy to `local`) and `local`, and `SILENT` and `IDLE`.
 
-    The reactor of `local` lets nobody compare a secret twice.
+    The reactor of `local` lets nobody compare a secret twice, and takes 4,096 bytes.
     """
     with Cluster(tmp_path_factory.mktemp("console")) as cluster:
         cluster.start_m8()
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.make_local_reactor("local")
-        _limit(cluster.folder / "reactor-local" / "reactor.toml", compares_per_hour_per_uri=1)
+        _limit(cluster.folder / "reactor-local" / "reactor.toml", compares_per_hour_per_uri=1, max_plaintext=4_096)
         cluster.allow_copy("vault", "local")
         cluster.share_fingerprint_key("reactor-vault", "reactor-local")
         for store in ("vault", "local"):

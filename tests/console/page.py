@@ -11,7 +11,9 @@ from tests.support.browser import WAIT_MS
 
 _DROPPED = """files => {
   const all = new DataTransfer();
-  for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
+  for (const [name, content] of Object.entries(files)) {
+    all.items.add(new File([typeof content === 'string' ? content : new Uint8Array(content)], name));
+  }
   return all;
 }"""
 
@@ -129,9 +131,10 @@ class Form:
         self.field(f"the value of {key}").fill(value)
         return self
 
-    def drop(self, files: Mapping[str, str]) -> None:
-        """Drop files with these names and contents on the place for files."""
-        dropped = self._page.evaluate_handle(_DROPPED, dict(files))
+    def drop(self, files: Mapping[str, str | bytes]) -> None:
+        """Drop files with these names and contents (bytes only if they are few) on the place for files."""
+        contents = {name: content if isinstance(content, str) else list(content) for name, content in files.items()}
+        dropped = self._page.evaluate_handle(_DROPPED, contents)
         self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
 
     def press(self, button: str) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
+
 import psutil
 
 from tests.support.browser import Chromium, unprivileged
@@ -11,12 +14,16 @@ def test_chromium_runs_in_its_sandbox_and_not_as_root(chromium: Chromium) -> Non
     with chromium.visit() as page:
         page.goto("chrome://sandbox")
         assert "You are adequately sandboxed." in page.inner_text("body")
-    browsers = [
-        process
-        for process in psutil.Process().children(recursive=True)
-        if process.status() != psutil.STATUS_ZOMBIE and "chromium" in process.name()
-    ]
+    browsers = list(_running())
     assert browsers
-    assert not any("--no-sandbox" in process.cmdline() for process in browsers)
+    assert not any("--no-sandbox" in words for words, _ in browsers)
     if owner := unprivileged():
-        assert {process.uids().real for process in browsers} == {owner.pw_uid}
+        assert {user for _, user in browsers} == {owner.pw_uid}
+
+
+def _running() -> Iterator[tuple[list[str], int]]:
+    """The command line and the user of each process of the browser, but for those that end meanwhile."""
+    for process in psutil.Process().children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            if "chromium" in process.name() and process.status() != psutil.STATUS_ZOMBIE:
+                yield process.cmdline(), process.uids().real

@@ -14,7 +14,7 @@ HERE = Path(__file__).parent
 FAILURES = HERE.parents[1] / "console" / "src" / "api" / "failures.ts"
 
 MET = {
-    "USAGE": "test_refusals.py::test_what_the_store_or_its_engine_cannot_take_is_told_and_nothing_is_written",
+    "USAGE": "test_refusals.py::test_what_is_wrong_with_keys_and_values_is_told_before_anything_is_sent",
     "UNAUTHENTICATED": (
         "test_newcomer.py::test_a_right_that_is_missing_is_told_at_its_button_and_a_credential_that_was_revoked_by_m8"
     ),

@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, expect
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
+from tests.console.conftest import Shared
 from tests.console.page import ConsolePage
 from tests.console.test_looks import AXE, RULES
 from tests.support import many_secrets
@@ -21,8 +22,9 @@ pytestmark = pytest.mark.soak
 
 
 @pytest.fixture(scope="module")
-def crowded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+def crowded(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """The console of a user who may see so many secrets."""
+    shared.close()  # beside a browser's event loop there can be none that makes the log
     home = many_secrets.lay_out(tmp_path_factory.mktemp("crowded"), COUNT)
     user = User(many_secrets.USER, home / many_secrets.USER, Cluster(home))
     with many_secrets.running(home), Console(user) as running:

@@ -7,10 +7,15 @@ import os
 import signal
 import sys
 import termios
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 
 from monoskope import operating_log
+
+if TYPE_CHECKING:
+    from monoskope.testing.engines.postgres import Postgres
 
 # As in reactors (ADR 4): uvloop forks to start a program, and gRPC, which reads this when it is loaded, would start its
 # threads again in that copy and crash it.
@@ -26,6 +31,15 @@ def strict_operating_log() -> None:
     """A field that the operating log would drop fails the test."""
     operating_log.STRICT = True  # without `monkeypatch`, which would then be undone after all other fixtures
     operating_log.set_up(sys.stderr)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A PostgreSQL server, one a worker: each test has a database of its own, and changes nothing of the server."""
+    from monoskope.testing.engines.postgres import Postgres  # noqa: PLC0415 - most tests need none of it
+
+    with Postgres(fsync=False) as server:
+        yield server
 
 
 def _leave_terminal() -> None:

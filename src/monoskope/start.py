@@ -100,11 +100,17 @@ def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:
 
 def execute_again() -> None:
     """Execute this process again under those settings, once; returns if that has happened or cannot."""
-    if not sys.platform.startswith("linux"):
-        return
-    environment = execution_environment(dict(os.environ))
-    if environment is not None:
+    now = dict(os.environ)
+    environment = overwriting(now)
+    if environment is not now:
         execute([sys.executable, *sys.orig_argv[1:]], environment)
+
+
+def overwriting(environment: dict[str, str]) -> dict[str, str]:
+    """Return the environment in which one of our programs need not execute itself again: this one where it cannot."""
+    if not sys.platform.startswith("linux"):
+        return environment
+    return execution_environment(environment) or environment
 
 
 def execute(arguments: list[str], environment: dict[str, str]) -> None:

@@ -1,4 +1,4 @@
-"""A real OpenBao, PostgreSQL and Barbican, real GnuPG keys and an emulator of AWS: one a worker, made once."""
+"""A real OpenBao and Barbican, real GnuPG keys and an emulator of AWS: one a worker, made once."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from monoskope.testing.engines.barbican import Barbican
 from monoskope.testing.engines.gnupg import Keys, keys
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.openbao import OpenBao
-from monoskope.testing.engines.postgres import Postgres
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 
 pytest.register_assert_rewrite("monoskope.testing.drivers")
@@ -29,13 +28,6 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
         bao.call("POST", "dept/team/sys/mounts/deep/er/kv", {"type": "kv", "options": {"version": "2"}})
         bao.call("POST", "dept/team/sys/auth/approle", {"type": "approle"})
         yield bao
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One server for all; each test has a database of its own."""
-    with Postgres(fsync=False) as server:
-        yield server
 
 
 @pytest.fixture(scope="session")

@@ -14,16 +14,16 @@ def test_chromium_runs_in_its_sandbox_and_not_as_root(chromium: Chromium) -> Non
     with chromium.visit() as page:
         page.goto("chrome://sandbox")
         assert "You are adequately sandboxed." in page.inner_text("body")
-    browsers = list(_running())
+        browsers = list(running())
     assert browsers
     assert not any("--no-sandbox" in words for words, _ in browsers)
     if owner := unprivileged():
-        assert {user for _, user in browsers} == {owner.pw_uid}
+        assert {uid for _, uid in browsers} == {owner.pw_uid}
 
 
-def _running() -> Iterator[tuple[list[str], int]]:
-    """The command line and the user of each process of the browser, but for those that end meanwhile."""
+def running() -> Iterator[tuple[list[str], int]]:
+    """The command lines and the users of Chromium's processes; some may end meanwhile."""
     for process in psutil.Process().children(recursive=True):
         with contextlib.suppress(psutil.NoSuchProcess):
-            if "chromium" in process.name() and process.status() != psutil.STATUS_ZOMBIE:
+            if "chromium" in process.name():
                 yield process.cmdline(), process.uids().real

@@ -171,3 +171,36 @@ def test_a_json_file_is_put_as_one_secret_for_each_key(page: ConsolePage, team: 
     form.press("Close")
     for name in ("one", "two"):
         expect(page.row(f"local://{team.name}/each/{name}")).to_be_visible()
+
+
+@pytest.mark.soak
+def test_a_value_that_stands_in_two_places_is_changed_in_both(page: ConsolePage, team: Team) -> None:
+    path = f"{team.name}/twice"
+    for store in ("vault", "local"):
+        ok(team.put(f"{store}://{path}", value=b"the same in both: 51c0"))
+    page.go("Same values")
+    page.page.get_by_placeholder("Search a place or a key").fill(path)
+    page.page.get_by_role("button", name="stands in two places").click()
+    page.page.get_by_role("button", name="Change it in all two places").click()
+    form = page.form()
+    form.field("the value of password").fill("new in both: 77d1")
+    expect(form.sent("Change the keys")).to_contain_text("All 2 are done.")
+    assert upstream(team.cluster, path) == {"password": "new in both: 77d1"}
+
+
+@pytest.mark.soak
+def test_a_file_of_more_keys_than_a_secret_has_is_put_as_one_secret_for_each(page: ConsolePage, team: Team) -> None:
+    form = page.open_put()
+    form.panel.get_by_role("checkbox", name="One secret for each key").check()
+    form.to("local", f"{team.name}/each/")
+    form.drop({"many.env": "".join(f"K{number}=v\n" for number in range(65))})
+    expect(form.panel.get_by_text("K64")).to_be_visible()
+    expect(form.sent("Put the secrets")).to_contain_text("All 65 are done.")
+
+
+@pytest.mark.soak
+def test_a_put_names_the_keys_that_the_secret_would_lose(page: ConsolePage, made: str) -> None:
+    form = page.act(f"vault://{made}", "Put")
+    form.value("password", "only this")
+    expect(form.panel).to_contain_text("user")
+    expect(form.panel).to_contain_text("A put replaces all of it")

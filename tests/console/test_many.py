@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Locator, expect
 
-from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster.commands import User
 from tests.console.conftest import Shared
 from tests.console.page import ConsolePage
 from tests.console.test_looks import AXE, RULES
@@ -21,13 +21,17 @@ COUNT = 10_000
 pytestmark = pytest.mark.soak
 
 
+@dataclass(frozen=True, slots=True)
+class _User:
+    home: Path
+
+
 @pytest.fixture(scope="module")
 def crowded(shared: Shared, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """The console of a user who may see so many secrets."""
     shared.close()  # beside a browser's event loop there can be none that makes the log
     home = many_secrets.lay_out(tmp_path_factory.mktemp("crowded"), COUNT)
-    user = User(many_secrets.USER, home / many_secrets.USER, Cluster(home))
-    with many_secrets.running(home), Console(user) as running:
+    with many_secrets.running(home), Console(_User(home / many_secrets.USER)) as running:
         yield running
 
 

@@ -9,7 +9,7 @@ from monoskope.failpoints import VARIABLE
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import wait_until
-from tests.console.conftest import IDLE, SILENT, upstream
+from tests.console.conftest import IDLE, SILENT, Visit, upstream
 from tests.console.example import Example
 from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
@@ -44,6 +44,10 @@ def test_a_conflict_is_told_and_what_is_there_stays(page: ConsolePage, team: Tea
     result = form.sent("Put the secret")
     expect(result.get_by_role("alert")).to_contain_text("CONFLICT")
     assert upstream(team.cluster, path) == {"password": "what was there"}
+    result.get_by_role("button", name="Look at the request").click()
+    # Why, and what to do, in words of the page: it has no options.
+    expect(page.page.get_by_role("main")).to_contain_text("“What must be there now”")
+    expect(page.page.get_by_role("main")).not_to_contain_text("--")
 
 
 @pytest.mark.soak
@@ -58,6 +62,35 @@ def test_a_place_beyond_the_credential_is_refused_by_m8(page: ConsolePage, team:
     expect(form.panel.get_by_text("Your credential reaches only what lies below")).to_be_visible()
     form.press("Put the secret")
     expect(form.panel.get_by_role("alert").first).to_be_visible()
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("app/a b", "A path has no spaces."),
+        ("APP=1", "A path has no “=”."),
+        ("app/.hidden", "does not begin with"),
+        ("app/", "does not end in"),
+        ("", "Name the path"),
+    ],
+)
+def test_a_wrong_path_says_what_is_wrong_with_it(page: ConsolePage, path: str, said: str) -> None:
+    form = page.open_put().to("vault", path).value("password", VALUE)
+    form.press("Put the secret")
+    expect(form.panel).to_contain_text(said)
+    expect(form.field("Path")).to_be_focused()
+
+
+@pytest.mark.soak
+def test_a_folder_and_an_empty_file_are_told(visit: Visit) -> None:
+    with visit() as page:
+        form = page.open_put()
+        form.drop({"empty.txt": ""})
+        expect(form.panel).to_contain_text("This file is empty")
+        page.page.evaluate("DataTransferItem.prototype.webkitGetAsEntry = () => ({ isDirectory: true })")
+        form.drop({"certs": ""})
+        expect(form.panel).to_contain_text("“certs” is a folder.")
 
 
 def test_what_is_wrong_with_keys_and_values_is_told_before_anything_is_sent(page: ConsolePage, team: Team) -> None:

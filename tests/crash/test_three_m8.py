@@ -68,19 +68,18 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaCluster]:
 
 
 @pytest.fixture(scope="module")
-def on_postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ReplicaCluster]:
+def on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[ReplicaCluster]:
     folder = tmp_path_factory.mktemp("three-on-postgres")
-    with Postgres(fsync=False) as server:
-        password = folder / "database-password"
-        write_private(password, server.password.encode())
-        database: dict[str, object] = {
-            "database": f"postgresql://m8@127.0.0.1:{server.port}/{server.create_database()}",
-            "database_ca": str(server.ca_file),
-            "database_password_file": str(password),
-        }
-        with ReplicaCluster(folder, settings=database) as cluster:
-            set_up(cluster)
-            yield cluster
+    password = folder / "database-password"
+    write_private(password, postgres.password.encode())
+    database: dict[str, object] = {
+        "database": f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}",
+        "database_ca": str(postgres.ca_file),
+        "database_password_file": str(password),
+    }
+    with ReplicaCluster(folder, settings=database) as cluster:
+        set_up(cluster)
+        yield cluster
 
 
 @pytest.fixture(scope="module")

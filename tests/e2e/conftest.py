@@ -5,11 +5,13 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
+from tests.support.quick_cluster import QuickCluster, events_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +36,16 @@ class Team:
         arguments = ("compare", "secret", *words, "--from-file", "password=-", "-o", "json")
         return (user or self.user).monoctl(*arguments, input=value)
 
-    def events(self, put: Ran) -> list[dict[str, object]]:
+    def events(self, put: Ran) -> list[dict[str, Any]]:
         """What the log itself holds of the request that a put or compare printed, in its order."""
         stream = f"upload/{put.json()['request_id']}"
-        found: list[dict[str, object]] = self.cluster.must(
-            "m8", "events", "--dir", "m8", "--stream", stream, "-o", "json"
-        ).json()
-        return found
+        return events_of(self.cluster, stream)
 
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the stores `vault` (which the reactor can read) and `local`."""
-    with Cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+    with QuickCluster(tmp_path_factory.mktemp("cluster")) as cluster:
         cluster.start(https=("local",))
         yield cluster
         assert cluster.m8.pid is not None, f"m8 ended unasked: {cluster.m8.last_words()}"

@@ -16,12 +16,6 @@ VALUE = b"correct horse 5f0e9d"
 
 
 @pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    with Postgres(fsync=False) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def on_postgres(tmp_path_factory: pytest.TempPathFactory, postgres: Postgres) -> Iterator[Cluster]:
     """m8 on PostgreSQL, a real OpenBao, and the reactor of the store `vault`."""
     name = postgres.create_database("m8")

@@ -19,8 +19,8 @@ from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.readmodels import chain
 from monoskope.settings import write_private
 from monoskope.testing.cluster.replicas import ReplicaCluster
+from monoskope.testing.log_writer import some_time
 from monoskope.testing.logs.harness import ledger
-from monoskope.testing.logs.writer import some_time
 from tests.ha.appender import Appender, Reader
 from tests.ha.audit import Findings, check, everything
 from tests.ha.puts import Puts

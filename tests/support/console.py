@@ -8,14 +8,22 @@ import re
 import select
 import subprocess
 from collections.abc import Sequence
-from typing import Self
+from pathlib import Path
+from typing import Protocol, Self
 
-from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import STOP_S, dying_with_us, program, wait_until
 
 # A leader of a session whose first terminal this is: it becomes the session's own, with Ctrl-C and all.
 _ON_TERMINAL = ("/bin/sh", "-c", 'exec <"$0" >"$0" 2>&1; exec "$@"')
 _ADDRESS = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
+
+
+class HasHome(Protocol):
+    """Somebody with settings, token and pins below a home folder."""
+
+    @property
+    def home(self) -> Path:
+        """The folder."""
 
 
 class Console:
@@ -27,7 +35,7 @@ class Console:
         starts: What starts `monoctl`, if not its own program.
     """
 
-    def __init__(self, user: User, *words: str, starts: Sequence[str] = ()) -> None:
+    def __init__(self, user: HasHome, *words: str, starts: Sequence[str] = ()) -> None:
         ours, theirs = os.openpty()
         self._terminal = ours
         self._seen = ""

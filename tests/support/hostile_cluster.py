@@ -18,12 +18,13 @@ from monoskope.client import Client
 from monoskope.client.settings import load_settings
 from monoskope.reactor.timings import Timings
 from monoskope.settings import write_private
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import free_port, listens, wait_until
 from tests.support.engines import AgeEngine, OpenBaoEngine, Version
 from tests.support.hostile_m8 import HostileM8
+from tests.support.quick_cluster import QuickCluster
 
 KV1 = "elder"
 """The store of a KV version 1 engine, and where that is mounted."""
@@ -46,7 +47,7 @@ def young(seconds: float = YOUNG_S) -> dict[str, object]:
     return {"young": seconds} if "young" in Timings.__struct_fields__ else {}
 
 
-class ProxiedCluster(Cluster):
+class ProxiedCluster(QuickCluster):
     """A cluster whose `server` is the proxy's address; m8 itself listens at `real`.
 
     A user may have any number of requests open: a hostile m8 has no such limit, and leaves many behind.

@@ -9,7 +9,7 @@ import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, t
 import type { Failure, Live, Session, Source } from "./types";
 
 let session = "";
-let channel: Channel | null = null;
+let channel: Promise<Channel> | null = null;
 
 onEnded(() => {
   session = "";
@@ -39,7 +39,8 @@ export async function begin(): Promise<Session> {
   const body = await bodyOf(asked.response);
   if (!(await isProven(asked, body, beginning.isProven))) throw new Refused(badLink());
   const { key, ...begun } = answered<Session & { key: string }>(asked.response, body);
-  channel = await beginning.begun(key);
+  // The first view need not wait for its keys: the first call does.
+  channel = beginning.begun(key);
   session = begun.session;
   return begun;
 }
@@ -95,9 +96,10 @@ async function post<T>(operation: string, request: Bytes, signal?: AbortSignal):
 
 /** Seal a request, overwrite it, and send it. */
 async function send(operation: string, request: Bytes, signal?: AbortSignal): Promise<{ asked: Asked; check: Check }> {
-  const now = channel;
+  let now: Channel | null = null;
   let sealed: Bytes | undefined;
   try {
+    now = await channel;
     sealed = await now?.seal(operation, request);
   } finally {
     request.fill(0);

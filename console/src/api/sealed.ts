@@ -36,8 +36,10 @@ export async function beginningOf(token: string): Promise<Beginning | null> {
   const bytes = bytesOf(token);
   if (bytes?.length !== KEY_SIZE) return null;
   const secret = await held(bytes);
-  const name = await crypto.subtle.deriveBits(derivation("name of the token"), secret, KEY_SIZE * 8);
-  const answers = await answersKey(secret, "answer to begin");
+  const [name, answers] = await Promise.all([
+    crypto.subtle.deriveBits(derivation("name of the token"), secret, KEY_SIZE * 8),
+    answersKey(secret, "answer to begin"),
+  ]);
   return {
     name: textOf(new Uint8Array(name)),
     isProven: checkWith(answers),
@@ -69,8 +71,10 @@ export function textOf(bytes: Uint8Array): string {
 }
 
 async function channelOf(session: CryptoKey): Promise<Channel> {
-  const bodies = await crypto.subtle.deriveKey(derivation("bodies"), session, { name: "AES-GCM", length: KEY_SIZE * 8 }, false, ["encrypt"]);
-  const answers = await answersKey(session, "answers");
+  const [bodies, answers] = await Promise.all([
+    crypto.subtle.deriveKey(derivation("bodies"), session, { name: "AES-GCM", length: KEY_SIZE * 8 }, false, ["encrypt"]),
+    answersKey(session, "answers"),
+  ]);
   let last = 0;
   return {
     async seal(operation, body) {

@@ -42,6 +42,8 @@ export interface Proof {
 export interface Session {
   session: string;
   me: Me;
+  /** What `secrets` {} answers at this moment, so that the first view needs no further call. */
+  first?: SecretsPage;
 }
 
 /** `whoami` {}: who the caller is to m8. m8's word. */
@@ -188,6 +190,19 @@ export interface SecretsPage {
   subjects: Record<string, number>;
   labels: Record<string, number>;
   statuses: Record<string, number>;
+  /** What is said of all in short. */
+  figures?: Figures;
+}
+
+/** Counts over all secrets, whatever was asked for. */
+export interface Figures {
+  present: number;
+  /** Of these, those that expire within 30 days or have expired. */
+  expiring: number;
+  /** Those of which the engine does not hold what was put, or did not before the last put. */
+  drifted: number;
+  /** Values that stand in several places. */
+  same_values: number;
 }
 
 /** `secret` {uri}: Secret, as m8 shows it now. */
@@ -266,7 +281,7 @@ export interface ExpiringDay {
   uris: string[];
 }
 
-/** `activity` {days}: what ended, by time; made from the log. m8's word. */
+/** `activity` {days, quick?}: what ended, by time; made from the log. m8's word. With `quick`, of the newest events alone if reading all would take long. */
 export interface Activity {
   /** Of equal length, oldest first; hours for up to 2 days, else days. */
   buckets: { from: string; outcomes: Record<string, number> }[];

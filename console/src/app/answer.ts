@@ -35,6 +35,11 @@ interface Held {
   failure?: Failure;
 }
 
+/** Whether an answer says what is shown already: then nothing is drawn anew. */
+function isSame(before: Held, key: string, data: unknown): boolean {
+  return before.key === key && before.failure === undefined && JSON.stringify(before.data) === JSON.stringify(data);
+}
+
 /** Answers of views that were left, for the way back. */
 const kept = new Map<string, unknown>();
 const KEPT = 40;
@@ -48,9 +53,18 @@ function keep(key: string, data: unknown): void {
   }
 }
 
+/** Show `data` for this question until it is answered: it came with another answer. */
+export function foreknow(operation: string, request: object, data: object): void {
+  keep(keyOf(operation, request), data);
+}
+
+function keyOf(operation: string, request: object): string {
+  return `${operation} ${JSON.stringify(request)}`;
+}
+
 /** Ask `operation`, again whenever the request changes or something happened that matters. With `null` nothing is asked. */
 export function useAnswer<T>(operation: string | null, request: object = {}, options: Options = {}): Answer<T> {
-  const key = operation === null ? "" : `${operation} ${JSON.stringify(request)}`;
+  const key = operation === null ? "" : keyOf(operation, request);
   const [held, setHeld] = useState<Held>(() => ({ key, data: kept.get(key) }));
   const [round, setRound] = useState(0);
   const again = useCallback(() => setRound((count) => count + 1), []);
@@ -63,7 +77,7 @@ export function useAnswer<T>(operation: string | null, request: object = {}, opt
     void ask<T>(operation, request, aborting.signal).then((answer) => {
       if (aborting.signal.aborted || answer === undefined) return;
       if ("data" in answer) keep(key, answer.data);
-      setHeld((before) => ("data" in answer ? { key, data: answer.data } : { key, data: before.data, failure: answer.failure }));
+      setHeld((before) => ("failure" in answer ? { key, data: before.data, failure: answer.failure } : isSame(before, key, answer.data) ? before : { key, data: answer.data }));
     });
     return () => aborting.abort();
     // The request is part of the key.

@@ -1,6 +1,6 @@
 /** The frame of the page: who and where you are, the navigation, the view, and what stands over it. */
 
-import { useEffect, useLayoutEffect, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Icon, Link } from "../parts";
 import { Banners } from "./banners";
 import { useCell } from "./cell";
@@ -102,9 +102,12 @@ function skip(event: MouseEvent): void {
 /** After a change of place, the focus is where it was there before, or on the heading. */
 function useFocusAfter(place: Place): void {
   const identity = identityOf(place);
-  const [first, setFirst] = useState(true);
+  const isFirst = useRef(true);
   useLayoutEffect(() => {
-    if (first) return setFirst(false);
+    if (isFirst.current) {
+      isFirst.current = false;
+      return;
+    }
     const { focus, scrolled } = remembered();
     const find = () => (focus === "" ? null : document.querySelector<HTMLElement>(`main [data-at="${CSS.escape(focus)}"]`));
     scrollTo(0, scrolled);

@@ -2,11 +2,13 @@
 
 import { render } from "preact";
 import { begin, Refused } from "../api/call";
+import { foreknow } from "./answer";
 import { Layout } from "./layout";
 import { follow as followLive } from "./live";
 import { away, me } from "./me";
 import { follow } from "./navigation";
 import { NotBegun } from "./not_begun";
+import { drawRestAfterPaint } from "./painted";
 
 async function start(root: Element): Promise<void> {
   const withToken = location.hash.length > 1;
@@ -16,7 +18,9 @@ async function start(root: Element): Promise<void> {
     follow();
     me.set(begun.me);
     away.set(begun.me.away);
+    if (begun.first !== undefined) foreknow("secrets", {}, begun.first);
     render(<Layout />, root);
+    drawRestAfterPaint();
     void followLive();
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

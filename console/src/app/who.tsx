@@ -46,17 +46,7 @@ function About({ onClose }: { onClose: () => void }) {
       />
       <p class="small">m8 says who you are, what you may do, and its version. What a receipt proves is marked “Proven” where it is shown.</p>
       <h3>Keys</h3>
-      <ul class="keys">
-        <li>
-          <kbd>/</kbd> goes to the search field.
-        </li>
-        <li>
-          <kbd>↑</kbd> <kbd>↓</kbd> go from row to row in a table; <kbd>Shift</kbd> with a click on a box chooses all rows between.
-        </li>
-        <li>
-          <kbd>Esc</kbd> closes what stands over the page.
-        </li>
-      </ul>
+      <Keys />
       <Checkbox label="Use the / key" checked={slash} onChange={(on) => slashSearches.set(on)} />
       <h3>About</h3>
       <p class="small">
@@ -66,6 +56,22 @@ function About({ onClose }: { onClose: () => void }) {
         </a>
       </p>
     </Dialog>
+  );
+}
+
+function Keys() {
+  return (
+    <ul class="keys">
+      <li>
+        <kbd>/</kbd> goes to the search field.
+      </li>
+      <li>
+        <kbd>↑</kbd> <kbd>↓</kbd> go from row to row in a table; <kbd>Shift</kbd> with a click on a box chooses all rows between.
+      </li>
+      <li>
+        <kbd>Esc</kbd> closes what stands over the page.
+      </li>
+    </ul>
   );
 }
 

@@ -46,6 +46,8 @@ export function notAllowed(command: FormName, me: Me): string {
 
 /** Say why a store cannot do a command; "" if it can, or if that is not known. */
 export function notAble(command: FormName, store: Store): string {
+  // Notes are m8's alone: no store is asked.
+  if (command === "label" || command === "expire") return "";
   if (store.state !== "active") return `The store ${store.name} is not active. Ask an administrator.`;
   const ability = ABILITIES[command];
   const attached = store.reactors.filter((reactor) => reactor.attached);
@@ -55,7 +57,7 @@ export function notAble(command: FormName, store: Store): string {
 
 /** Say why a store may not answer now; "" if it is ready. It is no reason not to try. */
 export function notReady(store: Store): string {
-  if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: a request waits for one, and fails if none comes.";
+  if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: what you send now will fail.";
   if (store.engine === "refused") return "The engine behind this store refuses its reactor. What you send now will fail: ask the store’s operator first.";
   if (store.engine === "unavailable") return "The engine behind this store does not answer. What you send now will fail.";
   return "";

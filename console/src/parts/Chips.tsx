@@ -1,7 +1,9 @@
 /** Filters as chips: each says what it filters by, how many there are, and can be taken away. */
 
 import type { ComponentChildren } from "preact";
+import { useIsPainted } from "../app/painted";
 import { Icon } from "./Icon";
+import { grouped } from "./lazy";
 
 /** A filter that is on, with a cross. */
 export function Chip({ name, children, onRemove }: { name: string; children: ComponentChildren; onRemove: () => void }) {
@@ -29,16 +31,17 @@ interface ChipMenuProps {
 
 /** A chip that opens the browser's own list of choices. */
 export function ChipMenu({ name, choices, value, all, onChange }: ChipMenuProps) {
-  const known = value === "" || choices.some((choice) => choice.value === value);
+  const shown = useIsPainted() ? choices : [];
+  const known = value === "" || shown.some((choice) => choice.value === value);
   return (
     <label class={`chip chip-menu ${value === "" ? "" : "chip-on"}`}>
       <span class="chip-name">{name}</span>
       <select value={value} aria-label={name} onChange={(event) => onChange(event.currentTarget.value)}>
         <option value="">{all}</option>
         {!known && <option value={value}>{value}</option>}
-        {choices.map((choice) => (
+        {shown.map((choice) => (
           <option key={choice.value} value={choice.value}>
-            {choice.count === undefined ? choice.text : `${choice.text} (${choice.count.toLocaleString()})`}
+            {choice.count === undefined ? choice.text : `${choice.text} (${grouped(choice.count)})`}
           </option>
         ))}
       </select>

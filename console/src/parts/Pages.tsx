@@ -1,6 +1,7 @@
 /** The pages of a long list. */
 
 import { Button } from "./Button";
+import { grouped } from "./lazy";
 
 interface PagesProps {
   /** From 0. */
@@ -19,7 +20,7 @@ export function Pages({ page, size, total, onPage, sizes = [25, 50, 100, 200], o
   return (
     <nav class="pages" aria-label="Pages">
       <span class="pages-where" role="status">
-        {from.toLocaleString()}–{to.toLocaleString()} of {total.toLocaleString()}
+        {grouped(from)}–{grouped(to)} of {grouped(total)}
       </span>
       {onSize !== undefined && (
         <label class="pages-size">
@@ -36,7 +37,7 @@ export function Pages({ page, size, total, onPage, sizes = [25, 50, 100, 200], o
       <span class="pages-buttons">
         <Button small icon="chevronLeft" label="Previous page" why={page <= 0 ? "This is the first page." : ""} onClick={() => onPage(page - 1)} />
         <span class="pages-at">
-          {(page + 1).toLocaleString()} / {(last + 1).toLocaleString()}
+          {grouped(page + 1)} / {grouped(last + 1)}
         </span>
         <Button small icon="chevronRight" label="Next page" why={page >= last ? "This is the last page." : ""} onClick={() => onPage(page + 1)} />
       </span>

@@ -5,8 +5,12 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
+import { useIsPainted } from "../app/painted";
 import { Checkbox } from "./Field";
 import { Icon } from "./Icon";
+
+/** As many rows as most screens show: in the first view, the others wait. */
+const FIRST_ROWS = 20;
 
 export interface Column<T> {
   id: string;
@@ -47,6 +51,7 @@ interface TableProps<T> {
 export function Table<T>(props: TableProps<T>) {
   const { caption, columns, rows, keyOf, chosen, onChoose, stale = false } = props;
   const keys = rows.map(keyOf);
+  const drawn = useIsPainted() ? rows : rows.slice(0, FIRST_ROWS);
   const last = useRef<string>(undefined);
   const choose = (key: string, on: boolean, through: boolean) => {
     if (chosen === undefined) return;
@@ -66,26 +71,39 @@ export function Table<T>(props: TableProps<T>) {
       <caption class="unseen">{caption}</caption>
       <TableHead {...props} keys={keys} />
       <tbody role="rowgroup" onKeyDown={moveByArrow}>
-        {rows.map((row, at) => {
-          const key = keys[at] ?? "";
-          const on = chosen?.has(key) ?? false;
-          return (
-            <tr key={key} role="row" class={`${on ? "row-chosen" : ""} ${props.toneOf === undefined ? "" : `row-${props.toneOf(row)}`}`}>
-              {chosen !== undefined && (
-                <td role="cell" class="cell-choose">
-                  <Checkbox hideLabel label={`Choose ${key}`} checked={on} onChange={(next, event) => choose(key, next, isShifted(event))} />
-                </td>
-              )}
-              {columns.map((column) => (
-                <td key={column.id} role="cell" class={`cell-${column.look ?? "plain"}`} data-title={column.quiet || column.look === "main" ? undefined : column.title}>
-                  {column.cell(row)}
-                </td>
-              ))}
-            </tr>
-          );
-        })}
+        {drawn.map((row, at) => (
+          <TableRow key={keys[at]} name={keys[at] ?? ""} row={row} columns={columns} chosen={chosen} choose={choose} tone={props.toneOf?.(row)} />
+        ))}
       </tbody>
     </table>
+  );
+}
+
+interface TableRowProps<T> {
+  /** Its key. */
+  name: string;
+  row: T;
+  columns: readonly Column<T>[];
+  chosen: ReadonlySet<string> | undefined;
+  choose: (key: string, on: boolean, through: boolean) => void;
+  tone: "" | "bad" | "faint" | undefined;
+}
+
+function TableRow<T>({ name, row, columns, chosen, choose, tone }: TableRowProps<T>) {
+  const on = chosen?.has(name) ?? false;
+  return (
+    <tr role="row" class={`${on ? "row-chosen" : ""} ${tone === undefined ? "" : `row-${tone}`}`}>
+      {chosen !== undefined && (
+        <td role="cell" class="cell-choose">
+          <Checkbox hideLabel label={`Choose ${name}`} checked={on} onChange={(next, event) => choose(name, next, isShifted(event))} />
+        </td>
+      )}
+      {columns.map((column) => (
+        <td key={column.id} role="cell" class={`cell-${column.look ?? "plain"}`} data-title={column.quiet || column.look === "main" ? undefined : column.title}>
+          {column.cell(row)}
+        </td>
+      ))}
+    </tr>
   );
 }
 

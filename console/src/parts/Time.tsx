@@ -2,6 +2,7 @@
 
 import { useEffect } from "preact/hooks";
 import { cell, useCell } from "../app/cell";
+import { lazy } from "./lazy";
 import { Tip } from "./Tip";
 
 const now = cell(Date.now());
@@ -51,12 +52,12 @@ export function relative(at: number, from: number): string {
   return seconds > 0 ? `${lengthWords(seconds)} ago` : `in ${lengthWords(-seconds)}`;
 }
 
-const EXACT = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" });
+const EXACT = lazy(() => new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "medium" }));
 
 /** A moment in the user's time zone, exactly. */
 export function exact(at: string): string {
   const moment = Date.parse(at);
-  return Number.isNaN(moment) ? at : EXACT.format(moment);
+  return Number.isNaN(moment) ? at : EXACT().format(moment);
 }
 
 interface TimeProps {
@@ -75,7 +76,8 @@ export function Time({ at, never = "never", quiet = false }: TimeProps) {
   const words = relative(moment, from);
   if (quiet)
     return (
-      <time dateTime={at} title={exact(at)}>
+      // As long as nobody points at it, nobody needs it: a page has up to two hundred.
+      <time dateTime={at} onPointerEnter={(event) => (event.currentTarget.title = exact(at))}>
         {words}
       </time>
     );

@@ -1,25 +1,21 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
-import type { Group, SecretsPage } from "../api/types";
-import { useAnswer } from "../app/answer";
+import type { Figures } from "../api/types";
+import { useMe } from "../app/me";
 import { go, type Place } from "../app/navigation";
+import { grouped } from "../parts/lazy";
 import { counted } from "./kinds";
 
-const DRIFT = ["DRIFTED", "GONE", "OVERWROTE"];
-/** Each question is about few rows: the figure is `total`. The groups are long, so they are asked for once all secrets are read. */
-const FEW = { page_size: 1 };
-
-export function Overview() {
-  const all = useAnswer<SecretsPage>("secrets", FEW);
-  const expiring = useAnswer<SecretsPage>("secrets", { ...FEW, expiring_days: 30 });
-  const same = useAnswer<{ groups: Group[] }>(all.data?.complete ? "groups" : null, {}, { when: (message) => message.kind === "secrets" && message.complete });
-  const drifted = all.data && DRIFT.reduce((sum, status) => sum + (all.data?.statuses[status] ?? 0), 0);
+export function Overview({ figures }: { figures: Figures | undefined }) {
+  const { role, rights } = useMe();
+  // Equal values are found by hashes: who sees none is not told that there are none.
+  const seesHashes = role === "" || rights.includes("see-hash");
   return (
     <ul class="pic-strip" aria-label="In short">
-      <Figure count={all.data?.total} word={all.data?.total === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
-      <Figure count={expiring.data?.total} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
-      <Figure count={drifted} word="with drift" place={{ view: "drift" }} loud />
-      <Figure count={same.data?.groups.length} word={same.data?.groups.length === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />
+      <Figure count={figures?.present} word={figures?.present === 1 ? "secret" : "secrets"} place={{ view: "secrets" }} />
+      <Figure count={figures?.expiring} word="expired or expiring within 30 days" place={{ view: "expiring" }} loud />
+      <Figure count={figures?.drifted} word="with drift" place={{ view: "drift" }} loud />
+      {seesHashes && <Figure count={figures?.same_values} word={figures?.same_values === 1 ? "value in several places" : "values in several places"} place={{ view: "same-values" }} loud />}
     </ul>
   );
 }
@@ -29,7 +25,7 @@ function Figure({ count, word, place, loud = false }: { count: number | undefine
   return (
     <li>
       <button type="button" role="link" data-at={`overview ${place.view}`} class={loud && count ? "pic-strip-figure pic-strip-loud" : "pic-strip-figure"} aria-label={said} onClick={() => go(place)}>
-        <strong>{count === undefined ? "…" : count.toLocaleString("en")}</strong> <span>{word}</span>
+        <strong>{count === undefined ? "…" : grouped(count)}</strong> <span>{word}</span>
       </button>
     </li>
   );

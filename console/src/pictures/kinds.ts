@@ -1,5 +1,7 @@
 /** What ended how: outcomes in seven kinds, so that a picture needs seven colours and not twenty. */
 
+import { grouped } from "../parts/lazy";
+
 /** The kinds, in the order in which they are drawn from the axis upwards; "failed" is drawn below the axis. */
 export const KINDS = ["written", "deleted", "unchanged", "looked", "drift", "other", "failed"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -69,7 +71,7 @@ export function roundUp(value: number): number {
 
 /** "1 secret", "3 secrets", "12,000 secrets". */
 export function counted(count: number, one: string, many: string = `${one}s`): string {
-  return `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+  return `${grouped(count)} ${count === 1 ? one : many}`;
 }
 
 const OUTCOME_WORDS: Record<string, string> = {

@@ -1,5 +1,7 @@
 /** Days and moments as the pictures need them. A day of expiry is "YYYY-MM-DD" and one of UTC, as monoctl has it; moments are shown where the user is. */
 
+import { lazy } from "../parts/lazy";
+
 const DAY_MS = 86_400_000;
 
 /** Return the day of a moment where the user is. */
@@ -36,23 +38,23 @@ export function weeksOf(month: string): string[][] {
   return Array.from({ length: cells.length / 7 }, (_, week) => cells.slice(week * 7, week * 7 + 7));
 }
 
-const MONTH = new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" });
-const SHORT_MONTH = new Intl.DateTimeFormat("en", { month: "short", timeZone: "UTC" });
-const DAY = new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const MONTH = lazy(() => new Intl.DateTimeFormat("en", { month: "long", year: "numeric", timeZone: "UTC" }));
+const SHORT_MONTH = lazy(() => new Intl.DateTimeFormat("en", { month: "short", timeZone: "UTC" }));
+const DAY = lazy(() => new Intl.DateTimeFormat("en", { weekday: "long", day: "numeric", month: "long", year: "numeric", timeZone: "UTC" }));
 
 /** Return a month in words, e.g. "November 2026". */
 export function monthName(month: string): string {
-  return MONTH.format(new Date(`${month}-01T00:00:00Z`));
+  return MONTH().format(new Date(`${month}-01T00:00:00Z`));
 }
 
 /** Return a month's short name, e.g. "Nov". */
 export function shortMonth(month: string): string {
-  return SHORT_MONTH.format(new Date(`${month}-01T00:00:00Z`));
+  return SHORT_MONTH().format(new Date(`${month}-01T00:00:00Z`));
 }
 
 /** Return a day in words, e.g. "Thursday, November 26, 2026". */
 export function dayName(day: string): string {
-  return DAY.format(new Date(`${day}T00:00:00Z`));
+  return DAY().format(new Date(`${day}T00:00:00Z`));
 }
 
 /** Return where a day lies from today, e.g. "expired 3 days ago", "today", "in 12 days". */
@@ -64,14 +66,14 @@ export function fromToday(day: string, today: string): string {
   return `in ${days.toLocaleString("en")} days`;
 }
 
-const CLOCK = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
-const CLOCK_AND_DAY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const CLOCK = lazy(() => new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" }));
+const CLOCK_AND_DAY = lazy(() => new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }));
 
 /** Return the time of day where the user is, with the day if that is not today. */
 export function clock(moment: string, today: string): string {
   const at = new Date(moment);
   if (Number.isNaN(at.getTime())) return "";
-  return (dayOf(at) === today ? CLOCK : CLOCK_AND_DAY).format(at);
+  return (dayOf(at) === today ? CLOCK : CLOCK_AND_DAY)().format(at);
 }
 
 function two(number: number): string {

@@ -23,7 +23,12 @@ const RANGES = [
 
 export function ActivityView(_: { place: Place }) {
   const [days, setDays] = useState(1);
-  const { data, failure, loading, again } = useAnswer<Activity>("activity", { days }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
+  const all = useAnswer<Activity>("activity", { days }, { when: (message) => message.kind === "event" || (message.kind === "m8" && message.away === "") });
+  // Reading all of a busy day takes a second: the newest are shown meanwhile.
+  const isReading = all.data === undefined || (all.stale && all.failure === undefined);
+  const quick = useAnswer<Activity>(isReading ? "activity" : null, { days, quick: true }, { when: () => false });
+  const { failure, again } = all;
+  const data = isReading && !quick.stale && quick.data !== undefined ? quick.data : all.data;
   return (
     <div class="pic-view">
       <PageHead
@@ -36,20 +41,20 @@ export function ActivityView(_: { place: Place }) {
         }
       />
       {failure !== undefined && <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />}
-      {loading && <Skeleton lines={8} />}
-      {data !== undefined && <Shown data={data} days={days} />}
+      {data === undefined && failure === undefined && <Skeleton lines={8} />}
+      {data !== undefined && <Shown data={data} days={days} isReading={isReading} />}
     </div>
   );
 }
 
-function Shown({ data, days }: { data: Activity; days: number }) {
+function Shown({ data, days, isReading }: { data: Activity; days: number; isReading: boolean }) {
   const outcomes = sum(data.buckets.map((bucket) => bucket.outcomes));
   const bars = barsOf(data.buckets);
   const range = RANGES.find((one) => one.days === days)?.text ?? `${days} days`;
   return (
     <div class="pic-view">
       {data.open.length > 0 && <OpenRequests open={data.open} />}
-      <Card title={`The last ${range}`} actions={!data.complete && <Badge tone="warn" icon="info">Older events of this time were not read</Badge>}>
+      <Card title={`The last ${range}`} actions={!data.complete && <Badge tone={isReading ? "info" : "warn"} icon="info">{isReading ? "Reading older events of this time" : "Older events of this time were not read"}</Badge>}>
         {total(outcomes) === 0 ? (
           <Empty icon="activity" title="No request ended in this time.">What people do appears here as it happens.</Empty>
         ) : (

@@ -22,11 +22,7 @@ export function SecretView({ place }: { place: Place }) {
   return (
     <>
       <PageHead
-        above={
-          <nav aria-label="Above">
-            <Link onClick={() => go({ view: "secrets" })}>Secrets</Link> / <Link onClick={() => go({ view: "store", store: name })}>{name}</Link>
-          </nav>
-        }
+        above={<Above store={name} />}
         title={<Uri uri={uri} still />}
         lead={secret !== undefined && <Proven of={secret} />}
         actions={secret !== undefined && <MainAction secret={secret} store={store} />}
@@ -53,6 +49,15 @@ export function SecretView({ place }: { place: Place }) {
         </>
       )}
     </>
+  );
+}
+
+/** The way back: to all secrets, and to the store. */
+function Above({ store }: { store: string }) {
+  return (
+    <nav aria-label="Above">
+      <Link onClick={() => go({ view: "secrets" })}>Secrets</Link> / <Link onClick={() => go({ view: "store", store })}>{store}</Link>
+    </nav>
   );
 }
 

@@ -9,6 +9,7 @@ import { away, useMe } from "../app/me";
 import { amend, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
+import { grouped } from "../parts/lazy";
 import { Overview } from "../pictures/Overview";
 import { COLUMNS } from "./secrets/columns";
 import { Filters, isFiltered } from "./secrets/filters";
@@ -47,7 +48,7 @@ export function Secrets({ place }: { place: Place }) {
   return (
     <>
       <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." actions={<Others />} />
-      {hasAny && <Overview />}
+      {hasAny && <Overview figures={data.figures} />}
       {failure !== undefined && (
         <div class="above">
           <FailureBox failure={failure} onRetry={again} tone={data === undefined ? "bad" : "warn"} />
@@ -62,7 +63,7 @@ export function Secrets({ place }: { place: Place }) {
       )}
       {hasAny && <Filters request={request} page={data} onChange={refine} />}
       <div class="card card-flush">
-        {data !== undefined && !data.complete && <Progress loaded={data.loaded} />}
+        {data !== undefined && !data.complete && data.note === "" && <Progress loaded={data.loaded} />}
         {loading && <Skeleton lines={8} />}
         {data !== undefined && data.total === 0 && <Nothing request={request} complete={data.complete} onClear={() => show({})} />}
         {data !== undefined && data.total > 0 && <Listed request={request} page={data} stale={stale} chosen={chosen} onChoose={setChosen} show={show} refine={refine} />}
@@ -132,7 +133,7 @@ function Progress({ loaded }: { loaded: number }) {
   return (
     <div class="progress" role="status">
       <span class="progress-bar" aria-hidden="true" />
-      <span>Reading what m8 knows: {loaded.toLocaleString("en")} secrets so far. What you see may not be all.</span>
+      <span>Reading what m8 knows: {grouped(loaded)} secrets so far. What you see may not be all.</span>
     </div>
   );
 }

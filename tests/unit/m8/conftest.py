@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,6 @@ from monoskope.m8.readmodels.chain import project
 from monoskope.testing.engines.postgres import Postgres
 from tests.support import m8_world
 from tests.support.m8_world import Clock
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Postgres]:
-    """One server for all; each test has a database of its own."""
-    with Postgres(fsync=False) as server:
-        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgres"])

@@ -36,13 +36,6 @@ BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[Postgres]:
-    """One server for all; each test has a database of its own."""
-    with Postgres(fsync=False) as server:
-        yield server
-
-
 @pytest.fixture
 def settings(postgres: Postgres, tmp_path: Path) -> ServerSettings:
     return laid_out(postgres, tmp_path / "m8", postgres.create_database())

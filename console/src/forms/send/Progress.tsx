@@ -1,5 +1,7 @@
 /** How far the requests of a form have come: asked, sent, proven. */
 
+import { useCell } from "../../app/cell";
+import { away } from "../../app/me";
 import { Icon, Uri } from "../../parts";
 import type { Progress, Stage } from "./useSending";
 
@@ -20,8 +22,14 @@ const STEPS: readonly (readonly [Stage, string])[] = [
 
 /** Show one row for each secret. It is told to screen readers as it changes. */
 export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progress> }) {
+  const isAway = useCell(away) !== "";
   return (
     <div role="status" aria-label="Progress">
+      {isAway && (
+        <p class="form-warning">
+          <Icon name="alert" /> m8 does not answer now. monoctl goes on as soon as it does, and says what came of it when the time is over.
+        </p>
+      )}
       <ul class="send-rows">
         {[...progress].map(([uri, { stage }]) => (
           <li key={uri} class="send-row">

@@ -1,6 +1,6 @@
 /** The keys of a secret with the fields and files that hold their values. */
 
-import { useId } from "preact/hooks";
+import { useId, useRef } from "preact/hooks";
 import { Button, Checkbox, Icon, Said } from "../../parts";
 import { parsed, EMPTY } from "./problems";
 import { FileDrop } from "./FileDrop";
@@ -25,6 +25,9 @@ const FORGOTTEN = {
 /** Let the user enter keys and values, add files, and remove both. */
 export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
   const id = useId();
+  const more = useRef<HTMLDivElement>(null);
+  // A row that goes takes the focus with it: it goes on behind the rows, rather than at the top of the page.
+  const gone = () => more.current?.querySelector("button")?.focus();
   return (
     <fieldset class="form-group value-set" aria-describedby={`${id}-hint`}>
       <legend>{title}</legend>
@@ -40,16 +43,18 @@ export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
         {values.rows.map((row, index) => (
           <li key={row.id}>
             {row.reading === "text" ? (
-              <Typed row={row} number={index + 1} values={values} problem={problems.get(row.id) ?? ""} />
+              <Typed row={row} number={index + 1} values={values} gone={gone} problem={problems.get(row.id) ?? ""} />
             ) : (
-              <Dropped row={row} values={values} problem={problems.get(row.id) ?? row.problem} />
+              <Dropped row={row} values={values} gone={gone} problem={problems.get(row.id) ?? row.problem} />
             )}
           </li>
         ))}
       </ul>
-      <Button small icon="plus" onClick={() => values.add()}>
-        Add a key
-      </Button>
+      <div ref={more}>
+        <Button small icon="plus" onClick={() => values.add()}>
+          Add a key
+        </Button>
+      </div>
       <FileDrop take={values.addFiles} />
     </fieldset>
   );
@@ -59,14 +64,16 @@ interface RowProps {
   row: Row;
   values: Values;
   problem: string;
+  /** Called when the row is gone. */
+  gone: () => void;
 }
 
-function Typed({ row, number, values, problem }: RowProps & { number: number }) {
+function Typed({ row, number, values, problem, gone }: RowProps & { number: number }) {
   const id = `value-${row.id}`;
   const named = row.key === "" ? `value ${number}` : `the value of ${row.key}`;
   return (
     <div class="value-row" role="group" aria-label={row.key === "" ? `key ${number}` : row.key}>
-      <KeyField row={row} values={values} problem={problem} label={`Key ${number}`} />
+      <KeyField row={row} values={values} problem={problem} gone={gone} label={`Key ${number}`} />
       <ValueField
         key={values.generation}
         id={id}
@@ -78,11 +85,14 @@ function Typed({ row, number, values, problem }: RowProps & { number: number }) 
         pasted={(text) => {
           // Under a key that has a name, lines are one value, as of a properties file.
           const isFile = row.key === "" && !row.filled && looksLikeEnvFile(text);
-          if (isFile) values.addPasted(text);
+          if (isFile) {
+            values.addPasted(text);
+            gone();
+          }
           return isFile;
         }}
       />
-      <Remove row={row} values={values} what={row.key === "" ? `key ${number}` : row.key} />
+      <Remove row={row} values={values} gone={gone} what={row.key === "" ? `key ${number}` : row.key} />
       <Problem id={`${id}-problem`} text={problem} />
       {(problem === EMPTY || row.empty) && (
         <Checkbox label="The value is empty" checked={row.empty} onChange={(empty) => values.change(row.id, { empty })} />
@@ -92,13 +102,14 @@ function Typed({ row, number, values, problem }: RowProps & { number: number }) 
   );
 }
 
-function KeyField({ row, values, problem, label }: RowProps & { label: string }) {
+function KeyField({ row, values, problem, gone, label }: RowProps & { label: string }) {
   const pasted = (event: ClipboardEvent) => {
     const text = event.clipboardData?.getData("text/plain") ?? "";
     if (!looksLikeLines(text)) return;
     // Lines of an env file: their values do not belong into the field of a key.
     event.preventDefault();
     values.addPasted(text);
+    gone();
   };
   return (
     <input
@@ -122,7 +133,7 @@ const READINGS: readonly [Reading, string][] = [
   ["json", "JSON object"],
 ];
 
-function Dropped({ row, values, problem }: RowProps) {
+function Dropped({ row, values, problem, gone }: RowProps) {
   return (
     <div class="value-row is-file" role="group" aria-label={row.name}>
       <span class="file-name">
@@ -138,8 +149,8 @@ function Dropped({ row, values, problem }: RowProps) {
           ))}
         </select>
       </label>
-      <Remove row={row} values={values} what={row.name} />
-      {!parsed(row) && <KeyField row={row} values={values} problem={problem} label={`Key for ${row.name}`} />}
+      <Remove row={row} values={values} gone={gone} what={row.name} />
+      {!parsed(row) && <KeyField row={row} values={values} problem={problem} gone={gone} label={`Key for ${row.name}`} />}
       <Problem id={`value-${row.id}-problem`} text={problem} />
       {row.keys !== null && <KeysFound keys={row.keys} />}
       {row.size === 0 && row.reading === "file" && <p class="value-note">This file is empty: the value will have no bytes.</p>}
@@ -171,10 +182,12 @@ function FinalBreak({ row, values }: { row: Row; values: Values }) {
   );
 }
 
-function Remove({ row, values, what }: { row: Row; values: Values; what: string }) {
-  return (
-    <Button kind="quiet" icon="x" label={`Remove ${what}`} onClick={() => values.remove(row.id)} />
-  );
+function Remove({ row, values, gone, what }: Omit<RowProps, "problem"> & { what: string }) {
+  const remove = () => {
+    values.remove(row.id);
+    gone();
+  };
+  return <Button kind="quiet" icon="x" label={`Remove ${what}`} onClick={remove} />;
 }
 
 function Problem({ id, text }: { id: string; text: string }) {

@@ -21,7 +21,7 @@ export function StoreCard({ store }: { store: Store }) {
       <p class="pic-store-health">
         <Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge>
         <span>{health.sentence}</span>
-        {since !== "" && <span class="pic-quiet">For <For since={since} />.</span>}
+        {since !== "" && store.state === "active" && <span class="pic-quiet">For <For since={since} />.</span>}
       </p>
       {store.identity_state !== "pinned" && <IdentityLine store={store} />}
       <dl class="pic-store-facts">

@@ -34,7 +34,7 @@ export function engineHealth(word: string): Health {
 export function storeHealth(store: Store): Health {
   if (store.state !== "active") return { tone: "plain", word: "inactive", sentence: "The store takes no requests. An administrator can activate it." };
   if (!store.reactors.some((one) => one.attached))
-    return { tone: "bad", word: "no reactor", sentence: "No reactor of this store is connected to m8: requests wait, then fail. The store's operator can start one." };
+    return { tone: "bad", word: "no reactor", sentence: "No reactor of this store is connected to m8: requests fail. The store's operator can start one." };
   return engineHealth(store.engine);
 }
 

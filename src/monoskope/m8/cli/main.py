@@ -10,12 +10,12 @@ import os
 import re
 import sys
 from collections.abc import Iterable, Sequence
-from importlib import metadata
 from types import MappingProxyType
 from typing import NoReturn
 
 import click
 
+import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
@@ -86,7 +86,7 @@ def program() -> None:
 @click.command()
 def version() -> None:
     """Print the version of m8."""
-    click.echo(f"m8 {metadata.version('monoskope')}")
+    click.echo(f"m8 {monoskope.__version__}")
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -24,4 +24,4 @@ class PassThrough(click.Command):
 def reactor(context: click.Context) -> None:
     """Run the reactor's program (m8 reactor --help)."""
     arguments = reactor_command(*context.args)
-    start.execute(arguments, dict(os.environ))
+    start.execute(arguments, start.overwriting(dict(os.environ)))

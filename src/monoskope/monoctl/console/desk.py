@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monoskope.client import Client
+from monoskope.monoctl.console.kept.found import Found
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.kept.secrets import KeptSecrets
 from monoskope.unshared import Unshared
@@ -17,6 +18,7 @@ class Desk(Unshared):
         client: Open as long as the console runs; it asks nobody (`confirm` is None).
         tell: Sends one message of the live stream to every page: a document with `kind`.
         secrets: What m8 shows of all secrets. Its `run` reads them; its `saw` is told of each event.
+        found: Those of them that were asked for lately.
         recent: The events that were recorded lately.
     """
 
@@ -24,6 +26,7 @@ class Desk(Unshared):
         self.client = client
         self.tell = tell
         self.secrets = KeptSecrets(lambda: client.queries, self.tell_of_secrets)
+        self.found = Found(self.secrets)
         self.recent = RecentEvents(lambda: client.queries)
 
     def __repr__(self) -> str:

@@ -19,6 +19,7 @@ from monoskope.http.server.server import Server, bind
 from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
+from monoskope.monoctl.console.greeting import Greeting
 from monoskope.monoctl.console.operations.requests import happened
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
@@ -64,13 +65,15 @@ async def run(wishes: Wishes) -> None:
         live.progress(progress)
 
     def notify(sentence: str) -> None:
-        tell = heard.note if heard.gathers() else live.note
-        tell(sentence)
+        (heard.note if heard.gathers() else live.note)(sentence)
 
     async with Client(wishes.settings, notify=notify, observe=observe) as client:
-        pages = Pages(wishes, sessions)
         desk = Desk(client, live.tell)
-        application = ConsoleApplication(Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear))
+        greeting = Greeting(desk)
+        pages = Pages(wishes, sessions, greeting.prepare)
+        application = ConsoleApplication(
+            Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear, greeting.answer)
+        )
         server = await _bound(wishes, application)
         application.port = server.port
         pages.place = f"{application.host}:{server.port}"
@@ -83,12 +86,17 @@ async def run(wishes: Wishes) -> None:
         finally:
             pages.remove()
             live.end()
-            if application.under_way:
-                wishes.say("Waiting for the end of what is under way. Ctrl-C does not wait.")
-                await application.finish(FINISH_S)
+            await _wait_for_ends(application, wishes.say)
             await server.drain()
     if application.under_way:
         raise interrupted(sent.open, [])
+
+
+async def _wait_for_ends(application: ConsoleApplication, say: Callable[[str], None]) -> None:
+    """Wait for what is under way: it was sent, and whoever sent it wants to know what came of it."""
+    if application.under_way:
+        say(f"Waiting {FINISH_S:g} s at most for the end of what is under way. Ctrl-C ends at once.")
+        await application.finish(FINISH_S)
 
 
 class Sent:
@@ -111,16 +119,24 @@ class Sent:
 
 
 class Pages:
-    """Opens pages of a console, each with a link of its own."""
+    """Opens pages of a console, each with a link of its own.
 
-    def __init__(self, wishes: Wishes, sessions: Sessions) -> None:
+    Args:
+        wishes: How the console is to run.
+        sessions: Make the links.
+        prepare: Called before each page is opened.
+    """
+
+    def __init__(self, wishes: Wishes, sessions: Sessions, prepare: Callable[[], None]) -> None:
         self.place = ""
         self._wishes = wishes
         self._sessions = sessions
+        self._prepare = prepare
         self._folder = opening.Folder() if wishes.opens_browser else None
 
     def open(self) -> None:
         """Open a page, or print its address."""
+        self._prepare()
         if self._folder is None:
             self._print()
             return

@@ -171,11 +171,15 @@ class Cluster(Commands):
         config = user.token_file.parent
         config.mkdir(mode=0o700, parents=True)
         user.home.chmod(0o700)
-        out = str(user.token_file.relative_to(self.folder))
-        self.must("m8", "token", "create", "--dir", "m8", "--subject", name, *options, "--out", out)
+        self.make_token(name, *options, out=user.token_file)
         table = {"server": self.dialled, "ca_file": str(self.folder / "m8" / "ca.crt"), "token_file": "token"}
         write_private(config / "config.toml", tomli_w.dumps(table).encode())
         return user
+
+    def make_token(self, subject: str, *options: str, out: Path) -> None:
+        """Write a new token for `subject`, with the options of `m8 token create`, to the file `out` in the folder."""
+        words = ("--subject", subject, *options, "--out", str(out.relative_to(self.folder)))
+        self.must("m8", "token", "create", "--dir", "m8", *words)
 
     def pin_all(self, user: User) -> None:
         """Give a user the identity of every store, and the first one as the default."""

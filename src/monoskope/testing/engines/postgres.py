@@ -23,7 +23,7 @@ from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.log.event_log import Projector
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines.openbao_files import make_certificate
-from monoskope.testing.parts import Part, dying_with_us, free_port, wait_until
+from monoskope.testing.parts import Part, free_port, wait_until
 
 if TYPE_CHECKING:
     from monoskope.m8.log.postgres.log import PostgresLog
@@ -66,14 +66,18 @@ def run(program: str, *arguments: str, environment: Mapping[str, str] | None = N
     Raises:
         UnavailableError: it failed; holds what it says.
     """
+    account = pwd.getpwnam(user()) if user() else None
     done = subprocess.run(
-        dying_with_us([str(binaries() / program), *arguments], user=user()),
+        [str(binaries() / program), *arguments],
         cwd="/",
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         check=False,
+        user=account and account.pw_uid,
+        group=account and account.pw_gid,
+        extra_groups=[] if account else None,
     )
     if done.returncode != 0:
         raise UnavailableError(f"{program} failed: {done.stderr.strip()}")

@@ -14,6 +14,7 @@ Needs the extra `testing`. The rules themselves stand in `monoskope.m8.log.event
 
 from __future__ import annotations
 
+from monoskope.testing.log_writer import LogOpener, Task, some_time, start
 from monoskope.testing.logs.appends import Appends
 from monoskope.testing.logs.finding import Finding
 from monoskope.testing.logs.following import Following
@@ -22,7 +23,6 @@ from monoskope.testing.logs.imports import Imports
 from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
-from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
 
 __all__ = [
     "BrokenProjectorError",

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from monoskope.m8.log.documents import Change, Columns, Delete, Lookup, Put, Where
 from monoskope.m8.log.event_log import EventLog, NewEvent, RecordedEvent
+from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import LogHarness
-from monoskope.testing.logs.writer import LogOpener, some_time
 
 DAYS = ("", "2026-12-31", "2027-01-01", "2027-01-02")
 LABELS = ("env=prod", "env=test", "owner=a", "owner=ä")

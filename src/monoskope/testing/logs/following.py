@@ -10,8 +10,8 @@ from typing import ClassVar
 import pytest
 
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.testing.log_writer import LogOpener, Task, some_time, start
 from monoskope.testing.logs.harness import PATIENCE_S, LogHarness, ledger, positions, some
-from monoskope.testing.logs.writer import LogOpener, Task, some_time, start
 
 APPENDS = 60
 

@@ -14,7 +14,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import Sequence
 
 from monoskope.m8.log.event_log import no_documents
-from monoskope.testing.logs.writer import LogOpener, some_time
+from monoskope.testing.log_writer import LogOpener, some_time
 
 
 async def start_import(opener: LogOpener, records: Sequence[bytes]) -> Process:

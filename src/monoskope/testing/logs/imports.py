@@ -11,9 +11,9 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, RecordedEvent
+from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import LogHarness, documents, ledger, some
 from monoskope.testing.logs.importer import start_import
-from monoskope.testing.logs.writer import LogOpener, some_time
 
 SEALED = b"sealed bytes"
 

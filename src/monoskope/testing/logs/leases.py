@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from monoskope.m8.log.event_log import EventLog, no_documents
+from monoskope.testing.log_writer import LogOpener
 from monoskope.testing.logs.harness import PATIENCE_S, LogHarness
-from monoskope.testing.logs.writer import LogOpener
 from monoskope.times import now_ms
 
 LONG_MS = 60_000

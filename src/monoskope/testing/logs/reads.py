@@ -7,8 +7,8 @@ import hashlib
 import pytest
 
 from monoskope.m8.log.event_log import EventLog, NewEvent, no_documents
+from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, documents, positions, some
-from monoskope.testing.logs.writer import LogOpener, some_time
 
 
 async def keep(log: EventLog, *keys: str, kind: str = "Kept") -> None:

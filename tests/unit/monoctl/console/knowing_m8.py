@@ -25,6 +25,14 @@ from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 AT_MS = 1_790_000_000_000
 VALUE = b"correct horse battery staple"
+HASHES = [f"fp1:0123456789abcdef:{digit * 64}" for digit in "ab"]
+
+
+def a_view(uri: str, **fields: Any) -> views_pb2.Secret:
+    """What m8 shows of a secret, with labels and values as dictionaries."""
+    labels = [options_pb2.Label(name=name, value=text) for name, text in fields.pop("labels", {}).items()]
+    values = [upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in fields.pop("values", {}).items()]
+    return views_pb2.Secret(uri=uri, labels=labels, values=values, **fields)
 
 
 class KnowingM8(ScriptedM8):

@@ -53,7 +53,7 @@ class Served:
             "put": ValueOperation(Put, self._put),
         }
         desk = cast("Desk", None)  # these operations ask no m8
-        console = Console(desk, self.sessions, self.live, operations, self.said.append, self._began)
+        console = Console(desk, self.sessions, self.live, operations, self.said.append, self._began, self._greet)
         self.application = ConsoleApplication(console)
 
     @property
@@ -69,6 +69,9 @@ class Served:
 
     def _began(self) -> None:
         self.cleared += 1
+
+    async def _greet(self) -> dict[str, object]:
+        return {"me": {"subject": "alice"}}
 
     async def _whoami(self, _desk: Desk, _: Nothing) -> object:
         return {"subject": "alice"}

@@ -12,24 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, NotReachedError, UsageError
 from monoskope.monoctl.console.kept.counts import Counts, counts, expiring
 from monoskope.monoctl.console.kept.picking import SortField, State, Wanted, ordered, picked
 from monoskope.monoctl.console.kept.row import Row
 from monoskope.monoctl.console.kept.secrets import KeptSecrets
+from tests.unit.monoctl.console.knowing_m8 import HASHES, a_view
 
 TODAY = dt.date(2026, 11, 26)
 URIS = [f"{store}://{path}" for store in ("vault", "local") for path in ("app/db", "app/mail", "apple", "web/a/b")]
-HASHES = [f"fp1:0123456789abcdef:{digit * 64}" for digit in "ab"]
-
-
-def a_view(uri: str, **fields: Any) -> views_pb2.Secret:
-    labels = [options_pb2.Label(name=name, value=text) for name, text in fields.pop("labels", {}).items()]
-    values = [upload_pb2.ValueFingerprint(key=key, fingerprint=text) for key, text in fields.pop("values", {}).items()]
-    return views_pb2.Secret(uri=uri, labels=labels, values=values, **fields)
-
 
 VIEWS = st.builds(
     a_view,

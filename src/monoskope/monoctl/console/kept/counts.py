@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from monoskope.monoctl.console.kept.row import Row
+from monoskope.monoctl.console.kept.row import OFF, Row
 from monoskope.monoctl.output.formats import Document
 from monoskope.times import rfc3339
 from monoskope.value import Value
@@ -19,6 +19,8 @@ MOST_PLACES = 500
 """How many groups of equal values are shown, and how many places of one."""
 
 SOON_DAYS = 30
+
+_SEVERAL = 2
 
 Place = tuple[str, str]
 """The URI of a secret and one of its keys."""
@@ -33,6 +35,22 @@ class Facets(Value, frozen=True):
     statuses: dict[str, int]
 
 
+class Figures(Value, frozen=True):
+    """How many secrets are there, of how many the engine does not hold what was put, and what else to look at.
+
+    Attributes:
+        present: Secrets that are not deleted.
+        expiring: Of these, those that expire within `SOON_DAYS`, or have expired.
+        drifted: Those of which the engine does not hold what was put, or did not before the last put.
+        same_values: Values that stand in several places.
+    """
+
+    present: int
+    expiring: int
+    drifted: int
+    same_values: int
+
+
 class Counts:
     """What is counted over rows that come and go."""
 
@@ -42,6 +60,8 @@ class Counts:
         self._labels: Counter[str] = Counter()
         self._statuses: Counter[str] = Counter()
         self._places: defaultdict[str, dict[Place, Row]] = defaultdict(dict)
+        self._days: Counter[str] = Counter()
+        self._same = 0
         self.keys_read = 0
         """How many values of present secrets have a fingerprint that the caller may see."""
 
@@ -50,21 +70,26 @@ class Counts:
         self._count(row, 1)
         if not row.deleted:
             for key, fingerprint in _hashes(row):
-                self._places[fingerprint][row.uri, key] = row
+                places = self._places[fingerprint]
+                places[row.uri, key] = row
+                self._same += len(places) == _SEVERAL
 
     def remove(self, row: Row) -> None:
         """Count a row no longer."""
         self._count(row, -1)
         if not row.deleted:
             for key, fingerprint in _hashes(row):
-                self._places[fingerprint].pop((row.uri, key), None)
-                if not self._places[fingerprint]:
+                places = self._places[fingerprint]
+                self._same -= len(places) == _SEVERAL
+                del places[row.uri, key]
+                if not places:
                     del self._places[fingerprint]
 
     def _count(self, row: Row, one: int) -> None:
         self._statuses[row.status] += one
         if row.deleted:
             return
+        self._days[row.expires_on] += one
         self._stores[row.store] += one
         self._subjects[row.subject] += one
         for name, text in row.labels.items():
@@ -79,6 +104,16 @@ class Counts:
             dict(Counter(dict(_present(self._subjects))).most_common(MOST_CHOICES)),
             dict(Counter(dict(_present(self._labels))).most_common(MOST_CHOICES)),
             dict(sorted(_present(self._statuses))),
+        )
+
+    def figures(self, *, today: dt.date) -> Figures:
+        """Return what is said of all in short."""
+        soon = (today + dt.timedelta(days=SOON_DAYS)).isoformat()
+        return Figures(
+            present=self._stores.total(),
+            expiring=sum(count for day, count in self._days.items() if day and day <= soon),
+            drifted=sum(self._statuses[status] for status in OFF),
+            same_values=self._same,
         )
 
     def elsewhere(self, row: Row) -> int:

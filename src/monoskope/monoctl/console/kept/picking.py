@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Callable, Iterable, Mapping
+from itertools import filterfalse
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Literal
 
@@ -19,17 +21,18 @@ _HASH = "fp1:"
 _LEFT_OUT = "…"
 _OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
 
+_deleted = attrgetter("deleted")
+_uri = attrgetter("uri")
+
 _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
     {
-        "present": lambda row: not row.deleted,
-        "deleted": lambda row: row.deleted,
-        "drifted": lambda row: row.drifted and not row.deleted,
+        "drifted": attrgetter("drifted"),
         "out-of-sync": lambda row: row.status in _OUT_OF_SYNC,
-        # Whether a receipt proves one is checked after this, for those that are left.
-        "unproven": lambda row: not row.deleted,
-        "unverified": lambda row: not row.deleted and not row.verified_at_ms,
+        "unverified": lambda row: not row.verified_at_ms,
     }
 )
+"""What a present secret of each state has, besides. Whether a receipt proves one is checked after this, for those that
+are left."""
 
 
 class Wanted(Value, frozen=True):
@@ -46,11 +49,13 @@ class Wanted(Value, frozen=True):
 
 def picked(rows: Iterable[Row], wanted: Wanted, *, today: dt.date) -> list[Row]:
     """Return those that are wanted, in the same order. Raises `UsageError` if the prefix is not one."""
-    tests = [_STATES[wanted.state], *_by_field(wanted), *map(_word, wanted.search.split())]
+    tests = [*_by_field(wanted), *map(_word, wanted.search.split())]
+    if wanted.state in _STATES:
+        tests.append(_STATES[wanted.state])
     if wanted.expiring_days is not None:
         last = _later(today, wanted.expiring_days)
         tests.append(lambda row: "" < row.expires_on <= last)
-    found = list(rows)
+    found = list((filter if wanted.state == "deleted" else filterfalse)(_deleted, rows))
     for test in tests:
         found = list(filter(test, found))
     return found
@@ -90,7 +95,7 @@ def _word(word: str) -> Callable[[Row], bool]:
 
 _SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(
     {
-        "uri": (lambda row: row.uri, lambda row: row.uri),
+        "uri": (_uri, _uri),
         "changed": (lambda row: row.uploaded_at_ms, lambda row: row.uploaded_at_ms),
         "expires": (lambda row: row.expires_on, lambda row: row.expires_on),
         "by": (lambda row: row.subject, lambda row: row.subject),
@@ -105,7 +110,7 @@ _SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object
 def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row]:
     """Return rows by a field, and by URI where that is equal; those without a value come last, whichever way."""
     there, compared = _SORTS[by]
-    in_order = sorted(rows, key=lambda row: row.uri, reverse=descending and by == "uri")
+    in_order = sorted(rows, key=_uri, reverse=descending and by == "uri")
     if by == "uri":
         return in_order
     filled = sorted(filter(there, in_order), key=compared, reverse=descending)  # type: ignore[arg-type]  # of one type each

@@ -8,8 +8,13 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.pins import Pins
 from monoskope.client.proof import Checked
 from monoskope.monoctl.output import views
+from monoskope.monoctl.output.formats import Document
 
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+"""The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
 
 
 class Row:
@@ -25,6 +30,7 @@ class Row:
 
     __slots__ = (
         "_checked",
+        "_document",
         "_pins",
         "deleted",
         "drifted",
@@ -61,11 +67,19 @@ class Row:
         self.status = views.status(view)
         words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
         self.text = "\n".join(words).casefold()
+        self._document: Document | None = None
         self._checked: Checked | None = None
         self._pins: Pins | None = None
 
     def __repr__(self) -> str:
         return f"<Row {self.uri}>"
+
+    @property
+    def document(self) -> Document:
+        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
+        if self._document is None:
+            self._document = views.secret(self.view)
+        return self._document
 
     def remember(self, checked: Checked, pins: Pins) -> None:
         """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""
@@ -79,4 +93,4 @@ class Row:
     @property
     def is_off(self) -> bool:
         """Whether the engine does not hold what was put, or did not before the last put."""
-        return not self.deleted and self.status in {"DRIFTED", "GONE", "OVERWROTE"}
+        return not self.deleted and self.status in OFF

@@ -14,11 +14,17 @@ from monoskope.monoctl.console.kept.row import Row
 MOST = 50_000
 """How many secrets are kept at most: some 200 MB."""
 
+_FIRST = 100
+"""How many secrets are read before all others, so that a page has its first rows at once."""
+
 _AT_ONCE = 16
 """How many secrets m8 is asked about at once."""
 
 _MANY = 500
 """If events name more secrets than this at once, the whole listing is read again: that takes fewer calls."""
+
+_REST = 4
+"""The listing is read again after a rest of so many times as long as it took: m8 has others to answer."""
 
 _EDITED = "SecretNotesUpdated"
 _STATES = (views_pb2.SECRET_STATE_PRESENT, views_pb2.SECRET_STATE_DELETED)
@@ -58,7 +64,10 @@ class KeptSecrets:
         self._reads = True
         self._is_full = False
         self._is_whole = False
+        self._rests_until = 0.0
         self._why = ""
+        self.changes = 0
+        """Grows with each change of a row."""
         self.counts = Counts()
         """What is counted over the rows."""
 
@@ -111,7 +120,7 @@ class KeptSecrets:
         while True:
             try:
                 if self._reads or len(self._named) > _MANY:
-                    await self._read()
+                    await self._read_rested()
                 elif self._named:
                     await self._ask_named()
                 else:
@@ -152,12 +161,22 @@ class KeptSecrets:
             # m8 did not answer: not again at once.
             await asyncio.sleep(self._again_s)
 
+    async def _read_rested(self) -> None:
+        """Read the listing, but not without a rest if events name many secrets all the time."""
+        now = asyncio.get_running_loop().time
+        await asyncio.sleep(max(0.0, self._rests_until - now()))
+        begun = now()
+        await self._read()
+        self._rests_until = now() + _REST * (now() - begun)
+
     async def _read(self) -> None:
         self._reads, self._is_full = False, False
         # What is named from here on is asked after this reading, so no answer that is older wins.
         self._named.clear()
         found: set[str] = set()
         try:
+            if not self._rows:
+                await self._read_first()
             for state in _STATES:
                 async for view in self._queries().secrets(state=state, page_size=MAX_PAGE_SIZE):
                     if len(found) >= self._most:
@@ -177,6 +196,16 @@ class KeptSecrets:
         self._is_whole, self._why = True, ""
         self._tell()
 
+    async def _read_first(self) -> None:
+        """Keep the first secrets by their URIs: those with which the page begins."""
+        count = 0
+        async for view in self._queries().secrets(state=_STATES[0], page_size=min(_FIRST, self._most)):
+            self._took(view.uri, view)
+            count += 1
+            if count == _FIRST:
+                break
+        self._tell()
+
     def _took(self, uri: str, view: views_pb2.Secret | None) -> bool:
         """Keep what m8 answered about a secret, and return whether anything is different."""
         known = self._rows.get(uri)
@@ -189,6 +218,7 @@ class KeptSecrets:
         return True
 
     def _put(self, uri: str, row: Row | None) -> None:
+        self.changes += 1
         before = self._rows.pop(uri, None)
         if before is not None:
             self.counts.remove(before)

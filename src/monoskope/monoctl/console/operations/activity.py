@@ -32,6 +32,8 @@ class ActivityAsked(Request, frozen=True):
     """Of how many days, up to now."""
 
     days: Annotated[int, Meta(ge=1, le=366)]
+    quick: bool = False
+    """Whether the newest events are enough, if reading all would take long."""
 
 
 async def activity(desk: Desk, asked: ActivityAsked) -> Document:
@@ -39,7 +41,7 @@ async def activity(desk: Desk, asked: ActivityAsked) -> Document:
     now = now_ms()
     length = _HOUR_MS if asked.days <= _DAYS_IN_HOURS else _DAY_MS
     since = now - asked.days * _DAY_MS
-    found, complete = await desk.recent.since(since)
+    found, complete = await (desk.recent.newest(since) if asked.quick else desk.recent.since(since))
     return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from importlib.metadata import version
 
 from monoskope.errors import Error
@@ -40,4 +41,10 @@ async def whoami(desk: Desk, _asked: Nothing) -> Document:
 def me(said: Document, *, away: str = "") -> Document:
     """Return `Me` from what `views.server` says."""
     shown = {name: said[name] for name in (*_NOBODY, "server")}
-    return shown | {"monoctl_version": version("monoskope"), "away": away}
+    return shown | {"monoctl_version": _version(), "away": away}
+
+
+@functools.cache
+def _version() -> str:
+    """It is read from a file, which takes longer than all else here."""
+    return version("monoskope")

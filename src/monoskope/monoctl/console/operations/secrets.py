@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.proof import Checked
@@ -45,19 +46,11 @@ class SecretsAsked(Request, frozen=True):
 
 async def secrets(desk: Desk, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
-    kept, facets = desk.secrets, desk.secrets.counts.facets
-    rows = await _below(desk, asked) if kept.is_full and asked.prefix else list(kept.rows.values())
-    found = picked(rows, asked.wanted, today=today())
-    if asked.state == "unproven":
-        found = [
-            row
-            for row, checked in zip(found, await checks(desk, found), strict=True)
-            if not isinstance(checked, Checked) or not checked.proven
-        ]
+    kept, facets, figures = desk.secrets, desk.secrets.counts.facets, desk.secrets.counts.figures(today=today())
+    found = await _found(desk, asked)
     first = asked.page * asked.page_size
-    page = ordered(found, asked.sort, descending=asked.descending)[first : first + asked.page_size]
     return {
-        "secrets": await shown(desk, page),
+        "secrets": await shown(desk, found[first : first + asked.page_size]),
         "total": len(found),
         "loaded": kept.loaded,
         "complete": kept.complete,
@@ -66,7 +59,24 @@ async def secrets(desk: Desk, asked: SecretsAsked) -> Document:
         "subjects": facets.subjects,
         "labels": facets.labels,
         "statuses": facets.statuses,
+        "figures": to_builtins(figures),
     }
+
+
+async def _found(desk: Desk, asked: SecretsAsked) -> Sequence[Row]:
+    """Return all that are wanted, in order."""
+    if desk.secrets.is_full and asked.prefix:
+        rows = picked(await _below(desk, asked), asked.wanted, today=today())
+        found: Sequence[Row] = ordered(rows, asked.sort, descending=asked.descending)
+    else:
+        found = desk.found.of(asked.wanted, asked.sort, descending=asked.descending, today=today())
+    if asked.state != "unproven":
+        return found
+    return [
+        row
+        for row, checked in zip(found, await checks(desk, found), strict=True)
+        if not isinstance(checked, Checked) or not checked.proven
+    ]
 
 
 async def _below(desk: Desk, asked: SecretsAsked) -> list[Row]:

@@ -25,7 +25,7 @@ async def shown(desk: Desk, rows: Sequence[Row]) -> list[Document]:
     """Return a `Secret` for each row."""
     counts = desk.secrets.counts
     return [
-        views.secret(row.view) | _proof(found) | {"same_elsewhere": counts.elsewhere(row)}
+        row.document | _proof(found) | {"same_elsewhere": counts.elsewhere(row)}
         for row, found in zip(rows, await checks(desk, rows), strict=True)
     ]
 

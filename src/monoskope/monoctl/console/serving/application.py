@@ -19,6 +19,7 @@ from monoskope.monoctl.console.serving.live import Live
 from monoskope.monoctl.console.serving.sealing import SealedCall, proven
 from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.failures import failure
+from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect
 from monoskope.unshared import Unshared
 from monoskope.value import Value
@@ -72,6 +73,8 @@ class Console(Value, frozen=True):
     """Says a sentence to the user in the terminal."""
     began: Callable[[], None]
     """Called when a page has begun."""
+    greet: Callable[[], Awaitable[Document]]
+    """Says what the page is told when it begins, beside its session."""
 
 
 class ConsoleApplication:
@@ -205,10 +208,7 @@ class _Call:
 
 
 async def _begun(console: Console, begun: Begun) -> object:
-    whoami = console.operations["whoami"]
-    if isinstance(whoami, ValueOperation):
-        raise TypeError("whoami takes no value")
-    return {"session": begun.session, "key": begun.key, "me": await whoami.answer(console.desk, whoami.request())}
+    return {"session": begun.session, "key": begun.key} | await console.greet()
 
 
 async def _asked(operation: Operation, desk: Desk, content: bytes) -> object:

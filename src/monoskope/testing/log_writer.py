@@ -1,6 +1,8 @@
-"""A process that appends to a log, for tests that need several of them or kill one. Does not import pytest.
+"""A process that appends to a log, for tests that need several of them or kill one.
 
-Run as `python -m monoskope.testing.logs.writer`. Its standard input begins with a pickled `Task`; it prints `ready`,
+It stands beside the package `logs`, and not in it, so that the process need not import that suite and pytest.
+
+Run as `python -m monoskope.testing.log_writer`. Its standard input begins with a pickled `Task`; it prints `ready`,
 waits for a line, and then prints the position of each event as soon as that is acknowledged.
 """
 
@@ -51,7 +53,7 @@ async def start(task: Task) -> Process:
     """Start a writer that has opened the log and waits for a line on its standard input."""
     environment = dict(os.environ, PYTHONPATH=os.pathsep.join(path for path in sys.path if path))
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "monoskope.testing.logs.writer", stdin=PIPE, stdout=PIPE, env=environment
+        sys.executable, "-m", "monoskope.testing.log_writer", stdin=PIPE, stdout=PIPE, env=environment
     )
     assert process.stdin is not None
     assert process.stdout is not None

@@ -141,11 +141,6 @@ class Form:
         """Press a button of the form; of two, the one at its end."""
         self.panel.get_by_role("button", name=button, exact=True).last.click()
 
-    def try_to_press(self, button: str) -> None:
-        """Press a button of the form, unless the form is gone meanwhile."""
-        found = self.panel.get_by_role("button", name=button, exact=True)
-        found.evaluate_all("all => all.forEach(one => one.click())")
-
     def values(self) -> list[str]:
         """What stands in all its fields for values."""
         found: list[str] = self.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")

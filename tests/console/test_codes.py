@@ -28,8 +28,7 @@ MET = {
     ),
     "RATE_LIMITED": "test_refusals.py::test_too_many_guesses_are_refused_with_a_time_to_come_back",
     "CONSOLE_GONE": (
-        "test_links.py"
-        "::test_who_takes_the_port_of_a_console_that_was_killed_gets_no_value_and_the_page_says_that_it_ended"
+        "test_port_thief.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"
     ),
     "LINK_USED": (
         "test_links.py"

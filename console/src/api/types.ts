@@ -290,6 +290,8 @@ export interface Activity {
   people: { actor: string; outcomes: Record<string, number> }[];
   /** Requests that have not ended. */
   open: { request_id: string; uri: string; actor: string; since: string; last: string }[];
+  /** The newest requests that failed, the newest first, 100 at most; `reason` as m8 says it, e.g. "CONFLICT". */
+  failed: { request_id: string; uri: string; actor: string; at: string; reason: string }[];
   /** Whether all events of that time were read. */
   complete: boolean;
 }

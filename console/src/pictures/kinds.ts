@@ -99,7 +99,7 @@ const REASON_WORDS: Record<string, string> = {
   BAD_PAYLOAD: "what was sent could not be opened",
   CONFLICT: "something else was upstream",
   KEY_LOST: "the reactor lost its key",
-  OUTCOME_UNKNOWN: "nobody knows whether it was written",
+  OUTCOME_UNKNOWN: "the reactor lost touch with its engine",
   UPSTREAM_UNAVAILABLE: "the engine did not answer",
   UPSTREAM_REFUSED: "reactor or engine refused",
   CANNOT_READ: "the engine could not be read",
@@ -112,11 +112,22 @@ const REASON_WORDS: Record<string, string> = {
   NOT_FOUND: "nothing was there",
 };
 
+/** Whether a reason leaves open what happened: a sealed request that m8 held back can still be written (docs/protocol.md, When something breaks). */
+export function isOpenEnd(reason: string): boolean {
+  return reason === "KEY_LOST" || reason === "OUTCOME_UNKNOWN";
+}
+
 /** Say how a request ended, within a sentence: "put", "failed: the engine did not answer". Unknown ends stay as they are. */
 export function endWords(outcome: string): string {
   const reason = /^FAILED(?::\s*(.*))?$/.exec(outcome);
   if (reason === null) return known(OUTCOME_WORDS, outcome) ?? outcome;
-  return reason[1] ? `failed: ${known(REASON_WORDS, reason[1]) ?? reason[1]}` : "failed";
+  if (!reason[1]) return "failed";
+  return isOpenEnd(reason[1]) ? whyWords(reason[1]) : `failed: ${reasonWords(reason[1])}`;
+}
+
+/** Say why a request ended without success, and never surer than the receipt: "end not known: the reactor lost its key". */
+export function whyWords(reason: string): string {
+  return isOpenEnd(reason) ? `end not known: ${reasonWords(reason)}` : reasonWords(reason);
 }
 
 /** Return a reason in words; one that is unknown stays as it is. */

@@ -4,14 +4,14 @@ import { useState } from "preact/hooks";
 import type { Activity } from "../api/types";
 import { useAnswer } from "../app/answer";
 import { go, type Place } from "../app/navigation";
-import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
+import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { actorWords } from "../pictures/events/EventRow";
 import { waitsFor } from "../pictures/events/sentences";
 import { For } from "../pictures/For";
-import { sum, total } from "../pictures/kinds";
+import { byKind, whyWords, sum, total } from "../pictures/kinds";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
 
@@ -65,8 +65,31 @@ function Shown({ data, days, isReading }: { data: Activity; days: number; isRead
           </>
         )}
       </Card>
+      {data.failed.length > 0 && <FailedRequests failed={data.failed} all={byKind(outcomes).failed} />}
       <Card title="Who did what" flush><People people={data.people} /></Card>
     </div>
+  );
+}
+
+/** The newest requests that failed, each with the way to its page. `all` is how many failed in that time. */
+function FailedRequests({ failed, all }: { failed: Activity["failed"]; all: number }) {
+  const [most, setMost] = useState(10);
+  const more = Math.min(all, failed.length) - most;
+  return (
+    <Card title={`Failed requests: ${all.toLocaleString("en")}`} flush>
+      <ul class="pic-open" aria-label="Failed requests, the newest first">
+        {failed.slice(0, most).map((one) => (
+          <li key={one.request_id}>
+            <Uri uri={one.uri} />
+            <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
+            <Time at={one.at} />
+            <Link at={`request ${one.request_id}`} label={`${whyWords(one.reason)}: open the request`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{whyWords(one.reason)}</Link>
+          </li>
+        ))}
+      </ul>
+      {more > 0 && <p class="pic-foot"><Button small onClick={() => setMost(failed.length)}>{`Show ${more.toLocaleString("en")} more`}</Button></p>}
+      {more <= 0 && all > failed.length && <p class="pic-quiet pic-foot">{`And ${(all - failed.length).toLocaleString("en")} more, which are older: see Events.`}</p>}
+    </Card>
   );
 }
 

@@ -19,6 +19,9 @@ const HEIGHTS = { wide: 2.75, narrow: 3.65, phone: 5.65 };
 
 const NOTHING: EventFilter = { prefix: "", actor: "" };
 
+/** Whether a text is the beginning of a URI up to its store at least: nothing else that is typed there goes to m8. */
+const PREFIX = /^[a-z0-9][a-z0-9-]*:\/\/[^\s]*$/;
+
 /** Return `value` once it has not changed for a moment, so that typing asks once. */
 function useSettled<T>(value: T, ms: number): T {
   const [settled, setSettled] = useState(value);
@@ -57,7 +60,9 @@ export function Events({ place }: { place: Place }) {
   const [type, setType] = useState("");
   const [paused, setPaused] = useState(false);
   const [held, setHeld] = useState(false);
-  const asked = useSettled(filter, 250);
+  const [actor, setActor] = useState("");
+  const settled = useSettled(filter.prefix, 250);
+  const asked = { prefix: PREFIX.test(settled) ? settled : "", actor: filter.actor };
   const log = useEventLog(asked, paused || held);
   const events = type === "" ? log.events : log.events.filter((event) => isOf(event, type));
   const filtered = type !== "" || filter.prefix !== "" || filter.actor !== "";
@@ -76,8 +81,8 @@ export function Events({ place }: { place: Place }) {
       {log.failure !== undefined && <FailureBox failure={log.failure} onRetry={log.again} tone="warn" />}
       <Card flush>
         <div class="pic-filters" role="search" aria-label="Filter the events">
-          <TextField label="Below a prefix" hideLabel placeholder="store://path" mono type="search" value={filter.prefix} onInput={(prefix) => setFilter({ ...filter, prefix: prefix.trim() })} />
-          <TextField label="By whom" hideLabel placeholder="By whom" type="search" value={filter.actor} choices={actorsOf(log.events)} onInput={(actor) => setFilter({ ...filter, actor: actor.trim() })} />
+          <TextField label="Below a prefix" hideLabel placeholder="store://path" mono type="search" value={filter.prefix} error={settled === "" || PREFIX.test(settled) ? "" : "Begin with a store, as in vault://app."} onInput={(prefix) => setFilter({ ...filter, prefix: prefix.trim() })} />
+          <ActorField typed={actor} events={log.events} onType={setActor} onAsk={(asking) => setFilter({ ...filter, actor: asking })} />
           <TypeMenu type={type} onType={setType} />
           <span class="pic-quiet pic-filters-count" role="status">{paused ? "paused" : counted(events.length, "event")}</span>
         </div>
@@ -98,6 +103,25 @@ function List({ events, onHold }: { events: readonly Event[]; onHold: (hold: boo
     <Rows rows={events} height={useRowHeight()} keyOf={(event) => event.position} name="Events, the newest first" onHold={onHold}>
       {(event) => <EventRow event={event} today={today} />}
     </Rows>
+  );
+}
+
+/** Whose events are shown. What is typed goes to m8 with Enter alone: it may be a text that was pasted by mistake. */
+function ActorField({ typed, events, onType, onAsk }: { typed: string; events: readonly Event[]; onType: (typed: string) => void; onAsk: (actor: string) => void }) {
+  const known = actorsOf(events);
+  const input = (text: string) => {
+    onType(text);
+    // One of the choices, or nothing, says nothing new to m8.
+    if (text === "" || known.includes(text)) onAsk(text);
+  };
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    onAsk(typed.trim());
+  };
+  return (
+    <form onSubmit={submit} noValidate autocomplete="off">
+      <TextField label="By whom, then Enter" hideLabel placeholder="By whom, then Enter" type="search" value={typed} choices={known} onInput={input} />
+    </form>
   );
 }
 

@@ -13,7 +13,7 @@ import { grouped } from "../parts/lazy";
 import { Overview } from "../pictures/Overview";
 import { COLUMNS } from "./secrets/columns";
 import { Filters, isFiltered } from "./secrets/filters";
-import { Selection } from "./secrets/selection";
+import { canChoose, Selection } from "./secrets/selection";
 
 const NOTHING: ReadonlySet<string> = new Set();
 
@@ -34,6 +34,7 @@ function Others() {
 }
 
 export function Secrets({ place }: { place: Place }) {
+  const who = useMe();
   const request: SecretsRequest = place.secrets ?? {};
   const { data, failure, loading, stale, again } = useAnswer<SecretsPage>("secrets", request);
   const [chosen, setChosen] = useState(NOTHING);
@@ -47,7 +48,7 @@ export function Secrets({ place }: { place: Place }) {
   const hasAny = data !== undefined && (data.total > 0 || isFiltered(request));
   return (
     <>
-      <PageHead title="Secrets" lead="What m8 knows of your secrets. You see hashes, never values." actions={<Others />} />
+      <PageHead title="Secrets" lead={`What m8 knows of ${who.role === "administrator" ? "all" : "your"} secrets. You see hashes, never values.`} actions={<Others />} />
       {hasAny && <Overview figures={data.figures} />}
       {failure !== undefined && (
         <div class="above">
@@ -97,8 +98,7 @@ function Listed({ request, page, stale, chosen, onChoose, show, refine }: Listed
         keyOf={(secret) => secret.uri}
         sorting={{ by: request.sort ?? "uri", descending: request.descending ?? false }}
         onSort={({ by, descending }) => refine({ ...request, sort: by as SortField, descending })}
-        chosen={chosen}
-        onChoose={onChoose}
+        {...(canChoose(useMe()) ? { chosen, onChoose } : {})}
         stale={stale}
         toneOf={(secret) => (secret.deleted ? "faint" : "")}
       />

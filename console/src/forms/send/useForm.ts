@@ -1,6 +1,6 @@
 /** What all forms of commands have in common: stores, places, rights, the gate, and one call at a time. */
 
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { Store } from "../../api/types";
 import { useAnswer } from "../../app/answer";
@@ -38,6 +38,10 @@ export function useForm<T>(command: FormName, { start, close, setUnsent }: FormP
   const sending = useSending<T>();
   const gate = useGate(stores, answer.again);
   const [attempted, setAttempted] = useState(false);
+  // Back at the fields after an end, the cleared ones are no mistake of the user's: the form says itself why they are empty.
+  useEffect(() => {
+    if (sending.state === "ended") setAttempted(false);
+  }, [sending.state]);
   const { uris } = places;
   const chosen = storesOf(uris, stores).map((store) => notAble(command, store));
   const unable = chosen.length > 0 && chosen.every((why) => why !== "") ? (chosen[0] ?? "") : "";

@@ -2,6 +2,7 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../../parts";
+import { MOST_TYPED } from "./rules";
 
 interface ValueFieldProps {
   id: string;
@@ -33,6 +34,7 @@ const ALONE = {
 export function ValueField({ id, label, describedBy, invalid, hold, touched, pasted }: ValueFieldProps) {
   const field = useRef<HTMLTextAreaElement>(null);
   const [shown, setShown] = useState(false);
+  const [refused, setRefused] = useState(0);
   useLayoutEffect(() => (field.current === null ? undefined : hold(field.current)), []);
   return (
     <div class="value-field">
@@ -45,9 +47,19 @@ export function ValueField({ id, label, describedBy, invalid, hold, touched, pas
         aria-describedby={describedBy}
         aria-invalid={invalid}
         placeholder="value"
-        onInput={touched}
+        onInput={() => {
+          setRefused(0);
+          touched();
+        }}
         onPaste={(event) => {
           if (pasted(event.clipboardData?.getData("text/plain") ?? "")) event.preventDefault();
+        }}
+        onBeforeInput={(event) => {
+          // Whatever brings the text, by paste, drop or keys: before the browser draws it.
+          const length = event.data?.length ?? event.dataTransfer?.getData("text/plain").length ?? 0;
+          if (length <= MOST_TYPED) return;
+          event.preventDefault();
+          setRefused(length);
         }}
         onKeyDown={(event) => {
           if (event.key !== "Escape") touched();
@@ -55,6 +67,11 @@ export function ValueField({ id, label, describedBy, invalid, hold, touched, pas
         {...ALONE}
       />
       <Reveal shown={shown} label={label} set={setShown} />
+      {refused > 0 && (
+        <p class="field-error" role="alert">
+          <Icon name="alert" /> {`These ${refused.toLocaleString("en")} characters are too many for a field. Save them as a file, and drop it below.`}
+        </p>
+      )}
     </div>
   );
 }

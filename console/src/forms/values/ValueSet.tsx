@@ -34,7 +34,7 @@ export function ValueSet({ values, problems, title, hint }: ValueSetProps) {
       <p class="field-hint" id={`${id}-hint`}>
         {hint}
       </p>
-      {values.forgotten !== "no" && (
+      {values.forgotten !== "no" && ![...problems.values()].includes(EMPTY) && (
         <p class="value-note" role="status">
           <Icon name="clock" /> {FORGOTTEN[values.forgotten]}
         </p>

@@ -6,6 +6,9 @@ export type Reading = "text" | "file" | "env" | "json";
 /** The largest file that is read at all, in bytes: no secret can be larger. */
 export const MAX_FILE = 1_048_576;
 
+/** How many characters a field takes: browsers need long to draw more, and a file has the same bytes. */
+export const MOST_TYPED = 100_000;
+
 /** How many keys a secret has at most. */
 export const MAX_KEYS = 64;
 
@@ -53,7 +56,7 @@ export function looksLikeLines(text: string): boolean {
 
 /** Whether text pasted into the field of a value is an env file rather than a value: two of its lines are KEY=VALUE. */
 export function looksLikeEnvFile(text: string): boolean {
-  return (text.match(/^\s*(export\s+)?[A-Za-z_][A-Za-z0-9_.-]*\s*=/gm) ?? []).length > 1;
+  return (text.match(/^[ \t]*(export[ \t]+)?[A-Za-z_][A-Za-z0-9_.-]*[ \t]*=/gm) ?? []).length > 1;
 }
 
 /** Say a size in words, e.g. "1,234 bytes". */

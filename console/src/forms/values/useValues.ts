@@ -117,6 +117,7 @@ function addFile(inner: Inner, file: File): void {
 function addPasted(inner: Inner, text: string): void {
   const content = new TextEncoder().encode(text);
   const row = newRow("env", "", "the pasted lines", content.length);
+  if (content.length > MAX_FILE) row.problem = "These lines are more than any secret can be (1 MiB).";
   inner.held.pasted.set(row.id, content);
   inner.began();
   adopt(inner, row);

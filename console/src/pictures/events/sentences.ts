@@ -2,7 +2,7 @@
 
 import type { Event } from "../../api/types";
 import { shortVersion } from "../../forms/uris";
-import { reasonWords } from "../kinds";
+import { isOpenEnd, whyWords } from "../kinds";
 import { known } from "../../known";
 
 /** How an event is marked: by colour and by the sign beside it. */
@@ -44,7 +44,8 @@ function asked(detail: string): Told {
 
 function failed(detail: string): Told {
   const [reason = "", without] = detail.split(",", 2);
-  return { mood: "bad", text: `Failed: ${reasonWords(reason)}${without === undefined ? "" : ", without a receipt"}` };
+  const why = `${whyWords(reason)}${without === undefined ? "" : ", without a receipt"}`;
+  return isOpenEnd(reason) ? { mood: "warn", text: `${why.charAt(0).toUpperCase()}${why.slice(1)}` } : { mood: "bad", text: `Failed: ${why}` };
 }
 
 /** Return a detail that ends with a version, as its engine shows that version. */

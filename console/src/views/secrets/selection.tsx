@@ -1,6 +1,7 @@
 /** What can be done to the secrets that are chosen. */
 
 import { type FormName, openForm } from "../../app/forms";
+import type { Me } from "../../api/types";
 import { useMe } from "../../app/me";
 import { notAllowed } from "../../forms/able";
 import { Button, type IconName } from "../../parts";
@@ -11,6 +12,11 @@ const ACTIONS: readonly { form: FormName; text: string; icon: IconName }[] = [
   { form: "expire", text: "Expiry", icon: "calendar" },
   { form: "delete", text: "Delete", icon: "trash" },
 ];
+
+/** Whether anything can be done to secrets that are chosen. If not, none can be chosen. */
+export function canChoose(who: Me): boolean {
+  return ACTIONS.some(({ form }) => notAllowed(form, who) === "");
+}
 
 export function Selection({ chosen, onClear }: { chosen: ReadonlySet<string>; onClear: () => void }) {
   const who = useMe();

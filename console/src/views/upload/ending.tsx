@@ -4,6 +4,7 @@ import type { Upload } from "../../api/types";
 import { openForm } from "../../app/forms";
 import { go } from "../../app/navigation";
 import { reasonWords } from "../../pictures/kinds";
+import { isUnknown } from "./steps";
 import { Banner, Button, outcomeWords, Said } from "../../parts";
 
 export function Ending({ upload }: { upload: Upload }) {
@@ -59,19 +60,16 @@ function Words({ upload }: { upload: Upload }) {
   );
 }
 
-/** Whether nobody knows if the engine wrote: the reactor says so, or it ended after a write was announced and without a receipt. */
-function isUnknown({ outcome, reason, state, has_receipt, m8_says }: Upload): boolean {
-  if (reason === "OUTCOME_UNKNOWN") return true;
-  return state === "ENDED" && outcome === "" && !has_receipt && m8_says.includes("OUTCOME_UNKNOWN");
-}
+const LOST = "The reactor lost the key of this request, as when it restarts. As far as it knows, nothing was written; but what was sent may have reached another process before.";
+const BROKEN = "The reactor lost touch with its engine in the middle. What was there before is still there, or what was asked for is.";
 
 function Unknown({ upload }: { upload: Upload }) {
   return (
     <Banner tone="warn" icon="alert">
       <p>
-        <strong>Nobody knows whether it was written.</strong> The reactor lost touch with its engine in the middle. The old content or the new one is there, nothing in between.
+        <strong>Nobody knows whether it was done.</strong> {upload.reason === "KEY_LOST" || upload.m8_says.includes("KEY_LOST") ? LOST : BROKEN}
       </p>
-      <p>Before you send it again: compare what you have with what is upstream, or verify the secret. If it is there, you are done.</p>
+      <p>Before you send it again: compare what you have with what is upstream, or verify the secret.</p>
       <div class="box-actions">
         <Button small icon="compare" onClick={() => openForm("compare", { uri: upload.uri })}>
           Compare

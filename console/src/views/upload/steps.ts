@@ -2,6 +2,7 @@
 
 import type { Event, Upload } from "../../api/types";
 import type { IconName } from "../../parts";
+import { isOpenEnd } from "../../pictures/kinds";
 
 /** What a request of each purpose is called. */
 export const PURPOSE_WORDS: Readonly<Record<string, string>> = {
@@ -66,8 +67,16 @@ function end(upload: Upload, events: readonly Event[]): Step {
   const when = upload.state === "ENDED" ? (last?.recorded_at ?? upload.changed_at) : "";
   const who = last?.actor ?? "";
   if (upload.state !== "ENDED") return { icon: "shieldCheck", title: "The receipt", what: "The reactor signs what became of it, and erases the key.", at: "next", when, who };
+  if (isUnknown(upload)) return { icon: "alert", title: "It ended, and nobody knows how", what: "No receipt says that it was done, or that it was not.", at: "failed", when, who };
   if (upload.outcome === "FAILED" || upload.outcome === "") return { icon: "alert", title: "It ended without success", what: endWords(upload), at: "failed", when, who };
   return { icon: "shieldCheck", title: "The reactor signed the receipt", what: "It says what became of the request. The key is erased.", at: "done", when, who };
+}
+
+/** Whether nobody knows if a write was done: the receipt leaves it open, or m8 alone says so, or says that it is open. */
+export function isUnknown({ purpose, outcome, reason, state, m8_says }: Upload): boolean {
+  if (state !== "ENDED" || WITHOUT_WRITE.has(purpose)) return reason === "OUTCOME_UNKNOWN";
+  if (isOpenEnd(reason)) return true;
+  return outcome === "" && isOpenEnd(m8_says.replace(/^FAILED: /, ""));
 }
 
 function endWords(upload: Upload): string {

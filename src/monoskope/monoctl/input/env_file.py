@@ -21,6 +21,9 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import check_key
 
+MOST_ENTRIES = 10_000
+"""Keys, comments and blank stretches of one file at most: more would keep whoever reads it busy for seconds."""
+
 _MARK = "\ufeff"
 _BLANK = re.compile(r"\s*")
 
@@ -42,7 +45,12 @@ def parse_env(content: bytes, *, where: str) -> Values:
         )
     values = Values()
     # As a file that is opened as text is read: CRLF is LF, also within quotes.
-    for binding in parse_stream(io.StringIO(text, newline=None)):
+    for count, binding in enumerate(parse_stream(io.StringIO(text, newline=None)), start=1):
+        if count > MOST_ENTRIES:
+            raise UsageError(
+                f"{where} holds more than {MOST_ENTRIES:,} keys and comments.",
+                fix="Split the file; a value of many lines stands in quotes.",
+            )
         try:
             _add(values, binding)
         except UsageError as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated
 
 from msgspec import Meta
@@ -21,6 +22,7 @@ _HOUR_MS = 3_600_000
 _DAY_MS = 24 * _HOUR_MS
 _DAYS_IN_HOURS = 2
 _MOST_OPEN = 500
+_MOST_FAILED = 100
 
 _ENDS = frozenset(step.event for step in Step if step.leads_to is State.ENDED)
 _FAILED = Step.FAILED.event
@@ -71,6 +73,7 @@ def summary(found: Sequence[views_pb2.EventSummary], *, since_ms: int, now_ms: i
             for actor, outcomes in sorted(people.items(), key=lambda one: (-one[1].total(), one[0]))
         ],
         "open": _open(found),
+        "failed": _failed(found, asked_by),
     }
 
 
@@ -82,6 +85,21 @@ def outcome_of(event: views_pb2.EventSummary) -> str:
         return ""
     said = event.detail.partition(",")[0]
     return f"FAILED: {said}" if event.type == _FAILED else said
+
+
+def _failed(found: Sequence[views_pb2.EventSummary], asked_by: Mapping[str, str]) -> list[Document]:
+    """Return the newest requests that failed, the newest first."""
+    failed = (event for event in reversed(found) if event.type == _FAILED)
+    return [
+        {
+            "request_id": (request_id_of(event.stream) or b"").hex(),
+            "uri": event.uri,
+            "actor": asked_by.get(event.stream, event.actor),
+            "at": rfc3339(event.recorded_at_ms),
+            "reason": event.detail.partition(",")[0],
+        }
+        for event in itertools.islice(failed, _MOST_FAILED)
+    ]
 
 
 def _open(found: Iterable[views_pb2.EventSummary]) -> list[Document]:

@@ -42,6 +42,9 @@ _STATUS = {
 }
 """401 is the console's own: the page has no session. That m8 does not know the caller is another matter."""
 
+_LARGE = 65_536
+"""Bytes of a call with values from which on it is parsed in a thread: less takes milliseconds."""
+
 _LINES = ("Content-Type", "application/x-ndjson")
 BEGUN = "A page has begun. If it was not you who opened it, press Ctrl-C now."
 SECOND = (
@@ -216,7 +219,11 @@ async def _asked(operation: Operation, desk: Desk, content: bytes) -> object:
 
 
 async def _asked_with_values(operation: ValueOperation, desk: Desk, content: bytes) -> object:
-    request, values = body.parsed_frame(operation.request, content)
+    if len(content) > _LARGE:
+        # Pages and the live stream go on while a large file is parsed.
+        request, values = await asyncio.to_thread(body.parsed_frame, operation.request, content)
+    else:
+        request, values = body.parsed_frame(operation.request, content)
     del content
     work = operation.answer(desk, request, values)
     del values

@@ -69,6 +69,8 @@ class Example:
             "away": "",
         }
         self._beginning, self._channel = Beginning(TOKEN), Channel(TOKEN, KEY)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+        """What the page has asked, in its order: operations with what they were sent."""
         self._refused: dict[str, dict[str, Any]] = {}
         self._answers = ANSWERS | {
             "begin": lambda _: {"session": "session", "key": shown(KEY), "me": self._me},
@@ -87,6 +89,10 @@ class Example:
             "by_m8": True,
             "retry_after_s": retry_after_s,
         }
+
+    def answer(self, operation: str, said: object) -> None:
+        """Give this answer to the calls of an operation from now on."""
+        self._answers[operation] = lambda _: said
 
     def accept(self, operation: str) -> None:
         """Refuse the calls of an operation no longer."""
@@ -131,6 +137,7 @@ class Example:
             opened = sent if operation == "begin" else self._channel.open(operation, sent)
             refused = self._refused.get(operation)
             status = 429 if refused else 200
+            self.asked.append((operation, json.loads(opened)))
             answer = {"error": refused} if refused else self._answers[operation](json.loads(opened))
             said = json.dumps(answer).encode()
             proof = (

@@ -46,7 +46,7 @@ def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
         "uri": uri,
         "hash": _fingerprint(f"{uri} whole"),
         "values": {"password": value, "user": _fingerprint(f"{uri} user")},
-        "upstream_version": str(1 + number % 7),
+        "upstream_version": str(5 + number % 7),
         "prior_version": "",
         "drifted": status == "DRIFTED",
         "subject": _PEOPLE[number % 4],
@@ -120,25 +120,35 @@ _HISTORY = (
 
 
 def _versions(asked: dict[str, Any]) -> dict[str, Any]:
-    found, version = [], 5
+    """The history of a secret: its newest entry says what its summary says."""
+    secret = _secret_of(asked)
+    newest, found = int(secret["upstream_version"]), []
+    changed = dt.datetime.fromisoformat(secret["uploaded_at"])
+    notes = [f"label {name}={value}" for name, value in secret["labels"].items()]
+    notes += [f"expires {secret['expires_on']}"] if secret["expires_on"] else []
+    version = newest
     for number, (purpose, outcome) in enumerate(_HISTORY):
-        is_there = outcome not in {"EDITED", "DELETED"}
+        is_there, is_edit = outcome not in {"EDITED", "DELETED"}, purpose == "EDIT"
+        # The rollback wrote again what stood there two versions before.
+        content = version - 2 if outcome == "ROLLED_BACK" else version
+        whole = secret["hash"] if content == newest else _fingerprint(f"{asked['uri']} {content}")
         found.append(
             {
                 "uri": asked["uri"],
                 "purpose": purpose,
                 "outcome": outcome,
                 "upstream_version": str(version) if is_there else "",
-                "prior_version": {"ROLLED_BACK": "2", "UNDELETED": "2"}.get(outcome, ""),
-                "subject": _PEOPLE[number % 4],
-                "recorded_at": written(NOW - dt.timedelta(hours=7 * (number + 1) ** 2)),
-                "hash": _fingerprint(f"{number % 3}") if is_there else "",
-                "request_id": "" if purpose == "EDIT" else f"{number:032x}",
-                "edit": "label team=payments; expires 2027-01-31" if purpose == "EDIT" else "",
-                **_proof(proven=purpose != "EDIT", why=_NOTE if purpose == "EDIT" else ""),
+                "prior_version": str(content) if outcome in {"ROLLED_BACK", "UNDELETED"} else "",
+                "subject": _PEOPLE[(_PEOPLE.index(secret["subject"]) + number) % 4],
+                "recorded_at": written(changed - dt.timedelta(hours=7 * ((number + 1) ** 2 - 1))),
+                "hash": whole if is_there else "",
+                "request_id": "" if is_edit else f"{number:032x}" if number else secret["request_id"],
+                "edit": "; ".join(notes) or "label team removed" if is_edit else "",
+                **_proof(proven=not is_edit, why=_NOTE if is_edit else ""),
             }
         )
-        version -= is_there
+        # Deleting and undeleting make no version of their own.
+        version -= outcome in {"UPLOADED", "ROLLED_BACK"}
     return {"versions": found}
 
 
@@ -248,6 +258,16 @@ def _activity(asked: dict[str, Any]) -> dict[str, Any]:
                 "since": written(NOW - dt.timedelta(minutes=2)),
                 "last": "SecretUploadRequested",
             }
+        ],
+        "failed": [
+            {
+                "request_id": f"{20 + number:032x}",
+                "uri": SECRETS[2 * number]["uri"],
+                "actor": _PEOPLE[number % 4],
+                "at": written(NOW - dt.timedelta(minutes=50 * (number + 1))),
+                "reason": ("CONFLICT", "KEY_LOST", "CONFLICT")[number % 3],
+            }
+            for number in range(5)
         ],
         "complete": True,
     }

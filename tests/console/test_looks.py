@@ -121,6 +121,10 @@ def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> Non
 def test_the_status_of_an_administrator_stands_on_one_page(chromium: Chromium, axe: str) -> None:
     with chromium.visit() as page:
         console = opened(page, "administrator")
+        # Nothing is offered that only users do.
+        expect(page.get_by_role("main").get_by_role("link", name=SECRETS[0]["uri"])).to_be_visible()
+        expect(page.get_by_role("main").get_by_role("checkbox")).to_have_count(0)
+        expect(page.get_by_role("main")).not_to_contain_text("your secrets")
         console.go("Status")
         page.evaluate(axe)
         assert page.evaluate(RULES) == []

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.env_file import parse_env
+from monoskope.monoctl.input.env_file import MOST_ENTRIES, parse_env
 from monoskope.monoctl.input.json_values import parse_json
 from monoskope.monoctl.input.values import split_words
 
@@ -133,6 +133,14 @@ def test_what_cannot_be_read_is_refused_by_line_and_not_shown(before: str, line:
 def test_a_key_twice_is_refused() -> None:
     with pytest.raises(UsageError, match="line 2: key 'A'"):
         env("A=1\nA=1\n")
+
+
+@pytest.mark.parametrize("line", ["K{}=v\n", "# {}\n"])
+def test_a_file_of_more_entries_than_anybody_has_is_refused_before_all_are_read(line: str) -> None:
+    # The last line could not be read: it is never reached.
+    text = "".join(line.format(number) for number in range(MOST_ENTRIES + 1)) + "no value"
+    with pytest.raises(UsageError, match="more than 10,000 keys and comments"):
+        parse_env(text.encode(), where="app.env")
 
 
 def test_bytes_that_are_no_text_are_refused_by_line() -> None:

@@ -56,8 +56,10 @@ export function ValueField({ id, label, describedBy, invalid, hold, touched, pas
         }}
         onBeforeInput={(event) => {
           // Whatever brings the text, by paste, drop or keys: before the browser draws it.
-          const length = event.data?.length ?? event.dataTransfer?.getData("text/plain").length ?? 0;
-          if (length <= MOST_TYPED) return;
+          const { value, selectionStart, selectionEnd } = event.currentTarget;
+          const added = event.data?.length ?? event.dataTransfer?.getData("text/plain").length ?? 0;
+          const length = value.length - (selectionEnd - selectionStart) + added;
+          if (added === 0 || length <= MOST_TYPED) return;
           event.preventDefault();
           setRefused(length);
         }}

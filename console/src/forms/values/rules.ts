@@ -6,8 +6,8 @@ export type Reading = "text" | "file" | "env" | "json";
 /** The largest file that is read at all, in bytes: no secret can be larger. */
 export const MAX_FILE = 1_048_576;
 
-/** How many characters a field takes: browsers need long to draw more, and a file has the same bytes. */
-export const MOST_TYPED = 100_000;
+/** How many characters a field takes. Chromium draws dots in a time that grows with the square of them: minutes for a million. */
+export const MOST_TYPED = 32_768;
 
 /** How many keys a secret has at most. */
 export const MAX_KEYS = 64;

@@ -317,6 +317,8 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
     assert [bucket["outcomes"] for bucket in said["buckets"]] == [{"UPLOADED": 1}, {"FAILED: CONFLICT": 1}]
     assert said["outcomes"] == ["FAILED: CONFLICT", "UPLOADED"]
     assert said["people"] == [{"actor": "alice", "outcomes": {"UPLOADED": 1, "FAILED: CONFLICT": 1}}]
+    [failed] = said["failed"]
+    assert (failed["request_id"], failed["actor"], failed["reason"]) == (f"{2:032x}", "alice", "CONFLICT")
     [open_] = said["open"]
     assert (open_["request_id"], open_["actor"], open_["last"]) == (f"{3:032x}", "bob", "SecretUploadKeyProvided")
 

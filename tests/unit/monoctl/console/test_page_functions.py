@@ -13,6 +13,9 @@ NAMES = {
     "parts/Uri": "isBelow",
     "pictures/events/log": "merged",
     "pictures/kinds": "kindOf, KIND_WORDS, endWords",
+    "pictures/events/sentences": "tell",
+    "views/upload/steps": "isUnknown",
+    "forms/values/rules": "looksLikeEnvFile",
     "pictures/moments": "utcDay",
     "pictures/stores/health": "limitWords",
     "forms/able": "notAllowed",
@@ -32,6 +35,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
           inStore: [isBelow("vault://a", "vault://"), isBelow("", ""), isBelow("", "vault://")],
           merged: merged([5, 3, 1].map((position) => ({{ position }})), [4, 3, 2].map((position) => ({{ position }}))),
           edited: [KIND_WORDS[kindOf("EDITED")].meaning, endWords("EDITED")],
+          ends: ["CONFLICT", "KEY_LOST", "OUTCOME_UNKNOWN"].map((reason) => [
+            endWords("FAILED: " + reason), tell({{ type: "SecretUploadFailed", detail: reason }}).text,
+          ]),
+          unknown_ends: [
+            ["UPLOAD", "FAILED", "KEY_LOST", ""], ["DELETE", "FAILED", "OUTCOME_UNKNOWN", ""], ["PATCH", "", "", "FAILED: KEY_LOST"],
+            ["UPLOAD", "FAILED", "CONFLICT", ""], ["COMPARE", "FAILED", "KEY_LOST", ""], ["UPLOAD", "UPLOADED", "", "FAILED: KEY_LOST"],
+          ].map(([purpose, outcome, reason, m8_says]) => isUnknown({{ purpose, outcome, reason, m8_says, state: "ENDED" }})),
+          env: ["A=1\\n export B =2", "A=1\\nno", "\\n".repeat(1_000_000), " ".repeat(1_000_000)].map(looksLikeEnvFile),
           day: utcDay(Date.UTC(2026, 10, 26, 23, 59)),
           limits: [1023, 65_536, 1_048_575].map(limitWords),
           may: ["put", "import", "delete"].map((form) => notAllowed(form, {{ role: "user", rights: ["put"] }})),
@@ -54,6 +65,18 @@ def test_what_lies_below_a_prefix_lies_there_by_whole_segments(said: dict[str, A
 
 def test_older_events_come_in_their_place_and_each_once(said: dict[str, Any]) -> None:
     assert [event["position"] for event in said["merged"]] == [5, 4, 3, 2, 1]
+
+
+def test_an_end_that_a_receipt_leaves_open_is_never_told_as_a_failure(said: dict[str, Any]) -> None:
+    conflict, *unknown = said["ends"]
+    assert conflict == ["failed: something else was upstream", "Failed: something else was upstream"]
+    for words in unknown:
+        assert [word.lower().startswith("end not known: ") for word in words] == [True, True]
+    assert said["unknown_ends"] == [True, True, True, False, False, False]
+
+
+def test_lines_are_told_from_a_value_whatever_its_size(said: dict[str, Any]) -> None:
+    assert said["env"] == [True, False, False, False]
 
 
 def test_an_edit_of_notes_is_no_outcome_that_the_page_does_not_know(said: dict[str, Any]) -> None:

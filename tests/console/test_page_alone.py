@@ -1,0 +1,78 @@
+"""What the page does by itself, at an example: what it refuses, what it sends, and what it says of what is not known."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.example import Example
+from tests.console.example_answers import ANSWERS
+from tests.console.page import ConsolePage
+from tests.support.browser import Chromium
+
+_COPY = """(field, length) => {
+  const text = document.createElement('textarea');
+  field.after(text);  // beyond the open panel nothing can be selected
+  text.value = 'x'.repeat(length);
+  text.select();
+  document.execCommand('copy');
+  text.remove();
+}"""
+
+
+def test_a_field_takes_what_it_can_show_and_refuses_more_with_a_sentence(chromium: Chromium) -> None:
+    with chromium.visit() as tab:
+        Example().open(tab)
+        form = ConsolePage(tab).open_put().to("vault", "app/large")
+        form.field("Key 1").fill("password")
+        field = form.field("the value of password")
+        field.evaluate(_COPY, 1_000_000)
+        field.press("Control+v")
+        expect(form.panel.get_by_role("alert")).to_contain_text("These 1,000,000 characters are too many for a field.")
+        assert form.values() == [""]
+        field.evaluate(_COPY, 32_768)
+        field.press("Control+v")
+        expect(form.panel.get_by_role("alert")).to_have_count(0)
+        assert [len(value) for value in form.values()] == [32_768]
+        field.press("y")
+        expect(form.panel.get_by_role("alert")).to_contain_text("32,769")
+
+
+def test_what_is_typed_as_a_filter_of_events_goes_to_m8_only_when_it_is_meant(chromium: Chromium) -> None:
+    example = Example()
+    with chromium.visit() as tab:
+        example.open(tab, stands_still=False)
+        page = ConsolePage(tab)
+        page.go("Events")
+        by = tab.get_by_label("By whom, then Enter")
+        by.fill("hunter2")
+        tab.get_by_label("Below a prefix").fill("hunter2")
+        tab.clock.run_for(5_000)
+        expect(tab.get_by_role("main")).to_contain_text("Begin with a store")
+        assert "hunter2" not in str(example.asked)
+        with tab.expect_response("**/api/events"):
+            by.press("Enter")
+        assert [asked.get("actor") for operation, asked in example.asked if operation == "events"][-1] == "hunter2"
+
+
+@pytest.mark.soak  # the words are tested in Node, the list in tests/unit/monoctl/console
+@pytest.mark.parametrize("reason", ["KEY_LOST", "OUTCOME_UNKNOWN"])
+def test_each_failed_request_is_one_press_away_and_its_page_is_no_surer_than_its_receipt(
+    chromium: Chromium, reason: str
+) -> None:
+    example = Example()
+    upload = ANSWERS["upload"]({"request_id": f"{20:032x}"})
+    assert isinstance(upload, dict)
+    failure = {"code": "UNAVAILABLE", "message": "the reactor lost the key.", "fix": "Try again.", "uri": ""}
+    example.answer("upload", upload | {"outcome": "FAILED", "reason": reason, "failure": failure})
+    with chromium.visit() as tab:
+        example.open(tab)
+        page = ConsolePage(tab)
+        page.go("Activity")
+        main = tab.get_by_role("main")
+        failed = main.get_by_role("list", name="Failed requests, the newest first")
+        expect(failed.get_by_role("listitem")).to_have_count(5)
+        failed.get_by_role("link", name="open the request").first.click()
+        expect(main).to_contain_text("Nobody knows whether it was done.")
+        expect(main).not_to_contain_text("It failed")
+        expect(main).not_to_contain_text("Try again.")

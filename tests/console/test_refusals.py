@@ -146,9 +146,14 @@ def test_what_is_gone_upstream_is_not_found(page: ConsolePage, team: Team) -> No
 def test_too_many_guesses_are_refused_with_a_time_to_come_back(page: ConsolePage, team: Team) -> None:
     uri = team.uri("local", "guessed")
     ok(team.put(uri))
-    form = page.act(uri, "Compare").value("password", "a first guess")
+    form = page.act(uri, "Compare")
+    form.press("Compare")
+    form.value("password", "a first guess")
     expect(form.sent("Compare")).to_contain_text("It differs")
     form.press("Back to the form")
+    # The page emptied the field: that is told once, and not as a mistake of the user's.
+    expect(form.panel.get_by_text("The page cleared all values when it sent them.")).to_be_visible()
+    expect(form.panel.get_by_text("Enter the value.")).to_have_count(0)
     form.value("password", "a second guess")
     refused = form.sent("Compare").get_by_role("alert")
     expect(refused).to_contain_text("RATE_LIMITED")

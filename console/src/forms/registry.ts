@@ -1,6 +1,6 @@
 /** The table of forms: one line for each. A form that is not here cannot be opened; its buttons say so. */
 
-import type { Form, FormName, Start } from "../app/forms";
+import type { Form, FormName, Start } from "../state/openForm";
 import { CompareForm } from "./commands/Compare";
 import { CopyForm } from "./commands/Copy";
 import { DeleteForm } from "./commands/Delete";

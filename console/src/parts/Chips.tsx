@@ -1,7 +1,7 @@
 /** Filters as chips: each says what it filters by, how many there are, and can be taken away. */
 
 import type { ComponentChildren } from "preact";
-import { useIsPainted } from "../app/painted";
+import { useIsPainted } from "../state/painted";
 import { Icon } from "./Icon";
 import { grouped } from "./lazy";
 

@@ -5,7 +5,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { useIsPainted } from "../app/painted";
+import { useIsPainted } from "../state/painted";
 import { Checkbox } from "./Field";
 import { Icon } from "./Icon";
 

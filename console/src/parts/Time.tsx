@@ -1,7 +1,7 @@
 /** Moments and days: how long ago, and exactly when on hover and on focus. */
 
 import { useEffect } from "preact/hooks";
-import { cell, useCell } from "../app/cell";
+import { cell, useCell } from "../state/cell";
 import { lazy } from "./lazy";
 import { Tip } from "./Tip";
 

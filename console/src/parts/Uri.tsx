@@ -1,7 +1,7 @@
 /** Secret URIs: the store quiet, the last segment strong, broken across lines only after a slash. */
 
 import { Fragment } from "preact";
-import { go } from "../app/navigation";
+import { go } from "../state/navigation";
 import { Link } from "./Button";
 
 /** The parts of `store://a/b`. A text that is none is all path. */

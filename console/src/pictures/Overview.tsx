@@ -1,9 +1,9 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
 import type { Figures } from "../api/types";
-import { useMe } from "../app/me";
-import { go, type Place } from "../app/navigation";
 import { grouped } from "../parts/lazy";
+import { useMe } from "../state/me";
+import { go, type Place } from "../state/navigation";
 import { counted } from "./kinds";
 
 export function Overview({ figures }: { figures: Figures | undefined }) {

@@ -1,9 +1,9 @@
 /** A figure that an operator reads from across the room, with what it means below. It links where there is more to see. */
 
 import type { ComponentChildren } from "preact";
-import type { Place } from "../app/navigation";
-import { go } from "../app/navigation";
 import { Icon, type Tone } from "../parts";
+import type { Place } from "../state/navigation";
+import { go } from "../state/navigation";
 import { TONE_ICONS } from "./stores/health";
 
 export interface TileProps {

@@ -2,18 +2,18 @@
 
 import { useState } from "preact/hooks";
 import type { Activity } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { go, type Place } from "../app/navigation";
 import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
-import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
+import { barsOf } from "../pictures/bars/buckets";
+import { Legend } from "../pictures/bars/Legend";
+import { People } from "../pictures/bars/People";
 import { actorWords } from "../pictures/events/EventRow";
 import { waitsFor } from "../pictures/events/sentences";
 import { For } from "../pictures/For";
 import { sum, total } from "../pictures/kinds";
-import { Legend } from "../pictures/bars/Legend";
-import { People } from "../pictures/bars/People";
+import { useAnswer } from "../state/answer";
+import { go, type Place } from "../state/navigation";
 
 const RANGES = [
   { days: 1, text: "24 hours" },

@@ -2,15 +2,15 @@
 
 import { useState } from "preact/hooks";
 import type { Secret } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
-import type { Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { shortVersion } from "../forms/uris";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../parts";
 import { DRIFT_WORDS, type DriftWord } from "../pictures/drift";
 import { counted } from "../pictures/kinds";
+import { useAnswer } from "../state/answer";
+import { useMe } from "../state/me";
+import type { Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 
 export function Drift(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ secrets: Secret[] }>("drift");

@@ -2,17 +2,17 @@
 
 import { useState } from "preact/hooks";
 import type { ExpiringDay } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
-import type { Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Card, Empty, FailureBox, PageHead, Pages, Skeleton, Uri, useNow } from "../parts";
 import { Calendar } from "../pictures/expiry/Calendar";
+import { MonthBars } from "../pictures/expiry/MonthBars";
 import { type Choice, chosenDays, type Outlook, outlookOf } from "../pictures/expiry/outlook";
 import { counted } from "../pictures/kinds";
-import { MonthBars } from "../pictures/expiry/MonthBars";
 import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/moments";
+import { useAnswer } from "../state/answer";
+import { useMe } from "../state/me";
+import type { Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 
 interface Answered {
   days: ExpiringDay[];

@@ -1,12 +1,12 @@
 /** One secret: what is known of it, what can be done with it, and its history. */
 
 import type { Secret, Store, Version } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
-import { go, type Place } from "../app/navigation";
 import { notAble, notAllowed } from "../forms/able";
 import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../parts";
+import { useAnswer } from "../state/answer";
+import { useMe } from "../state/me";
+import { go, type Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 import { Actions } from "./secret/actions";
 import { History } from "./secret/history";
 import { Keys } from "./secret/keys";

@@ -2,15 +2,15 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { useCell } from "../app/cell";
-import { openForm } from "../app/forms";
-import { away, useMe } from "../app/me";
-import { amend, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
 import { grouped } from "../parts/lazy";
 import { Overview } from "../pictures/Overview";
+import { useAnswer } from "../state/answer";
+import { useCell } from "../state/cell";
+import { away, useMe } from "../state/me";
+import { amend, type Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 import { COLUMNS } from "./secrets/columns";
 import { Filters, isFiltered } from "./secrets/filters";
 import { Selection } from "./secrets/selection";

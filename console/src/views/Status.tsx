@@ -2,22 +2,22 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Activity, Me, Status } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { useCell } from "../app/cell";
-import { onLive } from "../app/live";
-import type { Place } from "../app/navigation";
 import { Card, exact, FailureBox, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
-import { awaySince } from "../pictures/away";
-import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
-import { storeHealth } from "../pictures/stores/health";
-import { For } from "../pictures/For";
-import { byKind, counted, sum, total } from "../pictures/kinds";
+import { barsOf } from "../pictures/bars/buckets";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
+import { For } from "../pictures/For";
+import { byKind, counted, sum, total } from "../pictures/kinds";
+import { storeHealth } from "../pictures/stores/health";
 import { StoreWall } from "../pictures/stores/StoreWall";
 import { Tile } from "../pictures/Tile";
+import { useAnswer } from "../state/answer";
+import { awaySince } from "../state/awaySince";
+import { useCell } from "../state/cell";
+import { onLive } from "../state/live";
+import type { Place } from "../state/navigation";
 import { OpenRequests } from "./Activity";
 
 /** Reactors' heartbeats are no events: what they say is asked for this often, in milliseconds. */

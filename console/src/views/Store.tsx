@@ -1,17 +1,17 @@
 /** One store: its health, its reactors, its secrets and its last failures. */
 
 import type { Event, SecretsPage, Store } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
-import { go, type Place } from "../app/navigation";
 import { notAllowed } from "../forms/able";
 import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../parts";
 import { EventRow } from "../pictures/events/EventRow";
-import { limitWords, storeHealth, TONE_ICONS } from "../pictures/stores/health";
 import { concernsStores } from "../pictures/matters";
 import { dayOf } from "../pictures/moments";
+import { limitWords, storeHealth, TONE_ICONS } from "../pictures/stores/health";
 import { Capabilities, IdentityLine, Reactors, StoreMarks } from "../pictures/stores/StoreCard";
+import { useAnswer } from "../state/answer";
+import { useMe } from "../state/me";
+import { go, type Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 
 export function StoreView({ place }: { place: Place }) {
   const name = place.store ?? "";

@@ -1,9 +1,9 @@
 /** One request: how far it went, and what became of it. */
 
 import type { Event, Upload } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { go, type Place } from "../app/navigation";
 import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, Skeleton, Time, Uri } from "../parts";
+import { useAnswer } from "../state/answer";
+import { go, type Place } from "../state/navigation";
 import { Ending } from "./upload/ending";
 import { PURPOSE_WORDS } from "./upload/steps";
 import { Walk } from "./upload/walk";

@@ -1,8 +1,8 @@
 /** Compare values with what stores hold. */
 
 import type { Comparison } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Badge } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { sendOnce } from "../send/checked";

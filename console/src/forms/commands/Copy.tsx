@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results, Store } from "../../api/types";
-import type { FormProps } from "../../app/forms";
-import { useMe } from "../../app/me";
 import { partsOf, TextField } from "../../parts";
+import { useMe } from "../../state/me";
+import type { FormProps } from "../../state/openForm";
 import { outside } from "../able";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, WRITE } from "../fields/Expectation";
 import { PlacesField, StoreSelect, Warning } from "../fields/PlacesField";

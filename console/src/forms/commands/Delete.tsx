@@ -3,8 +3,8 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results, Store } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Field, Icon, Radios } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { announced } from "../able";
 import { ANY, CHANGE, type Expected, ExpectMore, expectOf, expectProblem } from "../fields/Expectation";
 import { PlacesField, Warning } from "../fields/PlacesField";

@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
 import { Radios } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { dayProblem } from "../fields/notes";
 import { DayField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";

@@ -3,12 +3,12 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, GenerateRequest, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { FormProps } from "../../state/openForm";
 import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
-import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { newRecipe, type Recipe, recipeProblem, recipesOf, RecipesField, sizeProblem, useKinds } from "../fields/Recipes";
 import { DoneRow } from "../send/DoneRow";

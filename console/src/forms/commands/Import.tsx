@@ -3,8 +3,8 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Radios } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";

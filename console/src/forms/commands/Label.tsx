@@ -3,8 +3,8 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { type LabelPair, labelProblem, newPair } from "../fields/notes";
 import { LabelPairs } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";

@@ -2,8 +2,8 @@
 
 import { useState } from "preact/hooks";
 import type { Done, PatchRequest } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Checkbox, Field } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
 import { ANY, CHANGE, ExpectMore, type Expected, expectOf, expectProblem } from "../fields/Expectation";
 import { useKeysOf } from "../fields/KnownKeys";

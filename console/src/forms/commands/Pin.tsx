@@ -1,10 +1,10 @@
 /** Agree to the identity of a store before anything is put there. */
 
 import type { Store } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
-import { addNote } from "../../app/notes";
 import { Button, FailureBox, Skeleton } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { addNote } from "../../state/notes";
+import type { FormProps } from "../../state/openForm";
 import { IdentityStop } from "../pin/IdentityStop";
 import { PinContent } from "../pin/PinDialog";
 

@@ -2,14 +2,14 @@
 
 import { useState } from "preact/hooks";
 import type { Done, PutRequest } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Checkbox } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
 import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
-import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";

@@ -3,8 +3,8 @@
 import { useId, useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results, Version } from "../../api/types";
-import type { FormProps } from "../../app/forms";
 import { Hash, Outcome, Proven, TextField, Time } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, WRITE } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";

@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { FormProps } from "../../state/openForm";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, type Words } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";

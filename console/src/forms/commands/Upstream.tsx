@@ -3,8 +3,8 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Failure, Store } from "../../api/types";
-import { useMe } from "../../app/me";
 import { Badge, Button, Checkbox, FailureBox, partsOf, Uri } from "../../parts";
+import { useMe } from "../../state/me";
 import { announced } from "../able";
 import { type Gate, storesOf } from "../pin/useGate";
 import { failureOf } from "../send/useSending";

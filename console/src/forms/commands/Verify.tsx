@@ -3,9 +3,9 @@
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Results, SecretsPage } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
 import { Radios, STATUSES } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneHead } from "../send/DoneRow";
 import { Frame } from "../send/Frame";

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import type { Expect, Version } from "../../api/types";
-import { useAnswer } from "../../app/answer";
 import { Radios, TextField } from "../../parts";
+import { useAnswer } from "../../state/answer";
 import { shortVersion } from "../uris";
 import { More } from "./More";
 import { Warning } from "./PlacesField";

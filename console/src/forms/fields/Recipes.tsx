@@ -1,8 +1,8 @@
 /** What a store's reactor is to make by itself, a value a key. Nobody sees it; what to make is no secret. */
 
-import { useAnswer } from "../../app/answer";
 import type { Kind } from "../../api/types";
 import { Button, Select, TextField } from "../../parts";
+import { useAnswer } from "../../state/answer";
 import { keyProblem, twice } from "../values/rules";
 
 export interface Recipe {

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import type { Done } from "../../api/types";
-import { go } from "../../app/navigation";
 import { CopyButton, Facts, Hash, Link, Outcome, Proven, Uri } from "../../parts";
+import { go } from "../../state/navigation";
 import { shortVersion } from "../uris";
 
 const BY_RECEIPT = { proven: true, why_not_proven: "", is_false: false };

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import type { Failure } from "../../api/types";
-import { go } from "../../app/navigation";
 import { Button, FailureBox, Icon, Said, Uri } from "../../parts";
+import { go } from "../../state/navigation";
 
 interface FailedProps {
   failure: Failure;

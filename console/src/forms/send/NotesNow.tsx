@@ -1,9 +1,9 @@
 /** The notes of a secret after an edit. They are m8's word: no store signed them. */
 
 import type { Done, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import { go } from "../../app/navigation";
 import { Expiry, Facts, Labels, Link, Outcome, Proven, Uri } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { go } from "../../state/navigation";
 
 const UNSIGNED = { proven: false, is_false: false, why_not_proven: "Labels and a day of expiry that were edited are m8’s word: no store signed them." };
 

@@ -1,11 +1,11 @@
 /** What all forms of commands have in common: stores, places, rights, the gate, and one call at a time. */
 
-import { useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
+import { useState } from "preact/hooks";
 import type { Store } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormName, FormProps } from "../../app/forms";
-import { useMe } from "../../app/me";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import type { FormName, FormProps } from "../../state/openForm";
 import { notAble, notAllowed } from "../able";
 import { type Places, usePlaces } from "../fields/usePlaces";
 import { type Gate, stopOf, storesOf, useGate } from "../pin/useGate";

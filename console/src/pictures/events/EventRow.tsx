@@ -1,8 +1,8 @@
 /** One event in words: when, what, where, who. */
 
 import type { Event } from "../../api/types";
-import { go } from "../../app/navigation";
 import { exact, Link, Uri } from "../../parts";
+import { go } from "../../state/navigation";
 import { clock } from "../moments";
 import { isKnown, SIGNS, tell } from "./sentences";
 

@@ -3,9 +3,9 @@
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../../api/call";
 import type { Event, EventsRequest, Failure, Live } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import { useLive } from "../../app/live";
 import { isBelow } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { useLive } from "../../state/live";
 
 /** At most this many are kept; the oldest go first. */
 const KEPT = 5_000;

@@ -2,10 +2,10 @@
 
 import { useState } from "preact/hooks";
 import type { Group } from "../../api/types";
-import { openForm } from "../../app/forms";
-import { useMe } from "../../app/me";
 import { notAllowed } from "../../forms/able";
 import { Button, Hash, Icon, Time, Uri } from "../../parts";
+import { useMe } from "../../state/me";
+import { openForm } from "../../state/openForm";
 import { byKey, columnsOf, inColumns } from "./groups";
 
 /** More dots than this in one cell become a number. */

@@ -1,12 +1,12 @@
 /** One store: what an operator and a user want to know of it at a glance. */
 
 import type { Reactor, Store } from "../../api/types";
-import { openForm } from "../../app/forms";
-import { go } from "../../app/navigation";
 import { Badge, Button, Icon, Link, Time } from "../../parts";
+import { go } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
 import { For } from "../For";
-import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
 import { reasonWords } from "../kinds";
+import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
 
 export function StoreCard({ store }: { store: Store }) {
   const health = storeHealth(store);

@@ -2,10 +2,10 @@
 
 import { useId } from "preact/hooks";
 import type { Secret, Store } from "../../api/types";
-import { type FormName, openForm } from "../../app/forms";
-import { useMe } from "../../app/me";
 import { notAble, notAllowed } from "../../forms/able";
 import { Card, Icon, type IconName } from "../../parts";
+import { useMe } from "../../state/me";
+import { type FormName, openForm } from "../../state/openForm";
 
 interface Action {
   form: FormName;

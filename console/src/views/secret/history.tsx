@@ -3,13 +3,13 @@
  */
 
 import type { Secret, Store, Version } from "../../api/types";
-import type { Answer } from "../../app/answer";
-import { openForm } from "../../app/forms";
-import { useMe } from "../../app/me";
-import { go } from "../../app/navigation";
 import { notAble, notAllowed } from "../../forms/able";
 import { shortVersion } from "../../forms/uris";
 import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, Skeleton, Time } from "../../parts";
+import type { Answer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import { go } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
 import { entriesOf, type Entry } from "./entries";
 
 interface HistoryProps {

@@ -1,9 +1,9 @@
 /** The keys of a secret, each with its hash and where else the same value stands. */
 
 import type { Group, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import { go } from "../../app/navigation";
 import { Card, Hash, Icon, Link } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { go } from "../../state/navigation";
 
 export function Keys({ secret }: { secret: Secret }) {
   const keys = Object.entries(secret.values).sort(([a], [b]) => a.localeCompare(b));

@@ -1,9 +1,9 @@
 /** What is known of a secret. */
 
 import type { Secret } from "../../api/types";
-import { go } from "../../app/navigation";
 import { shortVersion } from "../../forms/uris";
 import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, Status, STATUSES, Time } from "../../parts";
+import { go } from "../../state/navigation";
 
 export function Summary({ secret }: { secret: Secret }) {
   return (

@@ -1,9 +1,9 @@
 /** What can be done to the secrets that are chosen. */
 
-import { type FormName, openForm } from "../../app/forms";
-import { useMe } from "../../app/me";
 import { notAllowed } from "../../forms/able";
 import { Button, type IconName } from "../../parts";
+import { useMe } from "../../state/me";
+import { type FormName, openForm } from "../../state/openForm";
 
 const ACTIONS: readonly { form: FormName; text: string; icon: IconName }[] = [
   { form: "verify", text: "Verify", icon: "shieldCheck" },

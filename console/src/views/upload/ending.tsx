@@ -1,10 +1,10 @@
 /** What became of a request, in one box, and what to do next. */
 
 import type { Upload } from "../../api/types";
-import { openForm } from "../../app/forms";
-import { go } from "../../app/navigation";
-import { reasonWords } from "../../pictures/kinds";
 import { Banner, Button, outcomeWords, Said } from "../../parts";
+import { reasonWords } from "../../pictures/kinds";
+import { go } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
 
 export function Ending({ upload }: { upload: Upload }) {
   return (

@@ -3,9 +3,9 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { FORMS } from "../forms/registry";
 import { Button, Dialog, Panel } from "../parts";
-import { useCell } from "./cell";
-import { type Opened, opened } from "./forms";
-import { onGone } from "./navigation";
+import { useCell } from "../state/cell";
+import { onGone } from "../state/navigation";
+import { type Opened, opened } from "../state/openForm";
 
 export function FormHost() {
   const now = useCell(opened);

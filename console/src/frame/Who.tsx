@@ -2,9 +2,9 @@
 
 import { useState } from "preact/hooks";
 import { Button, Checkbox, Dialog, Facts, Icon, Time } from "../parts";
-import { useCell } from "./cell";
-import { useMe } from "./me";
-import { slashSearches } from "./search";
+import { useCell } from "../state/cell";
+import { useMe } from "../state/me";
+import { slashSearches } from "./Search";
 
 export function Who() {
   const who = useMe();

@@ -2,8 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 import { Button, Dialog, Empty, Icon, Time } from "../parts";
-import { useCell } from "./cell";
-import { announced, dismiss, notes } from "./notes";
+import { useCell } from "../state/cell";
+import { announced, dismiss, notes } from "../state/notes";
 
 /** Milliseconds for which the newest note stands in sight. */
 const IN_SIGHT = 8000;

@@ -1,14 +1,14 @@
 /** The start: take the token, begin the session, show the console. */
 
 import { render } from "preact";
-import { begin, Refused } from "../api/call";
-import { foreknow } from "./answer";
-import { Layout } from "./layout";
-import { follow as followLive } from "./live";
-import { away, me } from "./me";
-import { follow } from "./navigation";
-import { NotBegun } from "./not_begun";
-import { drawRestAfterPaint } from "./painted";
+import { begin, Refused } from "./api/call";
+import { Layout } from "./frame/Layout";
+import { NotBegun } from "./frame/NotBegun";
+import { foreknow } from "./state/answer";
+import { follow as followLive } from "./state/live";
+import { away, me } from "./state/me";
+import { follow } from "./state/navigation";
+import { drawRestAfterPaint } from "./state/painted";
 
 async function start(root: Element): Promise<void> {
   const withToken = location.hash.length > 1;

@@ -2,8 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Icon } from "../parts/Icon";
-import { cell, useCell } from "./cell";
-import { amend, go, here, onGone } from "./navigation";
+import { cell, useCell } from "../state/cell";
+import { amend, go, here, onGone } from "../state/navigation";
 
 /** Whether the key "/" goes to the search field. Users who dictate can turn it off. */
 export const slashSearches = cell(true);

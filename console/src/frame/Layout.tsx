@@ -2,17 +2,17 @@
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Button, Icon, Link } from "../parts";
-import { Banners } from "./banners";
-import { useCell } from "./cell";
-import { openForm } from "./forms";
-import { FormHost } from "./form_host";
-import { ended, useMe } from "./me";
-import { go, here, onGone, type Place, remembered } from "./navigation";
-import { Announcer, Notes } from "./note_list";
-import { NotBegun } from "./not_begun";
-import { Search } from "./search";
-import { VIEWS } from "./views";
-import { Who } from "./who";
+import { useCell } from "../state/cell";
+import { ended, useMe } from "../state/me";
+import { go, here, onGone, type Place, remembered } from "../state/navigation";
+import { openForm } from "../state/openForm";
+import { VIEWS } from "../views/registry";
+import { Banners } from "./Banners";
+import { FormHost } from "./FormHost";
+import { NotBegun } from "./NotBegun";
+import { Announcer, Notes } from "./NoteList";
+import { Search } from "./Search";
+import { Who } from "./Who";
 
 /** What a view is about: another one is drawn anew, with nothing of the one before. */
 function identityOf(place: Place): string {

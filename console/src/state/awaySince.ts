@@ -1,7 +1,7 @@
 /** Since when m8 does not answer, as far as this page has seen. */
 
-import { cell } from "../app/cell";
-import { away } from "../app/me";
+import { cell } from "./cell";
+import { away } from "./me";
 
 const now = (): string => (away.get() === "" ? "" : new Date().toISOString());
 

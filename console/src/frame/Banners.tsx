@@ -2,8 +2,8 @@
 
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { Banner, lengthWords, Said, useNow } from "../parts";
-import { useCell } from "./cell";
-import { away, backSince, useMe } from "./me";
+import { useCell } from "../state/cell";
+import { away, backSince, useMe } from "../state/me";
 
 /** Seconds before its end at which the credential's expiry is said. */
 const SOON = 24 * 3600;

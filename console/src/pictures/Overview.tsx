@@ -1,7 +1,7 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
 import type { Figures } from "../api/types";
-import { grouped } from "../parts/lazy";
+import { grouped } from "../parts/words/grouped";
 import { useMe } from "../state/me";
 import { go, type Place } from "../state/navigation";
 import { counted } from "./kinds";

@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { Activity } from "../api/types";
-import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
+import { Badge, Button, Card, Empty, FailureBox, HowLong, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { barsOf } from "../pictures/bars/buckets";
@@ -10,7 +10,6 @@ import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
 import { actorWords } from "../pictures/events/EventRow";
 import { waitsFor } from "../pictures/events/sentences";
-import { For } from "../pictures/For";
 import { sum, total } from "../pictures/kinds";
 import { useAnswer } from "../state/answer";
 import { go, type Place } from "../state/navigation";
@@ -84,7 +83,7 @@ export function OpenRequests({ open, most = 10 }: { open: Activity["open"]; most
           <li key={one.request_id}>
             <Uri uri={one.uri} />
             <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
-            <span>for <For since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
+            <span>for <HowLong since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
             <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{waitsFor(one.last)}</Link>
           </li>
         ))}

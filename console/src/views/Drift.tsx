@@ -3,7 +3,7 @@
 import { useState } from "preact/hooks";
 import type { Secret } from "../api/types";
 import { notAllowed } from "../forms/able";
-import { shortVersion } from "../forms/uris";
+import { shortVersion } from "../parts/words/version";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../parts";
 import { DRIFT_WORDS, type DriftWord } from "../pictures/drift";
 import { counted } from "../pictures/kinds";

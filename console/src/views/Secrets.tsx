@@ -4,7 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
-import { grouped } from "../parts/lazy";
+import { grouped } from "../parts/words/grouped";
 import { Overview } from "../pictures/Overview";
 import { useAnswer } from "../state/answer";
 import { useCell } from "../state/cell";

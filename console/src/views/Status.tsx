@@ -2,13 +2,12 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Activity, Me, Status } from "../api/types";
-import { Card, exact, FailureBox, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
+import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { BarsTable } from "../pictures/bars/BarsTable";
 import { barsOf } from "../pictures/bars/buckets";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
-import { For } from "../pictures/For";
 import { byKind, counted, sum, total } from "../pictures/kinds";
 import { storeHealth } from "../pictures/stores/health";
 import { StoreWall } from "../pictures/stores/StoreWall";
@@ -104,7 +103,7 @@ function Tiles({ status, activity, since }: { status: Status; activity: Activity
 }
 
 function Away({ since }: { since: string }) {
-  return <Tile title="m8" tone="bad" figure="away">for <For since={since} />, since {exact(since)}. The rest was true before.</Tile>;
+  return <Tile title="m8" tone="bad" figure="away">for <HowLong since={since} />, since {exact(since)}. The rest was true before.</Tile>;
 }
 
 const credential = (server: Me): string => server.expires;

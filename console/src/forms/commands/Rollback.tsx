@@ -10,7 +10,7 @@ import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
-import { shortVersion } from "../uris";
+import { shortVersion } from "../../parts/words/version";
 import { REPLACES } from "./Put";
 
 export function RollbackForm(props: FormProps) {

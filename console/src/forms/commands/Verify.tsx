@@ -10,7 +10,7 @@ import { PlacesField } from "../fields/PlacesField";
 import { DoneHead } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
-import { shortVersion } from "../uris";
+import { shortVersion } from "../../parts/words/version";
 
 /** What a verification says, proven by a receipt. */
 interface Verification {

@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Expect, Version } from "../../api/types";
 import { Radios, TextField } from "../../parts";
 import { useAnswer } from "../../state/answer";
-import { shortVersion } from "../uris";
+import { shortVersion } from "../../parts/words/version";
 import { More } from "./More";
 import { Warning } from "./PlacesField";
 

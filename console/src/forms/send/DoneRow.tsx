@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import type { Done } from "../../api/types";
 import { CopyButton, Facts, Hash, Link, Outcome, Proven, Uri } from "../../parts";
 import { go } from "../../state/navigation";
-import { shortVersion } from "../uris";
+import { shortVersion } from "../../parts/words/version";
 
 const BY_RECEIPT = { proven: true, why_not_proven: "", is_false: false };
 

@@ -1,7 +1,7 @@
 /** What each event of the log says, in words. An event of an unknown type is shown as it is. */
 
 import type { Event } from "../../api/types";
-import { shortVersion } from "../../forms/uris";
+import { shortVersion } from "../../parts/words/version";
 import { reasonWords } from "../kinds";
 
 /** How an event is marked: by colour and by the sign beside it. */

@@ -4,7 +4,7 @@
 
 import type { Secret, Store, Version } from "../../api/types";
 import { notAble, notAllowed } from "../../forms/able";
-import { shortVersion } from "../../forms/uris";
+import { shortVersion } from "../../parts/words/version";
 import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, Skeleton, Time } from "../../parts";
 import type { Answer } from "../../state/answer";
 import { useMe } from "../../state/me";

@@ -1,7 +1,7 @@
 /** What is known of a secret. */
 
 import type { Secret } from "../../api/types";
-import { shortVersion } from "../../forms/uris";
+import { shortVersion } from "../../parts/words/version";
 import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, Status, STATUSES, Time } from "../../parts";
 import { go } from "../../state/navigation";
 

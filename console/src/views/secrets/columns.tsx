@@ -1,7 +1,7 @@
 /** The columns of the table of secrets. */
 
 import type { Secret } from "../../api/types";
-import { shortVersion } from "../../forms/uris";
+import { shortVersion } from "../../parts/words/version";
 import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
 import { go } from "../../state/navigation";
 

@@ -9,8 +9,8 @@ import pytest
 from tests.unit.monoctl.console.in_node import evaluated
 
 NAMES = {
-    "parts/Time": "relative",
-    "parts/Uri": "isBelow",
+    "parts/words/Time": "relative",
+    "parts/words/Uri": "isBelow",
     "pictures/events/log": "merged",
     "pictures/kinds": "kindOf, KIND_WORDS, endWords",
     "pictures/moments": "utcDay",

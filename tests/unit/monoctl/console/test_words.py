@@ -17,7 +17,7 @@ STAY = {"--server", "--store-identity", "--default-store", "--token-file", "--ca
 
 
 def test_every_option_that_a_reason_names_has_words_on_the_page() -> None:
-    words = (_ROOT / "console/src/parts/onPage.ts").read_text()
+    words = (_ROOT / "console/src/parts/words/onPage.ts").read_text()
     named = set(_OPTION.findall(with_flags((_SAID / "reasons.py").read_text())))
     assert {"--overwrite", "--expect", "--binary"} <= named
     assert named - STAY <= set(_OPTION.findall(words))
@@ -25,6 +25,6 @@ def test_every_option_that_a_reason_names_has_words_on_the_page() -> None:
 
 def test_the_words_stand_on_the_page() -> None:
     page = "".join(file.read_text() for file in (_ROOT / "console/src/forms").rglob("*.ts*"))
-    titles = set(re.findall(r"“([^”]+)”", (_ROOT / "console/src/parts/onPage.ts").read_text())) - {"Stores"}
+    titles = set(re.findall(r"“([^”]+)”", (_ROOT / "console/src/parts/words/onPage.ts").read_text())) - {"Stores"}
     assert titles
     assert [title for title in titles if title not in page] == []

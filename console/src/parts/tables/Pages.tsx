@@ -1,7 +1,7 @@
 /** The pages of a long list. */
 
-import { Button } from "./Button";
-import { grouped } from "./lazy";
+import { Button } from "../controls/Button";
+import { grouped } from "../words/grouped";
 
 interface PagesProps {
   /** From 0. */

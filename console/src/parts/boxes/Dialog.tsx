@@ -4,7 +4,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
-import { Button } from "./Button";
+import { Button } from "../controls/Button";
 
 export interface DialogProps {
   title: ComponentChildren;

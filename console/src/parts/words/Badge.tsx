@@ -1,7 +1,7 @@
 /** Words of state, with a colour and a picture: nobody needs to see the colour. */
 
 import type { ComponentChildren } from "preact";
-import { Icon, type IconName } from "./Icon";
+import { Icon, type IconName } from "../Icon";
 
 export type Tone = "good" | "warn" | "bad" | "info" | "plain";
 

@@ -1,8 +1,8 @@
 /** Whether a receipt of the pinned identity proves what is shown. `monoctl` has checked it; the page only says so. */
 
-import type { Proof } from "../api/types";
-import { Icon } from "./Icon";
-import { Tip } from "./Tip";
+import type { Proof } from "../../api/types";
+import { Tip } from "../controls/Tip";
+import { Icon } from "../Icon";
 
 interface ProvenProps {
   of: Proof;

@@ -1,11 +1,11 @@
 /** What went wrong and what to do about it. */
 
-import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { Failure } from "../api/types";
-import { Button } from "./Button";
-import { Icon } from "./Icon";
-import { Said } from "./Said";
+import { useEffect, useState } from "preact/hooks";
+import type { Failure } from "../../api/types";
+import { Button } from "../controls/Button";
+import { Icon } from "../Icon";
+import { Said } from "../words/Said";
 
 interface FailureBoxProps {
   failure: Failure;

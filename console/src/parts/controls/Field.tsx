@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useId } from "preact/hooks";
-import { Icon } from "./Icon";
+import { Icon } from "../Icon";
 
 /** What a control inside a `Field` must carry. */
 export interface FieldAttributes {

@@ -1,8 +1,8 @@
 /** For how long something has been so, e.g. "20 min"; exactly since when on hover. */
 
-import { exact, lengthWords, useNow } from "../parts";
+import { exact, lengthWords, useNow } from "./Time";
 
-export function For({ since }: { since: string }) {
+export function HowLong({ since }: { since: string }) {
   const now = useNow();
   const at = Date.parse(since);
   if (Number.isNaN(at)) return <>an unknown time</>;

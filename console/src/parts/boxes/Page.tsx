@@ -1,7 +1,7 @@
 /** What views are made of: a heading, boxes, facts, and what stands there while there is nothing. */
 
 import type { ComponentChildren } from "preact";
-import { Icon, type IconName } from "./Icon";
+import { Icon, type IconName } from "../Icon";
 
 interface PageHeadProps {
   title: ComponentChildren;

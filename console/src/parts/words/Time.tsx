@@ -1,9 +1,9 @@
 /** Moments and days: how long ago, and exactly when on hover and on focus. */
 
 import { useEffect } from "preact/hooks";
-import { cell, useCell } from "../state/cell";
-import { lazy } from "./lazy";
-import { Tip } from "./Tip";
+import { cell, useCell } from "../../state/cell";
+import { Tip } from "../controls/Tip";
+import { lazy } from "../lazy";
 
 const now = cell(Date.now());
 let watchers = 0;

@@ -1,7 +1,7 @@
 /** Buttons and links. A button that cannot be used says why, and still takes the focus so that everybody can learn it. */
 
 import type { ComponentChildren } from "preact";
-import { Icon, type IconName } from "./Icon";
+import { Icon, type IconName } from "../Icon";
 import { Tip } from "./Tip";
 
 export interface ButtonProps {

@@ -5,9 +5,9 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef } from "preact/hooks";
-import { useIsPainted } from "../state/painted";
-import { Checkbox } from "./Field";
-import { Icon } from "./Icon";
+import { useIsPainted } from "../../state/painted";
+import { Checkbox } from "../controls/Field";
+import { Icon } from "../Icon";
 
 /** As many rows as most screens show: in the first view, the others wait. */
 const FIRST_ROWS = 20;

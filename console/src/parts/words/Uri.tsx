@@ -1,8 +1,8 @@
 /** Secret URIs: the store quiet, the last segment strong, broken across lines only after a slash. */
 
 import { Fragment } from "preact";
-import { go } from "../state/navigation";
-import { Link } from "./Button";
+import { go } from "../../state/navigation";
+import { Link } from "../controls/Button";
 
 /** The parts of `store://a/b`. A text that is none is all path. */
 export function partsOf(uri: string): { store: string; path: string } {

@@ -1,9 +1,9 @@
 /** Filters as chips: each says what it filters by, how many there are, and can be taken away. */
 
 import type { ComponentChildren } from "preact";
-import { useIsPainted } from "../state/painted";
-import { Icon } from "./Icon";
-import { grouped } from "./lazy";
+import { useIsPainted } from "../../state/painted";
+import { Icon } from "../Icon";
+import { grouped } from "../words/grouped";
 
 /** A filter that is on, with a cross. */
 export function Chip({ name, children, onRemove }: { name: string; children: ComponentChildren; onRemove: () => void }) {

@@ -1,7 +1,7 @@
 /** Copies a text that is no secret. */
 
 import { useEffect, useState } from "preact/hooks";
-import { announce } from "../state/notes";
+import { announce } from "../../state/notes";
 import { Button } from "./Button";
 
 /** `what` names the text in the button's label, e.g. "hash". Never give it a value. */

@@ -10,7 +10,7 @@ import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
 import { actorWords } from "../pictures/events/EventRow";
 import { waitsFor } from "../pictures/events/sentences";
-import { sum, total } from "../pictures/kinds";
+import { sum, total } from "../pictures/words/outcomes";
 import { useAnswer } from "../state/answer";
 import { go, type Place } from "../state/navigation";
 

@@ -7,8 +7,8 @@ import { Banner, Button, Card, Empty, FailureBox, PageHead, Pages, Skeleton, Uri
 import { Calendar } from "../pictures/expiry/Calendar";
 import { MonthBars } from "../pictures/expiry/MonthBars";
 import { type Choice, chosenDays, type Outlook, outlookOf } from "../pictures/expiry/outlook";
-import { counted } from "../pictures/kinds";
-import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/moments";
+import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/words/days";
+import { counted } from "../pictures/words/outcomes";
 import { useAnswer } from "../state/answer";
 import { useMe } from "../state/me";
 import type { Place } from "../state/navigation";

@@ -4,16 +4,16 @@ import type { ComponentType } from "preact";
 import type { IconName } from "../parts/Icon";
 import type { Place } from "../state/navigation";
 import { ActivityView } from "./Activity";
-import { Drift } from "./Drift";
+import { Drift } from "./drift/Drift";
 import { Events } from "./Events";
 import { Expiring } from "./Expiring";
 import { SameValues } from "./SameValues";
-import { SecretView } from "./Secret";
-import { Secrets } from "./Secrets";
-import { StatusView } from "./Status";
-import { StoreView } from "./Store";
-import { Stores } from "./Stores";
-import { UploadView } from "./Upload";
+import { SecretView } from "./secret/Secret";
+import { Secrets } from "./secrets/Secrets";
+import { StatusView } from "./status/Status";
+import { StoreView } from "./stores/Store";
+import { Stores } from "./stores/Stores";
+import { UploadView } from "./upload/Upload";
 
 export interface View {
   /** Its name in `Place.view`. */

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../kinds";
-import { useRem } from "../rem";
+import { useRem } from "../useRem";
+import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../words/outcomes";
 import { Pattern } from "./Pattern";
 
 export interface Bar {

@@ -2,8 +2,8 @@
 
 import type { Activity } from "../../api/types";
 import { lazy } from "../../parts/lazy";
+import { byKind } from "../words/outcomes";
 import type { Bar } from "./Bars";
-import { byKind } from "../kinds";
 
 const HOUR = 3_600_000;
 

@@ -3,7 +3,7 @@
 import type { Event } from "../../api/types";
 import { exact, Link, Uri } from "../../parts";
 import { go } from "../../state/navigation";
-import { clock } from "../moments";
+import { clock } from "../words/days";
 import { isKnown, SIGNS, tell } from "./sentences";
 
 /** How the cause of an event is named: "reactor/vault/0a1b2c3d" is a reactor, "m8" is m8, all else is a person's or a program's credential. */

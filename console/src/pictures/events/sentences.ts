@@ -2,7 +2,7 @@
 
 import type { Event } from "../../api/types";
 import { shortVersion } from "../../parts/words/version";
-import { reasonWords } from "../kinds";
+import { reasonWords } from "../words/outcomes";
 
 /** How an event is marked: by colour and by the sign beside it. */
 export type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";

@@ -4,7 +4,7 @@ import type { Reactor, Store } from "../../api/types";
 import { Badge, Button, HowLong, Icon, Link, Time } from "../../parts";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
-import { reasonWords } from "../kinds";
+import { reasonWords } from "../words/outcomes";
 import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
 
 export function StoreCard({ store }: { store: Store }) {

@@ -12,8 +12,8 @@ NAMES = {
     "parts/words/Time": "relative",
     "parts/words/Uri": "isBelow",
     "pictures/events/log": "merged",
-    "pictures/kinds": "kindOf, KIND_WORDS, endWords",
-    "pictures/moments": "utcDay",
+    "pictures/words/outcomes": "kindOf, KIND_WORDS, endWords",
+    "pictures/words/days": "utcDay",
     "pictures/stores/health": "limitWords",
     "forms/able": "notAllowed",
 }

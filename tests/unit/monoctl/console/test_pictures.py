@@ -32,12 +32,12 @@ def test_every_event_of_the_log_has_a_sentence() -> None:
 def test_every_outcome_has_a_kind_and_words(table: str) -> None:
     outcomes = {spelled(upload_pb2.Outcome, outcome) for outcome in ENDS} - {"FAILED"}
     # An edit of notes is no request, but it is among what people did.
-    assert outcomes | {"EDITED"} <= keys("kinds.ts", table)
+    assert outcomes | {"EDITED"} <= keys("words/outcomes.ts", table)
 
 
 def test_every_reason_of_a_failure_has_words() -> None:
     reasons = {spelled(upload_pb2.Reason, reason) for reason in upload_pb2.Reason.values() if reason}
-    assert reasons == keys("kinds.ts", "REASON_WORDS")
+    assert reasons == keys("words/outcomes.ts", "REASON_WORDS")
 
 
 def test_every_refused_login_has_words() -> None:

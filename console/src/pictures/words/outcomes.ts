@@ -1,6 +1,6 @@
 /** What ended how: outcomes in seven kinds, so that a picture needs seven colours and not twenty. */
 
-import { grouped } from "../parts/words/grouped";
+import { grouped } from "../../parts/words/grouped";
 
 /** The kinds, in the order in which they are drawn from the axis upwards; "failed" is drawn below the axis. */
 export const KINDS = ["written", "deleted", "unchanged", "looked", "drift", "other", "failed"] as const;

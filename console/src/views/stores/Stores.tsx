@@ -1,13 +1,13 @@
 /** All stores, those that need somebody first. */
 
-import type { Store } from "../api/types";
-import { Banner, Empty, FailureBox, PageHead, Skeleton } from "../parts";
-import { counted } from "../pictures/kinds";
-import { concernsStores } from "../pictures/matters";
-import { storeHealth, worstFirst } from "../pictures/stores/health";
-import { StoreCard } from "../pictures/stores/StoreCard";
-import { useAnswer } from "../state/answer";
-import type { Place } from "../state/navigation";
+import type { Store } from "../../api/types";
+import { Banner, Empty, FailureBox, PageHead, Skeleton } from "../../parts";
+import { concernsStores } from "../../pictures/stores/concerns";
+import { storeHealth, worstFirst } from "../../pictures/stores/health";
+import { StoreCard } from "../../pictures/stores/StoreCard";
+import { counted } from "../../pictures/words/outcomes";
+import { useAnswer } from "../../state/answer";
+import type { Place } from "../../state/navigation";
 
 export function Stores(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ stores: Store[] }>("stores", {}, { when: concernsStores });

@@ -1,16 +1,16 @@
 /** Secrets of which the engine says something else than the newest receipt: by status, with what it means and what to do. */
 
 import { useState } from "preact/hooks";
-import type { Secret } from "../api/types";
-import { notAllowed } from "../forms/able";
-import { shortVersion } from "../parts/words/version";
-import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../parts";
-import { DRIFT_WORDS, type DriftWord } from "../pictures/drift";
-import { counted } from "../pictures/kinds";
-import { useAnswer } from "../state/answer";
-import { useMe } from "../state/me";
-import type { Place } from "../state/navigation";
-import { openForm } from "../state/openForm";
+import type { Secret } from "../../api/types";
+import { notAllowed } from "../../forms/able";
+import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../../parts";
+import { shortVersion } from "../../parts/words/version";
+import { counted } from "../../pictures/words/outcomes";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import type { Place } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
+import { DRIFT_WORDS, type DriftWord } from "./meaning";
 
 export function Drift(_: { place: Place }) {
   const { data, failure, loading, again } = useAnswer<{ secrets: Secret[] }>("drift");

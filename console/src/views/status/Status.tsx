@@ -1,23 +1,23 @@
 /** How everything is, on one screen, to be left open on a wall. Read-only. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Activity, Me, Status } from "../api/types";
-import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../parts";
-import { Bars } from "../pictures/bars/Bars";
-import { BarsTable } from "../pictures/bars/BarsTable";
-import { barsOf } from "../pictures/bars/buckets";
-import { Legend } from "../pictures/bars/Legend";
-import { People } from "../pictures/bars/People";
-import { byKind, counted, sum, total } from "../pictures/kinds";
-import { storeHealth } from "../pictures/stores/health";
-import { StoreWall } from "../pictures/stores/StoreWall";
-import { Tile } from "../pictures/Tile";
-import { useAnswer } from "../state/answer";
-import { awaySince } from "../state/awaySince";
-import { useCell } from "../state/cell";
-import { onLive } from "../state/live";
-import type { Place } from "../state/navigation";
-import { OpenRequests } from "./Activity";
+import type { Activity, Me, Status } from "../../api/types";
+import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
+import { Bars } from "../../pictures/bars/Bars";
+import { BarsTable } from "../../pictures/bars/BarsTable";
+import { barsOf } from "../../pictures/bars/buckets";
+import { Legend } from "../../pictures/bars/Legend";
+import { People } from "../../pictures/bars/People";
+import { storeHealth } from "../../pictures/stores/health";
+import { StoreWall } from "../../pictures/stores/StoreWall";
+import { byKind, counted, sum, total } from "../../pictures/words/outcomes";
+import { useAnswer } from "../../state/answer";
+import { awaySince } from "../../state/awaySince";
+import { useCell } from "../../state/cell";
+import { onLive } from "../../state/live";
+import type { Place } from "../../state/navigation";
+import { OpenRequests } from "../Activity";
+import { Tile } from "./Tile";
 
 /** Reactors' heartbeats are no events: what they say is asked for this often, in milliseconds. */
 const EVERY = 15_000;

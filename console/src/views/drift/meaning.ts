@@ -1,6 +1,6 @@
 /** What it means that an engine says something else than the newest receipt, and what to do. */
 
-import type { FormName } from "../state/openForm";
+import type { FormName } from "../../state/openForm";
 
 export interface DriftWord {
   status: string;

@@ -1,16 +1,16 @@
 /** One secret: what is known of it, what can be done with it, and its history. */
 
-import type { Secret, Store, Version } from "../api/types";
-import { notAble, notAllowed } from "../forms/able";
-import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../parts";
-import { useAnswer } from "../state/answer";
-import { useMe } from "../state/me";
-import { go, type Place } from "../state/navigation";
-import { openForm } from "../state/openForm";
-import { Actions } from "./secret/actions";
-import { History } from "./secret/history";
-import { Keys } from "./secret/keys";
-import { Summary } from "./secret/summary";
+import type { Secret, Store, Version } from "../../api/types";
+import { notAble, notAllowed } from "../../forms/able";
+import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import { go, type Place } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
+import { Actions } from "./Actions";
+import { History } from "./History";
+import { Keys } from "./Keys";
+import { Summary } from "./Summary";
 
 export function SecretView({ place }: { place: Place }) {
   const uri = place.uri ?? "";

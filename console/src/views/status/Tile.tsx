@@ -1,10 +1,10 @@
 /** A figure that an operator reads from across the room, with what it means below. It links where there is more to see. */
 
 import type { ComponentChildren } from "preact";
-import { Icon, type Tone } from "../parts";
-import type { Place } from "../state/navigation";
-import { go } from "../state/navigation";
-import { TONE_ICONS } from "./stores/health";
+import { Icon, type Tone } from "../../parts";
+import { TONE_ICONS } from "../../pictures/stores/health";
+import type { Place } from "../../state/navigation";
+import { go } from "../../state/navigation";
 
 export interface TileProps {
   title: string;

@@ -1,10 +1,10 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
-import type { Figures } from "../api/types";
-import { grouped } from "../parts/words/grouped";
-import { useMe } from "../state/me";
-import { go, type Place } from "../state/navigation";
-import { counted } from "./kinds";
+import type { Figures } from "../../api/types";
+import { grouped } from "../../parts/words/grouped";
+import { counted } from "../../pictures/words/outcomes";
+import { useMe } from "../../state/me";
+import { go, type Place } from "../../state/navigation";
 
 export function Overview({ figures }: { figures: Figures | undefined }) {
   const { role, rights } = useMe();

@@ -1,17 +1,17 @@
 /** One store: its health, its reactors, its secrets and its last failures. */
 
-import type { Event, SecretsPage, Store } from "../api/types";
-import { notAllowed } from "../forms/able";
-import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../parts";
-import { EventRow } from "../pictures/events/EventRow";
-import { concernsStores } from "../pictures/matters";
-import { dayOf } from "../pictures/moments";
-import { limitWords, storeHealth, TONE_ICONS } from "../pictures/stores/health";
-import { Capabilities, IdentityLine, Reactors, StoreMarks } from "../pictures/stores/StoreCard";
-import { useAnswer } from "../state/answer";
-import { useMe } from "../state/me";
-import { go, type Place } from "../state/navigation";
-import { openForm } from "../state/openForm";
+import type { Event, SecretsPage, Store } from "../../api/types";
+import { notAllowed } from "../../forms/able";
+import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../../parts";
+import { EventRow } from "../../pictures/events/EventRow";
+import { concernsStores } from "../../pictures/stores/concerns";
+import { limitWords, storeHealth, TONE_ICONS } from "../../pictures/stores/health";
+import { Capabilities, IdentityLine, Reactors, StoreMarks } from "../../pictures/stores/StoreCard";
+import { dayOf } from "../../pictures/words/days";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import { go, type Place } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
 
 export function StoreView({ place }: { place: Place }) {
   const name = place.store ?? "";

@@ -1,19 +1,19 @@
 /** All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { SecretsPage, SecretsRequest, SortField } from "../api/types";
-import { notAllowed } from "../forms/able";
-import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../parts";
-import { grouped } from "../parts/words/grouped";
-import { Overview } from "../pictures/Overview";
-import { useAnswer } from "../state/answer";
-import { useCell } from "../state/cell";
-import { away, useMe } from "../state/me";
-import { amend, type Place } from "../state/navigation";
-import { openForm } from "../state/openForm";
-import { COLUMNS } from "./secrets/columns";
-import { Filters, isFiltered } from "./secrets/filters";
-import { Selection } from "./secrets/selection";
+import type { SecretsPage, SecretsRequest, SortField } from "../../api/types";
+import { notAllowed } from "../../forms/able";
+import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../../parts";
+import { grouped } from "../../parts/words/grouped";
+import { useAnswer } from "../../state/answer";
+import { useCell } from "../../state/cell";
+import { away, useMe } from "../../state/me";
+import { amend, type Place } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
+import { COLUMNS } from "./columns";
+import { Filters, isFiltered } from "./Filters";
+import { Overview } from "./Overview";
+import { Selection } from "./Selection";
 
 const NOTHING: ReadonlySet<string> = new Set();
 

@@ -1,12 +1,12 @@
 /** One request: how far it went, and what became of it. */
 
-import type { Event, Upload } from "../api/types";
-import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, Skeleton, Time, Uri } from "../parts";
-import { useAnswer } from "../state/answer";
-import { go, type Place } from "../state/navigation";
-import { Ending } from "./upload/ending";
-import { PURPOSE_WORDS } from "./upload/steps";
-import { Walk } from "./upload/walk";
+import type { Event, Upload } from "../../api/types";
+import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, Skeleton, Time, Uri } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { go, type Place } from "../../state/navigation";
+import { Ending } from "./Ending";
+import { PURPOSE_WORDS } from "./steps";
+import { Walk } from "./Walk";
 
 export function UploadView({ place }: { place: Place }) {
   const requestId = place.requestId ?? "";

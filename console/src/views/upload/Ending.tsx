@@ -2,7 +2,7 @@
 
 import type { Upload } from "../../api/types";
 import { Banner, Button, outcomeWords, Said } from "../../parts";
-import { reasonWords } from "../../pictures/kinds";
+import { reasonWords } from "../../pictures/words/outcomes";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
 

@@ -9,11 +9,11 @@ import { GenerateForm } from "./commands/Generate";
 import { ImportForm } from "./commands/Import";
 import { LabelForm } from "./commands/Label";
 import { PatchForm } from "./commands/Patch";
-import { PinForm } from "./commands/Pin";
 import { PutForm } from "./commands/Put";
 import { RollbackForm } from "./commands/Rollback";
 import { UndeleteForm } from "./commands/Undelete";
 import { VerifyForm } from "./commands/Verify";
+import { PinForm } from "./pin/Pin";
 
 function several({ uris = [] }: Start): boolean {
   return uris.length > 1;

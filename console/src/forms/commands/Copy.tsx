@@ -7,14 +7,13 @@ import { partsOf, TextField } from "../../parts";
 import { useMe } from "../../state/me";
 import type { FormProps } from "../../state/openForm";
 import { outside } from "../able";
-import { ANY, type Expected, ExpectMore, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { ANY, type Expected, ExpectMore, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField, StoreSelect, Warning } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
 import { pathProblem, uriOf } from "../uris";
-import { REPLACES } from "./Put";
 
 export function CopyForm(props: FormProps) {
   const form = useForm<Done>("copy", props);

@@ -11,9 +11,8 @@ import { DayField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
 import { Frame } from "../send/Frame";
-import { NotesNow } from "../send/NotesNow";
+import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
-import { M8S_WORD } from "./Label";
 
 export function ExpireForm(props: FormProps) {
   const form = useForm<Done>("expire", props);

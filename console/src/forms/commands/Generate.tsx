@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { call } from "../../api/call";
 import type { Done, GenerateRequest, Results } from "../../api/types";
 import type { FormProps } from "../../state/openForm";
-import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { ANY, ExpectMore, type Expected, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
@@ -14,7 +14,6 @@ import { newRecipe, type Recipe, recipeProblem, recipesOf, RecipesField, sizePro
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
-import { REPLACES } from "./Put";
 
 export function GenerateForm(props: FormProps) {
   const form = useForm<Done>("generate", props);

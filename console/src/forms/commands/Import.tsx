@@ -6,10 +6,10 @@ import type { Done, Results } from "../../api/types";
 import { Radios } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { PlacesField } from "../fields/PlacesField";
+import { Upstream } from "../fields/Upstream";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
-import { Upstream } from "./Upstream";
 
 export function ImportForm(props: FormProps) {
   const { start } = props;

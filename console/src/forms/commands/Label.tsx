@@ -10,11 +10,8 @@ import { LabelPairs } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
 import { Frame } from "../send/Frame";
-import { NotesNow } from "../send/NotesNow";
+import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
-
-/** What every edit of notes says of itself. */
-export const M8S_WORD = "No store is asked: m8 records who edited what, and shows it as its own word.";
 
 export function LabelForm(props: FormProps) {
   const form = useForm<Done>("label", props);

@@ -5,7 +5,7 @@ import type { Done, PutRequest } from "../../api/types";
 import { Checkbox } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
-import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { ANY, ExpectMore, type Expected, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
@@ -21,9 +21,6 @@ import { shownProblems } from "../values/shownProblems";
 import { useUnsent } from "../values/useUnsent";
 import { useValues } from "../values/useValues";
 import { ValueSet } from "../values/ValueSet";
-
-/** What a put may replace, if it replaces whatever is there. */
-export const REPLACES = "What others put there is replaced. If the engine keeps no earlier versions, it is lost.";
 
 export function PutForm(props: FormProps) {
   const [each, setEach] = useState(false);

@@ -5,13 +5,12 @@ import { call } from "../../api/call";
 import type { Done, Results, Version } from "../../api/types";
 import { Hash, Outcome, Proven, TextField, Time } from "../../parts";
 import type { FormProps } from "../../state/openForm";
-import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, WRITE } from "../fields/Expectation";
+import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";
 import { Frame } from "../send/Frame";
 import { useForm } from "../send/useForm";
 import { shortVersion } from "../../parts/words/version";
-import { REPLACES } from "./Put";
 
 export function RollbackForm(props: FormProps) {
   const form = useForm<Done>("rollback", props);

@@ -43,6 +43,9 @@ export const WRITE: Words = {
   overwrite: ["Whatever is there", "Also what others put there by another way."],
 };
 
+/** What it may cost to write whatever is there. */
+export const REPLACES = "What others put there is replaced. If the engine keeps no earlier versions, it is lost.";
+
 /** For commands that change what is there. */
 export const CHANGE: Words = {
   any: ["What was put through m8", "What others put there is never touched."],

@@ -7,6 +7,9 @@ import { go } from "../../state/navigation";
 
 const UNSIGNED = { proven: false, is_false: false, why_not_proven: "Labels and a day of expiry that were edited are m8’s word: no store signed them." };
 
+/** What every edit of notes says of itself. */
+export const M8S_WORD = "No store is asked: m8 records who edited what, and shows it as its own word.";
+
 /** Show labels and the day as they are now. */
 export function NotesNow({ result, close }: { result: Done; close: () => void }) {
   const { uri } = result;

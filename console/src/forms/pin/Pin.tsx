@@ -5,8 +5,8 @@ import { Button, FailureBox, Skeleton } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { addNote } from "../../state/notes";
 import type { FormProps } from "../../state/openForm";
-import { IdentityStop } from "../pin/IdentityStop";
-import { PinContent } from "../pin/PinDialog";
+import { IdentityStop } from "./IdentityStop";
+import { PinContent } from "./PinDialog";
 
 export function PinForm({ start, close }: FormProps) {
   const { data, failure } = useAnswer<{ stores: Store[] }>("stores");

@@ -3,7 +3,7 @@
 import { partsOf } from "../parts";
 
 /** Where a secret is or shall be. */
-export interface Parts {
+interface Parts {
   store: string;
   path: string;
 }

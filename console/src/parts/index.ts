@@ -2,26 +2,26 @@
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
  * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton.
- * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Marker, Labels, Uri, Time, Expiry, HowLong, Said.
+ * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, Uri, Time, Expiry, HowLong, Said.
  * tables: Table, Pages. And Icon.
  */
 
-export { Dialog, type DialogProps, Panel } from "./boxes/Dialog";
+export { Dialog, Panel } from "./boxes/Dialog";
 export { FailureBox } from "./boxes/FailureBox";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./boxes/Page";
-export { Button, type ButtonProps, Link } from "./controls/Button";
+export { Button, Link } from "./controls/Button";
 export { Chip, ChipMenu } from "./controls/Chips";
 export { CopyButton } from "./controls/CopyButton";
-export { Checkbox, type Choice, Field, type FieldAttributes, Radios, Select, TextField } from "./controls/Field";
+export { Checkbox, type Choice, Field, Radios, Select, TextField } from "./controls/Field";
 export { Tip } from "./controls/Tip";
 export { Icon, type IconName } from "./Icon";
-export { type Column, type Sorting, Table } from "./tables/Table";
+export { type Column, Table } from "./tables/Table";
 export { Pages } from "./tables/Pages";
 export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./words/Badge";
-export { Hash, hueOf, Marker, shortHash } from "./words/Hash";
+export { Hash, hueOf } from "./words/Hash";
 export { HowLong } from "./words/HowLong";
 export { Labels } from "./words/Labels";
 export { Proven } from "./words/Proven";
-export { asSentence, Said } from "./words/Said";
-export { daysTo, exact, Expiry, lengthWords, relative, Time, useNow } from "./words/Time";
+export { Said } from "./words/Said";
+export { exact, Expiry, lengthWords, Time, useNow } from "./words/Time";
 export { isBelow, partsOf, Uri } from "./words/Uri";

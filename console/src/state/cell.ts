@@ -2,7 +2,7 @@
 
 import { useEffect, useReducer } from "preact/hooks";
 
-export interface Cell<T> {
+interface Cell<T> {
   get(): T;
   /** Set it and tell all that follow. Setting what is there already tells nobody. */
   set(next: T): void;

@@ -15,7 +15,7 @@ import { StoreView } from "./stores/Store";
 import { Stores } from "./stores/Stores";
 import { UploadView } from "./upload/Upload";
 
-export interface View {
+interface View {
   /** Its name in `Place.view`. */
   id: string;
   /** In the navigation; "" for views that are reached from others. */

@@ -8,7 +8,7 @@ import { shortVersion } from "../../parts/words/version";
 import { More } from "./More";
 import { Warning } from "./PlacesField";
 
-export type ExpectKind = "any" | "absent" | "version" | "overwrite";
+type ExpectKind = "any" | "absent" | "version" | "overwrite";
 
 export interface Expected {
   kind: ExpectKind;
@@ -79,7 +79,7 @@ export function ExpectMore(props: ExpectationProps) {
 const LEGEND = "What must be there now";
 
 /** Choose one; a version is typed, or taken from those that are known. */
-export function Expectation({ value, onChange, words, uri, shown, warning, legend = LEGEND }: ExpectationProps) {
+function Expectation({ value, onChange, words, uri, shown, warning, legend = LEGEND }: ExpectationProps) {
   const kinds = Object.keys(words) as ExpectKind[];
   return (
     <div class="expectation">

@@ -12,7 +12,7 @@ import { type Gate, stopOf, storesOf, useGate } from "../pin/useGate";
 import type { Names } from "../uris";
 import { type Sending, useSending } from "./useSending";
 
-export interface CommandForm<T> {
+interface CommandForm<T> {
   stores: readonly Store[];
   places: Places;
   sending: Sending<T>;

@@ -9,9 +9,9 @@ import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
 
 /** What of a row the user changes. */
-export type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;
+type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;
 
-export type Forgotten = "no" | "expired" | "sent";
+type Forgotten = "no" | "expired" | "sent";
 
 export interface Values {
   rows: readonly Row[];

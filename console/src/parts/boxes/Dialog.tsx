@@ -6,7 +6,7 @@ import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import { Button } from "../controls/Button";
 
-export interface DialogProps {
+interface DialogProps {
   title: ComponentChildren;
   /** Called when the user wants to leave: by Esc, by the cross. The owner decides, and stops showing it. */
   onClose: () => void;

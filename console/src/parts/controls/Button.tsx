@@ -4,7 +4,7 @@ import type { ComponentChildren } from "preact";
 import { Icon, type IconName } from "../Icon";
 import { Tip } from "./Tip";
 
-export interface ButtonProps {
+interface ButtonProps {
   children?: ComponentChildren;
   /** "primary" for the one thing that one comes for, "plain" for the rest, "danger" for what takes something away, "quiet" without a frame. */
   kind?: "primary" | "plain" | "danger" | "quiet";

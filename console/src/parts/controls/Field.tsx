@@ -5,7 +5,7 @@ import { useId } from "preact/hooks";
 import { Icon } from "../Icon";
 
 /** What a control inside a `Field` must carry. */
-export interface FieldAttributes {
+interface FieldAttributes {
   id: string;
   "aria-describedby": string | undefined;
   "aria-invalid": "true" | undefined;

@@ -25,7 +25,7 @@ export interface Column<T> {
   quiet?: boolean;
 }
 
-export interface Sorting {
+interface Sorting {
   by: string;
   descending: boolean;
 }

@@ -3,7 +3,7 @@
 import { CopyButton } from "../controls/CopyButton";
 
 /** The part of a hash by which people tell it from others: the beginning of its digest. */
-export function shortHash(hash: string): string {
+function shortHash(hash: string): string {
   const digest = hash.slice(hash.lastIndexOf(":") + 1);
   return digest.length > 10 ? `${digest.slice(0, 8)}…` : digest;
 }
@@ -16,7 +16,7 @@ export function hueOf(hash: string): string {
 }
 
 /** A pattern of 5 × 5 squares, mirrored, made from the hash. It helps to see equal ones; only the whole hash decides. */
-export function Marker({ hash }: { hash: string }) {
+function Marker({ hash }: { hash: string }) {
   const digest = hash.slice(hash.lastIndexOf(":") + 1);
   const squares: string[] = [];
   for (let at = 0; at < 15; at += 1) {

@@ -3,7 +3,7 @@
 import { onPage } from "./onPage";
 
 /** The sentence with a capital letter, unless it begins with a name such as m8 or with a URI. */
-export function asSentence(text: string): string {
+function asSentence(text: string): string {
   const first = text.split(" ", 1)[0] ?? "";
   return /^[a-z]+[,;]?$/.test(first) && first !== "monoctl" ? text.charAt(0).toUpperCase() + text.slice(1) : text;
 }

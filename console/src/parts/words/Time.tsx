@@ -95,7 +95,7 @@ export function Time({ at, never = "never", quiet = false }: TimeProps) {
 const DAY = 86_400_000;
 
 /** How many days from today to YYYY-MM-DD, by the calendar of UTC; negative for days that are past. */
-export function daysTo(day: string, from: number = Date.now()): number {
+function daysTo(day: string, from: number = Date.now()): number {
   return Math.round((Date.parse(`${day}T00:00:00Z`) - Math.floor(from / DAY) * DAY) / DAY);
 }
 

@@ -5,12 +5,12 @@ import { shortVersion } from "../../parts/words/version";
 import { reasonWords } from "../words/outcomes";
 
 /** How an event is marked: by colour and by the sign beside it. */
-export type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";
+type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";
 
 /** The sign of each mood: it says without colour what colour says. */
 export const SIGNS: Record<Mood, string> = { begin: "→", step: "·", good: "✓", bad: "✕", warn: "!", gone: "–", admin: "◆" };
 
-export interface Told {
+interface Told {
   mood: Mood;
   text: string;
 }

@@ -6,7 +6,7 @@ import { counted } from "../words/outcomes";
 
 const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-export interface CalendarProps {
+interface CalendarProps {
   /** "YYYY-MM". */
   month: string;
   today: string;

@@ -2,7 +2,7 @@
 
 import { shortMonth } from "../words/days";
 
-export interface MonthBarsProps {
+interface MonthBarsProps {
   months: { month: string; count: number }[];
   chosen: string;
   onChoose: (month: string) => void;

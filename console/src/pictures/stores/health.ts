@@ -6,7 +6,7 @@ import type { IconName, Tone } from "../../parts";
 /** The picture of each tone: it says without colour what colour says. */
 export const TONE_ICONS: Record<Tone, IconName> = { good: "check", warn: "alert", bad: "x", info: "info", plain: "minus" };
 
-export interface Health {
+interface Health {
   tone: Tone;
   /** One or two words. */
   word: string;

@@ -15,7 +15,7 @@ export function utcDay(ms: number): string {
 }
 
 /** Return how many days lie from one day to another; negative if `to` is earlier. */
-export function daysBetween(from: string, to: string): number {
+function daysBetween(from: string, to: string): number {
   return Math.round((Date.parse(`${to}T00:00:00Z`) - Date.parse(`${from}T00:00:00Z`)) / DAY_MS);
 }
 

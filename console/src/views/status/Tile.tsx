@@ -6,7 +6,7 @@ import { TONE_ICONS } from "../../pictures/stores/health";
 import type { Place } from "../../state/navigation";
 import { go } from "../../state/navigation";
 
-export interface TileProps {
+interface TileProps {
   title: string;
   figure: string;
   tone?: Tone;

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Error as PlaywrightError
 from playwright.sync_api import Page, expect
 
+from monoskope.testing.parts import wait_until
 from monoskope.testing.search import Wanted, look_below
 from tests.console.conftest import Visit
 from tests.console.foreign import foreign_page
@@ -90,6 +95,43 @@ def test_neither_a_value_nor_the_session_is_in_the_profile_on_disk(
     found = [result for result in look_below(profile, [*wanted, *control]) if result.searched]
     assert sum(result.total(one.name) for result in found for one in control)
     assert {result.place for result in found for one in wanted if result.total(one.name)} == set()
+
+
+@pytest.mark.soak
+def test_a_value_is_not_in_the_profile_after_the_browser_was_killed(
+    chromium: Chromium, console: Console, team: Team, profile: Path
+) -> None:
+    address = console.next_address()
+    folder = f"--user-data-dir={profile}".encode()
+    is_gone = False
+    with contextlib.suppress(PlaywrightError), chromium.with_profile(profile, Watched()) as tab:
+        page = ConsolePage.begin(tab, address)
+        form = page.open_put().to("local", f"{team.name}/killed").value("password", VALUE)
+        expect(form.sent("Put the secret")).to_contain_text("Uploaded")
+        form.press("Back to the form")
+        form.value("password", VALUE)  # and leave it unsent
+        browsers = [file.parent for file in Path("/proc").glob("[0-9]*/cmdline") if folder in command_line(file)]
+        assert browsers
+        for process in browsers:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(process.name), signal.SIGKILL)
+        wait_until(lambda: not any(process.exists() for process in browsers), what="the browser is gone")
+        is_gone = True
+    assert is_gone
+    wanted = [Wanted.of("value", VALUE.encode()), Wanted.of("value, as text", VALUE.encode("utf-16-le"))]
+    # Its address stands there, also with the link that counts no more: so the search can see.
+    control = Wanted.of("address", address.partition("#")[0].encode())
+    found = [result for result in look_below(profile, [*wanted, control]) if result.searched]
+    assert sum(result.total("address") for result in found)
+    assert {result.place for result in found for one in wanted if result.total(one.name)} == set()
+
+
+def command_line(file: Path) -> bytes:
+    """The command line of a process that may have ended."""
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
 
 
 def test_a_value_leaves_its_field_when_it_is_sent_and_when_the_form_is_left(page: ConsolePage, team: Team) -> None:

@@ -25,8 +25,8 @@ WAIT_MS = 60_000
 REBOUND = "rebound.example"
 """A name that Chromium takes for 127.0.0.1, as after DNS rebinding."""
 
-# An answer of 400 and more is in `refused`; what Chromium cannot do on Linux, it does on other systems.
-_NOT_WRONG = ("Failed to load resource", "Error with Permissions-Policy header: Unrecognized feature")
+# An answer of 400 and more is in `refused`.
+_NOT_WRONG = ("Failed to load resource",)
 
 _STAY = "setpriv --reuid={uid} --regid={gid} --clear-groups --inh-caps=-all --bounding-set=-all --pdeathsig=KILL -- "
 _WRAPPER = """#!/bin/sh

@@ -66,6 +66,7 @@ FREE = {
     "monoskope.monoctl.console.kept.row.Row": "fingerprints, and words that m8 shows",
     "monoskope.monoctl.console.serving.application._Call": "a function that is given a body and keeps none",
     "monoskope.monoctl.console.serving.body.Source": "the name of a value",
+    "monoskope.monoctl.console.serving.live._Page": "events and sentences on their way to a page",
     "monoskope.monoctl.console.serving.sealing.SealedCall": "a number",
     "monoskope.monoctl.console.operation.ValueOperation": "a function that is given values and keeps none",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",

@@ -3,7 +3,7 @@
  * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
  */
 
-import { badLink, broken, gone, notProven } from "./failures";
+import { badLink, broken, gone, noCrypto, notProven } from "./failures";
 import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
 import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
 import type { Failure, Live, Session, Source } from "./types";
@@ -33,6 +33,8 @@ export interface Part {
 export async function begin(): Promise<Session> {
   const token = location.hash.slice(1);
   history.replaceState(null, "", location.pathname);
+  // Browsers have it at loopback addresses, unless they are old, or somebody has switched it off.
+  if (!("subtle" in crypto)) throw new Refused(noCrypto());
   const beginning = await beginningOf(token);
   if (beginning === null) throw new Refused(badLink());
   const asked = await ask("begin", "application/json", encoded(JSON.stringify({ token: beginning.name })));

@@ -20,6 +20,16 @@ export function broken(): Failure {
   });
 }
 
+/** The browser lacks what seals and proves (WebCrypto). */
+export function noCrypto(): Failure {
+  return said({
+    code: "BROWSER",
+    exit_code: 2,
+    message: "This browser cannot seal what the page sends: it has no WebCrypto, or keeps it from this page.",
+    fix: "Open the page in another browser: press Enter in the terminal where `monoctl console` runs. Or use monoctl in the terminal.",
+  });
+}
+
 /** The link began no session. */
 export function badLink(): Failure {
   return said({

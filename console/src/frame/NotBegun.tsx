@@ -8,6 +8,7 @@ const KNOWN: Readonly<Record<string, { icon: IconName; title: string; isLoud?: b
   LINK_USED: { icon: "alert", title: "This link was used before", isLoud: true },
   LINK_ENDED: { icon: "refresh", title: "This page has no session" },
   SESSION_ENDED: { icon: "refresh", title: "The session of this page has ended" },
+  BROWSER: { icon: "alert", title: "This browser lacks what the console needs" },
   CONSOLE_GONE: { icon: "server", title: "monoctl console has ended" },
 };
 
@@ -25,7 +26,7 @@ export function NotBegun({ failure, isReloaded = false }: NotBegunProps) {
         <span class={`alone-icon ${isLoud ? "alone-warn" : ""}`}>
           <Icon name={icon} />
         </span>
-        {isReloaded && failure.code !== "CONSOLE_GONE" ? (
+        {isReloaded && failure.code !== "CONSOLE_GONE" && failure.code !== "BROWSER" ? (
           <Reloaded />
         ) : (
           <>

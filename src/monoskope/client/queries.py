@@ -15,6 +15,7 @@ from monoskope.client.runtime import Runtime
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
+from monoskope.uri import UriPrefix
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
@@ -50,12 +51,19 @@ def request_id_bytes(text: str) -> bytes:
     return content
 
 
+def _prefix(text: str) -> str:
+    """Return a prefix that is one, or "". What was typed or pasted by mistake never leaves this machine."""
+    if text:
+        UriPrefix.parse(text)
+    return text
+
+
 def _asked(
     request_id: str, prefix: str, wanted: EventFilter, page_size: int, *, newest_first: bool = False
 ) -> queries_pb2.ListEventsRequest:
     return queries_pb2.ListEventsRequest(
         request_id=request_id_bytes(request_id) if request_id else b"",
-        prefix=prefix,
+        prefix=_prefix(prefix),
         page_size=page_size,
         newest_first=newest_first,
         since_ms=wanted.since_ms,
@@ -66,7 +74,10 @@ def _asked(
 
 
 class Queries:
-    """The queries of one connection. Each raises what m8 answers, and `NotReachedError` if it does not."""
+    """The queries of one connection. Each raises what m8 answers, and `NotReachedError` if it does not.
+
+    A `prefix` is a URI prefix, or "" for all; another text is a `UsageError`, and m8 does not see it.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -107,7 +118,7 @@ class Queries:
         """
         wanted = check_labels((labels or {}).items())
         request = queries_pb2.ListSecretsRequest(
-            prefix=prefix,
+            prefix=_prefix(prefix),
             page_size=page_size,
             store=store,
             subject=subject,
@@ -180,7 +191,7 @@ class Queries:
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
-        request = queries_pb2.WatchEventsRequest(after=after, prefix=prefix)
+        request = queries_pb2.WatchEventsRequest(after=after, prefix=_prefix(prefix))
         async for answer in self._connection.stream(methods.WATCH_EVENTS, request):
             yield answer.event
 

@@ -2,6 +2,7 @@
 
 import type { Event } from "../../api/types";
 import { shortVersion } from "../../parts/words/version";
+import { known } from "../words/known";
 import { reasonWords } from "../words/outcomes";
 
 /** How an event is marked: by colour and by the sign beside it. */
@@ -38,7 +39,7 @@ const PURPOSES: Record<string, string> = {
 function asked(detail: string): Told {
   const purpose = detail.split(" ", 1)[0] ?? "";
   const to = / to (\S+)/.exec(detail);
-  return { mood: "begin", text: `${PURPOSES[purpose] ?? `Somebody asks for ${purpose || "something"}`}${purpose === "COPY" && to ? `: ${to[1]}` : ""}` };
+  return { mood: "begin", text: `${known(PURPOSES, purpose) ?? `Somebody asks for ${purpose || "something"}`}${purpose === "COPY" && to ? `: ${to[1]}` : ""}` };
 }
 
 function failed(detail: string): Told {
@@ -96,7 +97,7 @@ const TELLERS: Record<string, Teller> = {
 
 /** Say what an event means. */
 export function tell(event: Pick<Event, "type" | "detail">): Told {
-  const teller = Object.hasOwn(TELLERS, event.type) ? TELLERS[event.type] : undefined;
+  const teller = known(TELLERS, event.type);
   return teller ? teller(event.detail) : { mood: "step", text: event.detail || event.type };
 }
 
@@ -135,5 +136,5 @@ const WAITS: Record<string, string> = {
 
 /** Say what a request waits for, by the type of its last event. */
 export function waitsFor(type: string): string {
-  return WAITS[type] ?? (type === "" ? "open" : type);
+  return known(WAITS, type) ?? (type === "" ? "open" : type);
 }

@@ -2,6 +2,8 @@
 
 import { grouped } from "../../parts/words/grouped";
 
+import { known } from "./known";
+
 /** The kinds, in the order in which they are drawn from the axis upwards; "failed" is drawn below the axis. */
 export const KINDS = ["written", "deleted", "unchanged", "looked", "drift", "other", "failed"] as const;
 export type Kind = (typeof KINDS)[number];
@@ -38,7 +40,7 @@ const KIND_OF: Record<string, Kind> = {
 
 /** Return the kind of an outcome such as "UPLOADED" or "FAILED: CONFLICT". */
 export function kindOf(outcome: string): Kind {
-  return outcome.startsWith("FAILED") ? "failed" : (KIND_OF[outcome] ?? "other");
+  return outcome.startsWith("FAILED") ? "failed" : (known(KIND_OF, outcome) ?? "other");
 }
 
 /** How many of each kind. */
@@ -54,7 +56,7 @@ export function byKind(outcomes: Record<string, number>): Counts {
 /** Add up outcomes of several, by outcome. */
 export function sum(many: Record<string, number>[]): Record<string, number> {
   const all: Record<string, number> = {};
-  for (const outcomes of many) for (const [outcome, count] of Object.entries(outcomes)) all[outcome] = (all[outcome] ?? 0) + count;
+  for (const outcomes of many) for (const [outcome, count] of Object.entries(outcomes)) all[outcome] = (known(all, outcome) ?? 0) + count;
   return all;
 }
 
@@ -113,11 +115,11 @@ const REASON_WORDS: Record<string, string> = {
 /** Say how a request ended, within a sentence: "put", "failed: the engine did not answer". Unknown ends stay as they are. */
 export function endWords(outcome: string): string {
   const reason = /^FAILED(?::\s*(.*))?$/.exec(outcome);
-  if (reason === null) return OUTCOME_WORDS[outcome] ?? outcome;
-  return reason[1] ? `failed: ${REASON_WORDS[reason[1]] ?? reason[1]}` : "failed";
+  if (reason === null) return known(OUTCOME_WORDS, outcome) ?? outcome;
+  return reason[1] ? `failed: ${known(REASON_WORDS, reason[1]) ?? reason[1]}` : "failed";
 }
 
 /** Return a reason in words; one that is unknown stays as it is. */
 export function reasonWords(reason: string): string {
-  return REASON_WORDS[reason] ?? reason;
+  return known(REASON_WORDS, reason) ?? reason;
 }

@@ -26,13 +26,18 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
     settings = session.settings()
     import asyncio  # noqa: PLC0415 - `monoctl --help` needs none of it
 
-    from monoskope.monoctl.console.program import Wishes, run  # noqa: PLC0415 - as above
+    from monoskope.monoctl.console.program import Sent, Wishes, run  # noqa: PLC0415 - as above
+    from monoskope.monoctl.output.report import interrupted  # noqa: PLC0415 - as above
 
     def say(text: str) -> None:
         write.out(text)
 
+    sent = Sent()
     try:
-        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say)))
+        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say), sent))
     except KeyboardInterrupt:
+        # The second Ctrl-C: what was sent and not waited for is said all the same.
+        if sent.open:
+            raise interrupted(sent.open, []) from None
         return
     write.out("The console has ended.")

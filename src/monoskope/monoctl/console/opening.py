@@ -11,6 +11,7 @@ import contextlib
 import html
 import os
 import shutil
+import stat
 import tempfile
 import threading
 from collections.abc import Callable
@@ -35,11 +36,14 @@ _TEXT_BROWSERS = frozenset({"www-browser", "links", "elinks", "lynx", "w3m"})
 """They run no script, and would take the terminal from us."""
 
 
+_PREFIX = "monoctl-console-"
+
+
 class Folder:
     """A folder that the user alone can enter, for the pages that send the browser on."""
 
     def __init__(self) -> None:
-        self._path = Path(tempfile.mkdtemp(prefix="monoctl-console-"))  # of mode 0700
+        self._path = Path(_made(runtime_folder()))  # of mode 0700
         self._made = 0
 
     def add(self, address: str) -> Path:
@@ -48,10 +52,8 @@ class Folder:
         self._made += 1
         file = self._path / f"open-{self._made}.html"
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        try:
-            os.write(descriptor, _PAGE.format(address=html.escape(address)).encode())
-        finally:
-            os.close(descriptor)
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(_PAGE.format(address=html.escape(address)))
         return file
 
     def clear(self) -> None:
@@ -63,6 +65,29 @@ class Folder:
     def remove(self) -> None:
         """Remove the folder."""
         shutil.rmtree(self._path, ignore_errors=True)
+
+
+def _made(folder: Path | None) -> str:
+    if folder is not None:
+        with contextlib.suppress(OSError):  # it is full, or may not be written
+            return tempfile.mkdtemp(prefix=_PREFIX, dir=folder)
+    return tempfile.mkdtemp(prefix=_PREFIX)
+
+
+def runtime_folder() -> Path | None:
+    """Return the folder that the system keeps for this user alone, in memory, until they log out; None if it has none.
+
+    It counts if it is as the XDG Base Directory Specification wants it: the user's own, and of mode 0700.
+    """
+    given = os.environ.get("XDG_RUNTIME_DIR", "")
+    if not Path(given).is_absolute() or not hasattr(os, "geteuid"):
+        return None
+    try:
+        found = os.lstat(given)
+    except OSError:
+        return None
+    is_own = stat.S_ISDIR(found.st_mode) and found.st_uid == os.geteuid()
+    return Path(given) if is_own and stat.S_IMODE(found.st_mode) == stat.S_IRWXU else None
 
 
 def show(file: Path, failed: Callable[[], None]) -> None:

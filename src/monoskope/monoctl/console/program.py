@@ -51,14 +51,18 @@ class Wishes(Value, frozen=True):
     """Says one sentence to the user in the terminal."""
 
 
-async def run(wishes: Wishes) -> None:
+async def run(wishes: Wishes, sent: Sent) -> None:
     """Run a console until a signal ends it, or its last page has been gone for a while.
+
+    Args:
+        wishes: How.
+        sent: Is told of each request, for whoever has to say what became of it when nobody waits for the end.
 
     Raises:
         UnavailableError: the port is taken.
         OutcomeUnknownError: it ended before the end of something that was sent.
     """
-    live, sessions, sent = Live(), Sessions(), Sent()
+    live, sessions = Live(), Sessions()
 
     def observe(progress: Progress) -> None:
         sent.observe(progress)

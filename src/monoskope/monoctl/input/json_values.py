@@ -34,11 +34,12 @@ def parse_json(content: bytes, *, where: str) -> Values:
 
 
 def _object(pairs: list[tuple[str, object]], where: str) -> dict[str, object]:
-    keys = [key for key, _ in pairs]
-    for key in keys:
-        if keys.count(key) > 1:
+    found: dict[str, object] = {}
+    for key, value in pairs:
+        if key in found:
             raise UsageError(f"{where}: key {key!r} is there twice.", fix="Remove one.")
-    return dict(pairs)
+        found[key] = value
+    return found
 
 
 def _value(key: str, value: object, where: str) -> bytes:

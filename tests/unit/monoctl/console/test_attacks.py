@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.monoctl.console.serving import headers
 from monoskope.monoctl.console.serving.sessions import FIRST_S, GONE_S, LINK_S
-from tests.support.console_calls import Page, framed, value
+from tests.support.console_calls import SEALED, Page, framed, value
 from tests.unit.monoctl.console.served import HOSTILE, Served, asked, console
 
 VALUE = b"correct horse battery staple"
@@ -151,7 +151,23 @@ async def test_the_page_is_no_part_of_another_page(served: Served) -> None:
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example:{port}", "localhost:{port}", "127.0.0.1", "127.0.0.1:1", "127.1:{port}", "[::1]:{port}"]
+    "host",
+    [
+        "evil.example:{port}",
+        "localhost:{port}",
+        "127.0.0.1",
+        "127.0.0.1:1",
+        "127.0.0.1.:{port}",
+        "127.0.0.1:0{port}",
+        "127.0.0.2:{port}",
+        "127.1:{port}",
+        "2130706433:{port}",
+        "0x7f.1:{port}",
+        "0.0.0.0:{port}",
+        "somebody@127.0.0.1:{port}",
+        "[::1]:{port}",
+        "[::ffff:127.0.0.1]:{port}",
+    ],
 )
 async def test_a_name_that_somebody_let_point_here_is_misdirected(served: Served, host: str) -> None:
     page = await served.begun()
@@ -160,6 +176,46 @@ async def test_a_name_that_somebody_let_point_here_is_misdirected(served: Served
     for path in ("/", "/console.js"):
         assert (await asked(page.ask, "GET", path, {"Host": host})).status == 421
     assert not served.taken
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        ("POST http://127.0.0.1:{port}/api/whoami HTTP/1.1", 400),
+        ("POST //api/whoami HTTP/1.1", 405),
+        ("POST /%61pi/whoami HTTP/1.1", 405),
+        ("POST /x/../api/whoami HTTP/1.1", 405),
+        ("POST /api/whoami/ HTTP/1.1", 404),
+        ("POST /api/whoami?x HTTP/1.1", 404),
+        ("CONNECT 127.0.0.1:{port} HTTP/1.1", 501),
+        ("TRACE /api/whoami HTTP/1.1", 501),
+    ],
+)
+async def test_an_operation_has_one_address_alone(served: Served, line: str, status: int) -> None:
+    page = await served.begun()
+    assert await first_line(page, line.format(port=page.port), []) == status
+
+
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [("Host", 400), ("Origin", 403), ("Sec-Fetch-Site", 403), ("Authorization", 401), ("Console-Nonce", 400)],
+)
+async def test_what_is_said_twice_is_not_said(served: Served, name: str, status: int) -> None:
+    page = await served.begun()
+    again = (name, page.said(SEALED)[name])
+    assert await first_line(page, "POST /api/whoami HTTP/1.1", [again]) == status
+
+
+async def first_line(page: Page, line: str, more: list[tuple[str, str]]) -> int:
+    """The status of the answer to a request with a line of its own, and more fields."""
+    body = page.side.seal("whoami", b"{}")
+    fields = [*page.said(SEALED).items(), *more, ("Content-Length", str(len(body)))]
+    reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+    writer.write("\r\n".join((line, *(f"{name}: {value}" for name, value in fields), "", "")).encode() + body)
+    status = (await reader.readline()).split()[1]
+    writer.close()
+    await writer.wait_closed()
+    return int(status)
 
 
 # A stolen link.
@@ -174,6 +230,7 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
     assert served.cleared == 1
     live = first.live()
     assert (await asked(next, live))["kind"] == "m8"
+    assert (await asked(first.call, "whoami")).status == 200
 
     answer = await asked(second.begin, link)
 
@@ -306,6 +363,15 @@ async def test_a_call_without_a_nonce_could_not_be_answered_so_that_the_page_bel
     page = await served.begun()
     page.headers = {"Console-Nonce": nonce}
     assert (await asked(page.call, "whoami")).status == 400
+
+
+async def test_a_page_that_says_the_last_number_has_said_all_and_nobody_says_it_again(served: Served) -> None:
+    page = await served.begun()
+    last, seal = 2**96 - 1, page.side.seal
+    put = framed({"uris": ["a://b"]}, [value("k", VALUE)])
+    for number, status in ((last, 200), (0, 403), (1, 403), (last, 403), (last - 1_023, 200), (last - 1_024, 403)):
+        assert (await asked(page.post, "put", seal("put", put, number=number))).status == status
+    assert len(served.taken) == 2
 
 
 # A hostile m8, and defects.

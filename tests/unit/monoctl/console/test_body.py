@@ -124,3 +124,14 @@ def test_sizes_that_do_not_add_up_and_sources_that_are_none_are_refused() -> Non
         told(len(head).to_bytes(4, "big") + head + SECRET)
     head = json.dumps({"uris": [], "sources": [{"kind": "value", "key": "k", "size": 1}]}).encode()
     told(len(head).to_bytes(4, "big") + head + SECRET)
+
+
+@pytest.mark.parametrize("more", [{"trim": True}, {"key": "k"}])
+def test_what_counts_for_one_value_is_refused_with_a_file(more: dict[str, object]) -> None:
+    assert "neither `key` nor `trim`" in told(framed({"uris": []}, [({"kind": "env", **more}, b"A=" + SECRET)]))
+
+
+def test_a_json_file_with_very_many_keys_is_read_once() -> None:
+    many = {f"k{number}": "x" for number in range(100_000)}
+    _, found = parsed_frame(Put, framed({"uris": []}, [({"kind": "json"}, json.dumps(many).encode())]))
+    assert len(found) == len(many)

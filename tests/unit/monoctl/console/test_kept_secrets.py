@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -51,6 +51,7 @@ class Log:
         self.answers = True
         self.is_connected = True
         self.listings = 0
+        self.asked: list[str] = []
 
     def change(self, view: views_pb2.Secret | None, uri: str) -> None:
         """Change a secret; the event is heard at once, or once the stream is back."""
@@ -71,6 +72,7 @@ class Log:
 
     async def secret(self, uri: str) -> views_pb2.Secret:
         self._check()
+        self.asked.append(uri)
         await asyncio.sleep(0)
         if uri not in self.known:
             raise NotFoundError("no such secret.")
@@ -103,8 +105,9 @@ STEPS = st.lists(
 )
 
 
-def kept_of(log: Log, *, most: int = 1_000) -> KeptSecrets:
-    kept = KeptSecrets(lambda: cast("Queries", log), lambda: None, most=most, pause_s=0, again_s=0)
+def kept_of(log: Log, *, most: int = 1_000, most_bytes: int = 1_000_000) -> KeptSecrets:
+    queries = cast("Queries", log)
+    kept = KeptSecrets(lambda: queries, lambda: None, most=most, most_bytes=most_bytes, pause_s=0, again_s=0)
     log.hear = kept.saw
     return kept
 
@@ -123,6 +126,7 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(within())
 
 
+@settings(deadline=None)  # a busy machine is no defect; `run` ends what never ends
 @given(steps=STEPS)
 def test_after_any_changes_and_breaks_it_equals_a_fresh_listing(steps: list[tuple[str, Any]]) -> None:
     async def work() -> None:
@@ -201,6 +205,54 @@ async def test_more_than_it_keeps_is_said_and_not_called_complete() -> None:
 
     assert (kept.loaded, kept.complete) == (3, False)
     assert "prefix" in kept.note
+    task.cancel()
+
+
+async def test_a_secret_for_which_there_is_no_place_is_said() -> None:
+    log = Log()
+    log.known = {uri: a_view(uri) for uri in URIS[:3]}
+    kept = kept_of(log, most=3)
+    task = asyncio.create_task(kept.run())
+    await settled(log, kept)
+
+    log.change(a_view(URIS[3]), URIS[3])
+    while kept.complete:
+        await asyncio.sleep(0)
+
+    assert (kept.loaded, kept.is_full) == (3, True)
+    task.cancel()
+
+
+async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> None:
+    log = Log()
+    log.known = {uri: a_view(uri, labels={"owner": 10_000 * "x"}) for uri in URIS}
+    kept = kept_of(log, most_bytes=35_000)
+    task = asyncio.create_task(kept.run())
+    for _ in range(2):
+        while not kept.is_full:
+            await asyncio.sleep(0)
+        assert (kept.loaded, kept.complete) == (4, False)
+        kept.read_again()
+        await asyncio.sleep(0)
+    task.cancel()
+
+
+async def test_events_without_end_that_name_secrets_are_not_kept_one_by_one() -> None:
+    log = Log()
+    log.known = {uri: a_view(uri) for uri in URIS}
+    kept = kept_of(log)
+    task = asyncio.create_task(kept.run())
+    await settled(log, kept)
+    listings = log.listings
+
+    for number in range(2_000):
+        kept.saw(views_pb2.EventSummary(uri=f"vault://flood/{number}"))
+        kept.saw(views_pb2.EventSummary(uri=f"vault://{10_000 * 'x'}/{number}"))
+    while log.listings == listings:
+        await asyncio.sleep(0)
+    await settled(log, kept)
+
+    assert len(log.asked) < 1_000
     task.cancel()
 
 
@@ -299,6 +351,13 @@ def test_a_hash_is_found_as_tables_show_it() -> None:
 
     assert picked([row], Wanted(search="fp1:0123…:aaaaaaaa…aaaa"), today=TODAY) == [row]
     assert picked([row], Wanted(search="fp1:0123…:bbbbbbbb…bbbb"), today=TODAY) == []
+
+
+def test_a_hash_that_a_hostile_m8_made_up_is_searched_for_without_end_of_time() -> None:
+    row = Row(a_view(URIS[0], values={"password": f"fp1:{500 * '0'}"}))
+
+    assert picked([row], Wanted(search=f"fp1:{1_000 * '…'}0"), today=TODAY) == [row]
+    assert picked([row], Wanted(search=f"fp1:{100 * '…0'}…1"), today=TODAY) == []
 
 
 def test_a_prefix_that_is_none_is_refused() -> None:

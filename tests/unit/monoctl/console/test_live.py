@@ -12,7 +12,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.task import Progress, Stage
 from monoskope.errors import NotReachedError, UnauthenticatedError
 from monoskope.monoctl.console.events import hear
-from monoskope.monoctl.console.serving.live import MOST_WAITING, Live
+from monoskope.monoctl.console.serving.live import MOST_BYTES, MOST_WAITING, Live
 from monoskope.uri import SecretUri
 
 
@@ -57,6 +57,15 @@ async def test_a_page_that_does_not_listen_has_its_stream_ended_and_the_others_g
         assert await said(awake) == {"kind": "note", "text": str(number)}
     assert len([one async for one in asleep]) <= 1
     await awake.aclose()
+
+
+async def test_long_texts_wait_for_a_page_in_a_bounded_place() -> None:
+    live = Live()
+    asleep = live.lines([])
+    await anext(asleep)
+    for _ in range(MOST_BYTES // 1_000_000 + 1):
+        live.note(1_000_000 * "x")
+    assert len([one async for one in asleep]) <= 1
 
 
 class Log:

@@ -206,6 +206,17 @@ async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> 
 # --- stores and pins ---
 
 
+@pytest.mark.parametrize("operation", ["events", "secrets"])
+async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_to_m8(
+    page: AtDesk, operation: str
+) -> None:
+    calls = list(page.m8.calls)
+    for text in ("PASSWORD=correct horse", "correct-horse-battery-staple"):
+        with pytest.raises(UsageError):
+            await page.ask(operation, prefix=text)
+    assert page.m8.calls == calls
+
+
 async def test_a_store_nobody_agreed_to_is_new_until_it_is_pinned(tmp_path: Path) -> None:
     async with at_desk(tmp_path, pins=False) as page:
         [store] = (await page.ask("stores"))["stores"]

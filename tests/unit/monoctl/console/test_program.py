@@ -28,6 +28,11 @@ echo "$@" >> "$0.args"
 """
 
 
+IS_ROOT = sys.platform == "linux" and os.geteuid() == 0
+PLAIN = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if IS_ROOT else []
+"""What makes root a user like others, who may not look into every process."""
+
+
 @dataclass
 class Started:
     """A console under way."""
@@ -61,11 +66,12 @@ def begin(folder: Path, *words: str, **environment: str) -> Started:
         "XDG_CONFIG_HOME": str(folder / "config"),
         "XDG_STATE_HOME": str(folder / "state"),
         "TMPDIR": str(folder),
+        "XDG_RUNTIME_DIR": "",
     }
     ours, terminal = pty.openpty()
     with (folder / "out").open("wb") as out:
         process = subprocess.Popen(
-            [sys.executable, "-m", "monoskope.monoctl", "console", *words],
+            [*PLAIN, sys.executable, "-m", "monoskope.monoctl", "console", *words],
             env=os.environ | given | environment,
             stdin=terminal,
             stdout=out,
@@ -93,6 +99,12 @@ def address(link: str) -> tuple[Page, str]:
     found = re.fullmatch(r"http://(127\.\d+\.\d+\.\d+):(\d+)/#(\S+)", link)
     assert found
     return Page(int(found[2]), host=found[1]), found[3]
+
+
+def is_open(pid: int) -> bool:
+    """Whether another process of the same user may look into a process (ptrace(2), access mode PTRACE_MODE_READ)."""
+    look = [*PLAIN, sys.executable, "-c", f"open('/proc/{pid}/environ', 'rb')"]
+    return subprocess.run(look, stderr=subprocess.DEVNULL, check=False).returncode == 0
 
 
 def command_lines() -> str:
@@ -152,8 +164,13 @@ def test_it_starts_without_m8_and_the_page_says_so(started: Started) -> None:
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
 def test_its_memory_is_closed_to_its_own_user(started: Started) -> None:
-    # The kernel gives what belongs to a process that is not dumpable to root; root's own processes show it by the mode.
     assert Path(f"/proc/{started.process.pid}/limits").read_text().count("Max core file size        0")
+    with subprocess.Popen([*PLAIN, sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as open_one:
+        assert is_open(open_one.pid)
+        open_one.communicate(b"\n")
+    assert not is_open(started.process.pid)
+    if os.geteuid():
+        return
     environment = Path(f"/proc/{started.process.pid}/environ").read_bytes()
     assert b"PYTHONMALLOC=malloc" in environment
 

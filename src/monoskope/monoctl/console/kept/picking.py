@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 from collections.abc import Callable, Iterable, Mapping
 from itertools import filterfalse
 from operator import attrgetter
@@ -89,8 +88,27 @@ def _word(word: str) -> Callable[[Row], bool]:
     if not word.startswith(_HASH):
         folded = word.casefold()
         return lambda row: folded in row.text
-    begins = re.compile(".*".join(map(re.escape, word.split(_LEFT_OUT)))).match
+    begins = _beginning(word)
     return lambda row: any(map(begins, (row.view.fingerprint, *row.values.values())))
+
+
+def _beginning(word: str) -> Callable[[str], bool]:
+    """Return whether a hash begins so. The words may come from m8, so no text of theirs takes more than one look."""
+    first, *others = word.split(_LEFT_OUT)
+    parts = list(filter(None, others))
+
+    def begins(text: str) -> bool:
+        if not text.startswith(first):
+            return False
+        at = len(first)
+        for part in parts:
+            found = text.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
+    return begins
 
 
 _SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(

@@ -10,9 +10,13 @@ from monoskope.client.queries import MAX_PAGE_SIZE, Queries
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.kept.counts import Counts
 from monoskope.monoctl.console.kept.row import Row
+from monoskope.uri import MAX_BYTES as MOST_URI
 
 MOST = 50_000
 """How many secrets are kept at most: some 200 MB."""
+
+MOST_BYTES = 134_217_728
+"""How many bytes of m8's answers are kept at most: twice what `MOST` secrets have, unless m8 makes them large."""
 
 _FIRST = 100
 """How many secrets are read before all others, so that a page has its first rows at once."""
@@ -40,6 +44,7 @@ class KeptSecrets:
         queries: Returns those of the console's open client.
         tell: Called whenever what is kept has changed.
         most: How many secrets are kept.
+        most_bytes: How many bytes of m8's answers.
         pause_s: Seconds in which what events name is gathered before m8 is asked.
         again_s: Seconds after which m8 is asked again if it did not answer.
     """
@@ -50,12 +55,15 @@ class KeptSecrets:
         tell: Callable[[], None],
         *,
         most: int = MOST,
+        most_bytes: int = MOST_BYTES,
         pause_s: float = 0.1,
         again_s: float = 2.0,
     ) -> None:
         self._queries = queries
         self._tell = tell
         self._most = most
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._pause_s = pause_s
         self._again_s = again_s
         self._rows: dict[str, Row] = {}
@@ -96,7 +104,7 @@ class KeptSecrets:
         """What the user should know about how much is kept, else ""."""
         if self._is_full:
             return (
-                f"There are more secrets than the {self._most:,} that the console reads. Name a prefix to search among"
+                f"There are more secrets than the {self.loaded:,} that the console keeps. Name a prefix to search among"
                 " the others."
             )
         return self._why
@@ -106,9 +114,14 @@ class KeptSecrets:
         uri = event.uri
         if not uri and event.type == _EDITED:
             uri = event.detail.partition(": ")[0]
-        if uri:
-            self._named.add(uri)
-            self._wake.set()
+        if not uri or len(uri) > MOST_URI:
+            return
+        self._named.add(uri)
+        if len(self._named) > _MANY:
+            # However many m8 names meanwhile: one more reading finds all of them.
+            self._named.clear()
+            self._reads = True
+        self._wake.set()
 
     def read_again(self) -> None:
         """Read the whole listing again, because nobody knows which events were missed."""
@@ -119,7 +132,7 @@ class KeptSecrets:
         """Read the listing, then keep it up to date, until cancelled. What m8 does not answer is asked again."""
         while True:
             try:
-                if self._reads or len(self._named) > _MANY:
+                if self._reads:
                     await self._read_rested()
                 elif self._named:
                     await self._ask_named()
@@ -142,6 +155,8 @@ class KeptSecrets:
                 self._wake.set()
                 if not isinstance(result, Error):
                     raise result
+            elif result is not None and uri not in self._rows and self._has_no_room():
+                self._is_full = True
             else:
                 changed |= self._took(uri, result)
         if changed:
@@ -174,15 +189,17 @@ class KeptSecrets:
         # What is named from here on is asked after this reading, so no answer that is older wins.
         self._named.clear()
         found: set[str] = set()
+        size = 0
         try:
             if not self._rows:
                 await self._read_first()
             for state in _STATES:
                 async for view in self._queries().secrets(state=state, page_size=MAX_PAGE_SIZE):
-                    if len(found) >= self._most:
+                    if len(found) >= self._most or size >= self._most_bytes:
                         self._is_full = True
                         break
                     found.add(view.uri)
+                    size += view.ByteSize()
                     self._took(view.uri, view)
                     if len(found) % MAX_PAGE_SIZE == 0:
                         self._tell()
@@ -202,7 +219,7 @@ class KeptSecrets:
         async for view in self._queries().secrets(state=_STATES[0], page_size=min(_FIRST, self._most)):
             self._took(view.uri, view)
             count += 1
-            if count == _FIRST:
+            if count == _FIRST or self._has_no_room():
                 break
         self._tell()
 
@@ -212,17 +229,22 @@ class KeptSecrets:
         if view is None or view.uri != uri:
             self._put(uri, None)
             return known is not None
-        if (known is not None and known.view == view) or (known is None and len(self._rows) >= self._most):
+        if known is not None and known.view == view:
             return False
         self._put(uri, Row(view))
         return True
+
+    def _has_no_room(self) -> bool:
+        return len(self._rows) >= self._most or self._bytes >= self._most_bytes
 
     def _put(self, uri: str, row: Row | None) -> None:
         self.changes += 1
         before = self._rows.pop(uri, None)
         if before is not None:
+            self._bytes -= before.view.ByteSize()
             self.counts.remove(before)
         if row is not None:
+            self._bytes += row.view.ByteSize()
             self._rows[uri] = row
             self.counts.add(row)
 

@@ -101,6 +101,8 @@ def _values(sources: Sequence[Source], body: bytes, begin: int) -> Values:
     for source in sources:
         content = body[begin : begin + source.size]
         begin += source.size
+        if source.kind != "value" and (source.key or source.trim):
+            raise UsageError("a file has neither `key` nor `trim`: it names its keys itself.", fix=_FIX)
         if source.kind == "env":
             values.add_all(parse_env(content, where=source.name or "the env file"))
         elif source.kind == "json":

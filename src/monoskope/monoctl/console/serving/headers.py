@@ -13,7 +13,6 @@ CSP = (
 _FORBIDDEN = (
     "accelerometer",
     "autoplay",
-    "bluetooth",
     "browsing-topics",
     "camera",
     "clipboard-read",
@@ -38,7 +37,6 @@ _FORBIDDEN = (
     "serial",
     "storage-access",
     "usb",
-    "web-share",
     "window-management",
     "xr-spatial-tracking",
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from monoskope.client.task import Progress, Stage
@@ -17,7 +18,8 @@ MOST_WAITING = 2_000
 """Messages that wait for a page at most: one that reads none, such as a page that the browser has put to sleep, has its
 stream ended, and asks anew when it wakes."""
 
-_TICK: Document = {"kind": "tick"}
+MOST_BYTES = 8_388_608
+"""And so many bytes: what m8 says of an event can be long."""
 
 
 class Live:
@@ -34,8 +36,9 @@ class Live:
 
     def tell(self, document: Document) -> None:
         """Tell every page."""
+        told = line(document) if self._pages else b""
         for page in list(self._pages):
-            page.put(document)
+            page.put(told)
 
     def m8(self, away: str) -> None:
         """Tell that m8 answers ("") or why it does not; a page that comes later hears it, too."""
@@ -71,7 +74,7 @@ class Live:
         try:
             yield line({"kind": "m8", "away": self._away})
             while not page.has_ended:
-                yield line(await page.next(self._tick_s))
+                yield await page.next(self._tick_s)
         finally:
             self._pages.discard(page)
             ends.remove(page.end)
@@ -86,32 +89,39 @@ class _Page:
     """What waits for one page."""
 
     def __init__(self) -> None:
-        self._waiting: list[Document] = []
+        self._waiting: deque[bytes] = deque()
+        self._bytes = 0
         self._is_new = asyncio.Event()
         self.has_ended = False
 
-    def put(self, document: Document) -> None:
-        if len(self._waiting) >= MOST_WAITING:
+    def put(self, told: bytes) -> None:
+        if len(self._waiting) >= MOST_WAITING or self._bytes + len(told) > MOST_BYTES:
             self.end()
         else:
-            self._waiting.append(document)
+            self._waiting.append(told)
+            self._bytes += len(told)
             self._is_new.set()
 
     def end(self) -> None:
         self.has_ended = True
         self._waiting.clear()
+        self._bytes = 0
         self._is_new.set()
 
-    async def next(self, tick_s: float) -> Document:
+    async def next(self, tick_s: float) -> bytes:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(tick_s):
                 await self._is_new.wait()
-        document = self._waiting.pop(0) if self._waiting else _TICK
+        told = self._waiting.popleft() if self._waiting else _TICK
+        self._bytes -= len(told) if told is not _TICK else 0
         if not self._waiting and not self.has_ended:
             self._is_new.clear()
-        return document
+        return told
 
 
 def line(document: Document) -> bytes:
     """Return one message of the stream."""
     return json_text(document).encode() + b"\n"
+
+
+_TICK = line({"kind": "tick"})

@@ -1,4 +1,4 @@
-"""What `monoctl console` answers in an example that is always the same, as console/src/api/types.ts has it."""
+"""What `monoctl console` answers in an example that is always the same, as console/src/api/documents has it."""
 
 from __future__ import annotations
 

@@ -3,7 +3,8 @@
  * m8 and the store's reactor decide. This only spares the user a refusal, so what is not known counts as possible.
  */
 
-import type { Me, Reactor, Store } from "../api/types";
+import type { Me } from "../api/documents/session";
+import type { Reactor, Store } from "../api/documents/stores";
 import { isBelow } from "../parts";
 import type { FormName } from "../state/openForm";
 

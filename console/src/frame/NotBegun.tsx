@@ -1,6 +1,6 @@
 /** What is shown when no session could begin, or when it has ended. */
 
-import type { Failure } from "../api/types";
+import type { Failure } from "../api/documents/failure";
 import { Icon, type IconName, Said } from "../parts";
 
 /** By the code of the failure: a picture, what to say first, and whether it may be an attack. The sentences are monoctl's. */

@@ -2,7 +2,8 @@
 
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../api/call";
-import type { Failure, Live } from "../api/types";
+import type { Failure } from "../api/documents/failure";
+import type { Live } from "../api/documents/live";
 import { onLive } from "./live";
 
 export interface Answer<T> {

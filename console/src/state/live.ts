@@ -4,7 +4,8 @@ import { useEffect, useRef } from "preact/hooks";
 import { call, live, Refused } from "../api/call";
 import { hasEnded, onEnded } from "../api/ended";
 import { gone } from "../api/failures";
-import type { Live, Me } from "../api/types";
+import type { Live } from "../api/documents/live";
+import type { Me } from "../api/documents/session";
 import { away, backSince, ended, me } from "./me";
 import { addNote } from "./notes";
 

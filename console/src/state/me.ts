@@ -1,6 +1,7 @@
 /** Who the user is, and whether m8 and monoctl answer. */
 
-import type { Failure, Me } from "../api/types";
+import type { Failure } from "../api/documents/failure";
+import type { Me } from "../api/documents/session";
 import { cell, useCell } from "./cell";
 
 const NOBODY: Me = {

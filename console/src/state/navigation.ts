@@ -1,6 +1,6 @@
 /** Where the user is. The address never changes, so the browser's history learns no URI; Back and Forward work. */
 
-import type { SecretsRequest } from "../api/types";
+import type { SecretsRequest } from "../api/documents/secrets";
 
 /** A view and what it shows, e.g. {view: "secret", uri: "vault://app/db"}. */
 export interface Place {

@@ -1,7 +1,7 @@
 /** What ended how over time, who did it, and what has not ended yet. */
 
 import { useState } from "preact/hooks";
-import type { Activity } from "../api/types";
+import type { Activity } from "../api/documents/pictures";
 import { Badge, Button, Card, Empty, FailureBox, HowLong, Link, PageHead, Skeleton, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
 import { BarsTable } from "../pictures/bars/BarsTable";

@@ -1,7 +1,7 @@
 /** What happens, as it happens, in words: the newest on top. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Event } from "../api/types";
+import type { Event } from "../api/documents/requests";
 import { Badge, Button, Card, ChipMenu, Empty, FailureBox, PageHead, Skeleton, TextField, useNow } from "../parts";
 import { EventRow } from "../pictures/events/EventRow";
 import { type EventFilter, type EventLog, useEventLog } from "../pictures/events/log";

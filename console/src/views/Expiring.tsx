@@ -1,7 +1,7 @@
 /** What expires when: expired ones first, a month as a calendar, twelve months as bars, and the secrets of what is chosen. */
 
 import { useState } from "preact/hooks";
-import type { ExpiringDay } from "../api/types";
+import type { ExpiringDay } from "../api/documents/pictures";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Card, Empty, FailureBox, PageHead, Pages, Skeleton, Uri, useNow } from "../parts";
 import { Calendar } from "../pictures/expiry/Calendar";

@@ -1,7 +1,7 @@
 /** Equal values: which stand in several places, found by their hashes. */
 
 import { useState } from "preact/hooks";
-import type { Group } from "../api/types";
+import type { Group } from "../api/documents/pictures";
 import { Badge, Card, Checkbox, ChipMenu, Empty, FailureBox, PageHead, Pages, Skeleton, TextField } from "../parts";
 import { figuresOf, storesOf, wantedGroups, type Wanted } from "../pictures/same/groups";
 import { ValueMap } from "../pictures/same/ValueMap";

@@ -1,6 +1,6 @@
 /** Compare values with what stores hold. */
 
-import type { Comparison } from "../../api/types";
+import type { Comparison } from "../../api/documents/results";
 import { Badge } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { KnownKeys } from "../fields/KnownKeys";

@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Store } from "../../api/types";
+import type { Done, Results } from "../../api/documents/results";
+import type { Store } from "../../api/documents/stores";
 import { partsOf, TextField } from "../../parts";
 import { useMe } from "../../state/me";
 import type { FormProps } from "../../state/openForm";

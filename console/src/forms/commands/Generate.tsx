@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, GenerateRequest, Results } from "../../api/types";
+import type { Done, Results } from "../../api/documents/results";
+import type { GenerateRequest } from "../../api/documents/sending";
 import type { FormProps } from "../../state/openForm";
 import { ANY, ExpectMore, type Expected, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { KnownKeys } from "../fields/KnownKeys";

@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Secret } from "../../api/types";
+import type { Done, Results } from "../../api/documents/results";
+import type { Secret } from "../../api/documents/secrets";
 import { useAnswer } from "../../state/answer";
 import type { FormProps } from "../../state/openForm";
 import { type LabelPair, labelProblem, newPair } from "../fields/notes";

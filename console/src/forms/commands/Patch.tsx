@@ -1,7 +1,8 @@
 /** Change some keys of secrets and leave the others. */
 
 import { useState } from "preact/hooks";
-import type { Done, PatchRequest } from "../../api/types";
+import type { Done } from "../../api/documents/results";
+import type { PatchRequest } from "../../api/documents/sending";
 import { Checkbox, Field } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";

@@ -1,7 +1,8 @@
 /** Put a secret into one store or several, or one secret for each key. */
 
 import { useState } from "preact/hooks";
-import type { Done, PutRequest } from "../../api/types";
+import type { Done } from "../../api/documents/results";
+import type { PutRequest } from "../../api/documents/sending";
 import { Checkbox } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";

@@ -2,7 +2,8 @@
 
 import { useId, useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Version } from "../../api/types";
+import type { Done, Results } from "../../api/documents/results";
+import type { Version } from "../../api/documents/secrets";
 import { Hash, Outcome, Proven, TextField, Time } from "../../parts";
 import type { FormProps } from "../../state/openForm";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, REPLACES, WRITE } from "../fields/Expectation";

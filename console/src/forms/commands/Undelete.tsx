@@ -2,7 +2,7 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results } from "../../api/types";
+import type { Done, Results } from "../../api/documents/results";
 import type { FormProps } from "../../state/openForm";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, type Words } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";

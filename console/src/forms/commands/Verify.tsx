@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Results, SecretsPage } from "../../api/types";
+import type { Results } from "../../api/documents/results";
+import type { SecretsPage } from "../../api/documents/secrets";
 import { Radios, STATUSES } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import type { FormProps } from "../../state/openForm";

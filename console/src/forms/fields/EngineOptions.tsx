@@ -1,6 +1,6 @@
 /** Options for stores of one type: how one secret is stored. None of them is secret. */
 
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { Checkbox, TextField } from "../../parts";
 
 /** By the names that `monoctl put secret` gives them, without the dashes in front. */

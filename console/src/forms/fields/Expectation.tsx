@@ -1,7 +1,8 @@
 /** What must be in the engine for a command to do something. */
 
 import type { ComponentChildren } from "preact";
-import type { Expect, Version } from "../../api/types";
+import type { Version } from "../../api/documents/secrets";
+import type { Expect } from "../../api/documents/sending";
 import { Radios, TextField } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { shortVersion } from "../../parts/words/version";

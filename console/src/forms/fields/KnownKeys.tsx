@@ -1,6 +1,6 @@
 /** The keys that a secret has now: who puts or compares it wants them all. */
 
-import type { Secret } from "../../api/types";
+import type { Secret } from "../../api/documents/secrets";
 import { Button, partsOf } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { pathProblem } from "../uris";

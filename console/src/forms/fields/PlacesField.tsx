@@ -1,6 +1,7 @@
 /** Where secrets are: a store with its health, and a path with the folders and secrets that are known below it. */
 
-import type { SecretsPage, Store } from "../../api/types";
+import type { SecretsPage } from "../../api/documents/secrets";
+import type { Store } from "../../api/documents/stores";
 import { Button, Field, Icon, TextField, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { useMe } from "../../state/me";

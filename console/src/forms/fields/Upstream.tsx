@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Failure, Store } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
+import type { Store } from "../../api/documents/stores";
 import { Badge, Button, Checkbox, FailureBox, partsOf, Uri } from "../../parts";
 import { useMe } from "../../state/me";
 import { announced } from "../able";

@@ -1,6 +1,6 @@
 /** Agree to the identity of a store before anything is put there. */
 
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { Button, FailureBox, Skeleton } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { addNote } from "../../state/notes";

@@ -1,7 +1,7 @@
 /** One secret for which it was done, with what its receipt proves. */
 
 import type { ComponentChildren } from "preact";
-import type { Done } from "../../api/types";
+import type { Done } from "../../api/documents/results";
 import { CopyButton, Facts, Hash, Link, Outcome, Proven, Uri } from "../../parts";
 import { go } from "../../state/navigation";
 import { shortVersion } from "../../parts/words/version";

@@ -1,7 +1,7 @@
 /** One secret for which it failed: what happened, what to do, and what is not known. */
 
 import type { ComponentChildren } from "preact";
-import type { Failure } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
 import { Button, FailureBox, Icon, Said, Uri } from "../../parts";
 import { go } from "../../state/navigation";
 

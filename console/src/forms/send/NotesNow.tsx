@@ -1,6 +1,7 @@
 /** The notes of a secret after an edit. They are m8's word: no store signed them. */
 
-import type { Done, Secret } from "../../api/types";
+import type { Done } from "../../api/documents/results";
+import type { Secret } from "../../api/documents/secrets";
 import { Expiry, Facts, Labels, Link, Outcome, Proven, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { go } from "../../state/navigation";

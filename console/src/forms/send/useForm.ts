@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { useAnswer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import type { FormName, FormProps } from "../../state/openForm";

@@ -2,7 +2,8 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused } from "../../api/call";
-import type { Failure, Results, Row } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
+import type { Results, Row } from "../../api/documents/results";
 import { useLive } from "../../state/live";
 import { addNote, announce } from "../../state/notes";
 import { Unreadable } from "../values/keeper";

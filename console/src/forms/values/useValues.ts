@@ -2,7 +2,7 @@
 
 import { useRef, useState } from "preact/hooks";
 import { callWithValues, Refused, type Part } from "../../api/call";
-import type { Names } from "../../api/types";
+import type { Names } from "../../api/documents/sending";
 import { useCare } from "./care";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
 import { type Bounds, keysOf, parsed, problemsOf } from "./problems";

@@ -2,7 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import type { Failure } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
 import { Button } from "../controls/Button";
 import { Icon } from "../Icon";
 import { Said } from "../words/Said";

@@ -1,6 +1,6 @@
 /** Whether a receipt of the pinned identity proves what is shown. `monoctl` has checked it; the page only says so. */
 
-import type { Proof } from "../../api/types";
+import type { Proof } from "../../api/documents/proof";
 import { Tip } from "../controls/Tip";
 import { Icon } from "../Icon";
 

@@ -1,6 +1,6 @@
 /** Who did what: one row for each, the busiest first, with a bar of how their requests ended. */
 
-import type { Activity } from "../../api/types";
+import type { Activity } from "../../api/documents/pictures";
 import { byKind, counted, KIND_WORDS, KINDS, endWords, total } from "../words/outcomes";
 import { Pattern } from "./Pattern";
 

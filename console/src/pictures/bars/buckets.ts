@@ -1,6 +1,6 @@
 /** Spans of time with what ended in them, as bars. Pure. */
 
-import type { Activity } from "../../api/types";
+import type { Activity } from "../../api/documents/pictures";
 import { lazy } from "../../parts/lazy";
 import { byKind } from "../words/outcomes";
 import type { Bar } from "./Bars";

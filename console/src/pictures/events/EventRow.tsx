@@ -1,6 +1,6 @@
 /** One event in words: when, what, where, who. */
 
-import type { Event } from "../../api/types";
+import type { Event } from "../../api/documents/requests";
 import { exact, Link, Uri } from "../../parts";
 import { go } from "../../state/navigation";
 import { clock } from "../words/days";

@@ -1,6 +1,6 @@
 /** What each event of the log says, in words. An event of an unknown type is shown as it is. */
 
-import type { Event } from "../../api/types";
+import type { Event } from "../../api/documents/requests";
 import { shortVersion } from "../../parts/words/version";
 import { known } from "../words/known";
 import { reasonWords } from "../words/outcomes";

@@ -1,6 +1,6 @@
 /** Days on which secrets expire, as the calendar and the bars show them. Pure. */
 
-import type { ExpiringDay } from "../../api/types";
+import type { ExpiringDay } from "../../api/documents/pictures";
 import { monthAfter } from "../words/days";
 
 export interface Outlook {

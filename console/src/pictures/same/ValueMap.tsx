@@ -1,7 +1,7 @@
 /** Where equal values stand: a row for each value, a column for each store, a dot for each place. */
 
 import { useState } from "preact/hooks";
-import type { Group } from "../../api/types";
+import type { Group } from "../../api/documents/pictures";
 import { notAllowed } from "../../forms/able";
 import { Button, Hash, Icon, Time, Uri } from "../../parts";
 import { useMe } from "../../state/me";

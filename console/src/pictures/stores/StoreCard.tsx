@@ -1,6 +1,6 @@
 /** One store: what an operator and a user want to know of it at a glance. */
 
-import type { Reactor, Store } from "../../api/types";
+import type { Reactor, Store } from "../../api/documents/stores";
 import { Badge, Button, HowLong, Icon, Link, Time } from "../../parts";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";

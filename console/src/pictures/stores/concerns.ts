@@ -1,6 +1,6 @@
 /** Which messages of the live stream are a reason to ask again. */
 
-import type { Live } from "../../api/types";
+import type { Live } from "../../api/documents/live";
 
 const STORE_EVENT = /^(SecretStore|DefaultSecretStore|Reactor|FingerprintKey)/;
 

@@ -1,6 +1,6 @@
 /** The health of stores, in words. What is known comes from reactors' heartbeats, as m8 tells it. */
 
-import type { Reactor, Store } from "../../api/types";
+import type { Reactor, Store } from "../../api/documents/stores";
 import type { IconName, Tone } from "../../parts";
 
 /** The picture of each tone: it says without colour what colour says. */

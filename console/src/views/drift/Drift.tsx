@@ -1,7 +1,7 @@
 /** Secrets of which the engine says something else than the newest receipt: by status, with what it means and what to do. */
 
 import { useState } from "preact/hooks";
-import type { Secret } from "../../api/types";
+import type { Secret } from "../../api/documents/secrets";
 import { notAllowed } from "../../forms/able";
 import { Button, Card, type Column, Empty, FailureBox, PageHead, Pages, Proven, Skeleton, Status, Table, Time, Uri } from "../../parts";
 import { shortVersion } from "../../parts/words/version";

@@ -2,7 +2,8 @@
  * The same content has the same colour, so one sees that a roll back brought something back.
  */
 
-import type { Secret, Store, Version } from "../../api/types";
+import type { Secret, Version } from "../../api/documents/secrets";
+import type { Store } from "../../api/documents/stores";
 import { notAble, notAllowed } from "../../forms/able";
 import { shortVersion } from "../../parts/words/version";
 import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, Skeleton, Time } from "../../parts";

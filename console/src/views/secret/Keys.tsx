@@ -1,6 +1,7 @@
 /** The keys of a secret, each with its hash and where else the same value stands. */
 
-import type { Group, Secret } from "../../api/types";
+import type { Group } from "../../api/documents/pictures";
+import type { Secret } from "../../api/documents/secrets";
 import { Card, Hash, Icon, Link } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { go } from "../../state/navigation";

@@ -1,6 +1,7 @@
 /** One secret: what is known of it, what can be done with it, and its history. */
 
-import type { Secret, Store, Version } from "../../api/types";
+import type { Secret, Version } from "../../api/documents/secrets";
+import type { Store } from "../../api/documents/stores";
 import { notAble, notAllowed } from "../../forms/able";
 import { Banner, Button, FailureBox, Link, PageHead, partsOf, Proven, Skeleton, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";

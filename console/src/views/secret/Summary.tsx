@@ -1,6 +1,6 @@
 /** What is known of a secret. */
 
-import type { Secret } from "../../api/types";
+import type { Secret } from "../../api/documents/secrets";
 import { shortVersion } from "../../parts/words/version";
 import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, Status, STATUSES, Time } from "../../parts";
 import { go } from "../../state/navigation";

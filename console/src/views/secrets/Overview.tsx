@@ -1,6 +1,6 @@
 /** The strip above the secrets: how many there are, and what somebody should look at. Each figure links. */
 
-import type { Figures } from "../../api/types";
+import type { Figures } from "../../api/documents/secrets";
 import { grouped } from "../../parts/words/grouped";
 import { counted } from "../../pictures/words/outcomes";
 import { useMe } from "../../state/me";

@@ -1,7 +1,7 @@
 /** All secrets that the user may see: searched, filtered, sorted, page by page. monoctl does that; the page holds one screen. */
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { SecretsPage, SecretsRequest, SortField } from "../../api/types";
+import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/secrets";
 import { notAllowed } from "../../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../../parts";
 import { grouped } from "../../parts/words/grouped";

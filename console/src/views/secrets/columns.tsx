@@ -1,6 +1,6 @@
 /** The columns of the table of secrets. */
 
-import type { Secret } from "../../api/types";
+import type { Secret } from "../../api/documents/secrets";
 import { shortVersion } from "../../parts/words/version";
 import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
 import { go } from "../../state/navigation";

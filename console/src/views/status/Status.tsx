@@ -1,7 +1,8 @@
 /** How everything is, on one screen, to be left open on a wall. Read-only. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Activity, Me, Status } from "../../api/types";
+import type { Activity, Status } from "../../api/documents/pictures";
+import type { Me } from "../../api/documents/session";
 import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
 import { Bars } from "../../pictures/bars/Bars";
 import { BarsTable } from "../../pictures/bars/BarsTable";

@@ -1,6 +1,8 @@
 /** One store: its health, its reactors, its secrets and its last failures. */
 
-import type { Event, SecretsPage, Store } from "../../api/types";
+import type { Event } from "../../api/documents/requests";
+import type { SecretsPage } from "../../api/documents/secrets";
+import type { Store } from "../../api/documents/stores";
 import { notAllowed } from "../../forms/able";
 import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../../parts";
 import { EventRow } from "../../pictures/events/EventRow";

@@ -1,6 +1,6 @@
 /** All stores, those that need somebody first. */
 
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { Banner, Empty, FailureBox, PageHead, Skeleton } from "../../parts";
 import { concernsStores } from "../../pictures/stores/concerns";
 import { storeHealth, worstFirst } from "../../pictures/stores/health";

@@ -1,6 +1,6 @@
 /** What became of a request, in one box, and what to do next. */
 
-import type { Upload } from "../../api/types";
+import type { Upload } from "../../api/documents/requests";
 import { Banner, Button, outcomeWords, Said } from "../../parts";
 import { reasonWords } from "../../pictures/words/outcomes";
 import { go } from "../../state/navigation";

@@ -1,6 +1,6 @@
 /** One request: how far it went, and what became of it. */
 
-import type { Event, Upload } from "../../api/types";
+import type { Event, Upload } from "../../api/documents/requests";
 import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, Skeleton, Time, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { go, type Place } from "../../state/navigation";

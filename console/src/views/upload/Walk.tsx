@@ -1,6 +1,6 @@
 /** The walk of a request as a line of steps. */
 
-import type { Event, Upload } from "../../api/types";
+import type { Event, Upload } from "../../api/documents/requests";
 import { Icon, Time } from "../../parts";
 import { type Step, stepsOf } from "./steps";
 

@@ -1,6 +1,6 @@
 /** The walk of a request as steps. Pure. */
 
-import type { Event, Upload } from "../../api/types";
+import type { Event, Upload } from "../../api/documents/requests";
 import type { IconName } from "../../parts";
 
 /** What a request of each purpose is called. */

@@ -20,7 +20,7 @@ from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
 from monoskope.monoctl.console.greeting import Greeting
-from monoskope.monoctl.console.operations.requests import happened
+from monoskope.monoctl.console.operations.reading.requests import happened
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
 from monoskope.monoctl.console.serving.live import Live

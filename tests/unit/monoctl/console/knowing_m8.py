@@ -16,7 +16,7 @@ from monoskope.client import Client
 from monoskope.errors import NotFoundError
 from monoskope.monoctl.console import heard
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Operation
+from monoskope.monoctl.console.operations.operation import Operation
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.protocol.receipt import parse_receipt

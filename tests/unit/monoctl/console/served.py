@@ -11,7 +11,7 @@ from monoskope.errors import ConflictError
 from monoskope.host_port import HostPort
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
+from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.program import LIMITS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
 from monoskope.monoctl.console.serving.live import Live

@@ -12,8 +12,8 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.kept.recent import RecentEvents
-from monoskope.monoctl.console.operations.activity import summary
-from monoskope.monoctl.console.operations.requests import happened
+from monoskope.monoctl.console.operations.reading.activity import summary
+from monoskope.monoctl.console.operations.reading.requests import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.unit.monoctl.console.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
@@ -324,7 +324,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     page: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.operations.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.operations.reading.activity.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")

@@ -11,7 +11,7 @@ from msgspec import field
 from monoskope.client.purposes.patch import changes
 from monoskope.errors import Error
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
+from monoskope.monoctl.console.operations.changing.results import several
 from monoskope.monoctl.console.operations.fields import (
     TIMEOUT_S,
     Notes,
@@ -23,7 +23,7 @@ from monoskope.monoctl.console.operations.fields import (
     engine_options,
     expected,
 )
-from monoskope.monoctl.console.operations.results import several
+from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
+from monoskope.monoctl.console.operations.changing.results import several, single
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Seconds, Text, Texts, expected
-from monoskope.monoctl.console.operations.results import several, single
+from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import listed

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monoskope.monoctl.console.desk import Desk
+from monoskope.monoctl.console.operations.changing.results import single
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Notes, Nothing, Seconds, Text, Words, expected
-from monoskope.monoctl.console.operations.results import single
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.recipes import KINDS, Kind

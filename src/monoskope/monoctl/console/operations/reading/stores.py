@@ -1,22 +1,14 @@
-"""Stores, their pins, and what their engines hold."""
+"""Stores, how their identities stand to the pins, and what their engines hold."""
 
 from __future__ import annotations
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
-from monoskope.monoctl.console.operations.fields import Nothing, OfUri, Text
+from monoskope.monoctl.console.operations.fields import Nothing, OfUri
 from monoskope.monoctl.output import upstream as upstream_names
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.failures import sentences
 from monoskope.monoctl.output.formats import Document
-
-
-class Agreed(Request, frozen=True):
-    """A store, and the identity that the user compared."""
-
-    store: Text
-    identity: Text
 
 
 async def stores(desk: Desk, _asked: Nothing) -> Document:
@@ -34,14 +26,6 @@ def store(desk: Desk, view: views_pb2.SecretStore) -> Document:
         "identity_message": message,
         "identity_fix": fix,
     }
-
-
-async def pin(desk: Desk, asked: Agreed) -> Document:
-    """Pin the identity that the user compared. Raises `IdentityChangedError` if m8 shows, or the pin is, another."""
-    pinned = await desk.client.trust_store(asked.store, asked.identity)
-    # Receipts of this store can be checked now.
-    desk.tell_of_secrets()
-    return {"store": asked.store, "identity": pinned}
 
 
 _MOST_NAMES = 5_000

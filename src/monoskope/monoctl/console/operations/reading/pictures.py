@@ -5,11 +5,11 @@ from __future__ import annotations
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.kept.counts import counts
 from monoskope.monoctl.console.kept.counts import expiring as by_day
-from monoskope.monoctl.console.operations.caller import me
 from monoskope.monoctl.console.operations.fields import Nothing
-from monoskope.monoctl.console.operations.secrets import today
-from monoskope.monoctl.console.operations.shown import shown
-from monoskope.monoctl.console.operations.stores import store
+from monoskope.monoctl.console.operations.reading.caller import me
+from monoskope.monoctl.console.operations.reading.secrets import today
+from monoskope.monoctl.console.operations.reading.shown import shown
+from monoskope.monoctl.console.operations.reading.stores import store
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 

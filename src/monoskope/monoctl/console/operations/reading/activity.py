@@ -11,7 +11,7 @@ from msgspec import Meta
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
+from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.events import EVENTS, Step, request_id_of
 from monoskope.protocol.upload import State

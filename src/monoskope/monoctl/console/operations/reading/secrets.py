@@ -13,9 +13,9 @@ from monoskope.client.proof import Checked
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.kept.picking import SortField, State, Wanted, ordered, picked
 from monoskope.monoctl.console.kept.row import Row
-from monoskope.monoctl.console.operation import Request
 from monoskope.monoctl.console.operations.fields import OfUri, Text
-from monoskope.monoctl.console.operations.shown import checks, proof, shown
+from monoskope.monoctl.console.operations.operation import Request
+from monoskope.monoctl.console.operations.reading.shown import checks, proof, shown
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 

@@ -12,9 +12,9 @@ from monoskope.client.event_filter import EventFilter
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.reasons import error_for
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
-from monoskope.monoctl.console.operations.shown import proof
+from monoskope.monoctl.console.operations.operation import Request
+from monoskope.monoctl.console.operations.reading.shown import proof
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.formats import Document

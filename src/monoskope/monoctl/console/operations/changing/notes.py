@@ -9,9 +9,9 @@ from msgspec import field
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UsageError
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Request
+from monoskope.monoctl.console.operations.changing.results import single
 from monoskope.monoctl.console.operations.fields import Text, Words
-from monoskope.monoctl.console.operations.results import single
+from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.input.labels import parse_day
 from monoskope.monoctl.output.formats import Document
 

@@ -1,15 +1,24 @@
-"""One real cluster a worker, one browser and one `monoctl console` a module, and for each test a page of its own."""
+"""One real cluster a worker; one browser, one user and one `monoctl console` for all tests of this folder.
+
+Browser and console are started at the first look and end with the last test of the folder that follows another
+(`pytest_runtest_teardown`): Playwright's event loop must not run while asynchronous tests of other folders do.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
+import tomli_w
 
+from monoskope.settings import write_private
 from monoskope.testing.cluster import ALL_RIGHTS, MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.cluster.identities import Identity
 from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
 from tests.support import browser
@@ -19,48 +28,126 @@ SILENT = "silent"
 """A store of the cluster that no reactor serves."""
 
 
+IDLE = "idle"
+"""A store of the cluster that no administrator activated."""
+
+
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """m8, OpenBao, and the stores `vault` (which may copy to `local`), `local` and `SILENT`."""
+    """m8, OpenBao, the stores `vault` (which may copy to `local`) and `local`, and `SILENT` and `IDLE`.
+
+    The reactor of `local` lets nobody compare a secret twice, and takes 4,096 bytes.
+    """
     with Cluster(tmp_path_factory.mktemp("console")) as cluster:
         cluster.start_m8()
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.make_local_reactor("local")
-        cluster.make_local_reactor(SILENT)
+        _limit(cluster.folder / "reactor-local" / "reactor.toml", compares_per_hour_per_uri=1, max_plaintext=4_096)
         cluster.allow_copy("vault", "local")
         cluster.share_fingerprint_key("reactor-vault", "reactor-local")
-        for store in ("vault", "local", SILENT):
+        for store in ("vault", "local"):
             cluster.add_store(store)
+        for store in (SILENT, IDLE):
+            cluster.identities[store] = Identity().shown
+            words = ("--type", "age", "--identity", cluster.identities[store])
+            cluster.must("monoctl", "create", "secret-store", store, *words, user=cluster.administrator)
+        cluster.must("monoctl", "activate", "secret-store", SILENT, user=cluster.administrator)
         cluster.start_reactor("vault")
         cluster.start_reactor("local")
         yield cluster
 
 
-_numbers = itertools.count(1)
+def _limit(file: Path, **limits: int) -> None:
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    write_private(file, tomli_w.dumps(table | {"limits": limits}).encode(), replace=True)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def team(cluster: Cluster) -> Team:
-    """A team that no other module knows; its user may do everything below its name, and has agreed to all stores."""
-    name = f"desk-{next(_numbers)}"
-    prefixes = [f"{store}://{name}" for store in ("vault", "local", SILENT)]
-    user = cluster.add_user(f"user-of-{name}", prefixes=prefixes, rights=(*ALL_RIGHTS, "list"))
-    return Team(name, user, cluster)
+    """A team whose user may do everything below its name, and has agreed to all stores. Each test has its own paths."""
+    prefixes = [f"{store}://desk" for store in ("vault", "local", SILENT, IDLE)]
+    return Team("desk", cluster.add_user("user-of-desk", prefixes=prefixes, rights=(*ALL_RIGHTS, "list")), cluster)
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[browser.Chromium]:
-    """A browser for all tests of a module. It ends with the module, and Playwright's event loop with it."""
-    with browser.chromium() as running:
-        yield running
+class Shared:
+    """A browser, a console, and a page that tests hand on as they found it."""
+
+    def __init__(self) -> None:
+        self._last = contextlib.ExitStack()
+        self._chromium: browser.Chromium | None = None
+        self._console: Console | None = None
+        self._tab = contextlib.ExitStack()
+        self._page: tuple[Console, ConsolePage] | None = None
+        self._watched = browser.Watched()
+
+    def chromium(self) -> browser.Chromium:
+        """The browser."""
+        if self._chromium is None:
+            self._chromium = self._last.enter_context(browser.chromium())
+        return self._chromium
+
+    def console(self, user: User) -> Console:
+        """The console of `user`; another one if the last one ended because nobody used it for a while."""
+        if self._console is None or self._console.has_ended():
+            self._console = self._last.enter_context(Console(user))
+        return self._console
+
+    @contextlib.contextmanager
+    def page(self, user: User) -> Iterator[ConsolePage]:
+        """The page of the console of `user`, at its beginning; another one if the last test could not leave it so."""
+        console = self.console(user)
+        if self._page is None or self._page[0] is not console:
+            self._page = (console, self._open(console))
+        page, seen = self._page[1], len(self._watched.wrong)
+        try:
+            yield page
+        finally:
+            if not page.is_left_as_found():
+                self._page = None
+            assert not self._watched.wrong[seen:], f"{self._watched.wrong}, and answers {self._watched.refused}"
+
+    def _open(self, console: Console) -> ConsolePage:
+        self._tab.close()
+        self._watched = browser.Watched()
+        tab = self._tab.enter_context(self.chromium().visit(watched=self._watched))
+        return ConsolePage.begin(tab, console.next_address())
+
+    def close(self) -> None:
+        """End what was started."""
+        self._chromium = self._console = self._page = None
+        self._tab.close()
+        self._last.close()
 
 
-@pytest.fixture(scope="module")
-def console(team: Team) -> Iterator[Console]:
-    """One console of the team's user; `press_enter` makes the next address."""
-    with Console(team.user) as running:
-        yield running
+_SHARED = Shared()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None]:
+    """End what is shared, if the next test is none of this folder."""
+    yield
+    if nextitem is None or Path(__file__).parent not in nextitem.path.parents:
+        _SHARED.close()
+
+
+@pytest.fixture(scope="session")
+def shared() -> Iterator[Shared]:
+    """What tests of this folder share."""
+    yield _SHARED
+    _SHARED.close()
+
+
+@pytest.fixture
+def chromium(shared: Shared) -> browser.Chromium:
+    """A browser."""
+    return shared.chromium()
+
+
+@pytest.fixture
+def console(shared: Shared, team: Team) -> Console:
+    """The console of the team's user; `press_enter` makes the next address."""
+    return shared.console(team.user)
 
 
 Visit = Callable[..., contextlib.AbstractContextManager[ConsolePage]]
@@ -87,9 +174,9 @@ def visit(chromium: browser.Chromium, console: Console) -> Visit:
 
 
 @pytest.fixture
-def page(visit: Visit) -> Iterator[ConsolePage]:
-    """The console in a browser without a past."""
-    with visit() as opened:
+def page(shared: Shared, team: Team) -> Iterator[ConsolePage]:
+    """The console in a page that earlier tests may have used, at its beginning."""
+    with shared.page(team.user) as opened:
         yield opened
 
 

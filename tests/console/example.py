@@ -23,13 +23,29 @@ from monoskope.monoctl.console.serving.sealed import (
     nonce_of,
     shown,
 )
-from tests.console.example_answers import ANSWERS, NOW, SECRETS, STORES, written
+from tests.console.example_answers import ANSWERS, IDENTITY, NOW, SECRETS, STORES, written
 
 ADDRESS = "http://127.0.0.1:8777/"
 TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
+DELETED = SECRETS[1]["uri"]
 STATIC = Path(console.__file__).parent / "static"
 
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+
+
+def _rare_secret(asked: dict[str, Any]) -> object:
+    secret = next(one for one in SECRETS if one["uri"] == asked["uri"])
+    return {**secret, "deleted": True, "status": "DELETED"} if asked["uri"] == DELETED else secret
+
+
+def _rare_stores(_asked: dict[str, Any]) -> object:
+    changed = {
+        "identity": f"{IDENTITY[:-1]}Q",
+        "identity_state": "changed",
+        "identity_message": "aws-eu shows another identity than the pinned one.",
+        "identity_fix": "Ask its operator.",
+    }
+    return {"stores": [store | changed if store["name"] == "aws-eu" else store for store in STORES]}
 
 
 class Example:
@@ -37,9 +53,10 @@ class Example:
 
     Args:
         role: "user" or "administrator".
+        has_rarities: Whether the secret `DELETED` is, and a store shows another identity than the pinned one.
     """
 
-    def __init__(self, role: str = "user") -> None:
+    def __init__(self, role: str = "user", *, has_rarities: bool = False) -> None:
         self._me = {
             "subject": "anna" if role == "user" else "root",
             "role": role,
@@ -52,16 +69,41 @@ class Example:
             "away": "",
         }
         self._beginning, self._channel = Beginning(TOKEN), Channel(TOKEN, KEY)
+        self._refused: dict[str, dict[str, Any]] = {}
         self._answers = ANSWERS | {
             "begin": lambda _: {"session": "session", "key": shown(KEY), "me": self._me},
             "whoami": lambda _: self._me,
             "status": self._status,
         }
+        if has_rarities:
+            self._answers |= {"secret": _rare_secret, "stores": _rare_stores}
 
-    def open(self, page: Page) -> None:
-        """Open the example in `page`, at its own moment."""
+    def refuse(self, operation: str, *, retry_after_s: float) -> None:
+        """Refuse the calls of an operation from now on: too many came, and it is said when to come back."""
+        words = {"message": "m8 takes no more of these calls now.", "fix": "Try again.", "reason": "", "uri": ""}
+        self._refused[operation] = words | {
+            "code": "RATE_LIMITED",
+            "exit_code": 11,
+            "by_m8": True,
+            "retry_after_s": retry_after_s,
+        }
+
+    def accept(self, operation: str) -> None:
+        """Refuse the calls of an operation no longer."""
+        del self._refused[operation]
+
+    def open(self, page: Page, *, stands_still: bool = True) -> None:
+        """Open the example in `page`, at its own moment.
+
+        Args:
+            page: Playwright's.
+            stands_still: Whether that moment never ends; else the test moves the page's clock.
+        """
         page.route(f"{ADDRESS}**", self._answer)
-        page.clock.set_fixed_time(NOW)
+        if stands_still:
+            page.clock.set_fixed_time(NOW)
+        else:
+            page.clock.install(time=NOW)
         page.goto(f"{ADDRESS}#{shown(TOKEN)}")
 
     def _status(self, _asked: dict[str, Any]) -> dict[str, Any]:
@@ -87,7 +129,15 @@ class Example:
             nonce = nonce_of(route.request.headers[NONCE_HEADER.lower()])
             assert nonce is not None
             opened = sent if operation == "begin" else self._channel.open(operation, sent)
-            said = json.dumps(self._answers[operation](json.loads(opened))).encode()
-            by: Beginning | Channel = self._beginning if operation == "begin" else self._channel
-            proof = by.prove(nonce, 200, said) if isinstance(by, Beginning) else by.prove(operation, nonce, 200, said)
-            route.fulfill(body=said, headers=headers | {"Content-Type": "application/json", PROOF_HEADER: proof})
+            refused = self._refused.get(operation)
+            status = 429 if refused else 200
+            answer = {"error": refused} if refused else self._answers[operation](json.loads(opened))
+            said = json.dumps(answer).encode()
+            proof = (
+                self._beginning.prove(nonce, status, said)
+                if operation == "begin"
+                else self._channel.prove(operation, nonce, status, said)
+            )
+            route.fulfill(
+                status=status, body=said, headers=headers | {"Content-Type": "application/json", PROOF_HEADER: proof}
+            )

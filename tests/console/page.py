@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Self
 
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.support.browser import WAIT_MS
 
 _DROPPED = """files => {
   const all = new DataTransfer();
-  for (const [name, text] of Object.entries(files)) all.items.add(new File([text], name));
+  for (const [name, content] of Object.entries(files)) {
+    all.items.add(new File([typeof content === 'string' ? content : new Uint8Array(content)], name));
+  }
   return all;
 }"""
+
+LEFT_MS = 10_000
+"""How long a page may take to be as it was: another one would take as long."""
 
 expect.set_options(timeout=WAIT_MS)
 
@@ -39,6 +44,24 @@ class ConsolePage:
     def has_begun(self) -> None:
         """Wait until the console is there."""
         expect(self.heading("Secrets")).to_be_visible()
+
+    def is_left_as_found(self) -> bool:
+        """Leave what stands over the page, and go back to all secrets; whether that was possible."""
+        over = self.page.locator("dialog[open]")
+        for _ in range(over.count()):
+            self.page.keyboard.press("Escape")
+            leave = self.page.get_by_role("button", name="Leave", exact=True)
+            leave.evaluate_all("all => all.forEach(one => one.click())")
+        if not self.page.get_by_role("banner").count():
+            return False
+        try:
+            expect(over).to_have_count(0, timeout=LEFT_MS)
+            self.page.get_by_role("link", name="monoctl console, to the secrets").click(timeout=LEFT_MS)
+            expect(self.page.get_by_role("searchbox")).to_have_value("", timeout=LEFT_MS)
+            expect(self.heading("Secrets")).to_be_visible(timeout=LEFT_MS)
+        except (AssertionError, Error):
+            return False
+        return True
 
     # --- places ---
 
@@ -108,18 +131,28 @@ class Form:
         self.field(f"the value of {key}").fill(value)
         return self
 
-    def drop(self, files: Mapping[str, str]) -> None:
-        """Drop files with these names and contents on the place for files."""
-        dropped = self._page.evaluate_handle(_DROPPED, dict(files))
+    def drop(self, files: Mapping[str, str | bytes]) -> None:
+        """Drop files with these names and contents (bytes only if they are few) on the place for files."""
+        contents = {name: content if isinstance(content, str) else list(content) for name, content in files.items()}
+        dropped = self._page.evaluate_handle(_DROPPED, contents)
         self.panel.get_by_text("Drop files here").dispatch_event("drop", {"dataTransfer": dropped})
 
     def press(self, button: str) -> None:
         """Press a button of the form; of two, the one at its end."""
         self.panel.get_by_role("button", name=button, exact=True).last.click()
 
+    def values(self) -> list[str]:
+        """What stands in all its fields for values."""
+        found: list[str] = self.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
+        return found
+
     def sent(self, button: str) -> Locator:
         """Press the button that sends, and return the results, once they are there."""
         self.press(button)
+        return self.results()
+
+    def results(self) -> Locator:
+        """The results, once they are there."""
         results = self.panel.get_by_role("status").filter(has=self._page.get_by_role("list"))
         expect(results).to_be_visible()
         return results

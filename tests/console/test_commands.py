@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import expect
 
 from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.console.conftest import upstream
@@ -36,38 +36,6 @@ def test_put_writes_what_was_typed_and_the_table_shows_it_as_proven(page: Consol
     form.press("Close")
     expect(page.row(f"vault://{path}")).to_contain_text(team.user.name)
     assert upstream(team.cluster, path) == {"password": VALUE, "user": "anna\nand a second line"}
-
-
-def test_a_secret_is_put_and_found_with_the_keyboard_alone(page: ConsolePage, team: Team) -> None:
-    path = f"{team.name}/by-keyboard"
-    keyboard, panel = page.page.keyboard, page.form().panel
-
-    def tab_to(wanted: Locator) -> None:
-        for _ in range(60):
-            if wanted.evaluate("element => element === document.activeElement"):
-                return
-            keyboard.press("Tab")
-        raise AssertionError(f"Tab never comes to {wanted}")
-
-    tab_to(page.page.get_by_role("banner").get_by_role("button", name="Put a secret"))
-    keyboard.press("Enter")
-    expect(panel.get_by_label("Store", exact=True)).to_be_enabled()
-    tab_to(panel.get_by_label("Store", exact=True))
-    keyboard.type("vault")
-    for label, text in (("Path", path), ("Key 1", "password"), ("the value of password", VALUE)):
-        tab_to(panel.get_by_label(label, exact=True))
-        keyboard.type(text)
-    tab_to(panel.get_by_role("button", name="Put the secret"))
-    keyboard.press("Enter")
-    expect(panel.get_by_role("note", name="Proven")).to_be_visible()
-    keyboard.press("Escape")
-    keyboard.press("/")
-    keyboard.type(path)
-    expect(page.row(f"vault://{path}")).to_be_visible()
-    keyboard.press("Enter")
-    keyboard.press("Enter")
-    expect(page.heading(f"vault://{path}")).to_be_focused()
-    assert upstream(team.cluster, path) == {"password": VALUE}
 
 
 def test_patch_changes_one_key_and_removes_another(page: ConsolePage, team: Team, made: str) -> None:

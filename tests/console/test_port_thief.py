@@ -7,7 +7,6 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from tests.console.page import ConsolePage
-from tests.console.test_storage import values_in
 from tests.console.thief import thief
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, Watched
@@ -35,7 +34,7 @@ def test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not
             for secret in (VALUE, token, team.name, "password"):
                 assert secret.encode() not in heard.everything
             assert VALUE not in tab.content()
-            assert set(values_in(form)) <= {""}
+            assert set(form.values()) <= {""}
             expect(tab.get_by_text("Stolen")).to_have_count(0)
             expect(tab.get_by_text("Uploaded")).to_have_count(0)
             asked = len(heard.bodies)

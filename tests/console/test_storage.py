@@ -17,7 +17,7 @@ from monoskope.testing.parts import wait_until
 from monoskope.testing.search import Wanted, look_below
 from tests.console.conftest import Visit
 from tests.console.foreign import foreign_page
-from tests.console.page import ConsolePage, Form
+from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, Watched, browser_folder
 from tests.support.console import Console
@@ -44,12 +44,6 @@ def stored(page: Page) -> dict[str, object]:
     return found
 
 
-def values_in(form: Form) -> list[str]:
-    """What stands in all fields for values of a form."""
-    found: list[str] = form.panel.locator("textarea").evaluate_all("all => all.map(one => one.value)")
-    return found
-
-
 @pytest.fixture
 def profile() -> Iterator[Path]:
     """A profile on disk."""
@@ -72,7 +66,7 @@ def test_the_page_stores_nothing_and_its_address_never_changes(page: ConsolePage
     assert page.page.url == origin
 
 
-def test_neither_a_value_nor_the_session_is_in_the_profile_on_disk(
+def test_neither_a_value_nor_a_path_nor_the_session_is_in_the_profile_on_disk(
     chromium: Chromium, console: Console, team: Team, profile: Path
 ) -> None:
     watched = Watched()
@@ -80,21 +74,25 @@ def test_neither_a_value_nor_the_session_is_in_the_profile_on_disk(
     with foreign_page() as origin, chromium.with_profile(profile, watched) as tab:
         tab.goto(origin)
         tab.evaluate("text => localStorage.setItem('kept', text)", CONTROL)
-        page = ConsolePage.begin(tab, address)
+        with tab.expect_request("**/api/live") as live:
+            page = ConsolePage.begin(tab, address)
+        session = live.value.headers["authorization"].removeprefix("Bearer ")
         form = page.open_put().to("local", f"{team.name}/profile").value("password", VALUE)
         expect(form.sent("Put the secret")).to_contain_text("Uploaded")
         form.press("Back to the form")
         form.value("password", VALUE)  # and leave it unsent
     assert watched.wrong == []
+    secrets = {"value": VALUE, "path": f"{team.name}/profile", "session": session}
     wanted = [
-        Wanted.of("value", VALUE.encode()),
-        Wanted.of("value, as browsers write text", VALUE.encode("utf-16-le")),
-        Wanted.of("path", f"{team.name}/profile".encode()),
+        Wanted.of(f"{name} as {encoding}", text.encode(encoding))
+        for name, text in secrets.items()
+        for encoding in ("utf-8", "utf-16-le")
     ]
     control = [Wanted.of("control", CONTROL.encode()), Wanted.of("control, as text", CONTROL.encode("utf-16-le"))]
     found = [result for result in look_below(profile, [*wanted, *control]) if result.searched]
     assert sum(result.total(one.name) for result in found for one in control)
-    assert {result.place for result in found for one in wanted if result.total(one.name)} == set()
+    # The link is there, as docs/console.md says; whoever finds it begins nothing with it (test_links.py).
+    assert {(result.place, one.name) for result in found for one in wanted if result.total(one.name)} == set()
 
 
 @pytest.mark.soak
@@ -138,11 +136,11 @@ def test_a_value_leaves_its_field_when_it_is_sent_and_when_the_form_is_left(page
     form = page.open_put().to("vault", f"{team.name}/field").value("password", VALUE)
     expect(form.sent("Put the secret")).to_contain_text("Uploaded")
     form.press("Back to the form")
-    assert set(values_in(form)) <= {""}
+    assert set(form.values()) <= {""}
     form.value("password", VALUE)
     form.press("Cancel")
     page.page.get_by_role("button", name="Leave", exact=True).click()
-    assert set(values_in(page.open_put())) <= {""}
+    assert set(page.open_put().values()) <= {""}
 
 
 def test_a_value_leaves_its_field_two_minutes_after_the_last_key(visit: Visit, team: Team) -> None:
@@ -150,24 +148,10 @@ def test_a_value_leaves_its_field_two_minutes_after_the_last_key(visit: Visit, t
         page.page.clock.install()
         form = page.open_put().to("vault", f"{team.name}/late").value("password", VALUE)
         page.page.clock.fast_forward("01:50")
-        assert VALUE in values_in(form)
+        assert VALUE in form.values()
         form.field("the value of password").press("End")
         page.page.clock.fast_forward("01:50")
-        assert VALUE in values_in(form)
+        assert VALUE in form.values()
         page.page.clock.fast_forward("00:11")
         expect(form.panel.get_by_text("cleared after two minutes")).to_be_visible()
-        assert set(values_in(form)) <= {""}
-
-
-def test_a_reloaded_page_says_what_to_do_and_enter_opens_a_new_one(page: ConsolePage, console: Console) -> None:
-    page.page.reload()
-    expect(page.page.get_by_role("heading", level=1)).to_have_text("This page was reloaded")
-    expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()
-    ConsolePage.begin(page.page, console.next_address())
-
-
-def test_a_link_that_was_used_begins_nothing_and_ends_what_it_began(visit: Visit, console: Console) -> None:
-    address = console.next_address()
-    with visit(address=address) as page, visit(address=address, begins=False) as second:
-        expect(second.page.get_by_role("heading", level=1)).to_contain_text("was used before")
-        expect(page.page.get_by_text("Press Enter in the terminal")).to_be_visible()
+        assert set(form.values()) <= {""}

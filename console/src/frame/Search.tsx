@@ -67,6 +67,7 @@ function useTyping(input: { readonly current: HTMLInputElement | null }) {
   const pressed = (event: KeyboardEvent) => {
     if (event.key === "Escape") typed("");
     if (event.key !== "Enter") return;
+    event.preventDefault(); // else the key goes on to what has the focus then, and opens it
     clearTimeout(timer.current);
     search(text);
     document.querySelector<HTMLElement>("main .table .link")?.focus();

@@ -28,6 +28,12 @@ export function Panel(props: DialogProps) {
   return <Modal {...props} look={`panel ${props.wide ? "panel-wide" : ""}`} />;
 }
 
+/** Give the focus back to what had it before, or, if that is gone and nothing else has it, to the heading. */
+function focusAgain(before: Element | null): void {
+  if (before instanceof HTMLElement && before.isConnected) before.focus();
+  else if (document.activeElement === document.body) document.querySelector<HTMLElement>("main h1")?.focus();
+}
+
 function Modal({ title, onClose, children, actions, look, role }: DialogProps & { look: string }) {
   const id = useId();
   const element = useRef<HTMLDialogElement>(null);
@@ -37,8 +43,8 @@ function Modal({ title, onClose, children, actions, look, role }: DialogProps & 
     dialog?.showModal();
     return () => {
       dialog?.close();
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-      else document.querySelector<HTMLElement>("main h1")?.focus();
+      // Of two that go at once, one over the other, the upper one still keeps the focus from what is below.
+      queueMicrotask(() => focusAgain(before));
     };
   }, []);
   return (

@@ -68,7 +68,9 @@ def test_a_body_that_was_made_for_another_operation_is_refused(other: str) -> No
     refused(Channel(TOKEN, KEY), other, PageSide(TOKEN, KEY).seal("put", BODY))
 
 
-@pytest.mark.parametrize(("token", "key"), [(a_token(), KEY), (TOKEN, a_token()), (KEY, TOKEN)])
+@pytest.mark.parametrize(
+    ("token", "key"), [(a_token(), KEY), (TOKEN, a_token()), (KEY, TOKEN)], ids=["key", "token", "swapped"]
+)
 def test_whoever_has_the_token_or_the_key_alone_can_send_nothing(token: bytes, key: bytes) -> None:
     refused(Channel(TOKEN, KEY), "put", PageSide(token, key).seal("put", BODY))
 
@@ -134,13 +136,14 @@ def test_the_page_believes_an_answer() -> None:
         ("put", NONCE, 200, BODY + b" "),
         ("put", NONCE, 200, b""),
     ],
+    ids=["operation", "nonce", "status", "longer", "empty"],
 )
 def test_the_page_believes_no_answer_to_something_else(operation: str, nonce: bytes, status: int, body: bytes) -> None:
     proof = Channel(TOKEN, KEY).prove("put", NONCE, 200, BODY)
     assert not PageSide(TOKEN, KEY).is_proven(operation, nonce, status, body, proof)
 
 
-@pytest.mark.parametrize(("token", "key"), [(a_token(), KEY), (TOKEN, a_token())])
+@pytest.mark.parametrize(("token", "key"), [(a_token(), KEY), (TOKEN, a_token())], ids=["key", "token"])
 def test_whoever_has_the_token_or_the_key_alone_can_prove_nothing(token: bytes, key: bytes) -> None:
     proof = Channel(token, key).prove("put", NONCE, 200, BODY)
     assert not PageSide(TOKEN, KEY).is_proven("put", NONCE, 200, BODY, proof)

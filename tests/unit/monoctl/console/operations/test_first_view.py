@@ -13,7 +13,7 @@ from monoskope.monoctl.console.greeting import Greeting
 from monoskope.monoctl.console.kept.counts import Counts, Figures
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.kept.row import Row
-from tests.unit.monoctl.console.knowing_m8 import AT_MS, HASHES, AtDesk, KnowingM8, a_view, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtDesk, KnowingM8, a_view, at_desk
 
 TODAY = dt.date(2026, 11, 26)
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from tests.console.example import DELETED, Example
-from tests.console.example_answers import SECRETS
+from tests.console.looks.example import DELETED, Example
+from tests.console.looks.example_answers import SECRETS
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 from tests.support.operations import not_here
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 IMAGES = ROOT / "docs" / "images" / "console"
 

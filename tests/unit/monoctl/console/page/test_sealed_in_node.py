@@ -19,8 +19,8 @@ from monoskope.http.messages import Accepted, Head, Response
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel, shown
 from tests.support.console_page import a_token, from_text
-from tests.unit.monoctl.console.in_node import ROOT, NodePage, bundled, page_in_node
-from tests.unit.monoctl.console.served import HOSTILE, Served, console
+from tests.unit.monoctl.console.page.in_node import ROOT, NodePage, bundled, page_in_node
+from tests.unit.monoctl.console.serving.served import HOSTILE, Served, console
 
 NONCE = bytes(range(16))
 BODIES = [("put", b""), ("put", b"\0\0\0\2{}" + bytes(range(256))), ("names", "é\u2028".encode() * 30_000)]

@@ -12,7 +12,7 @@ from monoskope.monoctl.console.program import LIMITS
 from monoskope.monoctl.console.serving import body
 from monoskope.monoctl.console.serving.sealed import OVERHEAD
 from tests.support.console_calls import JSON, SEALED, framed, value
-from tests.unit.monoctl.console.served import Served, asked, console
+from tests.unit.monoctl.console.serving.served import Served, asked, console
 
 VALUE = b"correct horse battery staple"
 

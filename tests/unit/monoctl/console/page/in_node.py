@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.support.operations import needed, not_here
 
-ROOT = Path(__file__).resolve().parents[4]
+ROOT = Path(__file__).resolve().parents[5]
 _ESBUILD = ROOT / "console" / "node_modules" / ".bin" / "esbuild"
 _ENTRY = "".join(f'export * from "./{name}";' for name in ("call", "ended", "sealed"))
 

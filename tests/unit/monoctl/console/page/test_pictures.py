@@ -13,7 +13,7 @@ from monoskope.m8.domain.events import KINDS
 from monoskope.protocol.names import spelled
 from monoskope.protocol.outcomes import ENDS
 
-PICTURES = Path(__file__).parents[4] / "console" / "src" / "pictures"
+PICTURES = Path(__file__).parents[5] / "console" / "src" / "pictures"
 
 
 def keys(file: str, table: str) -> set[str]:

@@ -7,8 +7,8 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 from tests.console.conftest import Visit
-from tests.console.foreign import foreign_page
 from tests.console.page import ConsolePage
+from tests.console.safety.foreign import foreign_page
 from tests.e2e.conftest import Team
 from tests.support.browser import REBOUND, Chromium, Watched
 from tests.support.console import Console

@@ -19,7 +19,7 @@ from monoskope.monoctl.console.kept.counts import Counts, counts, expiring
 from monoskope.monoctl.console.kept.picking import SortField, State, Wanted, ordered, picked
 from monoskope.monoctl.console.kept.row import Row
 from monoskope.monoctl.console.kept.secrets import KeptSecrets
-from tests.unit.monoctl.console.knowing_m8 import HASHES, a_view
+from tests.unit.monoctl.console.operations.knowing_m8 import HASHES, a_view
 
 TODAY = dt.date(2026, 11, 26)
 URIS = [f"{store}://{path}" for store in ("vault", "local") for path in ("app/db", "app/mail", "apple", "web/a/b")]

@@ -8,7 +8,7 @@ from pathlib import Path
 from monoskope import client
 from monoskope.monoctl.output.flags import with_flags
 
-_ROOT = Path(__file__).parents[4]
+_ROOT = Path(__file__).parents[5]
 _SAID = Path(client.__file__).parent
 _OPTION = re.compile(r"--[a-z][a-z-]+")
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from playwright.sync_api import expect
 
 from tests.console.page import ConsolePage
-from tests.console.thief import thief
+from tests.console.safety.thief import thief
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, Watched
 from tests.support.console import Console

@@ -16,7 +16,7 @@ from monoskope.monoctl.console.operations.reading.activity import summary
 from monoskope.monoctl.console.operations.reading.requests import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
-from tests.unit.monoctl.console.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
 
 DAY_MS = 86_400_000
 

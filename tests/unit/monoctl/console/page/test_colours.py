@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-TOKENS = Path(__file__).resolve().parents[4] / "console" / "style" / "tokens.css"
+TOKENS = Path(__file__).resolve().parents[5] / "console" / "style" / "tokens.css"
 
 TEXT = 4.5
 CONTROL = 3.0

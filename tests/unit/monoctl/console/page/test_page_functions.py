@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.monoctl.console.in_node import evaluated
+from tests.unit.monoctl.console.page.in_node import evaluated
 
 NAMES = {
     "parts/words/Time": "relative",

@@ -16,8 +16,8 @@ from playwright.sync_api import Page, expect
 from monoskope.testing.parts import wait_until
 from monoskope.testing.search import Wanted, look_below
 from tests.console.conftest import Visit
-from tests.console.foreign import foreign_page
 from tests.console.page import ConsolePage
+from tests.console.safety.foreign import foreign_page
 from tests.e2e.conftest import Team
 from tests.support.browser import Chromium, Watched, browser_folder
 from tests.support.console import Console

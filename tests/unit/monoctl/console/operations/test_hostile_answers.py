@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.testing.cluster.identities import Identity
-from tests.unit.monoctl.console.knowing_m8 import VALUE, AtDesk, KnowingM8, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, KnowingM8, at_desk
 
 URI = "vault://app/db"
 LOOK_ALIKE = [

@@ -12,7 +12,7 @@ import pytest
 from monoskope.monoctl.console.serving import headers
 from monoskope.monoctl.console.serving.sessions import FIRST_S, GONE_S, LINK_S
 from tests.support.console_calls import SEALED, Page, framed, value
-from tests.unit.monoctl.console.served import HOSTILE, Served, asked, console
+from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, console
 
 VALUE = b"correct horse battery staple"
 

@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.testing.scripted.client import was_received
-from tests.unit.monoctl.console.knowing_m8 import VALUE, AtDesk, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, at_desk
 
 
 @pytest.fixture

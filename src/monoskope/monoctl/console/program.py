@@ -194,6 +194,10 @@ async def _until_over(
     """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
     is_heard = asyncio.Event()
 
+    def began() -> None:
+        is_heard.set()
+        desk.secrets.read_again()
+
     async def keep() -> None:
         # What happens while they are read is heard, so that nothing is missed.
         await is_heard.wait()
@@ -209,7 +213,7 @@ async def _until_over(
     tasks = [
         asyncio.ensure_future(work)
         for work in (
-            hear(desk.client.queries, is_heard.set, functools.partial(happened, desk), live.m8),
+            hear(desk.client.queries, began, functools.partial(happened, desk), live.m8),
             keep(),
             sweep(),
         )

@@ -75,7 +75,9 @@ class Log:
         self.runtime = self
         self.slept = asyncio.Event()
         self.asked: list[int] = []
-        self.parts: list[list[views_pb2.EventSummary] | Exception] = []
+        self.parts: list[list[views_pb2.EventSummary] | Exception | int] = []
+        """What comes next: events, a refusal, or the head of a log that was restored."""
+        self.at = 3
 
     async def sleep(self, seconds: float) -> None:
         if not self.parts:
@@ -86,11 +88,14 @@ class Log:
     async def head(self) -> int:
         if isinstance(self.parts[0], Exception):
             raise self.parts.pop(0)  # type: ignore[misc]
-        return 3
+        if isinstance(self.parts[0], int):
+            self.at = self.parts.pop(0)  # type: ignore[assignment]
+        return self.at
 
     async def watch(self, *, after: int) -> AsyncIterator[views_pb2.EventSummary]:
         self.asked.append(after)
         for event in self.parts.pop(0):  # type: ignore[union-attr]
+            self.at = max(self.at, event.position)
             yield event
         raise NotReachedError("it broke.", fix="Wait.")
 
@@ -119,3 +124,18 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
         "",
         "it broke.",
     ]
+
+
+async def test_a_log_that_is_shorter_than_before_is_heard_anew() -> None:
+    log = Log()
+    log.parts = [[views_pb2.EventSummary(position=4), views_pb2.EventSummary(position=5)]]
+    log.parts += [2, [views_pb2.EventSummary(position=3)]]
+    began: list[int] = []
+    heard: list[int] = []
+    queries: Queries = log  # type: ignore[assignment]
+    hearing = asyncio.create_task(
+        hear(queries, lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why: None)
+    )
+    await log.slept.wait()
+    hearing.cancel()
+    assert (began, heard) == ([3, 2], [4, 5, 3])

@@ -2,7 +2,7 @@
 
 import { cell } from "./cell";
 
-export interface Note {
+interface Note {
   id: number;
   text: string;
   tone: "info" | "good" | "warn";

@@ -24,7 +24,7 @@ def sources() -> dict[str, str]:
 
 
 def floor(file: str) -> int:
-    return FLOORS.index(file.split("/")[0])
+    return FLOORS.index(file.split("/", maxsplit=1)[0])
 
 
 def test_a_folder_imports_from_those_below_it_alone() -> None:

@@ -11,7 +11,7 @@ import { dayProblem } from "../fields/notes";
 import { DayField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
 
@@ -28,7 +28,7 @@ export function ExpireForm(props: FormProps) {
   const wrong = never ? "" : dayProblem(day);
   const send = () => eachOf(uris, (uri) => call<Results<Done>>("expire", { uri, on: never ? "" : day }));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro={`The day of expiry is a note. ${M8S_WORD}`}
       submit="Save the day"
@@ -47,6 +47,6 @@ export function ExpireForm(props: FormProps) {
         onChange={(value) => setNever(value === "never")}
       />
       {!never && <DayField day={day} error={attempted ? wrong : ""} onChange={setTyped} />}
-    </Frame>
+    </FormFrame>
   );
 }

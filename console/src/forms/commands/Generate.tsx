@@ -13,7 +13,7 @@ import { NotesField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { newRecipe, type Recipe, recipeProblem, recipesOf, RecipesField, sizeProblem, useKinds } from "../fields/Recipes";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
 
 export function GenerateForm(props: FormProps) {
@@ -29,7 +29,7 @@ export function GenerateForm(props: FormProps) {
   const valid = places.problems.size === 0 && made && expectProblem(expected) === "" && notesValid(notes);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => call<Results<Done>>("generate", request)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The store’s reactor makes the values by itself. Nobody sees them: you get the hash and, of a key pair, the public half. Each run makes new values."
       submit="Make the secret"
@@ -44,6 +44,6 @@ export function GenerateForm(props: FormProps) {
       <More title="Labels and expiry" summary={notes.labels === "keep" && notes.expiry === "keep" ? "kept as they are" : "changed"}>
         <NotesField draft={notes} onChange={setNotes} shown={attempted} />
       </More>
-    </Frame>
+    </FormFrame>
   );
 }

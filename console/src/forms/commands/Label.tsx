@@ -10,7 +10,7 @@ import { type LabelPair, labelProblem, newPair } from "../fields/notes";
 import { LabelPairs } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
 
@@ -30,7 +30,7 @@ export function LabelForm(props: FormProps) {
   const valid = places.problems.size === 0 && pairs.every((pair) => labelProblem(pair, pairs) === "");
   const send = () => eachOf(uris, (uri) => call<Results<Done>>("label", { uri, set, remove }));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       why={form.frame.why || (nothing ? "Nothing is changed yet." : "")}
       intro={`Labels are notes: everybody who sees the secret can read them. Never write a secret into one. ${M8S_WORD}`}
@@ -44,7 +44,7 @@ export function LabelForm(props: FormProps) {
         <legend>{uris.length > 1 ? "Labels to set; the others stay" : "Labels"}</legend>
         <LabelPairs pairs={pairs} onChange={setEdited} shown={attempted} />
       </fieldset>
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -13,7 +13,7 @@ import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { Previews } from "../send/Previews";
 import { useForm } from "../send/useForm";
 import { keyProblem } from "../values/rules";
@@ -40,7 +40,7 @@ export function PatchForm(props: FormProps) {
   const sent = blank ? { ...values, copies: async () => [] } : values;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendChecked<Done>("patch", request, sent)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The keys that you name get new values. All others stay as they are, and so do labels and the day of expiry."
       submit="Change the keys"
@@ -58,7 +58,7 @@ export function PatchForm(props: FormProps) {
         </More>
       )}
       <Previews ask={() => previewed("patch", request, sent)} valid={valid} onInvalid={form.frame.onInvalid} />
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -15,7 +15,7 @@ import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { Previews } from "../send/Previews";
 import { useForm } from "../send/useForm";
 import { shownProblems } from "../values/shownProblems";
@@ -39,7 +39,7 @@ export function PutForm(props: FormProps) {
   const valid = places.problems.size === 0 && values.problems(bounds).size === 0 && expectProblem(expected) === "" && notesValid(notes) && !(each && places.list.length > 1);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(made, () => sendChecked<Done>("put", request, values)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       uris={made}
       intro="monoctl seals what you enter for the store’s reactor alone. m8 carries it and cannot read it."
@@ -58,6 +58,6 @@ export function PutForm(props: FormProps) {
         <EngineOptions stores={chosen} options={options} onChange={setOptions} />
       </More>
       <Previews ask={() => previewed("put", request, values)} valid={valid} onInvalid={form.frame.onInvalid} />
-    </Frame>
+    </FormFrame>
   );
 }

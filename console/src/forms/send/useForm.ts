@@ -19,7 +19,7 @@ interface CommandForm<T> {
   gate: Gate;
   /** Whether the user tried to send: from then on, problems are shown. */
   attempted: boolean;
-  /** What `Frame` takes from here. */
+  /** What `FormFrame` takes from here. */
   frame: {
     sending: Sending<T>;
     uris: readonly string[];

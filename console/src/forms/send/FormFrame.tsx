@@ -36,7 +36,7 @@ interface FrameProps<T> {
 }
 
 /** Show the fields while editing; they stay in the page, hidden, while a call is under way, so that nothing of them is lost. */
-export function Frame<T>(props: FrameProps<T>) {
+export function FormFrame<T>(props: FrameProps<T>) {
   const { sending, close } = props;
   const [attempts, setAttempts] = useState(0);
   const form = useRef<HTMLFormElement>(null);

@@ -68,7 +68,7 @@ docs: $(DEV_READY) ## Build the documentation as one site below build/site
 	@echo "Open build/site/index.html"
 
 console-images: $(DEV_READY) ## Take the pictures of the console for docs/console.md, with Chromium
-	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q -m soak -k pictures tests/console/test_looks.py
+	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q -m soak -k pictures tests/console/looks/test_looks.py
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

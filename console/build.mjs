@@ -7,7 +7,7 @@ const target = process.argv[2] ?? "../src/monoskope/monoctl/console/static";
 await mkdir(target, { recursive: true });
 const { metafile } = await build({
   entryPoints: [
-    { in: "src/app/main.tsx", out: "console" },
+    { in: "src/main.tsx", out: "console" },
     { in: "style/console.css", out: "console" },
   ],
   outdir: target,

@@ -28,16 +28,16 @@ MET = {
     ),
     "RATE_LIMITED": "test_refusals.py::test_too_many_guesses_are_refused_with_a_time_to_come_back",
     "CONSOLE_GONE": (
-        "test_port_thief.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"
+        "safety/test_port_thief.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"
     ),
-    "BROWSER": "test_port_thief.py::test_a_browser_without_webcrypto_is_told_so_in_words",
+    "BROWSER": "safety/test_port_thief.py::test_a_browser_without_webcrypto_is_told_so_in_words",
     "LINK_USED": (
-        "test_links.py"
+        "safety/test_links.py"
         "::test_who_uses_a_stolen_link_first_loses_the_session_when_its_user_comes_and_the_terminal_tells_of_it"
     ),
-    "LINK_ENDED": "test_links.py::test_a_reloaded_page_says_what_to_do_and_enter_opens_a_new_one",
+    "LINK_ENDED": "safety/test_links.py::test_a_reloaded_page_says_what_to_do_and_enter_opens_a_new_one",
     "SESSION_ENDED": (
-        "test_links.py"
+        "safety/test_links.py"
         "::test_who_uses_a_stolen_link_first_loses_the_session_when_its_user_comes_and_the_terminal_tells_of_it"
     ),
 }

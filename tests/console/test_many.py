@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Shared
+from tests.console.looks.test_looks import AXE, RULES
 from tests.console.page import ConsolePage
-from tests.console.test_looks import AXE, RULES
 from tests.support import many_secrets
 from tests.support.browser import Chromium
 from tests.support.console import Console

@@ -10,7 +10,7 @@ from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao_admin import OpenBaoError
 from monoskope.testing.parts import wait_until
 from tests.console.conftest import IDLE, SILENT, Visit, upstream
-from tests.console.example import Example
+from tests.console.looks.example import Example
 from tests.console.page import ConsolePage
 from tests.e2e.conftest import Team
 from tests.e2e.ran import ok

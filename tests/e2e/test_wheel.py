@@ -70,7 +70,7 @@ def test_the_wheel_holds_the_page_of_the_console(wheel: Path) -> None:
 
 def test_the_source_distribution_can_build_the_page() -> None:
     included = {file.distribution_path for file in SdistBuilder(str(ROOT)).recurse_included_files()}
-    wanted = {"console/build.mjs", "console/package-lock.json", "console/src/app/main.tsx", "console/style/console.css"}
+    wanted = {"console/build.mjs", "console/package-lock.json", "console/src/main.tsx", "console/style/console.css"}
     assert wanted <= included
     assert not [name for name in included if "node_modules" in name]
 

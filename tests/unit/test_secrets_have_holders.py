@@ -68,7 +68,7 @@ FREE = {
     "monoskope.monoctl.console.serving.body.Source": "the name of a value",
     "monoskope.monoctl.console.serving.live._Page": "events and sentences on their way to a page",
     "monoskope.monoctl.console.serving.sealing.SealedCall": "a number",
-    "monoskope.monoctl.console.operation.ValueOperation": "a function that is given values and keeps none",
+    "monoskope.monoctl.console.operations.operation.ValueOperation": "a function that is given values and keeps none",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",

@@ -1,12 +1,17 @@
 /** Calls of `monoctl console`. The session and its keys are kept in this module's memory alone: nothing is stored, nothing is logged.
  *
+ * `POST /api/<operation>` with a JSON object; what an operation asks and answers stands in `documents`, with the names of `monoctl … -o json`.
+ * Operations with values have a framed body: a length of 4 bytes, big-endian; a JSON object with `sources`; then the bytes of all sources.
  * Each body is sealed for this `monoctl`, and each answer is proven by it: see `sealed.ts`. What is not proven is not even read.
  */
 
 import { badLink, broken, gone, noCrypto, notProven } from "./failures";
 import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
 import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
-import type { Failure, Live, Session, Source } from "./types";
+import type { Failure } from "./documents/failure";
+import type { Live } from "./documents/live";
+import type { Source } from "./documents/sending";
+import type { Session } from "./documents/session";
 
 let session = "";
 let channel: Promise<Channel> | null = null;

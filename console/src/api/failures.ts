@@ -1,6 +1,6 @@
 /** What the page says itself, where no `monoctl` has proven a word. */
 
-import type { Failure } from "./types";
+import type { Failure } from "./documents/failure";
 
 /** Nothing answers at the page's port, or somebody else. */
 export function gone(): Failure {

@@ -12,7 +12,7 @@ const KEY_SIZE = 32;
 const NUMBER_SIZE = 12;
 
 /** The page's side before `begin` is answered: it knows the link's token. */
-export interface Beginning {
+interface Beginning {
   /** What `begin` sends in place of the token. */
   name: string;
   /** Whether an answer to `begin` is from who made the token. */

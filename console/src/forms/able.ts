@@ -3,9 +3,10 @@
  * m8 and the store's reactor decide. This only spares the user a refusal, so what is not known counts as possible.
  */
 
-import type { FormName } from "../app/forms";
-import type { Me, Reactor, Store } from "../api/types";
+import type { Me } from "../api/documents/session";
+import type { Reactor, Store } from "../api/documents/stores";
 import { isBelow } from "../parts";
+import type { FormName } from "../state/openForm";
 
 /** The rights that each command takes at the secret's place (docs/concepts.md). */
 const RIGHTS: Record<FormName, readonly string[]> = {

@@ -1,6 +1,6 @@
 /** The table of forms: one line for each. A form that is not here cannot be opened; its buttons say so. */
 
-import type { Form, FormName, Start } from "../app/forms";
+import type { Form, FormName, Start } from "../state/openForm";
 import { CompareForm } from "./commands/Compare";
 import { CopyForm } from "./commands/Copy";
 import { DeleteForm } from "./commands/Delete";
@@ -9,11 +9,11 @@ import { GenerateForm } from "./commands/Generate";
 import { ImportForm } from "./commands/Import";
 import { LabelForm } from "./commands/Label";
 import { PatchForm } from "./commands/Patch";
-import { PinForm } from "./commands/Pin";
 import { PutForm } from "./commands/Put";
 import { RollbackForm } from "./commands/Rollback";
 import { UndeleteForm } from "./commands/Undelete";
 import { VerifyForm } from "./commands/Verify";
+import { PinForm } from "./pin/Pin";
 
 function several({ uris = [] }: Start): boolean {
   return uris.length > 1;

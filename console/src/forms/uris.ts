@@ -3,7 +3,7 @@
 import { partsOf } from "../parts";
 
 /** Where a secret is or shall be. */
-export interface Parts {
+interface Parts {
   store: string;
   path: string;
 }
@@ -56,9 +56,4 @@ export function completions(uris: readonly string[], store: string, path: string
     found.add(folder + (slash < 0 ? rest : rest.slice(0, slash + 1)));
   }
   return [...found].sort();
-}
-
-/** Return the version as its engine shows it and people type it: what stands before its "@". */
-export function shortVersion(version: string): string {
-  return /^([0-9]{1,19}|[0-9A-Za-z-]{32,64})@./.exec(version)?.[1] ?? version;
 }

@@ -1,25 +1,27 @@
 /** All parts of the page, in one place to find them. Each says in its file what it promises.
  *
- * Doing: Button, Link, CopyButton. Asking: Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu.
- * Over the page: Dialog, Panel. Showing: Table, Pages, Badge, Status, Outcome, Proven, Hash, Marker, Labels, Uri, Time, Expiry, Facts, Icon.
- * Saying: FailureBox, Said, Banner, Empty, Skeleton, Tip. Laying out: PageHead, Card.
+ * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
+ * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton.
+ * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, Uri, Time, Expiry, HowLong, Said.
+ * tables: Table, Pages. And Icon.
  */
 
-export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./Badge";
-export { Button, type ButtonProps, Link } from "./Button";
-export { Chip, ChipMenu } from "./Chips";
-export { CopyButton } from "./CopyButton";
-export { Dialog, type DialogProps, Panel } from "./Dialog";
-export { FailureBox } from "./FailureBox";
-export { Checkbox, type Choice, Field, type FieldAttributes, Radios, Select, TextField } from "./Field";
-export { Hash, hueOf, Marker, shortHash } from "./Hash";
+export { Dialog, Panel } from "./boxes/Dialog";
+export { FailureBox } from "./boxes/FailureBox";
+export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./boxes/Page";
+export { Button, Link } from "./controls/Button";
+export { Chip, ChipMenu } from "./controls/Chips";
+export { CopyButton } from "./controls/CopyButton";
+export { Checkbox, type Choice, Field, Radios, Select, TextField } from "./controls/Field";
+export { Tip } from "./controls/Tip";
 export { Icon, type IconName } from "./Icon";
-export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./Page";
-export { Labels } from "./Labels";
-export { Pages } from "./Pages";
-export { Proven } from "./Proven";
-export { asSentence, Said } from "./Said";
-export { type Column, type Sorting, Table } from "./Table";
-export { daysTo, exact, Expiry, lengthWords, relative, Time, useNow } from "./Time";
-export { Tip } from "./Tip";
-export { isBelow, partsOf, Uri } from "./Uri";
+export { type Column, Table } from "./tables/Table";
+export { Pages } from "./tables/Pages";
+export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./words/Badge";
+export { Hash, hueOf } from "./words/Hash";
+export { HowLong } from "./words/HowLong";
+export { Labels } from "./words/Labels";
+export { Proven } from "./words/Proven";
+export { Said } from "./words/Said";
+export { exact, Expiry, lengthWords, Time, useNow } from "./words/Time";
+export { isBelow, partsOf, Uri } from "./words/Uri";

@@ -3,8 +3,3 @@ export function lazy<T>(make: () => T): () => T {
   let made: { it: T } | undefined;
   return () => (made ??= { it: make() }).it;
 }
-
-/** Return a whole number that is not negative with a comma between thousands, as `toLocaleString("en")`, which loads much at its first use. */
-export function grouped(count: number): string {
-  return String(count).replace(/\B(?=(\d{3})+$)/g, ",");
-}

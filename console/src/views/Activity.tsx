@@ -1,19 +1,18 @@
 /** What ended how over time, who did it, and what has not ended yet. */
 
 import { useState } from "preact/hooks";
-import type { Activity } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { go, type Place } from "../app/navigation";
-import { Badge, Button, Card, Empty, FailureBox, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
+import type { Activity } from "../api/documents/pictures";
+import { Badge, Button, Card, Empty, FailureBox, HowLong, Link, PageHead, Skeleton, Time, Uri, useNow } from "../parts";
 import { Bars } from "../pictures/bars/Bars";
-import { barsOf } from "../pictures/bars/buckets";
 import { BarsTable } from "../pictures/bars/BarsTable";
-import { actorWords } from "../pictures/events/EventRow";
-import { waitsFor } from "../pictures/events/sentences";
-import { For } from "../pictures/For";
-import { byKind, whyWords, sum, total } from "../pictures/kinds";
+import { barsOf } from "../pictures/bars/buckets";
 import { Legend } from "../pictures/bars/Legend";
 import { People } from "../pictures/bars/People";
+import { actorWords } from "../pictures/events/EventRow";
+import { waitsFor } from "../pictures/events/sentences";
+import { byKind, sum, total, whyWords } from "../pictures/words/outcomes";
+import { useAnswer } from "../state/answer";
+import { go, type Place } from "../state/navigation";
 
 const RANGES = [
   { days: 1, text: "24 hours" },
@@ -107,7 +106,7 @@ export function OpenRequests({ open, most = 10 }: { open: Activity["open"]; most
           <li key={one.request_id}>
             <Uri uri={one.uri} />
             <span>{one.actor === "" ? "" : `by ${actorWords(one.actor)}`}</span>
-            <span>for <For since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
+            <span>for <HowLong since={one.since} /> {now - Date.parse(one.since) > LONG && <Badge tone="warn" icon="clock">long</Badge>}</span>
             <Link at={`request ${one.request_id}`} onClick={() => go({ view: "upload", requestId: one.request_id })}>{waitsFor(one.last)}</Link>
           </li>
         ))}

@@ -1,18 +1,18 @@
 /** What happens, as it happens, in words: the newest on top. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Event } from "../api/types";
-import { away } from "../app/me";
-import { useCell } from "../app/cell";
-import type { Place } from "../app/navigation";
+import type { Event } from "../api/documents/requests";
 import { Badge, Button, Card, ChipMenu, Empty, FailureBox, PageHead, Skeleton, TextField, useNow } from "../parts";
 import { EventRow } from "../pictures/events/EventRow";
 import { type EventFilter, type EventLog, useEventLog } from "../pictures/events/log";
-import { counted } from "../pictures/kinds";
-import { dayOf } from "../pictures/moments";
-import { useRem } from "../pictures/rem";
 import { Rows } from "../pictures/events/Rows";
 import { TYPE_GROUPS } from "../pictures/events/sentences";
+import { useRem } from "../pictures/useRem";
+import { dayOf } from "../pictures/words/days";
+import { counted } from "../pictures/words/outcomes";
+import { useCell } from "../state/cell";
+import { away } from "../state/me";
+import type { Place } from "../state/navigation";
 
 /** The height of a row in rem, as style/pictures/events.css has it: one, two or three lines. */
 const HEIGHTS = { wide: 2.75, narrow: 3.65, phone: 5.65 };

@@ -1,18 +1,18 @@
 /** What expires when: expired ones first, a month as a calendar, twelve months as bars, and the secrets of what is chosen. */
 
 import { useState } from "preact/hooks";
-import type { ExpiringDay } from "../api/types";
-import { useAnswer } from "../app/answer";
-import { openForm } from "../app/forms";
-import { useMe } from "../app/me";
-import type { Place } from "../app/navigation";
+import type { ExpiringDay } from "../api/documents/pictures";
 import { notAllowed } from "../forms/able";
 import { Banner, Button, Card, Empty, FailureBox, PageHead, Pages, Skeleton, Uri, useNow } from "../parts";
 import { Calendar } from "../pictures/expiry/Calendar";
-import { type Choice, chosenDays, type Outlook, outlookOf } from "../pictures/expiry/outlook";
-import { counted } from "../pictures/kinds";
 import { MonthBars } from "../pictures/expiry/MonthBars";
-import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/moments";
+import { type Choice, chosenDays, type Outlook, outlookOf } from "../pictures/expiry/outlook";
+import { dayAfter, dayName, fromToday, monthName, utcDay } from "../pictures/words/days";
+import { counted } from "../pictures/words/outcomes";
+import { useAnswer } from "../state/answer";
+import { useMe } from "../state/me";
+import type { Place } from "../state/navigation";
+import { openForm } from "../state/openForm";
 
 interface Answered {
   days: ExpiringDay[];

@@ -1,13 +1,13 @@
 /** Equal values: which stand in several places, found by their hashes. */
 
 import { useState } from "preact/hooks";
-import type { Group } from "../api/types";
-import { useAnswer } from "../app/answer";
-import type { Place } from "../app/navigation";
+import type { Group } from "../api/documents/pictures";
 import { Badge, Card, Checkbox, ChipMenu, Empty, FailureBox, PageHead, Pages, Skeleton, TextField } from "../parts";
-import { counted } from "../pictures/kinds";
 import { figuresOf, storesOf, wantedGroups, type Wanted } from "../pictures/same/groups";
 import { ValueMap } from "../pictures/same/ValueMap";
+import { counted } from "../pictures/words/outcomes";
+import { useAnswer } from "../state/answer";
+import type { Place } from "../state/navigation";
 
 interface Groups {
   groups: Group[];

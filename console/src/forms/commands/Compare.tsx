@@ -1,13 +1,13 @@
 /** Compare values with what stores hold. */
 
-import type { Comparison } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Comparison } from "../../api/documents/results";
 import { Badge } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { sendOnce } from "../send/checked";
 import { DoneHead } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
 import { shownProblems } from "../values/shownProblems";
 import { useUnsent } from "../values/useUnsent";
@@ -22,7 +22,7 @@ export function CompareForm(props: FormProps) {
   const valid = places.problems.size === 0 && values.problems().size === 0;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendOnce<Comparison>("compare", { uris: places.uris }, values)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The store’s reactor says whether it holds the same. Nobody sees a value, and nothing is written. Name all keys of the secret: a key that you leave out counts as a difference."
       submit="Compare"
@@ -33,7 +33,7 @@ export function CompareForm(props: FormProps) {
       <PlacesField places={places} stores={stores} command="compare" shown={attempted} several />
       <KnownKeys uri={places.uris.length === 1 ? (places.uris[0] ?? "") : ""} keys={values.keys()} add={values.addKeys} otherwise="A secret is compared with all its keys." />
       <ValueSet values={values} problems={shownProblems(values, attempted)} title="Keys and values" hint="What you want to know is there." />
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -2,19 +2,19 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Store } from "../../api/types";
-import type { FormProps } from "../../app/forms";
-import { useMe } from "../../app/me";
+import type { Done, Results } from "../../api/documents/results";
+import type { Store } from "../../api/documents/stores";
 import { partsOf, TextField } from "../../parts";
+import { useMe } from "../../state/me";
+import type { FormProps } from "../../state/openForm";
 import { outside } from "../able";
-import { ANY, type Expected, ExpectMore, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { ANY, type Expected, ExpectMore, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField, StoreSelect, Warning } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
 import { pathProblem, uriOf } from "../uris";
-import { REPLACES } from "./Put";
 
 export function CopyForm(props: FormProps) {
   const form = useForm<Done>("copy", props);
@@ -33,7 +33,7 @@ export function CopyForm(props: FormProps) {
   const valid = places.problems.size === 0 && store !== "" && wrong === "" && expectProblem(expected) === "";
   const send = () => void form.sending.send([from], () => call<Results<Done>>("copy", { uri: from, destination, expect: expectOf(expected) }));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The reactor of the first store reads the secret and puts it into the second. Nobody else sees it. The receipts of both stores show one hash."
       submit="Copy the secret"
@@ -53,7 +53,7 @@ export function CopyForm(props: FormProps) {
         <p class="field-hint">Only stores that the reactor’s operator has allowed stand here. Which paths may be copied, its settings say, too.</p>
       </fieldset>
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={destination} shown={attempted} warning={REPLACES} />
-    </Frame>
+    </FormFrame>
   );
 }
 

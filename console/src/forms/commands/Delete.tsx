@@ -2,15 +2,16 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Store } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
+import type { Store } from "../../api/documents/stores";
 import { Field, Icon, Radios } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { announced } from "../able";
 import { ANY, CHANGE, type Expected, ExpectMore, expectOf, expectProblem } from "../fields/Expectation";
 import { PlacesField, Warning } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
 
 export function DeleteForm(props: FormProps) {
@@ -28,7 +29,7 @@ export function DeleteForm(props: FormProps) {
   const send = () => call<Results<Done>>("delete", { uris, typed: typed.trim(), expect: expectOf(expected), destroy: destroyed });
   const submit = () => gate.pass(uris, () => void form.sending.send(uris, send));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro={uris.length > 1 ? "The secrets are deleted in their engines." : "The secret is deleted in its engine."}
       submit={destroyed ? "Erase for good" : uris.length > 1 ? `Delete ${uris.length} secrets` : "Delete the secret"}
@@ -41,7 +42,7 @@ export function DeleteForm(props: FormProps) {
       <How destroyed={destroyed} set={setDestroy} softly={softly} forGood={forGood} />
       <ExpectMore value={expected} onChange={setExpected} words={CHANGE} uri={uris.length === 1 ? words : ""} shown={attempted} warning="Also what others put there is deleted." />
       <Confirmation words={words} typed={typed} set={setTyped} wrong={attempted && typed.trim() !== words} />
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -2,18 +2,18 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
+import type { Secret } from "../../api/documents/secrets";
 import { Radios } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { dayProblem } from "../fields/notes";
 import { DayField } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
-import { Frame } from "../send/Frame";
-import { NotesNow } from "../send/NotesNow";
+import { FormFrame } from "../send/FormFrame";
+import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
-import { M8S_WORD } from "./Label";
 
 export function ExpireForm(props: FormProps) {
   const form = useForm<Done>("expire", props);
@@ -28,7 +28,7 @@ export function ExpireForm(props: FormProps) {
   const wrong = never ? "" : dayProblem(day);
   const send = () => eachOf(uris, (uri) => call<Results<Done>>("expire", { uri, on: never ? "" : day }));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro={`The day of expiry is a note. ${M8S_WORD}`}
       submit="Save the day"
@@ -47,6 +47,6 @@ export function ExpireForm(props: FormProps) {
         onChange={(value) => setNever(value === "never")}
       />
       {!never && <DayField day={day} error={attempted ? wrong : ""} onChange={setTyped} />}
-    </Frame>
+    </FormFrame>
   );
 }

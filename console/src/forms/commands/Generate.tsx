@@ -2,19 +2,19 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, GenerateRequest, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
-import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import type { Done, Results } from "../../api/documents/results";
+import type { GenerateRequest } from "../../api/documents/sending";
+import type { FormProps } from "../../state/openForm";
+import { ANY, ExpectMore, type Expected, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
+import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
-import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { newRecipe, type Recipe, recipeProblem, recipesOf, RecipesField, sizeProblem, useKinds } from "../fields/Recipes";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
-import { REPLACES } from "./Put";
 
 export function GenerateForm(props: FormProps) {
   const form = useForm<Done>("generate", props);
@@ -29,7 +29,7 @@ export function GenerateForm(props: FormProps) {
   const valid = places.problems.size === 0 && made && expectProblem(expected) === "" && notesValid(notes);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => call<Results<Done>>("generate", request)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The store’s reactor makes the values by itself. Nobody sees them: you get the hash and, of a key pair, the public half. Each run makes new values."
       submit="Make the secret"
@@ -44,6 +44,6 @@ export function GenerateForm(props: FormProps) {
       <More title="Labels and expiry" summary={notes.labels === "keep" && notes.expiry === "keep" ? "kept as they are" : "changed"}>
         <NotesField draft={notes} onChange={setNotes} shown={attempted} />
       </More>
-    </Frame>
+    </FormFrame>
   );
 }

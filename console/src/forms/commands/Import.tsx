@@ -2,14 +2,14 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
 import { Radios } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { PlacesField } from "../fields/PlacesField";
+import { Upstream } from "../fields/Upstream";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
-import { Upstream } from "./Upstream";
 
 export function ImportForm(props: FormProps) {
   const { start } = props;
@@ -21,7 +21,7 @@ export function ImportForm(props: FormProps) {
   const why = form.frame.why || (look && ticked.length === 0 ? "List what is upstream, then tick what to import." : "");
   const submit = () => gate.pass(uris, () => void form.sending.send(uris, () => call<Results<Done>>("import", { uris })));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       uris={uris}
       why={why}
@@ -42,6 +42,6 @@ export function ImportForm(props: FormProps) {
       />
       <PlacesField places={places} stores={stores} command="import" shown={attempted} several={!look} legend={look ? "Below" : "Secret"} {...(look ? { pathHint: "At least one part, for example app." } : {})} />
       {look && <Upstream key={places.uris[0]} uri={places.uris[0] ?? ""} stores={stores} gate={gate} ticked={ticked} onTick={setTicked} />}
-    </Frame>
+    </FormFrame>
   );
 }

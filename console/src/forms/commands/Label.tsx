@@ -2,19 +2,17 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
+import type { Secret } from "../../api/documents/secrets";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { type LabelPair, labelProblem, newPair } from "../fields/notes";
 import { LabelPairs } from "../fields/NotesField";
 import { PlacesField } from "../fields/PlacesField";
 import { eachOf } from "../send/eachOf";
-import { Frame } from "../send/Frame";
-import { NotesNow } from "../send/NotesNow";
+import { FormFrame } from "../send/FormFrame";
+import { M8S_WORD, NotesNow } from "../send/NotesNow";
 import { useForm } from "../send/useForm";
-
-/** What every edit of notes says of itself. */
-export const M8S_WORD = "No store is asked: m8 records who edited what, and shows it as its own word.";
 
 export function LabelForm(props: FormProps) {
   const form = useForm<Done>("label", props);
@@ -32,7 +30,7 @@ export function LabelForm(props: FormProps) {
   const valid = places.problems.size === 0 && pairs.every((pair) => labelProblem(pair, pairs) === "");
   const send = () => eachOf(uris, (uri) => call<Results<Done>>("label", { uri, set, remove }));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       why={form.frame.why || (nothing ? "Nothing is changed yet." : "")}
       intro={`Labels are notes: everybody who sees the secret can read them. Never write a secret into one. ${M8S_WORD}`}
@@ -46,7 +44,7 @@ export function LabelForm(props: FormProps) {
         <legend>{uris.length > 1 ? "Labels to set; the others stay" : "Labels"}</legend>
         <LabelPairs pairs={pairs} onChange={setEdited} shown={attempted} />
       </fieldset>
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -1,9 +1,10 @@
 /** Change some keys of secrets and leave the others. */
 
 import { useState } from "preact/hooks";
-import type { Done, PatchRequest } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done } from "../../api/documents/results";
+import type { PatchRequest } from "../../api/documents/sending";
 import { Checkbox, Field } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
 import { ANY, CHANGE, ExpectMore, type Expected, expectOf, expectProblem } from "../fields/Expectation";
 import { useKeysOf } from "../fields/KnownKeys";
@@ -12,7 +13,7 @@ import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { Previews } from "../send/Previews";
 import { useForm } from "../send/useForm";
 import { keyProblem } from "../values/rules";
@@ -39,7 +40,7 @@ export function PatchForm(props: FormProps) {
   const sent = blank ? { ...values, copies: async () => [] } : values;
   const submit = () => gate.pass(places.uris, () => void form.sending.send(places.uris, () => sendChecked<Done>("patch", request, sent)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The keys that you name get new values. All others stay as they are, and so do labels and the day of expiry."
       submit="Change the keys"
@@ -57,7 +58,7 @@ export function PatchForm(props: FormProps) {
         </More>
       )}
       <Previews ask={() => previewed("patch", request, sent)} valid={valid} onInvalid={form.frame.onInvalid} />
-    </Frame>
+    </FormFrame>
   );
 }
 

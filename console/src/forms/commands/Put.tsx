@@ -1,29 +1,27 @@
 /** Put a secret into one store or several, or one secret for each key. */
 
 import { useState } from "preact/hooks";
-import type { Done, PutRequest } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done } from "../../api/documents/results";
+import type { PutRequest } from "../../api/documents/sending";
 import { Checkbox } from "../../parts";
+import type { FormProps } from "../../state/openForm";
 import { EngineOptions, type Options, optionsFor } from "../fields/EngineOptions";
-import { ANY, ExpectMore, type Expected, expectOf, expectProblem, WRITE } from "../fields/Expectation";
+import { ANY, ExpectMore, type Expected, expectOf, expectProblem, REPLACES, WRITE } from "../fields/Expectation";
+import { KnownKeys } from "../fields/KnownKeys";
 import { More } from "../fields/More";
 import { KEPT, notesOf, notesValid } from "../fields/notes";
 import { NotesField } from "../fields/NotesField";
-import { KnownKeys } from "../fields/KnownKeys";
 import { PlacesField } from "../fields/PlacesField";
 import { storesOf } from "../pin/useGate";
 import { previewed, sendChecked } from "../send/checked";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { Previews } from "../send/Previews";
 import { useForm } from "../send/useForm";
 import { shownProblems } from "../values/shownProblems";
 import { useUnsent } from "../values/useUnsent";
 import { useValues } from "../values/useValues";
 import { ValueSet } from "../values/ValueSet";
-
-/** What a put may replace, if it replaces whatever is there. */
-export const REPLACES = "What others put there is replaced. If the engine keeps no earlier versions, it is lost.";
 
 export function PutForm(props: FormProps) {
   const [each, setEach] = useState(false);
@@ -41,7 +39,7 @@ export function PutForm(props: FormProps) {
   const valid = places.problems.size === 0 && values.problems(bounds).size === 0 && expectProblem(expected) === "" && notesValid(notes) && !(each && places.list.length > 1);
   const submit = () => gate.pass(places.uris, () => void form.sending.send(made, () => sendChecked<Done>("put", request, values)));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       uris={made}
       intro="monoctl seals what you enter for the store’s reactor alone. m8 carries it and cannot read it."
@@ -60,6 +58,6 @@ export function PutForm(props: FormProps) {
         <EngineOptions stores={chosen} options={options} onChange={setOptions} />
       </More>
       <Previews ask={() => previewed("put", request, values)} valid={valid} onInvalid={form.frame.onInvalid} />
-    </Frame>
+    </FormFrame>
   );
 }

@@ -2,16 +2,16 @@
 
 import { useId, useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results, Version } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
+import type { Version } from "../../api/documents/secrets";
 import { Hash, Outcome, Proven, TextField, Time } from "../../parts";
-import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, WRITE } from "../fields/Expectation";
+import { shortVersion } from "../../parts/words/version";
+import type { FormProps } from "../../state/openForm";
+import { ANY, type Expected, ExpectMore, expectOf, expectProblem, useVersions, REPLACES, WRITE } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
-import { shortVersion } from "../uris";
-import { REPLACES } from "./Put";
 
 export function RollbackForm(props: FormProps) {
   const form = useForm<Done>("rollback", props);
@@ -25,7 +25,7 @@ export function RollbackForm(props: FormProps) {
   const send = () => call<Results<Done>>("rollback", { uri, to: to.trim(), expect: expectOf(expected) });
   const submit = () => gate.pass([uri], () => void form.sending.send([uri], send));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The store’s reactor reads an earlier version in the engine and writes its content as a new version. Nobody else sees a value. Labels and the day of expiry stay."
       submit="Roll back"
@@ -37,7 +37,7 @@ export function RollbackForm(props: FormProps) {
       <Versions versions={earlier(versions)} to={to} set={setTo} />
       <TextField label="Version" mono value={to} error={attempted ? wrong : ""} hint="Engines keep only some versions. What was deleted or erased is not among them." onInput={setTo} />
       <ExpectMore value={expected} onChange={setExpected} words={WRITE} uri={uri} shown={attempted} warning={REPLACES} />
-    </Frame>
+    </FormFrame>
   );
 }
 

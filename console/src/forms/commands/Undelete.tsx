@@ -2,12 +2,12 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Done, Results } from "../../api/types";
-import type { FormProps } from "../../app/forms";
+import type { Done, Results } from "../../api/documents/results";
+import type { FormProps } from "../../state/openForm";
 import { ANY, type Expected, ExpectMore, expectOf, expectProblem, type Words } from "../fields/Expectation";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneRow } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
 
 const DELETED: Words = {
@@ -25,7 +25,7 @@ export function UndeleteForm(props: FormProps) {
   const send = () => call<Results<Done>>("undelete", { uris, expect: expectOf(expected) });
   const submit = () => gate.pass(uris, () => void form.sending.send(uris, send));
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       intro="The engine makes the version that was deleted last the current one again. What was erased for good does not come back, and nothing may have been put there since."
       submit="Bring it back"
@@ -35,6 +35,6 @@ export function UndeleteForm(props: FormProps) {
     >
       <PlacesField places={places} stores={stores} command="undelete" shown={attempted} several />
       <ExpectMore value={expected} onChange={setExpected} words={DELETED} uri={uris.length === 1 ? (uris[0] ?? "") : ""} shown={attempted} warning="What others put there and deleted comes back, too." legend="What must have been deleted" />
-    </Frame>
+    </FormFrame>
   );
 }

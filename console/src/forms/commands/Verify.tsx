@@ -2,15 +2,16 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Results, SecretsPage } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormProps } from "../../app/forms";
+import type { Results } from "../../api/documents/results";
+import type { SecretsPage } from "../../api/documents/secrets";
 import { Radios, STATUSES } from "../../parts";
+import { shortVersion } from "../../parts/words/version";
+import { useAnswer } from "../../state/answer";
+import type { FormProps } from "../../state/openForm";
 import { PlacesField } from "../fields/PlacesField";
 import { DoneHead } from "../send/DoneRow";
-import { Frame } from "../send/Frame";
+import { FormFrame } from "../send/FormFrame";
 import { useForm } from "../send/useForm";
-import { shortVersion } from "../uris";
 
 /** What a verification says, proven by a receipt. */
 interface Verification {
@@ -35,7 +36,7 @@ export function VerifyForm(props: FormProps) {
   const submit = () => gate.pass(places.uris, () => void form.sending.send(below ? listed : places.uris, send));
   const uris = form.sending.state === "ended" && below ? [] : below ? listed : places.uris;
   return (
-    <Frame
+    <FormFrame
       {...form.frame}
       uris={uris}
       intro="Each store’s reactor looks into its engine and compares. Nobody sees a value, and nothing is written."
@@ -57,7 +58,7 @@ export function VerifyForm(props: FormProps) {
       )}
       <PlacesField places={places} stores={stores} command="verify" shown={attempted} several={!below} legend={below ? "Below" : "Secret"} {...(below ? { pathHint: "Empty for the whole store." } : {})} />
       {below && found !== undefined && <HowMany total={found.total} />}
-    </Frame>
+    </FormFrame>
   );
 }
 

@@ -1,8 +1,7 @@
 /** Options for stores of one type: how one secret is stored. None of them is secret. */
 
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { Checkbox, TextField } from "../../parts";
-import { labelLines } from "./lines";
 
 /** By the names that `monoctl put secret` gives them, without the dashes in front. */
 export type Options = Readonly<Record<string, string>>;
@@ -50,4 +49,10 @@ export function EngineOptions({ stores, options, onChange }: EngineOptionsProps)
 
 function without(options: Options, name: string): Options {
   return Object.fromEntries(Object.entries(options).filter(([one]) => one !== name));
+}
+
+// Says what is wrong with "NAME=VALUE, NAME=VALUE", "" for nothing.
+function labelLines(text: string): string {
+  const parts = text.split(",").map((part) => part.trim());
+  return text === "" || parts.every((part) => /^[^=]+=/.test(part)) ? "" : "Write NAME=VALUE.";
 }

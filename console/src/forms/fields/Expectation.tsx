@@ -1,14 +1,15 @@
 /** What must be in the engine for a command to do something. */
 
 import type { ComponentChildren } from "preact";
-import type { Expect, Version } from "../../api/types";
-import { useAnswer } from "../../app/answer";
+import type { Version } from "../../api/documents/secrets";
+import type { Expect } from "../../api/documents/sending";
 import { Radios, TextField } from "../../parts";
-import { shortVersion } from "../uris";
+import { useAnswer } from "../../state/answer";
+import { shortVersion } from "../../parts/words/version";
 import { More } from "./More";
 import { Warning } from "./PlacesField";
 
-export type ExpectKind = "any" | "absent" | "version" | "overwrite";
+type ExpectKind = "any" | "absent" | "version" | "overwrite";
 
 export interface Expected {
   kind: ExpectKind;
@@ -43,6 +44,9 @@ export const WRITE: Words = {
   overwrite: ["Whatever is there", "Also what others put there by another way."],
 };
 
+/** What it may cost to write whatever is there. */
+export const REPLACES = "What others put there is replaced. If the engine keeps no earlier versions, it is lost.";
+
 /** For commands that change what is there. */
 export const CHANGE: Words = {
   any: ["What was put through m8", "What others put there is never touched."],
@@ -76,7 +80,7 @@ export function ExpectMore(props: ExpectationProps) {
 const LEGEND = "What must be there now";
 
 /** Choose one; a version is typed, or taken from those that are known. */
-export function Expectation({ value, onChange, words, uri, shown, warning, legend = LEGEND }: ExpectationProps) {
+function Expectation({ value, onChange, words, uri, shown, warning, legend = LEGEND }: ExpectationProps) {
   const kinds = Object.keys(words) as ExpectKind[];
   return (
     <div class="expectation">

@@ -1,8 +1,8 @@
 /** The keys that a secret has now: who puts or compares it wants them all. */
 
-import type { Secret } from "../../api/types";
-import { useAnswer } from "../../app/answer";
+import type { Secret } from "../../api/documents/secrets";
 import { Button, partsOf } from "../../parts";
+import { useAnswer } from "../../state/answer";
 import { pathProblem } from "../uris";
 
 /** Return the keys of a secret, as far as the user may see them; none for a URI that is not valid, or that m8 does not know. */

@@ -1,10 +1,11 @@
 /** Where secrets are: a store with its health, and a path with the folders and secrets that are known below it. */
 
-import { useAnswer } from "../../app/answer";
-import { useMe } from "../../app/me";
-import type { FormName } from "../../app/forms";
-import type { SecretsPage, Store } from "../../api/types";
+import type { SecretsPage } from "../../api/documents/secrets";
+import type { Store } from "../../api/documents/stores";
 import { Button, Field, Icon, TextField, Uri } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import type { FormName } from "../../state/openForm";
 import { notAble, notReady, outside } from "../able";
 import { completions, folderOf, uriOf } from "../uris";
 import { NO_STORE, type Place, type Places } from "./usePlaces";

@@ -1,8 +1,8 @@
 /** What a store's reactor is to make by itself, a value a key. Nobody sees it; what to make is no secret. */
 
-import { useAnswer } from "../../app/answer";
-import type { Kind } from "../../api/types";
+import type { RecipeKind } from "../../api/documents/sending";
 import { Button, Select, TextField } from "../../parts";
+import { useAnswer } from "../../state/answer";
 import { keyProblem, twice } from "../values/rules";
 
 export interface Recipe {
@@ -31,8 +31,8 @@ export function newRecipe(key = "password", kind = "password"): Recipe {
 }
 
 /** Return the kinds that reactors can make. */
-export function useKinds(): readonly Kind[] {
-  return useAnswer<{ kinds: Kind[] }>("recipes").data?.kinds ?? [];
+export function useKinds(): readonly RecipeKind[] {
+  return useAnswer<{ kinds: RecipeKind[] }>("recipes").data?.kinds ?? [];
 }
 
 /** Return what is sent: KIND or KIND:SIZE for each key. */
@@ -41,7 +41,7 @@ export function recipesOf(recipes: readonly Recipe[]): Record<string, string> {
 }
 
 /** Say what is wrong with the size of one, "" for nothing. */
-export function sizeProblem({ size }: Recipe, kind: Kind | undefined): string {
+export function sizeProblem({ size }: Recipe, kind: RecipeKind | undefined): string {
   if (size === "" || kind === undefined) return "";
   const number = /^[0-9]{1,5}$/.test(size) ? Number(size) : NaN;
   const allowed = kind.sizes.length > 0 ? kind.sizes.includes(number) : number >= kind.least && number <= kind.most;
@@ -85,7 +85,7 @@ export function RecipesField({ recipes, onChange, shown }: RecipesProps) {
 
 interface RecipeRowProps {
   recipe: Recipe;
-  kinds: readonly Kind[];
+  kinds: readonly RecipeKind[];
   problem: string;
   shown: boolean;
   set: (change: Partial<Recipe>) => void;
@@ -106,7 +106,7 @@ function RecipeRow({ recipe, kinds, problem, shown, set, remove }: RecipeRowProp
   );
 }
 
-function SizeField({ recipe, kind, set }: { recipe: Recipe; kind: Kind; set: (change: Partial<Recipe>) => void }) {
+function SizeField({ recipe, kind, set }: { recipe: Recipe; kind: RecipeKind; set: (change: Partial<Recipe>) => void }) {
   if (kind.sizes.length > 0)
     return <Select label={upper(kind.unit)} value={recipe.size || String(kind.default)} choices={kind.sizes.map((size) => ({ value: String(size), text: size.toLocaleString("en") }))} onChange={(size) => set({ size })} />;
   if (kind.most === 0) return <p class="recipe-fixed">{kind.unit}</p>;

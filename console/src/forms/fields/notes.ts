@@ -1,6 +1,6 @@
 /** Labels and the day of expiry, as a form has them before they are sent. Neither is secret. */
 
-import type { Notes } from "../../api/types";
+import type { Notes } from "../../api/documents/sending";
 
 export interface LabelPair {
   id: number;

@@ -1,9 +1,9 @@
 /** The secrets that a form is about, as store and path, before they are known to be valid. */
 
 import { useState } from "preact/hooks";
-import type { Start } from "../../app/forms";
-import type { Store } from "../../api/types";
+import type { Store } from "../../api/documents/stores";
 import { partsOf } from "../../parts";
+import type { Start } from "../../state/openForm";
 import { type Names, pathProblem, uriOf } from "../uris";
 
 export interface Place {

@@ -1,7 +1,8 @@
 /** A full stop: a store shows another identity than the pinned one, or a proof does not verify. Nothing here accepts it. */
 
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
-import type { Failure, Store } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
+import type { Store } from "../../api/documents/stores";
 import { Button, Icon } from "../../parts";
 import { Marked } from "./Identity";
 

@@ -2,7 +2,8 @@
 
 import { useState } from "preact/hooks";
 import { call } from "../../api/call";
-import type { Failure, Pinned, Store } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
+import type { Pinned, Store } from "../../api/documents/stores";
 import { Button, Checkbox, Dialog, FailureBox, Field, Icon } from "../../parts";
 import { failureOf } from "../send/useSending";
 import { type Compared, compared } from "./differ";

@@ -14,7 +14,7 @@ export function compared(told: string, shown: string): Compared {
 }
 
 /** A run of characters of a text, and whether they differ from those of the other text at the same places. */
-export interface Run {
+interface Run {
   text: string;
   differs: boolean;
 }

@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useRef, useState } from "preact/hooks";
-import type { Failure, Store } from "../../api/types";
+import type { Failure } from "../../api/documents/failure";
+import type { Store } from "../../api/documents/stores";
 import { partsOf } from "../../parts";
 import type { Sending } from "../send/useSending";
 import { IdentityStop } from "./IdentityStop";

@@ -1,10 +1,10 @@
 /** One secret for which it was done, with what its receipt proves. */
 
 import type { ComponentChildren } from "preact";
-import type { Done } from "../../api/types";
-import { go } from "../../app/navigation";
+import type { Done } from "../../api/documents/results";
 import { CopyButton, Facts, Hash, Link, Outcome, Proven, Uri } from "../../parts";
-import { shortVersion } from "../uris";
+import { go } from "../../state/navigation";
+import { shortVersion } from "../../parts/words/version";
 
 const BY_RECEIPT = { proven: true, why_not_proven: "", is_false: false };
 

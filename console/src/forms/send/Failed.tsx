@@ -1,9 +1,9 @@
 /** One secret for which it failed: what happened, what to do, and what is not known. */
 
 import type { ComponentChildren } from "preact";
-import type { Failure } from "../../api/types";
-import { go } from "../../app/navigation";
+import type { Failure } from "../../api/documents/failure";
 import { Button, FailureBox, Icon, Said, Uri } from "../../parts";
+import { go } from "../../state/navigation";
 
 interface FailedProps {
   failure: Failure;

@@ -1,8 +1,8 @@
 /** How far the requests of a form have come: asked, sent, proven. */
 
-import { useCell } from "../../app/cell";
-import { away } from "../../app/me";
 import { Icon, Uri } from "../../parts";
+import { useCell } from "../../state/cell";
+import { away } from "../../state/me";
 import type { Progress, Stage } from "./useSending";
 
 const ORDER: readonly Stage[] = ["waiting", "asking", "sent", "ended"];

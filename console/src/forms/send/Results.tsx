@@ -1,7 +1,7 @@
 /** What came of a form: one row for each secret, done or failed, and the sentences that go with them. */
 
 import type { ComponentChildren } from "preact";
-import type { Row } from "../../api/types";
+import type { Row } from "../../api/documents/results";
 
 import { Failed } from "./Failed";
 import type { Sending } from "./useSending";

@@ -1,7 +1,7 @@
 /** Sending values: first checked by monoctl without sending, so that a refusal that can be known costs nobody what they typed. */
 
 import { callWithValues, Refused } from "../../api/call";
-import type { Preview, Results } from "../../api/types";
+import type { Preview, Results } from "../../api/documents/results";
 import type { Values } from "../values/useValues";
 
 /** Have monoctl say what would be sent; nothing is written. @throws Refused if it would refuse any of it. */

@@ -1,6 +1,6 @@
 /** An operation about one secret, for several: one after the other, a row for each. */
 
-import type { Results, Row } from "../../api/types";
+import type { Results, Row } from "../../api/documents/results";
 import { failureOf } from "./useSending";
 
 /** Return the rows of all calls; a call that is refused is a row of its own, and ends nothing. */

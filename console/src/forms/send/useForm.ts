@@ -1,25 +1,25 @@
 /** What all forms of commands have in common: stores, places, rights, the gate, and one call at a time. */
 
-import { useEffect, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { Store } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import type { FormName, FormProps } from "../../app/forms";
-import { useMe } from "../../app/me";
+import { useEffect, useState } from "preact/hooks";
+import type { Store } from "../../api/documents/stores";
+import { useAnswer } from "../../state/answer";
+import { useMe } from "../../state/me";
+import type { FormName, FormProps } from "../../state/openForm";
 import { notAble, notAllowed } from "../able";
 import { type Places, usePlaces } from "../fields/usePlaces";
 import { type Gate, stopOf, storesOf, useGate } from "../pin/useGate";
 import type { Names } from "../uris";
 import { type Sending, useSending } from "./useSending";
 
-export interface CommandForm<T> {
+interface CommandForm<T> {
   stores: readonly Store[];
   places: Places;
   sending: Sending<T>;
   gate: Gate;
   /** Whether the user tried to send: from then on, problems are shown. */
   attempted: boolean;
-  /** What `Frame` takes from here. */
+  /** What `FormFrame` takes from here. */
   frame: {
     sending: Sending<T>;
     uris: readonly string[];

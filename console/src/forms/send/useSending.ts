@@ -2,9 +2,10 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused } from "../../api/call";
-import type { Failure, Results, Row } from "../../api/types";
-import { addNote, announce } from "../../app/notes";
-import { useLive } from "../../app/live";
+import type { Failure } from "../../api/documents/failure";
+import type { Results, Row } from "../../api/documents/results";
+import { useLive } from "../../state/live";
+import { addNote, announce } from "../../state/notes";
 import { Unreadable } from "../values/keeper";
 
 /** How far a request has come. "waiting": monoctl has not asked for it yet. */

@@ -4,7 +4,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { onEnded } from "../../api/ended";
 
 /** How long typed values stay without a key press, in milliseconds. */
-export const KEPT_MS = 120_000;
+const KEPT_MS = 120_000;
 
 /** Call `expired` two minutes after the last call of what is returned, and `left` when the page or the form is left, or monoctl has ended. */
 export function useCare(expired: () => void, left: () => void): () => void {

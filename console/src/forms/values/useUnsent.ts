@@ -1,7 +1,7 @@
 /** Tells the frame that values are entered and not sent, so that leaving asks. */
 
 import { useEffect } from "preact/hooks";
-import type { FormProps } from "../../app/forms";
+import type { FormProps } from "../../state/openForm";
 import type { Values } from "./useValues";
 
 /** Keep `setUnsent` up to date. */

@@ -2,16 +2,16 @@
 
 import { useRef, useState } from "preact/hooks";
 import { callWithValues, Refused, type Part } from "../../api/call";
-import type { Names } from "../../api/types";
+import type { Names } from "../../api/documents/sending";
 import { useCare } from "./care";
 import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
 import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
 
 /** What of a row the user changes. */
-export type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;
+type Change = Partial<Pick<Row, "key" | "trim" | "empty" | "reading">>;
 
-export type Forgotten = "no" | "expired" | "sent";
+type Forgotten = "no" | "expired" | "sent";
 
 export interface Values {
   rows: readonly Row[];

@@ -2,8 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../kinds";
-import { useRem } from "../rem";
+import { useRem } from "../useRem";
+import { type Counts, counted, KIND_WORDS, KINDS, type Kind, roundUp, total } from "../words/outcomes";
 import { Pattern } from "./Pattern";
 
 export interface Bar {
@@ -30,7 +30,7 @@ function scaleOf(bars: readonly Bar[], height: number): { up: number; down: numb
 }
 
 /** Say a bar in words: "14:00 to 15:00: 3 written, 1 failed". */
-export function barWords(bar: Bar): string {
+function barWords(bar: Bar): string {
   const said = KINDS.filter((kind) => bar.counts[kind] > 0).map((kind) => `${bar.counts[kind].toLocaleString("en")} ${KIND_WORDS[kind].title.toLowerCase()}`);
   return `${bar.title}: ${said.join(", ") || "nothing"}`;
 }

@@ -1,7 +1,7 @@
 /** What the bars show, as a table: for screen readers, and for everybody who wants the numbers. */
 
+import { KIND_WORDS, KINDS, total } from "../words/outcomes";
 import type { Bar } from "./Bars";
-import { KIND_WORDS, KINDS, total } from "../kinds";
 
 export function BarsTable({ bars }: { bars: readonly Bar[] }) {
   const kinds = KINDS.filter((kind) => bars.some((bar) => bar.counts[kind] > 0));

@@ -1,6 +1,6 @@
 /** What ended how, in numbers: each kind with its outcomes. It explains the colours of the bars, too. */
 
-import { counted, KIND_WORDS, KINDS, kindOf, endWords } from "../kinds";
+import { counted, KIND_WORDS, KINDS, kindOf, endWords } from "../words/outcomes";
 import { KindMark } from "./Pattern";
 
 /** `brief` leaves the outcomes out. */

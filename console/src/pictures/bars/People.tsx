@@ -1,7 +1,7 @@
 /** Who did what: one row for each, the busiest first, with a bar of how their requests ended. */
 
-import type { Activity } from "../../api/types";
-import { byKind, counted, KIND_WORDS, KINDS, endWords, total } from "../kinds";
+import type { Activity } from "../../api/documents/pictures";
+import { byKind, counted, KIND_WORDS, KINDS, endWords, total } from "../words/outcomes";
 import { Pattern } from "./Pattern";
 
 interface Row {

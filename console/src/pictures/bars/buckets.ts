@@ -1,9 +1,9 @@
 /** Spans of time with what ended in them, as bars. Pure. */
 
-import type { Activity } from "../../api/types";
+import type { Activity } from "../../api/documents/pictures";
 import { lazy } from "../../parts/lazy";
+import { byKind } from "../words/outcomes";
 import type { Bar } from "./Bars";
-import { byKind } from "../kinds";
 
 const HOUR = 3_600_000;
 

@@ -1,9 +1,9 @@
 /** One event in words: when, what, where, who. */
 
-import type { Event } from "../../api/types";
-import { go } from "../../app/navigation";
+import type { Event } from "../../api/documents/requests";
 import { exact, Link, Uri } from "../../parts";
-import { clock } from "../moments";
+import { go } from "../../state/navigation";
+import { clock } from "../words/days";
 import { isKnown, SIGNS, tell } from "./sentences";
 
 /** How the cause of an event is named: "reactor/vault/0a1b2c3d" is a reactor, "m8" is m8, all else is a person's or a program's credential. */

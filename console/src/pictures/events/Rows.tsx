@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
-export interface RowsProps<T> {
+interface RowsProps<T> {
   rows: readonly T[];
   /** The height of each row in pixels. */
   height: number;

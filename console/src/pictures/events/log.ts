@@ -2,10 +2,12 @@
 
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { call, Refused } from "../../api/call";
-import type { Event, EventsRequest, Failure, Live } from "../../api/types";
-import { useAnswer } from "../../app/answer";
-import { useLive } from "../../app/live";
+import type { Failure } from "../../api/documents/failure";
+import type { Live } from "../../api/documents/live";
+import type { Event, EventsRequest } from "../../api/documents/requests";
 import { isBelow } from "../../parts";
+import { useAnswer } from "../../state/answer";
+import { useLive } from "../../state/live";
 
 /** At most this many are kept; the oldest go first. */
 const KEPT = 5_000;

@@ -1,17 +1,17 @@
 /** What each event of the log says, in words. An event of an unknown type is shown as it is. */
 
-import type { Event } from "../../api/types";
-import { shortVersion } from "../../forms/uris";
-import { isOpenEnd, whyWords } from "../kinds";
-import { known } from "../../known";
+import type { Event } from "../../api/documents/requests";
+import { shortVersion } from "../../parts/words/version";
+import { known } from "../words/known";
+import { isOpenEnd, whyWords } from "../words/outcomes";
 
 /** How an event is marked: by colour and by the sign beside it. */
-export type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";
+type Mood = "begin" | "step" | "good" | "bad" | "warn" | "gone" | "admin";
 
 /** The sign of each mood: it says without colour what colour says. */
 export const SIGNS: Record<Mood, string> = { begin: "→", step: "·", good: "✓", bad: "✕", warn: "!", gone: "–", admin: "◆" };
 
-export interface Told {
+interface Told {
   mood: Mood;
   text: string;
 }

@@ -1,12 +1,12 @@
 /** A month as a calendar: each day on which secrets expire is a button with their number. */
 
 import { Button } from "../../parts";
-import { counted } from "../kinds";
-import { dayName, monthAfter, monthName, weeksOf } from "../moments";
+import { dayName, monthAfter, monthName, weeksOf } from "../words/days";
+import { counted } from "../words/outcomes";
 
 const WEEKDAYS = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
 
-export interface CalendarProps {
+interface CalendarProps {
   /** "YYYY-MM". */
   month: string;
   today: string;

@@ -1,8 +1,8 @@
 /** Months as bars: how many secrets expire in each. A bar is a button that shows its month. */
 
-import { shortMonth } from "../moments";
+import { shortMonth } from "../words/days";
 
-export interface MonthBarsProps {
+interface MonthBarsProps {
   months: { month: string; count: number }[];
   chosen: string;
   onChoose: (month: string) => void;

@@ -1,7 +1,7 @@
 /** Days on which secrets expire, as the calendar and the bars show them. Pure. */
 
-import type { ExpiringDay } from "../../api/types";
-import { monthAfter } from "../moments";
+import type { ExpiringDay } from "../../api/documents/pictures";
+import { monthAfter } from "../words/days";
 
 export interface Outlook {
   /** The day before today and earlier, the oldest first. */

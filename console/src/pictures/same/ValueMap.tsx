@@ -1,11 +1,11 @@
 /** Where equal values stand: a row for each value, a column for each store, a dot for each place. */
 
 import { useState } from "preact/hooks";
-import type { Group } from "../../api/types";
-import { openForm } from "../../app/forms";
-import { useMe } from "../../app/me";
+import type { Group } from "../../api/documents/pictures";
 import { notAllowed } from "../../forms/able";
 import { Button, Hash, Icon, Time, Uri } from "../../parts";
+import { useMe } from "../../state/me";
+import { openForm } from "../../state/openForm";
 import { byKey, columnsOf, inColumns } from "./groups";
 
 /** More dots than this in one cell become a number. */

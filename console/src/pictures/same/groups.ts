@@ -1,6 +1,6 @@
 /** Groups of equal values, filtered, and the columns of the picture of them. Pure. */
 
-import type { Group } from "../../api/types";
+import type { Group } from "../../api/documents/pictures";
 
 export interface Wanted {
   /** Only values that stand in several stores. */

@@ -1,12 +1,11 @@
 /** One store: what an operator and a user want to know of it at a glance. */
 
-import type { Reactor, Store } from "../../api/types";
-import { openForm } from "../../app/forms";
-import { go } from "../../app/navigation";
-import { Badge, Button, Icon, Link, Time } from "../../parts";
-import { For } from "../For";
+import type { Reactor, Store } from "../../api/documents/stores";
+import { Badge, Button, HowLong, Icon, Link, Time } from "../../parts";
+import { go } from "../../state/navigation";
+import { openForm } from "../../state/openForm";
+import { reasonWords } from "../words/outcomes";
 import { capabilities, engineHealth, limitWords, refusalWords, storeHealth, TONE_ICONS } from "./health";
-import { reasonWords } from "../kinds";
 
 export function StoreCard({ store }: { store: Store }) {
   const health = storeHealth(store);
@@ -21,7 +20,7 @@ export function StoreCard({ store }: { store: Store }) {
       <p class="pic-store-health">
         <Badge tone={health.tone} icon={TONE_ICONS[health.tone]}>{health.word}</Badge>
         <span>{health.sentence}</span>
-        {since !== "" && store.state === "active" && <span class="pic-quiet">For <For since={since} />.</span>}
+        {since !== "" && store.state === "active" && <span class="pic-quiet">For <HowLong since={since} />.</span>}
       </p>
       {store.identity_state !== "pinned" && <IdentityLine store={store} />}
       <dl class="pic-store-facts">
@@ -107,7 +106,7 @@ export function Reactors({ store }: { store: Store }) {
                 <td role="cell" data-title="Engine">
                   <span>
                     <Badge tone={health.tone} icon={TONE_ICONS[health.tone]} title={health.sentence}>{health.word}</Badge>
-                    {one.engine_since_at !== "" && <span class="pic-quiet"> for <For since={one.engine_since_at} /></span>}
+                    {one.engine_since_at !== "" && <span class="pic-quiet"> for <HowLong since={one.engine_since_at} /></span>}
                   </span>
                 </td>
                 <td role="cell" data-title="Last failure">{one.last_failure === "" ? <span class="pic-quiet">none</span> : <span>{reasonWords(one.last_failure)}, <Time at={one.last_failure_at} quiet /></span>}</td>

@@ -1,8 +1,8 @@
 /** Stores as lines for the wall: name, health, reactors, open requests, last heard. */
 
-import type { Store } from "../../api/types";
-import { go } from "../../app/navigation";
+import type { Store } from "../../api/documents/stores";
 import { Badge, Card, Link, Time } from "../../parts";
+import { go } from "../../state/navigation";
 import { storeHealth, TONE_ICONS, worstFirst } from "./health";
 
 export function StoreWall({ stores }: { stores: readonly Store[] }) {

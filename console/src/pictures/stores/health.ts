@@ -1,12 +1,12 @@
 /** The health of stores, in words. What is known comes from reactors' heartbeats, as m8 tells it. */
 
-import type { Reactor, Store } from "../../api/types";
+import type { Reactor, Store } from "../../api/documents/stores";
 import type { IconName, Tone } from "../../parts";
 
 /** The picture of each tone: it says without colour what colour says. */
 export const TONE_ICONS: Record<Tone, IconName> = { good: "check", warn: "alert", bad: "x", info: "info", plain: "minus" };
 
-export interface Health {
+interface Health {
   tone: Tone;
   /** One or two words. */
   word: string;

@@ -1,6 +1,6 @@
 /** The history of a secret as entries of a picture: what happened, and what was upstream from then on. Pure. */
 
-import type { Version } from "../../api/types";
+import type { Version } from "../../api/documents/secrets";
 import type { IconName } from "../../parts";
 
 export interface Entry {

@@ -1,9 +1,9 @@
 /** The columns of the table of secrets. */
 
-import type { Secret } from "../../api/types";
-import { go } from "../../app/navigation";
-import { shortVersion } from "../../forms/uris";
+import type { Secret } from "../../api/documents/secrets";
+import { shortVersion } from "../../parts/words/version";
 import { type Column, Expiry, Hash, Icon, Labels, Link, Proven, Status, Time, Uri } from "../../parts";
+import { go } from "../../state/navigation";
 
 export const COLUMNS: readonly Column<Secret>[] = [
   {

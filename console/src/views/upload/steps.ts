@@ -1,8 +1,8 @@
 /** The walk of a request as steps. Pure. */
 
-import type { Event, Upload } from "../../api/types";
+import type { Event, Upload } from "../../api/documents/requests";
 import type { IconName } from "../../parts";
-import { isOpenEnd } from "../../pictures/kinds";
+import { isOpenEnd } from "../../pictures/words/outcomes";
 
 /** What a request of each purpose is called. */
 export const PURPOSE_WORDS: Readonly<Record<string, string>> = {

@@ -22,7 +22,8 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
 
     Args:
         queries: Of the console's client.
-        began: Called once, from when on each event is heard.
+        began: Called when each event is heard from now on, and nobody knows which came before: at first, and when m8's
+            log is shorter than what was heard of it, as after a restore from a backup.
         heard: Called with each event.
         away: Called with why m8 does not answer, and with "" when it does.
     """
@@ -32,7 +33,7 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
         try:
             head = await queries.head()
             away("")
-            if after is None:
+            if after is None or head < after:
                 after = head
                 began()
             async for event in queries.watch(after=after):

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operations.caller import whoami
 from monoskope.monoctl.console.operations.fields import Nothing
-from monoskope.monoctl.console.operations.secrets import SecretsAsked, secrets
+from monoskope.monoctl.console.operations.reading.caller import whoami
+from monoskope.monoctl.console.operations.reading.secrets import SecretsAsked, secrets
 from monoskope.monoctl.output.formats import Document
 
 

@@ -20,7 +20,7 @@ from monoskope.monoctl.console import heard, loopback, opening, terminal
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.events import hear
 from monoskope.monoctl.console.greeting import Greeting
-from monoskope.monoctl.console.operations.requests import happened
+from monoskope.monoctl.console.operations.reading.requests import happened
 from monoskope.monoctl.console.operations.table import OPERATIONS
 from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
 from monoskope.monoctl.console.serving.live import Live
@@ -194,6 +194,10 @@ async def _until_over(
     """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
     is_heard = asyncio.Event()
 
+    def began() -> None:
+        is_heard.set()
+        desk.secrets.read_again()
+
     async def keep() -> None:
         # What happens while they are read is heard, so that nothing is missed.
         await is_heard.wait()
@@ -209,7 +213,7 @@ async def _until_over(
     tasks = [
         asyncio.ensure_future(work)
         for work in (
-            hear(desk.client.queries, is_heard.set, functools.partial(happened, desk), live.m8),
+            hear(desk.client.queries, began, functools.partial(happened, desk), live.m8),
             keep(),
             sweep(),
         )

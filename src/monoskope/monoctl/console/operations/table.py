@@ -5,26 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from monoskope.monoctl.console.operation import Operation, ValueOperation
-from monoskope.monoctl.console.operations import (
-    activity,
-    caller,
-    changing,
-    generating,
-    notes,
-    pictures,
-    requests,
-    secrets,
-    stores,
-    values,
-)
+from monoskope.monoctl.console.operations.changing import generating, notes, pinning, values, without_values
 from monoskope.monoctl.console.operations.fields import Nothing, OfUri
+from monoskope.monoctl.console.operations.operation import Operation, ValueOperation
+from monoskope.monoctl.console.operations.reading import activity, caller, pictures, requests, secrets, stores
 
 OPERATIONS: Mapping[str, Operation | ValueOperation] = MappingProxyType(
     {
         "whoami": Operation(Nothing, caller.whoami),
         "stores": Operation(Nothing, stores.stores),
-        "pin": Operation(stores.Agreed, stores.pin),
+        "pin": Operation(pinning.Agreed, pinning.pin),
         "upstream": Operation(OfUri, stores.upstream),
         "secrets": Operation(secrets.SecretsAsked, secrets.secrets),
         "secret": Operation(OfUri, secrets.secret),
@@ -42,12 +32,12 @@ OPERATIONS: Mapping[str, Operation | ValueOperation] = MappingProxyType(
         "compare": ValueOperation(values.CompareAsked, values.compare),
         "generate": Operation(generating.GenerateAsked, generating.generate),
         "recipes": Operation(Nothing, generating.recipes),
-        "copy": Operation(changing.CopyAsked, changing.copy),
-        "import": Operation(changing.ImportAsked, changing.import_),
-        "verify": Operation(changing.VerifyAsked, changing.verify),
-        "delete": Operation(changing.DeleteAsked, changing.delete),
-        "undelete": Operation(changing.UndeleteAsked, changing.undelete),
-        "rollback": Operation(changing.RollbackAsked, changing.rollback),
+        "copy": Operation(without_values.CopyAsked, without_values.copy),
+        "import": Operation(without_values.ImportAsked, without_values.import_),
+        "verify": Operation(without_values.VerifyAsked, without_values.verify),
+        "delete": Operation(without_values.DeleteAsked, without_values.delete),
+        "undelete": Operation(without_values.UndeleteAsked, without_values.undelete),
+        "rollback": Operation(without_values.RollbackAsked, without_values.rollback),
         "label": Operation(notes.LabelAsked, notes.label),
         "expire": Operation(notes.ExpireAsked, notes.expire),
     }

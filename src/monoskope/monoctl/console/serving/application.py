@@ -13,7 +13,7 @@ from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Head, Response, Streamed
 from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operation import Operation, Request, ValueOperation
+from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
 from monoskope.monoctl.console.serving import body, files, guard, headers
 from monoskope.monoctl.console.serving.live import Live
 from monoskope.monoctl.console.serving.sealing import SealedCall, proven

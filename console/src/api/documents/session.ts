@@ -1,0 +1,32 @@
+/** The session, and who the user is. */
+
+import type { SecretsPage } from "./secrets";
+
+/** `begin` {token}: the one call without a session, and the one that is not sealed. `token` is the name of the link's token, not the token. It
+ * works once. The answer has `key`, too, which call.ts keeps for itself.
+ *
+ * 401 is the console's own answer, with one of three codes that no command has: "SESSION_ENDED"; "LINK_ENDED" (too old, none of ours, or the page was
+ * loaded again); "LINK_USED": somebody used the link before, and the session that it began has ended now. Say that loudly.
+ */
+export interface Session {
+  session: string;
+  me: Me;
+  /** What `secrets` {} answers at this moment, so that the first view needs no further call. */
+  first?: SecretsPage;
+}
+
+/** `whoami` {}: who the caller is to m8. m8's word. */
+export interface Me {
+  subject: string;
+  /** "user" or "administrator". */
+  role: string;
+  prefixes: string[];
+  /** E.g. "put", "see-hash". */
+  rights: string[];
+  expires: string;
+  server: string;
+  m8_version: string;
+  monoctl_version: string;
+  /** "" while m8 answers, else the sentence that says what is wrong: then all of the above but server may be empty. */
+  away: string;
+}

@@ -1,0 +1,111 @@
+/** The frame of every form: its fields, then how far it has come, then what came of it. */
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Button, FailureBox } from "../../parts";
+import { ProgressList } from "./Progress";
+import { ResultList } from "./Results";
+import type { Sending } from "./useSending";
+
+interface FrameProps<T> {
+  /** One or two sentences: what it does. */
+  intro: ComponentChildren;
+  sending: Sending<T>;
+  /** The secrets that it is about, in their order. */
+  uris: readonly string[];
+  /** The words on the button that sends. */
+  submit: string;
+  danger?: boolean;
+  /** Why it cannot be sent at all, in words; "" if it can. */
+  why: string;
+  /** Whether nothing is wrong with the fields. If something is, the first such field gets the focus. */
+  valid: boolean;
+  onSubmit: () => void;
+  /** Called when the user tried to send, and something was wrong: show it. */
+  onInvalid: () => void;
+  /** Other buttons beside the one that sends. */
+  more?: ComponentChildren;
+  /** What is shown of one that was done. */
+  done: (result: T) => ComponentChildren;
+  /** What may be done next, beside closing. */
+  next?: ComponentChildren;
+  close: () => void;
+  /** The dialogs and stops over it. */
+  over?: ComponentChildren;
+  children: ComponentChildren;
+}
+
+/** Show the fields while editing; they stay in the page, hidden, while a call is under way, so that nothing of them is lost. */
+export function FormFrame<T>(props: FrameProps<T>) {
+  const { sending, close } = props;
+  const [attempts, setAttempts] = useState(0);
+  const form = useRef<HTMLFormElement>(null);
+  const region = useRef<HTMLDivElement>(null);
+  useEffect(() => firstEmpty(form.current)?.focus(), []);
+  useEffect(() => {
+    if (attempts > 0) form.current?.querySelector<HTMLElement>('[aria-invalid="true"]')?.focus();
+  }, [attempts]);
+  useEffect(() => {
+    // What is new stands there, and may be out of sight: focus brings it into view.
+    if (sending.state !== "editing" || sending.failure !== null) region.current?.focus();
+  }, [sending.state, sending.failure]);
+  const submit = (event: SubmitEvent) => {
+    event.preventDefault();
+    if (props.why !== "" || sending.state !== "editing") return;
+    if (props.valid) props.onSubmit();
+    else {
+      props.onInvalid();
+      setAttempts((before) => before + 1);
+    }
+  };
+  return (
+    <>
+      <form ref={form} class="form" noValidate autocomplete="off" onSubmit={submit}>
+        {sending.state !== "ended" && <div class="form-intro">{props.intro}</div>}
+        <div class="form-fields" hidden={sending.state !== "editing"}>
+          {props.children}
+        </div>
+        <div ref={region} class="form-region" tabIndex={-1}>
+          {sending.state === "sending" && <ProgressList progress={sending.progress} />}
+          {sending.state === "ended" && <ResultList sending={sending} uris={props.uris} done={props.done} close={close} />}
+          {sending.state === "editing" && sending.failure !== null && <FailureBox failure={sending.failure} />}
+        </div>
+        <Actions {...props} />
+      </form>
+      {props.over}
+    </>
+  );
+}
+
+/** The first field to type into in which nothing stands yet, else the first field: what is known needs no typing. */
+function firstEmpty(form: HTMLFormElement | null): HTMLElement | null | undefined {
+  const typed = [...(form?.querySelectorAll<HTMLInputElement | HTMLTextAreaElement>(".form-fields :is(input, textarea).input") ?? [])];
+  return typed.find(({ value }) => value === "") ?? form?.querySelector<HTMLElement>(".form-fields .input");
+}
+
+function Actions<T>({ sending, submit, danger, why, more, next, close }: FrameProps<T>) {
+  if (sending.state === "ended") {
+    const isDone = sending.results.every((row) => "done" in row);
+    return (
+      <div class="form-actions">
+        {next}
+        <Button kind={isDone ? "plain" : "primary"} onClick={sending.edit}>
+          Back to the form
+        </Button>
+        <Button kind={isDone ? "primary" : "plain"} onClick={close}>
+          Close
+        </Button>
+      </div>
+    );
+  }
+  return (
+    <div class="form-actions">
+      {why !== "" && <p class="form-why">{why}</p>}
+      {sending.state === "editing" && more}
+      <Button onClick={close}>{sending.state === "sending" ? "Leave it running" : "Cancel"}</Button>
+      <Button type="submit" kind={danger === true ? "danger" : "primary"} why={why} busy={sending.state === "sending"}>
+        {submit}
+      </Button>
+    </div>
+  );
+}

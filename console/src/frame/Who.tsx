@@ -1,0 +1,88 @@
+/** Who the user is to m8, and which m8 that is; with the box about the console itself. */
+
+import { useState } from "preact/hooks";
+import { Button, Checkbox, Dialog, Facts, Icon, Time } from "../parts";
+import { useCell } from "../state/cell";
+import { useMe } from "../state/me";
+import { slashSearches } from "./Search";
+
+export function Who() {
+  const who = useMe();
+  const [open, setOpen] = useState(false);
+  return (
+    <>
+      <button type="button" class="who" aria-haspopup="dialog" onClick={() => setOpen(true)}>
+        <Icon name="user" />
+        <span class="unseen">You and this console: </span>
+        <span class="who-words">
+          <span class="who-subject">{who.subject || "unknown"}</span>
+          <span class="who-server">
+            {who.role === "administrator" && "administrator · "}
+            {who.server}
+          </span>
+        </span>
+      </button>
+      {open && <About onClose={() => setOpen(false)} />}
+    </>
+  );
+}
+
+function About({ onClose }: { onClose: () => void }) {
+  const who = useMe();
+  const slash = useCell(slashSearches);
+  return (
+    <Dialog title="You and this console" onClose={onClose} actions={<Button onClick={onClose}>Close</Button>}>
+      <Facts
+        of={[
+          ["Subject", who.subject || "unknown while m8 is away"],
+          ["Role", who.role],
+          ["Server", <span class="mono">{who.server}</span>],
+          ["Prefixes", who.prefixes.length === 0 ? "none" : <List of={who.prefixes} mono />],
+          ["Rights", who.rights.length === 0 ? "none" : <List of={who.rights} />],
+          ["Credential expires", <Time at={who.expires} never="not known" />],
+          ["monoctl", who.monoctl_version],
+          ["m8", who.m8_version || "not known"],
+        ]}
+      />
+      <p class="small">m8 says who you are, what you may do, and its version. What a receipt proves is marked “Proven” where it is shown.</p>
+      <h3>Keys</h3>
+      <Keys />
+      <Checkbox label="Use the / key" checked={slash} onChange={(on) => slashSearches.set(on)} />
+      <h3>About</h3>
+      <p class="small">
+        This page is served by the monoctl on this machine. It keeps nothing: close it, and its session is gone.{" "}
+        <a href="/licences.txt" target="_blank" rel="noreferrer">
+          Licences of what it is made of
+        </a>
+      </p>
+    </Dialog>
+  );
+}
+
+function Keys() {
+  return (
+    <ul class="keys">
+      <li>
+        <kbd>/</kbd> goes to the search field.
+      </li>
+      <li>
+        <kbd>↑</kbd> <kbd>↓</kbd> go from row to row in a table; <kbd>Shift</kbd> with a click on a box chooses all rows between.
+      </li>
+      <li>
+        <kbd>Esc</kbd> closes what stands over the page.
+      </li>
+    </ul>
+  );
+}
+
+function List({ of, mono = false }: { of: readonly string[]; mono?: boolean }) {
+  return (
+    <ul class="inline-list">
+      {of.map((one) => (
+        <li key={one} class={mono ? "mono" : ""}>
+          {one}
+        </li>
+      ))}
+    </ul>
+  );
+}

@@ -1,0 +1,36 @@
+/** Values that components follow: what the whole page knows, such as who the user is. */
+
+import { useEffect, useReducer } from "preact/hooks";
+
+interface Cell<T> {
+  get(): T;
+  /** Set it and tell all that follow. Setting what is there already tells nobody. */
+  set(next: T): void;
+  /** Call `listener` after each change; return what ends that. */
+  follow(listener: () => void): () => void;
+}
+
+/** Return a new cell that holds `first`. */
+export function cell<T>(first: T): Cell<T> {
+  let now = first;
+  const listeners = new Set<() => void>();
+  return {
+    get: () => now,
+    set(next) {
+      if (Object.is(now, next)) return;
+      now = next;
+      for (const listener of [...listeners]) listener();
+    },
+    follow(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+  };
+}
+
+/** Return what a cell holds, and draw the component again whenever that changes. */
+export function useCell<T>(one: Cell<T>): T {
+  const [, draw] = useReducer((count: number) => count + 1, 0);
+  useEffect(() => one.follow(() => draw(undefined)), [one]);
+  return one.get();
+}

@@ -1,0 +1,356 @@
+"""What `monoctl console` answers in an example that is always the same, as console/src/api/documents has it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import hashlib
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+NOW = dt.datetime(2026, 11, 24, 9, 30, tzinfo=dt.UTC)
+"""The moment of the example."""
+
+IDENTITY = "SHA256:u7Qm2mXkq0Z1f4yD9rT5cVbN8sJ3wH6aLgKpEoRiYxM"
+_PATHS = (
+    *("vault://payments/db", "vault://payments/stripe", "vault://payments/ledger", "vault://checkout/db"),
+    *("vault://checkout/oauth", "vault://platform/smtp", "vault://platform/signing", "vault://identity/ldap"),
+    *("aws-eu://payments/db", "aws-eu://payments/webhooks", "aws-eu://data/warehouse", "aws-eu://data/kafka"),
+    *("k8s-prod://checkout/db", "k8s-prod://mobile/push", "k8s-prod://platform/smtp", "k8s-prod://identity/saml"),
+    *("local://laptop/restic", "local://laptop/wireguard"),
+)
+_PEOPLE = ("anna", "grace", "ci-deploy", "ben")
+_NOTE = "An edit needs no store: m8 alone says it."
+
+
+def written(moment: dt.datetime) -> str:
+    """Write a moment as answers have it."""
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def _fingerprint(text: str) -> str:
+    return f"fp1:63e8eb50bcac50aa:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _proof(*, proven: bool, why: str = "") -> dict[str, Any]:
+    return {"proven": proven, "why_not_proven": why, "is_false": False}
+
+
+def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
+    at = NOW - dt.timedelta(hours=chance.randrange(2, 2400))
+    status = ("IN_SYNC", "IN_SYNC", "", "IN_SYNC", "DRIFTED", "IN_SYNC", "", "OVERWROTE")[number % 8]
+    shared = uri.endswith(("/db", "/smtp"))
+    expires = NOW.date() + dt.timedelta(days=(-3, 9, 31, 64, 190, 320)[number // 2 % 6]) if number % 2 else ""
+    value = _fingerprint(uri.rpartition("/")[2] if shared else uri)
+    return {
+        "uri": uri,
+        "hash": _fingerprint(f"{uri} whole"),
+        "values": {"password": value, "user": _fingerprint(f"{uri} user")},
+        "upstream_version": str(5 + number % 7),
+        "prior_version": "",
+        "drifted": status == "DRIFTED",
+        "subject": _PEOPLE[number % 4],
+        "uploaded_at": written(at),
+        "request_id": hashlib.md5(uri.encode()).hexdigest(),
+        "labels": {"team": uri.split("/")[2]} if number % 3 == 0 else {},
+        "expires_on": str(expires),
+        "deleted": False,
+        "sync": "" if status == "OVERWROTE" else status,
+        "verified_at": written(NOW - dt.timedelta(hours=number)) if status in {"IN_SYNC", "DRIFTED"} else "",
+        "status": status,
+        "notes_edited_by": "",
+        "notes_edited_at": "",
+        "same_elsewhere": (2 if uri.endswith("/db") else 1) if shared else 0,
+        **_proof(proven=number != 7, why="" if number != 7 else "The request is older than the pin."),
+    }
+
+
+SECRETS = [_secret(number, uri, random.Random(number)) for number, uri in enumerate(_PATHS)]
+
+
+def _counted(field: Callable[[dict[str, Any]], list[str]]) -> dict[str, int]:
+    counts: dict[str, int] = {}
+    for secret in SECRETS:
+        for name in field(secret):
+            counts[name] = counts.get(name, 0) + 1
+    return counts
+
+
+def _secrets(asked: dict[str, Any]) -> dict[str, Any]:
+    words = asked.get("search", "").split()
+    rows = [one for one in SECRETS if all(word in one["uri"] for word in words)]
+    if "expiring_days" in asked:
+        last = str(NOW.date() + dt.timedelta(days=asked["expiring_days"]))
+        rows = [one for one in rows if one["expires_on"] and one["expires_on"] <= last]
+    if "store" in asked:
+        rows = [one for one in rows if one["uri"].startswith(f"{asked['store']}://")]
+    return {
+        "secrets": rows[: asked.get("page_size", 50)],
+        "total": len(rows),
+        "loaded": len(SECRETS),
+        "complete": True,
+        "note": "",
+        "stores": _counted(lambda one: [one["uri"].partition(":")[0]]),
+        "subjects": _counted(lambda one: [one["subject"]]),
+        "labels": _counted(lambda one: [f"{name}={value}" for name, value in one["labels"].items()]),
+        "statuses": _counted(lambda one: [one["status"]]),
+        "figures": _figures(),
+    }
+
+
+def _figures() -> dict[str, int]:
+    last = str(NOW.date() + dt.timedelta(days=30))
+    hashes = [value for one in SECRETS if not one["deleted"] for value in one["values"].values()]
+    return {
+        "present": sum(not one["deleted"] for one in SECRETS),
+        "expiring": sum(bool(one["expires_on"]) and one["expires_on"] <= last for one in SECRETS),
+        "drifted": sum(one["status"] in {"DRIFTED", "GONE", "OVERWROTE"} for one in SECRETS),
+        "same_values": sum(hashes.count(value) > 1 for value in set(hashes)),
+    }
+
+
+def _secret_of(asked: dict[str, Any]) -> dict[str, Any]:
+    return next((one for one in SECRETS if one["uri"] == asked["uri"]), SECRETS[0])
+
+
+_HISTORY = (
+    *(("UPLOAD", "UPLOADED"), ("EDIT", "EDITED"), ("ROLLBACK", "ROLLED_BACK"), ("UPLOAD", "UPLOADED")),
+    *(("UNDELETE", "UNDELETED"), ("DELETE", "DELETED"), ("UPLOAD", "UPLOADED")),
+)
+
+
+def _versions(asked: dict[str, Any]) -> dict[str, Any]:
+    """The history of a secret: its newest entry says what its summary says."""
+    secret = _secret_of(asked)
+    newest, found = int(secret["upstream_version"]), []
+    changed = dt.datetime.fromisoformat(secret["uploaded_at"])
+    notes = [f"label {name}={value}" for name, value in secret["labels"].items()]
+    notes += [f"expires {secret['expires_on']}"] if secret["expires_on"] else []
+    version = newest
+    for number, (purpose, outcome) in enumerate(_HISTORY):
+        is_there, is_edit = outcome not in {"EDITED", "DELETED"}, purpose == "EDIT"
+        # The rollback wrote again what stood there two versions before.
+        content = version - 2 if outcome == "ROLLED_BACK" else version
+        whole = secret["hash"] if content == newest else _fingerprint(f"{asked['uri']} {content}")
+        found.append(
+            {
+                "uri": asked["uri"],
+                "purpose": purpose,
+                "outcome": outcome,
+                "upstream_version": str(version) if is_there else "",
+                "prior_version": str(content) if outcome in {"ROLLED_BACK", "UNDELETED"} else "",
+                "subject": _PEOPLE[(_PEOPLE.index(secret["subject"]) + number) % 4],
+                "recorded_at": written(changed - dt.timedelta(hours=7 * ((number + 1) ** 2 - 1))),
+                "hash": whole if is_there else "",
+                "request_id": "" if is_edit else f"{number:032x}" if number else secret["request_id"],
+                "edit": "; ".join(notes) or "label team removed" if is_edit else "",
+                **_proof(proven=not is_edit, why=_NOTE if is_edit else ""),
+            }
+        )
+        # Deleting and undeleting make no version of their own.
+        version -= outcome in {"UPLOADED", "ROLLED_BACK"}
+    return {"versions": found}
+
+
+def _reactor(number: int) -> dict[str, Any]:
+    able = dict.fromkeys(("readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable"), True)
+    return {
+        "replica": f"{number:02x}" * 16,
+        "attached": True,
+        "last_heard_at": written(NOW),
+        "engine": "ok",
+        "engine_since_at": written(NOW - dt.timedelta(days=9)),
+        "last_failure": "",
+        "last_failure_at": "",
+        "max_plaintext": 65_536,
+        **able,
+        "listable": True,
+        "copies_to": ["local"],
+        "key_rule": "",
+        "layout": "One entry for each secret; each key is a field.",
+        "fingerprint_key_id": "63e8eb50bcac50aa",
+    }
+
+
+def _store(number: int, name: str, kind: str) -> dict[str, Any]:
+    away = name == "k8s-prod"
+    return {
+        "name": name,
+        "type": kind,
+        "state": "active",
+        "default": number == 0,
+        "identity": IDENTITY,
+        "identity_rotations": 0,
+        "fingerprint_key_id": "63e8eb50bcac50aa",
+        "max_plaintext": 65_536,
+        "created_at": written(NOW - dt.timedelta(days=200)),
+        "layout": "One entry for each secret; each key is a field.",
+        "maturity": "stable" if number in {0, 3} else "experimental",
+        "last_heard_at": written(NOW),
+        "engine": "unavailable" if away else "ok",
+        "pending": 2 if away else 0,
+        "refused_login": None,
+        "reactors": [_reactor(number) | ({"engine": "unavailable"} if away else {}), _reactor(number + 8)],
+        "identity_state": "new" if name == "local" else "pinned",
+        "pinned": "" if name == "local" else IDENTITY,
+        "identity_message": "",
+        "identity_fix": "",
+    }
+
+
+STORES = [
+    _store(number, name, kind)
+    for number, (name, kind) in enumerate(
+        (("vault", "vault"), ("aws-eu", "aws-secretsmanager"), ("k8s-prod", "kubernetes"), ("local", "age"))
+    )
+]
+
+
+def _groups(_asked: dict[str, Any]) -> dict[str, Any]:
+    places: dict[str, list[dict[str, str]]] = {}
+    for one in SECRETS:
+        for key, fingerprint in one["values"].items():
+            place = {"uri": one["uri"], "key": key, "store": one["uri"].partition(":")[0]}
+            places.setdefault(fingerprint, []).append(place | {name: one[name] for name in ("subject", "uploaded_at")})
+    several = sorted((each for each in places.items() if len(each[1]) > 1), key=lambda each: -len(each[1]))
+    found = [
+        {"fingerprint": one, "places": where, "stores": len({place["store"] for place in where})}
+        for one, where in several
+    ]
+    return {"groups": found, "keys_read": 2 * len(SECRETS), "complete": True}
+
+
+def _expiring(_asked: dict[str, Any]) -> dict[str, Any]:
+    days: dict[str, list[str]] = {}
+    for one in SECRETS:
+        if one["expires_on"]:
+            days.setdefault(one["expires_on"], []).append(one["uri"])
+    rows = [{"day": day, "uris": uris} for day, uris in sorted(days.items())]
+    return {"days": rows, "without": sum(not one["expires_on"] for one in SECRETS)}
+
+
+_OUTCOMES = ("UPLOADED", "UNCHANGED", "COMPARED", "FAILED: CONFLICT")
+
+
+def _activity(asked: dict[str, Any]) -> dict[str, Any]:
+    chance, days = random.Random(5), asked["days"]
+    step = dt.timedelta(hours=1) if days <= 2 else dt.timedelta(days=1)
+    count = days * 24 if days <= 2 else days
+    most = (9, 5, 4, 2)
+    return {
+        "buckets": [
+            {
+                "from": written(NOW - step * (count - number)),
+                "outcomes": {name: chance.randrange(top) for name, top in zip(_OUTCOMES, most, strict=True)},
+            }
+            for number in range(count)
+        ],
+        "outcomes": list(_OUTCOMES),
+        "people": [
+            {"actor": name, "outcomes": {"UPLOADED": 40 - 9 * number, "FAILED: CONFLICT": number}}
+            for number, name in enumerate(_PEOPLE)
+        ],
+        "open": [
+            {
+                "request_id": f"{7:032x}",
+                "uri": "k8s-prod://mobile/push",
+                "actor": "ben",
+                "since": written(NOW - dt.timedelta(minutes=2)),
+                "last": "SecretUploadRequested",
+            }
+        ],
+        "failed": [
+            {
+                "request_id": f"{20 + number:032x}",
+                "uri": SECRETS[2 * number]["uri"],
+                "actor": _PEOPLE[number % 4],
+                "at": written(NOW - dt.timedelta(minutes=50 * (number + 1))),
+                "reason": ("CONFLICT", "KEY_LOST", "CONFLICT")[number % 3],
+            }
+            for number in range(5)
+        ],
+        "complete": True,
+    }
+
+
+_WALK = (
+    *("SecretUploaded", "SecretUploadStarted", "SecretUploadRequested", "SecretUploadKeyProvided"),
+    "SecretUploadKeyRequested",
+)
+
+
+def _detail(kind: str, secret: dict[str, Any]) -> str:
+    """As m8 summarises such an event."""
+    return {
+        "SecretUploadKeyRequested": f"UPLOAD of {secret['uri']}",
+        "SecretUploadKeyProvided": "by replica 0a1b2c3d, for 120 s",
+        "SecretUploadRequested": "1137 sealed bytes",
+        "SecretUploadStarted": "replacing nothing",
+        "SecretUploaded": f"UPLOADED, version {secret['upstream_version'].partition('@')[0]}",
+    }[kind]
+
+
+def _events(asked: dict[str, Any]) -> dict[str, Any]:
+    found = []
+    for number in range(25):
+        kind, secret = _WALK[number % 5], SECRETS[number // 5]
+        by_user = kind.endswith("Requested")
+        found.append(
+            {
+                "position": 412 - number,
+                "stream": f"upload/{secret['request_id']}",
+                "version": 5 - number % 5,
+                "type": kind,
+                "recorded_at": written(NOW - dt.timedelta(minutes=11 * (number // 5), seconds=number % 5)),
+                "actor": secret["subject"] if by_user else "reactor/vault/0a1b2c3d",
+                "uri": secret["uri"],
+                "detail": _detail(kind, secret),
+                "hash": secret["hash"] if kind == "SecretUploaded" else "",
+                "request_id": secret["request_id"],
+            }
+        )
+    before = asked.get("before") or found[0]["position"] + 1
+    return {"events": [event for event in found if event["position"] < before][: asked.get("limit", 100)]}
+
+
+def _upload(asked: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "request_id": asked["request_id"],
+        "uri": SECRETS[0]["uri"],
+        "destination": "",
+        "purpose": "UPLOAD",
+        "state": "ENDED",
+        "outcome": "UPLOADED",
+        "reason": "",
+        "m8_says": "",
+        "subject": "anna",
+        "requested_at": written(NOW - dt.timedelta(seconds=9)),
+        "changed_at": written(NOW - dt.timedelta(seconds=8)),
+        "has_receipt": True,
+        **_proof(proven=True),
+    }
+
+
+_KINDS = (("password", 32, "characters", 8, 256), ("hex", 32, "bytes", 16, 512), ("ed25519", 0, "", 0, 0))
+
+
+def _kinds() -> Iterator[dict[str, Any]]:
+    for name, default, unit, least, most in _KINDS:
+        sizes = {"sizes": [], "least": least, "most": most}
+        yield {"name": name, "default": default, "unit": unit, **sizes, "is_pair": name == "ed25519"}
+
+
+ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
+    "secrets": _secrets,
+    "secret": _secret_of,
+    "versions": _versions,
+    "upload": _upload,
+    "events": _events,
+    "stores": lambda _: {"stores": STORES},
+    "groups": _groups,
+    "expiring": _expiring,
+    "activity": _activity,
+    "drift": lambda _: {"secrets": [one for one in SECRETS if one["status"] in {"DRIFTED", "OVERWROTE"}]},
+    "recipes": lambda _: {"kinds": list(_kinds())},
+}
+"""By operation; the others depend on who asks."""

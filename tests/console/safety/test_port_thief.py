@@ -1,0 +1,53 @@
+"""A console ends while its page is open, and somebody else takes its port: the page tells them nothing."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from playwright.sync_api import expect
+
+from tests.console.page import ConsolePage
+from tests.console.safety.thief import thief
+from tests.e2e.conftest import Team
+from tests.support.browser import Chromium, Watched
+from tests.support.console import Console
+
+VALUE = "a value that nobody may have: 0c41d7"
+
+
+def test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed(
+    team: Team, chromium: Chromium
+) -> None:
+    watched = Watched()  # the broken stream is told there
+    with Console(team.user) as running, chromium.visit(watched=watched) as tab:
+        address = running.next_address()
+        place, token = urlsplit(address), urlsplit(address).fragment
+        page = ConsolePage.begin(tab, address)
+        form = page.open_put().to("vault", f"{team.name}/stolen").value("password", VALUE)
+        running.interrupt()
+        assert running.end() == 0
+        with thief(place.port or 0) as heard:
+            expect(tab.get_by_role("heading", level=1)).to_have_text("monoctl console has ended")
+            assert [operation for operation, _ in heard.bodies] in ([], ["live"])
+            for body in (body for _, body in heard.bodies):
+                assert not body.isascii()
+            for secret in (VALUE, token, team.name, "password"):
+                assert secret.encode() not in heard.everything
+            assert VALUE not in tab.content()
+            assert set(form.values()) <= {""}
+            expect(tab.get_by_text("Stolen")).to_have_count(0)
+            expect(tab.get_by_text("Uploaded")).to_have_count(0)
+            asked = len(heard.bodies)
+            tab.keyboard.press("Enter")
+            tab.evaluate("() => new Promise(done => requestAnimationFrame(done))")
+            assert len(heard.bodies) == asked
+
+
+def test_a_browser_without_webcrypto_is_told_so_in_words(team: Team, chromium: Chromium) -> None:
+    with Console(team.user) as running, chromium.visit() as tab:
+        tab.add_init_script("delete Crypto.prototype.subtle")
+        tab.goto(running.next_address())
+        expect(tab.get_by_role("heading", level=1)).to_have_text("This browser lacks what the console needs")
+        expect(tab.get_by_text("no WebCrypto")).to_be_visible()
+        expect(tab.get_by_text("another browser")).to_be_visible()
+        assert "#" not in tab.url

@@ -1,0 +1,379 @@
+"""What the page is shown: proven or not, from the kept secrets, and all of it even while m8 is away."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
+from monoskope.monoctl.console.kept.recent import RecentEvents
+from monoskope.monoctl.console.operations.reading.activity import summary
+from monoskope.monoctl.console.operations.reading.requests import happened
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
+    async with at_desk(tmp_path) as desk:
+        yield desk
+
+
+async def loaded(page: AtDesk) -> None:
+    """Have the desk read m8's listing."""
+    task = asyncio.create_task(page.desk.secrets.run())
+    while not page.desk.secrets.complete:
+        await asyncio.sleep(0)
+    task.cancel()
+
+
+async def test_whoami_is_m8s_word(page: AtDesk) -> None:
+    me = await page.ask("whoami")
+
+    assert (me["subject"], me["role"], me["m8_version"], me["away"]) == ("alice", "user", "9", "")
+    assert me["monoctl_version"]
+    assert "put" in me["rights"]
+
+
+async def test_whoami_says_why_m8_does_not_answer(page: AtDesk) -> None:
+    page.m8.failing["GetServer"] = [UnauthenticatedError("the token has expired.")]
+
+    me = await page.ask("whoami")
+
+    assert me["subject"] == ""
+    assert "expired" in me["away"]
+    assert me["server"] == page.m8.server
+
+
+async def test_the_table_is_searched_sorted_and_paged(page: AtDesk) -> None:
+    for number in range(5):
+        page.m8.know(f"vault://app/{number}", upstream_version=str(number), deleted=number == 4)
+    await loaded(page)
+
+    answer = await page.ask("secrets", search="app", sort="version", descending=True, page_size=2, page=1)
+
+    assert [row["uri"] for row in answer["secrets"]] == ["vault://app/1", "vault://app/0"]
+    assert (answer["total"], answer["loaded"], answer["complete"], answer["note"]) == (4, 5, True, "")
+    assert answer["stores"] == {"vault": 4}
+    assert answer["statuses"] == {"": 4, "DELETED": 1}
+    assert page.told[-1] == {"kind": "secrets", "loaded": 5, "complete": True}
+
+
+async def test_only_what_a_receipt_proves_is_called_proven(page: AtDesk) -> None:
+    await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+    await page.ask("put", {"password": VALUE}, uris=["vault://app/b"])
+    page.m8.secrets["vault://app/b"].upstream_version = "8"
+    page.m8.know("vault://app/c")
+    await loaded(page)
+
+    answer = await page.ask("secrets")
+
+    shown = {row["uri"][-1]: (row["proven"], row["is_false"]) for row in answer["secrets"]}
+    assert shown == {"a": (True, False), "b": (False, True), "c": (False, False)}
+    unproven = await page.ask("secrets", state="unproven")
+    assert [row["uri"][-1] for row in unproven["secrets"]] == ["b", "c"]
+
+
+async def test_a_remembered_proof_does_not_outlive_its_pin(tmp_path: Path) -> None:
+    async with at_desk(tmp_path) as page:
+        await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+        [row] = (await page.ask("secrets"))["secrets"]
+        assert row["proven"]
+
+        pins = tmp_path / "known_stores"
+        pins.write_text("\n".join(line for line in pins.read_text().split("\n") if "@default" in line))
+
+        [row] = (await page.ask("secrets"))["secrets"]
+        assert not row["proven"]
+        assert "pinned" in row["why_not_proven"]
+
+
+async def test_equal_values_are_counted_and_grouped(page: AtDesk) -> None:
+    for uri in ("vault://app/a", "vault://app/b", "vault://web/c"):
+        await page.ask("put", {"password": VALUE}, uris=[uri])
+
+    [row] = (await page.ask("secrets", search="app/a"))["secrets"]
+    groups = await page.ask("groups")
+
+    assert row["same_elsewhere"] == 2
+    assert groups["keys_read"] == 3
+    [group] = groups["groups"]
+    assert group["fingerprint"] == FINGERPRINT
+    assert [place["uri"] for place in group["places"]] == ["vault://app/a", "vault://app/b", "vault://web/c"]
+
+
+async def test_below_a_prefix_m8_is_asked_if_not_all_are_kept(page: AtDesk) -> None:
+    page.m8.know("vault://app/a")
+    page.m8.know("vault://web/b")
+    page.desk.secrets._most = 1
+    task = asyncio.create_task(page.desk.secrets.run())
+    while not page.desk.secrets.is_full:
+        await asyncio.sleep(0)
+
+    answer = await page.ask("secrets", prefix="vault://web")
+
+    assert [row["uri"] for row in answer["secrets"]] == ["vault://web/b"]
+    assert answer["note"]
+    task.cancel()
+
+
+async def test_one_secret_and_its_history(page: AtDesk) -> None:
+    await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+
+    secret = await page.ask("secret", uri="vault://app/a")
+    history = (await page.ask("versions", uri="vault://app/a"))["versions"]
+
+    assert secret["proven"]
+    assert [(one["outcome"], one["proven"]) for one in history] == [("EDITED", False), ("UPLOADED", True)]
+    with pytest.raises(NotFoundError):
+        await page.ask("secret", uri="vault://app/none")
+
+
+async def test_a_request_shows_its_end_only_by_its_receipt(page: AtDesk) -> None:
+    done = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+    request_id = done["results"][0]["done"]["request_id"]
+
+    upload = await page.ask("upload", request_id=request_id)
+
+    assert (upload["request_id"], upload["outcome"], upload["proven"]) == (request_id, "UPLOADED", True)
+    with pytest.raises(UsageError, match="request id"):
+        await page.ask("upload", request_id="latest")
+
+
+async def test_a_request_that_failed_says_why_and_what_to_do(page: AtDesk) -> None:
+    asked: list[bytes] = []
+
+    def end(attempt: Attempt) -> views_pb2.SecretUpload:
+        asked.append(attempt.request.request_id)
+        view = page.m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT)
+        view.grant.CopyFrom(attempt.signed_grant())
+        return view
+
+    page.m8.end = end
+    put = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+
+    upload = await page.ask("upload", request_id=asked[0].hex())
+
+    assert (upload["outcome"], upload["reason"], upload["proven"]) == ("FAILED", "CONFLICT", True)
+    said = put["results"][0]["failed"]
+    assert {name: upload["failure"][name] for name in ("message", "fix")} == {
+        name: said[name] for name in ("message", "fix")
+    }
+
+
+async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> None:
+    page.m8.record("SecretStoreCreated", "", "vault", stream="store/vault")
+    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
+
+    events = (await page.ask("events", limit=10))["events"]
+
+    assert [(event["type"], event["request_id"]) for event in events] == [
+        ("SecretUploaded", "ab" * 16),
+        ("SecretStoreCreated", ""),
+    ]
+
+
+async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where_to_begin(page: AtDesk) -> None:
+    for number in range(7):
+        page.m8.record("SecretUploaded", f"vault://app/{number}")
+    seen: list[int] = []
+    while True:
+        events = (await page.ask("events", limit=3, before=seen[-1] if seen else 0))["events"]
+        if not events:
+            break
+        seen += [event["position"] for event in events]
+    assert seen == [7, 6, 5, 4, 3, 2, 1]
+
+
+async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> None:
+    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
+
+    happened(page.desk, page.m8.events[0])
+
+    [event] = (await page.ask("events", limit=10))["events"]
+    assert page.told == [{"kind": "event", "event": event}]
+    assert event["request_id"] == "ab" * 16
+
+
+# --- stores and pins ---
+
+
+@pytest.mark.parametrize("operation", ["events", "secrets"])
+async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_to_m8(
+    page: AtDesk, operation: str
+) -> None:
+    calls = list(page.m8.calls)
+    for text in ("PASSWORD=correct horse", "correct-horse-battery-staple"):
+        with pytest.raises(UsageError):
+            await page.ask(operation, prefix=text)
+    assert page.m8.calls == calls
+
+
+async def test_a_store_nobody_agreed_to_is_new_until_it_is_pinned(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, pins=False) as page:
+        [store] = (await page.ask("stores"))["stores"]
+        assert (store["identity_state"], store["pinned"], store["identity_message"]) == ("new", "", "")
+
+        pinned = await page.ask("pin", store="vault", identity=store["identity"])
+
+        assert pinned == {"store": "vault", "identity": store["identity"]}
+        [store] = (await page.ask("stores"))["stores"]
+        assert (store["identity_state"], store["pinned"]) == ("pinned", store["identity"])
+        answer = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
+        assert "done" in answer["results"][0]
+
+
+async def test_an_identity_that_m8_does_not_show_is_not_pinned(tmp_path: Path) -> None:
+    async with at_desk(tmp_path, pins=False) as page:
+        with pytest.raises(IdentityChangedError, match="it shows"):
+            await page.ask("pin", store="vault", identity=Identity().shown)
+        with pytest.raises(UsageError, match="identity"):
+            await page.ask("pin", store="vault", identity="SHA256:short")
+
+        assert not (tmp_path / "known_stores").exists()
+        [store] = (await page.ask("stores"))["stores"]
+        assert store["identity_state"] == "new"
+
+
+async def test_a_changed_identity_is_a_full_stop_that_no_pin_removes(page: AtDesk, tmp_path: Path) -> None:
+    before, other = (tmp_path / "known_stores").read_text(), Identity()
+    page.m8.stores["vault"].identity = other.shown
+
+    [store] = (await page.ask("stores"))["stores"]
+
+    assert store["identity_state"] == "changed"
+    assert store["pinned"] == page.m8.identity.shown
+    assert other.shown in store["identity_message"]
+    assert "Put nothing" in store["identity_fix"]
+    for identity in (other.shown, page.m8.identity.shown):
+        with pytest.raises(IdentityChangedError):
+            await page.ask("pin", store="vault", identity=identity)
+    assert (tmp_path / "known_stores").read_text() == before
+
+
+async def test_signed_steps_are_followed_only_to_see_where_they_lead(page: AtDesk, tmp_path: Path) -> None:
+    before, later = (tmp_path / "known_stores").read_text(), Identity()
+    page.m8.stores["vault"].rotations.append(page.m8.identity.rotate(later, "vault"))
+    page.m8.stores["vault"].identity = later.shown
+
+    [store] = (await page.ask("stores"))["stores"]
+
+    assert (store["identity_state"], store["pinned"]) == ("pinned", page.m8.identity.shown)
+    assert (tmp_path / "known_stores").read_text() == before
+
+
+async def test_the_status_has_stores_and_counts(page: AtDesk) -> None:
+    page.m8.know("vault://app/a", drifted=True)
+    page.m8.record("SecretUploaded", "vault://app/a")
+    await loaded(page)
+
+    status = await page.ask("status")
+
+    assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
+    assert [store["name"] for store in status["stores"]] == ["vault"]
+    assert status["server"]["subject"] == "alice"
+    drift = await page.ask("drift")
+    assert [row["status"] for row in drift["secrets"]] == ["OVERWROTE"]
+    assert await page.ask("expiring") == {"days": [], "without": 1}
+
+
+async def test_what_can_be_listed_upstream(page: AtDesk) -> None:
+    answer = await page.ask("upstream", uri="vault://app")
+
+    assert [name["uri"] for name in answer["names"]] == ["vault://app/db", "vault://app/more/"]
+    assert answer["complete"]
+
+
+# --- activity ---
+
+
+def event(kind: str, at_ms: int, detail: str = "", *, request: int = 1, actor: str = "alice") -> views_pb2.EventSummary:
+    return views_pb2.EventSummary(
+        type=kind, recorded_at_ms=at_ms, detail=detail, stream=f"upload/{request:032x}", actor=actor, uri="vault://a"
+    )
+
+
+def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
+    asked = "SecretUploadKeyRequested"
+    found = [
+        event(asked, AT_MS),
+        event("SecretUploaded", AT_MS + 1, "UPLOADED, version 7", actor="reactor"),
+        event(asked, AT_MS + DAY_MS, request=2),
+        event("SecretUploadFailed", AT_MS + DAY_MS, "CONFLICT, without a receipt", request=2, actor="m8"),
+        event(asked, AT_MS + DAY_MS, request=3, actor="bob"),
+        event("SecretUploadKeyProvided", AT_MS + DAY_MS, request=3, actor="reactor"),
+    ]
+
+    said = summary(found, since_ms=AT_MS - 1, now_ms=AT_MS + 2 * DAY_MS - 1, length_ms=DAY_MS)
+
+    assert [bucket["outcomes"] for bucket in said["buckets"]] == [{"UPLOADED": 1}, {"FAILED: CONFLICT": 1}]
+    assert said["outcomes"] == ["FAILED: CONFLICT", "UPLOADED"]
+    assert said["people"] == [{"actor": "alice", "outcomes": {"UPLOADED": 1, "FAILED: CONFLICT": 1}}]
+    [failed] = said["failed"]
+    assert (failed["request_id"], failed["actor"], failed["reason"]) == (f"{2:032x}", "alice", "CONFLICT")
+    [open_] = said["open"]
+    assert (open_["request_id"], open_["actor"], open_["last"]) == (f"{3:032x}", "bob", "SecretUploadKeyProvided")
+
+
+async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
+    page: AtDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.monoctl.console.operations.reading.activity.now_ms", lambda: AT_MS + DAY_MS)
+    page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
+    first = await page.ask("activity", days=7)
+    page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")
+
+    second = await page.ask("activity", days=7)
+
+    assert (first["outcomes"], second["outcomes"]) == (["UPLOADED"], ["DELETED", "UPLOADED"])
+    assert len(second["buckets"]) == 7
+    assert second["complete"]
+    hours = await page.ask("activity", days=1)
+    assert len(hours["buckets"]) == 24
+
+
+async def test_recent_events_are_read_once_and_then_what_is_new(page: AtDesk) -> None:
+    for number in range(450):
+        page.m8.record("SecretUploaded", "vault://app/a", f"UPLOADED, version {number}")
+    found, complete = await page.desk.recent.since(AT_MS)
+    assert (len(found), complete) == (450, True)
+    for new in (1, 199, 200, 350):
+        for _ in range(new):
+            page.m8.record("SecretDeleted", "vault://app/a")
+        found, complete = await page.desk.recent.since(AT_MS)
+        assert [event.position for event in found] == [event.position for event in page.m8.events]
+    later, _ = await page.desk.recent.since(AT_MS + len(page.m8.events))
+    assert [event.position for event in later] == [len(page.m8.events)]
+
+
+async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtDesk) -> None:
+    few = RecentEvents(lambda: page.client.queries, most=5)
+    for _ in range(20):
+        page.m8.record("SecretUploaded", "vault://app/a")
+
+    found, complete = await few.since(AT_MS)
+
+    assert ([event.position for event in found], complete) == ([16, 17, 18, 19, 20], False)
+
+
+async def test_the_table_says_why_it_is_not_complete(tmp_path: Path) -> None:
+    m8 = KnowingM8()
+    async with at_desk(tmp_path, m8) as page:
+        m8.failing["ListSecrets"] = [UnauthenticatedError("the token has expired.")]
+        task = asyncio.create_task(page.desk.secrets.run())
+        while not page.desk.secrets.note:
+            await asyncio.sleep(0)
+
+        answer = await page.ask("secrets")
+
+        assert (answer["complete"], answer["secrets"]) == (False, [])
+        assert "expired" in answer["note"]
+        task.cancel()

@@ -1,0 +1,98 @@
+"""What the page computes by itself, without a browser."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.unit.monoctl.console.page.in_node import evaluated
+
+NAMES = {
+    "parts/words/Time": "relative",
+    "parts/words/Uri": "isBelow",
+    "pictures/events/log": "merged",
+    "pictures/words/outcomes": "kindOf, KIND_WORDS, endWords",
+    "pictures/words/days": "utcDay",
+    "pictures/events/sentences": "tell",
+    "views/upload/steps": "isUnknown",
+    "forms/values/rules": "looksLikeEnvFile",
+    "pictures/stores/health": "limitWords",
+    "forms/able": "notAllowed",
+}
+NOW = 1_000_000_000_000
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """All that the tests look at, from one process."""
+    answer: dict[str, Any] = evaluated(
+        tmp_path_factory.mktemp("page"),
+        NAMES,
+        f"""{{
+          times: [0, 9e3, -9e3, 11e3, -60e3, 7200e3].map((ms) => relative({NOW} - ms, {NOW})),
+          below: ["vault://app", "vault://app/db", "vault://apple", "vault2://app"].map((uri) => isBelow(uri, "vault://app")),
+          inStore: [isBelow("vault://a", "vault://"), isBelow("", ""), isBelow("", "vault://")],
+          merged: merged([5, 3, 1].map((position) => ({{ position }})), [4, 3, 2].map((position) => ({{ position }}))),
+          edited: [KIND_WORDS[kindOf("EDITED")].meaning, endWords("EDITED")],
+          ends: ["CONFLICT", "KEY_LOST", "OUTCOME_UNKNOWN"].map((reason) => [
+            endWords("FAILED: " + reason), tell({{ type: "SecretUploadFailed", detail: reason }}).text,
+          ]),
+          unknown_ends: [
+            ["UPLOAD", "FAILED", "KEY_LOST", ""], ["DELETE", "FAILED", "OUTCOME_UNKNOWN", ""], ["PATCH", "", "", "FAILED: KEY_LOST"],
+            ["UPLOAD", "FAILED", "CONFLICT", ""], ["COMPARE", "FAILED", "KEY_LOST", ""], ["UPLOAD", "UPLOADED", "", "FAILED: KEY_LOST"],
+          ].map(([purpose, outcome, reason, m8_says]) => isUnknown({{ purpose, outcome, reason, m8_says, state: "ENDED" }})),
+          env: ["A=1\\n export B =2", "A=1\\nno", "\\n".repeat(1_000_000), " ".repeat(1_000_000)].map(looksLikeEnvFile),
+          day: utcDay(Date.UTC(2026, 10, 26, 23, 59)),
+          limits: [1023, 65_536, 1_048_575].map(limitWords),
+          may: ["put", "import", "delete"].map((form) => notAllowed(form, {{ role: "user", rights: ["put"] }})),
+          administrator: notAllowed("put", {{ role: "administrator", rights: [] }}),
+          unknown: notAllowed("put", {{ role: "", rights: [] }}),
+        }}""",
+    )
+    return answer
+
+
+def test_a_moment_is_said_beside_now(said: dict[str, Any]) -> None:
+    assert said["times"] == ["just now", "just now", "just now", "11 s ago", "in 1 min", "2 h ago"]
+    assert said["day"] == "2026-11-26"
+
+
+def test_what_lies_below_a_prefix_lies_there_by_whole_segments(said: dict[str, Any]) -> None:
+    assert said["below"] == [True, True, False, False]
+    assert said["inStore"] == [True, True, False]
+
+
+def test_older_events_come_in_their_place_and_each_once(said: dict[str, Any]) -> None:
+    assert [event["position"] for event in said["merged"]] == [5, 4, 3, 2, 1]
+
+
+def test_an_end_that_a_receipt_leaves_open_is_never_told_as_a_failure(said: dict[str, Any]) -> None:
+    conflict, *unknown = said["ends"]
+    assert conflict == ["failed: something else was upstream", "Failed: something else was upstream"]
+    for words in unknown:
+        assert [word.lower().startswith("end not known: ") for word in words] == [True, True]
+    assert said["unknown_ends"] == [True, True, True, False, False, False]
+
+
+def test_lines_are_told_from_a_value_whatever_its_size(said: dict[str, Any]) -> None:
+    assert said["env"] == [True, False, False, False]
+
+
+def test_an_edit_of_notes_is_no_outcome_that_the_page_does_not_know(said: dict[str, Any]) -> None:
+    meaning, words = said["edited"]
+    assert "edited" in meaning
+    assert words == "notes edited"
+
+
+def test_a_limit_is_never_said_to_be_more_than_it_is(said: dict[str, Any]) -> None:
+    assert said["limits"] == ["1023 bytes", "64 KiB", "1023 KiB"]
+
+
+def test_a_command_that_is_not_allowed_says_why(said: dict[str, Any]) -> None:
+    put, import_, delete = said["may"]
+    assert put == ""
+    assert "see-hash" in import_
+    assert "delete" in delete
+    assert "administrator" in said["administrator"]
+    assert said["unknown"] == ""

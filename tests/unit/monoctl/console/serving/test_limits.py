@@ -1,0 +1,85 @@
+"""What the console takes of each caller: bytes, places, and what becomes of a call that is cut or left alone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+
+import pytest
+
+from monoskope.monoctl.console.program import LIMITS
+from monoskope.monoctl.console.serving import body
+from monoskope.monoctl.console.serving.sealed import OVERHEAD
+from tests.support.console_calls import JSON, SEALED, framed, value
+from tests.unit.monoctl.console.serving.served import Served, asked, console
+
+VALUE = b"correct horse battery staple"
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with console() as served:
+        yield served
+
+
+async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Served) -> None:
+    page = await served.begun()
+    for path, kind, most in (
+        ("put", SEALED, body.MOST_BODY + OVERHEAD),
+        ("whoami", SEALED, body.MOST_JSON + OVERHEAD),
+        ("begin", JSON, body.MOST_JSON),
+    ):
+        reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+        said = "".join(f"{name}: {one}\r\n" for name, one in page.said(kind).items())
+        writer.write(f"POST /api/{path} HTTP/1.1\r\n{said}Content-Length: {most + 1}\r\n\r\n".encode())
+        assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
+    page = await served.begun()
+    whole = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
+    _, writer = await asyncio.open_connection("127.0.0.1", page.port)
+    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
+    writer.write(f"POST /api/put HTTP/1.1\r\n{said}Content-Length: {len(whole)}\r\n\r\n".encode() + whole[:-5])
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+    assert (await asked(page.call, "whoami")).status == 200
+    assert not served.taken
+
+
+async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) -> None:
+    page = await served.begun()
+    _, writer = await asyncio.open_connection("127.0.0.1", page.port)
+    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
+    sealed = page.side.seal("held", b"{}")
+    writer.write(f"POST /api/held HTTP/1.1\r\n{said}Content-Length: {len(sealed)}\r\n\r\n".encode() + sealed)
+    await served.reached.wait()
+    writer.close()
+    await writer.wait_closed()
+    assert (await asked(page.call, "whoami")).status == 200
+    assert served.application.under_way == 1
+    served.held.set()
+    await served.application.finish(10)
+    assert (served.taken, served.application.under_way) == ([{}], 0)
+
+
+async def test_connections_without_end_take_no_more_than_their_places(served: Served) -> None:
+    writers = [(await asyncio.open_connection("127.0.0.1", served.application.port))[1] for _ in range(LIMITS.most)]
+    reader, writer = await asyncio.open_connection("127.0.0.1", served.application.port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    for one in (*writers, writer):
+        one.close()
+    await asyncio.gather(*(one.wait_closed() for one in (*writers, writer)), return_exceptions=True)
+
+
+async def test_a_request_that_is_malformed_is_told_which_field(served: Served) -> None:
+    page = await served.begun()
+    for request, word in (([], "JSON object"), ({"more": 1}, "more")):
+        answer = await asked(page.call, "whoami", request)
+        assert (answer.status, answer.code) == (400, "USAGE")
+        assert word in answer.document["error"]["message"]

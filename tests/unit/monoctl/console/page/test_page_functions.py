@@ -39,9 +39,14 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             endWords("FAILED: " + reason), tell({{ type: "SecretUploadFailed", detail: reason }}).text,
           ]),
           unknown_ends: [
-            ["UPLOAD", "FAILED", "KEY_LOST", ""], ["DELETE", "FAILED", "OUTCOME_UNKNOWN", ""], ["PATCH", "", "", "FAILED: KEY_LOST"],
-            ["UPLOAD", "FAILED", "CONFLICT", ""], ["COMPARE", "FAILED", "KEY_LOST", ""], ["UPLOAD", "UPLOADED", "", "FAILED: KEY_LOST"],
-          ].map(([purpose, outcome, reason, m8_says]) => isUnknown({{ purpose, outcome, reason, m8_says, state: "ENDED" }})),
+            ["UPLOAD", "FAILED", "KEY_LOST", ""],
+            ["DELETE", "FAILED", "OUTCOME_UNKNOWN", ""],
+            ["PATCH", "", "", "FAILED: KEY_LOST"],
+            ["UPLOAD", "FAILED", "CONFLICT", ""],
+            ["COMPARE", "FAILED", "KEY_LOST", ""],
+            ["UPLOAD", "UPLOADED", "", "FAILED: KEY_LOST"],
+          ].map(([purpose, outcome, reason, m8_says]) => (
+            isUnknown({{ purpose, outcome, reason, m8_says, state: "ENDED" }}))),
           env: ["A=1\\n export B =2", "A=1\\nno", "\\n".repeat(1_000_000), " ".repeat(1_000_000)].map(looksLikeEnvFile),
           day: utcDay(Date.UTC(2026, 10, 26, 23, 59)),
           limits: [1023, 65_536, 1_048_575].map(limitWords),

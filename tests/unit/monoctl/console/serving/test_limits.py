@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -12,7 +13,7 @@ from monoskope.monoctl.console.program import LIMITS
 from monoskope.monoctl.console.serving import body
 from monoskope.monoctl.console.serving.sealed import OVERHEAD
 from tests.support.console_calls import JSON, SEALED, framed, value
-from tests.unit.monoctl.console.serving.served import Served, asked, console
+from tests.unit.monoctl.console.serving.served import Put, Served, asked, console
 
 VALUE = b"correct horse battery staple"
 
@@ -49,6 +50,28 @@ async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
     await writer.wait_closed()
     assert (await asked(page.call, "whoami")).status == 200
     assert not served.taken
+
+
+async def test_other_pages_are_answered_while_a_large_file_is_parsed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, other = await served.begun(), await served.begun()
+    begun, answered, parse = asyncio.Event(), threading.Event(), body.parsed_frame
+    loop = asyncio.get_running_loop()
+
+    def slowly(request: type[Put], content: bytes) -> object:
+        loop.call_soon_threadsafe(begun.set)
+        assert answered.wait(60)
+        return parse(request, content)
+
+    monkeypatch.setattr(body, "parsed_frame", slowly)
+    large = [value("k", bytes(100_000))]
+    sending = asyncio.ensure_future(asked(page.send, "put", {"uris": ["a://b"]}, large))
+    await begun.wait()
+    assert (await asked(other.call, "whoami")).status == 200
+    answered.set()
+    assert (await sending).status == 200
+    assert served.taken == [{"k": bytes(100_000)}]
 
 
 async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) -> None:

@@ -1,12 +1,12 @@
-"""What the page does by itself, at an example: what it refuses, what it sends, and what it says of what is not known."""
+"""What the page does by itself, at an example: what it refuses, what it sends, and what it says of what is open."""
 
 from __future__ import annotations
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.console.example import Example
-from tests.console.example_answers import ANSWERS
+from tests.console.looks.example import Example
+from tests.console.looks.example_answers import ANSWERS
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 

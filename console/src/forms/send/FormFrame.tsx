@@ -87,7 +87,8 @@ function Actions<T>({ sending, submit, danger, why, more, next, close }: FramePr
   if (sending.state === "ended") {
     const isDone = sending.results.every((row) => "done" in row);
     return (
-      <div class="form-actions">
+      // Elements of their own: else the pressed button becomes the one that sends, and the same press sends.
+      <div key="ended" class="form-actions">
         {next}
         <Button kind={isDone ? "plain" : "primary"} onClick={sending.edit}>
           Back to the form
@@ -99,7 +100,7 @@ function Actions<T>({ sending, submit, danger, why, more, next, close }: FramePr
     );
   }
   return (
-    <div class="form-actions">
+    <div key="editing" class="form-actions">
       {why !== "" && <p class="form-why">{why}</p>}
       {sending.state === "editing" && more}
       <Button onClick={close}>{sending.state === "sending" ? "Leave it running" : "Cancel"}</Button>

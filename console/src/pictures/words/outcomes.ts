@@ -16,7 +16,7 @@ export const KIND_WORDS: Record<Kind, { title: string; meaning: string }> = {
   looked: { title: "Looked at", meaning: "A reactor looked into the engine and found what was expected, or compared." },
   drift: { title: "Drift found", meaning: "The engine holds something else, or nothing." },
   other: { title: "Other", meaning: "Labels or a day of expiry were edited, or this console does not know the outcome." },
-  failed: { title: "Failed", meaning: "The request ended without success." },
+  failed: { title: "Failed", meaning: "The request ended without success, or nobody knows how it ended." },
 };
 
 const KIND_OF: Record<string, Kind> = {

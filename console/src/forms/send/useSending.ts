@@ -82,7 +82,9 @@ function advanced(progress: ReadonlyMap<string, Progress>, message: { uri: strin
 /** What screen readers hear when all is over. */
 export function summary(results: readonly Row<unknown>[]): string {
   const done = results.filter((row) => "done" in row).length;
-  const failed = results.length - done;
+  const open = results.filter((row) => "failed" in row && row.failed.code === "OUTCOME_UNKNOWN").length;
+  const failed = results.length - done - open;
+  if (open > 0) return results.length === 1 ? "It may or may not have been done." : `${done} done, ${failed} failed, ${open} not known.`;
   if (failed === 0) return done === 1 ? "Done." : `All ${done} are done.`;
   return done === 0 ? (failed === 1 ? "It failed." : `All ${failed} failed.`) : `${done} done, ${failed} failed.`;
 }

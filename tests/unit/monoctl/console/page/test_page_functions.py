@@ -19,6 +19,7 @@ NAMES = {
     "forms/values/rules": "looksLikeEnvFile",
     "pictures/stores/health": "limitWords",
     "forms/able": "notAllowed",
+    "forms/send/useSending": "summary",
 }
 NOW = 1_000_000_000_000
 
@@ -47,6 +48,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
             ["UPLOAD", "UPLOADED", "", "FAILED: KEY_LOST"],
           ].map(([purpose, outcome, reason, m8_says]) => (
             isUnknown({{ purpose, outcome, reason, m8_says, state: "ENDED" }}))),
+          heard: [["OUTCOME_UNKNOWN"], ["CONFLICT"], ["OUTCOME_UNKNOWN", "CONFLICT"]].map((codes) => (
+            summary(codes.map((code) => ({{ failed: {{ code }} }}))))),
           env: ["A=1\\n export B =2", "A=1\\nno", "\\n".repeat(1_000_000), " ".repeat(1_000_000)].map(looksLikeEnvFile),
           day: utcDay(Date.UTC(2026, 10, 26, 23, 59)),
           limits: [1023, 65_536, 1_048_575].map(limitWords),
@@ -77,6 +80,7 @@ def test_an_end_that_a_receipt_leaves_open_is_never_told_as_a_failure(said: dict
     assert conflict == ["failed: something else was upstream", "Failed: something else was upstream"]
     for words in unknown:
         assert [word.lower().startswith("end not known: ") for word in words] == [True, True]
+    assert said["heard"] == ["It may or may not have been done.", "It failed.", "0 done, 1 failed, 1 not known."]
     assert said["unknown_ends"] == [True, True, True, False, False, False]
 
 

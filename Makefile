@@ -27,7 +27,7 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change: every version mixture, more attacks and ends
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)

@@ -131,7 +131,10 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
         assert [str(end) for end in behind] == [str(closed())] * 2
         between.passes.set()
         ends = await asyncio.gather(*beats, return_exceptions=True)
-        assert {str(end) for end in ends if end is not None} == {str(closed())}
+        told = {str(end) for end in ends if end is not None}
+        assert str(closed()) in told
+        # What was sent before the end may hear that the database does not answer.
+        assert all("does not answer in time" in end for end in told - {str(closed())})
 
 
 @pytest.mark.parametrize("severity", ["FATAL", "PANIC"])

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from tests.console.conftest import Shared
-from tests.console.looks.test_looks import AXE, RULES
+from tests.console.looks.axe import RULES, axe_script
 from tests.console.page import ConsolePage
 from tests.support import many_secrets
 from tests.support.browser import Chromium
@@ -96,5 +96,5 @@ def test_axe_finds_nothing_in_a_long_table(crowded: Console, chromium: Chromium)
         page = ConsolePage.begin(tab, crowded.next_address())
         tab.get_by_role("navigation", name="Pages").get_by_role("combobox").select_option("200")
         expect(rows(page)).to_have_count(200)
-        tab.evaluate(AXE.read_text(encoding="utf-8"))
+        tab.evaluate(axe_script())
         assert tab.evaluate(RULES) == []

@@ -59,7 +59,7 @@ def test_a_second_ctrl_c_says_what_was_sent_and_may_or_may_not_be_written(crash:
         while next(live).get("stage") != "SENT":
             pass
         console.interrupt()
-        wait_until(lambda: "Ctrl-C does not wait" in console.terminal(), what="it waits for what is under way")
+        wait_until(lambda: "Ctrl-C ends at once" in console.terminal(), what="it waits for what is under way")
         console.interrupt()
         assert console.end() == 9
         assert f"{uri} was sent and may or may not be" in " ".join(console.terminal().split())

@@ -30,6 +30,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from monoskope.client.agreeing import StoreIdentity
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.preview import Preview
@@ -72,6 +73,7 @@ __all__ = [
     "Settings",
     "Stage",
     "Store",
+    "StoreIdentity",
     "SyncClient",
     "Tally",
     "Undeletion",
@@ -104,6 +106,7 @@ _HOMES = {
     "Settings": "settings",
     "Stage": "task",
     "Store": "results.stores",
+    "StoreIdentity": "agreeing",
     "SyncClient": "sync",
     "Tally": "bulk",
     "Undeletion": "purposes.undelete",

@@ -32,6 +32,9 @@ CALL_TIMEOUT_S = 30.0
 MOST_DOUBLINGS = 3
 """How often the pause doubles while something that m8 needs is away."""
 
+LEAST_LEFT_S = 0.02
+"""A call with less time is not made again: it would end as late, and hide what m8 said."""
+
 MOST_STREAMS_REFUSED = 10
 """How often a call is made again that m8's side of the connection did not take."""
 
@@ -121,7 +124,7 @@ class Connection(Unshared):
                 refusal = error
                 pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
                 absences += 1
-            if pause_s is None or self.runtime.now() + pause_s >= ends_at:
+            if pause_s is None or self.runtime.now() + pause_s + LEAST_LEFT_S >= ends_at:
                 raise refusal
             await self.runtime.sleep(pause_s)
             refusals += 1

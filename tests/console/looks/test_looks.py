@@ -9,34 +9,23 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.console.looks.axe import RULES, axe_script
 from tests.console.looks.example import DELETED, Example
 from tests.console.looks.example_answers import SECRETS
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
-from tests.support.operations import not_here
 
 ROOT = Path(__file__).parents[3]
-AXE = ROOT / "tests" / "node" / "node_modules" / "axe-core" / "axe.min.js"
 IMAGES = ROOT / "docs" / "images" / "console"
 
 VIEWS = ("Secrets", "Same values", "Expiring", "Drift", "Activity", "Events", "Stores")
 ACTIONS = ("Put", "Change keys", "Generate", "Compare", "Verify", "Copy", "Label", "Expiry", "Roll back", "Delete")
-# Each button of an action says below its name what it does. One rule of axe, an experiment, takes both for the name.
-RULES = """async () => (await axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']}))
-  .violations
-  .map(({id, nodes}) => [id, nodes.map(node => node.target.join(' '))])
-  .map(([id, at]) => [id, at.filter(one => id !== 'label-content-name-mismatch' || !one.startsWith('.action-'))])
-  .filter(([, at]) => at.length > 0)
-  .map(([id, at]) => `${id}: ${at.join(', ')}`)"""
 WIDE = "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
 @pytest.fixture(scope="module")
 def axe() -> str:
-    """The script of axe, which finds what people with disabilities cannot use."""
-    if not AXE.exists():
-        not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
-    return AXE.read_text(encoding="utf-8")
+    return axe_script()
 
 
 def opened(page: Page, role: str = "user", *, has_rarities: bool = True) -> ConsolePage:

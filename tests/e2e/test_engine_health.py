@@ -47,8 +47,10 @@ def test_an_engine_that_is_down_is_told_before_a_user_waits(
     ok(team.put(team.uri("vault")))
     assert described(team)["engine"] == "ok"
     take_down(bao)
-    # The first to run into it is answered as ever, and makes the reactor look.
-    assert "UPSTREAM_UNAVAILABLE" in refused(team.put(team.uri("vault", "first")), 7)
+    # The first to run into it is answered as ever, and makes the reactor look; unless it has looked by itself just now.
+    first = refused(team.put(team.uri("vault", "first")), 7)
+    assert "UPSTREAM_UNAVAILABLE" in first
+    reached = "since 20" not in first
     wait_until(lambda: described(team)["engine"] == "unavailable", what="the reactor says that its engine is away")
     events = head(team)
     said = refused(team.put(team.uri("vault", "second")), 7)
@@ -61,9 +63,10 @@ def test_an_engine_that_is_down_is_told_before_a_user_waits(
         return dict(found)
 
     # A later heartbeat than the one that told of the engine may bring it.
-    wait_until(lambda: attached()["last_failure"] == "UPSTREAM_UNAVAILABLE", what="the reactor says why")
-    reactor = attached()
-    assert reactor["last_failure_at"] >= reactor["engine_since_at"][:4]
+    if reached:
+        wait_until(lambda: attached()["last_failure"] == "UPSTREAM_UNAVAILABLE", what="the reactor says why")
+        reactor = attached()
+        assert reactor["last_failure_at"] >= reactor["engine_since_at"][:4]
     table = ok(team.user.monoctl("get", "secret-stores")).out
     assert [line.split()[4] for line in table.splitlines() if line.startswith(("local", "vault"))] == [
         "ok",

@@ -1,4 +1,4 @@
-"""The event log and the credentials of a server, for whoever works on them without serving.
+"""The event log and the credentials of a server, for commands that use them and do not serve.
 
 Apart from `bootstrap`, because a command that issues a token loads nothing of what serves.
 """

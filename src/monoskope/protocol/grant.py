@@ -43,6 +43,8 @@ class Grant(Value, frozen=True):
     lifetime_s: int
     max_plaintext: int
     fingerprint_key_id: str
+    signature_required: bool = False
+    """Whether the reactor does nothing without a signed request (docs/signed-requests.md)."""
 
     @property
     def sha256(self) -> bytes:
@@ -64,6 +66,7 @@ def make_grant(
     lifetime_s: int,
     max_plaintext: int,
     fingerprint_key_id: str,
+    signature_required: bool = False,
 ) -> Grant:
     """Return a grant in suite 1, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.UploadGrant(
@@ -75,6 +78,7 @@ def make_grant(
         lifetime_s=lifetime_s,
         max_plaintext=max_plaintext,
         fingerprint_key_id=fingerprint_key_id,
+        signature_required=signature_required,
     )
     return parse_grant(serialise(message))
 
@@ -114,6 +118,7 @@ def parse_grant(content: bytes) -> Grant:
         lifetime_s=message.lifetime_s,
         max_plaintext=message.max_plaintext,
         fingerprint_key_id=message.fingerprint_key_id,
+        signature_required=message.signature_required,
     )
 
 

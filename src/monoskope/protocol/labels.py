@@ -13,6 +13,7 @@ FINGERPRINT = b"m8/fingerprint/v1"
 FINGERPRINT_VALUE = b"m8/fingerprint-value/v1"
 FINGERPRINT_KEY_ID = b"m8/fingerprint-key-id/v1"
 COPY_REQUEST = b"m8/copy-request/v1"
+SIGNED_REQUEST = b"m8/signed-request/v1"
 
 
 def labelled(label: bytes, content: bytes = b"") -> bytes:

@@ -34,6 +34,8 @@ def open_receipt(signed: upload_pb2.Signed, *, identity: str, grant: Grant, seal
         raise ProofError("the receipt is for another secret")
     if receipt.outcome not in grant.request.rules.outcomes:
         raise ProofError("the receipt's outcome does not fit what was asked")
+    if bool(receipt.signer) != (grant.signature_required and receipt.outcome != upload_pb2.OUTCOME_FAILED):
+        raise ProofError("the receipt does not say who signed the request, or names a signer of one that takes none")
     if receipt.public_values and [key for key, _ in receipt.public_values] != pair_keys(grant.request.recipes):
         raise ProofError("the receipt's public halves are not of what was to be made")
     if receipt.listed is not None and min(receipt.listed.names, default="~") <= grant.request.list_after:

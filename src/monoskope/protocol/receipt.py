@@ -24,6 +24,7 @@ from monoskope.protocol.outcomes import (
 )
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import is_version
+from monoskope.protocol.signed_request import is_key_fingerprint, is_principal
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value
@@ -79,6 +80,10 @@ class Receipt(Value, frozen=True):
     """With FAILED: a sentence that says more than the reason, "" for none."""
     retry_after_s: int = 0
     """With RATE_LIMITED: seconds after which it can succeed; 0 if that is not known."""
+    signer: str = ""
+    """Who signed the request, by the reactor's own list; "" where no signature was required, and with FAILED."""
+    signer_key: str = ""
+    """With `signer`: the key, `SHA256:…` as OpenSSH shows it."""
 
     @property
     def sha256(self) -> bytes:
@@ -118,6 +123,8 @@ def make_receipt(
     more: bool = False,
     detail: str = "",
     retry_after_s: int = 0,
+    signer: str = "",
+    signer_key: str = "",
 ) -> Receipt:
     """Return a receipt for `grant`, checked like one from the wire. Raises `MalformedError`."""
     message = upload_pb2.Receipt(
@@ -142,6 +149,8 @@ def make_receipt(
         more=more,
         detail=detail,
         retry_after_s=retry_after_s,
+        signer=signer,
+        signer_key=signer_key,
     )
     return parse_receipt(serialise(message))
 
@@ -181,9 +190,12 @@ def parse_receipt(content: bytes) -> Receipt:
         more=message.more,
         detail=message.detail,
         retry_after_s=message.retry_after_s,
+        signer=message.signer,
+        signer_key=message.signer_key,
     )
     _check_outcome(receipt)
     _check_of_reason(receipt)
+    _check_signer(receipt)
     _check_digests(receipt)
     _check_versions(receipt)
     _check_restored_version(receipt)
@@ -230,6 +242,18 @@ def _check_of_reason(receipt: Receipt) -> None:
         raise MalformedError(_NAME, "retry_after_s", "must be absent unless RATE_LIMITED")
     if receipt.retry_after_s > MAX_RETRY_AFTER_S:
         raise MalformedError(_NAME, "retry_after_s", f"must be at most {MAX_RETRY_AFTER_S}")
+
+
+def _check_signer(receipt: Receipt) -> None:
+    """Whether there must be a signer, only the grant tells: `open_receipt` asks it."""
+    if bool(receipt.signer) != bool(receipt.signer_key):
+        raise MalformedError(_NAME, "signer_key", "must be given with a signer and never else")
+    if receipt.signer and receipt.outcome == upload_pb2.OUTCOME_FAILED:
+        raise MalformedError(_NAME, "signer", "must be absent with FAILED")
+    if receipt.signer and not is_principal(receipt.signer):
+        raise MalformedError(_NAME, "signer", "must be 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first")
+    if receipt.signer_key and not is_key_fingerprint(receipt.signer_key):
+        raise MalformedError(_NAME, "signer_key", "must be SHA256: and unpadded base64 of 32 bytes")
 
 
 def _check_digests(receipt: Receipt) -> None:

@@ -21,6 +21,7 @@ LABELS = {
     "FINGERPRINT_VALUE": b"m8/fingerprint-value/v1",
     "FINGERPRINT_KEY_ID": b"m8/fingerprint-key-id/v1",
     "COPY_REQUEST": b"m8/copy-request/v1",
+    "SIGNED_REQUEST": b"m8/signed-request/v1",
 }
 PURPOSE = {"UPLOAD": 1, "COMPARE": 2, "LIST": 11}
 EXPECT = {"ANY": 1, "ABSENT": 2, "VERSION": 3, "OVERWRITE": 4}
@@ -40,6 +41,7 @@ REASON = {
     "NO_REACTOR": 11,
     "STORE_INACTIVE": 12,
     "UPSTREAM_CHANGED": 13,
+    "NOT_AUTHORIZED": 14,
     "NOT_FOUND": 15,
 }
 

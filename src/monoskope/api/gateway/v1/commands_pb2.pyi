@@ -26,14 +26,16 @@ class RequestSecretUploadKeyResponse(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., key: _Optional[_Union[_queries_pb2.GetSecretUploadKeyResponse, _Mapping]] = ...) -> None: ...
 
 class RequestUploadSecretRequest(_message.Message):
-    __slots__ = ("request_id", "encapsulated_key", "ciphertext")
+    __slots__ = ("request_id", "encapsulated_key", "ciphertext", "request_signature")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     ENCAPSULATED_KEY_FIELD_NUMBER: _ClassVar[int]
     CIPHERTEXT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     encapsulated_key: bytes
     ciphertext: bytes
-    def __init__(self, request_id: _Optional[bytes] = ..., encapsulated_key: _Optional[bytes] = ..., ciphertext: _Optional[bytes] = ...) -> None: ...
+    request_signature: bytes
+    def __init__(self, request_id: _Optional[bytes] = ..., encapsulated_key: _Optional[bytes] = ..., ciphertext: _Optional[bytes] = ..., request_signature: _Optional[bytes] = ...) -> None: ...
 
 class RequestUploadSecretResponse(_message.Message):
     __slots__ = ("upload",)

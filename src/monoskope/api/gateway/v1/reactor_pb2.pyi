@@ -107,16 +107,18 @@ class AttachRequest(_message.Message):
     def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
-    __slots__ = ("position", "replicas", "heartbeat_s", "caught_up_follows")
+    __slots__ = ("position", "replicas", "heartbeat_s", "caught_up_follows", "signatures")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
     CAUGHT_UP_FOLLOWS_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
     position: int
     replicas: _containers.RepeatedScalarFieldContainer[bytes]
     heartbeat_s: int
     caught_up_follows: bool
-    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ..., caught_up_follows: _Optional[bool] = ...) -> None: ...
+    signatures: bool
+    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ..., caught_up_follows: _Optional[bool] = ..., signatures: _Optional[bool] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("record", "sealed")

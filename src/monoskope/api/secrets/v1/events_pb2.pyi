@@ -16,6 +16,7 @@ class Role(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ROLE_UNSPECIFIED: _ClassVar[Role]
     ROLE_ADMINISTRATOR: _ClassVar[Role]
     ROLE_USER: _ClassVar[Role]
+    ROLE_AUDITOR: _ClassVar[Role]
 
 class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -31,6 +32,7 @@ class Right(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
 ROLE_UNSPECIFIED: Role
 ROLE_ADMINISTRATOR: Role
 ROLE_USER: Role
+ROLE_AUDITOR: Role
 RIGHT_UNSPECIFIED: Right
 RIGHT_PUT: Right
 RIGHT_COMPARE: Right
@@ -60,16 +62,18 @@ class SecretUploadKeyProvided(_message.Message):
     def __init__(self, grant: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ...) -> None: ...
 
 class SecretUploadRequested(_message.Message):
-    __slots__ = ("sealed_sha256", "size", "last_receipt", "traceparent")
+    __slots__ = ("sealed_sha256", "size", "last_receipt", "request_signature", "traceparent")
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     SIZE_FIELD_NUMBER: _ClassVar[int]
     LAST_RECEIPT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_SIGNATURE_FIELD_NUMBER: _ClassVar[int]
     TRACEPARENT_FIELD_NUMBER: _ClassVar[int]
     sealed_sha256: bytes
     size: int
     last_receipt: _upload_pb2.Signed
+    request_signature: bytes
     traceparent: str
-    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., traceparent: _Optional[str] = ...) -> None: ...
+    def __init__(self, sealed_sha256: _Optional[bytes] = ..., size: _Optional[int] = ..., last_receipt: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., request_signature: _Optional[bytes] = ..., traceparent: _Optional[str] = ...) -> None: ...
 
 class SecretUploadStarted(_message.Message):
     __slots__ = ("receipt",)
@@ -194,7 +198,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "undeletable", "rollbackable", "listable", "keeps_notes")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable", "keeps_notes")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -207,6 +211,7 @@ class StoreCapabilities(_message.Message):
     LAYOUT_FIELD_NUMBER: _ClassVar[int]
     COPIES_TO_FIELD_NUMBER: _ClassVar[int]
     EXPERIMENTAL_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
     UNDELETABLE_FIELD_NUMBER: _ClassVar[int]
     ROLLBACKABLE_FIELD_NUMBER: _ClassVar[int]
     LISTABLE_FIELD_NUMBER: _ClassVar[int]
@@ -223,11 +228,12 @@ class StoreCapabilities(_message.Message):
     layout: str
     copies_to: _containers.RepeatedScalarFieldContainer[str]
     experimental: bool
+    signatures: bool
     undeletable: bool
     rollbackable: bool
     listable: bool
     keeps_notes: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")
@@ -272,20 +278,28 @@ class FingerprintKeyRotationFinished(_message.Message):
     def __init__(self, key_id: _Optional[str] = ...) -> None: ...
 
 class TokenIssued(_message.Message):
-    __slots__ = ("id", "subject", "role", "prefixes", "rights", "expires_at_ms")
+    __slots__ = ("id", "subject", "role", "prefixes", "rights", "expires_at_ms", "member", "issuer", "issuer_subject", "groups")
     ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     PREFIXES_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
     id: str
     subject: str
     role: Role
     prefixes: _containers.RepeatedScalarFieldContainer[str]
     rights: _containers.RepeatedScalarFieldContainer[Right]
     expires_at_ms: int
-    def __init__(self, id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ..., expires_at_ms: _Optional[int] = ...) -> None: ...
+    member: str
+    issuer: str
+    issuer_subject: str
+    groups: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., member: _Optional[str] = ..., issuer: _Optional[str] = ..., issuer_subject: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class TokenRevoked(_message.Message):
     __slots__ = ("id",)
@@ -312,3 +326,39 @@ class SecretNotesUpdated(_message.Message):
     uri: str
     edit: NotesEdit
     def __init__(self, uri: _Optional[str] = ..., edit: _Optional[_Union[NotesEdit, _Mapping]] = ...) -> None: ...
+
+class RoleBindingCreated(_message.Message):
+    __slots__ = ("name", "role", "members", "prefix", "rights")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ROLE_FIELD_NUMBER: _ClassVar[int]
+    MEMBERS_FIELD_NUMBER: _ClassVar[int]
+    PREFIX_FIELD_NUMBER: _ClassVar[int]
+    RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    role: Role
+    members: _containers.RepeatedScalarFieldContainer[str]
+    prefix: str
+    rights: _containers.RepeatedScalarFieldContainer[Right]
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ...) -> None: ...
+
+class RoleBindingDeleted(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class IssuerRegistered(_message.Message):
+    __slots__ = ("name", "issuer")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    issuer: str
+    def __init__(self, name: _Optional[str] = ..., issuer: _Optional[str] = ...) -> None: ...
+
+class MemberRegistered(_message.Message):
+    __slots__ = ("member", "issuer_subject")
+    MEMBER_FIELD_NUMBER: _ClassVar[int]
+    ISSUER_SUBJECT_FIELD_NUMBER: _ClassVar[int]
+    member: str
+    issuer_subject: str
+    def __init__(self, member: _Optional[str] = ..., issuer_subject: _Optional[str] = ...) -> None: ...

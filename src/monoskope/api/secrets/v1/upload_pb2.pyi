@@ -66,6 +66,7 @@ class Reason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     REASON_NO_REACTOR: _ClassVar[Reason]
     REASON_STORE_INACTIVE: _ClassVar[Reason]
     REASON_UPSTREAM_CHANGED: _ClassVar[Reason]
+    REASON_NOT_AUTHORIZED: _ClassVar[Reason]
     REASON_NOT_FOUND: _ClassVar[Reason]
 
 class DifferenceKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
@@ -121,6 +122,7 @@ REASON_EXPIRED: Reason
 REASON_NO_REACTOR: Reason
 REASON_STORE_INACTIVE: Reason
 REASON_UPSTREAM_CHANGED: Reason
+REASON_NOT_AUTHORIZED: Reason
 REASON_NOT_FOUND: Reason
 DIFFERENCE_KIND_UNSPECIFIED: DifferenceKind
 DIFFERENCE_KIND_MISSING: DifferenceKind
@@ -190,7 +192,7 @@ class UploadRequest(_message.Message):
     def __init__(self, request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[Purpose, str]] = ..., uri: _Optional[str] = ..., expect: _Optional[_Union[Expect, str]] = ..., expect_version: _Optional[str] = ..., suites: _Optional[_Iterable[int]] = ..., destroy: _Optional[bool] = ..., remove_keys: _Optional[_Iterable[str]] = ..., labels: _Optional[_Iterable[_Union[_options_pb2.Label, _Mapping]]] = ..., expires_on: _Optional[str] = ..., recipes: _Optional[_Iterable[_Union[Recipe, _Mapping]]] = ..., destination: _Optional[str] = ..., keep_labels: _Optional[bool] = ..., keep_expires_on: _Optional[bool] = ..., to_version: _Optional[str] = ..., list_after: _Optional[str] = ..., vault: _Optional[_Union[_options_pb2.VaultOptions, _Mapping]] = ..., aws: _Optional[_Union[_options_pb2.AwsOptions, _Mapping]] = ..., kubernetes: _Optional[_Union[_options_pb2.KubernetesOptions, _Mapping]] = ..., other: _Optional[str] = ...) -> None: ...
 
 class UploadGrant(_message.Message):
-    __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id")
+    __slots__ = ("request", "subject", "suite", "public_key", "replica", "lifetime_s", "max_plaintext", "fingerprint_key_id", "signature_required")
     REQUEST_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     SUITE_FIELD_NUMBER: _ClassVar[int]
@@ -199,6 +201,7 @@ class UploadGrant(_message.Message):
     LIFETIME_S_FIELD_NUMBER: _ClassVar[int]
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     FINGERPRINT_KEY_ID_FIELD_NUMBER: _ClassVar[int]
+    SIGNATURE_REQUIRED_FIELD_NUMBER: _ClassVar[int]
     request: bytes
     subject: str
     suite: int
@@ -207,7 +210,8 @@ class UploadGrant(_message.Message):
     lifetime_s: int
     max_plaintext: int
     fingerprint_key_id: str
-    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., suite: _Optional[int] = ..., public_key: _Optional[bytes] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., max_plaintext: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ...) -> None: ...
+    signature_required: bool
+    def __init__(self, request: _Optional[bytes] = ..., subject: _Optional[str] = ..., suite: _Optional[int] = ..., public_key: _Optional[bytes] = ..., replica: _Optional[bytes] = ..., lifetime_s: _Optional[int] = ..., max_plaintext: _Optional[int] = ..., fingerprint_key_id: _Optional[str] = ..., signature_required: _Optional[bool] = ...) -> None: ...
 
 class ValueFingerprint(_message.Message):
     __slots__ = ("key", "fingerprint")
@@ -234,7 +238,7 @@ class Listing(_message.Message):
     def __init__(self, names: _Optional[_Iterable[str]] = ..., unaddressable: _Optional[int] = ...) -> None: ...
 
 class Receipt(_message.Message):
-    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "replica", "destination_grant", "listed", "more", "restored_version", "detail", "retry_after_s")
+    __slots__ = ("grant_sha256", "sealed_sha256", "uri", "outcome", "reason", "upstream_version", "prior_version", "fingerprint", "values", "differences", "intent", "public_values", "verified_sha256", "destination", "signer", "signer_key", "replica", "destination_grant", "listed", "more", "restored_version", "detail", "retry_after_s")
     GRANT_SHA256_FIELD_NUMBER: _ClassVar[int]
     SEALED_SHA256_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
@@ -249,6 +253,8 @@ class Receipt(_message.Message):
     PUBLIC_VALUES_FIELD_NUMBER: _ClassVar[int]
     VERIFIED_SHA256_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_FIELD_NUMBER: _ClassVar[int]
+    SIGNER_FIELD_NUMBER: _ClassVar[int]
+    SIGNER_KEY_FIELD_NUMBER: _ClassVar[int]
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     DESTINATION_GRANT_FIELD_NUMBER: _ClassVar[int]
     LISTED_FIELD_NUMBER: _ClassVar[int]
@@ -270,6 +276,8 @@ class Receipt(_message.Message):
     public_values: _containers.RepeatedCompositeFieldContainer[PublicValue]
     verified_sha256: bytes
     destination: Signed
+    signer: str
+    signer_key: str
     replica: bytes
     destination_grant: Signed
     listed: Listing
@@ -277,7 +285,7 @@ class Receipt(_message.Message):
     restored_version: str
     detail: str
     retry_after_s: int
-    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., restored_version: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
+    def __init__(self, grant_sha256: _Optional[bytes] = ..., sealed_sha256: _Optional[bytes] = ..., uri: _Optional[str] = ..., outcome: _Optional[_Union[Outcome, str]] = ..., reason: _Optional[_Union[Reason, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., fingerprint: _Optional[str] = ..., values: _Optional[_Iterable[_Union[ValueFingerprint, _Mapping]]] = ..., differences: _Optional[_Iterable[_Union[Difference, _Mapping]]] = ..., intent: _Optional[bytes] = ..., public_values: _Optional[_Iterable[_Union[PublicValue, _Mapping]]] = ..., verified_sha256: _Optional[bytes] = ..., destination: _Optional[_Union[Signed, _Mapping]] = ..., signer: _Optional[str] = ..., signer_key: _Optional[str] = ..., replica: _Optional[bytes] = ..., destination_grant: _Optional[_Union[Signed, _Mapping]] = ..., listed: _Optional[_Union[Listing, _Mapping]] = ..., more: _Optional[bool] = ..., restored_version: _Optional[str] = ..., detail: _Optional[str] = ..., retry_after_s: _Optional[int] = ...) -> None: ...
 
 class Signed(_message.Message):
     __slots__ = ("content", "signature", "identity_key")

@@ -69,7 +69,7 @@ def test_every_outcome_has_a_good_form_that_opens(kind: str) -> None:
         ("UPLOADED", "outcome", {"outcome": 99}),
         ("UPLOADED", "reason", {"reason": upload_pb2.REASON_CONFLICT}),
         ("FAILED", "reason", {"reason": 0}),
-        ("FAILED", "reason", {"reason": 14}),
+        ("FAILED", "reason", {"reason": 16}),
         ("FAILED", "retry_after_s", {"retry_after_s": 1}),
         ("UPLOADED", "retry_after_s", {"retry_after_s": 1}),
         ("FAILED", "retry_after_s", {"reason": upload_pb2.REASON_RATE_LIMITED, "retry_after_s": 86_401}),

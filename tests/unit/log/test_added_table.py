@@ -47,3 +47,30 @@ async def test_a_lease_from_before_the_clock_was_set_back_is_free(tmp_path: Path
         assert await log.lease("timekeeper", "two", ttl_ms=1_000)
     finally:
         await log.close()
+
+
+async def test_a_log_without_the_table_of_cursors_gets_it_when_it_is_opened(tmp_path: Path) -> None:
+    path = tmp_path / "log.db"
+    await (await SqliteLog.open(path, clock=lambda: 1)).close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("DROP TABLE cursors")
+    log = await SqliteLog.open(path, clock=lambda: 1)
+    try:
+        assert await log.move_cursor("audit/one", None, AT_ONE)
+        assert await log.cursor("audit/one") == AT_ONE
+    finally:
+        await log.close()
+
+
+async def test_a_database_without_the_table_of_cursors_gets_it_when_it_is_opened(postgres: Postgres) -> None:
+    target = postgres.target(postgres.create_database())
+    await (await PostgresLog.open(target, clock=lambda: 1)).close()
+    connection = await asyncpg.connect(target.url)
+    await connection.execute("DROP TABLE cursors")
+    await connection.close()
+    log = await PostgresLog.open(target, clock=lambda: 1)
+    try:
+        assert await log.move_cursor("audit/one", None, AT_ONE)
+        assert await log.cursor("audit/one") == AT_ONE
+    finally:
+        await log.close()

@@ -18,7 +18,8 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
-from monoskope.m8 import http_settings
+from monoskope.m8 import audit_settings, http_settings
+from monoskope.m8.audit_settings import AuditTable, SinkSettings
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.http_settings import HttpSettings
 from monoskope.m8.limits.access import AccessLimits
@@ -118,6 +119,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
+        audit: Where audit lines go (docs/operate/audit.md).
         limits: For peers that have not logged in.
         timings: For tests (docs/breakage.md).
     """
@@ -143,6 +145,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     erase_sealed_after_days: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
+    audit: tuple[AuditTable, ...] = ()
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
@@ -168,6 +171,7 @@ class ServerSettings:
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     erase_sealed_after_days: int = 0
+    audit: tuple[SinkSettings, ...] = ()
     limits: AccessLimits = field(default_factory=AccessLimits)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
@@ -277,6 +281,7 @@ def check(file: File, path: Path) -> ServerSettings:
         erase_sealed_after_days=file.erase_sealed_after_days,
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
+        audit=audit_settings.checked(file.audit, path),
         limits=file.limits,
         timings=file.timings,
     )

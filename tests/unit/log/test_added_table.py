@@ -6,7 +6,12 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.testing.engines.postgres import Postgres
+
+AT_ONE = Cursor(1, bytes(32))
 
 
 async def test_a_log_without_the_table_of_notes_gets_it_when_it_is_opened(tmp_path: Path) -> None:
@@ -63,11 +68,10 @@ async def test_a_log_without_the_table_of_cursors_gets_it_when_it_is_opened(tmp_
 
 
 async def test_a_database_without_the_table_of_cursors_gets_it_when_it_is_opened(postgres: Postgres) -> None:
-    target = postgres.target(postgres.create_database())
+    name = postgres.create_database()
+    target = postgres.target(name)
     await (await PostgresLog.open(target, clock=lambda: 1)).close()
-    connection = await asyncpg.connect(target.url)
-    await connection.execute("DROP TABLE cursors")
-    await connection.close()
+    postgres.sql("DROP TABLE cursors", database=name)
     log = await PostgresLog.open(target, clock=lambda: 1)
     try:
         assert await log.move_cursor("audit/one", None, AT_ONE)

@@ -13,7 +13,10 @@ LONGEST_PAUSE_S = 60.0
 
 
 async def delivered(sink: Sink, batch: Batch, state: SinkState) -> None:
-    """Return when `sink` has taken `batch`. The operating log says when that begins to fail, and when it works again."""
+    """Return when `sink` has taken `batch`.
+
+    The operating log says when that begins to fail, and when it works again.
+    """
     pause_s = FIRST_PAUSE_S
     while True:
         try:

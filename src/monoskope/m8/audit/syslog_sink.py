@@ -114,7 +114,7 @@ class _Channel:
                 sent += await self._drive(functools.partial(self._tls.write, piece[sent:]))
 
     async def close(self) -> None:
-        """Return when the server has read everything. Raises `OSError`, such as `ssl.SSLError`, if it does not say so."""
+        """Return when the server has read everything. Raises `OSError`, or its `ssl.SSLError`, unless it says so."""
         with contextlib.suppress(ssl.SSLWantReadError):
             self._tls.unwrap()  # sends our close_notify; the server's is read below
         await self._drive(self._tls.unwrap)

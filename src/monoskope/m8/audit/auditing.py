@@ -48,7 +48,7 @@ async def auditing(
                 calls.append(CallExporter(app, sink, state))
                 works.append(calls[-1].run)
         if calls:
-            app.tell_access = Teller(app, calls)
+            app.tell_call = Teller(app, calls)
         yield works
 
 

@@ -15,8 +15,8 @@ from monoskope.m8.audit.delivery import delivered
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError, Sink, SinkState
 from monoskope.m8.background.goodbye import GOODBYE_S
-from monoskope.m8.service.access import Access
 from monoskope.m8.service.app import App
+from monoskope.m8.service.call_note import CallNote
 
 MOST_WAITING = 10_000
 """Lines that wait at most, for each sink."""
@@ -97,7 +97,7 @@ class CallExporter:
 
 
 class Teller:
-    """Tells each exporter of each call (`service.access.TellAccess`).
+    """Tells each exporter of each call (`service.call_note.TellCall`).
 
     Args:
         app: The process.
@@ -109,7 +109,7 @@ class Teller:
         self._exporters = exporters
         self._number = 0
 
-    def __call__(self, noted: Access) -> None:
+    def __call__(self, noted: CallNote) -> None:
         """Queue the line of a call that has ended."""
         self._number += 1
         line = lines.of_call(noted, at_ms=self._app.clock(), replica=self._app.replica, number=self._number)

@@ -18,7 +18,7 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels import summary
-from monoskope.m8.service.access import Access
+from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.receipt import parse_receipt
@@ -70,7 +70,7 @@ def of_event(located: LocatedEvent, *, log_id: str) -> Line:
     return Line(EVENTS, event.recorded_at_ms, event.position, _bounded(fields))
 
 
-def of_call(noted: Access, *, at_ms: int, replica: str, number: int) -> Line:
+def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
     """Return the line of a call, the `number`-th one of this m8 process."""
     caller = noted.principal
     fields: dict[str, object] = {
@@ -85,7 +85,7 @@ def of_call(noted: Access, *, at_ms: int, replica: str, number: int) -> Line:
         "duration_ms": noted.duration_ms,
         "token_id": "" if caller is None else caller.token_id,
         "subject": "" if caller is None else caller.subject,
-        "role": "" if caller is None else ROLE_NAMES.get(caller.role, f"role {caller.role}"),
+        "roles": [] if caller is None else sorted(ROLE_NAMES.get(role, f"role {role}") for role in caller.roles),
         "client_request_id": noted.client_request_id,
         **noted.about,
     }

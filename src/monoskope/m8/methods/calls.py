@@ -18,9 +18,9 @@ from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
-from monoskope.m8.service import access
-from monoskope.m8.service.access import Access
-from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service import call_note
+from monoskope.m8.service.app import App, Caller, Stranger
+from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.defect import defect
 from monoskope.m8.service.validate import validate
 from monoskope.traces import spans
@@ -74,16 +74,21 @@ class Ended(Generic[T]):
         return self.error
 
 
-async def caller_of(app: App, arrival: Arrival) -> Caller:
-    """Return who calls.
+async def caller_of(app: App, method: Method, arrival: Arrival) -> Caller | Stranger:
+    """Return who calls `method`: without a token only a stranger, and only where the method needs none.
 
     Raises:
         UnauthenticatedError: there is no bearer token, or it is not valid.
     """
-    principal = await principal_of(app, arrival)
-    operating_log.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
-    return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
+    wait_s = longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S))
+    if not method.needs_token:
+        return Stranger(arrival.peer, wait_s)
+    principal = await principal_of(app, arrival)
+    operating_log.bind_contextvars(
+        subject=principal.subject, role=",".join(sorted(ROLE_NAMES.get(role, str(role)) for role in principal.roles))
+    )
+    return Caller(principal, wait_s)
 
 
 async def principal_of(app: App, arrival: Arrival) -> Principal:
@@ -91,9 +96,9 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
     match = _BEARER.fullmatch(arrival.authorization)
     if match is None:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
-    principal = await app.authenticate(match[1])
+    principal = await app.aggregates.bound(await app.authenticate(match[1]))
     app.connections.prove(arrival.peer)
-    if (noted := access.current.get()) is not None:
+    if (noted := call_note.current.get()) is not None:
         noted.principal = principal
     return principal
 
@@ -136,18 +141,18 @@ async def answered(
         if span is not None:
             span.note("code", code)
         operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
-        if noted is not None and app.tell_access is not None:
+        if noted is not None and app.tell_call is not None:
             noted.code, noted.duration_ms = code, round(seconds * 1000)
-            app.tell_access(noted)
+            app.tell_call(noted)
 
 
-def _noted(app: App, arrival: Arrival, name: str) -> Access | None:
+def _noted(app: App, arrival: Arrival, name: str) -> CallNote | None:
     """Return what the access line of this call will say, None where nobody wants one."""
     noted = None
-    if app.tell_access is not None:
+    if app.tell_call is not None:
         client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
-        noted = Access(name, arrival.door, arrival.peer, client_id)
-    access.current.set(noted)
+        noted = CallNote(name, arrival.door, arrival.peer, client_id)
+    call_note.current.set(noted)
     return noted
 
 
@@ -168,12 +173,12 @@ def request_of(method: Method, content: bytes) -> Message:
         raise UsageError(f"{name}: the body is not a message of this kind.", fix="Send it in protobuf.") from None
 
 
-async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
+async def respond(app: App, method: Method, request: Message, caller: Caller | Stranger) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)
     noted = _asked(request)
     with _place(app, method, caller):
-        if method.places is Places.ONE_AT_A_TIME:
+        if isinstance(caller, Caller) and method.places is Places.ONE_AT_A_TIME:
             async with app.listing.held(caller.principal.subject):
                 response: Message = await method.handler(request, caller)
         else:
@@ -184,15 +189,15 @@ async def respond(app: App, method: Method, request: Message, caller: Caller) ->
     return response
 
 
-def _asked(request: Message) -> Access | None:
+def _asked(request: Message) -> CallNote | None:
     """Note what a valid request is about, if there is to be an access line, and return what notes it."""
-    noted = access.current.get()
+    noted = call_note.current.get()
     if noted is not None:
         noted.about |= about.of_request(request)
     return noted
 
 
-async def stream(method: Method, request: Message, caller: Caller) -> AsyncGenerator[Message]:
+async def stream(method: Method, request: Message, caller: Caller | Stranger) -> AsyncGenerator[Message]:
     """Validate the request of a streaming call, and yield its responses. Raises the call's `Error`."""
     validate(request)
     _asked(request)
@@ -214,12 +219,14 @@ async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.A
             raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
 
 
-def _place(app: App, method: Method, caller: Caller) -> contextlib.AbstractContextManager[None]:
+def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.AbstractContextManager[None]:
     """Return what holds the place that a call of that method needs.
 
     Raises:
         RateLimitedError: on entering it: the caller has too many such calls.
     """
+    if isinstance(caller, Stranger):
+        return contextlib.nullcontext()
     match method.places:
         case Places.NONE:
             return contextlib.nullcontext()

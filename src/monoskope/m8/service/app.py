@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from monoskope.keyed_lock import KeyedLock
+from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Logins
@@ -19,8 +20,8 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
-from monoskope.m8.service.access import TellAccess
 from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.call_note import TellCall
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.uri import SecretUri
@@ -50,7 +51,8 @@ class App:
 
     Attributes:
         log: The event log, opened with `readmodels.chain.project`.
-        authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
+        authenticate: Turns a JWT into a principal, of a member without what role bindings give, or raises
+            `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
         audience: The audience of this server's tokens.
@@ -58,9 +60,10 @@ class App:
         ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
+        tokens: The credentials of this server, None if it issues none.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
-        tell_access: Takes note of each call that has ended, None where nobody wants access lines.
+        tell_call: Takes note of each call that has ended, None where nobody wants access lines.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
         leases: The leases that it holds.
         news: Set when `leases` has changed.
@@ -76,9 +79,10 @@ class App:
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
+    tokens: Tokens | None = None
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
-    tell_access: TellAccess | None = None
+    tell_call: TellCall | None = None
     state: ServerState = field(default_factory=ServerState, init=False)
     requests: RequestMeter = field(init=False)
     replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")
@@ -126,6 +130,16 @@ class App:
         )
         self.requests = RequestMeter(self.meters)
         self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who calls a method that needs no token, and how long the answer may take."""
+
+    peer: str
+    """As `host_port.peer_name` names it."""
+    wait_s: float
+    """As of a `Caller`."""
 
 
 @dataclass(frozen=True, slots=True)

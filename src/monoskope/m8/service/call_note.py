@@ -11,7 +11,7 @@ from monoskope.m8.domain.principal import Principal
 
 
 @dataclass(slots=True)
-class Access:
+class CallNote:
     """One call. Nothing of what it carries stands here: no value, no token, no hash.
 
     Attributes:
@@ -35,8 +35,8 @@ class Access:
     duration_ms: int = 0
 
 
-TellAccess: TypeAlias = Callable[[Access], None]
+TellCall: TypeAlias = Callable[[CallNote], None]
 """Takes note of a call that has ended. It is quick, and never fails."""
 
-current: ContextVar[Access | None] = ContextVar("access", default=None)
+current: ContextVar[CallNote | None] = ContextVar("call_note", default=None)
 """The call that the current task answers, None where nobody wants access lines."""

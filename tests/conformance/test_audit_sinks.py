@@ -113,12 +113,19 @@ def check(lines: Sequence[dict[str, Any]], count: int) -> None:
         before = line["hash"]
 
 
+def arrived(receiver: Receiver) -> int:
+    """How many events have arrived."""
+    return len({line["position"] for line in receiver.lines()})
+
+
 async def test_nothing_is_lost_and_all_is_in_order_over_a_dead_receiver_and_a_restart(
     receiver: Receiver, tmp_path: Path
 ) -> None:
     async with a_process(tmp_path, receiver) as process:
         await process.record(3 * BATCH)
         await process.until_taken()
+        # A syslog server says that it has read the lines, not that they are on its disk.
+        await eventually(lambda: answer(arrived(receiver) == 3 * BATCH))
         await asyncio.to_thread(receiver.die)
         await process.record(BATCH + 1)
         await eventually(lambda: answer(process.app.meters.registry.get_sample_value("m8_audit_failing_seconds", SINK)))
@@ -126,6 +133,7 @@ async def test_nothing_is_lost_and_all_is_in_order_over_a_dead_receiver_and_a_re
         await asyncio.to_thread(receiver.start)
         await process.until_taken()
         assert process.app.meters.registry.get_sample_value("m8_audit_failing_seconds", SINK) == 0
+        await eventually(lambda: answer(arrived(receiver) == 4 * BATCH + 1))
         await asyncio.to_thread(receiver.die)
         await process.record(BATCH)
     await asyncio.to_thread(receiver.start)
@@ -133,7 +141,7 @@ async def test_nothing_is_lost_and_all_is_in_order_over_a_dead_receiver_and_a_re
         await process.record(1, actor=ODD)
         await process.until_taken()
     total = 5 * BATCH + 2
-    await eventually(lambda: answer(len({line["position"] for line in receiver.lines()}) == total))
+    await eventually(lambda: answer(arrived(receiver) == total))
     check(receiver.lines(), total)
     assert receiver.lines()[-1]["actor"] == ODD
     if isinstance(receiver, Rsyslog):

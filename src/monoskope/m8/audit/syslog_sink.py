@@ -91,6 +91,8 @@ class SyslogSink:
             await channel.close()
         finally:
             writer.transport.abort()
+            with contextlib.suppress(OSError):
+                await writer.wait_closed()
 
 
 class _Channel:

@@ -1,0 +1,157 @@
+"""A syslog server that lies, hangs, hides its name or ends too early has not taken a line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+
+from monoskope.host_port import HostPort
+from monoskope.m8.audit import syslog_sink
+from monoskope.m8.audit.lines import Line
+from monoskope.m8.audit.sink import Batch, DeliveryError
+from monoskope.m8.audit.syslog_sink import SyslogSink, framed, message, structured
+from monoskope.m8.audit_settings import SyslogTarget, TlsFiles
+from tests.support.audit_receivers import certificate, server_tls
+from tests.support.tls_server import serving
+
+LINE = Line("events", 1_700_000_000_000, 12, b'{"position":12}')
+LARGE = Batch((Line("events", 1, 1, b"x" * 7_000),) * 200)
+"""More than what the server's buffers take."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    certificate(tmp_path)
+    return tmp_path
+
+
+def sink(folder: Path, port: int, *, host: str = "127.0.0.1") -> SyslogSink:
+    return SyslogSink(SyslogTarget(HostPort(host, port), TlsFiles(folder / "ca.crt")), host="here")
+
+
+def test_a_message_is_counted_in_octets_and_has_its_position_as_structured_data() -> None:
+    text = b'<110>1 2023-11-14T22:13:20.000Z here m8 - events [m8@32473 kind="events" position="12"] {"position":12}'
+    assert message(LINE, host="here") == text
+    assert framed(text) == b"%d " % len(text) + text
+
+
+def test_structured_data_escapes_what_would_end_it() -> None:
+    assert structured("m8@32473", {"uri": 'a"]\\b\nc\x1bé'}) == '[m8@32473 uri="a\\"\\]\\\\b?c??"]'
+
+
+async def test_a_server_that_reads_to_the_end_and_closes_has_taken_the_lines(folder: Path) -> None:
+    taken: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.read())
+        writer.close()
+
+    async with serving(serve, server_tls(folder)) as port:
+        await sink(folder, port).deliver(Batch((LINE, LINE)))
+    assert taken == [framed(message(LINE, host="here")) * 2]
+
+
+async def test_a_connection_that_is_cut_has_taken_nothing(folder: Path) -> None:
+    """The end of the stream without the end of TLS can be anybody's."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(10)
+        writer.transport.abort()
+
+    async with serving(serve, server_tls(folder)) as port:
+        with pytest.raises(DeliveryError, match="syslog server"):
+            await sink(folder, port).deliver(LARGE)
+
+
+async def test_a_server_that_does_not_answer_the_end_of_tls_has_taken_nothing(folder: Path) -> None:
+    """It reads all, and then ends the connection without TLS, as somebody on the way could."""
+
+    async def between(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        inner_reader, inner = await asyncio.open_connection("127.0.0.1", inside)
+
+        async def up() -> None:
+            while data := await reader.read(4096):
+                inner.write(data)
+
+        async def down() -> None:
+            # From the moment at which the lines are there, nothing comes back: no end of TLS.
+            while (data := await inner_reader.read(4096)) and not taken:
+                writer.write(data)
+            writer.write_eof()
+
+        try:
+            await asyncio.gather(up(), down())
+        finally:
+            inner.transport.abort()
+            with contextlib.suppress(OSError):
+                await inner.wait_closed()
+
+    taken: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.read())
+        writer.close()
+
+    async with serving(serve, server_tls(folder)) as inside, serving(between, None) as port:
+        with pytest.raises(DeliveryError, match="does not say that it has read all lines") as raised:
+            await sink(folder, port).deliver(Batch((LINE,)))
+    assert "ossl" in raised.value.fix
+    assert taken
+
+
+async def test_a_server_of_another_name_gets_no_line(folder: Path) -> None:
+    taken: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        taken.append(await reader.read())
+        writer.close()
+
+    async with serving(serve, server_tls(folder), host="127.0.0.2") as port:
+        with pytest.raises(DeliveryError, match="not trusted"):
+            await sink(folder, port, host="127.0.0.2").deliver(Batch((LINE,)))
+    assert not any(taken)
+
+
+@pytest.mark.parametrize("speaks", [True, False], ids=["TLS", "no TLS"])
+async def test_a_server_that_hangs_ends_the_try(folder: Path, monkeypatch: pytest.MonkeyPatch, speaks: bool) -> None:
+    monkeypatch.setattr(syslog_sink, "TIMEOUT_S", 0.2)
+
+    async def serve(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        await asyncio.get_running_loop().create_future()
+
+    async with serving(serve, server_tls(folder) if speaks else None) as port:
+        with pytest.raises(DeliveryError, match="in time"):
+            await sink(folder, port).deliver(LARGE)
+
+
+async def test_a_server_that_talks_and_does_not_listen_ends_the_try(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(syslog_sink, "TIMEOUT_S", 0.2)
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while True:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+
+    async with serving(serve, server_tls(folder)) as port:
+        with pytest.raises(DeliveryError, match="syslog server"):
+            await sink(folder, port).deliver(LARGE)
+
+
+async def test_certificates_that_were_renewed_count_after_a_failure(folder: Path) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with serving(serve, server_tls(folder)) as port:
+        to = sink(folder, port)
+        right = (folder / "ca.crt").read_bytes()
+        certificate(folder)  # another authority
+        with pytest.raises(DeliveryError, match="not trusted"):
+            await to.deliver(Batch((LINE,)))
+        (folder / "ca.crt").write_bytes(right)
+        await to.deliver(Batch((LINE,)))

@@ -45,6 +45,7 @@ FIELDS = frozenset(
         "role",
         "role_binding",
         "server",
+        "sink",
         "store",
         "subject",
         "trace_id",

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error
-from monoskope.m8.audit import file_sink
 from monoskope.m8.audit.file_sink import FileSink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError
@@ -107,11 +106,11 @@ async def test_on_a_full_disk_no_part_of_a_batch_stays_and_it_is_written_later(
         room -= done
         return done
 
-    monkeypatch.setattr(file_sink.os, "write", full)
+    monkeypatch.setattr(os, "write", full)
     with pytest.raises(DeliveryError, match="No space left"):
         await to.deliver(batch(2, 3))
     assert positions(path) == [1]
-    monkeypatch.setattr(file_sink.os, "write", write)
+    monkeypatch.setattr(os, "write", write)
     await to.deliver(batch(2, 3))
     await to.close()
     assert positions(path) == [1, 2, 3]

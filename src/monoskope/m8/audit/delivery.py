@@ -24,14 +24,14 @@ async def delivered(sink: Sink, batch: Batch, state: SinkState) -> None:
         except DeliveryError as error:
             if state.failed(batch.kind):
                 operating_log.get().error(
-                    "audit lines are not taken", place=state.name, message=error.message, fix=error.fix
+                    "audit lines are not taken", sink=state.name, message=error.message, fix=error.fix
                 )
         except Exception as error:  # noqa: BLE001  a defect here must not end m8: it is reported, and tried again
             if state.failed(batch.kind):
-                operating_log.error("audit lines are not taken", error, place=state.name)
+                operating_log.error("audit lines are not taken", error, sink=state.name)
         else:
             if failed_s := state.took(batch.kind):
-                operating_log.get().info("audit lines are taken again", place=state.name, seconds=round(failed_s))
+                operating_log.get().info("audit lines are taken again", sink=state.name, seconds=round(failed_s))
             return
         await asyncio.sleep(pause_s)
         pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

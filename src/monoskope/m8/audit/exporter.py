@@ -114,7 +114,7 @@ class EventExporter:
                     self._state.failed(EVENTS)
                     operating_log.get().error(
                         "audit lines stop",
-                        place=self._state.name,
+                        sink=self._state.name,
                         message=f"The event at position {event.position} does not follow what was sent before it.",
                         fix="Run: m8 events verify. Find out who changed the log; docs/operate/audit.md.",
                     )
@@ -124,7 +124,7 @@ class EventExporter:
 
     def _stopped_by(self, error: Exception) -> None:
         if self._state.failed(EVENTS):
-            operating_log.error("audit lines stop", error, place=self._state.name)
+            operating_log.error("audit lines stop", error, sink=self._state.name)
 
     async def _lines(self, events: list[RecordedEvent]) -> tuple[Line, ...]:
         made: list[Line] = []

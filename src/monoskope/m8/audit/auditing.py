@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 from monoskope.m8.audit.calls import CallExporter, Teller
-from monoskope.m8.audit.exporter import LEASE_S, EventExporter, cursor_name
+from monoskope.m8.audit.exporter import EventExporter, cursor_name, lease_s
 from monoskope.m8.audit.file_sink import FileSink
 from monoskope.m8.audit.sink import Sink, SinkState
 from monoskope.m8.audit.syslog_sink import SyslogSink
@@ -43,7 +43,7 @@ async def auditing(
             _show(app, state)
             if EVENTS in one.lines:
                 events = EventExporter(app, sink, state, log_id=log_id)
-                works.append(Leased(app, cursor_name(one.name), events.run, ttl_s=LEASE_S).run)
+                works.append(Leased(app, cursor_name(one.name), events.run, ttl_s=lease_s(app.limits.tick_s)).run)
             if ACCESS in one.lines:
                 calls.append(CallExporter(app, sink, state))
                 works.append(calls[-1].run)

@@ -21,8 +21,6 @@ from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
 
-LEASE_S = 30.0
-"""Seconds for which the lease is taken each time."""
 
 BATCH = 200
 """Events that are delivered together at most: about 100 kilobytes."""
@@ -34,6 +32,11 @@ STOPPED_S = 60.0
 """How often it is tried again where the chain does not hold, or after a defect."""
 
 _START = Cursor(0, GENESIS_HASH)
+
+
+def lease_s(tick_s: float) -> float:
+    """Return for how many seconds the lease is taken each time: 30 ticks, as far as a lease may be so long."""
+    return min(max(30 * tick_s, 1.0), 60.0)
 
 
 def cursor_name(sink: str) -> str:

@@ -21,7 +21,6 @@ from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
 
-
 BATCH = 200
 """Events that are delivered together at most: about 100 kilobytes."""
 

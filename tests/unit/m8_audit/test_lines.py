@@ -128,6 +128,10 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
     }
     exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
     assert about.of_request(exchange) == {}
+    exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
+    assert about.of_response(exchanged) == {"for_member": "user:corp:anna"}
+    made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
+    assert about.of_response(made) == {"for_token_id": "ab" * 16}
 
 
 def test_a_call_is_about_what_it_names() -> None:

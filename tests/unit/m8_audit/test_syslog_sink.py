@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import ssl
 from pathlib import Path
 
 import pytest
@@ -100,6 +102,61 @@ async def test_a_server_that_does_not_answer_the_end_of_tls_has_taken_nothing(fo
             await sink(folder, port).deliver(Batch((LINE,)))
     assert "ossl" in raised.value.fix
     assert taken
+
+
+async def test_a_server_that_ended_tls_before_the_lines_came_has_taken_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that is stopped at that moment: its `close_notify` is genuine, and answers nothing."""
+    has_ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    send = syslog_sink._Channel.send
+
+    async def send_late(channel: syslog_sink._Channel, content: bytes) -> None:
+        await has_ended.wait()
+        await send(channel, content)
+
+    def serve(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        tls = server_tls(folder).wrap_socket(connection, server_side=True)
+        tls.setblocking(False)
+        with contextlib.suppress(ssl.SSLWantReadError):
+            tls.unwrap()
+        tls.close()
+        loop.call_soon_threadsafe(has_ended.set)
+
+    monkeypatch.setattr(syslog_sink._Channel, "send", send_late)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        serving_it = asyncio.create_task(asyncio.to_thread(serve, listener))
+        with pytest.raises(DeliveryError, match="syslog server"):
+            await sink(folder, listener.getsockname()[1]).deliver(Batch((LINE,)))
+        await serving_it
+
+
+async def test_lines_are_taken_only_once_every_byte_is_acknowledged(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a slow network the end of the stream comes before the reset that answers the lines."""
+    left = [7, 7, 0]
+    monkeypatch.setattr(syslog_sink, "_unacknowledged", lambda _connection: left.pop(0))
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with serving(serve, server_tls(folder)) as port:
+        await sink(folder, port).deliver(Batch((LINE,)))
+    assert left == []
+
+
+async def test_a_byte_that_was_answered_with_a_reset_is_not_acknowledged() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, socket.create_connection(listener.getsockname()) as ours:
+        theirs, _ = listener.accept()
+        theirs.close()
+        assert ours.recv(1) == b""
+        ours.sendall(b"lines")
+        with pytest.raises(ConnectionResetError):
+            await syslog_sink._acknowledged(ours)
 
 
 async def test_a_server_of_another_name_gets_no_line(folder: Path) -> None:

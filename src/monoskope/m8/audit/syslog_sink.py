@@ -1,16 +1,21 @@
 """Audit lines to a syslog server: RFC 5424 messages, counted in octets, over TLS (RFC 5425).
 
 Syslog has no answer, and what was written to a connection may never be read. So each batch has a connection of its own,
-which both sides close by TLS: the server's `close_notify` after ours, and then the end of its stream without a reset,
-say that the server's program has read everything. Nobody on the way can forge the first one.
+which both sides end by TLS. Three things together say that the server's program has read everything: its
+`close_notify`, which nobody on the way can forge; that its system has acknowledged all that we sent, so it did not end
+the connection before that came; and the end of its stream without a reset, so it left nothing unread.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import functools
+import socket
 import ssl
+import sys
+import termios
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
@@ -30,6 +35,7 @@ PRIORITY = 13 * 8 + 6
 """Facility 13, log audit; severity 6, informational (RFC 5424, 6.2.1)."""
 
 _PIECE = 65_536
+_LOOK_S = 0.005
 
 _FIX_TLS = "Set ca_file to the authority that signed its certificate, and address to a name that is in it."
 _FIX_AWAY = "Check that it runs and can be reached. m8 tries again, and loses no event."
@@ -123,6 +129,7 @@ class _Channel:
         self._writer.write_eof()
         while await self._reader.read(_PIECE):  # a reset here says that it left something unread
             pass
+        await _acknowledged(self._writer.get_extra_info("socket"))
 
     async def _drive(self, step: Callable[[], T]) -> T:
         """Do a step of TLS, with the network in between as it asks for."""
@@ -143,6 +150,26 @@ class _Channel:
     async def _flush(self) -> None:
         self._writer.write(self._outgoing.read())
         await self._writer.drain()
+
+
+async def _acknowledged(connection: socket.socket) -> None:
+    """Return when the other side's system has acknowledged every byte. Raises `ConnectionResetError` if it refused one.
+
+    A program that had closed the connection before does not read what comes: its system answers with a reset.
+    """
+    while not connection.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+        if not _unacknowledged(connection):
+            return
+        await asyncio.sleep(_LOOK_S)
+    raise ConnectionResetError
+
+
+def _unacknowledged(connection: socket.socket) -> int:
+    """Return how many bytes are not acknowledged; where the system does not tell, as on macOS, 0."""
+    if sys.platform != "linux":
+        return 0
+    # As SIOCOUTQ, which has the same number (tcp(7)).
+    return int.from_bytes(fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4)), sys.byteorder)
 
 
 def framed(content: bytes) -> bytes:

@@ -6,7 +6,7 @@ import ssl
 
 from monoskope.errors import UsageError
 from monoskope.m8.audit_settings import TlsFiles
-from monoskope.settings import check_closed
+from monoskope.settings import read_private
 
 
 class Trust:
@@ -46,7 +46,7 @@ def _made(files: TlsFiles) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if files.certificate_file is not None and files.key_file is not None:
         try:
-            check_closed(files.key_file)
+            read_private(files.key_file)
             # A key that asks for a passphrase would otherwise ask on a terminal.
             context.load_cert_chain(files.certificate_file, files.key_file, password="")
         except (OSError, ssl.SSLError, ValueError):

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from google.protobuf.message import DecodeError, Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.protocol.names import spelled
@@ -44,10 +44,14 @@ def of_request(request: Message) -> dict[str, str]:
 
 
 def of_response(response: Message) -> dict[str, str]:
-    """Return what the end of a request says: its URI, purpose and outcome, and who signed it."""
+    """Return what the end of a request says: its URI, purpose and outcome, and who signed it; of a token, for whom."""
     match response:
         case commands_pb2.RequestUploadSecretResponse() | queries_pb2.GetSecretUploadResponse():
             return _of_upload(response.upload)
+        case access_pb2.ExchangeTokenResponse():  # never the token
+            return {"for_member": response.member}
+        case access_pb2.CreateTokenResponse():
+            return {"for_token_id": response.token_id}
         case _:
             return {}
 

@@ -18,14 +18,14 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
-from monoskope.m8 import audit_settings, http_settings
-from monoskope.m8.audit_settings import AuditTable, SinkSettings
+from monoskope.m8 import http_settings, sink_settings
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.http_settings import HttpSettings
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.operations import address
 from monoskope.operations.address import Address
 
@@ -281,7 +281,7 @@ def check(file: File, path: Path) -> ServerSettings:
         erase_sealed_after_days=file.erase_sealed_after_days,
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
-        audit=audit_settings.checked(file.audit, path),
+        audit=sink_settings.checked(file.audit, path),
         limits=file.limits,
         timings=file.timings,
     )

@@ -19,11 +19,11 @@ from monoskope.m8.audit.calls import CallExporter, Teller
 from monoskope.m8.audit.exporter import EventExporter, cursor_name
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
-from monoskope.m8.audit_settings import EVENTS, FileTarget, SinkSettings
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
 from tests.support.m8_world import PATIENCE_S, Sealed, World, a_world, refused, until_granted
 from tests.support.vectors import Signer
 

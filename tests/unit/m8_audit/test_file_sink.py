@@ -13,7 +13,7 @@ from monoskope.errors import Error
 from monoskope.m8.audit.file_sink import FileSink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError
-from monoskope.m8.audit_settings import FileTarget
+from monoskope.m8.sink_settings import FileTarget
 
 
 def batch(*positions: int) -> Batch:

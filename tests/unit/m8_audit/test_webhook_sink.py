@@ -15,7 +15,7 @@ from monoskope.m8.audit import webhook_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError
 from monoskope.m8.audit.webhook_sink import WebhookSink, mac
-from monoskope.m8.audit_settings import TlsFiles, WebhookTarget
+from monoskope.m8.sink_settings import TlsFiles, WebhookTarget
 from monoskope.settings import write_private
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.tls_server import serving

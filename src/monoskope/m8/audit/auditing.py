@@ -14,9 +14,9 @@ from monoskope.m8.audit.file_sink import FileSink
 from monoskope.m8.audit.sink import Sink, SinkState
 from monoskope.m8.audit.syslog_sink import SyslogSink
 from monoskope.m8.audit.webhook_sink import WebhookSink
-from monoskope.m8.audit_settings import ACCESS, EVENTS, FileTarget, SinkSettings, SyslogTarget, WebhookTarget
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.service.app import App
+from monoskope.m8.sink_settings import ACCESS, EVENTS, FileTarget, SinkSettings, SyslogTarget, WebhookTarget
 
 
 @contextlib.asynccontextmanager

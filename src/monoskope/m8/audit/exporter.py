@@ -16,10 +16,10 @@ from monoskope.m8.audit import lines
 from monoskope.m8.audit.delivery import delivered
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, Sink, SinkState
-from monoskope.m8.audit_settings import EVENTS
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
+from monoskope.m8.sink_settings import EVENTS
 
 BATCH = 200
 """Events that are delivered together at most: about 100 kilobytes."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from monoskope.errors import Error, UsageError
 from monoskope.m8.audit.sink import Batch, DeliveryError
-from monoskope.m8.audit_settings import FileTarget
+from monoskope.m8.sink_settings import FileTarget
 from monoskope.settings import locked, open_to_append, sync_folder
 
 _FIX = "Check its folder, its owner and the room on its disk. m8 tries again, and loses no event."

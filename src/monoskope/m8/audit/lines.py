@@ -13,13 +13,13 @@ from typing import NamedTuple
 from google.protobuf.message import DecodeError
 
 from monoskope.errors import Error
-from monoskope.m8.audit_settings import ACCESS, EVENTS, Kind
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels import summary
 from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.feed import LocatedEvent
+from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.times import rfc3339

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.audit.lines import Line
-from monoskope.m8.audit_settings import ACCESS
+from monoskope.m8.sink_settings import ACCESS
 
 
 class DeliveryError(UnavailableError):

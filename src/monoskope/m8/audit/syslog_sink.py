@@ -23,7 +23,7 @@ from monoskope.errors import Error
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError
 from monoskope.m8.audit.trust import Trust
-from monoskope.m8.audit_settings import SyslogTarget
+from monoskope.m8.sink_settings import SyslogTarget
 from monoskope.times import rfc3339
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 
 from monoskope.errors import UsageError
-from monoskope.m8.audit_settings import TlsFiles
+from monoskope.m8.sink_settings import TlsFiles
 from monoskope.settings import read_private
 
 

@@ -16,7 +16,7 @@ from monoskope.http.client.failures import ExchangeError, UntrustedError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.audit.sink import Batch, DeliveryError
 from monoskope.m8.audit.trust import Trust
-from monoskope.m8.audit_settings import WebhookTarget
+from monoskope.m8.sink_settings import WebhookTarget
 from monoskope.settings import read_private
 
 LABEL = b"m8/audit/v1"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterable
-from typing import Self
+from typing import Self, cast
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
@@ -20,19 +20,19 @@ from monoskope.value import Value
 
 def role_named(word: str) -> events_pb2.Role:
     """Return the role "administrator", "auditor" or "user". Raises `UsageError` for another word."""
-    return events_pb2.Role(_named(events_pb2.Role, word, "role"))
+    return cast("events_pb2.Role", _named(events_pb2.Role, word, "role"))
 
 
 def right_named(word: str) -> events_pb2.Right:
     """Return the right "put", "see-hash" and so on. Raises `UsageError` for another word."""
-    return events_pb2.Right(_named(events_pb2.Right, word, "right"))
+    return cast("events_pb2.Right", _named(events_pb2.Right, word, "right"))
 
 
 def _named(kind: Kind, word: str, what: str) -> int:
     known = {_word(kind, number): number for number in kind.DESCRIPTOR.values_by_number if number}
     if word not in known:
         raise UsageError(f"{word!r} is no {what}.", fix=f"Use one of {', '.join(known)}.")
-    return int(known[word])
+    return known[word]
 
 
 def _word(kind: Kind, value: int) -> str:

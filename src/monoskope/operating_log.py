@@ -166,6 +166,11 @@ def bind_contextvars(**fields: object) -> None:
     _fields.set({**_fields.get(), **fields})
 
 
+def bound() -> Mapping[str, object]:
+    """Return what is bound in the current task."""
+    return _fields.get()
+
+
 def clear_contextvars() -> None:
     """Bind nothing in the current task."""
     _fields.set({})

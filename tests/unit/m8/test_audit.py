@@ -107,7 +107,11 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     await reactor.write(grant)
     await sending
     await until(lambda: len(sink.taken) >= 4)
+    await reactor.leave()
+    await until(lambda: len(sink.taken) >= 5)
     await stop(task)
+    attached = sink.shown[4]
+    assert (attached["method"], attached["store"], attached["subject"]) == ("Attach", "vault", "")
     found, denied, asked, sent = sink.shown[:4]
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])

@@ -59,7 +59,6 @@ class EventExporter:
         self._state = state
         self._log_id = log_id
         self._name = cursor_name(state.name)
-        self._is_told = False
 
     async def run(self) -> None:
         """Export until cancelled. Only what holds the lease calls this."""
@@ -111,9 +110,7 @@ class EventExporter:
         before = at
         for event in events:
             if (event.position, event.previous_hash) != (before.position + 1, before.hash):
-                if not self._is_told:
-                    self._is_told = True
-                    self._state.failed(EVENTS)
+                if self._state.failed(EVENTS):
                     operating_log.get().error(
                         "audit lines stop",
                         sink=self._state.name,

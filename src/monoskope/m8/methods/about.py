@@ -30,6 +30,15 @@ NAMED: Mapping[str, str] = MappingProxyType(
 """
 
 
+BOUND = ("uri", "request_id", "store", "replica", "role_binding")
+"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store."""
+
+
+def of_log(bound: Mapping[str, object]) -> dict[str, str]:
+    """Return what the operating log knows a call to be about, by the time the call ends."""
+    return {name: str(bound[name]) for name in BOUND if name in bound}
+
+
 def of_request(request: Message) -> dict[str, str]:
     """Return what a valid request names: the URI, the prefix, the request, the store; whatever it has of these."""
     if isinstance(request, commands_pb2.RequestSecretUploadKeyRequest):

@@ -143,6 +143,7 @@ async def answered(
         operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
         if noted is not None and app.tell_call is not None:
             noted.code, noted.duration_ms = code, round(seconds * 1000)
+            noted.about = about.of_log(operating_log.bound()) | noted.about
             app.tell_call(noted)
 
 

@@ -256,7 +256,9 @@ async def test_an_exporter_that_stood_still_sends_doubles_at_most_and_leaves_the
     await stop(*tasks)
     last = (await world.app.log.read(after=head - 1, limit=1))[0]
     assert cursor == Cursor(head, last.hash)
-    assert one.positions == sorted(one.positions)
+    for sink in (one, two):
+        firsts = list(dict.fromkeys(sink.positions))
+        assert firsts == sorted(firsts)
 
 
 async def test_a_sink_that_is_wrong_stops_the_start(world: World, tmp_path: Path) -> None:

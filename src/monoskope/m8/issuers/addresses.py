@@ -9,7 +9,7 @@ from monoskope.host_port import HostPort, is_host
 from monoskope.value import Value
 
 _URL = re.compile(
-    r"https://(?P<at>\[[0-9A-Fa-f:.]+\](?::[0-9]{1,5})?|[A-Za-z0-9][A-Za-z0-9.-]*(?::[0-9]{1,5})?)"
+    r"https://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~%:@!$&'()*+,;=/-]*)?(?P<query>\?[A-Za-z0-9._~%:@!$&'()*+,;=/?-]*)?",
     re.ASCII,
 )
@@ -32,10 +32,7 @@ class HttpsUrl(Value, frozen=True):
         match = _URL.fullmatch(text)
         if match is None or len(text) > MAX_URL:
             return None
-        host, _, port = (
-            match["at"].rpartition(":") if re.search(r":[0-9]+\Z", match["at"]) else (match["at"], "", "443")
-        )
-        host = host.removeprefix("[").removesuffix("]").lower()
+        host, port = match["host"].removeprefix("[").removesuffix("]").lower(), match["port"] or "443"
         if not is_host(host) or not 1 <= int(port) <= 65_535:
             return None
         return cls(host, int(port), (match["path"] or "/") + (match["query"] or ""))

@@ -39,7 +39,7 @@ class Discovery:
         self.source = f"the keys of issuer {issuer.name}"
 
     def check(self) -> None:
-        """Look at the files that the settings name, before anybody asks. The network is not used: an issuer may be down.
+        """Look at the files that the settings name. The network is not used: the issuer may be down.
 
         Raises:
             UsageError: a file is missing or holds something else.

@@ -75,25 +75,31 @@ def parse_jwks(content: bytes, source: str) -> Keys:
 
 
 def _usable(jwk: object) -> PublicKey | None:
-    if not isinstance(jwk, dict) or jwk.get("use", "sig") != "sig":
+    if not isinstance(jwk, dict) or not _is_to_verify(jwk):
         return None
-    operations = jwk.get("key_ops", ["verify"])
-    if not isinstance(operations, list) or "verify" not in operations:
-        return None
-    kid, kind = jwk.get("kid"), jwk.get("kty")
-    if not isinstance(jwk.get("alg", ""), str):
-        return None
-    if not isinstance(kid, str) or not 1 <= len(kid) <= MAX_KEY_ID or not isinstance(kind, str) or kind not in _WAY:
-        return None
-    cls, fields = _WAY[kind]
-    if kind != "RSA" and jwk.get("crv") not in CURVES.values():
-        return None
+    cls, fields = _WAY[jwk["kty"]]
     try:
-        key: PublicKey = cls.import_key({"kty": kind, **{field: jwk[field] for field in fields}})
+        key: PublicKey = cls.import_key({"kty": jwk["kty"], **{field: jwk[field] for field in fields}})
         bits = key.public_key.key_size if isinstance(key, RSAKey) else MIN_RSA_BITS
     except (JoseError, ValueError, TypeError, KeyError, AttributeError):
         return None
     return key if bits >= MIN_RSA_BITS else None
+
+
+def _is_to_verify(jwk: Mapping[str, Any]) -> bool:
+    """Whether a JWK says that it is a named key of a kind that m8 takes, for signatures."""
+    kid, kind, operations = jwk.get("kid"), jwk.get("kty"), jwk.get("key_ops", ["verify"])
+    return (
+        isinstance(kid, str)
+        and 1 <= len(kid) <= MAX_KEY_ID
+        and isinstance(kind, str)
+        and kind in _WAY
+        and (kind == "RSA" or jwk.get("crv") in CURVES.values())
+        and jwk.get("use", "sig") == "sig"
+        and isinstance(operations, list)
+        and "verify" in operations
+        and isinstance(jwk.get("alg", ""), str)
+    )
 
 
 class IssuerKeys:

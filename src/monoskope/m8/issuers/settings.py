@@ -1,4 +1,4 @@
-"""`[[issuers]]` of m8.toml, checked and turned into issuers. Every complaint names the issuer, the field and the rule."""
+"""`[[issuers]]` of m8.toml, checked and turned into issuers. Complaints name the issuer, the field and the rule."""
 
 from __future__ import annotations
 
@@ -88,7 +88,8 @@ class IssuerFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         jwks_file: A file with its keys (JWKS); then no network is used.
         ca_file: PEM file with the authorities of its certificate; "" for the system's.
         token_file: A file with a bearer token for its discovery, as a cluster of Kubernetes may ask for.
-        once: Whether a token is exchanged once. Without the line: no with the presets gitlab-ci and kubernetes, else yes.
+        once: Whether a token is exchanged once. Without the line: no with the presets gitlab-ci and kubernetes, else
+            yes.
         rules: Which tokens m8 takes, and which member each is.
     """
 

@@ -42,7 +42,7 @@ def check_audience(claims: Mapping[str, Any], audience: str, clients: Collection
             "the token is for several audiences, and does not say to which client it was issued (`azp`).",
             fix="Ask the issuer for a token with one audience.",
         )
-    if "azp" in claims and claims["azp"] not in {audience, *clients}:
+    if "azp" in claims and claims["azp"] not in (audience, *clients):
         raise _other_client()
 
 

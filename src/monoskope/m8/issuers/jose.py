@@ -103,10 +103,11 @@ def parse(text: str) -> Token:
     parts = text.split(".")
     if len(parts) != 3:
         raise _malformed()
-    header, claims, signature = _json(parts[0]), _json(parts[1]), _bytes(parts[2])
+    header = _json(parts[0])
     algorithm = _algorithm(header)
     _check_type(header)
-    return Token(algorithm, _key_id(header), claims, f"{parts[0]}.{parts[1]}".encode("ascii"), signature)
+    key_id, claims, signature = _key_id(header), _json(parts[1]), _bytes(parts[2])
+    return Token(algorithm, key_id, claims, f"{parts[0]}.{parts[1]}".encode("ascii"), signature)
 
 
 def _algorithm(header: Mapping[str, Any]) -> str:

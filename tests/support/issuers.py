@@ -26,9 +26,12 @@ CLUSTER = "https://kubernetes.default.svc.cluster.local"
 
 
 @cache
-def rsa_key(name: str = "a") -> RSAKey:
-    del name
+def _rsa_key(_name: str) -> RSAKey:
     return RSAKey.generate_key(2048, private=True)
+
+
+def rsa_key(name: str = "a") -> RSAKey:
+    return _rsa_key(name)
 
 
 @cache

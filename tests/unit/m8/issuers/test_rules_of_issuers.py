@@ -242,7 +242,10 @@ async def test_a_name_that_can_change_hands_needs_a_verified_address() -> None:
 
 
 async def test_two_rules_that_match_are_as_none() -> None:
-    second = MUTABLE.replace('name_claim = "email"\nmutable = true', 'name = "all"') + '[[rules]]\nmatch = {sub = "x"}\nname = "x"\n'
+    second = (
+        MUTABLE.replace('name_claim = "email"\nmutable = true', 'name = "all"')
+        + '[[rules]]\nmatch = {sub = "x"}\nname = "x"\n'
+    )
     assert (await verified(second, claims_of())).member.name == "all"
     assert await refusal(second, claims_of(sub="x")) == "SEVERAL_RULES"
 

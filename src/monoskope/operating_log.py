@@ -43,6 +43,7 @@ FIELDS = frozenset(
         "method",
         "replica",
         "role",
+        "role_binding",
         "server",
         "store",
         "subject",

@@ -423,7 +423,9 @@ class World:
     ) -> User:
         token = f"{name}-{len(self._principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
-        self._principals[token] = Principal(token, name, role, parsed, rights, expires_at_ms)
+        self._principals[token] = Principal.of_token(
+            token, name, role, prefixes=parsed, rights=rights, expires_at_ms=expires_at_ms
+        )
         return User(self.channel, token, http=self.http)
 
     def administrator(self) -> User:

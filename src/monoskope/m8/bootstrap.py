@@ -84,6 +84,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             audience=settings.audience,
             version=version(),
             token_for_copy=tokens.issue_for_copy,
+            tokens=tokens,
             certificate_expires_at_ms=lambda: presented.expires_at_ms,
             meters=meters,
             limits=replace(

@@ -8,17 +8,20 @@ from pathlib import Path
 
 import click
 
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.credentials.tokens import Credential, Issued
+from monoskope.m8.credentials.token_rules import Credential
+from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.m8.opened import open_tokens, wall_clock
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 
-_ROLES = {name: role for role, name in ROLE_NAMES.items()}
+_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
+"""The roles that a token has by itself."""
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
 _NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."
 _COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")

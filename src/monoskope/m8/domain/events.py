@@ -44,6 +44,10 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
                 events_pb2.TokenIssued,
                 events_pb2.TokenRevoked,
                 events_pb2.SecretNotesUpdated,
+                events_pb2.RoleBindingCreated,
+                events_pb2.RoleBindingDeleted,
+                events_pb2.IssuerRegistered,
+                events_pb2.MemberRegistered,
             )
         },
     }

@@ -80,7 +80,7 @@ class HttpApplication:
         length = _length(head)
         if length > most:
             return refused.plain(413, "resource_exhausted", f"the body has more than {most:,} bytes.")
-        if length > UNASKED and (refusal := await requests.refusal(self._app, method, head, ())):
+        if length > UNASKED and method.needs_token and (refusal := await requests.refusal(self._app, method, head, ())):
             return refusal
         return Call(self._app, method, codec, head, deadline, headers, most)
 

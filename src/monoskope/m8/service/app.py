@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from monoskope.keyed_lock import KeyedLock
+from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Logins
@@ -49,7 +50,8 @@ class App:
 
     Attributes:
         log: The event log, opened with `readmodels.chain.project`.
-        authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
+        authenticate: Turns a JWT into a principal, of a member without what role bindings give, or raises
+            `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
         audience: The audience of this server's tokens.
@@ -57,6 +59,7 @@ class App:
         ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
+        tokens: The credentials of this server, None if it issues none.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
@@ -74,6 +77,7 @@ class App:
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
+    tokens: Tokens | None = None
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
     state: ServerState = field(default_factory=ServerState, init=False)
@@ -123,6 +127,16 @@ class App:
         )
         self.requests = RequestMeter(self.meters)
         self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who calls a method that needs no token, and how long the answer may take."""
+
+    peer: str
+    """As `host_port.peer_name` names it."""
+    wait_s: float
+    """As of a `Caller`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -176,7 +176,7 @@ def keys_of(content: bytes) -> IssuerKeys:
 
 def issuers_of(*issuers: Issuer, content: bytes = b"") -> Issuers:
     """Issuers that all sign with the RSA key `a`."""
-    return Issuers(issuers, lambda _issuer: keys_of(content or jwks(jwk(rsa_key(), "a"))))
+    return Issuers([(issuer, keys_of(content or jwks(jwk(rsa_key(), "a")))) for issuer in issuers])
 
 
 def now_s() -> int:

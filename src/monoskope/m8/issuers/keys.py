@@ -16,8 +16,8 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.issuers.jose import CURVES, KEY_TYPES, MAX_KEY_ID, PublicKey, Token, json_object
-from monoskope.m8.issuers.refused import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 
 MAX_JWKS = 262_144

@@ -6,13 +6,13 @@ A condition names a claim by its name, or by a JSON Pointer (RFC 6901) that begi
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
 from monoskope.errors import UsageError
-from monoskope.m8.issuers.refused import ExchangeRefusedError
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member, MemberKind
 
@@ -174,13 +174,13 @@ def matching(rules: Sequence[Rule], claims: Mapping[str, Any]) -> Rule:
     return found[0]
 
 
-def kept(groups: Sequence[Member], named: frozenset[str]) -> tuple[Member, ...]:
-    """Return those of `groups` that role bindings name (`named`, as `str(member)`).
+def kept(groups: Sequence[Member], named: Collection[Member]) -> tuple[Member, ...]:
+    """Return those of `groups` that role bindings name.
 
     Raises:
         ExchangeRefusedError: TOO_MANY_GROUPS.
     """
-    found = tuple(group for group in groups if str(group) in named)
+    found = tuple(group for group in groups if group in named)
     if len(found) > MAX_GROUPS:
         raise ExchangeRefusedError(
             ExchangeRefusal.TOO_MANY_GROUPS,

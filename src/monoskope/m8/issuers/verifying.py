@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.issuers import claims as common
 from monoskope.m8.issuers import jose, rules
 from monoskope.m8.issuers.keys import IssuerKeys
-from monoskope.m8.issuers.refused import ExchangeRefusedError
 from monoskope.m8.issuers.settings import Issuer
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
@@ -44,12 +44,11 @@ class Issuers:
     """The issuers of one m8.
 
     Args:
-        issuers: As the settings have them.
-        keys: Returns the keys of one.
+        entries: Each with its keys.
     """
 
-    def __init__(self, issuers: Sequence[Issuer], keys: Callable[[Issuer], IssuerKeys]) -> None:
-        self._issuers = {issuer.issuer: (issuer, keys(issuer)) for issuer in issuers}
+    def __init__(self, entries: Sequence[tuple[Issuer, IssuerKeys]] = ()) -> None:
+        self._issuers = {issuer.issuer: (issuer, keys) for issuer, keys in entries}
 
     async def verify(self, text: str, *, now_s: float) -> Verified:
         """Return what a token says that is valid at `now_s`.
@@ -69,16 +68,11 @@ class Issuers:
         issuer, keys = self._of(token)
         # 3. The signature, by a key of that issuer that is for the token's algorithm.
         token.verify(await keys.find(token))
-        # 4. For whom and to whom it was issued, and when.
-        common.check_kind(token.claims)
-        common.check_audience(token.claims, issuer.audience, issuer.clients)
-        expires_s = common.check_times(token.claims, now_s)
-        subject = common.subject_of(token.claims)
-        # 5. The one rule that matches, and whom it names.
-        rule = rules.matching(issuer.rules, token.claims)
-        member = rule.member(issuer.name, token.claims)
-        groups = rule.groups(issuer.name, token.claims)
-        return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, token.signed)
+        try:
+            return _read(token, issuer, now_s)
+        except ExchangeRefusedError as error:
+            error.issuer = issuer.name
+            raise
 
     def _of(self, token: jose.Token) -> tuple[Issuer, IssuerKeys]:
         found = token.claims.get("iss")
@@ -89,3 +83,17 @@ class Issuers:
                 fix="Log in at an issuer of this m8; [[issuers]] of m8.toml names them.",
             )
         return self._issuers[found]
+
+
+def _read(token: jose.Token, issuer: Issuer, now_s: float) -> Verified:
+    """Return what a token says whose signature is valid."""
+    # 4. For whom and to whom it was issued, and when.
+    common.check_kind(token.claims)
+    common.check_audience(token.claims, issuer.audience, issuer.clients)
+    expires_s = common.check_times(token.claims, now_s)
+    subject = common.subject_of(token.claims)
+    # 5. The one rule that matches, and whom it names.
+    rule = rules.matching(issuer.rules, token.claims)
+    member = rule.member(issuer.name, token.claims)
+    groups = rule.groups(issuer.name, token.claims)
+    return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, token.signed)

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from monoskope.errors import UnavailableError, UsageError
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.keys import IssuerKeys, parse_jwks
-from monoskope.m8.issuers.refused import ExchangeRefusedError
 from tests.support.issuers import claims_of, ec_key, ed_key, jwk, jwks, minted, rsa_key
 
 OLD, NEW = jwks(jwk(rsa_key(), "a")), jwks(jwk(rsa_key("b"), "b"))
@@ -143,8 +143,8 @@ SMALL = {
     "kty": "RSA",
     "kid": "a",
     "e": "AQAB",
-    "n": "sT3u0Ki9Y7r9fSTwdkV-nMOXmN2CVUz9x1zHhQWZkZ8lH2gM8hdvcI8QfFz1IAPrhTHjfTH7Gv0hEmWlTLPzK5y0EJkAz6O1gDd6TTeCCFxw_ZTGd"
-    "J3mY9pUzXZ2oQk2hWbVvX3gIp1J8b6e7S9oFq0y8H0d4i4eHk1p3a0",
+    "n": "sT3u0Ki9Y7r9fSTwdkV-nMOXmN2CVUz9x1zHhQWZkZ8lH2gM8hdvcI8QfFz1IAPrhTHjfTH7Gv0hEmWlTLPzK5y0EJkAz6O1gDd6TTeCCFxw"
+    "_ZTGdJ3mY9pUzXZ2oQk2hWbVvX3gIp1J8b6e7S9oFq0y8H0d4i4eHk1p3a0",
 }
 
 

@@ -40,3 +40,5 @@ class ExchangeRefusedError(Error):
     def __init__(self, refusal: ExchangeRefusal, message: str, *, fix: str = _ANOTHER) -> None:
         super().__init__(message, fix=fix, code=_CODES.get(refusal, Code.UNAUTHENTICATED))
         self.refusal = refusal
+        self.issuer = ""
+        """The issuer's short name, if its signature was valid."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
-from tools import http_reference
+from tools import http_reference, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas
 
@@ -39,6 +39,8 @@ frame has flags 2 and an `EndOfStream`: `{}`, or why the stream ended. A stream 
 
 _FRAMES = "A row of frames, as this call's description says. JSON Schema cannot describe it."
 _COME_BACK = frozenset({429, 503})
+WITHOUT_TOKEN = frozenset({"ExchangeToken"})
+"""Calls that need no token."""
 _RETRY_AFTER: Schema = {
     "description": "Seconds after which it can succeed, if that is known.",
     "schema": {"type": "integer", "minimum": 1},
@@ -103,13 +105,13 @@ def document(proto: Path) -> Schema:
         },
         "servers": [_SERVER],
         "security": [{"token": []}],
-        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), _OPERATIONS],
-        "paths": {call.path: _post(call) for call in calls} | _operations(),
+        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), token_endpoint.TAG, _OPERATIONS],
+        "paths": {call.path: _post(call) for call in calls} | token_endpoint.PATHS | _operations(),
         "components": {
             "securitySchemes": {"token": _TOKEN},
             "parameters": _PARAMETERS,
             "responses": dict(_refusals()),
-            "schemas": messages | ERRORS,
+            "schemas": messages | ERRORS | token_endpoint.SCHEMAS,
         },
     }
 
@@ -143,7 +145,7 @@ def _calls(files: Sequence[FileDescriptorProto]) -> Iterator[_Call]:
 def _post(call: _Call) -> Schema:
     streams = call.method.server_streaming
     asked, answered = reference(call.method.input_type), reference(call.method.output_type)
-    operation = {
+    operation: Schema = {
         "operationId": call.method.name,
         "tags": [call.service],
         "summary": call.meaning.partition(". ")[0].removesuffix("."),
@@ -159,6 +161,8 @@ def _post(call: _Call) -> Schema:
             "default": {"description": "Refused before it is a call: docs/reference/http.md has the table."},
         },
     }
+    if call.method.name in WITHOUT_TOKEN:
+        operation["security"] = []
     return {"post": operation}
 
 

@@ -21,6 +21,8 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import http_settings
 from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.http_settings import HttpSettings
+from monoskope.m8.issuers import settings as issuer_settings
+from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -31,7 +33,6 @@ from monoskope.operations.address import Address
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
-"""What `m8 init` writes into the settings of a server with the default port."""
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
@@ -119,6 +120,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
+        issuers: Whose tokens m8 exchanges for its own.
         timings: For tests (docs/breakage.md).
     """
 
@@ -144,6 +146,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
+    issuers: tuple[IssuerFile, ...] = ()
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
@@ -169,6 +172,7 @@ class ServerSettings:
     drain_s: float = 5.0
     erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
+    issuers: tuple[Issuer, ...] = ()
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -245,19 +249,14 @@ def check(file: File, path: Path) -> ServerSettings:
             f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
             fix=f"Remove the line: then it is {DEFAULT_SEALED_BYTES}.",
         )
-    if not 0 <= file.verify_every_hours <= 8_784:
-        raise UsageError(
-            f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
-        )
+    for name, most in (("verify_every_hours", 8_784), ("erase_sealed_after_days", 36_500)):
+        if not 0 <= getattr(file, name) <= most:
+            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
     for name in ("not_ready_s", "drain_s"):
         if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
             raise UsageError(
                 f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
             )
-    if not 0 <= file.erase_sealed_after_days <= 36_500:
-        raise UsageError(
-            f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
-        )
     listen = http_settings.address(path, "listen", file.listen)
     names = tuple(http_settings.address(path, "names", name) for name in file.names)
     return ServerSettings(
@@ -278,6 +277,7 @@ def check(file: File, path: Path) -> ServerSettings:
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
         limits=file.limits,
+        issuers=issuer_settings.checked(file.issuers, path),
         timings=file.timings,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -121,6 +122,7 @@ class Issuer:
         jwks_file: The file that has its keys; None for the network.
         ca_file: The authorities of its certificate; None for the system's.
         token_file: With a bearer token for it; None for none.
+        digest: Of all that the settings say of it, to tell whether two m8 say the same.
     """
 
     name: str
@@ -133,6 +135,7 @@ class Issuer:
     jwks_file: Path | None = None
     ca_file: Path | None = None
     token_file: Path | None = None
+    digest: str = ""
 
 
 def checked(files: Sequence[IssuerFile], path: Path) -> tuple[Issuer, ...]:
@@ -187,6 +190,7 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
         jwks_file=path.parent / file.jwks_file if file.jwks_file else None,
         ca_file=path.parent / file.ca_file if file.ca_file else None,
         token_file=path.parent / file.token_file if file.token_file else None,
+        digest=hashlib.sha256(msgspec.json.encode(file, order="sorted")).hexdigest()[:16],
     )
 
 

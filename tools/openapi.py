@@ -13,6 +13,7 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
+from monoskope.m8.methods.table import WITHOUT_TOKEN
 from tools import http_reference, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas
@@ -39,8 +40,6 @@ frame has flags 2 and an `EndOfStream`: `{}`, or why the stream ended. A stream 
 
 _FRAMES = "A row of frames, as this call's description says. JSON Schema cannot describe it."
 _COME_BACK = frozenset({429, 503})
-WITHOUT_TOKEN = frozenset({"ExchangeToken"})
-"""Calls that need no token."""
 _RETRY_AFTER: Schema = {
     "description": "Seconds after which it can succeed, if that is known.",
     "schema": {"type": "integer", "minimum": 1},

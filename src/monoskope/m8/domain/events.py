@@ -84,6 +84,11 @@ def notes_stream(uri: SecretUri) -> str:
     return f"notes/{hashlib.sha256(str(uri).encode()).hexdigest()}"
 
 
+def issuer_stream(name: str) -> str:
+    """Return the stream of an issuer's short name: `issuer/<short name>`."""
+    return f"issuer/{name}"
+
+
 def token_stream(token_id: str) -> str:
     """Return the stream of a credential: `token/<32 hex>`."""
     return f"token/{token_id}"

@@ -91,7 +91,7 @@ _PLACES = {
     "ListTokens": Places.ONE_AT_A_TIME,
 }
 
-_WITHOUT_TOKEN = frozenset({"ExchangeToken"})
+WITHOUT_TOKEN = frozenset({"ExchangeToken"})
 """Methods that need no token. `Attach` has a login of its own."""
 
 _MOST_REQUEST = {
@@ -156,7 +156,7 @@ def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method
         most_request=_MOST_REQUEST.get(method.name, MAX_SMALL),
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
-        needs_token=method.name not in _WITHOUT_TOKEN,
+        needs_token=method.name not in WITHOUT_TOKEN,
         handler=handler,
     )
 

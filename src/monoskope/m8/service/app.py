@@ -16,6 +16,7 @@ from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.exchanges import Exchanges
 from monoskope.m8.limits.logins import Logins
 from monoskope.m8.limits.places import CallPlaces
+from monoskope.m8.limits.puts import PutLimit
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
@@ -97,6 +98,7 @@ class App:
     logins: Logins = field(init=False)
     exchanges: Exchanges = field(init=False)
     quota: Quota = field(init=False)
+    put_limit: PutLimit = field(init=False)
     looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
@@ -116,6 +118,13 @@ class App:
         self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
+        self.put_limit = PutLimit(
+            self.documents.puts,
+            self.documents.has_secrets,
+            a_minute=most.puts_per_minute_per_user,
+            secrets=most.secrets_per_user,
+            clock=self.clock,
+        )
         self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
         )

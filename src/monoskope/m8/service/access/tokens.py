@@ -6,6 +6,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.domain.events import issuer_stream
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import policy
@@ -26,7 +27,7 @@ class TokenCommands:
 
         Raises:
             UsageError: the member is not well formed, or a group.
-            RefusedError: the caller is no administrator, or is that member.
+            RefusedError: the caller is no administrator, or is that member; or an issuer names that member.
         """
         policy.require_administrator(caller.principal)
         member = Member.parse(message.member)
@@ -34,6 +35,11 @@ class TokenCommands:
             raise RefusedError(
                 "nobody makes a token for themselves: it could outlive the one that they logged in with.",
                 fix="Log in again when yours expires, or ask another administrator.",
+            )
+        if await self._app.log.read_stream(issuer_stream(member.issuer)):
+            raise RefusedError(
+                f"{member.issuer} is an issuer, which says itself who its members are; no token is made in its name.",
+                fix="Let the member log in, or choose a short name that is no issuer's, as in machine:local:backup.",
             )
         issued = await self._tokens.issue_for_member(member, ttl_s=message.ttl_s, actor=caller.principal.subject)
         return access_pb2.CreateTokenResponse(token=issued.jwt, token_id=issued.id, expires_at_ms=issued.expires_at_ms)

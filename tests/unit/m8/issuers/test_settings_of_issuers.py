@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,10 @@ def test_addresses_of_https(text: str, host: str, port: int, target: str) -> Non
 )
 def test_what_is_no_address_of_https(text: str) -> None:
     assert HttpsUrl.parse(text) is None
+
+
+def test_the_examples_of_the_page_are_taken_as_they_stand(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[4] / "docs/operate/issuers.md").read_text(encoding="utf-8")
+    examples = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    found = load(tmp_path, "".join(examples)).issuers
+    assert [issuer.name for issuer in found] == ["corp", "github", "gitlab", "prod"]

@@ -15,7 +15,6 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.support import issuers
 
-
 ISSUER = f"""
 [[issuers]]
 name = "corp"
@@ -37,7 +36,7 @@ class QuickCluster(Cluster):
     """
 
     def start_m8(self) -> None:
-        """Start m8. Where its folder is laid out already, it knows the issuer of `tests.support.issuers`, from a file."""
+        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`."""
         file = self.folder / "m8" / "m8.toml"
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))

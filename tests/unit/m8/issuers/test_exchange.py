@@ -36,7 +36,11 @@ ANNA = Member.parse("user:corp:anna@example.com")
 async def bind(m8: Exchanging, *groups: str) -> None:
     """Let a role binding name the groups."""
     event = events_pb2.RoleBindingCreated(
-        name="team", role=events_pb2.ROLE_USER, members=sorted(groups), prefix="vault://app", rights=[1]
+        name="team",
+        role=events_pb2.ROLE_USER,
+        members=sorted(groups),
+        prefix="vault://app",
+        rights=[events_pb2.RIGHT_PUT],
     )
     log = m8.world.app.log
     await log.append("role-bindings", 0, [write(event)], actor="m8")
@@ -44,7 +48,11 @@ async def bind(m8: Exchanging, *groups: str) -> None:
 
 async def test_a_token_comes_out_that_names_the_member_and_has_no_rights(m8: Exchanging) -> None:
     names = ("grpc", "json", "proto")
-    ways = (m8.grpc, m8.connect, lambda token: m8.connect(token, JWT, "proto"))
+
+    async def by_protobuf(token: str) -> Any:
+        return await m8.connect(token, JWT, "proto")
+
+    ways = (m8.grpc, m8.connect, by_protobuf)
     for name, way in zip(names, ways, strict=True):
         answer = await way(minted(claims_of(sub=name)))
         assert answer.member == f"user:corp:{name}"

@@ -141,7 +141,7 @@ def test_two_issuers_are_two(tmp_path: Path) -> None:
 
 
 def test_m8_does_not_start_with_a_file_that_is_missing_but_without_an_issuer_that_is_down(tmp_path: Path) -> None:
-    assert known_issuers(load(tmp_path, GOOD.replace("login.example.com", "127.0.0.1:1")))
+    known_issuers(load(tmp_path, GOOD.replace("login.example.com", "127.0.0.1:1")))
     with pytest.raises(UsageError, match=r"keys\.json cannot be read"):
         known_issuers(load(tmp_path, GOOD.replace('audience = "m8"', 'audience = "m8"\njwks_file = "keys.json"')))
 

@@ -22,6 +22,7 @@ from monoskope.client import Client, SyncClient
 from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
+from monoskope.client.results.access import NewToken
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
@@ -195,6 +196,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Values: values,
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32, 1),
+    NewToken: lambda: NewToken(TEXT, "0" * 32, None),
     Tokens: tokens,
     Token: lambda: Token("RS256", "a", {"sub": TEXT}, SECRET, SECRET),
     TokenEndpoint: exchanging,

@@ -253,3 +253,26 @@ def test_nothing_but_a_refusal_comes_of_what_anybody_may_send(text: str) -> None
 def test_neither_a_token_nor_what_was_verified_shows_itself() -> None:
     token = minted(claims_of(sub="somebody"))
     assert repr(jose.parse(token)) == "<Token>"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ("iss", "aud", "azp", "sub", "exp", "iat", "nbf", "typ", "email_verified", "email", "groups")
+ANYTHING = issuers_of(
+    an_issuer(RuleFile(match={}, name_claim="email", mutable=True, groups="groups")), content=jwks(jwk(ed_key(), "a"))
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4))
+async def test_whatever_an_issuer_signs_is_taken_or_refused_and_never_a_defect(changes: dict[str, Any]) -> None:
+    claims = {**claims_of(email="anna@example.com", email_verified=True), **changes}
+    try:
+        found = await ANYTHING.verify(minted(claims, key=ed_key(), algorithm="Ed25519"), now_s=NOW_S)
+    except ExchangeRefusedError:
+        return
+    assert (found.subject, found.member.name) == (claims["sub"], claims["email"])
+    assert claims["email_verified"] is True
+    assert found.expires_s <= claims["exp"]

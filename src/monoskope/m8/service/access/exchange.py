@@ -12,9 +12,9 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, RefusedError, UnavailableError
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.domain import registrations
-from monoskope.m8.domain.events import M8, read
+from monoskope.m8.domain.events import M8, issuer_stream, read
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.registrations import Registration, issuer_stream, member_stream
+from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin

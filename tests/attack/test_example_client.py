@@ -77,7 +77,7 @@ class Liar:
             return {"key": self._granted(base64.b64decode(asked["request"]))}
         sealed = base64.b64decode(asked["encapsulatedKey"]), base64.b64decode(asked["ciphertext"])
         signer = self._signer(base64.b64decode(asked["requestSignature"]), sealed_digest(*sealed))
-        return {"upload": {"state": "UPLOAD_STATE_ENDED", "receipt": self._written(*sealed, **signer)}}
+        return {"upload": {"state": "UPLOAD_STATE_ENDED", "receipt": self._written(*sealed, signer)}}
 
     def _signer(self, signature: bytes, sealed_sha256: bytes) -> dict[str, str]:
         """What a receipt says of who signed, if the request is signed as it must be."""
@@ -103,7 +103,7 @@ class Liar:
         self.grant = self.grants(grant)
         return {"grant": self._signed(self.signs_grant, UPLOAD_GRANT, self.grant.content)}
 
-    def _written(self, encapsulated_key: bytes, ciphertext: bytes, **signer: str) -> dict[str, str]:
+    def _written(self, encapsulated_key: bytes, ciphertext: bytes, signer: dict[str, str]) -> dict[str, str]:
         assert self.grant is not None
         suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
         private = MLKEM768X25519PrivateKey(self.key.mlkem, self.key.x25519)
@@ -171,15 +171,10 @@ def put(
     liar: Liar, folder: Path, *, value: bytes = VALUE, scheme: str = "", signing_key: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     with serving(liar, folder) as server:
-        arguments = [scheme + server, "ca.crt", "token", URI, liar.identity.shown, "password"]
+        arguments: list[str] = [scheme + server, "ca.crt", "token", URI, liar.identity.shown, "password"]
         arguments += [] if signing_key is None else ["--signing-key", str(signing_key)]
         return subprocess.run(
-            [
-                sys.executable,
-                str(PROGRAM),
-                *arguments,
-                *([] if signing_key is None else ["--signing-key", signing_key]),
-            ],
+            [sys.executable, str(PROGRAM), *arguments],
             cwd=folder,
             env={"PATH": os.defpath, "LANG": "C.UTF-8"},
             input=value.decode(),

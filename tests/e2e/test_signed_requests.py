@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -48,13 +48,18 @@ class Signed:
         return {path.name for path in (self.home(store) / "secrets").rglob("*") if path.is_file()}
 
 
-def allow(home: Path, *lines: str, rules: list[dict[str, object]]) -> None:
+def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> None:
     """Give a reactor `[signers]`."""
     for name, content in (("allowed_signers", "".join(f"{line}\n" for line in lines)), ("revoked_keys", "")):
         write_private(home / name, content.encode())
     file = home / "reactor.toml"
     table = tomllib.loads(file.read_text())
-    table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": rules}
+    table["signers"] = {
+        "file": "allowed_signers",
+        "revoked": "revoked_keys",
+        "unsigned": ["verify"],
+        "may": list(rules),
+    }
     table["timings"] = {"linger": 0.0}  # A key that was granted and not used holds up no end of the tests.
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
 

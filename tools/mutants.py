@@ -45,7 +45,7 @@ _BY_FOLDER = {
         " listing detail"
     ),
     "reactor": "keys",
-    "reactor/admission": "admission",
+    "reactor/admission": "admission signature_gate",
     "reactor/link": "copy_tokens",
     "reactor/memory": "sentences",
     "reactor/upstream": "readings",

@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
 from monoskope.m8.methods.table import WITHOUT_TOKEN
-from tools import http_reference
+from tools import http_reference, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas
 
@@ -104,13 +104,13 @@ def document(proto: Path) -> Schema:
         },
         "servers": [_SERVER],
         "security": [{"token": []}],
-        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), _OPERATIONS],
-        "paths": {call.path: _post(call) for call in calls} | _operations(),
+        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), token_endpoint.TAG, _OPERATIONS],
+        "paths": {call.path: _post(call) for call in calls} | token_endpoint.PATHS | _operations(),
         "components": {
             "securitySchemes": {"token": _TOKEN},
             "parameters": _PARAMETERS,
             "responses": dict(_refusals()),
-            "schemas": messages | ERRORS,
+            "schemas": messages | ERRORS | token_endpoint.SCHEMAS,
         },
     }
 

@@ -40,6 +40,7 @@ FIELDS = frozenset(
         "fingerprint_key_id",
         "http_address",
         "identity",
+        "issuer",
         "method",
         "replica",
         "role",

@@ -20,6 +20,8 @@ from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import http_settings
 from monoskope.m8.http_settings import HttpSettings
+from monoskope.m8.issuers import settings as issuer_settings
+from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -30,7 +32,6 @@ from monoskope.operations.address import Address
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
-"""What `m8 init` writes into the settings of a server with the default port."""
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
@@ -86,6 +87,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
+        issuers: Whose tokens m8 exchanges for its own.
         timings: For tests (docs/breakage.md).
     """
 
@@ -113,6 +115,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
+    issuers: tuple[IssuerFile, ...] = ()
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
@@ -140,6 +143,7 @@ class ServerSettings:
     drain_s: float = 5.0
     erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
+    issuers: tuple[Issuer, ...] = ()
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -246,6 +250,7 @@ def check(file: File, path: Path) -> ServerSettings:
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
         limits=file.limits,
+        issuers=issuer_settings.checked(file.issuers, path),
         timings=file.timings,
     )
 

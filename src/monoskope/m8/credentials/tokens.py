@@ -149,6 +149,8 @@ class Tokens(Unshared):
         issuer_subject: str = "",
         groups: Sequence[Member] = (),
         actor: str = "",
+        token_id: str = "",
+        not_after_s: int | None = None,
     ) -> Issued:
         """Record a token that names a member and has no rights of its own, and return it.
 
@@ -161,12 +163,15 @@ class Tokens(Unshared):
             issuer_subject: The `sub` of that token.
             groups: The member's groups that a role binding names, at most `token_rules.MAX_GROUPS`.
             actor: Whom the log names as the one who issued it; "" for the actor of this object.
+            token_id: Its id, 32 hex digits; "" for a new one.
+            not_after_s: When it expires at the latest, seconds since 1970; None for no such time.
 
         Raises:
             UsageError: one of these rules is broken; nothing was recorded.
+            ConflictError: a token of that id was issued before.
         """
         event = events_pb2.TokenIssued(
-            id=secrets.token_hex(16),
+            id=token_id or secrets.token_hex(16),
             subject=str(member),
             role=events_pb2.ROLE_USER,
             member=str(member),
@@ -174,7 +179,7 @@ class Tokens(Unshared):
             issuer_subject=issuer_subject,
             groups=check_member(member, groups),
         )
-        return await self._issue(event, ttl_s, actor or self._actor)
+        return await self._issue(event, ttl_s, actor or self._actor, not_after_s=not_after_s)
 
     async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
         """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`.
@@ -193,9 +198,12 @@ class Tokens(Unshared):
         )
         return (await self._issue(event, COPY_TTL_S, self._actor)).jwt
 
-    async def _issue(self, event: events_pb2.TokenIssued, ttl_s: int, actor: str) -> Issued:
+    async def _issue(
+        self, event: events_pb2.TokenIssued, ttl_s: int, actor: str, *, not_after_s: int | None = None
+    ) -> Issued:
         now_s = self._clock() // 1000
-        event.expires_at_ms = (now_s + check_ttl(ttl_s)) * 1000
+        expires_s = now_s + check_ttl(ttl_s)
+        event.expires_at_ms = (expires_s if not_after_s is None else min(expires_s, not_after_s)) * 1000
         token = self._sign(event, now_s)
         try:
             await self._log.append(token_stream(event.id), 0, [write(event)], actor=actor)

@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from monoskope.keyed_lock import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
+from monoskope.m8.limits.exchanges import Exchanges
 from monoskope.m8.limits.logins import Logins
 from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.puts import PutLimit
@@ -61,6 +63,7 @@ class App:
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
         tokens: The credentials of this server, None if it issues none.
+        issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
@@ -79,6 +82,7 @@ class App:
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
     tokens: Tokens | None = None
+    issuers: Issuers = field(default_factory=Issuers)
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
     state: ServerState = field(default_factory=ServerState, init=False)
@@ -92,6 +96,7 @@ class App:
     request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
+    exchanges: Exchanges = field(init=False)
     quota: Quota = field(init=False)
     put_limit: PutLimit = field(init=False)
     looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
@@ -110,6 +115,7 @@ class App:
         self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(

@@ -58,10 +58,14 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, Settings, load_settings
+    from monoskope.client.signing.agent_signer import AgentSigner
+    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.signer import Signer
     from monoskope.client.sync import SyncClient
     from monoskope.client.task import Progress, Stage
 
 __all__ = [
+    "AgentSigner",
     "AllowedMember",
     "Applied",
     "Client",
@@ -73,6 +77,7 @@ __all__ = [
     "Expect",
     "Generated",
     "Import",
+    "KeySigner",
     "Known",
     "NewToken",
     "Permission",
@@ -87,6 +92,7 @@ __all__ = [
     "SecretVersion",
     "Server",
     "Settings",
+    "Signer",
     "Stage",
     "Store",
     "StoreIdentity",
@@ -105,6 +111,7 @@ __all__ = [
 _HOMES = {
     "AllowedMember": "results.access",
     "Applied": "results.access",
+    "AgentSigner": "signing.agent_signer",
     "Client": "client",
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
@@ -114,6 +121,7 @@ _HOMES = {
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
     "NewToken": "results.access",
     "Permission": "results.access",
@@ -128,6 +136,7 @@ _HOMES = {
     "SecretVersion": "results.secrets",
     "Server": "results.server",
     "Settings": "settings",
+    "Signer": "signing.signer",
     "Stage": "task",
     "Store": "results.stores",
     "StoreIdentity": "agreeing",

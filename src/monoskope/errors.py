@@ -39,6 +39,8 @@ class Code(Enum):
     """Too much at once, or too much in a time; nothing was written. The error says when to come back, if known."""
     NOT_TRIED = "NOT_TRIED"
     """Nothing was sent for this secret, because of what happened to another one of the same call."""
+    NOT_AUTHORIZED = "NOT_AUTHORIZED"
+    """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -51,7 +53,8 @@ class Error(Exception):
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
         by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
-        reason_name: Why a request failed, as the protocol names it, for example "UPSTREAM_CHANGED"; else "".
+        reason_name: Why a request failed, or m8 exchanges no token, as the protocol names it, for example
+            "UPSTREAM_CHANGED"; else "".
     """
 
     code: Code = Code.INTERNAL
@@ -89,6 +92,12 @@ class RefusedError(Error):
     """The request was understood and denied."""
 
     code = Code.REFUSED
+
+
+class NotAuthorizedError(RefusedError):
+    """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
+
+    code = Code.NOT_AUTHORIZED
 
 
 class NotFoundError(Error):

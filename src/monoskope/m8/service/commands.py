@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
@@ -48,8 +48,8 @@ class Commands:
             NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
                 VERIFY.
             RefusedError: the caller lacks the right, or the store is deactivated.
-            RateLimitedError: the caller may seal no more today, or too many requests of the caller's have not ended,
-                and none did in time.
+            RateLimitedError: the caller may seal no more today, put no more in this minute, or add no secret; or too
+                many requests of the caller's have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
@@ -86,6 +86,8 @@ class Commands:
 
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
+        if is_new and request.rules.right == events_pb2.RIGHT_PUT:
+            await self._app.put_limit.require(subject, adds=last_receipt is None)
         if is_new and request.rules.needs_listing:
             await self._app.quota.require(subject, LARGEST_PAGE)
         if is_new and store.active:
@@ -126,9 +128,9 @@ class Commands:
             NotFoundError: there is no such request of the caller's.
             RefusedError: the caller lost the right, or the store was deactivated.
             RateLimitedError: the caller may seal no more today.
-            AlreadyExistsError: other bytes came before.
+            AlreadyExistsError: other bytes, or another signature, came before.
             ConflictError: no key was given yet.
-            UsageError: lengths that the grant does not allow.
+            UsageError: lengths that the grant does not allow, or a signature that is too long.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         known = await self._app.aggregates.upload(message.request_id)
@@ -156,6 +158,7 @@ class Commands:
                 subject=subject,
                 encapsulated_key=message.encapsulated_key,
                 ciphertext=message.ciphertext,
+                request_signature=message.request_signature,
                 last_receipt=last_receipt,
                 traceparent=spans.current(),
             )
@@ -166,7 +169,8 @@ class Commands:
         sealed = message.encapsulated_key + message.ciphertext
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
-        async with self._app.quota.used(subject, len(sealed) if is_new else 0):
+        size = len(sealed) + len(message.request_signature)
+        async with self._app.quota.used(subject, size if is_new else 0):
             return await self._app.aggregates.change(
                 upload_stream(message.request_id),
                 lambda: self._app.aggregates.upload(message.request_id),

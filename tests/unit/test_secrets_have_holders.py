@@ -54,6 +54,8 @@ FREE = {
     "monoskope.m8.backup.check.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.http.attach._Messages": "what a reactor appends: grants and receipts",
+    "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",
+    "monoskope.m8.issuers.rules.Condition": "what a claim must be, from m8.toml",
     "monoskope.m8.limits.logins.Bucket": "a number",
     "monoskope.m8.log.documents.Delete": "the name of a document",
     "monoskope.m8.log.documents.Put": "a document of what m8 knows",

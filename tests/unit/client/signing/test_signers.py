@@ -298,6 +298,13 @@ def test_a_private_key_file_of_another_form_is_told(tmp_path: Path, content: str
     assert "exactly one key" in message or "malformed" in message
 
 
+def test_a_private_key_in_another_format_is_told_how_to_become_one(tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "rsa", "-b", "3072", "-m", "PEM", "-N", "", "-f", str(tmp_path / "key"))
+    error = refusal(signer_of(str(tmp_path / "key")))
+    assert "in OpenSSH's format" in error.message
+    assert "ssh-keygen -p" in error.fix
+
+
 def test_a_public_key_file_holds_one_key(keys: dict[str, Path], tmp_path: Path) -> None:
     lines = [Path(f"{keys[kind]}.pub").read_text() for kind in ("ed25519", "rsa")]
     path = tmp_path / "keys.pub"
@@ -318,6 +325,18 @@ def test_where_no_sockets_of_unix_are_the_file_is_named(
 ) -> None:
     monkeypatch.delattr("socket.AF_UNIX")
     assert "private key file" in refusal(signer_of(f"{keys['ed25519']}.pub")).fix
+
+
+def test_a_certificate_that_ended_is_told_though_the_agent_holds_it(ca: Path, agent: RealAgent, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    agent.add(key)
+    assert "ended at" in refusal(signer_of(str(certify(ca, key, valid="-2h:-1h")))).message
+
+
+def test_a_public_key_in_the_place_of_a_certificate_is_told(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    (tmp_path / "key-cert.pub").write_bytes(Path(f"{key}.pub").read_bytes())
+    assert "no certificate of the key" in refusal(KeySigner(key)).message
 
 
 async def test_a_certificate_that_ends_while_a_client_is_open_signs_nothing_more(
@@ -387,16 +406,25 @@ def message(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [None, message(b"\x05"), b"\xff\xff\xff\xff", message(b"\x0c\xff"), message(b"\x0c\x00\x00\x00\x02\x00")],
-    ids=["closed", "failure", "too long", "cut", "fewer than said"],
+    ("answer", "said"),
+    [
+        (None, "does not answer"),
+        (message(b""), "does not speak"),
+        (message(b"\x05"), "does not speak"),
+        (message(b"\x0b" + uint32(0)), "does not speak"),
+        (b"\xff\xff\xff\xff", "does not speak"),
+        (message(b"\x0c\xff"), "does not speak"),
+        (message(b"\x0c\x00\x00\x00\x02\x00"), "does not speak"),
+    ],
+    ids=["closed", "empty", "failure", "another kind", "too long", "cut", "fewer than said"],
 )
 def test_what_is_no_answer_of_an_agent_is_an_error_and_no_key(
-    fake: FakeAgent, tmp_path: Path, answer: bytes | None
+    fake: FakeAgent, tmp_path: Path, answer: bytes | None, said: str
 ) -> None:
     fake.answers = [answer]
     with pytest.raises(UnavailableError, match="nothing was sent") as caught:
         Agent(str(tmp_path / "s")).keys()
+    assert said in caught.value.message
     assert caught.value.fix
 
 

@@ -33,12 +33,12 @@ def verified(folder: Path, public: Path, signature: str) -> str:
 def test_an_agent_signs_with_it_and_the_file_is_gone(tmp_path: Path, agent: Agent, kind: KeyType) -> None:
     public = make_key(tmp_path / "id", kind)
     agent.add(tmp_path / "id")
-    assert public.read_text().split()[1] in "\n".join(agent.keys())
+    assert public.read_text().split()[1] in "\n".join(agent.held())
     (tmp_path / "id").unlink()
     signing = ("ssh-keygen", "-q", "-Y", "sign", "-n", NAMESPACE, "-f", str(public))
     assert "Good" in verified(tmp_path, public, run(*signing, environment=agent.environment, data=MESSAGE))
     agent.forget()
-    assert agent.keys() == []
+    assert agent.held() == []
 
 
 def test_an_agent_that_is_gone_left_nothing() -> None:

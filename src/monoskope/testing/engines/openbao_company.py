@@ -34,20 +34,22 @@ class OidcClient:
 
 
 class Company:
-    """The provider `company` of a server that runs; laid out on construction.
+    """The provider `company` of a server.
 
     Args:
-        bao: The server.
+        bao: The server, which runs. To `browse` its address is enough.
     """
 
     def __init__(self, bao: Admin) -> None:
         self._bao = bao
         self._clients: list[str] = []
-        bao.call("POST", "sys/auth/company", {"type": "userpass"})
-        self._accessor = bao.call("GET", "sys/auth")["data"]["company/"]["accessor"]
-        bao.call("POST", f"identity/oidc/key/{_KEY}", {"allowed_client_ids": ["*"], "algorithm": "ES256"})
+
+    def create(self) -> None:
+        """Lay it out, without people and clients."""
+        self._bao.call("POST", "sys/auth/company", {"type": "userpass"})
+        self._bao.call("POST", f"identity/oidc/key/{_KEY}", {"allowed_client_ids": ["*"], "algorithm": "ES256"})
         template = '{"email": {{identity.entity.metadata.email}}}'
-        bao.call("POST", "identity/oidc/scope/email", {"template": template})
+        self._bao.call("POST", "identity/oidc/scope/email", {"template": template})
 
     @property
     def issuer(self) -> str:
@@ -58,7 +60,8 @@ class Company:
         """Let a person log in, who then has this e-mail address."""
         self._bao.call("POST", f"auth/company/users/{name}", {"password": _password(name)})
         entity = self._bao.call("POST", "identity/entity", {"name": name, "metadata": {"email": email}})["data"]["id"]
-        alias = {"name": name, "canonical_id": entity, "mount_accessor": self._accessor}
+        accessor = self._bao.call("GET", "sys/auth")["data"]["company/"]["accessor"]
+        alias = {"name": name, "canonical_id": entity, "mount_accessor": accessor}
         self._bao.call("POST", "identity/entity-alias", alias)
 
     def register(self, name: str, redirect_uri: str) -> OidcClient:

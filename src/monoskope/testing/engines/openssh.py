@@ -145,7 +145,7 @@ class Agent:
         """Take all keys out of the agent."""
         run("ssh-add", "-q", "-D", environment=self.environment)
 
-    def keys(self) -> list[str]:
+    def held(self) -> list[str]:
         """Return the public keys and certificates in the agent, as lines of an authorized_keys file."""
         with contextlib.suppress(UnavailableError):  # how ssh-add -L ends where there is none
             return run("ssh-add", "-L", environment=self.environment).splitlines()

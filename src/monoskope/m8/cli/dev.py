@@ -96,8 +96,8 @@ def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
 def _signed(what: development.Ready, monoctl: str) -> list[str]:
     """What to try with signatures. The last command is refused, which is the point of it."""
     return [
-        "The reactor acts only on requests that a key of its own list signed, whatever m8 says. monoctl signs with the key",
-        f"{what.client / 'signing-key'}. The reactor does not know any other key:",
+        "The reactor acts only on requests that a key of its own list signed, whatever m8 says. monoctl signs with",
+        f"{what.client / 'signing-key'}. The reactor knows no other key:",
         "",
         f"  printf hunter2 | {monoctl} put secret app/signed --from-file password=-",
         f"  {monoctl} get secret app/signed -o yaml | grep signer",

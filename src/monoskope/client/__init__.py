@@ -48,10 +48,14 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, Settings, load_settings
+    from monoskope.client.signing.agent_signer import AgentSigner
+    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.signer import Signer
     from monoskope.client.sync import SyncClient
     from monoskope.client.task import Progress, Stage
 
 __all__ = [
+    "AgentSigner",
     "Client",
     "ClientSettings",
     "Comparison",
@@ -61,6 +65,7 @@ __all__ = [
     "Expect",
     "Generated",
     "Import",
+    "KeySigner",
     "Known",
     "Preview",
     "Progress",
@@ -71,6 +76,7 @@ __all__ = [
     "SecretVersion",
     "Server",
     "Settings",
+    "Signer",
     "Stage",
     "Store",
     "StoreIdentity",
@@ -85,6 +91,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AgentSigner": "signing.agent_signer",
     "Client": "client",
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
@@ -94,6 +101,7 @@ _HOMES = {
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
     "Preview": "preview",
     "Progress": "task",
@@ -104,6 +112,7 @@ _HOMES = {
     "SecretVersion": "results.secrets",
     "Server": "results.server",
     "Settings": "settings",
+    "Signer": "signing.signer",
     "Stage": "task",
     "Store": "results.stores",
     "StoreIdentity": "agreeing",

@@ -12,7 +12,7 @@ from monoskope.errors import UsageError
 from monoskope.settings import find_private, is_descriptor, parse
 from monoskope.value import Value
 
-FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores")
+FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key")
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
@@ -33,6 +33,9 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """PEM file of the certificate authority that signs the server's certificate."""
     token_file: str = ""
     """File of mode 0600 with the token."""
+    signing_key: str = ""
+    """Signs requests for stores that take signed ones alone: a private key, or a public key or certificate whose other
+    half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
 
 
 class Setting(Value, frozen=True):
@@ -158,8 +161,15 @@ def _add_dev(found: dict[str, Setting], path: Path | None) -> None:
 def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     folder = Path() if is_descriptor(path) else path.parent
     paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
-    _add(found, _given({name: (value, str(path)) for name, value in ({"server": file.server} | paths).items()}))
+    texts = {"server": file.server} | ({"signing_key": file.signing_key} if is_public_key(file.signing_key) else {})
+    _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
 
 
 def _paths(file: ConfigFile) -> dict[str, str]:
-    return {"ca_file": file.ca_file, "token_file": file.token_file}
+    key = "" if is_public_key(file.signing_key) else file.signing_key
+    return {"ca_file": file.ca_file, "token_file": file.token_file, "signing_key": key}
+
+
+def is_public_key(value: str) -> bool:
+    """Whether a signing key is a public key itself, and no file's name: `key::TYPE BASE64`, or a type and more."""
+    return value.startswith("key::") or (value.startswith(("ssh-", "ecdsa-", "sk-")) and " " in value.strip())

@@ -29,6 +29,8 @@ class Stage(Enum):
 
     ASKING = auto()
     """A key was asked for; no secret has left this process."""
+    SIGNING = auto()
+    """The grant asks for a signed request, and it is being signed; nothing was sent yet. Not every request has it."""
     SENT = auto()
     """The sealed secret is on its way: from here on only a receipt tells."""
     ENDED = auto()
@@ -47,6 +49,8 @@ class Progress(Value, frozen=True):
     """What it does, if it writes: "written", "patched", "deleted", "generated", "undeleted" or "restored"."""
     end: str = ""
     """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
+    touch: bool = False
+    """With `Stage.SIGNING` whether a person has to touch a security key."""
 
     @property
     def succeeded(self) -> bool:

@@ -8,6 +8,7 @@ import click
 import msgspec
 
 from monoskope.client.settings import FIELDS, config_path, find, read_config
+from monoskope.client.sources import is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import write
@@ -35,13 +36,17 @@ def view(config: Path | None, output: str) -> None:
 
 
 @click.command("set", short_help="Write one setting to the settings file.")
-@click.argument("name", type=click.Choice(["server", "ca_file", "token_file"]))
+@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", "signing_key"]))
 @click.argument("value")
 @_config_option
 def set_(name: str, value: str, config: Path | None) -> None:
     """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
     if name == "server":
         value = ",".join(check_servers(value))
+    elif name == "signing_key" and is_public_key(value):
+        from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for this setting alone
+
+        signer_of(value)
     elif not Path(value).expanduser().is_file():
         raise UsageError(f"{name}: there is no such file.", fix="Give the path of the file, not its content.")
     else:

@@ -1,0 +1,100 @@
+"""A client's signer, as the walk uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import Grant
+from monoskope.unshared import Unshared
+from monoskope.uri import SecretUri
+
+if TYPE_CHECKING:
+    from monoskope.client.signing.container import Made
+    from monoskope.client.signing.signer import LocalSigner, Signer
+
+
+class Signing(Unshared):
+    """What signs requests of one client: a signer that its user gave, or the one that the settings mean.
+
+    Args:
+        signer: The user's own; None to take the settings'.
+        setting: The setting `signing_key`; "" without one.
+        passphrase: Asks a person for the passphrase of a private key; None if nobody can be asked.
+        blocks: Whether nothing may suspend (`Runtime.blocks`).
+    """
+
+    def __init__(
+        self, signer: Signer | None, setting: str, *, passphrase: Callable[[str], str] | None, blocks: bool
+    ) -> None:
+        self._signer = signer
+        self._setting = setting
+        self._passphrase = passphrase
+        self._blocks = blocks
+
+    def __repr__(self) -> str:
+        return "<Signing>"
+
+    def prepare(self) -> None:
+        """Do what may fail or ask a person before a one-time key is requested. Raises as `LocalSigner.prepare`."""
+        local = self._local()
+        if local is not None:
+            local.prepare()
+
+    @property
+    def is_prepared(self) -> bool:
+        """Whether to sign needs no passphrase any more. Raises as `prepare`."""
+        local = self._local()
+        return local is None or local.is_prepared
+
+    @property
+    def needs_touch(self) -> bool:
+        """Whether a person has to touch a security key. Raises as `prepare`."""
+        local = self._local()
+        return local is not None and local.public().needs_touch
+
+    async def sign(self, grant: Grant, sealed_sha256: bytes) -> Made:
+        """Return the signature of a request, which is what one must be.
+
+        Raises:
+            UsageError: the key is not set up as it must be, or the signer returned no SSHSIG for requests.
+            Error: it does not sign.
+        """
+        from monoskope.client.signing.container import read_back  # noqa: PLC0415 - when something is signed
+
+        local = self._local()
+        if local is not None and self._blocks:
+            return read_back(local.sign_now(grant, sealed_sha256))
+        signer = self._chosen()
+        return read_back(await signer.sign(grant, sealed_sha256))
+
+    def forget(self) -> None:
+        """Drop a private key that the settings led to."""
+        if self._setting:
+            from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415
+
+            if isinstance(self._signer, KeySigner):
+                self._signer.forget()
+
+    def _local(self) -> LocalSigner | None:
+        from monoskope.client.signing.signer import LocalSigner  # noqa: PLC0415 - when something is signed
+
+        signer = self._chosen()
+        return signer if isinstance(signer, LocalSigner) else None
+
+    def _chosen(self) -> Signer:
+        if self._signer is None:
+            from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - when something is signed
+
+            self._signer = signer_of(self._setting, passphrase=self._passphrase)
+        return self._signer
+
+
+def no_key(uri: SecretUri) -> UsageError:
+    """Return the error for a store that takes signed requests alone, where no key is set."""
+    return UsageError(
+        f"{uri}: the store takes this only with a signed request, and no signing key is set; nothing was sealed or sent.",
+        fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
+        " (docs/signed-requests.md).",
+    )

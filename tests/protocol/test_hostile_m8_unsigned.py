@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.identity import open_signed
+from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -37,7 +37,6 @@ from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY
-from tests.support.passing import Way
 from tests.support.reactor_world import FAST, K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8, serving
 from tests.support.ssh_signing import SigningKey
@@ -86,7 +85,13 @@ class Stage:
 
     async def deliver(self, grant: Grant, sealed: bytes, signature: bytes) -> views_pb2.SecretUpload:
         """Have m8 deliver sealed bytes with a signature, and return how that ended."""
-        self.m8.send(grant.request.request_id, sealed, signature)
+        message = commands_pb2.RequestUploadSecretRequest(
+            request_id=grant.request.request_id,
+            encapsulated_key=sealed[:ENCAPSULATED_KEY_BYTES],
+            ciphertext=sealed[ENCAPSULATED_KEY_BYTES:],
+            request_signature=signature,
+        )
+        await self.m8.alice.commands.RequestUploadSecret(message, metadata=self.m8.alice.metadata)
         return await self.m8.ended(grant.request.request_id)
 
     async def by_alice(self, request: Request, values: Mapping[str, bytes] = FIRST) -> Receipt:
@@ -139,7 +144,7 @@ async def stage(folder: Path, *, signed: bool) -> AsyncIterator[Stage]:
         await m8.world.administrator().create("other", OTHER_STORE.shown, kind="memory")
         m8.alice = m8.world.user("alice", "memory://", "other://", rights=ALL_RIGHTS)
         copies = CopyRule("other", OTHER_STORE.shown, [PathPair("team-a", "team-a")])
-        of = replace(settings(folder, server=m8.server), copies=(copies,), signers=lists(folder) if signed else None)
+        of = replace(settings(folder, server=m8.server), copies=(copies,), **({"signers": lists(folder)} if signed else {}))
         store, audit, stop = MemoryStore(), AuditFile(folder / "audit.jsonl"), asyncio.Event()
         reactor = Reactor(of, store, IDENTITY, FingerprintKey(K), audit, timings=FAST)
         running = asyncio.create_task(reactor.run(stop))
@@ -208,7 +213,8 @@ async def test_with_signers_it_is_refused_whatever_m8_has(signed: Stage, purpose
     end = await signed.deliver(grant, sealed, signature)
     assert (end.outcome, end.reason) == (upload_pb2.OUTCOME_FAILED, NOT_AUTHORIZED)
     receipt = read(end)
-    assert not (receipt.fingerprint or receipt.values or receipt.differences or receipt.listed or receipt.signer)
+    told = receipt.fingerprint, receipt.values, receipt.differences, receipt.listed, receipt.signer
+    assert not any(told)
     assert signed.there(request.uri) == before
     looks = set(signed.store.calls[calls:])
     assert looks <= {"check", "read_version", "deleted_version"}, "the look when a key is made, and nothing else"

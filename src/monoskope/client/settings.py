@@ -81,8 +81,8 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     default_store: str | None = None
     """The default store that the user agrees to in advance."""
     signing_key: str = ""
-    """What signs requests for stores that take signed ones alone; "" for nothing. As git's `user.signingKey`: the file of
-    a private key, or a public key or certificate, as a file or as itself, whose other half the ssh-agent holds."""
+    """What signs requests for stores that take signed ones alone; "" for nothing. As git's `user.signingKey`: the file
+    of a private key, or a public key or certificate, as a file or as itself, whose other half the ssh-agent holds."""
 
     def __post_init__(self) -> None:
         if self.server and self.servers and self.server != self.servers[0]:

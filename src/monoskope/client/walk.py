@@ -148,12 +148,14 @@ class Walk:
         refusals: list[Failure] = []
         while True:
             # To give up now would leave the end unknown, so m8 is asked as long as there is time.
+            end: Result | Failure
             try:
                 end = await self._attempt(task, resends=None if uncertain else RESENDS)
             except _NotPreparedError:
-                end = self._prepared()
-                if end is None:
+                refused = self._prepared()
+                if refused is None:
                     continue
+                end = refused
             if isinstance(end, Result):
                 return end
             if end.limited and not task.request_id and self._may_wait(end.error, len(refusals)):

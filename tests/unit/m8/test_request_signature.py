@@ -123,7 +123,7 @@ async def test_signatures_count_against_the_quota_of_a_day(world: World) -> None
     """They stay in the log for ever, as sealed bytes do."""
     reactor = await world.attached()
     anna = world.user("anna", "vault://app")
-    grant = await until_granted(anna, reactor, purpose=upload_pb2.PURPOSE_DELETE, request_id=b"d" * 16)
+    grant = await until_granted(anna, reactor, purpose=upload_pb2.PURPOSE_IMPORT)
     sending = asyncio.create_task(send_signed(anna, grant.request.request_id, Sealed(b"", b""), bytes(MAX_SIGNATURE)))
     await reactor.next("SecretUploadRequested")
     day = world.clock.now_ms // 86_400_000

@@ -249,8 +249,8 @@ class Notes:
     def __init__(self) -> None:
         self.delivered: list[object] = []
 
-    def attached(self, replicas: list[bytes]) -> None:
-        del replicas
+    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
+        del replicas, signatures
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         del sealed

@@ -6,9 +6,9 @@ import os
 import socket
 from collections.abc import Mapping
 
-from monoskope.client.signing.public_key import PublicKey
-from monoskope.client.signing.ssh_wire import Reader, string, u32
+from monoskope.client.signing.public_key import SigningKey
 from monoskope.errors import RefusedError, UnavailableError, UsageError
+from monoskope.protocol.sshsig.fields import Reader, string, uint32
 
 SOCKET = "SSH_AUTH_SOCK"
 """The environment variable that names the agent's socket."""
@@ -44,13 +44,13 @@ class Agent:
         if answer[:1] != bytes([_IDENTITIES_ANSWER]):
             raise self._strange()
         try:
-            reader = Reader(answer[1:], "the list")
-            return {reader.string(): reader.string().decode("utf-8", "replace") for _ in range(reader.u32())}
+            reader = Reader(answer[1:])
+            return {reader.string(): reader.string().decode("utf-8", "replace") for _ in range(reader.uint32())}
         except UsageError:
             raise self._strange() from None
 
-    def sign(self, public: PublicKey, held: bytes, message: bytes, within_s: float) -> bytes:
-        """Return a key's signature over `message`, in SSH's form.
+    def sign(self, public: SigningKey, held: bytes, message: bytes, within_s: float) -> bytes:
+        """Return a key's signature over `message`, in SSH's wire form.
 
         Args:
             public: The key.
@@ -62,8 +62,8 @@ class Agent:
             RefusedError: it does not sign.
             UnavailableError: it does not answer in time, or not as an agent does.
         """
-        flags = _RSA_SHA2_512 if public.kind == "ssh-rsa" else 0
-        answer = self._ask(bytes([_SIGN_REQUEST]) + string(held) + string(message) + u32(flags), within_s)
+        flags = _RSA_SHA2_512 if public.key.modulus else 0
+        answer = self._ask(bytes([_SIGN_REQUEST]) + string(held) + string(message) + uint32(flags), within_s)
         if answer[:1] != bytes([_SIGN_RESPONSE]):
             touched = "its security key was not touched, " if public.needs_touch else ""
             raise RefusedError(
@@ -72,7 +72,7 @@ class Agent:
                 fix="See `ssh-add -l`, unlock the agent with `ssh-add -X`, then try again.",
             )
         try:
-            reader = Reader(answer[1:], "the signature")
+            reader = Reader(answer[1:])
             signature = reader.string()
             reader.end()
         except UsageError:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from monoskope.client.signing.agent import Agent, find_agent
-from monoskope.client.signing.public_key import PublicKey, parse_line
+from monoskope.client.signing.public_key import SigningKey, from_line
 from monoskope.client.signing.signer import LocalSigner
 from monoskope.errors import UnavailableError
 from monoskope.protocol.grant import Grant
@@ -23,18 +23,18 @@ class AgentSigner(LocalSigner):
         UsageError: `public` is no public key or certificate that can sign requests.
     """
 
-    def __init__(self, public: str | Callable[[], PublicKey], *, agent: Agent | None = None) -> None:
+    def __init__(self, public: str | Callable[[], SigningKey], *, agent: Agent | None = None) -> None:
         self._agent = agent
         if isinstance(public, str):
-            parsed = parse_line(public, "the public key")
-            self._read: Callable[[], PublicKey] = lambda: parsed
+            parsed = from_line(public, "the public key")
+            self._read: Callable[[], SigningKey] = lambda: parsed
         else:
             self._read = public
 
     def __repr__(self) -> str:
         return "<AgentSigner>"
 
-    def public(self) -> PublicKey:
+    def public(self) -> SigningKey:
         """Return the key, or the certificate, as it is now. Raises `UsageError`."""
         return self._read()
 
@@ -46,7 +46,7 @@ class AgentSigner(LocalSigner):
     def prepare(self) -> None:
         """Look whether the agent holds the key, and whether it can sign. Raises as `LocalSigner.prepare`."""
         public = self.public()
-        public.check_usable(time.time())
+        public.check_time(time.time())
         self._held(public)
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
@@ -55,17 +55,17 @@ class AgentSigner(LocalSigner):
 
         return await apart(lambda: self.sign_now(grant, sealed_sha256))
 
-    def _signature(self, public: PublicKey, message: bytes, within_s: float) -> bytes:
-        public.check_usable(time.time())
+    def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
+        public.check_time(time.time())
         return self._found().sign(public, self._held(public), message, within_s)
 
     def _found(self) -> Agent:
         return self._agent or find_agent()
 
-    def _held(self, public: PublicKey) -> bytes:
+    def _held(self, public: SigningKey) -> bytes:
         """Return how the agent names the key: by its certificate if it has that, else as the key alone."""
         keys = self._found().keys()
-        for held in filter(None, (public.certificate, public.key)):
+        for held in (public.signer.blob, public.key.blob):
             if held in keys:
                 return held
         has = "it holds no key at all, or is locked" if not keys else "it holds others"

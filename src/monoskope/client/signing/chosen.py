@@ -7,7 +7,7 @@ from pathlib import Path
 from monoskope.client.signing.agent_signer import AgentSigner
 from monoskope.client.signing.key_signer import KeySigner, Passphrase
 from monoskope.client.signing.private_file import is_private
-from monoskope.client.signing.public_key import PublicKey, parse_line
+from monoskope.client.signing.public_key import SigningKey, from_line
 from monoskope.client.signing.signer import LocalSigner
 from monoskope.client.sources import is_public_key
 from monoskope.errors import UsageError
@@ -42,12 +42,12 @@ def signer_of(value: str, *, passphrase: str | Passphrase | None = None) -> Loca
     return AgentSigner(lambda: _public(path))
 
 
-def _public(path: Path) -> PublicKey:
+def _public(path: Path) -> SigningKey:
     lines = [line.strip() for line in _content(path).decode("utf-8", "replace").splitlines()]
     keys = [line for line in lines if line and not line.startswith("#")]
     if len(keys) != 1:
         raise UsageError(f"{path} does not hold exactly one key.", fix=_HOW)
-    return parse_line(keys[0], str(path))
+    return from_line(keys[0], str(path))
 
 
 def _content(path: Path) -> bytes:

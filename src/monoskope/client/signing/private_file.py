@@ -7,9 +7,10 @@ import binascii
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monoskope.client.signing.public_key import PublicKey, from_wire
-from monoskope.client.signing.ssh_wire import Reader, mpint, string
+from monoskope.client.signing.public_key import SigningKey, from_wire
 from monoskope.errors import RefusedError, UsageError
+from monoskope.protocol.sshsig import FaultError
+from monoskope.protocol.sshsig.fields import Reader, mpint, string
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
 
@@ -36,15 +37,8 @@ class PrivateFile(Unshared):
         self._path = path
         self._content = content
         name = str(path)
-        reader = Reader(_body(content, name), name)
-        if reader.take(len(_MAGIC)) != _MAGIC:
-            raise reader.malformed()
-        self.is_encrypted = reader.string() != b"none"
-        reader.string()
-        reader.string()
-        if reader.u32() != 1:
-            raise UsageError(f"{name} does not hold exactly one key.", fix=_CONVERT)
-        self.public: PublicKey = from_wire(reader.string(), name)
+        self.is_encrypted, public = _head(_body(content, name), name)
+        self.public: SigningKey = from_wire(public, name)
         if self.public.needs_touch:
             raise UsageError(
                 f"{name} belongs to a security key, which signs through an ssh-agent alone.",
@@ -75,7 +69,7 @@ class PrivateFile(Unshared):
                 raise RefusedError(
                     f"the passphrase does not open {self._path}; nothing was sent.", fix="Try again."
                 ) from None
-            raise UsageError(f"{self._path} is malformed.", fix="Check it with `ssh-keygen -y -f FILE`.") from None
+            raise _malformed(str(self._path)) from None
 
 
 def is_private(content: bytes) -> bool:
@@ -84,7 +78,7 @@ def is_private(content: bytes) -> bool:
 
 
 def signature_of(key: SSHPrivateKeyTypes, kind: str, message: bytes) -> bytes:
-    """Return the signature of a key of the type `kind` over `message`, in SSH's form."""
+    """Return the signature of a key of the type `kind` over `message`, in SSH's wire form."""
     from cryptography.hazmat.primitives import hashes  # noqa: PLC0415 - when something is signed
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils  # noqa: PLC0415
 
@@ -98,6 +92,27 @@ def signature_of(key: SSHPrivateKeyTypes, kind: str, message: bytes) -> bytes:
     return string(kind.encode()) + string(mpint(r) + mpint(s))
 
 
+def _head(body: bytes, name: str) -> tuple[bool, bytes]:
+    """Return whether the private half is encrypted, and the public half in wire form. Raises `UsageError`."""
+    try:
+        reader = Reader(body)
+        magic, cipher = reader.raw(len(_MAGIC)), reader.string()
+        reader.string()  # how a key is made of the passphrase, and with which numbers
+        reader.string()
+        count, public = reader.uint32(), reader.string()
+    except FaultError:
+        raise _malformed(name) from None
+    if magic != _MAGIC:
+        raise _malformed(name)
+    if count != 1:
+        raise UsageError(f"{name} does not hold exactly one key.", fix=_CONVERT)
+    return cipher != b"none", public
+
+
+def _malformed(name: str) -> UsageError:
+    return UsageError(f"{name} is malformed.", fix="Check it with `ssh-keygen -y -f FILE`.")
+
+
 def _body(content: bytes, name: str) -> bytes:
     text = content.strip()
     if not (text.startswith(_BEGIN) and text.endswith(_END)):
@@ -105,4 +120,4 @@ def _body(content: bytes, name: str) -> bytes:
     try:
         return base64.b64decode(b"".join(text[len(_BEGIN) : -len(_END)].split()), validate=True)
     except (binascii.Error, ValueError):
-        raise UsageError(f"{name} is malformed.", fix="Check it with `ssh-keygen -y -f FILE`.") from None
+        raise _malformed(name) from None

@@ -5,9 +5,10 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import Protocol
 
-from monoskope.client.signing.container import sshsig
-from monoskope.client.signing.public_key import PublicKey
+from monoskope.client.signing.public_key import SigningKey
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.sshsig import serialise, signed_bytes
 
 
 class Signer(Protocol):
@@ -29,7 +30,7 @@ class LocalSigner(ABC):
     """A signer whose key is on this machine: what the signers of this package have in common."""
 
     @abstractmethod
-    def public(self) -> PublicKey:
+    def public(self) -> SigningKey:
         """Return the key, or the certificate, as it is now. Asks no person. Raises as `prepare`."""
 
     @abstractmethod
@@ -54,10 +55,9 @@ class LocalSigner(ABC):
     def sign_now(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Sign as `sign`; it blocks until it is done."""
         public = self.public()
-        return sshsig(
-            public, grant.sha256, sealed_sha256, lambda message: self._signature(public, message, grant.lifetime_s)
-        )
+        message = signed_bytes(statement(grant.sha256, sealed_sha256))
+        return serialise(public.signer.blob, self._signature(public, message, grant.lifetime_s))
 
     @abstractmethod
-    def _signature(self, public: PublicKey, message: bytes, within_s: float) -> bytes:
-        """Return the key's signature over a message, in SSH's form: the algorithm's name and the signature itself."""
+    def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
+        """Return the key's signature over a message, in SSH's wire form, made within so many seconds."""

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from monoskope.errors import UsageError
+from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.signed_request import statement
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.signing.container import Made
     from monoskope.client.signing.signer import LocalSigner, Signer
+
+
+class Made(Value, frozen=True):
+    """The signature of one request."""
+
+    hidden = frozenset({"content"})
+
+    content: bytes
+    """An SSHSIG without armour."""
+    key: str
+    """The key that made it, as a receipt names it: `SHA256:…`."""
 
 
 class Signing(Unshared):
@@ -58,16 +70,13 @@ class Signing(Unshared):
         """Return the signature of a request, which is what one must be.
 
         Raises:
-            UsageError: the key is not set up as it must be, or the signer returned no SSHSIG for requests.
+            RefusedError: what the signer returned is no signature of this request.
             Error: it does not sign.
         """
-        from monoskope.client.signing.container import read_back  # noqa: PLC0415 - when something is signed
-
         local = self._local()
         if local is not None and self._blocks:
-            return read_back(local.sign_now(grant, sealed_sha256))
-        signer = self._chosen()
-        return read_back(await signer.sign(grant, sealed_sha256))
+            return _checked(local.sign_now(grant, sealed_sha256), grant, sealed_sha256)
+        return _checked(await self._chosen().sign(grant, sealed_sha256), grant, sealed_sha256)
 
     def forget(self) -> None:
         """Drop a private key that the settings led to."""
@@ -91,10 +100,28 @@ class Signing(Unshared):
         return self._signer
 
 
+def _checked(content: bytes, grant: Grant, sealed_sha256: bytes) -> Made:
+    """Check what a signer returned as a reactor will, without its list: a fault is told before anything is sent.
+
+    An ssh-agent that does not know RSA with SHA-2, for example, answers with SHA-1.
+    """
+    from monoskope.protocol.sshsig import FaultError, parse  # noqa: PLC0415 - when something is signed
+
+    try:
+        found = parse(content)
+        found.verify(statement(grant.sha256, sealed_sha256))
+    except FaultError as error:
+        raise RefusedError(
+            f"what the signer returned would not count, and was not sent: {error.message}",
+            fix="Update the ssh-agent, or sign with another key (docs/signed-requests.md).",
+        ) from None
+    return Made(content, found.key.fingerprint)
+
+
 def no_key(uri: SecretUri) -> UsageError:
     """Return the error for a store that takes signed requests alone, where no key is set."""
     return UsageError(
-        f"{uri}: the store takes this only with a signed request, and no signing key is set; nothing was sealed or sent.",
+        f"{uri}: the store takes this as a signed request alone, and no signing key is set; nothing was sealed.",
         fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
         " (docs/signed-requests.md).",
     )

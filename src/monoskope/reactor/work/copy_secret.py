@@ -140,6 +140,8 @@ class Copier:
         started = make_receipt(
             grant=delivered.grant,
             sealed_sha256=delivered.sha256,
+            signer=delivered.signer,
+            signer_key=delivered.signer_key,
             outcome=upload_pb2.OUTCOME_STARTED,
             intent=_NO_CONTENT,
         )
@@ -234,6 +236,8 @@ def _copied(
     return make_receipt(
         grant=delivered.grant,
         sealed_sha256=delivered.sha256,
+        signer=delivered.signer,
+        signer_key=delivered.signer_key,
         outcome=upload_pb2.OUTCOME_COPIED,
         upstream_version=version,
         fingerprint=fingerprints.whole,

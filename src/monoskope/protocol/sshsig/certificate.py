@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Self
 
 from monoskope.protocol.signed_request import is_principal
@@ -32,8 +33,8 @@ class Certificate(Value, frozen=True):
     key: PublicKey
     """The key that it is about."""
     serial: int
-    key_id: bytes
-    """The name that the CA gave it: any bytes."""
+    key_id: str
+    """The name that the CA gave it, without control characters."""
     principal: str
     valid_after: int
     """The first second of its validity, since 1970."""
@@ -56,7 +57,7 @@ class Certificate(Value, frozen=True):
         serial = reader.uint64()
         if reader.uint32() != _USER:
             raise FaultError(Fault.HOST_CERTIFICATE, "the certificate is not a user's")
-        key_id = reader.string()
+        key_id = _key_id(reader.string())
         principal = _principal(reader.string())
         valid_after, valid_before = _validity(reader)
         if reader.string():
@@ -79,7 +80,7 @@ class Certificate(Value, frozen=True):
                 self.key.fields,
                 uint64(self.serial),
                 uint32(_USER),
-                string(self.key_id),
+                string(self.key_id.encode()),
                 string(string(self.principal.encode("ascii"))),
                 uint64(self.valid_after),
                 uint64(self.valid_before),
@@ -99,6 +100,17 @@ class Certificate(Value, frozen=True):
         """Raise `FaultError` unless the CA signed it."""
         if not self.ca_key.signed(self.ca_signature, self.signed_part):
             raise FaultError(Fault.CA_SIGNATURE, "the certificate's signature is not its CA's")
+
+
+def _key_id(content: bytes) -> str:
+    # OpenSSH reads none with a zero byte, and the audit log shows it.
+    try:
+        key_id = content.decode("utf-8")
+    except UnicodeDecodeError:
+        key_id = "\0"
+    if any(unicodedata.category(character) == "Cc" for character in key_id):
+        raise FaultError(Fault.KEY_ID, "the certificate's key id is not UTF-8, or has a control character")
+    return key_id
 
 
 def _principal(packed: bytes) -> str:

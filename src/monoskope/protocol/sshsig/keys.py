@@ -60,7 +60,8 @@ class PublicKey(Value, frozen=True):
             case Family.RSA:
                 modulus = _rsa_modulus(reader)
         application = reader.string() if kind.hardware else b""
-        if kind.hardware and not application.startswith(_APPLICATION):
+        # OpenSSH makes keys for these alone, and reads none with a zero byte. Others are for web pages.
+        if kind.hardware and not (application.startswith(_APPLICATION) and _is_printable(application)):
             raise FaultError(Fault.APPLICATION, "the hardware key was made for another application than SSH")
         return cls(kind, point, modulus, application)
 
@@ -138,6 +139,11 @@ class KeySignature(Value, frozen=True):
         """With ECDSA, the numbers r and s."""
         reader = Reader(self.body)
         return reader.mpint(), reader.mpint()
+
+
+def _is_printable(content: bytes) -> bool:
+    """Whether bytes are printable ASCII characters alone."""
+    return all(0x20 <= byte < 0x7F for byte in content)
 
 
 def _ed25519_point(reader: Reader) -> bytes:

@@ -18,11 +18,11 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import ProofError, open_signed
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
@@ -37,6 +37,7 @@ from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY
+from tests.support.passing import Passing
 from tests.support.reactor_world import FAST, K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8, serving
 from tests.support.ssh_signing import SigningKey
@@ -70,11 +71,13 @@ class Stage:
         m8: The attacker.
         store: The engine.
         signed: Whether the reactor has `[signers]`, with alice in it.
+        folder: m8's and the reactor's.
     """
 
     m8: RealM8
     store: MemoryStore
     signed: bool
+    folder: Path
     seen: list[bytes] = field(default_factory=list)
     """Signatures of alice that came by."""
 
@@ -116,6 +119,12 @@ class Stage:
             await self.by_alice(ask(DELETE, uri=uri))
         return ask(purpose, uri=uri, **fields)
 
+    async def again(self) -> None:
+        """Break the reactor's connection, and wait until it is back."""
+        times = self.m8.count("Attached")
+        self.m8.hang_up()
+        await self.m8.attached(times + 1)
+
     def there(self, uri: SecretUri) -> object:
         """Everything that the engine has at a place."""
         return list(self.store.content[uri.path]), self.store.aside.get(uri.path)
@@ -144,15 +153,19 @@ async def stage(folder: Path, *, signed: bool) -> AsyncIterator[Stage]:
         await m8.world.administrator().create("other", OTHER_STORE.shown, kind="memory")
         m8.alice = m8.world.user("alice", "memory://", "other://", rights=ALL_RIGHTS)
         copies = CopyRule("other", OTHER_STORE.shown, [PathPair("team-a", "team-a")])
-        of = replace(settings(folder, server=m8.server), copies=(copies,), **({"signers": lists(folder)} if signed else {}))
+        of = replace(
+            settings(folder, server=m8.server), copies=(copies,), **({"signers": lists(folder)} if signed else {})
+        )
         store, audit, stop = MemoryStore(), AuditFile(folder / "audit.jsonl"), asyncio.Event()
         reactor = Reactor(of, store, IDENTITY, FingerprintKey(K), audit, timings=FAST)
         running = asyncio.create_task(reactor.run(stop))
-        await m8.attached()
-        yield Stage(m8, store, signed)
-        stop.set()
-        await running
-        audit.close()
+        try:
+            await m8.attached()
+            yield Stage(m8, store, signed, folder)
+        finally:
+            stop.set()
+            await running
+            audit.close()
 
 
 def lists(folder: Path) -> SignersFile:
@@ -232,3 +245,102 @@ async def test_with_signers_alice_does_it(signed: Stage, purpose: Purpose) -> No
     else:
         assert receipt.outcome in PURPOSES[purpose].successes
         assert (receipt.signer, receipt.signer_key) == ("alice", ALICE.shown)
+
+
+async def waiting(signed: Stage) -> tuple[Grant, bytes, bytes]:
+    """A put of alice's at a new place, signed and not yet sent."""
+    grant = await signed.grant(ask(UPLOAD, uri=SecretUri.parse(f"memory://team-a/n{next(names)}")))
+    sealed = sealed_for(grant, FIRST)
+    return grant, sealed, signed_by(ALICE, grant, sealed)
+
+
+async def test_signatures_of_two_requests_that_m8_swaps_are_worth_nothing(signed: Stage) -> None:
+    (one, its, of_one), (other, others, of_other) = await waiting(signed), await waiting(signed)
+    for grant, sealed, swapped in ((one, its, of_other), (other, others, of_one)):
+        assert (await signed.deliver(grant, sealed, swapped)).reason == NOT_AUTHORIZED
+        assert signed.there(grant.request.uri) == ([], None)
+
+
+async def test_a_signed_request_counts_once_however_often_m8_delivers_it(signed: Stage) -> None:
+    grant, sealed, signature = await waiting(signed)
+    uri = grant.request.uri
+
+    def thrice(one: Passing, _: object) -> None:
+        for _ in range(3):
+            one.go()
+
+    signed.m8.wire.on_delivery("SecretUploadRequested", thrice, of=str(uri))
+    assert (await signed.deliver(grant, sealed, signature)).outcome == upload_pb2.OUTCOME_UPLOADED
+    assert (await signed.by_alice(ask(UPLOAD, uri=uri), SECOND)).outcome == upload_pb2.OUTCOME_UPLOADED
+    assert [payload for _, payload, _ in signed.store.content[uri.path]] == [FIRST, SECOND]
+
+
+async def test_m8_chooses_when_a_signed_request_arrives_while_its_key_lives(signed: Stage) -> None:
+    grant, sealed, signature = await waiting(signed)
+    uri = grant.request.uri
+    held = signed.m8.wire.hold_delivery("SecretUploadRequested", of=str(uri))
+    ending = asyncio.create_task(signed.deliver(grant, sealed, signature))
+    await held.arrived()
+    assert signed.there(uri) == ([], None)
+    held.release()
+    receipt = read(await ending)
+    assert (receipt.outcome, receipt.signer) == (upload_pb2.OUTCOME_UPLOADED, "alice")
+
+
+async def test_an_m8_that_calls_itself_too_old_for_signatures_gets_nothing_unsigned(signed: Stage) -> None:
+    def older(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
+        answer.attached.ClearField("signatures")
+        return answer
+
+    signed.m8.wire.change_delivery("Attached", older)
+    await signed.again()
+    request = ask(UPLOAD, uri=SecretUri.parse(f"memory://team-a/n{next(names)}"))
+    await signed.m8.ask(request)
+    end = await signed.m8.ended(request.request_id)
+    assert end.reason == upload_pb2.REASON_UNSUPPORTED
+    assert "m8 is older" in end.detail
+    await signed.again()
+    await signed.by_alice(ask(UPLOAD, uri=request.uri))
+
+
+async def test_nobody_signs_for_a_grant_from_which_m8_took_the_need_of_a_signature(signed: Stage) -> None:
+    grant, _, _ = await waiting(signed)
+    key = await signed.m8.alice.key(grant.request.request_id)
+    stripped = upload_pb2.UploadGrant.FromString(key.grant.content)
+    stripped.ClearField("signature_required")
+    key.grant.content = stripped.SerializeToString(deterministic=True)
+    with pytest.raises(ProofError):
+        open_signed(key.grant, UPLOAD_GRANT, IDENTITY.shown)
+
+
+async def test_comparisons_that_nobody_signed_use_up_no_guess_of_alices(signed: Stage) -> None:
+    request = await signed.prepared(upload_pb2.PURPOSE_COMPARE)
+    for _ in range(12):  # more than are allowed of one secret in an hour
+        grant = await signed.grant(ask(upload_pb2.PURPOSE_COMPARE, uri=request.uri))
+        assert (await signed.deliver(grant, sealed_for(grant, M8S_OWN), b"")).reason == NOT_AUTHORIZED
+    assert (await signed.by_alice(request)).outcome == upload_pb2.OUTCOME_EQUAL
+
+
+async def test_a_replica_without_signers_still_obeys_m8(signed: Stage, tmp_path: Path) -> None:
+    wanting = signed.m8.wire.live("memory")[-1]
+    of, audit, stop = (
+        settings(signed.folder, server=signed.m8.server),
+        AuditFile(tmp_path / "audit.jsonl"),
+        asyncio.Event(),
+    )
+    running = asyncio.create_task(Reactor(of, signed.store, IDENTITY, FingerprintKey(K), audit, timings=FAST).run(stop))
+    try:
+        await signed.m8.attached(signed.m8.count("Attached") + 1)
+
+        def choose(one: Passing, _: object) -> None:
+            if one.session is not wanting:
+                one.go()
+
+        chosen = signed.m8.wire.on_delivery("SecretUploadKeyRequested", choose, times=None)
+        grant = await signed.grant(ask(UPLOAD, uri=SecretUri.parse(f"memory://team-a/n{next(names)}")))
+        chosen.disarm()
+        assert (await signed.deliver(grant, sealed_for(grant, M8S_OWN), b"")).outcome == upload_pb2.OUTCOME_UPLOADED
+    finally:
+        stop.set()
+        await running
+        audit.close()

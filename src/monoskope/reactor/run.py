@@ -90,13 +90,13 @@ class Reactor:
         self.meters = ReactorMeters()
         driver = GuardedDriver(driver, self.garbage, within_s=self.timings.write_window)
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
-        self.health = Health(driver, self.timings)
         signers = (
             None
             if settings.signers is None
             else Signers.load(settings.signers, folder=settings.folder, store=settings.store)
         )
         self.gate = SignatureGate(signers, audit)
+        self.health = Health(driver, self.timings, troubles=self.gate.troubles)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             servers=settings.servers,

@@ -1,7 +1,8 @@
 """How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure.
 
-A request's signature counts with the bytes that it signs. Names that were listed stay in the log, too, so a page of them counts with the bytes of its receipt; and so do edits of
-notes, for which no reactor is asked, and which nothing else would limit.
+A request's signature counts with the bytes that it signs. Names that were listed stay in the log, too, so a page of
+them counts with the bytes of its receipt; and so do edits of notes, for which no reactor is asked, and which nothing
+else would limit.
 """
 
 from __future__ import annotations

@@ -164,6 +164,8 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "undeletable": view.capabilities.undeletable,
         "rollbackable": view.capabilities.rollbackable,
         "listable": view.capabilities.listable,
+        "signatures": view.capabilities.signatures,
+        "signers_trouble": view.signers_trouble,
         "copies_to": list(view.capabilities.copies_to),
         "key_rule": view.capabilities.key_rule,
         "layout": view.capabilities.layout,

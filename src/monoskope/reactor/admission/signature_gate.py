@@ -1,7 +1,7 @@
 """Whether a request must be signed, and whether it is: by this reactor's own list alone (docs/signed-requests.md).
 
-m8 delivers the signature and is not asked what it is worth. The verdict stands in the audit log, with the SHA-256 of the
-lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more.
+m8 delivers the signature and is not asked what it is worth. The verdict stands in the audit log, with the SHA-256 of
+the lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ class SignatureGate:
         self._signers = signers
         self._audit = audit
         self._m8_carries_signatures = False
+        self._logged: tuple[str, ...] = ()
 
     @property
     def has_lists(self) -> bool:
@@ -46,8 +47,15 @@ class SignatureGate:
         return self._signers is not None
 
     def troubles(self) -> tuple[str, ...]:
-        """Return a sentence for each list that cannot be used as it is now; none if all is well."""
-        return () if self._signers is None else self._signers.state().troubles
+        """Return a sentence for each list that cannot be used as it is now; none if all is well. Log what is new."""
+        troubles = () if self._signers is None else self._signers.state().troubles
+        for sentence in troubles:
+            if sentence not in self._logged:
+                operating_log.get().error("signers", message=sentence)
+        if self._logged and not troubles:
+            operating_log.get().info("signers", message="all lists can be used again.")
+        self._logged = troubles
+        return troubles
 
     def attached(self, *, signatures: bool) -> None:
         """A session begins, with an m8 that carries signed requests, or with an older one."""

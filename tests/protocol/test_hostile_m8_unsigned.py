@@ -32,7 +32,7 @@ from monoskope.protocol.signed_request import statement
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from monoskope.reactor.settings import CopyRule, PathPair
+from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
 from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri

@@ -31,7 +31,18 @@ from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, Sealed, load, seal
-from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
+from monoskope.client.task import (
+    Failure,
+    Progress,
+    Result,
+    Stage,
+    Task,
+    signed_too_late,
+    too_large,
+    unknown,
+    unsigned,
+    whole,
+)
 from monoskope.client.trust import Trust
 from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
@@ -227,6 +238,8 @@ class Walk:
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
+        if sent.signature and self._runtime.now() >= over_at:
+            return Failure(signed_too_late(task.uri))
         # Deliver a pending Ctrl-C here, while nothing has been sent.
         await self._runtime.sleep(0)
         self._tell(task, request, Stage.SENT)
@@ -244,9 +257,7 @@ class Walk:
         if not grant.signature_required:
             return None
         if self._signing is None:
-            from monoskope.client.signing.signing import no_key  # noqa: PLC0415 - for grants that ask for it
-
-            raise no_key(task.uri)
+            raise unsigned(task.uri)
         if not self._signing.is_prepared:
             raise _NotPreparedError
         return self._signing
@@ -268,11 +279,6 @@ class Walk:
         """Sign what is about to be sent. Raises `Error`: nothing is sent."""
         self._tell(sent.task, sent.request, Stage.SIGNING, touch=signing.needs_touch)
         made = await signing.sign(sent.grant, sent.sealed.sha256)
-        if self._runtime.now() >= sent.over_at:
-            raise TimedOutError(
-                f"{sent.task.uri}: the request was signed only when the key's lifetime was over; nothing was sent.",
-                fix="Try again, and touch the security key or confirm sooner.",
-            )
         return structs.replace(sent, signature=made.content, signer_key=made.key)
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement
 from monoskope.unshared import Unshared
-from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 if TYPE_CHECKING:
@@ -116,12 +115,3 @@ def _checked(content: bytes, grant: Grant, sealed_sha256: bytes) -> Made:
             fix="Update the ssh-agent, or sign with another key (docs/signed-requests.md).",
         ) from None
     return Made(content, found.key.fingerprint)
-
-
-def no_key(uri: SecretUri) -> UsageError:
-    """Return the error for a store that takes signed requests alone, where no key is set."""
-    return UsageError(
-        f"{uri}: the store takes this as a signed request alone, and no signing key is set; nothing was sealed.",
-        fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
-        " (docs/signed-requests.md).",
-    )

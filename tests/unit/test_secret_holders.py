@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient
@@ -23,6 +24,9 @@ from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.private_file import PrivateFile
+from monoskope.client.signing.signing import Signing
 from monoskope.client.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
@@ -142,6 +146,18 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     await held.close()
 
 
+def private_file() -> PrivateFile:
+    key = Ed25519PrivateKey.from_private_bytes(SECRET)
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return PrivateFile(Path("key"), content)
+
+
+def key_signer() -> KeySigner:
+    signer = KeySigner("key", passphrase=TEXT)
+    signer._opened = private_file().public, private_file().key(None)
+    return signer
+
+
 def session() -> Session:
     return Session(SECRET, Channel(SECRET, SECRET))
 
@@ -185,6 +201,9 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Desk: lambda: Desk(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
     Values: values,
+    KeySigner: key_signer,
+    PrivateFile: private_file,
+    Signing: lambda: Signing(key_signer(), "key", passphrase=lambda _: TEXT, blocks=True),
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32),
     Tokens: tokens,

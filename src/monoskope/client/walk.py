@@ -279,7 +279,7 @@ class Walk:
         """Sign what is about to be sent. Raises `Error`: nothing is sent."""
         self._tell(sent.task, sent.request, Stage.SIGNING, touch=signing.needs_touch)
         made = await signing.sign(sent.grant, sent.sealed.sha256)
-        return structs.replace(sent, signature=made.content, signer_key=made.key)
+        return structs.replace(sent, signature=made.content, signer_key=made.signer_key)
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)

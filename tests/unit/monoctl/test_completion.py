@@ -75,7 +75,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -
         ("monoctl get secrets --store v", ["vault"]),
         ("monoctl get secrets -o ", ["table", "wide", "name", "json", "yaml", "jsonpath="]),
         ("monoctl get secrets --output=j", ["json", "jsonpath="]),
-        ("monoctl config set s", ["server"]),
+        ("monoctl config set s", ["server", "signing_key"]),
         ("monoctl put secret vault://other --from-l", []),
         ("monoctl who", ["whoami"]),
     ],

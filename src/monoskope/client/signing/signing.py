@@ -22,7 +22,7 @@ class Made(Value, frozen=True):
 
     content: bytes
     """An SSHSIG without armour."""
-    key: str
+    signer_key: str
     """The key that made it, as a receipt names it: `SHA256:…`."""
 
 

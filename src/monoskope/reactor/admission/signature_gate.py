@@ -22,7 +22,6 @@ M8_IS_OLDER = (
 )
 """Why a request fails that needs a signature which m8 would not carry."""
 _NONE_REQUIRED = "it has a signature, and none is required for this purpose."
-_NO_SIGNATURE = "it has no signature."
 _OTHER_BYTES = "the sealed bytes are not those that m8's event names."
 _DEFECT = "it could not be verified: see the operating log."
 
@@ -86,8 +85,8 @@ class SignatureGate:
             if signature:
                 raise self._refused(grant, _NONE_REQUIRED)
             return None
-        if not signature or not sealed_sha256:
-            raise self._refused(grant, _NO_SIGNATURE if sealed_sha256 else _OTHER_BYTES)
+        if not sealed_sha256:
+            raise self._refused(grant, _OTHER_BYTES)
         return self._verified(grant, sealed_sha256, signature)
 
     def _verified(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized:

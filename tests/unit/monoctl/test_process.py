@@ -164,6 +164,7 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
 
 NOT_OVER_HTTPS = (
     "asyncio",
+    "bcrypt",
     "calendar",
     "concurrent",
     "dataclasses",
@@ -185,6 +186,8 @@ NOT_OVER_HTTPS = (
     "monoskope.client.proof",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
+    "monoskope.client.signing",
+    "monoskope.protocol.sshsig",
     "msgspec.inspect",
     "msgspec.json",
     "platform",

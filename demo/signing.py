@@ -53,7 +53,7 @@ class Signing:
         self._m8_is_refused()
 
     def _m8_writes(self) -> None:
-        self.tell.step("m8 cannot read. Could it write? As things are, it can")
+        self.tell.step("m8 cannot read. Could it write? As things are, yes")
         self.tell.say(
             "Who may write is m8's word: nothing proves the user to a reactor. alone.py has all that m8 has, and"
             " nothing of anna's. It makes itself a credential in her name, and puts a value of its own in the place of"
@@ -87,7 +87,7 @@ class Signing:
         check(ends == ["FAILED NOT_AUTHORIZED"] * 3, f"m8 was not refused each time: {', '.join(ends)}")
         self.tell.say("A signature fits one request, one one-time key and one content. So an old one is worth nothing.")
         must(self._compare())
-        self.tell.proven("Refused each time. What anna put is there, and she can prove it: her key signs, m8's do not.")
+        self.tell.proven("Refused each time, and what anna put is still there. Her own comparison, which she signed, was answered.")
 
     def _alone(self) -> Ran:
         """Let m8 try to write, and show what it says."""

@@ -74,9 +74,9 @@ class Demo:
         self._read_from_openbao()
         self._show_events(put[f"vault://{PATH}"])
         self._patch_and_delete()
+        self._search()
         signing.Signing(self.cluster, self.tell, self._people["anna"]).show()
         self.pids["reactor-local"] = self.cluster.reactors["reactor-local"].pid or 0
-        self._search()
 
     # --- the chapters ---
 

@@ -9,15 +9,21 @@ from __future__ import annotations
 import base64
 import json
 import os
+import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import tomli_w
 
+from monoskope.exit_codes import ExitCode
+from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao import binary
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, run
@@ -26,6 +32,11 @@ from tests.e2e.typist import ROOT, blocks
 
 PAGE = ROOT / "docs" / "operate" / "ssh-ca.md"
 ANNA = "anna@example.org"
+SIGNERS = {
+    "file": "allowed_signers",
+    "revoked": "revoked_keys",
+    "may": [{"principal": ANNA, "prefixes": ["team-a"], "purposes": ["upload"]}],
+}
 BROWSER = """\
 #!{python}
 import sys, urllib.request
@@ -58,6 +69,11 @@ class Walk:
     home: Path
     port: int
     environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def certificate(self) -> Path:
+        """anna's certificate."""
+        return self.home / ".ssh" / "m8-cert.pub"
 
     def type(self, line: str, *, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one line of the page in a shell."""
@@ -136,12 +152,27 @@ def set_up(walk: Walk) -> None:
     values |= {"CI_ISSUER": walk.company.issuer, "CI_AUDIENCE": walk.clients["ci"].id, "CI_SUBJECT": subject}
     lines = "".join(commands(PAGE, "1. The CA's key", "What people do"))
     walk.do(lines, folder=reactor, BAO_TOKEN=walk.cluster.bao.root_token, **values)
+    write_private(reactor / "revoked_keys", b"")
+    settings = tomllib.loads((reactor / "reactor.toml").read_text()) | {"signers": SIGNERS}
+    write_private(reactor / "reactor.toml", tomli_w.dumps(settings).encode(), replace=True)
+    walk.cluster.share_fingerprint_key(reactor.name)
+    walk.cluster.add_store("local")
+    walk.cluster.start_reactor("local")
+    walk.cluster.pin_all(User("anna", walk.home, walk.cluster))
 
 
 def claims(token: str) -> dict[str, str]:
     """What an ID token says, unverified."""
     found: dict[str, str] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     return found
+
+
+def shown_by_ssh(certificate: Path) -> dict[str, str]:
+    """What `ssh-keygen -L` says of the certificate's names and options."""
+    words = " ".join(run("ssh-keygen", "-L", "-f", str(certificate)).split())
+    found = re.search(r"(Principals): (.*) (Critical Options): (.*) (Extensions): (.*)", words)
+    assert found is not None, words
+    return dict(zip(found.groups()[::2], found.groups()[1::2], strict=True))
 
 
 def test_a_token_that_was_made_for_m8_gets_no_certificate(walk: Walk) -> None:
@@ -157,11 +188,45 @@ def test_a_token_that_was_made_for_m8_gets_no_certificate(walk: Walk) -> None:
     assert walk.log_in("jwt", "ci", walk.company.id_token(walk.clients["ci"], "anna")).stdout.startswith("s.")
 
 
+@pytest.fixture(scope="module")
+def session(walk: Walk) -> str:
+    """Have anna make her key and log in, as the page says; return her token of OpenBao's."""
+    make, log_in, tell, _ = commands(PAGE, "What people do", "When somebody leaves")
+    return walk.do(make + log_in + tell + 'printf %s "$BAO_TOKEN"\n').split()[-1]
+
+
+def put(walk: Walk, key: str = "") -> subprocess.CompletedProcess[str]:
+    """Put what the page puts, with another key if it is named."""
+    line = commands(PAGE, "What people do", "When somebody leaves")[-1]
+    return walk.type(line, MONOCTL_SIGNING_KEY=key)
+
+
+@pytest.mark.usefixtures("session")
 def test_from_a_login_to_a_signed_write(walk: Walk) -> None:
-    once, each_day, _ = commands(PAGE, "What people do", "When somebody leaves")
-    walk.do(once)
-    walk.do(each_day)
-    shown = run("ssh-keygen", "-L", "-f", str(walk.home / ".ssh" / "m8-cert.pub"))
-    assert shown.split("Principals:")[1].split() == [ANNA, "Critical", "Options:", "(none)", "Extensions:", "(none)"]
-    assert "user certificate" in shown
+    assert shown_by_ssh(walk.certificate) == {"Principals": ANNA, "Critical Options": "(none)", "Extensions": "(none)"}
     assert [line.split()[0] for line in walk.agent.held()] == ["ssh-ed25519", "ssh-ed25519-cert-v01@openssh.com"]
+    assert "UPLOADED" in put(walk).stdout
+    shown = json.loads(walk.do("monoctl get secret local://team-a/db -o json"))
+    assert shown["signer"] == ANNA
+    assert shown["signer_key"] == run("ssh-keygen", "-l", "-f", str(walk.home / ".ssh" / "m8.pub")).split()[1]
+
+
+@pytest.mark.usefixtures("session")
+def test_without_its_certificate_the_key_is_worth_nothing(walk: Walk) -> None:
+    key = str(walk.home / ".ssh" / "m8")
+    assert put(walk, key).returncode == ExitCode.OK, "the certificate lies beside it"
+    aside = walk.certificate.rename(walk.home / "aside")
+    try:
+        assert put(walk, key).returncode == ExitCode.NOT_AUTHORIZED
+    finally:
+        aside.rename(walk.certificate)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    ["valid_principals=ben@example.org", f"valid_principals={ANNA},ben@example.org", "ttl=24h", "cert_type=host"],
+)
+def test_the_ca_signs_for_ones_own_name_and_a_working_day_alone(walk: Walk, session: str, asked: str) -> None:
+    refused = walk.type(f"bao write ssh/sign/people public_key=@.ssh/m8.pub {asked}", BAO_TOKEN=session)
+    assert refused.returncode == 2
+    assert "Code: 400" in refused.stderr

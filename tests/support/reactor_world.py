@@ -508,10 +508,11 @@ class World:
         return found
 
 
-def rules(replica: bytes, key: FingerprintKey, **changes: int) -> KeyRules:
+def rules(
+    replica: bytes, key: FingerprintKey, *, lifetime_s: int = 300, max_plaintext: int = 131_072, alive: int = 1_000
+) -> KeyRules:
     """Return the usual rules for grants."""
-    table: dict[str, int] = {"lifetime_s": 300, "max_plaintext": 131_072, "alive": 1_000, **changes}
-    return KeyRules(replica=replica, fingerprint_key_id=key.key_id, **table)
+    return KeyRules(replica, lifetime_s, max_plaintext, key.key_id, alive)
 
 
 def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> OpenRequest:

@@ -71,9 +71,7 @@ def write_lists(folder: Path, *people: Person, revoked: Sequence[str] = ()) -> N
         path.chmod(0o600)
 
 
-def signers(
-    folder: Path, *people: Person, file: SignersFile | None = None, revoked: Sequence[str] = ()
-) -> Signers:
+def signers(folder: Path, *people: Person, file: SignersFile | None = None, revoked: Sequence[str] = ()) -> Signers:
     """Return signers who may do everything below `team-a`, or what `file` says."""
     write_lists(folder, *people, revoked=revoked)
     return Signers.load(file or table(*map(may, people)), folder=folder, store="memory")

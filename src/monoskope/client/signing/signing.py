@@ -41,6 +41,7 @@ class Signing(Unshared):
     ) -> None:
         self._signer = signer
         self._setting = setting
+        self._is_own = signer is None
         self._passphrase = passphrase
         self._blocks = blocks
 
@@ -79,7 +80,7 @@ class Signing(Unshared):
 
     def forget(self) -> None:
         """Drop a private key that the settings led to."""
-        if self._setting:
+        if self._is_own and self._signer is not None:
             from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415
 
             if isinstance(self._signer, KeySigner):

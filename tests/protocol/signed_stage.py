@@ -22,20 +22,19 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
-from monoskope.protocol.signed_request import statement
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
-from monoskope.reactor.signers.settings import MayRule, SignersFile
+from monoskope.reactor.signers.settings import SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri
 from tests.protocol.reactor import IDENTITY
 from tests.support.reactor_world import FAST, K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8, serving
-from tests.support.ssh_signing import SigningKey
+from tests.support.signed_requests import Person
 
-ALICE = SigningKey()
+ALICE = Person("alice")
 ALL_RIGHTS = frozenset(RIGHT_NAMES)
 OTHER_STORE = Identity()
 FIRST, SECOND = {"password": b"of alice"}, {"password": b"of alice, later"}
@@ -59,13 +58,11 @@ class Stage:
     Attributes:
         m8: The attacker.
         store: The engine.
-        signed: Whether the reactor has `[signers]`, with alice in it.
         folder: m8's and the reactor's.
     """
 
     m8: RealM8
     store: MemoryStore
-    signed: bool
     folder: Path
     seen: list[bytes] = field(default_factory=list)
     """Signatures of alice that came by."""
@@ -90,7 +87,7 @@ class Stage:
         """Do what alice wants, and asserts that it was done."""
         grant = await self.grant(request)
         sealed = sealed_for(grant, values)
-        signature = signed_by(ALICE, grant, sealed) if grant.signature_required else b""
+        signature = ALICE.signs(grant, digest(sealed)) if grant.signature_required else b""
         self.seen.append(signature)
         receipt = read(await self.deliver(grant, sealed, signature))
         assert receipt.outcome in PURPOSES[request.purpose].successes
@@ -129,9 +126,9 @@ def sealed_for(grant: Grant, values: Mapping[str, bytes]) -> bytes:
     return seal(grant, encode(Payload(values))) if grant.request.rules.seals else b""
 
 
-def signed_by(key: SigningKey, grant: Grant, sealed: bytes) -> bytes:
-    """A signature as the protocol wants it."""
-    return key.sign(statement(grant.sha256, hashlib.sha256(sealed).digest()))
+def digest(sealed: bytes) -> bytes:
+    """What a signature names of the sealed bytes."""
+    return hashlib.sha256(sealed).digest()
 
 
 def read(upload: views_pb2.SecretUpload) -> Receipt:
@@ -140,8 +137,8 @@ def read(upload: views_pb2.SecretUpload) -> Receipt:
 
 
 @asynccontextmanager
-async def stage(folder: Path, *, signed: bool) -> AsyncIterator[Stage]:
-    """A stage for many attacks, each at a place of its own."""
+async def stage(folder: Path, signers: SignersFile | None) -> AsyncIterator[Stage]:
+    """A stage for many requests, each at a place of its own. The lists of `signers` lie in the folder."""
     async with serving(folder) as m8:
         await m8.create(IDENTITY.shown, kind="memory")
         await m8.world.administrator().create("other", OTHER_STORE.shown, kind="memory")
@@ -149,23 +146,14 @@ async def stage(folder: Path, *, signed: bool) -> AsyncIterator[Stage]:
         copies = CopyRule("other", OTHER_STORE.shown, [PathPair("team-a", "team-a")])
         many = ReactorLimits(uploads_per_second=1_000)
         of = settings(folder, server=m8.server, limits=many)
-        of = replace(of, copies=(copies,), signers=lists(folder) if signed else None)
+        of = replace(of, copies=(copies,), signers=signers)
         store, audit, stop = MemoryStore(), AuditFile(folder / "audit.jsonl"), asyncio.Event()
         reactor = Reactor(of, store, IDENTITY, FingerprintKey(K), audit, timings=FAST)
         running = asyncio.create_task(reactor.run(stop))
         try:
             await m8.attached()
-            yield Stage(m8, store, signed, folder)
+            yield Stage(m8, store, folder)
         finally:
             stop.set()
             await running
             audit.close()
-
-
-def lists(folder: Path) -> SignersFile:
-    """`[signers]` with alice, who may do everything."""
-    (folder / "allowed_signers").write_text(f'alice namespaces="request@monoskope" {ALICE.line}\n')
-    (folder / "revoked_keys").write_text("")
-    purposes = [upload_pb2.Purpose.Name(purpose).removeprefix("PURPOSE_").lower() for purpose in PURPOSES]
-    may = MayRule("alice", ["team-a"], purposes, ["other://team-a"])
-    return SignersFile("allowed_signers", "revoked_keys", may=[may])

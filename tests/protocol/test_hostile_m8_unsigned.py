@@ -30,32 +30,34 @@ from tests.protocol.signed_stage import (
     UPLOAD,
     Purpose,
     Stage,
+    digest,
     new_place,
     read,
     sealed_for,
-    signed_by,
     stage,
 )
 from tests.support.passing import Passing
 from tests.support.reactor_world import FAST, K, ask, settings
-from tests.support.ssh_signing import SigningKey
+from tests.support.signed_requests import Person, may, table, write_lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-STRANGER = SigningKey()
+STRANGER = Person("alice")
 M8S_OWN = {"password": b"of m8"}
 NOT_AUTHORIZED = upload_pb2.REASON_NOT_AUTHORIZED
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def without(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with stage(tmp_path_factory.mktemp("without"), signed=False) as found:
+    async with stage(tmp_path_factory.mktemp("without"), None) as found:
         yield found
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def signed(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
-    async with stage(tmp_path_factory.mktemp("signed"), signed=True) as found:
+    folder = tmp_path_factory.mktemp("signed")
+    write_lists(folder, ALICE)
+    async with stage(folder, table(may(ALICE))) as found:
         yield found
 
 
@@ -89,9 +91,9 @@ async def test_with_signers_it_is_refused_whatever_m8_has(signed: Stage, purpose
     sealed = sealed_for(grant, M8S_OWN)
     signature = {
         "nothing": b"",
-        "a key of its own": signed_by(STRANGER, grant, sealed),
+        "a key of its own": STRANGER.signs(grant, digest(sealed)),
         "a signature of alice's from the log": signed.seen[-1],
-        "alice's signature over other bytes": signed_by(ALICE, grant, sealed + b"other"),
+        "alice's signature over other bytes": ALICE.signs(grant, digest(sealed + b"other")),
     }[held]
     end = await signed.deliver(grant, sealed, signature)
     assert (end.outcome, end.reason) == (upload_pb2.OUTCOME_FAILED, NOT_AUTHORIZED)
@@ -109,19 +111,19 @@ async def test_with_signers_alice_does_it(signed: Stage, purpose: Purpose) -> No
     request = await signed.prepared(purpose)
     grant = await signed.grant(request)
     sealed = sealed_for(grant, FIRST)
-    receipt = read(await signed.deliver(grant, sealed, signed_by(ALICE, grant, sealed)))
+    receipt = read(await signed.deliver(grant, sealed, ALICE.signs(grant, digest(sealed))))
     if purpose == upload_pb2.PURPOSE_COPY:
         assert receipt.reason not in {upload_pb2.REASON_UNSPECIFIED, NOT_AUTHORIZED}
     else:
         assert receipt.outcome in PURPOSES[purpose].successes
-        assert (receipt.signer, receipt.signer_key) == ("alice", ALICE.shown)
+        assert (receipt.signer, receipt.signer_key) == ("alice", ALICE.key)
 
 
 async def waiting(signed: Stage) -> tuple[Grant, bytes, bytes]:
     """A put of alice's at a new place, signed and not yet sent."""
     grant = await signed.grant(ask(UPLOAD, uri=new_place()))
     sealed = sealed_for(grant, FIRST)
-    return grant, sealed, signed_by(ALICE, grant, sealed)
+    return grant, sealed, ALICE.signs(grant, digest(sealed))
 
 
 async def test_signatures_of_two_requests_that_m8_swaps_are_worth_nothing(signed: Stage) -> None:

@@ -41,6 +41,7 @@ VARIABLE_TEXTS = {
     "MONOCTL_DEFAULT_STORE": "The default store that you agree to in advance.",
     "MONOCTL_KNOWN_STORES": "The file with the identities of stores that you trust, mode 0600.",
     "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
+    "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",
     "MONOCTL_TOKEN": "Your token, as text.",
     "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach.",

@@ -329,3 +329,14 @@ async def test_what_was_not_written_has_no_signer() -> None:
     heir = signed_heir()
     assert await heir.end(heir.left(State.WRITING, started=announced_by(heir, **ANNA))) == "FAILED KEY_LOST"
     assert heir.receipt().signer == ""
+
+
+async def test_a_replica_that_does_not_know_the_field_ends_no_such_write() -> None:
+    """An older replica reads a grant with a field of after it as nothing at all, so it signs nothing for it either."""
+    heir = signed_heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    request = heir.left(State.WRITING, started=announced_by(heir, **ANNA))
+    later = heir.grant.content + b"\xf8\x07\x01"  # A field of number 127, as `signature_required` is to older code.
+    request.grant = heir.identity.sign(UPLOAD_GRANT, later)
+    heir.now.time += 100
+    assert not heir.abandoned(request)

@@ -79,6 +79,18 @@ async def test_an_m8_that_would_not_carry_signatures_gets_no_key_for_what_needs_
     assert await granter.grant(opened(ask()))
 
 
+async def test_a_grant_that_an_older_m8_refuses_is_no_key_and_the_log_names_the_order(tmp_path: Path) -> None:
+    """Several m8 serve one log, and one of them was forgotten: it refuses a field that it does not know."""
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    world = World(signers=signers(tmp_path, ANNA))
+    world.log.refusals.append("USAGE")
+    granter = Granter(admission(world), world.keys, world.looks, world.log, world.audit)
+    assert not await granter.grant(opened(ask()))
+    assert len(world.keys) == 0
+    assert "Update in this order: every m8, every reactor, the clients" in stream.getvalue()
+
+
 def test_before_the_first_session_m8_is_taken_for_an_old_one(tmp_path: Path) -> None:
     gate = SignatureGate(signers(tmp_path, ANNA))
     with pytest.raises(FailedError):

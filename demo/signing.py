@@ -87,7 +87,7 @@ class Signing:
         check(ends == ["FAILED NOT_AUTHORIZED"] * 3, f"m8 was not refused each time: {', '.join(ends)}")
         self.tell.say("A signature fits one request, one one-time key and one content. So an old one is worth nothing.")
         must(self._compare())
-        self.tell.proven("Refused each time, and what anna put is still there. Her own comparison, which she signed, was answered.")
+        self.tell.proven("Refused each time. What anna put is still there: her signed comparison was answered.")
 
     def _alone(self) -> Ran:
         """Let m8 try to write, and show what it says."""

@@ -38,6 +38,9 @@ def _by_hand() -> Iterator[Vector]:
     named = ssh_blobs.ed25519(b"ssh:work")
     verified = ssh_blobs.container(named.blob, named.sign(ssh_blobs.to_sign(STATEMENT), flags=5, counter=2**32 - 1))
     yield vector("sk-user-verified-too", verified, plain(named.line), made_by="hand", key=named.line)
+    rsa = ssh_blobs.rsa_key(algorithm=b"rsa-sha2-256")
+    certified = ssh_blobs.signed(rsa, STATEMENT, ssh_blobs.certificate(rsa, rsa, valid=VALID))
+    yield vector("certificate-rsa-sha2-256", certified, authority(rsa.line), made_by="hand", key=rsa.line)
     key, ca = ssh_blobs.ed25519(), ssh_blobs.ed25519()
     for name, changes in (
         ("certificate-without-extensions", {"extensions": ()}),

@@ -1,7 +1,7 @@
-"""From a login at the company to a signed write: docs/operate/ssh-ca.md as it stands, with real parts alone.
+"""From a login at the company to a signed write: docs/operate/ssh-ca.md and docs/signed-requests.md as they stand.
 
-OpenBao is the company's issuer and the SSH CA; ssh-keygen, ssh-add and ssh-agent are OpenSSH's own. What is played is
-the person at the browser: `bao login` opens it with `xdg-open`, and the one here logs in at once.
+All parts are real: OpenBao is the company's issuer and the SSH CA; ssh-keygen, ssh-add and ssh-agent are OpenSSH's own.
+What is played is the person at the browser: `bao login` opens it with `xdg-open`, and the one here logs in at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from monoskope.testing.engines.openssh import Agent, run
 from monoskope.testing.parts import free_port
 from tests.e2e.typist import ROOT, blocks
 
-PAGE = ROOT / "docs" / "operate" / "ssh-ca.md"
+PAGE, USERS = ROOT / "docs" / "operate" / "ssh-ca.md", ROOT / "docs" / "signed-requests.md"
 ANNA = "anna@example.org"
 SIGNERS = {
     "file": "allowed_signers",
@@ -191,13 +191,13 @@ def test_a_token_that_was_made_for_m8_gets_no_certificate(walk: Walk) -> None:
 @pytest.fixture(scope="module")
 def session(walk: Walk) -> str:
     """Have anna make her key and log in, as the page says; return her token of OpenBao's."""
-    make, log_in, tell, _ = commands(PAGE, "What people do", "When somebody leaves")
+    make, log_in, tell, _ = commands(USERS, "A certificate for a working day", "Security keys")
     return walk.do(make + log_in + tell + 'printf %s "$BAO_TOKEN"\n').split()[-1]
 
 
 def put(walk: Walk, key: str = "") -> subprocess.CompletedProcess[str]:
     """Put what the page puts, with another key if it is named."""
-    line = commands(PAGE, "What people do", "When somebody leaves")[-1]
+    line = commands(USERS, "A certificate for a working day", "Security keys")[-1]
     return walk.type(line, MONOCTL_SIGNING_KEY=key)
 
 

@@ -87,6 +87,8 @@ FREE = {
     "monoskope.reactor.link.appends.Appends": "a place where callers wait for tokens that are given to them alone",
     "monoskope.reactor.link.websocket_link._Detail": "why m8 ended a session",
     "monoskope.reactor.link.open_requests.OpenRequest": "a request and sealed bytes",
+    "monoskope.reactor.report.audit_log.AuditEntry": "the name of the key that signed",
+    "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",

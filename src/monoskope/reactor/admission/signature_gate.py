@@ -1,6 +1,6 @@
 """Whether a request must be signed, and whether it is: by this reactor's own list alone (docs/signed-requests.md).
 
-m8 delivers the signature and is not asked what it is worth. The verdict stands in the audit log, with the SHA-256 of
+m8 delivers the signature and is not asked what it is worth. The decision stands in the audit log, with the SHA-256 of
 the lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more.
 """
 
@@ -31,7 +31,7 @@ class SignatureGate:
 
     Args:
         signers: The lists and rules of `[signers]`; None if the settings have no such table.
-        audit: Where each verdict is recorded.
+        audit: Where each decision is recorded.
     """
 
     def __init__(self, signers: Signers | None = None, audit: Audit | None = None) -> None:
@@ -108,19 +108,19 @@ class SignatureGate:
         self._record(grant, lists, why)
         return FailedError(upload_pb2.REASON_NOT_AUTHORIZED)
 
-    def _record(self, grant: Grant, lists: ListDigests | None, verdict: Authorized | str) -> None:
-        """Write the verdict into the audit log: who may have this done, or why it is refused."""
+    def _record(self, grant: Grant, lists: ListDigests | None, decision: Authorized | str) -> None:
+        """Write the decision into the audit log: who may have this done, or why it is refused."""
         if self._audit is None:
             return
-        if isinstance(verdict, str):
+        if isinstance(decision, str):
             reason = upload_pb2.REASON_NOT_AUTHORIZED
-            entry = of_request(grant.request, grant.subject, REFUSED, reason, verdict)
+            entry = of_request(grant.request, grant.subject, REFUSED, reason, decision)
         else:
             entry = replace(
                 of_request(grant.request, grant.subject, AUTHORIZED),
-                signer=verdict.signer,
-                signer_key=verdict.signer_key,
-                certificate=f"{verdict.ca_key} serial {verdict.serial}" if verdict.ca_key else "",
+                signer=decision.signer,
+                signer_key=decision.signer_key,
+                certificate=f"{decision.ca_key} serial {decision.serial}" if decision.ca_key else "",
             )
         if lists is not None:
             entry = replace(entry, signers_sha256=lists.file, revoked_sha256=lists.revoked)

@@ -24,6 +24,7 @@ from monoskope.testing.engines.openbao_ssh import SshCa
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
 from tests.protocol.signed_stage import ALICE, FIRST, UPLOAD, Stage, digest, new_place, read, sealed_for, stage
 from tests.support.reactor_world import ask
+from tests.support.security_key import has_security_key, need_security_key
 from tests.support.signed_requests import may, table, write_lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -34,10 +35,13 @@ PLAIN: dict[str, tuple[KeyType, int | None]] = {
     "ecdsa-384": ("ecdsa", 384),
     "ecdsa-521": ("ecdsa", 521),
     "rsa": ("rsa", 3072),
-    "security key, ed25519": ("ed25519-sk", None),
-    "security key, ecdsa": ("ecdsa-sk", None),
+    "ed25519-sk": ("ed25519-sk", None),
+    "ecdsa-sk": ("ecdsa-sk", None),
 }
-CERTIFIED = ("certificate over ed25519", "certificate over a security key")
+CERTIFIED: dict[str, tuple[KeyType, int | None]] = {
+    "certificate over ed25519": ("ed25519", None),
+    "certificate over ed25519-sk": ("ed25519-sk", None),
+}
 FROM_FILES = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa", "certificate over ed25519")
 """What a security key signs, its file alone cannot."""
 
@@ -72,14 +76,14 @@ class Keys:
     @property
     def lines(self) -> str:
         """The reactor's list."""
-        plain = "".join(f"alice {self.public(name).read_text()}" for name in PLAIN)
+        plain = "".join(f"alice {self.public(name).read_text()}" for name in self.files if name in PLAIN)
         return f'{plain}alice cert-authority,namespaces="request@monoskope" {self.ca}\n'
 
 
 @pytest.fixture(scope="module")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
     folder = tmp_path_factory.mktemp("keys")
-    kinds = PLAIN | dict(zip(CERTIFIED, (PLAIN["ed25519"], PLAIN["security key, ed25519"]), strict=True))
+    kinds = {name: made for name, made in (PLAIN | CERTIFIED).items() if has_security_key() or "-sk" not in name}
     files = {name: folder / str(number) for number, name in enumerate(kinds)}
     for name, (kind, bits) in kinds.items():
         make_key(files[name], kind, bits=bits)
@@ -87,7 +91,7 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
         ca = SshCa(bao)
         ca.create()
         ca.allow("people", "alice")
-        for name in CERTIFIED:
+        for name in CERTIFIED.keys() & files.keys():
             ca.sign("people", files[name].with_name(f"{files[name].name}.pub"))
         for file in files.values():
             agent.add(file)
@@ -106,6 +110,7 @@ async def signed(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> AsyncI
 
 @pytest.mark.parametrize("name", [*PLAIN, *CERTIFIED])
 async def test_every_purpose_through_an_agent(signed: Stage, keys: Keys, name: str) -> None:
+    need_security_key(name)
     signer = keys.in_agent(name)
     copies = signed.m8.count("AuthorizeCopy")
     for purpose in PURPOSES:
@@ -130,6 +135,7 @@ async def test_a_put_from_a_file(signed: Stage, keys: Keys, name: str) -> None:
 
 
 async def test_a_security_key_that_nobody_touches_signs_nothing(signed: Stage, keys: Keys, tmp_path: Path) -> None:
+    need_security_key("ed25519-sk")
     public = make_key(tmp_path / "untouched", "ed25519-sk", touch=False)
     keys.agent.add(tmp_path / "untouched")
     with (signed.folder / "allowed_signers").open("a") as file:

@@ -10,6 +10,7 @@ import pytest
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines import openssh
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
+from tests.support.security_key import need_security_key
 
 NAMESPACE = "request@monoskope"
 MESSAGE = b"m8/signed-request/v1\0and what follows"
@@ -31,6 +32,7 @@ def verified(folder: Path, public: Path, signature: str) -> str:
 
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "ed25519-sk", "ecdsa-sk"])
 def test_an_agent_signs_with_it_and_the_file_is_gone(tmp_path: Path, agent: Agent, kind: KeyType) -> None:
+    need_security_key(kind)
     public = make_key(tmp_path / "id", kind)
     agent.add(tmp_path / "id")
     assert public.read_text().split()[1] in "\n".join(agent.held())

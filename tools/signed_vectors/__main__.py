@@ -13,7 +13,7 @@ from tools.signed_vectors.vector import ANNA
 
 TARGET = Path(__file__).resolve().parents[2] / "tests" / "vectors-signed.json"
 ABOUT = [
-    "Vectors of signed requests. Each of `vectors` has one fault at most; docs/protocol.md says how to read them.",
+    "Vectors of signed requests. Each of `vectors` has one fault at most; docs/signatures.md says how to read them.",
     "Input: `signature` (an SSHSIG without armour, base64; empty for none) over `statement`, which is the label",
     "m8/signed-request/v1, a zero byte, grant_sha256 and sealed_sha256; the lists `allowed_signers` and `revoked`",
     "(null: cannot be read); the table `may` of a reactor of the store vault; what is asked for, `request`; the time",

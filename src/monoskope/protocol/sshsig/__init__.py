@@ -1,4 +1,4 @@
-"""Signatures as OpenSSH makes them (SSHSIG), verified as narrowly as docs/signed-requests.md says.
+"""Signatures as OpenSSH makes them (SSHSIG), verified as narrowly as docs/signatures.md says.
 
 `parse` reads a container into an `SshSignature`, whose `verify` looks at the signature itself. Both raise `FaultError`
 with a `Fault`. Nothing here knows who may sign: that is `monoskope.reactor.signers`. `parse_public` reads a line of a

@@ -1,4 +1,4 @@
-"""User certificates over keys (OpenSSH, PROTOCOL.certkeys), as narrow as docs/signed-requests.md allows them."""
+"""User certificates over keys (OpenSSH, PROTOCOL.certkeys), as narrow as docs/signatures.md allows them."""
 
 from __future__ import annotations
 

@@ -73,7 +73,7 @@ def parse(blob: bytes) -> SshSignature:
     """Return the signature in `blob`, an SSHSIG without armour.
 
     Raises:
-        FaultError: it is not in its one form, or breaks a rule of docs/signed-requests.md.
+        FaultError: it is not in its one form, or breaks a rule of docs/signatures.md.
     """
     if len(blob) > MAX_SIGNATURE:
         raise FaultError(Fault.SIZE, "the signature has more than 8,192 bytes")

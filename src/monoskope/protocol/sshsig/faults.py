@@ -85,7 +85,7 @@ class Fault(Enum):
 
 
 class FaultError(UsageError):
-    """A blob, key or certificate breaks a rule of docs/signed-requests.md.
+    """A blob, key or certificate breaks a rule of docs/signatures.md.
 
     Args:
         fault: Which rule.

@@ -23,7 +23,7 @@ _UNCOMPRESSED = 4
 
 
 class PublicKey(Value, frozen=True):
-    """A key of one of the kinds that may sign, whose parts keep the rules of docs/signed-requests.md."""
+    """A key of one of the kinds that may sign, whose parts keep the rules of docs/signatures.md."""
 
     kind: KeyKind
     point: bytes = b""

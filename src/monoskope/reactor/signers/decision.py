@@ -32,7 +32,7 @@ class Signed(Value, frozen=True):
 
 
 def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *, now: float) -> Signed:
-    """Return who signed, if the signer may have `request` done. The numbers are those of docs/protocol.md.
+    """Return who signed, if the signer may have `request` done. The numbers are those of docs/signatures.md.
 
     Args:
         rules: What is in force.

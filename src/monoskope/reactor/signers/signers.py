@@ -1,4 +1,4 @@
-"""Whether a key of the reactor's own list signed a request, and may have it done (docs/signed-requests.md)."""
+"""Whether a key of the reactor's own list signed a request, and may have it done (docs/signatures.md)."""
 
 from __future__ import annotations
 

@@ -291,6 +291,20 @@ async def test_a_passphrase_is_asked_for_before_the_key_that_is_used_is_requeste
     assert parse(signed_m8.attempts[-1].signatures[0]).key.fingerprint == shown(key)
 
 
+async def test_a_verification_asks_for_a_passphrase_only_if_its_grant_wants_a_signature(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    m8.stores["vault"].reactors[0].capabilities.signatures = True
+    asked: list[str] = []
+    key = keygen(tmp_path / "key", passphrase="secret")
+    async with client(m8, tmp_path, asked, [], key) as opened:
+        await PURPOSES["verify"].walk(opened)
+        assert asked == []
+        m8.signed = True
+        await PURPOSES["verify"].walk(opened)
+    assert len(asked) == 1
+
+
 async def test_where_nothing_is_to_be_signed_no_passphrase_is_asked_for(m8: ScriptedM8, tmp_path: Path) -> None:
     asked: list[str] = []
     key = keygen(tmp_path / "key", passphrase="secret")

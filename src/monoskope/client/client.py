@@ -290,6 +290,7 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         one: Callable[[Target], Awaitable[R]],
         *,
         wanted: Wanted | None = None,
+        may_sign: bool = True,
     ) -> list[R | Error]:
         """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once."""
         if not uris or len(set(uris)) != len(uris):
@@ -306,7 +307,8 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             try:
                 target = await resolver.target(uri)
                 target.check_size(size)
-                self._prepare_to_sign(target)
+                if may_sign:
+                    self._prepare_to_sign(target)
                 targets.append(structs.replace(target, several=several))
             except Error as error:
                 self._remembered.clear()
@@ -321,10 +323,11 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             self._remembered.clear()
         return results
 
-    async def _target(self, uri: str, timeout_s: float) -> Target:
+    async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target:
         check_text(uri)
         target = await self._resolver(timeout_s).target(uri)
-        self._prepare_to_sign(target)
+        if may_sign:
+            self._prepare_to_sign(target)
         return target
 
     def _prepare_to_sign(self, target: Target) -> None:

@@ -274,15 +274,15 @@ def upload(request_id: str, timeout: float, form: Form, session: CommandSession,
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
     """
 
-    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked]:
+    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str]:
         content = request_id_bytes(request_id)
         answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        return answer.upload, await client.proofs.upload(answer, content)
+        return answer.upload, await client.proofs.upload(answer, content), client.settings.signing_key
 
-    view, checked = session.run(work)
+    view, checked, signing_key = session.run(work)
     document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
     tell([(f"request {request_id}", checked)], output=plain(form))
     tell_whose(checked, view.purpose)
-    tell_signer(checked, session.settings().signing_key)
+    tell_signer(checked, signing_key)

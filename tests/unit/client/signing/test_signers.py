@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
+import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,10 +17,13 @@ from monoskope.client.signing.agent import Agent
 from monoskope.client.signing.agent_signer import AgentSigner
 from monoskope.client.signing.chosen import signer_of
 from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.public_key import from_line
 from monoskope.client.signing.signer import LocalSigner
+from monoskope.client.signing.signing import Signing
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.protocol.signed_request import NAMESPACE, statement
 from monoskope.protocol.sshsig import parse
+from monoskope.protocol.sshsig.fields import string, uint32
 from tests.support.ssh import TYPES, RealAgent, certify, keygen, real_agent, run, shown
 from tests.support.vectors import a_grant, a_request
 
@@ -257,6 +263,100 @@ def test_a_short_rsa_key_is_told_before_a_key_is_asked_for(tmp_path: Path) -> No
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "key"))
     with pytest.raises(UsageError, match=r"3,072"):
         signer_of(str(tmp_path / "key")).prepare()
+
+
+class FakeAgent:
+    """Listens as an ssh-agent does, and answers each message as a test says."""
+
+    def __init__(self, path: Path) -> None:
+        self.answers: list[bytes | None] = []
+        """One for each message; None closes the connection, b"" keeps silent."""
+        self.silent: list[socket.socket] = []
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            connection.recv(65_536)
+            answer = self.answers.pop(0) if self.answers else None
+            if answer:
+                connection.sendall(answer)
+            if answer == b"":
+                self.silent.append(connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self.silent:
+            connection.close()
+        self._thread.join(30)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeAgent]:
+    agent = FakeAgent(tmp_path / "s")
+    yield agent
+    agent.close()
+
+
+def message(content: bytes) -> bytes:
+    return string(content)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, message(b"\x05"), b"\xff\xff\xff\xff", message(b"\x0c\xff"), message(b"\x0c\x00\x00\x00\x02\x00")],
+    ids=["closed", "failure", "too long", "cut", "fewer than said"],
+)
+def test_what_is_no_answer_of_an_agent_is_an_error_and_no_key(
+    fake: FakeAgent, tmp_path: Path, answer: bytes | None
+) -> None:
+    fake.answers = [answer]
+    with pytest.raises(UnavailableError, match="nothing was sent") as caught:
+        Agent(str(tmp_path / "s")).keys()
+    assert caught.value.fix
+
+
+def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
+    fake.answers = [b""]
+    public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
+    with pytest.raises(UnavailableError, match=r"within 0\.01 s"):
+        Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
+
+
+async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(
+    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    fake.answers = [b""]
+    signer = AgentSigner(Path(f"{keys['ed25519']}.pub").read_text(), agent=Agent(str(tmp_path / "s")))
+    waiting = asyncio.ensure_future(signer.sign(GRANT, SEALED))
+    while not fake.silent:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sent(
+    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    public = from_line(Path(f"{keys['rsa']}.pub").read_text(), "key")
+    listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
+    signed = message(b"\x0e" + string(string(b"ssh-rsa") + string(bytes(384))))
+    fake.answers = [listed, signed]
+    signer = AgentSigner(lambda: public, agent=Agent(str(tmp_path / "s")))
+    signing = Signing(signer, "", passphrase=None, blocks=False)
+    with pytest.raises(RefusedError, match="algorithm is none of its key's"):
+        await signing.sign(GRANT, SEALED)
 
 
 def test_an_agent_says_what_it_holds(keys: dict[str, Path], agent: RealAgent) -> None:

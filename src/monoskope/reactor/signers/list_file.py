@@ -125,7 +125,7 @@ def _read(path: Path) -> tuple[bytes, float]:
     finally:
         os.close(descriptor)
     if len(content) > MAX_LIST_BYTES:
-        raise UsageError(f"{path} has more than {MAX_LIST_BYTES:,} bytes.", fix="Remove lines that no longer count.")
+        raise UsageError(f"{path} has more than {MAX_LIST_BYTES:,} bytes.", fix="Keep it to lines that still count.")
     return content, found.st_ctime
 
 

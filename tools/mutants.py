@@ -51,7 +51,7 @@ _BY_FOLDER = {
     ),
     "protocol/sshsig": "certificate container fields keys primitives text",
     "reactor": "keys",
-    "reactor/admission": "admission",
+    "reactor/admission": "admission signature_gate",
     "reactor/link": "copy_tokens",
     "reactor/memory": "sentences",
     "reactor/signers": "settings signers",

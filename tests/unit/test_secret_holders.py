@@ -23,6 +23,7 @@ from monoskope.client import Client, SyncClient
 from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
+from monoskope.client.results.access import NewToken
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.key_signer import KeySigner
 from monoskope.client.signing.private_file import PrivateFile
@@ -38,6 +39,8 @@ from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
 from monoskope.m8.grpc.tls import Authority, Certificate
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.http.requests import Call
+from monoskope.m8.http.token_endpoint import TokenEndpoint
+from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
@@ -176,6 +179,12 @@ def called() -> Call:
     return Call(app, method, Codec.JSON, head, deadline=None, headers=(), most_body=1)
 
 
+def exchanging() -> TokenEndpoint:
+    method: Any = SimpleNamespace(name="ExchangeToken")
+    head = Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer")
+    return TokenEndpoint(SimpleNamespace(), method, head, ())  # type: ignore[arg-type]
+
+
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
     Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
@@ -205,8 +214,11 @@ HOLDERS: dict[type, Callable[[], object]] = {
     PrivateFile: private_file,
     Signing: lambda: Signing(key_signer(), "key", passphrase=lambda _: TEXT, blocks=True),
     CopyPut: copy_job,
-    Issued: lambda: Issued(TEXT, "0" * 32),
+    Issued: lambda: Issued(TEXT, "0" * 32, 1),
+    NewToken: lambda: NewToken(TEXT, "0" * 32, None),
     Tokens: tokens,
+    Token: lambda: Token("RS256", "a", {"sub": TEXT}, SECRET, SECRET),
+    TokenEndpoint: exchanging,
     Certificate: lambda: Certificate(b"ca", b"certificate", SECRET, SECRET),
     Authority: lambda: tls.make_authority(now=dt.datetime.now(dt.UTC)),
     _Pair: lambda: _Pair(b"certificate", SECRET, 1),

@@ -18,7 +18,7 @@ export function Who() {
         <span class="who-words">
           <span class="who-subject">{who.subject || "unknown"}</span>
           <span class="who-server">
-            {who.role === "administrator" && "administrator · "}
+            {who.role !== "user" && `${who.role} · `}
             {who.server}
           </span>
         </span>

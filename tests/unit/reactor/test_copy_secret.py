@@ -537,6 +537,7 @@ def forged(m8: ScriptedM8, attempt: Any, impostor: Identity) -> Any:
         (upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_UPSTREAM_REFUSED),
         (upload_pb2.REASON_OUTCOME_UNKNOWN, upload_pb2.REASON_OUTCOME_UNKNOWN),
         (upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_UNAVAILABLE),
+        (upload_pb2.REASON_NOT_AUTHORIZED, upload_pb2.REASON_NOT_AUTHORIZED),
     ],
 )
 async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(

@@ -27,7 +27,7 @@ export interface SignsWith {
 /** `whoami` {}: who the caller is to m8. m8's word. */
 export interface Me {
   subject: string;
-  /** "user" or "administrator". */
+  /** "user", "administrator" or "auditor". */
   role: string;
   prefixes: string[];
   /** E.g. "put", "see-hash". */

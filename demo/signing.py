@@ -68,14 +68,16 @@ class Signing:
         self.tell.step("So the reactor gets a list of keys, and acts only on what one of them signed")
         key = self.anna.home / "id_m8"
         public = openssh.make_key(key)
-        self.tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-f", "anna/id_m8"), who="anna")
+        self.tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "anna/id_m8"), who="anna")
         must(self.anna.monoctl("config", "set", "signing_key", "anna/id_m8"))
         home = self.cluster.folder / f"reactor-{STORE}"
         line = f'anna namespaces="request@monoskope" {" ".join(public.read_text().split()[:2])}\n'
         write_private(home / "allowed_signers", line.encode())
         write_private(home / "revoked_keys", b"")
         self._restart(home)
-        self.tell.say("Its operator put her key into the reactor's own folder, which m8 cannot reach:")
+        self.tell.say(
+            "Its operator turned [signers] on, and put her key into the reactor's own folder, which m8 cannot reach:"
+        )
         self.tell.shown(f"reactor-{STORE}/allowed_signers: {line}")
         must(self.anna.monoctl("put", "secret", SECRET, "--from-file", FILE))
         self.tell.proven("anna's monoctl signed the put, and the reactor wrote it.")

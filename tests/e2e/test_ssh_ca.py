@@ -27,7 +27,7 @@ from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao import binary
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, run
-from monoskope.testing.parts import free_port
+from monoskope.testing.parts import free_port, wait_until
 from tests.e2e.typist import ROOT, blocks
 
 PAGE, USERS = ROOT / "docs" / "operate" / "ssh-ca.md", ROOT / "docs" / "signed-requests.md"
@@ -220,6 +220,21 @@ def test_without_its_certificate_the_key_is_worth_nothing(walk: Walk) -> None:
         assert put(walk, key).returncode == ExitCode.NOT_AUTHORIZED
     finally:
         aside.rename(walk.certificate)
+
+
+@pytest.mark.usefixtures("session")
+def test_a_serial_number_that_is_revoked_ends_the_certificate_at_once(walk: Walk) -> None:
+    shown = run("ssh-keygen", "-L", "-f", str(walk.certificate))
+    ca, serial = re.search(r"Signing CA: \S+ (SHA256:\S+) ", shown), re.search(r"Serial: (\d+)", shown)
+    assert ca is not None
+    assert serial is not None
+    revoked = walk.cluster.folder / "reactor-local" / "revoked_keys"
+    write_private(revoked, f"{ca[1]} serial {serial[1]}\n".encode(), replace=True)
+    try:
+        wait_until(lambda: put(walk).returncode == ExitCode.NOT_AUTHORIZED, what="the reactor has read its list")
+    finally:
+        write_private(revoked, b"", replace=True)
+    wait_until(lambda: put(walk).returncode == ExitCode.OK, what="the reactor has read its list again")
 
 
 @pytest.mark.parametrize(

@@ -75,9 +75,7 @@ class Signing:
         write_private(home / "allowed_signers", line.encode())
         write_private(home / "revoked_keys", b"")
         self._restart(home)
-        self.tell.say(
-            "Its operator turned [signers] on, and put her key into the reactor's own folder, which m8 cannot reach:"
-        )
+        self.tell.say("Its operator turned [signers] on, and put her key where m8 cannot reach it:")
         self.tell.shown(f"reactor-{STORE}/allowed_signers: {line}")
         must(self.anna.monoctl("put", "secret", SECRET, "--from-file", FILE))
         self.tell.proven("anna's monoctl signed the put, and the reactor wrote it.")

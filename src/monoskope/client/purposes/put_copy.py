@@ -12,7 +12,6 @@ from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Resolver, Target
 from monoskope.client.task import Progress, Result, Task
-from monoskope.client.trust import subject_of
 from monoskope.client.walk import Walk
 from monoskope.uri import SecretUri
 
@@ -78,7 +77,7 @@ async def put_copy(
             key_within_s=key_within_s - (now() - began),
         )
         left_s = timeout_s - (now() - began)
-        walk = Walk(connection, target.trust, subject=subject_of(token), timeout_s=left_s, observe=observe)
+        walk = Walk(connection, target.trust, timeout_s=left_s, observe=observe)
         return await walk.run(task)
     finally:
         await connection.close()

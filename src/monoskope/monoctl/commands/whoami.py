@@ -15,6 +15,7 @@ _TITLES = {
     "Prefixes": "prefixes",
     "Rights": "rights",
     "Expires": "expires",
+    "Credential": "credential",
     "Server": "server",
     "Version of m8": "m8_version",
     "Its certificate": "certificate_expires",
@@ -33,7 +34,7 @@ def whoami(output: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> Document:
         answer = await client.queries.server()
-        return views.server(client.server, answer)
+        return views.server(client.server, answer) | {"credential": client.settings.credential_source}
 
     document = session.run(work)
     if output != "table":

@@ -14,6 +14,26 @@ const state = { down: false, clock_s: 0, id_token_s: 3600, grants: {}, revoked: 
 const now = Date.now.bind(Date);
 Date.now = () => now() + state.clock_s * 1000;
 
+// What the provider remembers, also after it has changed its keys.
+const stored = new Map();
+class Adapter {
+  constructor(model) { this.model = model; }
+  key(id) { return `${this.model}:${id}`; }
+  async upsert(id, payload) { stored.set(this.key(id), payload); }
+  async find(id) { return stored.get(this.key(id)); }
+  async findByUserCode(code) { return this.where((one) => one.userCode === code); }
+  async findByUid(uid) { return this.where((one) => one.uid === uid); }
+  async consume(id) { stored.get(this.key(id)).consumed = Math.floor(Date.now() / 1000); }
+  async destroy(id) { stored.delete(this.key(id)); }
+  async revokeByGrantId(grant) {
+    for (const [key, one] of stored) if (one.grantId === grant) stored.delete(key);
+  }
+  where(fits) {
+    for (const [key, one] of stored) if (key.startsWith(`${this.model}:`) && fits(one)) return one;
+    return undefined;
+  }
+}
+
 let keys = 0;
 function newKey() {
   keys += 1;
@@ -31,6 +51,7 @@ function made(issuer) {
       redirect_uris: ["http://127.0.0.1/callback"],
       id_token_signed_response_alg: "ES256",
     })),
+    adapter: Adapter,
     jwks: { keys: [newKey()] },
     cookies: { keys: ["only-a-test"] },
     claims: { openid: ["sub"], groups: ["groups"] },
@@ -38,7 +59,7 @@ function made(issuer) {
     findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id, groups: ["platform"] }) }),
     features: { deviceFlow: { enabled: true }, revocation: { enabled: true } },
     ttl: {
-      AccessToken: 600, AuthorizationCode: 60, DeviceCode: 600, Grant: 86400, IdToken: () => state.id_token_s,
+      AccessToken: 600, AuthorizationCode: 86400, DeviceCode: 600, Grant: 86400, IdToken: () => state.id_token_s,
       Interaction: 3600, RefreshToken: 86400, Session: 86400,
     },
   });
@@ -47,6 +68,7 @@ function made(issuer) {
     state.grants[type] = (state.grants[type] ?? 0) + 1;
   });
   provider.on("refresh_token.destroyed", () => { state.revoked += 1; });
+  provider.on("server_error", (_, error) => console.error(error));
   return provider.callback();
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -110,7 +111,9 @@ def with_browser(settings: LoginSettings, show: Callable[[str, str], None]) -> K
     return with_tokens(_new(settings), issuer, provider, answer, nonce=flow.nonce)
 
 
-def with_device(settings: LoginSettings, show: Callable[[DeviceCode], None]) -> KeptLogin:
+def with_device(
+    settings: LoginSettings, show: Callable[[DeviceCode], None], *, sleep: Callable[[float], None] = time.sleep
+) -> KeptLogin:
     """Log in with a code that the user types at another machine. Blocks. Raises as `with_browser`."""
     issuer, provider = _asked(settings)
     try:
@@ -118,7 +121,7 @@ def with_device(settings: LoginSettings, show: Callable[[DeviceCode], None]) -> 
     except OAuthError as error:
         raise error.refused(settings.issuer) from None
     show(code)
-    answer = wait(issuer, provider, code, client_id=settings.client_id)
+    answer = wait(issuer, provider, code, client_id=settings.client_id, sleep=sleep)
     return with_tokens(_new(settings), issuer, provider, answer, nonce="")
 
 

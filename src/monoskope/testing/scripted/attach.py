@@ -1,4 +1,4 @@
-"""The gRPC side of a scripted m8: every method of both services, by one function."""
+"""The gRPC side of a scripted m8: every method of the three services, by one function."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.errors import Error
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.grpc.tls import Certificate
@@ -31,7 +31,7 @@ class Scripted(Protocol):
 
 
 class ScriptedServices(grpc.GenericRpcHandler):
-    """Every method of both services, by one function."""
+    """Every method of the three services, by one function."""
 
     def __init__(self, m8: Scripted) -> None:
         self._m8 = m8
@@ -39,6 +39,7 @@ class ScriptedServices(grpc.GenericRpcHandler):
         for module, service in (
             (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
             (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
+            (access_pb2, access_pb2.DESCRIPTOR.services_by_name["AccessService"]),
         ):
             for method in service.methods:
                 request = getattr(module, method.input_type.name)

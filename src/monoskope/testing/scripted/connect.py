@@ -1,4 +1,4 @@
-"""The HTTP side of a scripted m8: every method of both services, by one function, as Connect carries it."""
+"""The HTTP side of a scripted m8: every method of the three services, by one function, as Connect carries it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import grpc
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, Head, Response, Streamed
@@ -26,7 +26,7 @@ _MOST_BODY = 2_097_152
 
 
 class ScriptedDoor:
-    """Every method of both services (`http.messages.Application`)."""
+    """Every method of the three services (`http.messages.Application`)."""
 
     def __init__(self, m8: Scripted) -> None:
         self._m8 = m8
@@ -34,6 +34,7 @@ class ScriptedDoor:
         for module, service in (
             (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
             (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
+            (access_pb2, access_pb2.DESCRIPTOR.services_by_name["AccessService"]),
         ):
             for method in service.methods:
                 request = getattr(module, method.input_type.name)

@@ -27,7 +27,7 @@ _PAGE = """<!doctype html>
 </html>
 """
 _CAME = _PAGE.format(
-    title="You can close this page.", text="Go back to the terminal: it says whether you are logged in."
+    title="You can close this page.", text="Go back to the terminal: it says if you are logged in."
 )
 _NOT_OURS = _PAGE.format(title="This is no answer to your login.", text="Go back to the terminal, and log in again.")
 _HEAD = (

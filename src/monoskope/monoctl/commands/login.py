@@ -116,12 +116,12 @@ def _pages() -> Iterator[Callable[[str, str], None]]:
 
 def _print(address: str, redirect_uri: str) -> None:
     port = redirect_uri.rpartition(":")[2].partition("/")[0]
-    write.err("Open this address in a browser on this machine:", "", address, "")
     if os.environ.get("SSH_CONNECTION"):
         write.err(
-            "You are on a remote machine. Use `monoctl login --device`, or forward the port first, and open the address"
+            "This is a remote machine. Use `monoctl login --device`, or forward the port first, and open the address"
             f" where you sit: ssh -L {port}:127.0.0.1:{port} …"
         )
+    write.err("Open this address in a browser on this machine:", "", address, "")
 
 
 def _with_device(settings: starting.LoginSettings) -> KeptLogin:

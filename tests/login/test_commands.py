@@ -78,9 +78,7 @@ def test_a_token_that_m8_refuses_is_renewed_once_and_then_told(
     assert (code, "the token was revoked" in err) == (10, True)
 
 
-def test_a_token_that_was_given_counts_before_the_login(
-    home: Home, m8: ExchangingM8, provider: OpenIdProvider
-) -> None:
+def test_a_token_that_was_given_counts_before_the_login(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:
     token = home.folder / "token"
     token.write_text("given")
     token.chmod(0o600)

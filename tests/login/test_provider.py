@@ -94,9 +94,7 @@ def test_many_programs_at_once_refresh_once(provider: OpenIdProvider, path: Path
     before = logged_in(provider, path)
     ran_out(path)
     found: list[str] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(renewing.current(path, anew=False)[0])) for _ in range(8)
-    ]
+    threads = [threading.Thread(target=lambda: found.append(renewing.current(path, anew=False)[0])) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -193,9 +191,7 @@ def test_a_clock_that_is_off_by_a_minute_does_no_harm(provider: OpenIdProvider, 
 
 
 @pytest.mark.parametrize(("clock_s", "word"), [(3600, "behind"), (-3600, "ahead of")])
-def test_a_clock_that_is_off_by_an_hour_is_named(
-    provider: OpenIdProvider, path: Path, clock_s: int, word: str
-) -> None:
+def test_a_clock_that_is_off_by_an_hour_is_named(provider: OpenIdProvider, path: Path, clock_s: int, word: str) -> None:
     def sign_in(address: str, _: str) -> None:
         _signed_in(provider, address)
         provider.change(clock_s=clock_s)

@@ -88,7 +88,7 @@ def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
     for key in listed if isinstance(listed, list) else ():
         # A key that we do not know, such as one for encryption, is no reason to refuse the others.
         with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
-            if key.get("kty") != "oct" and key.get("use", "sig") == "sig":
+            if isinstance(key, dict) and key.get("kty") != "oct" and key.get("use", "sig") == "sig":
                 usable.append(import_key(key))
     failure: Error
     try:

@@ -26,9 +26,7 @@ _PAGE = """<!doctype html>
 <body><h1>{title}</h1><p>{text}</p></body>
 </html>
 """
-_CAME = _PAGE.format(
-    title="You can close this page.", text="Go back to the terminal: it says if you are logged in."
-)
+_CAME = _PAGE.format(title="You can close this page.", text="Go back to the terminal: it says if you are logged in.")
 _NOT_OURS = _PAGE.format(title="This is no answer to your login.", text="Go back to the terminal, and log in again.")
 _HEAD = (
     "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n"
@@ -54,6 +52,7 @@ class Callback(socketserver.ThreadingTCPServer):
     daemon_threads = True
     allow_reuse_address = False
     block_on_close = False
+    request_queue_size = 64
 
     def __init__(self, take: Take) -> None:
         super().__init__((HOST, 0), _Handler)

@@ -54,9 +54,10 @@ def begin(issuer: Issuer, provider: Provider, *, client_id: str, scopes: str) ->
             fix="Log in without --device; on a remote machine with --no-browser, through a forwarded port.",
         )
     answer = issuer.post(provider.device_authorization_endpoint, {"client_id": client_id, "scope": scopes})
-    code, uri = str(answer.get("user_code")), answer.get("verification_uri")
-    device_code = answer.get("device_code")
-    if not isinstance(device_code, str) or not device_code or _USER_CODE.fullmatch(code) is None:
+    code, uri, device_code = (answer.get(name) for name in ("user_code", "verification_uri", "device_code"))
+    if not isinstance(code, str) or _USER_CODE.fullmatch(code) is None:
+        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask who runs the issuer.")
+    if not isinstance(device_code, str) or not device_code:
         raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask who runs the issuer.")
     if not isinstance(uri, str) or not issuer.is_its(uri):
         raise ProtocolError(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
-from tools import http_reference
+from monoskope.m8.methods.table import WITHOUT_TOKEN
+from tools import http_reference, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas
 
@@ -103,13 +104,13 @@ def document(proto: Path) -> Schema:
         },
         "servers": [_SERVER],
         "security": [{"token": []}],
-        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), _OPERATIONS],
-        "paths": {call.path: _post(call) for call in calls} | _operations(),
+        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), token_endpoint.TAG, _OPERATIONS],
+        "paths": {call.path: _post(call) for call in calls} | token_endpoint.PATHS | _operations(),
         "components": {
             "securitySchemes": {"token": _TOKEN},
             "parameters": _PARAMETERS,
             "responses": dict(_refusals()),
-            "schemas": messages | ERRORS,
+            "schemas": messages | ERRORS | token_endpoint.SCHEMAS,
         },
     }
 
@@ -143,7 +144,7 @@ def _calls(files: Sequence[FileDescriptorProto]) -> Iterator[_Call]:
 def _post(call: _Call) -> Schema:
     streams = call.method.server_streaming
     asked, answered = reference(call.method.input_type), reference(call.method.output_type)
-    operation = {
+    operation: Schema = {
         "operationId": call.method.name,
         "tags": [call.service],
         "summary": call.meaning.partition(". ")[0].removesuffix("."),
@@ -159,6 +160,8 @@ def _post(call: _Call) -> Schema:
             "default": {"description": "Refused before it is a call: docs/reference/http.md has the table."},
         },
     }
+    if call.method.name in WITHOUT_TOKEN:
+        operation["security"] = []
     return {"post": operation}
 
 

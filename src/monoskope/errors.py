@@ -51,7 +51,8 @@ class Error(Exception):
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
         by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
-        reason_name: Why a request failed, as the protocol names it, for example "UPSTREAM_CHANGED"; else "".
+        reason_name: Why a request failed, or m8 exchanges no token, as the protocol names it, for example
+            "UPSTREAM_CHANGED"; else "".
     """
 
     code: Code = Code.INTERNAL

@@ -49,7 +49,9 @@ class Crowd:
     def alice(self, *prefixes: str, rights: frozenset[events_pb2.Right]) -> None:
         """Let alice's token be good for this."""
         parsed = tuple(map(UriPrefix.parse, prefixes))
-        principal = Principal("t", "alice", events_pb2.ROLE_USER, parsed, rights, 2_000_000_000_000)
+        principal = Principal.of_token(
+            "t", "alice", events_pb2.ROLE_USER, prefixes=parsed, rights=rights, expires_at_ms=2_000_000_000_000
+        )
         self.m8.world._principals[token("alice")] = principal
 
     async def asked(self) -> int:

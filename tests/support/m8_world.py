@@ -14,12 +14,15 @@ from typing import Any, Protocol, Self
 import grpc
 import grpc.aio
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_status import rpc_status
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import (
+    access_pb2,
+    access_pb2_grpc,
     commands_pb2,
     commands_pb2_grpc,
     queries_pb2,
@@ -31,6 +34,7 @@ from monoskope.api.gateway.v1 import (
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
+from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.doors import running
 from monoskope.m8.grpc.server import build_server
@@ -44,6 +48,7 @@ from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.member import Member
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
@@ -128,7 +133,21 @@ class User:
             commands: Any = HttpStub(http, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"])
             queries: Any = HttpStub(http, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"])
             self.commands, self.queries = commands, queries
+        self.access: Any = access_pb2_grpc.AccessServiceStub(channel)
+        if http and DOOR == "http":
+            self.access = HttpStub(http, access_pb2.DESCRIPTOR.services_by_name["AccessService"])
         self.metadata = (("authorization", f"Bearer {token}"),)
+
+    async def bind(self, name: str, *members: str, **what: Any) -> None:
+        """Create a role binding."""
+        binding = access_pb2.RoleBinding(name=name, members=members, **what)
+        message = access_pb2.CreateRoleBindingRequest(role_binding=binding)
+        await self.access.CreateRoleBinding(message, metadata=self.metadata)
+
+    async def unbind(self, name: str) -> None:
+        """Delete a role binding."""
+        message = access_pb2.DeleteRoleBindingRequest(name=name)
+        await self.access.DeleteRoleBinding(message, metadata=self.metadata)
 
     async def ask(self, request: Request) -> bytes:
         message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
@@ -423,7 +442,23 @@ class World:
     ) -> User:
         token = f"{name}-{len(self._principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
-        self._principals[token] = Principal(token, name, role, parsed, rights, expires_at_ms)
+        self._principals[token] = Principal.of_token(
+            token, name, role, prefixes=parsed, rights=rights, expires_at_ms=expires_at_ms
+        )
+        return User(self.channel, token, http=self.http)
+
+    def member(self, name: str, *groups: str, expires_at_ms: int = 2_000_000_000_000) -> User:
+        """A member, with what role bindings give."""
+        token = f"{name}-{len(self._principals)}"
+        self._principals[token] = Principal(
+            token,
+            name,
+            frozenset(),
+            (),
+            expires_at_ms,
+            member=Member.parse(name),
+            groups=tuple(map(Member.parse, groups)),
+        )
         return User(self.channel, token, http=self.http)
 
     def administrator(self) -> User:
@@ -483,7 +518,15 @@ async def an_m8(
             raise UnauthenticatedError("the token does not count.")
         return principals[token]
 
-    app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock)
+    key = Ed25519PrivateKey.generate()
+    tokens = Tokens(log, signing_key=key, audience="m8", clock=clock)
+
+    async def authenticate_any(token: str) -> Principal:
+        return await tokens.authenticate(token) if token.count(".") == 2 else await authenticate(token)
+
+    app = App(
+        log, authenticate_any, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens
+    )
     bound = build_server(app, None if tls is None else tls.credentials)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
     target = f"127.0.0.1:{bound.port}"

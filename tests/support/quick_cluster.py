@@ -11,7 +11,21 @@ from click.testing import CliRunner, Result
 
 from monoskope.m8.cli.events import events
 from monoskope.m8.cli.token import create
+from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
+from tests.support import issuers
+
+ISSUER = f"""
+[[issuers]]
+name = "corp"
+issuer = "{issuers.ISSUER}"
+audience = "m8"
+jwks_file = "issuer-keys.json"
+
+[[issuers.rules]]
+match = {{}}
+name_claim = "sub"
+"""
 
 
 class QuickCluster(Cluster):
@@ -20,6 +34,14 @@ class QuickCluster(Cluster):
     A process that loads it for each token would take forty times as long. That the program does the same is what
     tests of a plain `Cluster` show.
     """
+
+    def start_m8(self) -> None:
+        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`."""
+        file = self.folder / "m8" / "m8.toml"
+        if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
+            (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
+            write_private(file, f"{text}\n{ISSUER}".encode(), replace=True)
+        super().start_m8()
 
     def make_token(self, subject: str, *options: str, out: Path) -> None:
         """Write a new token, as `Cluster.make_token` does. Also where an event loop runs."""

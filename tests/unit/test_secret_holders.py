@@ -186,7 +186,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Begin: lambda: Begin(token=TEXT),
     Values: values,
     CopyPut: copy_job,
-    Issued: lambda: Issued(TEXT, "0" * 32),
+    Issued: lambda: Issued(TEXT, "0" * 32, 1),
     Tokens: tokens,
     Certificate: lambda: Certificate(b"ca", b"certificate", SECRET, SECRET),
     Authority: lambda: tls.make_authority(now=dt.datetime.now(dt.UTC)),

@@ -77,10 +77,18 @@ def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's mess
     after_s = _retry_after_s(status)
     # m8 names a time where the same call can succeed soon; not where no reactor is attached, or where a disk is full.
     kind = AwayError if code is Code.UNAVAILABLE and after_s else ERRORS[code]
-    error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True)
+    error = kind(f"{SAYS}{said}", fix=fix, code=code, by_m8=True, reason_name=_reason_name(info))
     if isinstance(error, RateLimitedError | AwayError):
         error.retry_after_s = after_s
     return error
+
+
+def _reason_name(info: Any) -> str:  # noqa: ANN401 - as above
+    """Return why m8 exchanges no token, "" if it is about something else."""
+    from monoskope.protocol import exchange_refusal  # noqa: PLC0415
+
+    refusal = exchange_refusal.read(info.metadata)
+    return "" if refusal is None else refusal.value
 
 
 def _retry_after_s(status: Any) -> float:  # noqa: ANN401 - as above

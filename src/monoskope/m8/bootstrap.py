@@ -25,6 +25,9 @@ from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.doors import Doors, opened, running
 from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.issuers.discovery import Discovery
+from monoskope.m8.issuers.keys import IssuerKeys
+from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.listening import require_free
 from monoskope.m8.log.reserve import Reserve
@@ -84,6 +87,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             audience=settings.audience,
             version=version(),
             token_for_copy=tokens.issue_for_copy,
+            tokens=tokens,
+            issuers=known_issuers(settings),
             certificate_expires_at_ms=lambda: presented.expires_at_ms,
             meters=meters,
             limits=replace(
@@ -94,6 +99,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 failed_logins_each=settings.limits.failed_logins_per_address,
                 open_per_user=settings.open_requests_per_user,
                 sealed_bytes_per_user_per_day=settings.sealed_bytes_per_user_per_day,
+                puts_per_minute_per_user=settings.puts_per_minute_per_user,
+                secrets_per_user=settings.secrets_per_user,
                 verify_every_s=settings.verify_every_hours * 3_600,
                 not_ready_s=settings.not_ready_s,
                 drain_s=settings.drain_s,
@@ -122,6 +129,20 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 yield Running(doors.address, app, tokens, operations, doors.http_address)
 
 
+def known_issuers(settings: ServerSettings) -> Issuers:
+    """Return the issuers whose tokens are exchanged. None is asked for its keys before there is a token of it.
+
+    Raises:
+        UsageError: a file that the settings of one name is missing, or holds something else.
+    """
+    entries = []
+    for issuer in settings.issuers:
+        discovery = Discovery(issuer)
+        discovery.check()
+        entries.append((issuer, IssuerKeys(discovery.read, discovery.source)))
+    return Issuers(entries)
+
+
 def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Collection[str]) -> Note:
     """Return what this process says of itself to those that serve the same log."""
     timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
@@ -134,9 +155,12 @@ def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Col
         names=tuple(names),
         settings={
             "audience": settings.audience,
+            "issuers": ",".join(f"{issuer.name}:{issuer.digest}" for issuer in settings.issuers),
             "signing_key": tokens.key_fingerprint,
             "open_requests_per_user": str(settings.open_requests_per_user),
             "sealed_bytes_per_user_per_day": str(settings.sealed_bytes_per_user_per_day),
+            "puts_per_minute_per_user": str(settings.puts_per_minute_per_user),
+            "secrets_per_user": str(settings.secrets_per_user),
             "verify_every_hours": str(settings.verify_every_hours),
             "erase_sealed_after_days": str(settings.erase_sealed_after_days),
             **timings,

@@ -19,19 +19,19 @@ from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import http_settings
-from monoskope.m8.domain.deadlines import Deadlines
 from monoskope.m8.http_settings import HttpSettings
+from monoskope.m8.issuers import settings as issuer_settings
+from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.timings import ServerTimings
 from monoskope.operations import address
 from monoskope.operations.address import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
 DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
-"""What `m8 init` writes into the settings of a server with the default port."""
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
@@ -43,50 +43,15 @@ MAX_SEALED_BYTES = 2**50
 MAX_DRAIN_S = 600
 """Seconds that m8 may take to stop, of each kind."""
 
+_OFF_AT_0 = {
+    "verify_every_hours": 8_784,
+    "erase_sealed_after_days": 36_500,
+    "puts_per_minute_per_user": 1_000_000,
+    "secrets_per_user": 10_000,
+}
+"""Settings that 0 switches off, and the most that each may be."""
+
 _AUDIENCE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}", re.ASCII)
-
-
-class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The `[timings]` table, in seconds. The defaults are the protocol's; change them in tests alone.
-
-    Attributes:
-        requested: A request that no reactor answers ends after this time.
-        granted_grace: A grant that nobody uses ends this long after its lifetime.
-        issuer_gone: A reactor that sent no heartbeat for this long is gone.
-        silence: A session in which the reactor sends nothing for this long is closed.
-        heartbeat: How often reactors send a heartbeat, whole seconds.
-        tick: The time between two checks of all this.
-        stall: Missed heartbeats do not count after a pause this long between two checks.
-        wait: A call that waits is answered after this time at the latest.
-    """
-
-    requested: float = 60.0
-    granted_grace: float = 60.0
-    issuer_gone: float = 10.0
-    silence: float = 10.0
-    heartbeat: int = 3
-    tick: float = 1.0
-    stall: float = 5.0
-    wait: float = 60.0
-
-    def __post_init__(self) -> None:
-        for name in self.__struct_fields__:
-            if not 0 < getattr(self, name) <= 3_600:
-                raise ValueError(f"`{name}` must be more than 0 and at most 3600")
-        if not self.heartbeat < self.silence <= self.issuer_gone:
-            raise ValueError("`heartbeat` must be less than `silence`, and that at most `issuer_gone`")
-
-    @property
-    def limits(self) -> ServerLimits:
-        """These settings as the services and the timekeeper use them."""
-        return ServerLimits(
-            silence_s=self.silence,
-            heartbeat_s=self.heartbeat,
-            longest_wait_s=self.wait,
-            deadlines=Deadlines(self.requested, self.granted_grace, self.issuer_gone),
-            tick_s=self.tick,
-            stall_s=self.stall,
-        )
 
 
 class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -113,12 +78,16 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
         sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
+        puts_per_minute_per_user: How many puts one user may begin in a minute; 0 for any number.
+        secrets_per_user: How many secrets one user may have, those that are there and that the user changed last, up to
+            10,000; 0 for any number.
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
         erase_sealed_after_days: m8 erases the sealed bytes of requests that ended so many days ago; 0 for never.
         not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
         limits: For peers that have not logged in.
+        issuers: Whose tokens m8 exchanges for its own.
         timings: For tests (docs/breakage.md).
     """
 
@@ -139,11 +108,14 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     operations_listen: str = ""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
+    puts_per_minute_per_user: int = 0
+    secrets_per_user: int = 0
     verify_every_hours: int = 0
     erase_sealed_after_days: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
+    issuers: tuple[IssuerFile, ...] = ()
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
@@ -164,11 +136,14 @@ class ServerSettings:
     """The database that holds the event log, None for the SQLite file."""
     open_requests_per_user: int = 100
     sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
+    puts_per_minute_per_user: int = 0
+    secrets_per_user: int = 0
     verify_every_hours: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     erase_sealed_after_days: int = 0
     limits: AccessLimits = field(default_factory=AccessLimits)
+    issuers: tuple[Issuer, ...] = ()
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -245,19 +220,14 @@ def check(file: File, path: Path) -> ServerSettings:
             f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
             fix=f"Remove the line: then it is {DEFAULT_SEALED_BYTES}.",
         )
-    if not 0 <= file.verify_every_hours <= 8_784:
-        raise UsageError(
-            f"{path}: verify_every_hours must be from 0 to 8784.", fix="Remove the line to switch this off."
-        )
+    for name, most in _OFF_AT_0.items():
+        if not 0 <= getattr(file, name) <= most:
+            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
     for name in ("not_ready_s", "drain_s"):
         if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
             raise UsageError(
                 f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
             )
-    if not 0 <= file.erase_sealed_after_days <= 36_500:
-        raise UsageError(
-            f"{path}: erase_sealed_after_days must be from 0 to 36500.", fix="Remove the line to switch this off."
-        )
     listen = http_settings.address(path, "listen", file.listen)
     names = tuple(http_settings.address(path, "names", name) for name in file.names)
     return ServerSettings(
@@ -273,11 +243,14 @@ def check(file: File, path: Path) -> ServerSettings:
         database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
+        puts_per_minute_per_user=file.puts_per_minute_per_user,
+        secrets_per_user=file.secrets_per_user,
         verify_every_hours=file.verify_every_hours,
         erase_sealed_after_days=file.erase_sealed_after_days,
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
         limits=file.limits,
+        issuers=issuer_settings.checked(file.issuers, path),
         timings=file.timings,
     )
 

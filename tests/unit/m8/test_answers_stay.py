@@ -33,9 +33,11 @@ EXPECTED: dict[str, Any] = json.loads(FIXTURE.with_suffix(".json").read_text(enc
 TEAM = tuple(UriPrefix.parse(f"{store}://team-a") for store in ("vault", "local"))
 RIGHTS = frozenset({events_pb2.RIGHT_PUT, events_pb2.RIGHT_COMPARE, events_pb2.RIGHT_SEE_HASH})
 PEOPLE = {
-    "administrator": Principal("id", "administrator", events_pb2.ROLE_ADMINISTRATOR, (), frozenset(), 2**50),
-    "anna": Principal("id", "anna", events_pb2.ROLE_USER, TEAM, RIGHTS, 2**50),
-    "blind": Principal("id", "blind", events_pb2.ROLE_USER, TEAM, frozenset({events_pb2.RIGHT_PUT}), 2**50),
+    "administrator": Principal.of_token("id", "administrator", events_pb2.ROLE_ADMINISTRATOR, expires_at_ms=2**50),
+    "anna": Principal.of_token("id", "anna", events_pb2.ROLE_USER, prefixes=TEAM, rights=RIGHTS, expires_at_ms=2**50),
+    "blind": Principal.of_token(
+        "id", "blind", events_pb2.ROLE_USER, prefixes=TEAM, rights={events_pb2.RIGHT_PUT}, expires_at_ms=2**50
+    ),
 }
 
 

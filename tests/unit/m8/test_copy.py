@@ -262,7 +262,7 @@ async def test_the_token_is_recorded_counts_for_minutes_and_is_given_once(world:
     principal: Principal = await tokens.authenticate(jwt)
     assert (principal.subject, principal.token_id) == ("anna", "ab" * 16)
     assert principal.prefixes == (UriPrefix.parse(str(DESTINATION)),)
-    assert principal.rights == {events_pb2.RIGHT_PUT}
+    assert principal.pairs[0].rights == {events_pb2.RIGHT_PUT}
     assert principal.expires_at_ms == world.clock() + COPY_TTL_S * 1000
     assert not principal.may(events_pb2.RIGHT_PUT, SecretUri.parse("local://app/other"))
     with pytest.raises(ConflictError):

@@ -26,7 +26,7 @@ from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import ask, hang_up
-from tests.support.m8_world import PATIENCE_S, RIGHTS, Clock, User
+from tests.support.m8_world import PATIENCE_S, Clock, User
 
 
 class Stopping:
@@ -65,7 +65,7 @@ class Stopping:
 @pytest.fixture
 async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stopping]:
     log = await SqliteLog.open(tmp_path / "log.db", clock=Clock(), projector=project)
-    anna = Principal("token", "anna", events_pb2.ROLE_USER, (), RIGHTS, 2_000_000_000_000)
+    anna = Principal.of_token("token", "anna", events_pb2.ROLE_USER, expires_at_ms=2_000_000_000_000)
 
     async def authenticate(token: str) -> Principal:
         if token != "token":

@@ -40,7 +40,14 @@ async def test_a_page_through_what_one_may_not_see_gives_way_again_and_again(wor
         )
     )
     rights = frozenset({events_pb2.RIGHT_PUT})
-    eve = Principal("id", "eve", events_pb2.ROLE_USER, (UriPrefix.parse("vault://elsewhere"),), rights, 2**50)
+    eve = Principal.of_token(
+        "id",
+        "eve",
+        events_pb2.ROLE_USER,
+        prefixes=[UriPrefix.parse("vault://elsewhere")],
+        rights=rights,
+        expires_at_ms=2**50,
+    )
     turns = 0
 
     async def others() -> None:

@@ -14,7 +14,7 @@ from google.protobuf.message_factory import GetMessageClass
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.http.strict_json import MOST_PARTS, read
@@ -22,6 +22,7 @@ from monoskope.m8.http.strict_json import MOST_PARTS, read
 SERVICES = (
     commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"],
     queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"],
+    access_pb2.DESCRIPTOR.services_by_name["AccessService"],
 )
 SECRET = "hunter2-hunter2"
 

@@ -86,7 +86,7 @@ async def read_or_refused(call: Any) -> Any:
 
 def test_the_refusal_says_how_many_and_what_to_do() -> None:
     places = CallPlaces("watchers", of_token=2, of_subject=3, in_all=4)
-    anna = Principal("id", "anna", events_pb2.ROLE_USER, (), frozenset(), 0)
+    anna = Principal.of_token("id", "anna", events_pb2.ROLE_USER, expires_at_ms=0)
     with places.held(anna), places.held(anna), pytest.raises(RateLimitedError) as refusal, places.held(anna):
         pytest.fail("a third place was given")
     assert refusal.value.message == "your token has 2 watchers already, and may not have more at once."

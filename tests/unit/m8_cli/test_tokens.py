@@ -20,7 +20,8 @@ from joserfc.jwk import ECKey, OctKey, OKPKey
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.credentials import tokens as module
-from monoskope.m8.credentials.tokens import MAX_TTL_S, Issued, Tokens, read_signing_key
+from monoskope.m8.credentials.token_rules import MAX_TTL_S
+from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import tokens as documents
@@ -107,9 +108,13 @@ async def refusal(tokens: Tokens, token: str) -> str:
 async def test_a_token_says_who_its_holder_is(tokens: Tokens) -> None:
     issued = await issue(tokens)
     principal = await tokens.authenticate(issued.jwt)
-    assert (principal.subject, principal.role, principal.token_id) == ("alice", events_pb2.ROLE_USER, issued.id)
+    assert (principal.subject, principal.roles, principal.token_id) == (
+        "alice",
+        frozenset({events_pb2.ROLE_USER}),
+        issued.id,
+    )
     assert [str(prefix) for prefix in principal.prefixes] == ["local://", "vault://team-a"]
-    assert principal.rights == set(RIGHTS)
+    assert {pair.rights for pair in principal.pairs} == {frozenset(RIGHTS)}
     assert principal.expires_at_ms == (NOW_S + 3600) * 1000
     assert issued.jwt not in repr(issued)
 
@@ -118,7 +123,7 @@ async def test_an_administrator_has_no_prefixes_and_no_rights(tokens: Tokens) ->
     issued = await issue(tokens, role=events_pb2.ROLE_ADMINISTRATOR, prefixes=[], rights=[])
     principal = await tokens.authenticate(issued.jwt)
     assert principal.is_administrator
-    assert (principal.prefixes, principal.rights) == ((), frozenset())
+    assert principal.pairs == ()
 
 
 async def test_a_token_counts_until_its_last_moment_and_no_longer(tokens: Tokens, clock: Clock) -> None:

@@ -14,7 +14,7 @@ import protovalidate
 import pytest
 from google.protobuf import json_format
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from tools import generate, json_schemas, openapi
 from tools.api_reference import described
@@ -22,6 +22,7 @@ from tools.api_reference import described
 SERVICES = [
     commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"],
     queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"],
+    access_pb2.DESCRIPTOR.services_by_name["AccessService"],
 ]
 URI, KEY_ID = "vault://team-a/db", "0" * 16
 SAMPLE = """// What there is to ask.
@@ -66,10 +67,10 @@ def test_it_has_every_call_but_the_session_of_reactors(document: dict[str, Any])
     assert f"ReactorService.{attach.name}" in document["info"]["description"]
 
 
-def test_only_health_needs_no_token(document: dict[str, Any]) -> None:
+def test_only_health_and_the_exchange_need_no_token(document: dict[str, Any]) -> None:
     assert document["security"] == [{"token": []}]
     free = {path for path, item in document["paths"].items() for one in item.values() if one.get("security") == []}
-    assert free == {"/healthz", "/readyz"}
+    assert free == {"/healthz", "/readyz", "/monoskope.api.gateway.v1.AccessService/ExchangeToken"}
 
 
 def test_the_stream_says_how_it_is_framed(document: dict[str, Any]) -> None:

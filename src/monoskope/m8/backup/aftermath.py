@@ -26,6 +26,8 @@ class Lost:
         requests: The ids of requests of which something happened.
         stores: Names of stores that were added, switched or given another identity.
         notes: How many edits of notes.
+        bound: The names of role bindings that were created.
+        unbound: The names of role bindings that were deleted.
     """
 
     events: int = 0
@@ -34,6 +36,8 @@ class Lost:
     requests: set[bytes] = field(default_factory=set)
     stores: dict[str, None] = field(default_factory=dict)
     notes: int = 0
+    bound: list[str] = field(default_factory=list)
+    unbound: list[str] = field(default_factory=list)
 
 
 async def lost(old: EventLog, header: Header) -> Lost:
@@ -69,6 +73,10 @@ def _add(found: Lost, event: RecordedEvent) -> None:
             found.revoked.append(message.id)
         case events_pb2.TokenIssued() as message:
             found.issued.append(message)
+        case events_pb2.RoleBindingCreated() as message:
+            found.bound.append(message.name)
+        case events_pb2.RoleBindingDeleted() as message:
+            found.unbound.append(message.name)
         case events_pb2.SecretNotesUpdated():
             found.notes += 1
         case (

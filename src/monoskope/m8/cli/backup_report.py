@@ -48,6 +48,7 @@ def tell(header: Header, found: Aftermath) -> None:
     if found.lost is None:
         click.echo(f"Tokens that were revoked after {moment} are valid again. Revoke them: m8 token revoke ID")
         click.echo(f"Tokens that were made after {moment} are refused. Make them again: m8 token create")
+        click.echo(f"Role bindings that were deleted after {moment} give their roles again: m8 role-binding list")
     else:
         _tell_lost(found.lost, again=[token for token in found.valid if token.id in revoked])
     click.echo(f"Secrets that were put since then, and clients that pinned a newer identity: see {_PAGE}")
@@ -62,7 +63,7 @@ def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared:
     return {
         "id": token.id,
         "subject": token.subject,
-        "role": ROLE_NAMES.get(token.role, "unknown"),
+        "role": "by role bindings" if token.member else ROLE_NAMES.get(token.role, "unknown"),
         "expires": rfc3339(token.expires_at_ms),
         "since the backup": since,
     }
@@ -81,6 +82,13 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
     for made in lost.issued:
         who = escape(made.subject)
         click.echo(f"Token {escape(made.id)} for {who} was made after the backup and is refused: make another one.")
+    for name in lost.unbound:
+        if name not in lost.bound:
+            click.echo(f"Role binding {escape(name)} was deleted after the backup, and gives its role again. Do it:")
+            click.echo(f"  m8 role-binding delete {escape(name)}")
+    for name in lost.bound:
+        if name not in lost.unbound:
+            click.echo(f"Role binding {escape(name)} was created after the backup: create it again.")
     for name in lost.stores:
         click.echo(
             f"Store {escape(name)} was added or changed after the backup: add it again, or compare its identity."

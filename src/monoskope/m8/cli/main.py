@@ -54,6 +54,7 @@ _COMMANDS = MappingProxyType(
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
         "replicas": "monoskope.m8.cli.replicas:list_replicas",
+        "role-binding": "monoskope.m8.cli.role_binding:role_binding",
         "serve": "monoskope.m8.cli.serve:serve",
         "stores": "monoskope.m8.cli.stores:stores",
         "tls": "monoskope.m8.cli.tls:tls",

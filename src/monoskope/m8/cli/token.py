@@ -8,17 +8,21 @@ from pathlib import Path
 
 import click
 
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.credentials.tokens import Credential, Issued
+from monoskope.m8.credentials.token_rules import Credential
+from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.m8.opened import open_tokens, wall_clock
+from monoskope.protocol.member import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 
-_ROLES = {name: role for role, name in ROLE_NAMES.items()}
+_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
+"""The roles that a token has by itself."""
 _RIGHTS = {name: right for right, name in RIGHT_NAMES.items()}
 _NOBODY_HAS_IT = "Look with m8 token list. If it shows a new one, nobody has that: revoke it, and make another."
 _COLUMNS = ("id", "subject", "role", "prefixes", "rights", "expires", "state")
@@ -31,8 +35,14 @@ def token() -> None:
 
 @token.command()
 @folder_option
-@click.option("--role", type=click.Choice(list(_ROLES)), required=True, help="The role of the credential.")
-@click.option("--subject", required=True, metavar="WHO", help="The holder of the credential.")
+@click.option("--role", type=click.Choice(list(_ROLES)), help="The role of the credential.")
+@click.option("--subject", default="", metavar="WHO", help="The holder of the credential.")
+@click.option(
+    "--member",
+    default="",
+    metavar="MEMBER",
+    help="Instead of all these: a member, whose role bindings say what it may do.",
+)
 @click.option(
     "--prefix", "prefixes", multiple=True, metavar="URI", help="With user: where it is valid; can be repeated."
 )
@@ -48,17 +58,34 @@ def token() -> None:
     "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
 )
 def create(
-    *, folder: Path, role: str, subject: str, prefixes: tuple[str, ...], rights: tuple[str, ...], ttl: int, out: str
+    *,
+    folder: Path,
+    role: str | None,
+    subject: str,
+    member: str,
+    prefixes: tuple[str, ...],
+    rights: tuple[str, ...],
+    ttl: int,
+    out: str,
 ) -> None:
-    """Create a credential. It is shown only once: m8 does not keep it."""
+    """Create a credential, with --role and --subject or with --member. It is shown only once: m8 does not keep it.
+
+    \b
+    m8 token create --role administrator --subject root
+    m8 token create --member machine:local:backup --ttl 90d
+    """  # noqa: D301 - click wants the character itself
+    wanted = _wanted(member, role, subject, has_more=bool(prefixes or rights))
     if out != "-":
         _check_new(Path(out))
 
     async def issue() -> Issued:
         async with opened(folder) as (settings, log):
-            return await open_tokens(settings, log, actor=operating_system.actor()).issue(
+            tokens = open_tokens(settings, log, actor=operating_system.actor())
+            if isinstance(wanted, Member):
+                return await tokens.issue_for_member(wanted, ttl_s=ttl)
+            return await tokens.issue(
                 subject=subject,
-                role=_ROLES[role],
+                role=wanted,
                 prefixes=prefixes,
                 rights=[_RIGHTS[right] for right in rights],
                 ttl_s=ttl,
@@ -72,7 +99,25 @@ def create(
         click.echo(issued.jwt)
     else:
         write_private(Path(out), issued.jwt.encode() + b"\n")
-    click.echo(f"Token {issued.id} for {subject}, until {rfc3339(wall_clock() + ttl * 1000)[:16]}Z.", err=True)
+    click.echo(
+        f"Token {issued.id} for {member or subject}, until {rfc3339(wall_clock() + ttl * 1000)[:16]}Z.", err=True
+    )
+
+
+def _wanted(member: str, role: str | None, subject: str, *, has_more: bool) -> Member | events_pb2.Role:
+    """Return the member, or the role of a credential with rights of its own. Raises `UsageError` for a mixture."""
+    if member:
+        if role or subject or has_more:
+            raise UsageError(
+                "--member takes no --role, --subject, --prefix and --right: role bindings say what a member may do.",
+                fix="Leave them out, and create a role binding (m8 role-binding create).",
+            )
+        return Member.parse(member)
+    if not role or not subject:
+        raise UsageError(
+            "the credential has no holder, or no role.", fix="Give --role and --subject, or --member alone."
+        )
+    return _ROLES[role]
 
 
 def _check_new(file: Path) -> None:
@@ -102,9 +147,10 @@ def _row(credential: Credential, now: int) -> dict[str, object]:
     return {
         "id": credential.id,
         "subject": credential.subject,
-        "role": ROLE_NAMES[credential.role],
+        # Of a member role bindings say it.
+        "role": "" if credential.member else ROLE_NAMES.get(credential.role, f"role {credential.role}"),
         "prefixes": list(credential.prefixes),
-        "rights": [RIGHT_NAMES[right] for right in credential.rights],
+        "rights": [RIGHT_NAMES.get(right, f"right {right}") for right in credential.rights],
         "expires": rfc3339(credential.expires_at_ms),
         "state": "revoked" if credential.revoked else expired,
     }

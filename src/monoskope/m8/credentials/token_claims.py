@@ -37,6 +37,8 @@ class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     prefixes: tuple[str, ...]
     rights: tuple[str, ...]
     nbf: int = 0
+    member: str = ""
+    """Who it is for, if role bindings say what the holder may do. An m8 that knows no members refuses the token."""
 
 
 def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:

@@ -11,7 +11,7 @@ import hashlib
 import re
 import secrets
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,16 +23,24 @@ from joserfc.jwk import OKPKey
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.m8.credentials.token_claims import ALGORITHM, ISSUER, Claims, check_times, read
+from monoskope.m8.credentials.token_rules import (
+    Credential,
+    agree,
+    check_member,
+    check_role,
+    check_subject,
+    check_ttl,
+    credential,
+    principal_of,
+)
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import tokens as documents
+from monoskope.protocol.member import Member
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix
-
-MAX_TTL_S = 366 * 86_400
-"""A token lives for a year at most."""
 
 COPY_TTL_S = 300
 """How long the token of a copy is valid."""
@@ -41,32 +49,19 @@ MAX_VERIFIED = 4_096
 """How many tokens are remembered by their SHA-256, so that their signature is not verified again."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
 _FIX = "Ask an administrator of m8 for a new token (m8 token create)."
 
 
 @dataclass(frozen=True, slots=True)
 class Issued(Unshared):
-    """A new token: the JWT, which nobody can read again later, and its id."""
+    """A new token: the JWT, which nobody can read again later, its id, and when it expires, milliseconds since 1970."""
 
     jwt: str
     id: str
+    expires_at_ms: int
 
     def __repr__(self) -> str:
         return f"<Issued {self.id}>"
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What the log knows of one token. The token itself is not kept."""
-
-    id: str
-    subject: str
-    role: events_pb2.Role
-    prefixes: tuple[str, ...]
-    rights: tuple[events_pb2.Right, ...]
-    expires_at_ms: int
-    revoked: bool
 
 
 def read_signing_key(path: Path) -> Ed25519PrivateKey:
@@ -122,38 +117,99 @@ class Tokens(Unshared):
         prefixes: Iterable[str] = (),
         rights: Iterable[events_pb2.Right] = (),
         ttl_s: int,
-        token_id: str = "",
     ) -> Issued:
-        """Record a token and return it.
+        """Record a token with rights of its own and return it.
 
         Args:
             subject: Who it is for: 1 to 128 of A-Z a-z 0-9 . _ @ + -, not "m8", which is a part of m8.
             role: ROLE_ADMINISTRATOR, which takes no prefixes and rights, or ROLE_USER, which needs both.
             prefixes: URI prefixes such as `vault://team-a`.
             rights: What the user may do below them.
-            ttl_s: Seconds until it expires, up to `MAX_TTL_S`.
-            token_id: 32 hex digits, "" for new ones.
+            ttl_s: Seconds until it expires, up to `token_rules.MAX_TTL_S`.
+
+        Raises:
+            UsageError: one of these rules is broken; nothing was recorded.
+        """
+        event = events_pb2.TokenIssued(
+            id=secrets.token_hex(16),
+            subject=check_subject(subject),
+            role=role,
+            prefixes=sorted({str(UriPrefix.parse(prefix)) for prefix in prefixes}),
+            rights=sorted(set(rights)),
+        )
+        check_role(event)
+        return await self._issue(event, ttl_s, self._actor)
+
+    async def issue_for_member(
+        self,
+        member: Member,
+        *,
+        ttl_s: int,
+        issuer: str = "",
+        issuer_subject: str = "",
+        groups: Sequence[Member] = (),
+        actor: str = "",
+        token_id: str = "",
+        not_after_s: int | None = None,
+    ) -> Issued:
+        """Record a token that names a member and has no rights of its own, and return it.
+
+        What it may do, role bindings say at each call. An m8 of before role bindings refuses it.
+
+        Args:
+            member: Who it is for, a user or a machine.
+            ttl_s: Seconds until it expires, up to `token_rules.MAX_TTL_S`.
+            issuer: The `iss` of the token that was exchanged for it, "" if none was.
+            issuer_subject: The `sub` of that token.
+            groups: The member's groups that a role binding names, at most `token_rules.MAX_GROUPS`.
+            actor: Whom the log names as the one who issued it; "" for the actor of this object.
+            token_id: Its id, 32 hex digits; "" for a new one.
+            not_after_s: When it expires at the latest, seconds since 1970; None for no such time.
 
         Raises:
             UsageError: one of these rules is broken; nothing was recorded.
             ConflictError: a token of that id was issued before.
         """
-        now_s = self._clock() // 1000
         event = events_pb2.TokenIssued(
             id=token_id or secrets.token_hex(16),
-            subject=_check_subject(subject),
-            role=role,
-            prefixes=sorted({str(UriPrefix.parse(prefix)) for prefix in prefixes}),
-            rights=sorted(set(rights)),
-            expires_at_ms=(now_s + _check_ttl(ttl_s)) * 1000,
+            subject=str(member),
+            role=events_pb2.ROLE_USER,
+            member=str(member),
+            issuer=issuer,
+            issuer_subject=issuer_subject,
+            groups=check_member(member, groups),
         )
-        _check_role(event)
+        return await self._issue(event, ttl_s, actor or self._actor, not_after_s=not_after_s)
+
+    async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
+        """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`.
+
+        One prefix and one right are one pair, so that an m8 of before role bindings reads it no otherwise.
+
+        Raises:
+            ConflictError: a token of that id was issued before.
+        """
+        event = events_pb2.TokenIssued(
+            id=token_id,
+            subject=subject,
+            role=events_pb2.ROLE_USER,
+            prefixes=[str(destination)],
+            rights=[events_pb2.RIGHT_PUT],
+        )
+        return (await self._issue(event, COPY_TTL_S, self._actor)).jwt
+
+    async def _issue(
+        self, event: events_pb2.TokenIssued, ttl_s: int, actor: str, *, not_after_s: int | None = None
+    ) -> Issued:
+        now_s = self._clock() // 1000
+        expires_s = now_s + check_ttl(ttl_s)
+        event.expires_at_ms = (expires_s if not_after_s is None else min(expires_s, not_after_s)) * 1000
         token = self._sign(event, now_s)
         try:
-            await self._log.append(token_stream(event.id), 0, [write(event)], actor=self._actor)
+            await self._log.append(token_stream(event.id), 0, [write(event)], actor=actor)
         except ExpectedVersionError:
             raise ConflictError("that token was issued before.", fix="Begin again.") from None
-        return Issued(token, event.id)
+        return Issued(token, event.id, event.expires_at_ms)
 
     def _sign(self, event: events_pb2.TokenIssued, now_s: int) -> str:
         claims = {
@@ -167,22 +223,16 @@ class Tokens(Unshared):
             "prefixes": list(event.prefixes),
             "rights": [RIGHT_NAMES[right] for right in event.rights],
         }
+        if event.member:
+            claims["member"] = event.member
         return jwt.encode({"alg": ALGORITHM}, claims, self._key, algorithms=[ALGORITHM])
 
-    async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
-        """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`. Raises as `issue`."""
-        issued = await self.issue(
-            subject=subject,
-            role=events_pb2.ROLE_USER,
-            prefixes=[str(destination)],
-            rights=[events_pb2.RIGHT_PUT],
-            ttl_s=COPY_TTL_S,
-            token_id=token_id,
-        )
-        return issued.jwt
-
-    async def revoke(self, token_id: str) -> None:
+    async def revoke(self, token_id: str, *, actor: str = "") -> None:
         """Make the token invalid, at once and in every process. Revoking it again changes nothing.
+
+        Args:
+            token_id: Its id.
+            actor: Whom the log names as the one who revoked it; "" for the actor of this object.
 
         Raises:
             NotFoundError: the log knows no such token.
@@ -191,7 +241,7 @@ class Tokens(Unshared):
             raise NotFoundError(f"there is no token {token_id!r}.", fix="List them: m8 token list")
         try:
             event = events_pb2.TokenRevoked(id=token_id)
-            await self._log.append(token_stream(token_id), 1, [write(event)], actor=self._actor)
+            await self._log.append(token_stream(token_id), 1, [write(event)], actor=actor or self._actor)
         except ExpectedVersionError:
             return  # a token's second event is its revocation
 
@@ -199,10 +249,10 @@ class Tokens(Unshared):
         """Yield every token ever issued, in the order of their ids."""
         async for token_id, body in self._log.scan_all(documents.TOKENS):
             revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
-            yield _credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
+            yield credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
 
     async def authenticate(self, token: str) -> Principal:
-        """Return whom `token` stands for.
+        """Return whom `token` stands for; of a member without what role bindings give (`RoleBindings.bound`).
 
         A token that was verified before is recognised by its SHA-256. Its times and its revocation are checked in every
         call.
@@ -227,16 +277,9 @@ class Tokens(Unshared):
         if body is None:
             raise UnauthenticatedError("the token is signed, but this server's log does not know it.", fix=_FIX)
         issued = events_pb2.TokenIssued.FromString(body)
-        if not _agree(claims, issued):
+        if not agree(claims, issued):
             raise UnauthenticatedError("the token differs from what this server's log has of it.", fix=_FIX)
-        return Principal(
-            token_id=issued.id,
-            subject=issued.subject,
-            role=issued.role,
-            prefixes=tuple(UriPrefix.parse(prefix) for prefix in issued.prefixes),
-            rights=frozenset(issued.rights),
-            expires_at_ms=issued.expires_at_ms,
-        )
+        return principal_of(issued)
 
     def _remember(self, digest: bytes, claims: Claims, principal: Principal) -> None:
         """Remember what cannot change: that the signature is valid, and for whom the token was issued."""
@@ -244,56 +287,3 @@ class Tokens(Unshared):
         self._verified.move_to_end(digest)
         if len(self._verified) > MAX_VERIFIED:
             self._verified.popitem(last=False)
-
-
-def _credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
-    return Credential(
-        id=event.id,
-        subject=event.subject,
-        role=event.role,
-        prefixes=tuple(event.prefixes),
-        rights=tuple(event.rights),
-        expires_at_ms=event.expires_at_ms,
-        revoked=revoked,
-    )
-
-
-def _agree(claims: Claims, issued: events_pb2.TokenIssued) -> bool:
-    """Return whether a signed token has the claims that were recorded when it was issued."""
-    return (
-        claims.sub == issued.subject
-        and claims.exp * 1000 == issued.expires_at_ms
-        and claims.role == ROLE_NAMES.get(issued.role)
-        and claims.prefixes == tuple(issued.prefixes)
-        and claims.rights == tuple(RIGHT_NAMES.get(right) for right in issued.rights)
-    )
-
-
-def _check_subject(subject: str) -> str:
-    if _SUBJECT.fullmatch(subject) is None or subject == M8:
-        raise UsageError(
-            f"subject {subject!r} is not valid.",
-            fix=f"Use 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, and not {M8!r} itself.",
-        )
-    return subject
-
-
-def _check_ttl(ttl_s: int) -> int:
-    if not 1 <= ttl_s <= MAX_TTL_S:
-        raise UsageError("a token lives from one second to 366 days.", fix="Choose a shorter --ttl, for example 30d.")
-    return ttl_s
-
-
-def _check_role(event: events_pb2.TokenIssued) -> None:
-    if event.role not in ROLE_NAMES or any(right not in RIGHT_NAMES for right in event.rights):
-        raise UsageError("a token has the role administrator or user, and known rights.", fix="Choose one.")
-    if event.role == events_pb2.ROLE_ADMINISTRATOR and (event.prefixes or event.rights):
-        raise UsageError(
-            "an administrator's token takes no prefixes and rights: administrators manage stores and upload nothing.",
-            fix="Leave them out, or create a token with the role user.",
-        )
-    if event.role == events_pb2.ROLE_USER and not (event.prefixes and event.rights):
-        raise UsageError(
-            "a user's token needs at least one prefix and one right; without them it could do nothing.",
-            fix="Add for example --prefix vault://team-a --right put --right compare.",
-        )

@@ -63,4 +63,5 @@ async def _counts(path: Path, tokens: Tokens, rights: frozenset[events_pb2.Right
         principal = await tokens.authenticate(read_private(path).decode("ascii", "replace").strip())
     except (UnauthenticatedError, UsageError):  # it is not valid any more, or there is none
         return False
-    return principal.rights >= rights and principal.expires_at_ms - wall_clock() > _LEFT_MS
+    has_rights = all(pair.rights >= rights for pair in principal.pairs)
+    return has_rights and principal.expires_at_ms - wall_clock() > _LEFT_MS

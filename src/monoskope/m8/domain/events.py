@@ -44,6 +44,10 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
                 events_pb2.TokenIssued,
                 events_pb2.TokenRevoked,
                 events_pb2.SecretNotesUpdated,
+                events_pb2.RoleBindingCreated,
+                events_pb2.RoleBindingDeleted,
+                events_pb2.IssuerRegistered,
+                events_pb2.MemberRegistered,
             )
         },
     }
@@ -78,6 +82,11 @@ def reactor_stream(store: str) -> str:
 def notes_stream(uri: SecretUri) -> str:
     """Return the stream of the edits of a secret's notes: `notes/<64 hex>`, for a URI can be as long as a name."""
     return f"notes/{hashlib.sha256(str(uri).encode()).hexdigest()}"
+
+
+def issuer_stream(name: str) -> str:
+    """Return the stream of an issuer's short name: `issuer/<short name>`."""
+    return f"issuer/{name}"
 
 
 def token_stream(token_id: str) -> str:

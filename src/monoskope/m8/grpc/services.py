@@ -52,7 +52,7 @@ def _unary(app: App, method: Method) -> _Callable:
         arrived = arrival(context)
 
         async def work() -> Message:
-            caller = await calls.caller_of(app, arrived)
+            caller = await calls.caller_of(app, method, arrived)
             return await calls.respond(app, method, calls.request_of(method, request), caller)
 
         ended = await calls.traced(app, arrived, method.name, work)
@@ -68,7 +68,7 @@ def _streaming(app: App, method: Method) -> _Callable:
         arrived = arrival(context)
 
         async def work() -> None:
-            caller = await calls.caller_of(app, arrived)
+            caller = await calls.caller_of(app, method, arrived)
             async with contextlib.aclosing(
                 calls.stream(method, calls.request_of(method, request), caller)
             ) as responses:

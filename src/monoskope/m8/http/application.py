@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from monoskope.errors import UsageError
 from monoskope.http.messages import Decision, Head, Response
-from monoskope.m8.http import refused, requests
+from monoskope.m8.http import refused, requests, token_endpoint
 from monoskope.m8.http.attach import Attached
 from monoskope.m8.http.codecs import Codec, codec_of
 from monoskope.m8.http.operations import Operations
@@ -51,8 +51,9 @@ class HttpApplication:
         return decision
 
     async def _decided(self, head: Head, headers: Headers) -> Decision:
-        """Decide. Only a `Call` is given the `headers`; `accept` adds them to a response."""
-        method = self._methods.get(head.path)
+        """Decide. What is not yet a response is given the `headers`; `accept` adds them to one."""
+        is_form = head.path == token_endpoint.PATH
+        method = self._methods.get(token_endpoint.METHOD if is_form else head.path)
         if method is None and head.path not in self._operations:
             return _unknown(head.path)
         allowed = "POST" if method is not None and method.kind is not Kind.ATTACHING else "GET"
@@ -63,6 +64,8 @@ class HttpApplication:
         if method.kind is Kind.ATTACHING:
             # Reactors carry no token: their login proves who they are.
             return Attached(self._app, method, requests.arrival(head))
+        if is_form:
+            return token_endpoint.accept(self._app, method, head, headers)
         return await self._called(head, method, headers)
 
     async def _called(self, head: Head, method: Method, headers: Headers) -> Decision:
@@ -80,8 +83,10 @@ class HttpApplication:
         length = _length(head)
         if length > most:
             return refused.plain(413, "resource_exhausted", f"the body has more than {most:,} bytes.")
-        if length > UNASKED and (refusal := await requests.refusal(self._app, method, head, ())):
+        if length > UNASKED and method.needs_token and (refusal := await requests.refusal(self._app, method, head, ())):
             return refusal
+        if not method.needs_token:  # its answer holds one
+            headers = (("Cache-Control", "no-store"), *headers)
         return Call(self._app, method, codec, head, deadline, headers, most)
 
     def _other_method(self, head: Head, allowed: str) -> Response:

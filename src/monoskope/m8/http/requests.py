@@ -93,7 +93,7 @@ class Call(Unshared):
 
         async def work() -> bytes:
             # A stranger is told nothing of what is wrong with the body.
-            caller = await calls.caller_of(self.app, arrived)
+            caller = await calls.caller_of(self.app, self.method, arrived)
             request = self.codec.read(self.method, body)
             return self.codec.written(await calls.respond(self.app, self.method, request, caller))
 
@@ -103,7 +103,7 @@ class Call(Unshared):
         arrived = arrival(self.head, self.deadline)
 
         async def work() -> None:
-            caller = await calls.caller_of(self.app, arrived)
+            caller = await calls.caller_of(self.app, self.method, arrived)
             request = self.codec.read(self.method, only_message(body))
             async with contextlib.aclosing(calls.stream(self.method, request, caller)) as responses:
                 async for response in responses:

@@ -17,7 +17,7 @@ from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
-from monoskope.m8.service.app import App, Caller
+from monoskope.m8.service.app import App, Caller, Stranger
 from monoskope.m8.service.defect import defect
 from monoskope.m8.service.validate import validate
 from monoskope.traces import spans
@@ -71,16 +71,21 @@ class Ended(Generic[T]):
         return self.error
 
 
-async def caller_of(app: App, arrival: Arrival) -> Caller:
-    """Return who calls.
+async def caller_of(app: App, method: Method, arrival: Arrival) -> Caller | Stranger:
+    """Return who calls `method`: without a token only a stranger, and only where the method needs none.
 
     Raises:
         UnauthenticatedError: there is no bearer token, or it is not valid.
     """
-    principal = await principal_of(app, arrival)
-    operating_log.bind_contextvars(subject=principal.subject, role=ROLE_NAMES[principal.role])
     remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
-    return Caller(principal, longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S)))
+    wait_s = longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S))
+    if not method.needs_token:
+        return Stranger(arrival.peer, wait_s)
+    principal = await principal_of(app, arrival)
+    operating_log.bind_contextvars(
+        subject=principal.subject, role=",".join(sorted(ROLE_NAMES.get(role, str(role)) for role in principal.roles))
+    )
+    return Caller(principal, wait_s)
 
 
 async def principal_of(app: App, arrival: Arrival) -> Principal:
@@ -88,7 +93,7 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
     match = _BEARER.fullmatch(arrival.authorization)
     if match is None:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
-    principal = await app.authenticate(match[1])
+    principal = await app.aggregates.bound(await app.authenticate(match[1]))
     app.connections.prove(arrival.peer)
     return principal
 
@@ -149,11 +154,11 @@ def request_of(method: Method, content: bytes) -> Message:
         raise UsageError(f"{name}: the body is not a message of this kind.", fix="Send it in protobuf.") from None
 
 
-async def respond(app: App, method: Method, request: Message, caller: Caller) -> Message:
+async def respond(app: App, method: Method, request: Message, caller: Caller | Stranger) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)
     with _place(app, method, caller):
-        if method.places is Places.ONE_AT_A_TIME:
+        if isinstance(caller, Caller) and method.places is Places.ONE_AT_A_TIME:
             async with app.listing.held(caller.principal.subject):
                 response: Message = await method.handler(request, caller)
         else:
@@ -162,7 +167,7 @@ async def respond(app: App, method: Method, request: Message, caller: Caller) ->
     return response
 
 
-async def stream(method: Method, request: Message, caller: Caller) -> AsyncGenerator[Message]:
+async def stream(method: Method, request: Message, caller: Caller | Stranger) -> AsyncGenerator[Message]:
     """Validate the request of a streaming call, and yield its responses. Raises the call's `Error`."""
     validate(request)
     async with contextlib.aclosing(method.handler(request, caller)) as responses:
@@ -183,12 +188,14 @@ async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.A
             raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
 
 
-def _place(app: App, method: Method, caller: Caller) -> contextlib.AbstractContextManager[None]:
+def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.AbstractContextManager[None]:
     """Return what holds the place that a call of that method needs.
 
     Raises:
         RateLimitedError: on entering it: the caller has too many such calls.
     """
+    if isinstance(caller, Stranger):
+        return contextlib.nullcontext()
     match method.places:
         case Places.NONE:
             return contextlib.nullcontext()

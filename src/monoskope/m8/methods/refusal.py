@@ -14,7 +14,9 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.protocol import exchange_refusal
 from monoskope.protocol.login_refusal import described
 
 DOMAIN = "monoskope"
@@ -48,12 +50,14 @@ def to_status(error: Error, *, for_older: bool = True) -> status_pb2.Status:
 
     A code that older clients do not know stands under `code`, and as the reason stands what they were told before,
     unless the transport is younger than the code, and so not `for_older` clients. For a reactor it also says why it may
-    not log in.
+    not log in, and why a token is not exchanged.
     """
     known = BEFORE.get(error.code) if for_older else None
     metadata = {"fix": error.fix} if known is None else {"fix": error.fix, "code": error.code.value}
     if isinstance(error, LoginRefusedError):
         metadata |= described(error.refusal, error.allowed)
+    if isinstance(error, ExchangeRefusedError):
+        metadata |= exchange_refusal.described(error.refusal)
     details = [error_details_pb2.ErrorInfo(reason=(known or error.code).value, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
         delay = Duration()

@@ -11,9 +11,13 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.m8.queries.access import AccessQueries
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
+from monoskope.m8.service.access.exchange import TokenExchange
+from monoskope.m8.service.access.role_bindings import RoleBindingCommands
+from monoskope.m8.service.access.tokens import TokenCommands
 from monoskope.m8.service.app import App
 from monoskope.m8.service.commands import Commands
 from monoskope.m8.service.notes import NotesCommands
@@ -22,7 +26,8 @@ from monoskope.m8.service.reactors import Reactors
 _COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
 _QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
 _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
-_SERVICES = (_COMMANDS, _QUERIES, _REACTORS)
+_ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
+_SERVICES = (_COMMANDS, _QUERIES, _REACTORS, _ACCESS)
 
 SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
 """Full names of the services."""
@@ -35,6 +40,9 @@ MAX_MESSAGE = 1_258_291
 
 MAX_SMALL = 65_536
 """Bytes in a request at most if it holds no sealed secret."""
+
+MAX_EXCHANGE = 20_480
+"""Bytes in the request of a stranger at most: a token of 16,384 characters and what belongs to it."""
 
 _Handler: TypeAlias = Callable[..., Any]
 """Static types cannot express that a handler's types follow from its method's."""
@@ -75,7 +83,23 @@ _PLACES = {
     "GetSecretStore": Places.ONE_AT_A_TIME,
     "ListEvents": Places.ONE_AT_A_TIME,
     "UpdateSecretNotes": Places.ONE_AT_A_TIME,
+    "CreateRoleBinding": Places.ONE_AT_A_TIME,
+    "DeleteRoleBinding": Places.ONE_AT_A_TIME,
+    "ApplyRoleBindings": Places.ONE_AT_A_TIME,
+    "WhoCan": Places.ONE_AT_A_TIME,
+    "CreateToken": Places.ONE_AT_A_TIME,
+    "ListTokens": Places.ONE_AT_A_TIME,
 }
+
+WITHOUT_TOKEN = frozenset({"ExchangeToken"})
+"""Methods that need no token. `Attach` has a login of its own."""
+
+_MOST_REQUEST = {
+    "RequestUploadSecret": MAX_MESSAGE,
+    "ApplyRoleBindings": MAX_MESSAGE,
+    "ExchangeToken": MAX_EXCHANGE,
+}
+"""How many bytes the request of a method may have, where that is not `MAX_SMALL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +114,10 @@ class Method:
         most_request: How many bytes a request may have. gRPC's library reads `MAX_MESSAGE` for all methods.
         request: The class of its requests.
         response: The class of its responses.
-        handler: UNARY: a coroutine function of a request and a `Caller` that returns the response. STREAMING: an async
-            generator function of the same that yields responses. ATTACHING: `Reactors.attach`.
+        needs_token: Whether the caller needs a token of m8.
+        handler: UNARY: a coroutine function of a request and a `Caller`, or a `Stranger` where no token is needed, that
+            returns the response. STREAMING: an async generator function of the same that yields responses. ATTACHING:
+            `Reactors.attach`.
     """
 
     service: str
@@ -101,6 +127,7 @@ class Method:
     most_request: int
     request: type[Message]
     response: type[Message]
+    needs_token: bool
     handler: _Handler
 
     @property
@@ -126,15 +153,17 @@ def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method
         name=method.name,
         kind=kinds[method.client_streaming, method.server_streaming],
         places=places,
-        most_request=MAX_MESSAGE if places is Places.SENDING else MAX_SMALL,
+        most_request=_MOST_REQUEST.get(method.name, MAX_SMALL),
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
+        needs_token=method.name not in WITHOUT_TOKEN,
         handler=handler,
     )
 
 
 def _handlers(app: App) -> dict[str, _Handler]:
     commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
+    access, role_bindings, tokens = AccessQueries(app), RoleBindingCommands(app), TokenCommands(app)
     return {
         "RequestSecretUploadKey": commands.request_secret_upload_key,
         "RequestUploadSecret": commands.request_upload_secret,
@@ -157,4 +186,15 @@ def _handlers(app: App) -> dict[str, _Handler]:
         "ListEvents": events.list_events,
         "WatchEvents": events.watch_events,
         "Attach": reactors.attach,
+        "ExchangeToken": TokenExchange(app).exchange_token,
+        "WhoAmI": access.who_am_i,
+        "CanI": access.can_i,
+        "WhoCan": access.who_can,
+        "ListRoleBindings": access.list_role_bindings,
+        "CreateRoleBinding": role_bindings.create_role_binding,
+        "DeleteRoleBinding": role_bindings.delete_role_binding,
+        "ApplyRoleBindings": role_bindings.apply_role_bindings,
+        "CreateToken": tokens.create_token,
+        "ListTokens": access.list_tokens,
+        "RevokeToken": tokens.revoke_token,
     }

@@ -7,9 +7,10 @@ import functools
 from collections.abc import AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.errors import UnauthenticatedError, UsageError
+from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
 from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.queries.event_filter import EventFilter, is_visible
@@ -85,19 +86,20 @@ class Events:
         Raises:
             UsageError: a bad prefix.
             RefusedError: too many are watching already, with this token, as this subject, or in all.
-            UnavailableError: the caller reads more slowly than events happen.
+            UnavailableError: the caller reads more slowly than events happen; or role bindings changed what the caller
+                may see. Then the caller watches again, after the last position that came.
             UnauthenticatedError: the caller's token expired or was revoked meanwhile.
         """
         visible = visible_scope(caller.principal, message.prefix)
         after = message.after
-        own = token_stream(caller.principal.token_id)
+        streams = _streams_of(caller.principal)
         place = self._app.watching.held(caller.principal)
         with (
             place,
-            self._app.feed.follow(lambda one: one.event.stream == own or is_visible(one, visible)) as follower,
+            self._app.feed.follow(lambda one: one.event.stream in streams or is_visible(one, visible)) as follower,
         ):
             # Followed first, read then: a later revocation is seen as an event.
-            await self._require_token(caller.principal)
+            await self._require_rights(caller.principal)
             head = await self._app.log.head()
             after = head if message.from_now else after
             while after < head and (events := await self._app.log.read(after=after, limit=_CHUNK)):
@@ -107,29 +109,34 @@ class Events:
                         yield _response(located)
                 after = events[-1].position
                 await asyncio.sleep(0)
-                await self._require_token(caller.principal)
+                await self._require_rights(caller.principal)
             while True:
                 located = await self._next(follower, caller.principal)
                 if located.event.position > after and is_visible(located, visible):
                     yield _response(located)
 
     async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
-        """Return the next event, as long as the token is valid."""
+        """Return the next event, as long as the token and what it allows are what they were."""
         left_ms = principal.expires_at_ms - self._app.clock()
         try:
             async with asyncio.timeout(left_ms / 1000):
                 located = await follower.next()
         except TimeoutError:
             raise _ended("expired") from None
-        if located.event.stream == token_stream(principal.token_id):
-            await self._require_token(principal)
+        if located.event.stream in _streams_of(principal):
+            await self._require_rights(principal)
         return located
 
-    async def _require_token(self, principal: Principal) -> None:
+    async def _require_rights(self, principal: Principal) -> None:
+        """Raise unless the token is valid, and role bindings give its holder what they gave when the call came."""
         if self._app.clock() >= principal.expires_at_ms:
             raise _ended("expired")
         if await self._app.log.get(REVOCATIONS, principal.token_id) is not None:
             raise _ended("was revoked")
+        if await self._app.aggregates.bound(principal) != principal:
+            raise UnavailableError(
+                "role bindings changed what you may see.", fix="Watch again, after the last position that came."
+            )
 
     async def _of_request(
         self, request_id: bytes, visible: VisibleScope, begin: int, *, newest_first: bool
@@ -184,6 +191,12 @@ class Events:
                 return found, last
             await asyncio.sleep(0)
         return found, 0
+
+
+def _streams_of(principal: Principal) -> frozenset[str]:
+    """Return the streams that say what a caller may see."""
+    own = token_stream(principal.token_id)
+    return frozenset({own} if principal.member is None else {own, ROLE_BINDINGS_STREAM})
 
 
 def _ended(how: str) -> UnauthenticatedError:

@@ -7,6 +7,8 @@ from typing import TypeVar
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.queries.listing import secrets_page
@@ -180,9 +182,9 @@ class Queries:
             version=self._app.version,
             fingerprint_key_id=await self._app.documents.fingerprint_key_id(),
             subject=principal.subject,
-            role=principal.role,
+            role=_shown_role(principal),
             prefixes=[str(prefix) for prefix in principal.prefixes],
-            rights=sorted(principal.rights),
+            rights=sorted({right for pair in principal.pairs for right in pair.rights}),
             expires_at_ms=principal.expires_at_ms,
             features=FEATURES,
             certificate_expires_at_ms=self._app.certificate_expires_at_ms(),
@@ -216,3 +218,9 @@ class Queries:
         if upload.subject != caller.principal.subject:
             raise unknown_request()
         return upload
+
+
+def _shown_role(principal: Principal) -> events_pb2.Role:
+    """Return the one role that `GetServer` has room for, of several the first of these; `WhoAmI` has them all."""
+    known = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR)
+    return next((role for role in known if role in principal.roles), events_pb2.ROLE_USER)

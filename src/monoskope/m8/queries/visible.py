@@ -36,7 +36,7 @@ class VisibleScope:
 def visible_scope(principal: Principal, prefix: str) -> VisibleScope:
     """Return what `principal` sees below `prefix`, "" for all that there is. Raises `UsageError` for a bad prefix."""
     asked = UriPrefix.parse(prefix) if prefix else None
-    if principal.is_administrator:
+    if principal.sees_all:
         return VisibleScope(None if asked is None else (asked,))
     own = principal.prefixes
     if asked is None:

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog, LogTamperedError
 from monoskope.m8.readmodels.history import HISTORY, prefix, told_by, version_of
+from monoskope.m8.readmodels.puts import PUTS, puts_in
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES, bytes_on
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
@@ -38,6 +40,14 @@ class Documents:
     async def sealed_bytes(self, subject: str, day: int) -> int:
         """Return how many sealed bytes of `subject` were recorded on a day, counted from 1970."""
         return bytes_on(day, await self._log.get(SEALED_BYTES, subject))
+
+    async def puts(self, subject: str, minute: int) -> int:
+        """Return how many puts `subject` began in a minute, counted from 1970."""
+        return puts_in(minute, await self._log.get(PUTS, subject))
+
+    async def has_secrets(self, subject: str, count: int) -> bool:
+        """Return whether `count` secrets that are there were last changed by `subject`."""
+        return len(await self._log.find(SECRETS, Where(subject=subject), limit=count)) == count
 
     async def secret(self, uri: str) -> views_pb2.Secret | None:
         """Return what is known of a secret, None if no receipt is about it."""

@@ -7,8 +7,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import read
-from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels.summary_of_access import of_access
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
@@ -16,9 +16,6 @@ from monoskope.protocol.notes import edit_of
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
-
-SHOWN_PREFIXES = 10
-"""How many prefixes of a token an event's detail names at most."""
 
 
 def summarise(event: RecordedEvent, *, uri: str = "") -> views_pb2.EventSummary:
@@ -41,7 +38,7 @@ def detail(event: RecordedEvent) -> str:
     message = read(event)
     if message is None:
         return ""
-    return _of_request(message) or _of_receipt(message) or _of_store(message) or _of_rest(message)
+    return _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
 
 
 def _of_request(message: Message) -> str:
@@ -109,24 +106,8 @@ def _of_rest(message: Message) -> str:
             | events_pb2.FingerprintKeyRotationFinished()
         ):
             return f"key id {message.key_id}"
-        case events_pb2.TokenIssued():
-            return f"{message.id} for {message.subject}, {_allowed(message)}"
-        case events_pb2.TokenRevoked():
-            return message.id
         case events_pb2.SecretNotesUpdated():
             # Its stream has a hash in its name, not the URI.
             return f"{message.uri}: {edit_of(message.edit)}"
         case _:
             return ""
-
-
-def _allowed(token: events_pb2.TokenIssued) -> str:
-    """Return what a token allows."""
-    # A right or a role of a newer m8 has no name here.
-    said = ROLE_NAMES.get(token.role, f"role {token.role}")
-    if token.rights:
-        said += f": {', '.join(RIGHT_NAMES.get(right, f'right {right}') for right in token.rights)}"
-    if token.prefixes:
-        more = len(token.prefixes) - SHOWN_PREFIXES
-        said += f" below {', '.join(token.prefixes[:SHOWN_PREFIXES])}" + (f" and {more} more" if more > 0 else "")
-    return said

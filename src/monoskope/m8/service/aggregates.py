@@ -9,10 +9,12 @@ from typing import Any, Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.domain import fingerprint_key, reactors, stores, upload
+from monoskope.m8.domain import fingerprint_key, reactors, role_bindings, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
+from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.reactors import Attachments
+from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent, UnknownAppendError
@@ -87,6 +89,17 @@ class Aggregates:
         """Return which fingerprint key ids count now."""
         return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), fingerprint_key.evolve)
 
+    async def role_bindings(self) -> RoleBindings:
+        """Return the role bindings as they are now."""
+        value: RoleBindings = self._followed.get(ROLE_BINDINGS_STREAM, RoleBindings())
+        for event in await self._log.read_stream(ROLE_BINDINGS_STREAM, after_version=value.version):
+            value = role_bindings.evolve(value, read(event), actor=event.actor)
+        return self._kept(ROLE_BINDINGS_STREAM, value)
+
+    async def bound(self, principal: Principal) -> Principal:
+        """Return `principal` with what role bindings give now; as it is if its token has rights of its own."""
+        return principal if principal.member is None else (await self.role_bindings()).bound(principal)
+
     async def attachments(self, store: str) -> Attachments:
         """Return which processes are attached for `store` now."""
         return await self._follow(reactor_stream(store), Attachments(), reactors.evolve)
@@ -98,9 +111,13 @@ class Aggregates:
     def _evolved(
         self, stream: str, value: V, events: Sequence[RecordedEvent], evolve: Callable[[V, Message | None], V]
     ) -> V:
-        """Return a value after `events`, and keep it unless a newer one was kept meanwhile."""
+        """Return a value after `events`, and keep it."""
         for event in events:
             value = evolve(value, read(event))
+        return self._kept(stream, value)
+
+    def _kept(self, stream: str, value: V) -> V:
+        """Keep what a stream folds to, unless a newer one was kept meanwhile, and return it."""
         if stream not in self._followed or value.version >= self._followed[stream].version:
             self._followed[stream] = value
         return value

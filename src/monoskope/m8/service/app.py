@@ -9,10 +9,14 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from monoskope.keyed_lock import KeyedLock
+from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
+from monoskope.m8.limits.exchanges import Exchanges
 from monoskope.m8.limits.logins import Logins
 from monoskope.m8.limits.places import CallPlaces
+from monoskope.m8.limits.puts import PutLimit
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
@@ -49,7 +53,8 @@ class App:
 
     Attributes:
         log: The event log, opened with `readmodels.chain.project`.
-        authenticate: Turns a JWT into a principal, or raises `UnauthenticatedError`.
+        authenticate: Turns a JWT into a principal, of a member without what role bindings give, or raises
+            `UnauthenticatedError`.
         names: `host:port` names by which this server may be dialled; may be set until it is started.
         clock: Milliseconds since 1970.
         audience: The audience of this server's tokens.
@@ -57,6 +62,8 @@ class App:
         ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
         token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
             some minutes. Raises `ConflictError` if there is one of that id.
+        tokens: The credentials of this server, None if it issues none.
+        issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
@@ -74,6 +81,8 @@ class App:
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
     token_for_copy: TokenForCopy | None = None
+    tokens: Tokens | None = None
+    issuers: Issuers = field(default_factory=Issuers)
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
     state: ServerState = field(default_factory=ServerState, init=False)
@@ -87,7 +96,9 @@ class App:
     request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
+    exchanges: Exchanges = field(init=False)
     quota: Quota = field(init=False)
+    put_limit: PutLimit = field(init=False)
     looks: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
     """Held by store while a call checks whether its engine answers."""
     listing: KeyedLock[str] = field(default_factory=KeyedLock, init=False)
@@ -104,8 +115,16 @@ class App:
         self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
+        self.put_limit = PutLimit(
+            self.documents.puts,
+            self.documents.has_secrets,
+            a_minute=most.puts_per_minute_per_user,
+            secrets=most.secrets_per_user,
+            clock=self.clock,
+        )
         self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers
         )
@@ -123,6 +142,16 @@ class App:
         )
         self.requests = RequestMeter(self.meters)
         self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+
+
+@dataclass(frozen=True, slots=True)
+class Stranger:
+    """Who calls a method that needs no token, and how long the answer may take."""
+
+    peer: str
+    """As `host_port.peer_name` names it."""
+    wait_s: float
+    """As of a `Caller`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
@@ -48,8 +48,8 @@ class Commands:
             NotFoundError: a store does not exist, a URI is outside the caller's prefixes, or there is no receipt to
                 VERIFY.
             RefusedError: the caller lacks the right, or the store is deactivated.
-            RateLimitedError: the caller may seal no more today, or too many requests of the caller's have not ended,
-                and none did in time.
+            RateLimitedError: the caller may seal no more today, put no more in this minute, or add no secret; or too
+                many requests of the caller's have not ended, and none did in time.
             UnavailableError: no reactor of the store is attached, or none of them finds its engine.
             AlreadyExistsError: the request id is taken.
         """
@@ -86,6 +86,8 @@ class Commands:
 
         if is_new and request.rules.seals and not request.remove_keys:
             await self._app.quota.require(subject)
+        if is_new and request.rules.right == events_pb2.RIGHT_PUT:
+            await self._app.put_limit.require(subject, adds=last_receipt is None)
         if is_new and request.rules.needs_listing:
             await self._app.quota.require(subject, LARGEST_PAGE)
         if is_new and store.active:

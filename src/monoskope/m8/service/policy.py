@@ -28,6 +28,14 @@ def require_administrator(principal: Principal) -> None:
         )
 
 
+def require_sees_all(principal: Principal) -> None:
+    """Raise `RefusedError` for everybody who is neither administrator nor auditor."""
+    if not principal.sees_all:
+        raise RefusedError(
+            f"{principal.subject} is neither administrator nor auditor.", fix="Ask one of them to look for you."
+        )
+
+
 def require_visible(principal: Principal, uri: SecretUri) -> None:
     """Raise `NotFoundError` unless `uri` exists for the caller."""
     if not principal.sees(uri):
@@ -65,12 +73,12 @@ def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> N
 
 def sees_store(principal: Principal, name: str) -> bool:
     """Whether a store exists for the caller: one of the prefixes lies in it."""
-    return principal.is_administrator or any(prefix.store == name for prefix in principal.prefixes)
+    return principal.sees_all or any(pair.prefix.store == name for pair in principal.pairs)
 
 
 def store_for(principal: Principal, store: views_pb2.SecretStore) -> views_pb2.SecretStore:
     """Return `store` as the caller may see it: why a request of others failed is theirs, unless it is the engine's."""
-    if principal.is_administrator:
+    if principal.sees_all:
         return store
     shown = copy.deepcopy(store)
     for reactor in shown.reactors:

@@ -34,6 +34,10 @@ class ServerLimits:
     """Requests of one subject that have not ended, at most."""
     sealed_bytes_per_user_per_day: int = 1_073_741_824
     """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
+    puts_per_minute_per_user: int = 0
+    """Puts that one subject begins in a minute, at most; 0 for any number."""
+    secrets_per_user: int = 0
+    """Secrets that are there and that one subject changed last, at most; 0 for any number."""
     watchers_per_token: int = 8
     """Calls of `WatchEvents` with one token at once, at most."""
     watchers_per_user: int = 16

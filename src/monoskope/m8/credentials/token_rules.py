@@ -1,0 +1,138 @@
+"""What a token may say: the rules for its holder, its role and its time, and what the log keeps of it. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UsageError
+from monoskope.m8.credentials.token_claims import Claims
+from monoskope.m8.domain.events import M8
+from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
+from monoskope.protocol.member import Member, MemberKind
+from monoskope.uri import UriPrefix
+
+MAX_TTL_S = 366 * 86_400
+"""A token lives for a year at most."""
+
+MAX_GROUPS = 32
+"""Groups of a member that a token names at most."""
+
+_SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Credential:
+    """What the log knows of one token. The token itself is not kept."""
+
+    id: str
+    subject: str
+    member: str
+    """Who it is for, `kind:issuer:name`; "" for a token with rights of its own."""
+    role: events_pb2.Role
+    prefixes: tuple[str, ...]
+    rights: tuple[events_pb2.Right, ...]
+    expires_at_ms: int
+    revoked: bool
+
+
+def credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
+    """Return what the log knows of the token that `event` issued."""
+    return Credential(
+        id=event.id,
+        subject=event.subject,
+        member=event.member,
+        role=event.role,
+        prefixes=tuple(event.prefixes),
+        rights=tuple(event.rights),
+        expires_at_ms=event.expires_at_ms,
+        revoked=revoked,
+    )
+
+
+def principal_of(issued: events_pb2.TokenIssued) -> Principal:
+    """Return the holder of a token as the log recorded it; of a member without what role bindings give."""
+    if not issued.member:
+        prefixes = [UriPrefix.parse(prefix) for prefix in issued.prefixes]
+        return Principal.of_token(
+            issued.id,
+            issued.subject,
+            issued.role,
+            prefixes=prefixes,
+            rights=issued.rights,
+            expires_at_ms=issued.expires_at_ms,
+        )
+    return Principal(
+        token_id=issued.id,
+        subject=issued.subject,
+        roles=frozenset(),
+        pairs=(),
+        expires_at_ms=issued.expires_at_ms,
+        member=Member.parse(issued.member),
+        groups=tuple(Member.parse(group) for group in issued.groups),
+        issuer=issued.issuer,
+        issuer_subject=issued.issuer_subject,
+    )
+
+
+def agree(claims: Claims, issued: events_pb2.TokenIssued) -> bool:
+    """Return whether a signed token has the claims that were recorded when it was issued."""
+    return (
+        claims.sub == issued.subject
+        and claims.member == issued.member
+        and claims.exp * 1000 == issued.expires_at_ms
+        and claims.role == ROLE_NAMES.get(issued.role)
+        and claims.prefixes == tuple(issued.prefixes)
+        and claims.rights == tuple(RIGHT_NAMES.get(right) for right in issued.rights)
+    )
+
+
+def check_subject(subject: str) -> str:
+    """Return the subject of a token with rights of its own. Raises `UsageError` if it breaks its rule."""
+    if _SUBJECT.fullmatch(subject) is None or subject == M8:
+        raise UsageError(
+            f"subject {subject!r} is not valid.",
+            fix=f"Use 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first, and not {M8!r} itself.",
+        )
+    return subject
+
+
+def check_ttl(ttl_s: int) -> int:
+    """Return how long a token lives. Raises `UsageError` if that is not allowed."""
+    if not 1 <= ttl_s <= MAX_TTL_S:
+        raise UsageError("a token lives from one second to 366 days.", fix="Choose a shorter --ttl, for example 30d.")
+    return ttl_s
+
+
+def check_role(event: events_pb2.TokenIssued) -> None:
+    """Raise `UsageError` if a token with rights of its own cannot have this role, prefixes and rights."""
+    if event.role == events_pb2.ROLE_AUDITOR:
+        raise UsageError(
+            "no token is an auditor's by itself: only role bindings give that role.",
+            fix="Create a role binding for a member, and a token for that member.",
+        )
+    if event.role not in ROLE_NAMES or any(right not in RIGHT_NAMES for right in event.rights):
+        raise UsageError("a token has the role administrator or user, and known rights.", fix="Choose one.")
+    if event.role == events_pb2.ROLE_ADMINISTRATOR and (event.prefixes or event.rights):
+        raise UsageError(
+            "an administrator's token takes no prefixes and rights: administrators manage stores and upload nothing.",
+            fix="Leave them out, or create a token with the role user.",
+        )
+    if event.role == events_pb2.ROLE_USER and not (event.prefixes and event.rights):
+        raise UsageError(
+            "a user's token needs at least one prefix and one right; without them it could do nothing.",
+            fix="Add for example --prefix vault://team-a --right put --right compare.",
+        )
+
+
+def check_member(member: Member, groups: Sequence[Member]) -> list[str]:
+    """Return a member's groups as a token names them. Raises `UsageError` if no token can name the member or them."""
+    if member.kind is MemberKind.GROUP:
+        raise UsageError(f"{member} is a group, and no group holds a token.", fix="Name a user or a machine.")
+    if any(group.kind is not MemberKind.GROUP for group in groups) or len(set(groups)) > MAX_GROUPS:
+        raise UsageError(
+            f"a token names at most {MAX_GROUPS} groups.", fix="Leave out the ones that count for nothing."
+        )
+    return sorted({str(group) for group in groups})

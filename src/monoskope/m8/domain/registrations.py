@@ -1,0 +1,88 @@
+"""Whom a short name stands for: an issuer's, and that of a member whose name can change hands at its issuer. Pure.
+
+Each has a stream with one event: the first use decides for ever.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.member import Member
+
+
+def issuer_stream(name: str) -> str:
+    """Return the stream of an issuer's short name: `issuer/<name>`."""
+    return f"issuer/{name}"
+
+
+def member_stream(member: Member) -> str:
+    """Return the stream of a member's name: `member/<64 hex>`."""
+    return f"member/{hashlib.sha256(str(member).encode()).hexdigest()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """Whom a name stands for.
+
+    Attributes:
+        version: The number of events of its stream.
+        holder: The issuer's `iss`, or the member's `sub`; "" while the name was never used.
+    """
+
+    version: int = 0
+    holder: str = ""
+
+
+def fold(messages: Iterable[Message | None]) -> Registration:
+    """Return what the events of a stream say; None stands for one of an unknown type. The first one counts."""
+    version, holder = 0, ""
+    for version, message in enumerate(messages, 1):  # noqa: B007 - the last number is the version
+        match message:
+            case events_pb2.IssuerRegistered():
+                holder = holder or message.issuer
+            case events_pb2.MemberRegistered():
+                holder = holder or message.issuer_subject
+            case _:
+                pass
+    return Registration(version, holder)
+
+
+def register_issuer(known: Registration, name: str, issuer: str) -> list[Message]:
+    """Return the events of a use of an issuer's short name.
+
+    Raises:
+        ExchangeRefusedError: ISSUER_CHANGED.
+    """
+    if not known.holder:
+        return [events_pb2.IssuerRegistered(name=name, issuer=issuer)]
+    if known.holder != issuer:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.ISSUER_CHANGED,
+            f"the short name {name} stood for another issuer before, and its members keep what they may do.",
+            fix="Let an administrator of m8 give the new issuer another name in m8.toml.",
+        )
+    return []
+
+
+def register_member(known: Registration, member: Member, subject: str) -> list[Message]:
+    """Return the events of a use of a member's name that can change hands.
+
+    Raises:
+        ExchangeRefusedError: SUBJECT_CHANGED.
+    """
+    if not known.holder:
+        return [events_pb2.MemberRegistered(member=str(member), issuer_subject=subject)]
+    if known.holder != subject:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.SUBJECT_CHANGED,
+            f"the name of {member} belonged to somebody else at its issuer before.",
+            fix="Let an administrator of m8 name you by `sub`: docs/operate/issuers.md says how.",
+        )
+    return []

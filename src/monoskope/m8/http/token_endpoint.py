@@ -1,0 +1,171 @@
+"""`POST /oauth2/token`: the exchange of a token (RFC 8693), for clients of OAuth 2.0 and for curl.
+
+It is the call `AccessService.ExchangeToken` in another dress, with the same checks and limits. Nothing of it may be
+stored on the way.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import cast
+
+from monoskope.api.gateway.v1 import access_pb2
+from monoskope.errors import AwayError, Code, Error, RateLimitedError
+from monoskope.http.messages import Decision, Head, Response
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.http import form, requests
+from monoskope.m8.http.refused import JSON, Headers
+from monoskope.m8.methods import calls
+from monoskope.m8.methods.table import MAX_EXCHANGE, Method
+from monoskope.m8.service.app import App
+from monoskope.unshared import Unshared
+
+PATH = "/oauth2/token"
+METHOD = "/monoskope.api.gateway.v1.AccessService/ExchangeToken"
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:token-exchange"
+ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token"  # noqa: S105 - a name of RFC 8693
+
+NO_STORE = (("Cache-Control", "no-store"), ("Pragma", "no-cache"))
+
+_STATUS: Mapping[Code, tuple[int, str]] = MappingProxyType(
+    {
+        Code.RATE_LIMITED: (429, "temporarily_unavailable"),
+        Code.UNAVAILABLE: (503, "temporarily_unavailable"),
+        Code.TIMED_OUT: (503, "temporarily_unavailable"),
+        Code.OUTCOME_UNKNOWN: (503, "temporarily_unavailable"),
+        Code.INTERNAL: (500, "server_error"),
+    }
+)
+"""The status and the `error` of what is not about the request. All else is `invalid_request` (RFC 8693, 2.2.2)."""
+
+_REFUSED_PARAMETERS = (
+    ("scope", "invalid_scope", "m8 knows no scopes: role bindings say what a member may do"),
+    ("resource", "invalid_target", "m8 makes tokens for itself alone"),
+    ("actor_token", "invalid_request", "nobody acts for somebody else at m8"),
+    ("actor_token_type", "invalid_request", "nobody acts for somebody else at m8"),
+    ("client_secret", "invalid_request", "m8 has no clients with secrets; consider this one told to others"),
+    ("client_assertion", "invalid_request", "m8 has no clients with secrets"),
+)
+
+
+@dataclass(slots=True, repr=False)
+class TokenEndpoint(Unshared):
+    """One request whose body may be read (`http.messages.Accepted`).
+
+    Attributes:
+        app: What answers it.
+        method: `ExchangeToken` of the table.
+        head: Of its request.
+        headers: Belong to its answer, whatever that is.
+        most_body: How many bytes its body may have.
+    """
+
+    app: App
+    method: Method
+    head: Head
+    headers: Headers
+    most_body: int = MAX_EXCHANGE
+
+    def __repr__(self) -> str:
+        return "<TokenEndpoint>"
+
+    async def answer(self, body: bytes) -> Response:
+        """Return m8's own token, or why there is none."""
+        found = await self._answer(body)
+        return replace(found, headers=(*found.headers, *self.headers))
+
+    async def _answer(self, body: bytes) -> Response:
+        given = form.parse(body)
+        if given is None:
+            return _refused(
+                400, "invalid_request", "the body is not a form in which each name stands once, with = and escapes."
+            )
+        if refusal := self._refusal(given):
+            return refusal
+        message = access_pb2.ExchangeTokenRequest(
+            subject_token=given.get("subject_token", ""), subject_token_type=given.get("subject_token_type", "")
+        )
+        del given, body
+        arrived = requests.arrival(self.head)
+
+        async def work() -> access_pb2.ExchangeTokenResponse:
+            caller = await calls.caller_of(self.app, self.method, arrived)
+            found = await calls.respond(self.app, self.method, message, caller)
+            return cast("access_pb2.ExchangeTokenResponse", found)
+
+        ended = await calls.traced(self.app, arrived, self.method.name, work)
+        if ended.answer is None:
+            return self._failed(ended.failure)
+        return self._issued(ended.answer)
+
+    def _refusal(self, given: Mapping[str, str]) -> Response | None:
+        """Return the refusal of a request by its parameters. Parameters that no standard has are ignored (RFC 6749)."""
+        if given.get("grant_type") != GRANT_TYPE:
+            error = "unsupported_grant_type" if "grant_type" in given else "invalid_request"
+            return _refused(400, error, f"grant_type must be {GRANT_TYPE}.")
+        for name, error, why in _REFUSED_PARAMETERS:
+            if name in given:
+                return _refused(400, error, f"{name}: {why}.")
+        if given.get("audience", self.app.audience) != self.app.audience:
+            return _refused(400, "invalid_target", "audience: m8 makes tokens for itself alone.")
+        if given.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
+            return _refused(400, "invalid_request", f"requested_token_type must be {ACCESS_TOKEN}, or left out.")
+        for name in ("subject_token", "subject_token_type"):
+            if name not in given:
+                return _refused(400, "invalid_request", f"{name} is missing.")
+        return None
+
+    def _issued(self, answer: access_pb2.ExchangeTokenResponse) -> Response:
+        left_ms = answer.expires_at_ms - self.app.clock()
+        found = {
+            "access_token": answer.access_token,
+            "issued_token_type": ACCESS_TOKEN,
+            "token_type": "Bearer",
+            "expires_in": max(0, left_ms // 1000),
+        }
+        return _response(200, found)
+
+    def _failed(self, error: Error) -> Response:
+        status, name = _STATUS.get(error.code, (400, "invalid_request"))
+        more: Headers = ()
+        if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
+            more = (("Retry-After", str(math.ceil(error.retry_after_s))),)
+        refusal = error.refusal.value if isinstance(error, ExchangeRefusedError) else ""
+        return _refused(status, name, str(error), more, refusal=refusal)
+
+
+def accept(app: App, method: Method, head: Head, headers: Headers) -> Decision:
+    """Decide about a POST to `PATH` by its head. Only a request that is taken is given the `headers`."""
+    media, _, parameter = head.header("content-type").partition(";")
+    wrong_type = media.strip(" \t").lower() != form.CONTENT_TYPE
+    if wrong_type or parameter.strip(" \t").lower() not in {"", "charset=utf-8"}:
+        return _refused(415, "invalid_request", f"the content type must be {form.CONTENT_TYPE}.")
+    if any(name == "authorization" for name, _ in head.headers):
+        return _refused(
+            401, "invalid_client", "m8 has no clients with secrets: send no Authorization here.",
+            (("WWW-Authenticate", "Bearer"),),
+        )  # fmt: skip
+    if int(head.header("content-length") or "0") > MAX_EXCHANGE:
+        return _refused(413, "invalid_request", f"the body has more than {MAX_EXCHANGE:,} bytes.")
+    return TokenEndpoint(app, method, head, headers)
+
+
+def _refused(status: int, error: str, description: str, more: Headers = (), *, refusal: str = "") -> Response:
+    """Return a refusal as RFC 6749, 5.2, has it, with our own word beside it."""
+    found = {"error": error, "error_description": _described(description)}
+    return _response(status, found | ({"exchange_refusal": refusal} if refusal else {}), more)
+
+
+def _response(status: int, found: Mapping[str, object], more: Headers = ()) -> Response:
+    return Response(status, (JSON, *NO_STORE, *more), json.dumps(found, separators=(",", ":")).encode())
+
+
+def _described(sentence: str) -> str:
+    """Return a sentence in the characters that `error_description` may have (RFC 6749, 5.2)."""
+    plain = sentence.replace('"', "'").replace("\\", "/")
+    return "".join(one if " " <= one <= "~" else "?" for one in plain)

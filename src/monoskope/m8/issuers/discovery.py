@@ -1,0 +1,131 @@
+"""Where an issuer's keys are read: its discovery document (OpenID Connect Discovery 1.0), an address, or a file.
+
+Nothing that an issuer answers sends m8 to another server: no redirect is followed, and the keys are at the issuer's own
+host and port, or where m8's settings say.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import ssl
+from pathlib import Path
+
+from monoskope.errors import UnavailableError, UsageError
+from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.pool import Pool, Server
+from monoskope.m8.issuers.addresses import HttpsUrl
+from monoskope.m8.issuers.jose import json_object
+from monoskope.m8.issuers.keys import MAX_JWKS, parse_jwks, unavailable
+from monoskope.m8.issuers.settings import Issuer
+
+TIMEOUT_S = 4.0
+"""Seconds for one answer of an issuer."""
+
+DOCUMENT = "/.well-known/openid-configuration"
+
+_TOKEN = re.compile(r"[!-~]{1,16384}", re.ASCII)
+
+
+class Discovery:
+    """Reads the keys of one issuer.
+
+    Args:
+        issuer: Whose.
+    """
+
+    def __init__(self, issuer: Issuer) -> None:
+        self._issuer = issuer
+        self.source = f"the keys of issuer {issuer.name}"
+
+    def check(self) -> None:
+        """Look at the files that the settings name. The network is not used: the issuer may be down.
+
+        Raises:
+            UsageError: a file is missing or holds something else.
+        """
+        if self._issuer.jwks_file is not None:
+            parse_jwks(_read(self._issuer.jwks_file), str(self._issuer.jwks_file))
+            return
+        _trust(self._issuer)
+        _bearer(self._issuer)
+
+    async def read(self) -> bytes:
+        """Return the issuer's JWKS as it is now.
+
+        Raises:
+            UsageError: a file is missing or holds something else.
+            UnavailableError: the issuer does not answer, or answers something else.
+        """
+        if self._issuer.jwks_file is not None:
+            return _read(self._issuer.jwks_file)
+        # The system's authorities take some milliseconds to load.
+        tls = await asyncio.to_thread(_trust, self._issuer)
+        return await self._get(self._issuer.jwks_uri or await self._discover(tls), tls)
+
+    async def _discover(self, tls: ssl.SSLContext) -> HttpsUrl:
+        """Return where the keys are, as the discovery document says."""
+        own = HttpsUrl.parse(self._issuer.issuer)
+        document = HttpsUrl.parse(self._issuer.issuer.rstrip("/") + DOCUMENT)
+        if own is None or document is None:
+            raise AssertionError("the settings have checked the issuer")
+        wrong = unavailable(self.source, "the discovery document is no JSON object")
+        found = json_object(await self._get(document, tls), wrong)
+        if found.get("issuer") != self._issuer.issuer:
+            raise unavailable(self.source, "the discovery document is another issuer's")
+        named = found.get("jwks_uri")
+        url = HttpsUrl.parse(named) if isinstance(named, str) else None
+        if url is None or url.server != own.server:
+            raise UnavailableError(
+                f"{self.source}: the discovery document names another server for its keys, or none.",
+                fix="If that server is the issuer's, name the address as `jwks_uri` in [[issuers]] of m8.toml.",
+            )
+        return url
+
+    async def _get(self, url: HttpsUrl, tls: ssl.SSLContext) -> bytes:
+        headers = [("Accept", "application/json"), ("User-Agent", "monoskope-m8")]
+        if bearer := _bearer(self._issuer):
+            headers.append(("Authorization", f"Bearer {bearer}"))
+        pool = Pool(Server(url.host, url.port, tls), most_connections=1)
+        why = ""
+        try:
+            answer = await pool.request("GET", url.target, headers, timeout_s=TIMEOUT_S, most_body=MAX_JWKS)
+        except ExchangeError as error:
+            why = str(error)
+        else:
+            if answer.status == 200:
+                return answer.body
+            why = f"the issuer answers with {answer.status}"
+        finally:
+            await pool.close()
+        raise unavailable(self.source, why)
+
+
+def _trust(issuer: Issuer) -> ssl.SSLContext:
+    try:
+        found = ssl.create_default_context(cafile=None if issuer.ca_file is None else str(issuer.ca_file))
+    except (OSError, ssl.SSLError):
+        raise UsageError(
+            f"{issuer.ca_file}: cannot be read, or holds no PEM certificate.",
+            fix=f"Name the authorities of issuer {issuer.name} as `ca_file`.",
+        ) from None
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    return found
+
+
+def _bearer(issuer: Issuer) -> str:
+    """Return the token for the issuer's discovery, "" for none. It is read each time, since it is renewed."""
+    if issuer.token_file is None:
+        return ""
+    found = _read(issuer.token_file).decode("latin-1").strip()
+    if _TOKEN.fullmatch(found) is None:
+        raise UsageError(f"{issuer.token_file} does not hold a token of printable ASCII.", fix="Write it again.")
+    return found
+
+
+def _read(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_JWKS + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check the file and its owner.") from None

@@ -1,0 +1,1 @@
+"""`AccessService` without a transport: role bindings, tokens, and what they allow."""

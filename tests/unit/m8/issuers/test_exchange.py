@@ -1,0 +1,277 @@
+"""The exchange at both doors and at `POST /oauth2/token`: what comes out, what is recorded, and what is refused."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from monoskope.api.gateway.v1 import access_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.client.refusal import error_of
+from monoskope.errors import RateLimitedError
+from monoskope.m8.domain.events import read, write
+from monoskope.m8.domain.registrations import member_stream
+from monoskope.m8.issuers.keys import IssuerKeys
+from monoskope.m8.issuers.settings import RuleFile
+from monoskope.m8.issuers.verifying import Issuers
+from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
+from monoskope.m8.service.access.exchange import JWT, TTL_S
+from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.member import Member
+from tests.support.exchanging import Exchanging, an_issuer, mutable, refused, word
+from tests.support.http_calls import HttpUnary
+from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key
+from tests.support.log_lines import calls
+
+ANNA = Member.parse("user:corp:anna@example.com")
+
+
+async def bind(m8: Exchanging, *groups: str) -> None:
+    """Let a role binding name the groups."""
+    event = events_pb2.RoleBindingCreated(
+        name="team",
+        role=events_pb2.ROLE_USER,
+        members=sorted(groups),
+        prefix="vault://app",
+        rights=[events_pb2.RIGHT_PUT],
+    )
+    log = m8.world.app.log
+    await log.append("role-bindings", 0, [write(event)], actor="m8")
+
+
+async def test_a_token_comes_out_that_names_the_member_and_has_no_rights(m8: Exchanging) -> None:
+    names = ("grpc", "json", "proto")
+
+    async def by_protobuf(token: str) -> Any:
+        return await m8.connect(token, JWT, "proto")
+
+    ways = (m8.grpc, m8.connect, by_protobuf)
+    for name, way in zip(names, ways, strict=True):
+        answer = await way(minted(claims_of(sub=name)))
+        assert answer.member == f"user:corp:{name}"
+        assert answer.expires_at_ms == (NOW_S + 300) * 1000
+        principal = await m8.principal(answer.access_token)
+        assert (str(principal.member), principal.roles, principal.pairs) == (answer.member, frozenset(), ())
+        assert (principal.issuer, principal.issuer_subject) == (ISSUER, name)
+    issued = [event for event in await m8.recorded() if isinstance(event, events_pb2.TokenIssued)]
+    assert [(event.subject, event.member, list(event.prefixes), list(event.rights)) for event in issued] == [
+        (f"user:corp:{name}", f"user:corp:{name}", [], []) for name in names
+    ]
+
+
+async def test_a_token_lives_15_minutes_at_most_and_never_longer_than_what_went_in(m8: Exchanging) -> None:
+    for lives_s, expected_s in ((1, 1), (899, 899), (900, 900), (86_400, TTL_S)):
+        answer = await m8.grpc(minted(claims_of(sub=f"a{lives_s}", exp=NOW_S + lives_s)))
+        assert answer.expires_at_ms == (NOW_S + expected_s) * 1000
+    fraction = await m8.grpc(minted(claims_of(sub="fraction", exp=NOW_S + 10.9)))
+    assert fraction.expires_at_ms == (NOW_S + 10) * 1000
+
+
+async def test_of_the_groups_those_count_that_a_binding_names(m8: Exchanging) -> None:
+    groups = ["ops", "everybody", "/a", "other"]
+    before = await m8.grpc(minted(claims_of(sub="early", groups=groups)))
+    await bind(m8, "group:corp:ops", "group:other:everybody")
+    answer = await m8.grpc(minted(claims_of(sub="anna", groups=groups)))
+    principal = await m8.principal(answer.access_token)
+    assert [str(group) for group in principal.groups] == ["group:corp:ops"]
+    assert [str(pair.prefix) for pair in principal.pairs] == ["vault://app"]
+    assert (await m8.principal(before.access_token)).groups == ()
+
+
+async def test_more_than_32_groups_that_count_are_refused(m8: Exchanging) -> None:
+    names = [f"g{number}" for number in range(33)]
+    await bind(m8, *(f"group:corp:{name}" for name in names))
+    token = minted(claims_of(sub="anna", groups=names))
+    assert await refused(m8, token) == "TOO_MANY_GROUPS"
+    assert len(await m8.recorded()) == 1
+
+
+async def test_nothing_is_recorded_of_what_is_refused(m8: Exchanging) -> None:
+    """Not even the issuer's name, before a rule matched."""
+    m8.configure(an_issuer(rules=(RuleFile(match={"hd": "example.com"}, name_claim="sub"),)))
+    assert await refused(m8, minted(claims_of())) == "NO_RULE"
+    assert await refused(m8, minted(claims_of(aud="other"))) == "AUDIENCE"
+    assert await m8.recorded() == []
+    await m8.grpc(minted(claims_of(hd="example.com")))
+    first, second = await m8.recorded()
+    assert first == events_pb2.IssuerRegistered(name="corp", issuer=ISSUER)
+    assert isinstance(second, events_pb2.TokenIssued)
+
+
+async def test_a_short_name_stands_for_one_issuer_for_ever(m8: Exchanging) -> None:
+    await m8.grpc(minted(claims_of()))
+    other = "https://evil.example.com"
+    m8.configure(an_issuer(issuer=other))
+    assert await refused(m8, minted(claims_of(iss=other))) == "ISSUER_CHANGED"
+    m8.configure(an_issuer(issuer=other, name="corp2"))
+    assert (await m8.grpc(minted(claims_of(iss=other)))).member.startswith("user:corp2:")
+
+
+async def test_a_name_that_changed_hands_is_refused_to_the_second_holder(m8: Exchanging) -> None:
+    m8.configure(mutable(once=False))
+
+    def token(subject: str, **changes: Any) -> str:
+        return minted(claims_of(sub=subject, **{"email": ANNA.name, "email_verified": True, **changes}))
+
+    for _ in range(2):
+        assert (await m8.grpc(token("1"))).member == str(ANNA)
+    assert await refused(m8, token("2")) == "SUBJECT_CHANGED"
+    assert await refused(m8, token("1", email_verified=None)) == "EMAIL_UNVERIFIED"
+    [event] = await m8.world.app.log.read_stream(member_stream(ANNA))
+    assert read(event) == events_pb2.MemberRegistered(member=str(ANNA), issuer_subject="1")
+
+
+async def test_two_first_holders_at_once_are_one(m8: Exchanging) -> None:
+    m8.configure(mutable())
+    tokens = [minted(claims_of(sub=str(number), email=ANNA.name, email_verified=True)) for number in range(8)]
+    ends = await asyncio.gather(*(m8.grpc(token) for token in tokens), return_exceptions=True)
+    assert sum(isinstance(end, access_pb2.ExchangeTokenResponse) for end in ends) == 1
+    assert {word(end) for end in ends if isinstance(end, grpc.aio.AioRpcError)} == {"SUBJECT_CHANGED"}
+
+
+async def test_a_token_is_exchanged_once_whichever_way(m8: Exchanging) -> None:
+    token = minted(claims_of())
+    ends = await asyncio.gather(*(m8.grpc(token) for _ in range(4)), return_exceptions=True)
+    assert sum(isinstance(end, access_pb2.ExchangeTokenResponse) for end in ends) == 1
+    assert await refused(m8, token) == "REPLAYED"
+    m8.configure(an_issuer(once=False))
+    first, second = await m8.grpc(token), await m8.grpc(token)
+    assert first.access_token != second.access_token
+
+
+async def test_a_token_that_went_in_is_no_token_of_m8(m8: Exchanging) -> None:
+    token = minted(claims_of(aud="m8", iss=ISSUER))
+    for authorization in (f"Bearer {token}", f"bearer {token}"):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await HttpUnary(
+                m8.world.http,
+                access_pb2.DESCRIPTOR.services_by_name["AccessService"].methods_by_name["WhoAmI"],
+                "json",
+            )(access_pb2.WhoAmIRequest(), metadata=(("Authorization", authorization),))
+        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+
+async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
+    for kind in ("", "urn:ietf:params:oauth:token-type:access_token", "id_token"):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await m8.grpc(minted(claims_of()), kind)
+        assert (caught.value.code(), word(caught.value)) == (grpc.StatusCode.INVALID_ARGUMENT, "TOKEN_TYPE")
+
+
+async def test_an_m8_without_issuers_refuses_and_blames_nobody(m8: Exchanging) -> None:
+    m8.configure()
+    for _ in range(30):
+        assert await refused(m8, minted(claims_of())) == "NO_ISSUERS"
+
+
+async def test_the_clients_error_has_the_word(m8: Exchanging) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await m8.grpc(minted(claims_of(exp=NOW_S - 1, iat=NOW_S - 60)))
+    error = error_of(caught.value)
+    assert error is not None
+    assert (error.code.value, error.reason_name) == ("UNAUTHENTICATED", "EXPIRED")
+    assert "the token has expired, by m8's clock" in error.message
+
+
+@pytest.mark.parametrize(
+    ("offset_s", "end"),
+    [(-3_600, "NOT_YET_VALID"), (-60, "NOT_YET_VALID"), (-29, ""), (60, ""), (3_600, "EXPIRED")],
+    ids=["an hour slow", "a minute slow", "29 s slow", "a minute fast", "an hour fast"],
+)
+async def test_m8s_clock_may_be_off_a_little(m8: Exchanging, offset_s: int, end: str) -> None:
+    m8.world.clock.pass_s(offset_s)
+    token = minted(claims_of())
+    if end:
+        assert await refused(m8, token) == end
+    else:
+        assert (await m8.grpc(token)).expires_at_ms <= (NOW_S + 300) * 1000
+
+
+async def test_an_address_whose_tokens_are_refused_must_wait_and_is_told_so(m8: Exchanging) -> None:
+    m8.world.app.exchanges = Exchanges(20, 2, lambda: 0.0)
+    token = minted(claims_of(aud="other"))
+    for _ in range(2):
+        assert (await m8.form(token)).status == 400
+    answered = await m8.form(minted(claims_of()))
+    assert (answered.status, answered.headers["retry-after"]) == (429, "5")
+    assert answered.json["error"] == "temporarily_unavailable"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await m8.grpc(minted(claims_of()))
+    assert isinstance(error_of(caught.value), RateLimitedError)
+
+
+def test_one_member_exchanges_as_often_as_a_pipeline_does_and_no_more() -> None:
+    now = 0.0
+    exchanges = Exchanges(20, 10, lambda: now)
+    for _ in range(PER_MEMBER):
+        exchanges.succeed("machine:github:deploy")
+    with pytest.raises(RateLimitedError) as caught:
+        exchanges.succeed("machine:github:deploy")
+    assert caught.value.retry_after_s > 0
+    exchanges.succeed("machine:github:other")
+    now = 1.0
+    exchanges.succeed("machine:github:deploy")
+
+
+async def test_an_issuer_that_is_down_is_nobodys_failure_and_stops_no_other_call(m8: Exchanging) -> None:
+    asked, answers = asyncio.Event(), asyncio.Event()
+
+    async def hangs() -> bytes:
+        asked.set()
+        await answers.wait()
+        return jwks(jwk(rsa_key(), "a"))
+
+    other = replace(an_issuer(), name="other", issuer="https://other.example.com")
+    keys = IssuerKeys(hangs, "the keys of issuer corp")
+    m8.world.app.issuers = Issuers([(an_issuer(), keys), (other, keys_of(jwks(jwk(rsa_key(), "a"))))])
+    waits = [asyncio.create_task(m8.grpc(minted(claims_of(sub=f"a{number}")))) for number in range(5)]
+    await asked.wait()
+    assert (await m8.grpc(minted(claims_of(iss=other.issuer)))).member.startswith("user:other:")
+    answers.set()
+    assert {answer.member for answer in await asyncio.gather(*waits)} == {f"user:corp:a{number}" for number in range(5)}
+
+
+async def test_an_issuer_that_cannot_be_asked_is_unavailable(m8: Exchanging) -> None:
+    m8.world.app.issuers = Issuers([(an_issuer(), keys_of(b"<html>"))])
+    answered = await m8.form(minted(claims_of()))
+    assert (answered.status, answered.json["exchange_refusal"]) == (503, "ISSUER_UNAVAILABLE")
+    assert answered.json["error"] == "temporarily_unavailable"
+    assert await refused(m8, minted(claims_of())) == "ISSUER_UNAVAILABLE"
+
+
+async def test_each_exchange_is_one_line_with_the_member_and_without_a_token(
+    m8: Exchanging, lines: io.StringIO
+) -> None:
+    good, bad = minted(claims_of(sub="anna", mail="private@example.com")), minted(claims_of(sub="bob", aud="x"))
+    answer = await m8.grpc(good)
+    await m8.form(bad)
+    first, second = calls(lines)
+    assert (first["method"], first["code"], first["subject"], first["issuer"]) == (
+        "ExchangeToken",
+        "OK",
+        "user:corp:anna",
+        "corp",
+    )
+    assert (second["code"], second["reason"], second["issuer"], second["door"]) == (
+        "UNAUTHENTICATED",
+        "AUDIENCE",
+        "corp",
+        "http",
+    )
+    for secret in (good, bad, answer.access_token, "private@example.com", "bob"):
+        assert secret not in lines.getvalue()
+    for part in good.split("."):
+        assert part not in lines.getvalue()
+
+
+def test_every_word_is_explained_to_operators() -> None:
+    page = (Path(__file__).parents[4] / "docs/operate/issuers.md").read_text(encoding="utf-8")
+    for refusal in ExchangeRefusal:
+        assert f"| `{refusal.value}` |" in page

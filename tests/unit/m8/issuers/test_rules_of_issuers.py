@@ -1,0 +1,257 @@
+"""Tokens in the documented shapes of GitHub, GitLab, Kubernetes and providers of OpenID Connect get what rules give.
+
+The real issuers were never met: what is minted here has the shapes of their documentation.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from monoskope.errors import Code
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.issuers import rules
+from monoskope.m8.issuers.settings import Issuer, IssuerFile, checked
+from monoskope.m8.issuers.verifying import Verified
+from monoskope.protocol.member import Member, MemberKind
+from tests.support.issuers import CLUSTER, ISSUER, NOW_S, claims_of, github, gitlab, issuers_of, kubernetes, minted
+
+WORKFLOW = "octo-org/octo-repo/.github/workflows/"
+GITHUB = """
+name = "github"
+preset = "github-actions"
+audience = "https://m8.example.com"
+[[rules]]
+match = { repository_id = "74", repository_owner_id = "65", job_workflow_ref = "@WORKFLOW@" }
+name = "octo-deploy"
+""".replace("@WORKFLOW@", f"{WORKFLOW}deploy.yml@refs/heads/main")
+GITLAB = """
+name = "gitlab"
+preset = "gitlab-ci"
+audience = "https://m8.example.com"
+[[rules]]
+match = { project_id = "20", namespace_id = "72", ref_protected = "true", ref_path = { prefix = "refs/heads/" } }
+name_claim = "project_id"
+"""
+KUBERNETES = f"""
+name = "prod"
+preset = "kubernetes"
+issuer = "{CLUSTER}"
+audience = "m8"
+[[rules]]
+match = {{ "/kubernetes.io/namespace" = "payments", "/kubernetes.io/serviceaccount/name" = "deployer" }}
+name = "payments.deployer"
+[[rules]]
+match = {{ "/kubernetes.io/serviceaccount/uid" = "0b4b4b8e-4b0e-4b53-9d5b-0b4b4b8e4b0e" }}
+name_claim = "/kubernetes.io/serviceaccount/uid"
+"""
+PEOPLE = f"""
+name = "corp"
+issuer = "{ISSUER}"
+audience = "m8"
+[[rules]]
+match = {{ groups = {{ contains = "m8-users" }}, hd = "example.com", level = 3, active = true }}
+name_claim = "sub"
+groups = "groups"
+"""
+MUTABLE = f"""
+name = "corp"
+issuer = "{ISSUER}"
+audience = "m8"
+[[rules]]
+match = {{}}
+name_claim = "email"
+mutable = true
+"""
+
+
+def an_issuer(text: str) -> Issuer:
+    return checked([msgspec.convert(tomllib.loads(text), IssuerFile)], Path("m8.toml"))[0]
+
+
+async def verified(text: str, claims: dict[str, Any], **header: Any) -> Verified:
+    return await issuers_of(an_issuer(text)).verify(minted(claims, header=header), now_s=NOW_S)
+
+
+async def refusal(text: str, claims: dict[str, Any]) -> str:
+    with pytest.raises(ExchangeRefusedError) as caught:
+        await verified(text, claims)
+    assert caught.value.code is Code.REFUSED
+    return caught.value.refusal.value
+
+
+async def test_a_workflow_of_github_is_the_machine_that_its_rule_names() -> None:
+    found = await verified(GITHUB, github())
+    assert str(found.member) == "machine:github:octo-deploy"
+    assert found.subject == "repo:octo-org/octo-repo:ref:refs/heads/main"
+    assert found.issuer.is_once
+    assert not found.groups
+
+
+@pytest.mark.parametrize(
+    "changes",
+    {
+        "a pull request of a fork": {
+            "ref": "refs/pull/7/merge",
+            "sub": "repo:octo-org/octo-repo:pull_request",
+            "event_name": "pull_request",
+            "job_workflow_ref": f"{WORKFLOW}deploy.yml@refs/pull/7/merge",
+        },
+        "a pull request that runs the workflow of main": {"event_name": "pull_request_target"},
+        "a run that another run began": {"event_name": "workflow_run"},
+        "a workflow of another branch": {
+            "ref": "refs/heads/mine",
+            "job_workflow_ref": f"{WORKFLOW}deploy.yml@refs/heads/mine",
+        },
+        "another workflow": {"job_workflow_ref": f"{WORKFLOW}test.yml@refs/heads/main"},
+        "a repository made again under the same name": {"repository_id": "75"},
+        "an owner's name that was taken over": {"repository_owner_id": "66"},
+        "the repository of somebody else": {"repository_id": "99", "repository": "evil/octo-repo"},
+        "an id that is a number": {"repository_id": 74},
+        "an id in a list": {"repository_id": ["74"]},
+        "no id": {"repository_id": None},
+    }.items(),
+    ids=lambda case: case[0],
+)
+async def test_what_is_not_that_workflow_of_github_is_refused(changes: tuple[str, dict[str, Any]]) -> None:
+    assert await refusal(GITHUB, github(**changes[1])) == "NO_RULE"
+
+
+async def test_a_rule_can_ask_for_pull_requests() -> None:
+    asks = GITHUB.replace("{ repository_id", '{ event_name = "pull_request", repository_id')
+    assert await refusal(asks, github()) == "NO_RULE"
+    assert (await verified(asks, github(event_name="pull_request"))).member.name == "octo-deploy"
+
+
+async def test_a_job_of_gitlab_is_the_machine_with_the_id_of_its_project() -> None:
+    found = await verified(GITLAB, gitlab())
+    assert (str(found.member), found.issuer.is_once) == ("machine:gitlab:20", False)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    {
+        "a branch that is not protected": {"ref": "mine", "ref_protected": "false"},
+        "a fork": {"project_id": "21", "namespace_id": "90"},
+        "a project in other hands": {"namespace_id": "73"},
+        "a merge request": {"ref_path": "refs/merge-requests/1/head"},
+        "protected as true, which is no text": {"ref_protected": True},
+        "a ref whose name only begins alike": {"ref_path": "refs/headsman"},
+    }.items(),
+    ids=lambda case: case[0],
+)
+async def test_what_is_not_that_job_of_gitlab_is_refused(changes: tuple[str, dict[str, Any]]) -> None:
+    assert await refusal(GITLAB, gitlab(**changes[1])) == "NO_RULE"
+
+
+def account(namespace: str, name: str, uid: str = "14ee3fa4-a7e2-420f-9f9a-dbc4507c3798") -> dict[str, Any]:
+    return {
+        "sub": f"system:serviceaccount:{namespace}:{name}",
+        "kubernetes.io": {"namespace": namespace, "serviceaccount": {"name": name, "uid": uid}},
+    }
+
+
+async def test_a_pod_is_the_machine_that_its_rule_names() -> None:
+    found = await verified(KUBERNETES, kubernetes(), typ=None)
+    assert (str(found.member), found.issuer.is_once) == ("machine:prod:payments.deployer", False)
+    assert found.subject == "system:serviceaccount:payments:deployer"
+    uid = "0b4b4b8e-4b0e-4b53-9d5b-0b4b4b8e4b0e"
+    assert (await verified(KUBERNETES, kubernetes(**account("a", "b", uid)))).member.name == uid
+
+
+@pytest.mark.parametrize(
+    "changes",
+    {
+        "another namespace": account("payment", "deployer"),
+        "another account": account("payments", "default"),
+        "names that only look alike together": account("payments.deployer", ""),
+        "claims that are no object": {"kubernetes.io": "payments"},
+        "an account that is a list": {"kubernetes.io": {"namespace": "payments", "serviceaccount": ["deployer"]}},
+        "a claim that looks like the pointer": {
+            "kubernetes.io": None,
+            "/kubernetes.io/namespace": "payments",
+            "/kubernetes.io/serviceaccount/name": "deployer",
+        },
+    }.items(),
+    ids=lambda case: case[0],
+)
+async def test_what_is_not_that_account_of_the_cluster_is_refused(changes: tuple[str, dict[str, Any]]) -> None:
+    assert await refusal(KUBERNETES, kubernetes(**changes[1])) == "NO_RULE"
+
+
+def person(**changes: Any) -> dict[str, Any]:
+    return claims_of(**{"groups": ["m8-users", "ops"], "hd": "example.com", "level": 3, "active": True, **changes})
+
+
+async def test_a_person_is_their_sub_with_the_groups_that_can_have_a_binding() -> None:
+    found = await verified(PEOPLE, person(groups=["ops", "m8-users", "/team-a", "Domain Users", "ops"]))
+    assert found.member.kind is MemberKind.USER
+    assert [str(group) for group in found.groups] == ["group:corp:m8-users", "group:corp:ops"]
+    assert [
+        str(group)
+        for group in rules.kept(found.groups, [Member.parse("group:corp:ops"), Member.parse("group:x:m8-users")])
+    ] == ["group:corp:ops"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    {
+        "groups in a text": {"groups": "m8-users"},
+        "a text that contains it": {"groups": ["not-m8-users"]},
+        "an object with it": {"groups": {"m8-users": True}},
+        "no groups": {"groups": None},
+        "a number that is a fraction": {"level": 3.0},
+        "a number as text": {"level": "3"},
+        "true as a number": {"active": 1},
+        "a text that only begins alike": {"hd": "example.com.evil.test"},
+    }.items(),
+    ids=lambda case: case[0],
+)
+async def test_claims_are_compared_in_their_own_type(changes: tuple[str, dict[str, Any]]) -> None:
+    assert await refusal(PEOPLE, person(**changes[1])) == "NO_RULE"
+
+
+async def test_groups_that_are_no_texts_are_refused() -> None:
+    everybody = PEOPLE.replace(PEOPLE[PEOPLE.index("match") : PEOPLE.index("name_claim")], "match = {}\n")
+    assert await refusal(everybody, person(groups=["ops", 1])) == "GROUPS"
+    assert await refusal(everybody, person(groups="ops")) == "GROUPS"
+    assert (await verified(everybody, person(groups=None))).groups == ()
+
+
+def test_more_groups_than_may_count_are_refused_and_none_is_left_out() -> None:
+    groups = [Member(MemberKind.GROUP, "corp", f"g{number}") for number in range(40)]
+    with pytest.raises(ExchangeRefusedError) as caught:
+        rules.kept(groups, groups[:33])
+    assert caught.value.refusal.value == "TOO_MANY_GROUPS"
+    assert len(rules.kept(groups, groups[:32])) == 32
+
+
+async def test_a_name_that_can_change_hands_needs_a_verified_address() -> None:
+    found = await verified(MUTABLE, claims_of(email="anna@example.com", email_verified=True))
+    assert (str(found.member), found.is_mutable) == ("user:corp:anna@example.com", True)
+    for said in (None, False, "true", 1):
+        claims = claims_of(email="anna@example.com", email_verified=said)
+        assert await refusal(MUTABLE, claims) == "EMAIL_UNVERIFIED"
+    assert await refusal(MUTABLE, claims_of(email=["anna@example.com"], email_verified=True)) == "NAME"
+    assert await refusal(MUTABLE, claims_of(email_verified=True)) == "NAME"
+
+
+async def test_two_rules_that_match_are_as_none() -> None:
+    all_of_them = MUTABLE.replace('name_claim = "email"\nmutable = true', 'name = "all"')
+    second = f'{all_of_them}[[rules]]\nmatch = {{sub = "x"}}\nname = "x"\n'
+    assert (await verified(second, claims_of())).member.name == "all"
+    assert await refusal(second, claims_of(sub="x")) == "SEVERAL_RULES"
+
+
+def test_a_json_pointer_finds_what_rfc_6901_says() -> None:
+    claims = {"a/b": {"m~n": 1}, "": {"": 2}, "plain": 3, "/plain": 4}
+    assert rules.claim(claims, "/a~1b/m~0n") == 1
+    assert rules.claim(claims, "//") == 2
+    assert rules.claim(claims, "/plain") == 3
+    assert rules.claim(claims, "/~1plain") == 4
+    assert rules.claim(claims, "plain/x") is rules.MISSING
+    assert rules.claim(claims, "/plain/x") is rules.MISSING

@@ -1,0 +1,333 @@
+"""Role bindings at m8: who may make them, what they give, and that it ends when they end. At both doors."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import access_pb2, queries_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.service.server_limits import ServerLimits
+from tests.support.m8_world import Sealed, User, World, a_world, refused, until_granted
+from tests.support.vectors import a_request
+
+ADMINISTRATOR, USER, AUDITOR = events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR
+PUT, SEE_HASH, COMPARE = events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH, events_pb2.RIGHT_COMPARE
+ANNA, BOB, TEAM = "user:corp:anna", "user:corp:bob", "group:corp:team-a"
+ROOT = "user:corp:root"
+OF_TEAM: dict[str, Any] = {"role": USER, "prefix": "vault://app", "rights": [PUT, SEE_HASH]}
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def named_administrator(world: World) -> User:
+    await world.administrator().bind("roots", ROOT, role=ADMINISTRATOR)
+    return world.member(ROOT)
+
+
+async def apply(user: User, *bindings: access_pb2.RoleBinding, **how: Any) -> access_pb2.ApplyRoleBindingsResponse:
+    message = access_pb2.ApplyRoleBindingsRequest(role_bindings=bindings, **how)
+    answer: access_pb2.ApplyRoleBindingsResponse = await user.access.ApplyRoleBindings(message, metadata=user.metadata)
+    return answer
+
+
+async def listed(user: User) -> list[access_pb2.RoleBinding]:
+    answer = await user.access.ListRoleBindings(access_pb2.ListRoleBindingsRequest(), metadata=user.metadata)
+    return list(answer.role_bindings)
+
+
+async def who_am_i(user: User) -> access_pb2.WhoAmIResponse:
+    answer: access_pb2.WhoAmIResponse = await user.access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=user.metadata)
+    return answer
+
+
+async def can(user: User, right: events_pb2.Right, uri: str, member: str = "") -> list[str] | None:
+    """The role bindings that allow it, None if it is not allowed."""
+    message = access_pb2.CanIRequest(right=right, uri=uri, member=member)
+    answer = await user.access.CanI(message, metadata=user.metadata)
+    return list(answer.role_bindings) if answer.allowed else None
+
+
+def of_anna(name: str = "anna", **changes: Any) -> access_pb2.RoleBinding:
+    return access_pb2.RoleBinding(name=name, members=[ANNA], **{**OF_TEAM, **changes})
+
+
+@pytest.mark.usefixtures("door")
+async def test_a_binding_gives_a_group_its_rights_until_it_is_deleted(world: World) -> None:
+    anna, reactor = world.member(ANNA, TEAM), await world.attached()
+    with refused("NOT_FOUND"):
+        await anna.ask(a_request())
+    root = await named_administrator(world)
+    await root.bind("team-a", TEAM, **OF_TEAM)
+    grant = await until_granted(anna, reactor)
+    assert grant.subject == ANNA, "grants name the member"
+    said = await who_am_i(anna)
+    assert (said.member, list(said.groups), list(said.roles)) == (ANNA, [TEAM], [USER])
+    assert [(one.prefix, one.role_binding) for one in said.rights] == [("vault://app", "team-a")]
+    await root.unbind("team-a")
+    with refused("NOT_FOUND"):
+        await anna.send(grant.request.request_id, Sealed())
+    assert list((await who_am_i(anna)).roles) == []
+
+
+async def test_rights_of_two_bindings_never_combine(world: World) -> None:
+    root = await named_administrator(world)
+    anna = world.member(ANNA)
+    await root.bind("puts", ANNA, role=USER, prefix="vault://app", rights=[PUT])
+    await root.bind("compares", ANNA, role=USER, prefix="vault://other", rights=[COMPARE])
+    assert await can(anna, PUT, "vault://app/db") == ["puts"]
+    assert await can(anna, COMPARE, "vault://other") == ["compares"]
+    assert await can(anna, PUT, "vault://other/db") is None
+    assert await can(anna, COMPARE, "vault://app/db") is None
+    assert await can(anna, PUT, "vault://") is None, "more than the binding's prefix"
+    with refused("REFUSED"):
+        await anna.ask(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
+
+
+async def test_what_an_administrator_does_is_recorded_with_the_members_name(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("anna", ANNA, **OF_TEAM)
+    await root.deactivate("vault")
+    last = (await world.administrator().events(newest_first=True, page_size=2)).events
+    assert [(event.type, event.actor) for event in last] == [
+        ("SecretStoreDeactivated", ROOT),
+        ("RoleBindingCreated", ROOT),
+    ]
+    assert last[1].detail == f"anna: user: put, see-hash below vault://app, for {ANNA}"
+
+
+@pytest.mark.usefixtures("door")
+async def test_nobody_gives_a_role_to_themselves(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("admins", "group:corp:admins", role=AUDITOR)
+    head = await world.app.log.head()
+    in_group = world.member(ROOT, "group:corp:admins")
+    own = access_pb2.RoleBinding(name="own", members=[ANNA, ROOT], **OF_TEAM)
+    for who, member in ((root, ROOT), (in_group, "group:corp:admins")):
+        with refused("REFUSED") as refusal:
+            await who.bind("own", ANNA, member, **OF_TEAM)
+        assert member in refusal.message
+        with refused("REFUSED"):
+            await apply(who, of_anna(), access_pb2.RoleBinding(name="own", members=[member], **OF_TEAM))
+    with refused("REFUSED"):
+        await apply(root, own, dry_run=True)
+    assert await world.app.log.head() == head, "nothing was recorded, of the lawful one neither"
+    # m8 cannot know every group of the caller: the binding is recorded, and gives its creator nothing.
+    await root.bind("hidden", "group:corp:hidden", **OF_TEAM)
+    assert await can(world.member(ANNA, "group:corp:hidden"), PUT, "vault://app/db") == ["hidden"]
+    assert await can(world.member(ROOT, "group:corp:hidden"), PUT, "vault://app/db") is None
+
+
+async def test_names_are_never_used_again_and_a_binding_never_changes(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("anna", ANNA, BOB, ANNA, **OF_TEAM)
+    head = await world.app.log.head()
+    await root.bind("anna", BOB, ANNA, **OF_TEAM)
+    assert await world.app.log.head() == head, "the same content again, in another order, is no change"
+    with refused("ALREADY_EXISTS"):
+        await root.bind("anna", ANNA, **OF_TEAM)
+    await root.unbind("anna")
+    await root.unbind("anna")
+    with refused("ALREADY_EXISTS") as refusal:
+        await root.bind("anna", ANNA, BOB, **OF_TEAM)
+    assert "never used again" in refusal.message
+    with refused("NOT_FOUND"):
+        await root.unbind("never-there")
+
+
+WRONG: dict[str, dict[str, Any]] = {
+    "administrator-with-prefix": {"role": ADMINISTRATOR, "prefix": "vault://a"},
+    "auditor-with-rights": {"role": AUDITOR, "rights": [PUT]},
+    "user-without-prefix": {"role": USER, "rights": [PUT]},
+    "user-without-rights": {"role": USER, "prefix": "vault://a"},
+    "no-role": {"prefix": "vault://a", "rights": [PUT]},
+    "unknown-role": {"role": 77},
+    "unknown-right": {"role": USER, "prefix": "vault://a", "rights": [PUT, 77]},
+    "bad-prefix": {"role": USER, "prefix": "vault", "rights": [PUT]},
+}
+
+
+@pytest.mark.parametrize("what", WRONG.values(), ids=list(WRONG))
+async def test_a_binding_that_breaks_a_rule_is_refused(world: World, what: dict[str, Any]) -> None:
+    with refused("USAGE"):
+        await world.administrator().bind("one", ANNA, **what)
+    assert await listed(world.administrator()) == []
+
+
+@pytest.mark.parametrize("member", ["anna", "user:Corp:anna", "robot:corp:x", "user:corp:", "user:corp:a:b", ""])
+async def test_a_member_that_does_not_fit_is_refused_and_never_rewritten(world: World, member: str) -> None:
+    with refused("USAGE"):
+        await world.administrator().bind("one", member, **OF_TEAM)
+
+
+async def test_only_administrators_change_bindings_and_only_they_and_auditors_see_them(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("audit", BOB, role=AUDITOR)
+    await root.bind("anna", ANNA, **OF_TEAM)
+    bob, anna = world.member(BOB), world.member(ANNA)
+    for user in (bob, anna, world.user("carla", "vault://app")):
+        with refused("REFUSED"):
+            await user.bind("more", "user:corp:carla", role=ADMINISTRATOR)
+        with refused("REFUSED"):
+            await user.unbind("anna")
+        with refused("REFUSED"):
+            await apply(user, dry_run=True)
+        with refused("REFUSED"):
+            message = access_pb2.CreateTokenRequest(member=ROOT, ttl_s=60)
+            await user.access.CreateToken(message, metadata=user.metadata)
+    assert [one.name for one in await listed(bob)] == ["anna", "audit", "roots"]
+    with refused("REFUSED"):
+        await listed(anna)
+    with refused("REFUSED"):
+        await can(anna, PUT, "vault://app", BOB)
+    assert await can(anna, PUT, "vault://app", ANNA) == ["anna"]
+    assert await can(bob, PUT, "vault://app", ANNA) == ["anna"]
+    who_can = access_pb2.WhoCanRequest(right=PUT, uri="vault://app/db")
+    with refused("REFUSED"):
+        await anna.access.WhoCan(who_can, metadata=anna.metadata)
+
+
+@pytest.mark.usefixtures("door")
+async def test_applying_is_all_or_nothing_shows_what_it_would_do_and_is_idempotent(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("old", BOB, **OF_TEAM)
+    before = await world.app.log.head()
+    wanted = [of_anna(), of_anna("second", prefix="local://x"), of_anna("roots", role=AUDITOR, prefix="", rights=[])]
+    with refused("ALREADY_EXISTS"):
+        await apply(root, *wanted)
+    wanted[2] = access_pb2.RoleBinding(name="roots", role=ADMINISTRATOR, members=[ROOT])
+    for dry_run in (True, False):
+        assert await world.app.log.head() == before
+        plan = await apply(root, *wanted, prune=True, dry_run=dry_run)
+        assert [one.name for one in plan.created] == ["anna", "second"]
+        assert [one.name for one in plan.deleted] == ["old"]
+        assert plan.unchanged == 1
+    assert await world.app.log.head() == before + 3
+    assert [one.name for one in await listed(root)] == ["anna", "roots", "second"]
+    again = await apply(root, *wanted, prune=True)
+    assert (len(again.created), len(again.deleted), again.unchanged) == (0, 0, 3)
+    assert await world.app.log.head() == before + 3
+    with refused("USAGE"):
+        await apply(root, of_anna(), of_anna())
+
+
+async def test_the_last_administrator_can_be_deleted_since_the_server_can_always_make_a_token(world: World) -> None:
+    root = await named_administrator(world)
+    await root.unbind("roots")
+    with refused("REFUSED"):
+        await root.unbind("roots")
+    await world.administrator().bind("roots-again", ROOT, role=ADMINISTRATOR)
+    await root.bind("anna", ANNA, **OF_TEAM)
+
+
+async def test_who_can_names_members_by_binding_and_tokens_with_rights_of_their_own(world: World) -> None:
+    root = await named_administrator(world)
+    await root.bind("anna", ANNA, TEAM, **OF_TEAM)
+    assert world.app.tokens is not None
+    own = await world.app.tokens.issue(subject="ci", role=USER, prefixes=["vault://"], rights=[PUT], ttl_s=60)
+    gone = await world.app.tokens.issue(subject="old", role=USER, prefixes=["vault://"], rights=[PUT], ttl_s=60)
+    await world.app.tokens.revoke(gone.id)
+    message = access_pb2.WhoCanRequest(right=PUT, uri="vault://app/db")
+    found = (await root.access.WhoCan(message, metadata=root.metadata)).members
+    assert [(one.member, one.role_binding, one.token_id) for one in found] == [
+        ("ci", "", own.id),
+        (TEAM, "anna", ""),
+        (ANNA, "anna", ""),
+    ]
+    message = access_pb2.WhoCanRequest(right=SEE_HASH, uri="vault://elsewhere")
+    assert not (await root.access.WhoCan(message, metadata=root.metadata)).members
+
+
+async def test_a_watcher_loses_what_a_deleted_binding_gave_before_the_next_event(world: World) -> None:
+    root, reactor = await named_administrator(world), await world.attached()
+    await root.bind("anna", ANNA, **OF_TEAM)
+    await root.bind("bob", BOB, **OF_TEAM)
+    anna = world.member(ANNA)
+    watch = queries_pb2.WatchEventsRequest(from_now=True)
+    watching: Any = anna.queries.WatchEvents(watch, metadata=anna.metadata)
+    await until_granted(world.member(BOB), reactor)
+    assert (await watching.read()).event.type == "SecretUploadKeyRequested"
+    assert (await watching.read()).event.type == "SecretUploadKeyProvided"
+    await root.unbind("bob")  # it says nothing about anna: her stream goes on
+    await root.unbind("anna")
+    await world.user("carla", "vault://app").ask(a_request())
+    with refused("UNAVAILABLE") as refusal:
+        while True:
+            assert (await watching.read()).event.type != "SecretUploadKeyRequested"
+    assert "role bindings changed" in refusal.message
+
+
+@pytest.mark.usefixtures("engine")
+async def test_two_servers_of_one_log_and_a_rebuilt_one_agree(tmp_path: Path) -> None:
+    async with a_world(tmp_path) as world:
+        root = await named_administrator(world)
+        await root.bind("anna", ANNA, **OF_TEAM)
+        other = type(world.app.aggregates)(world.app.log)
+        assert (await other.role_bindings()) == (await world.app.aggregates.role_bindings())
+        await root.unbind("anna")
+        await world.app.log.rebuild()
+        assert set((await other.role_bindings()).bindings) == {"roots"}
+        assert (await other.role_bindings()).names == {"roots", "anna"}
+
+
+async def test_too_many_bindings_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    from monoskope.m8.domain import role_binding_rules  # noqa: PLC0415 - its limit is lowered here
+
+    monkeypatch.setattr(role_binding_rules, "MAX_BINDINGS", 2)
+    root = await named_administrator(world)
+    await root.bind("one", ANNA, **OF_TEAM)
+    with refused("REFUSED") as refusal:
+        await root.bind("two", ANNA, **OF_TEAM)
+    assert "role bindings" in refusal.message
+    await apply(
+        root, of_anna("two"), access_pb2.RoleBinding(name="roots", role=ADMINISTRATOR, members=[ROOT]), prune=True
+    )
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_user_begins_only_so_many_puts_in_a_minute_and_has_only_so_many_secrets(tmp_path: Path) -> None:
+    limits = ServerLimits(puts_per_minute_per_user=2, secrets_per_user=1, tick_s=3_600)
+    async with a_world(tmp_path, limits=limits) as world:
+        reactor, anna, bob = await world.attached(), world.user("anna", "vault://"), world.user("bob", "vault://")
+        first = a_request(uri="vault://app/one")
+        await anna.ask(first)
+        _, grant = await reactor.give_key()
+        await anna.ask(first)  # a repeated request does not count again
+        with refused("RATE_LIMITED") as refusal:
+            await anna.ask(a_request(uri="vault://app/one", request_id=b"2" * 16))
+            await anna.ask(a_request(uri="vault://app/one", request_id=b"3" * 16))
+        assert 0 < refusal.retry_after_s <= 60
+        await bob.ask(a_request(uri="vault://app/two", request_id=b"4" * 16))
+        world.clock.pass_s(60)
+        assert grant.subject == "anna"
+        await anna.ask(a_request(uri="vault://app/one", request_id=b"5" * 16))
+
+
+@pytest.mark.usefixtures("engine")
+async def test_a_user_has_only_so_many_secrets(tmp_path: Path) -> None:
+    async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=1, tick_s=3_600)) as world:
+        reactor, anna = await world.attached(), world.user("anna", "vault://")
+        await put(world, reactor, anna, "vault://app/one", b"1" * 16)
+        with refused("RATE_LIMITED") as refusal:
+            await anna.ask(a_request(uri="vault://app/two", request_id=b"2" * 16))
+        assert refusal.message == "anna has as many secrets as a user may have: 1."
+        assert refusal.retry_after_s == 60
+        await anna.ask(a_request(uri="vault://app/one", request_id=b"3" * 16))
+        await world.user("bob", "vault://").ask(a_request(uri="vault://app/two", request_id=b"4" * 16))
+
+
+async def put(world: World, reactor: Any, user: User, uri: str, request_id: bytes) -> None:
+    import asyncio  # noqa: PLC0415 - for this alone
+
+    grant = await until_granted(user, reactor, uri=uri, request_id=request_id)
+    sending = asyncio.create_task(user.send(request_id, Sealed()))
+    await reactor.write(grant)
+    await sending
+    assert world.app.log.write_failure is None

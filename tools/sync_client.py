@@ -3,8 +3,8 @@
     python tools/sync_client.py            write it
     python tools/sync_client.py --check    compare with what is committed; 1 on a difference, with the fix
 
-Signatures and docstrings are those of `Client`, of the classes that it inherits from, and of `Stores`. A method that is
-added there is added to the twin by the next run.
+Signatures and docstrings are those of `Client`, of the classes that it inherits from, of `Stores` and of `Access`. A
+method that is added there is added to the twin by the next run.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "src"
 CLIENT = "monoskope.client.client"
 STORES = "monoskope.client.administration"
+ACCESS = "monoskope.client.access"
 TWIN = SOURCE / "monoskope" / "client" / "sync.py"
 RUFF = Path(sys.executable).parent / "ruff"
 FIX = "Run `make generate` and commit the result."
@@ -92,6 +93,11 @@ class SyncClient(Unshared):
         """What administrators do to stores."""
         return SyncStores(self._client.stores, self._loop)
 
+    @property
+    def access(self) -> SyncAccess:
+        """Who may do what: questions, role bindings and tokens."""
+        return SyncAccess(self._client.access, self._loop)
+
 {methods}
 
 class SyncStores:
@@ -102,6 +108,15 @@ class SyncStores:
         self._loop = loop
 
 {store_methods}
+
+class SyncAccess:
+    """Questions about rights, and the administrators' commands for them. Each raises what m8 answers."""
+
+    def __init__(self, access: Access, loop: LoopThread) -> None:
+        self._access = access
+        self._loop = loop
+
+{access_methods}
 '''
 
 
@@ -206,11 +221,16 @@ def imports(pieces: Iterator[tuple[Module, ast.arguments, ast.expr | None]]) -> 
 def render() -> str:
     """Return the twin's module."""
     client, stores = list(methods(CLIENT, "Client")), list(methods(STORES, "Stores"))
+    access = list(methods(ACCESS, "Access"))
     module = read(CLIENT)
     body = class_of(module, "Client").body
     init = next(node for node in body if isinstance(node, ast.FunctionDef) and node.name == "__init__")
-    signatures = [(module, init.args, None), *((home, node.args, node.returns) for home, node in (*client, *stores))]
+    signatures = [
+        (module, init.args, None),
+        *((home, node.args, node.returns) for home, node in (*client, *stores, *access)),
+    ]
     needed = imports(iter(signatures)) | {
+        "from monoskope.client.access import Access",
         "from monoskope.client.administration import Stores",
         "from monoskope.client.settings import ClientSettings",
     }
@@ -220,6 +240,7 @@ def render() -> str:
         init_call=call(init.args),
         methods="\n".join(twin(home, node, "_client") for home, node in client),
         store_methods="\n".join(twin(home, node, "_stores") for home, node in stores),
+        access_methods="\n".join(twin(home, node, "_access") for home, node in access),
     )
     return _ruff(_ruff(text, "check", "--fix", "--select", "I", "--quiet"), "format")
 

@@ -12,7 +12,7 @@
 Read in this order:
 
 - `client`, `changes`, `restorations`, `reading`: the public methods; `results`: their answers; `sync`: their twin;
-- `queries`, `administration`, `proof`: what m8 knows, and what proves it;
+- `queries`, `administration`, `access`, `proof`: what m8 knows, and what proves it;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
 - `seal`: the only file that encrypts;
@@ -44,6 +44,16 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.rollback import Rollback
     from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
+    from monoskope.client.results.access import (
+        AllowedMember,
+        Applied,
+        NewToken,
+        Permission,
+        PrefixRights,
+        RoleBinding,
+        Token,
+        WhoAmI,
+    )
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Reactor, Store
@@ -52,6 +62,8 @@ if TYPE_CHECKING:
     from monoskope.client.task import Progress, Stage
 
 __all__ = [
+    "AllowedMember",
+    "Applied",
     "Client",
     "ClientSettings",
     "Comparison",
@@ -62,10 +74,14 @@ __all__ = [
     "Generated",
     "Import",
     "Known",
+    "NewToken",
+    "Permission",
+    "PrefixRights",
     "Preview",
     "Progress",
     "PutResult",
     "Reactor",
+    "RoleBinding",
     "Rollback",
     "Secret",
     "SecretVersion",
@@ -76,15 +92,19 @@ __all__ = [
     "StoreIdentity",
     "SyncClient",
     "Tally",
+    "Token",
     "Undeletion",
     "Upload",
     "UpstreamName",
     "UpstreamPage",
     "Verification",
+    "WhoAmI",
     "load_settings",
 ]
 
 _HOMES = {
+    "AllowedMember": "results.access",
+    "Applied": "results.access",
     "Client": "client",
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
@@ -95,10 +115,14 @@ _HOMES = {
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
     "Known": "purposes.list_names",
+    "NewToken": "results.access",
+    "Permission": "results.access",
+    "PrefixRights": "results.access",
     "Preview": "preview",
     "Progress": "task",
     "PutResult": "purposes.put",
     "Reactor": "results.stores",
+    "RoleBinding": "results.access",
     "Rollback": "purposes.rollback",
     "Secret": "results.secrets",
     "SecretVersion": "results.secrets",
@@ -109,11 +133,13 @@ _HOMES = {
     "StoreIdentity": "agreeing",
     "SyncClient": "sync",
     "Tally": "bulk",
+    "Token": "results.access",
     "Undeletion": "purposes.undelete",
     "Upload": "results.secrets",
     "UpstreamName": "purposes.list_names",
     "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
+    "WhoAmI": "results.access",
     "load_settings": "settings",
 }
 

@@ -35,6 +35,7 @@ from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:
+    from monoskope.client.access import Access
     from monoskope.client.administration import Stores
     from monoskope.client.preview import Preview
     from monoskope.client.proof import Proofs
@@ -270,6 +271,13 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         from monoskope.client.administration import Stores  # noqa: PLC0415 - for administrators alone
 
         return Stores(self._connection())
+
+    @property
+    def access(self) -> Access:
+        """Who may do what: questions, role bindings and tokens."""
+        from monoskope.client.access import Access  # noqa: PLC0415 - a put does not need it
+
+        return Access(self._connection())
 
     async def _each(
         self,

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.access import Access
 from monoskope.client.administration import Stores
 from monoskope.client.agreeing import StoreIdentity
 from monoskope.client.bulk import Tally
@@ -30,6 +31,7 @@ from monoskope.client.purposes.undelete import Undeletion
 from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
 from monoskope.client.reading import SecretState
+from monoskope.client.results.access import AllowedMember, Applied, NewToken, Permission, RoleBinding, Token, WhoAmI
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
 from monoskope.client.results.stores import Store
@@ -113,6 +115,11 @@ class SyncClient(Unshared):
     def stores(self) -> SyncStores:
         """What administrators do to stores."""
         return SyncStores(self._client.stores, self._loop)
+
+    @property
+    def access(self) -> SyncAccess:
+        """Who may do what: questions, role bindings and tokens."""
+        return SyncAccess(self._client.access, self._loop)
 
     def put_secret(
         self,
@@ -611,3 +618,96 @@ class SyncStores:
                 it m8 raises `ConflictError` and names them; an m8 that is older than this field never does.
         """
         self._loop.run(self._stores.finish_fingerprint_key_rotation(key_id, force=force))
+
+
+class SyncAccess:
+    """Questions about rights, and the administrators' commands for them. Each raises what m8 answers."""
+
+    def __init__(self, access: Access, loop: LoopThread) -> None:
+        self._access = access
+        self._loop = loop
+
+    def who_am_i(self) -> WhoAmI:
+        """Return who the caller is to m8, and what the caller may do now."""
+        return self._loop.run(self._access.who_am_i())
+
+    def can_i(self, right: str, uri: str, *, member: str = "") -> Permission:
+        """Return whether the caller may do something.
+
+        Args:
+            right: "put", "compare", "see-hash", "delete", "copy", "undelete", "rollback" or "list".
+            uri: A secret's URI, or a URI prefix for everything below it.
+            member: Ask about this member, `kind:issuer:name`, by what role bindings give it by name; m8 does not know
+                the groups of one who does not call. For administrators and auditors.
+
+        Raises:
+            UsageError: one of these is not well formed.
+            RefusedError: the caller may not ask about that member.
+        """
+        return self._loop.run(self._access.can_i(right, uri, member=member))
+
+    def who_can(self, right: str, uri: str) -> list[AllowedMember]:
+        """Return who may do something, sorted by member. For administrators and auditors. Arguments as `can_i`."""
+        return self._loop.run(self._access.who_can(right, uri))
+
+    def role_bindings(self) -> list[RoleBinding]:
+        """Return the role bindings, sorted by name. For administrators and auditors."""
+        return self._loop.run(self._access.role_bindings())
+
+    def create_role_binding(self, binding: RoleBinding) -> RoleBinding:
+        """Add a role binding, and return it as m8 has it. The same again changes nothing. For administrators.
+
+        Raises:
+            UsageError: it breaks a rule.
+            RefusedError: the caller is no administrator, or the binding names the caller or a group of the caller.
+            AlreadyExistsError: the name is or was another one's.
+        """
+        return self._loop.run(self._access.create_role_binding(binding))
+
+    def delete_role_binding(self, name: str) -> None:
+        """Delete a role binding: it gives nothing from the next call on. For administrators.
+
+        Raises:
+            NotFoundError: there never was one of that name.
+        """
+        self._loop.run(self._access.delete_role_binding(name))
+
+    def apply_role_bindings(
+        self, bindings: Sequence[RoleBinding], *, prune: bool = False, dry_run: bool = False
+    ) -> Applied:
+        """Make the role bindings those that are given, all or nothing, and return what changed. For administrators.
+
+        Args:
+            bindings: At most 1,000.
+            prune: Whether those that are not given are deleted.
+            dry_run: Whether only to say what would change.
+
+        Raises:
+            Error: as `create_role_binding`; nothing was changed.
+        """
+        return self._loop.run(self._access.apply_role_bindings(bindings, prune=prune, dry_run=dry_run))
+
+    def create_token(self, member: str, *, ttl: dt.timedelta) -> NewToken:
+        """Make a token that names a member; what it may do, role bindings say. For administrators.
+
+        Args:
+            member: A user or a machine, `kind:issuer:name`.
+            ttl: How long it is valid, up to 366 days.
+
+        Raises:
+            UsageError: one of these is not well formed.
+            RefusedError: the caller is no administrator, or is that member, or an issuer names that member.
+        """
+        return self._loop.run(self._access.create_token(member, ttl=ttl))
+
+    def tokens(self) -> Iterator[Token]:
+        """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors."""
+        return self._loop.iterate(self._access.tokens())
+
+    def revoke_token(self, token_id: str) -> None:
+        """Make a token invalid, at once. Administrators may revoke all, others their own.
+
+        Raises:
+            NotFoundError: there is no such token, or it is not the caller's.
+        """
+        self._loop.run(self._access.revoke_token(token_id))

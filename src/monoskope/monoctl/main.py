@@ -24,7 +24,10 @@ _VERBS = {
     "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
     "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
     "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
-    "delete": _verb("Delete secrets from stores.", {"secret": "delete:secret"}),
+    "delete": _verb(
+        "Delete secrets from stores, and role bindings.",
+        {"secret": "delete:secret", "role-binding": "role_bindings:delete"},
+    ),
     "undelete": _verb("Bring back deleted secrets.", {"secret": "undelete:secret"}),
     "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "rollback:secret"}),
     "copy": _verb("Copy secrets to another store.", {"secret": "copy_secret:secret"}),
@@ -42,10 +45,20 @@ _VERBS = {
             "store-types": "get:store_types",
             "events": "events:events",
             "upload": "get:upload",
+            "role-bindings": "role_bindings:list_",
+            "tokens": "tokens:list_",
         },
     ),
     "describe": _verb("Show everything about one thing.", {"secret-store": "describe:secret_store"}),
-    "create": _verb("Add a store (administrators).", {"secret-store": "admin:create"}),
+    "create": _verb(
+        "Add stores, role bindings and tokens (administrators).",
+        {"secret-store": "admin:create", "role-binding": "role_bindings:create", "token": "tokens:create"},
+    ),
+    "revoke": _verb("Make tokens invalid.", {"token": "tokens:revoke"}),
+    "auth": _verb(
+        "Say who you are to m8, and who may do what.",
+        {"whoami": "whoami:whoami", "can-i": "auth:can_i", "who-can": "auth:who_can"},
+    ),
     "activate": _verb("Activate a store (administrators).", {"secret-store": "admin:activate"}),
     "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "admin:deactivate"}),
     "set-default": _verb("Choose the default store (administrators).", {"secret-store": "admin:set_default"}),
@@ -78,6 +91,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.group(
     cls=RootGroup,
     lazy={
+        "apply": f"{_HERE}.role_bindings:apply",
         "completion": f"{_HERE}.completion:completion",
         "console": f"{_HERE}.console:console",
         "forget-store": f"{_HERE}.forget_store:forget_store",
@@ -89,6 +103,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "whoami": f"{_HERE}.whoami:whoami",
     },
     summaries={
+        "apply": "Make the role bindings those of a file (administrators).",
         "completion": "Print a completion script for your shell.",
         "console": "Open a page in your browser that does what the commands do.",
         "forget-store": "Forget the identity that you agreed to for a store.",

@@ -13,6 +13,9 @@ _MEMBER = pattern(
     r"(?P<kind>user|group|machine):(?P<issuer>[a-z][a-z0-9]{0,15}):(?P<name>[A-Za-z0-9][A-Za-z0-9._@+-]{0,127})",
     re.ASCII,
 )
+ROLE_BINDINGS = "role-bindings"
+"""The feature of an m8 that knows members and role bindings."""
+
 _FIX = (
     "Write kind:issuer:name, for example user:corp:anna. Kinds are user, group and machine; an issuer is 1 to 16 of a-z"
     " 0-9, a letter first; a name is 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first."

@@ -9,9 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.results import secrets, server, stores
+    from monoskope.client.results import access, secrets, server, stores
 
-__all__ = ["secrets", "server", "stores"]
+__all__ = ["access", "secrets", "server", "stores"]
 
 
 def __getattr__(name: str) -> object:

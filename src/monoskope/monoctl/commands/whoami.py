@@ -6,14 +6,12 @@ import click
 
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import views, write
+from monoskope.monoctl.output import access_views, views, write
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs
+from monoskope.protocol.member import ROLE_BINDINGS
 
-_TITLES = {
-    "Subject": "subject",
-    "Role": "role",
-    "Prefixes": "prefixes",
-    "Rights": "rights",
+_OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
+_OF_ALL = {
     "Expires": "expires",
     "Credential": "credential",
     "Server": "server",
@@ -21,6 +19,7 @@ _TITLES = {
     "Its certificate": "certificate_expires",
     "Fingerprint key": "fingerprint_key_id",
 }
+_TITLES = {"Subject": "subject", "Role": "role", "Prefixes": "prefixes", "Rights": "rights"} | _OF_ALL
 
 
 @click.command(short_help="Show who you are to m8, and what you may do.")
@@ -34,11 +33,24 @@ def whoami(output: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> Document:
         answer = await client.queries.server()
-        return views.server(client.server, answer) | {"credential": client.settings.credential_source}
+        document = views.server(client.server, answer) | {"credential": client.settings.credential_source}
+        if ROLE_BINDINGS in answer.features:
+            document |= access_views.member(await client.access.who_am_i())
+        return document
 
     document = session.run(work)
     if output != "table":
         emit(output, document, {})
         return
-    pairs({title: cell(document, name) for title, name in _TITLES.items()})
+    pairs(_lines(document))
     write.err("This is m8's word.")
+
+
+def _lines(document: Document) -> dict[str, str]:
+    """Return titles with what stands beside them. Of a member, rights stand with their own prefix and role binding."""
+    if not document.get("member"):
+        return {title: cell(document, name) for title, name in _TITLES.items()}
+    lines = {title: cell(document, name) for title, name in _OF_MEMBERS.items()}
+    for one in document["may"]:
+        lines[f"Below {one['prefix']}, by {one['role_binding']}"] = ", ".join(one["rights"])
+    return lines | {title: cell(document, name) for title, name in _OF_ALL.items()}

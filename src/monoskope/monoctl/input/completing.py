@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Awaitable, Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 SECONDS = 1.5
 """How long m8 may take: longer than that nobody waits while typing."""
 _PAGE = 1_000
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
 
 Find = Callable[["Client", str, set[str]], Awaitable[None]]
 """Adds to a set what fits, as soon as it is known."""
@@ -85,6 +88,12 @@ async def _stores(client: Client, typed: str, found: set[str]) -> None:
             found.add(store.name)
 
 
+async def _role_bindings(client: Client, typed: str, found: set[str]) -> None:
+    for binding in await client.access.role_bindings():
+        if binding.name.startswith(typed) and _NAME.fullmatch(binding.name):
+            found.add(binding.name)
+
+
 async def _uris(client: Client, typed: str, found: set[str]) -> None:
     """Add the URIs that begin with `typed`, up to the next `/`, and the stores while none is named."""
     if "://" in typed:
@@ -124,7 +133,8 @@ _TYPES = MappingProxyType(
     {
         **dict.fromkeys(("uri", "uris", "words", "destination", "prefix", "below"), _URI),
         **dict.fromkeys(("store", "name"), _STORE),
-        **dict.fromkeys(("from_env_file", "from_json", "ca_file", "token_file", "known_stores"), _PATH),
+        "binding": _Asked(_role_bindings),
+        **dict.fromkeys(("file", "out", "from_env_file", "from_json", "ca_file", "token_file", "known_stores"), _PATH),
         "from_file": _KEY_AND_PATH,
     }
 )

@@ -1,0 +1,120 @@
+"""`monoctl create|delete|get role-binding` and `monoctl apply`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.results.access import Applied, RoleBinding
+from monoskope.errors import UsageError
+from monoskope.monoctl.commands.auth import RIGHTS
+from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.output import access_views, write
+from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output.listing import Form, show
+
+_ROLES = ("administrator", "auditor", "user")
+_CHANGES = {"CHANGE": "change"} | access_views.BINDING_COLUMNS
+
+
+@click.command(short_help="Create a role binding.")
+@click.argument("binding", metavar="NAME")
+@click.option("--role", type=click.Choice(_ROLES), required=True, help="The role that it gives.")
+@click.option(
+    "--member", "members", multiple=True, required=True, metavar="MEMBER", help="kind:issuer:name; can be repeated."
+)
+@click.option("--prefix", default="", metavar="URI", help="With user: below which URI the rights are valid.")
+@click.option(
+    "--right", "rights", multiple=True, type=click.Choice(RIGHTS), help="With user: what it allows; can be repeated."
+)
+@output_option
+@connection_options
+def create(  # noqa: PLR0917 - click passes them by name
+    binding: str,
+    role: str,
+    members: tuple[str, ...],
+    prefix: str,
+    rights: tuple[str, ...],
+    output: str,
+    session: CommandSession,
+) -> None:
+    """Create the role binding NAME, which gives its role to its members.
+
+    A role binding never changes, and its name is never used again.
+
+    \b
+    monoctl create role-binding team-a --role user --member group:corp:team-a \\
+      --prefix vault://team-a --right put --right see-hash
+    """  # noqa: D301 - click wants the character itself
+    wanted = RoleBinding(name=binding, role=role, members=members, prefix=prefix, rights=rights)
+    made = session.run(lambda client: client.access.create_role_binding(wanted))
+    emit(output, access_views.role_binding(made), access_views.BINDING_COLUMNS)
+
+
+@click.command(short_help="Delete a role binding.")
+@click.argument("binding", metavar="NAME")
+@connection_options
+def delete(binding: str, session: CommandSession) -> None:
+    """Delete the role binding NAME: from the next call on it gives nothing."""
+    session.run(lambda client: client.access.delete_role_binding(binding))
+    write.out(f"m8 says: {binding} is deleted.")
+
+
+@click.command(name="role-bindings", short_help="List the role bindings (administrators, auditors).")
+@form_option
+@connection_options
+def list_(form: Form, session: CommandSession) -> None:
+    """List the role bindings. `-o yaml` prints what `monoctl apply` takes."""
+    found = session.run(lambda client: client.access.role_bindings())
+    documents = [access_views.role_binding(one) for one in found]
+    show(form, documents, access_views.BINDING_COLUMNS, name="name", nothing="No role bindings.")
+
+
+@click.command(short_help="Make the role bindings those of a file (administrators).")
+@click.option("-f", "--file", "file", required=True, metavar="FILE", help="YAML or JSON; '-' is stdin.")
+@click.option("--prune", is_flag=True, help="Delete the role bindings that the file does not name.")
+@click.option("--dry-run", is_flag=True, help="Only show what would change.")
+@output_option
+@connection_options
+def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: CommandSession) -> None:
+    """Make the role bindings those of a file, all or nothing, and show what changed. A second time changes nothing.
+
+    A role binding never changes, and its name is never used again: to change one, give it another name and --prune.
+
+    \b
+    monoctl get role-bindings -o yaml > bindings.yaml
+    monoctl apply -f bindings.yaml --prune --dry-run
+    """  # noqa: D301 - click wants the character itself
+    from monoskope.monoctl.input.role_binding_file import parse  # noqa: PLC0415 - it loads YAML
+
+    wanted = parse(_content(file), "stdin" if file == "-" else file)
+
+    async def work(client: Client) -> Applied:
+        return await client.access.apply_role_bindings(wanted, prune=prune, dry_run=dry_run)
+
+    found = session.run(work)
+    if output != "table":
+        emit(output, access_views.applied(found, dry_run=dry_run), {})
+        return
+    emit(output, _changes(found), _CHANGES, nothing="Nothing to change.")
+    if dry_run:
+        write.err("Nothing was changed: --dry-run.")
+
+
+def _changes(found: Applied) -> list[Document]:
+    return [
+        {"change": change} | access_views.role_binding(one)
+        for change, some in (("delete", found.deleted), ("create", found.created))
+        for one in some
+    ]
+
+
+def _content(file: str) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file of role bindings.") from None

@@ -1,0 +1,94 @@
+"""`monoctl create|get|revoke token`."""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.results.access import Token
+from monoskope.errors import UsageError
+from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.output import access_views, write
+from monoskope.monoctl.output.listing import Form, show
+from monoskope.settings import write_private
+from monoskope.times import now_ms, parse_length
+
+_COLUMNS = {
+    "ID": "token_id",
+    "SUBJECT": "subject",
+    "ROLE": "role",
+    "PREFIXES": "prefixes",
+    "RIGHTS": "rights",
+    "EXPIRES": "expires",
+    "STATE": "state",
+}
+
+
+@click.command(short_help="Create a token for a member (administrators).")
+@click.argument("member")
+@click.option("--ttl", metavar="30d", default="30d", show_default=True, help="How long it is valid.")
+@click.option(
+    "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
+)
+@connection_options
+def create(member: str, ttl: str, out: str, session: CommandSession) -> None:
+    """Create a token for MEMBER, a user or a machine. It is shown only once: m8 does not keep it.
+
+    It has no rights of its own: role bindings say what MEMBER may do. No token is made for you yourself, nor for a
+    member whom an issuer names: those log in.
+
+    \b
+    monoctl create token machine:local:backup --ttl 90d --out backup.token
+    """  # noqa: D301 - click wants the character itself
+    seconds = parse_length(ttl)
+    if out != "-":
+        _check_new(Path(out))
+    made = session.run(lambda client: client.access.create_token(member, ttl=dt.timedelta(seconds=seconds)))
+    if out == "-":
+        write.out(made.token)
+    else:
+        write_private(Path(out), made.token.encode() + b"\n")
+    until = "" if made.expires_at is None else f", until {made.expires_at:%Y-%m-%dT%H:%MZ}"
+    write.err(f"Token {made.token_id} for {member}{until}.")
+
+
+def _check_new(file: Path) -> None:
+    """Check before the token is made that it can be written; otherwise it would be lost."""
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} exists already; no token was made.", fix="Name another file.")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
+
+
+@click.command(name="tokens", short_help="List the tokens (administrators, auditors).")
+@click.option("--all", "every", is_flag=True, help="Also those that expired or were revoked.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
+@form_option
+@connection_options
+def list_(*, every: bool, subject: str, form: Form, session: CommandSession) -> None:
+    """List the tokens that are valid, without the tokens themselves.
+
+    What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
+    """
+    now = now_ms()
+
+    async def work(client: Client) -> list[Token]:
+        return [one async for one in client.access.tokens() if subject in {"", one.subject}]
+
+    documents = [access_views.token(one, now) for one in session.run(work)]
+    shown = [one for one in documents if every or one["state"] == "valid"]
+    show(form, shown, _COLUMNS, name="token_id", nothing="No tokens.")
+
+
+@click.command(short_help="Make a token invalid.")
+@click.argument("token_id", metavar="ID")
+@connection_options
+def revoke(token_id: str, session: CommandSession) -> None:
+    """Make the token ID invalid, at once. Administrators may revoke all, others their own."""
+    session.run(lambda client: client.access.revoke_token(token_id))
+    write.out(f"m8 says: {token_id} is revoked.")

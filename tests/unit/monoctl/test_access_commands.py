@@ -1,0 +1,196 @@
+"""Role bindings, tokens and questions about rights, by `monoctl` and a real m8."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import stat
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import CliRunner, Result
+
+from monoskope.exit_codes import ExitCode
+from monoskope.m8.cli.main import run as m8
+from monoskope.monoctl.main import cli
+
+ROOT, ANNA, TEAM, CI = "user:corp:root", "user:corp:anna", "group:corp:team-a", "machine:local:ci"
+AS = Callable[..., Result]
+
+FILE = f"""
+kind: RoleBinding
+name: team-a
+role: user
+members: [{TEAM}]
+prefix: vault://team-a
+rights: [put, see-hash]
+---
+- kind: RoleBinding
+  name: auditors
+  role: auditor
+  members:
+    - user:corp:eve
+"""
+
+
+def issue(folder: Path, *words: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-m", "monoskope.m8", "token", "create", "--dir", folder, *words],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, dict[str, str]]]:
+    """A server with an administrator called root, and the tokens of root, anna, who is in no group, and ops."""
+    folder: Path = tmp_path_factory.mktemp("served") / "m8"
+    assert m8(["init", "--dir", str(folder), "--listen", "127.0.0.1:0", "--http-listen", "127.0.0.1:0"]) == 0
+    bind = ["role-binding", "create", "roots", "--role", "administrator", "--member", ROOT, "--dir", str(folder)]
+    assert m8(bind) == 0
+    tokens = {who: issue(folder, "--member", who) for who in (ROOT, ANNA)}
+    tokens["ops"] = issue(folder, "--role", "administrator", "--subject", "ops")
+    environment = {"PATH": os.environ["PATH"], "HOME": str(folder)}
+    command = [sys.executable, "-m", "monoskope.m8", "serve", "--dir", str(folder)]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while '"address"' not in (line := process.stderr.readline()):
+        assert line
+    port = json.loads(line)["address"].rpartition(":")[2]
+    (folder / "server").write_text(f"localhost:{port}")
+    yield folder, tokens
+    process.terminate()
+    process.communicate(timeout=30)
+
+
+@pytest.fixture
+def run(served: tuple[Path, dict[str, str]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AS:
+    folder, tokens = served
+    monkeypatch.setenv("MONOCTL_SERVER", (folder / "server").read_text())
+    monkeypatch.setenv("MONOCTL_CA_FILE", str(folder / "ca.crt"))
+    monkeypatch.setenv("MONOCTL_KNOWN_STORES", str(tmp_path / "known_stores"))
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+    def invoke(*words: str, who: str = ROOT, stdin: str | None = None) -> Result:
+        token = tmp_path / "token"
+        token.write_text(tokens.get(who, who))
+        token.chmod(0o600)
+        monkeypatch.setenv("MONOCTL_TOKEN_FILE", str(token))
+        result = CliRunner().invoke(cli, words, input=stdin)
+        assert "Traceback" not in result.output
+        return result
+
+    return invoke
+
+
+def document(result: Result) -> Any:
+    assert result.exit_code == 0, result.stderr
+    return json.loads(result.stdout)
+
+
+def names(run: AS) -> list[str]:
+    return [one["name"] for one in document(run("get", "role-bindings", "-o", "json"))]
+
+
+def test_a_file_is_shown_as_a_difference_applied_in_one_go_and_a_second_time_nothing(run: AS) -> None:
+    shown = run("apply", "-f", "-", "--dry-run", stdin=FILE)
+    assert shown.exit_code == 0, shown.stderr
+    assert re.search(r"create +team-a +user +vault://team-a +put, see-hash +group:corp:team-a", shown.stdout)
+    assert "Nothing was changed" in shown.stderr
+    assert names(run) == ["roots"]
+    applied = document(run("apply", "-f", "-", "-o", "json", stdin=FILE))
+    assert [one["name"] for one in applied["created"]] == ["auditors", "team-a"]
+    again = run("apply", "-f", "-", stdin=FILE)
+    assert (again.exit_code, again.stdout, again.stderr) == (0, "", "Nothing to change.\n")
+    # What is listed can be applied, in YAML and in JSON.
+    for form in ("yaml", "json"):
+        listed = run("get", "role-bindings", "-o", form)
+        back = document(run("apply", "-f", "-", "--prune", "-o", "json", stdin=listed.stdout))
+        assert (back["created"], back["deleted"], back["unchanged"]) == ([], [], 3)
+    changed = run("apply", "-f", "-", stdin=FILE.replace("put, ", ""))
+    assert changed.exit_code == ExitCode.ALREADY_EXISTS
+    assert "other content" in changed.stderr
+    renamed = (
+        FILE.replace("name: team-a", "name: team-a-2").replace("put, ", "")
+        + f"""
+- kind: RoleBinding
+  name: roots
+  role: administrator
+  members: [{ROOT}]
+"""
+    )
+    pruned = document(run("apply", "-f", "-", "--prune", "-o", "json", stdin=renamed))
+    assert [one["name"] for one in pruned["created"]] == ["team-a-2"]
+    assert [one["name"] for one in pruned["deleted"]] == ["team-a"]
+
+
+def test_a_binding_is_created_asked_about_and_deleted(run: AS) -> None:
+    words = ("--role", "user", "--member", ANNA, "--prefix", "vault://anna", "--right", "put")
+    assert run("create", "role-binding", "anna", *words).exit_code == 0
+    assert run("create", "role-binding", "anna", *words).exit_code == 0
+    asked = run("auth", "can-i", "put", "vault://anna/db", who=ANNA)
+    assert (asked.exit_code, asked.stdout, asked.stderr) == (0, "yes\n", "By the role binding anna.\n")
+    assert document(run("auth", "can-i", "put", "vault://anna", "--as", ANNA, "-o", "json")) == {
+        "allowed": True,
+        "role_bindings": ["anna"],
+    }
+    no = run("auth", "can-i", "delete", "vault://anna/db", who=ANNA)
+    assert (no.exit_code, no.stdout) == (ExitCode.DIFFERENT, "no\n")
+    who = document(run("auth", "who-can", "put", "vault://anna/db", "-o", "json"))
+    assert who == [{"member": ANNA, "role_binding": "anna", "token_id": ""}]
+    assert run("auth", "can-i", "put", "vault://x", "--as", ROOT, who=ANNA).exit_code == ExitCode.REFUSED
+    assert run("auth", "who-can", "put", "vault://x", who=ANNA).exit_code == ExitCode.REFUSED
+    assert run("delete", "role-binding", "anna").exit_code == 0
+    assert run("auth", "can-i", "put", "vault://anna/db", who=ANNA).exit_code == ExitCode.DIFFERENT
+
+
+def test_whoami_says_the_member_and_each_binding_by_its_prefix(run: AS) -> None:
+    for name, prefix, right in (("one", "vault://one", "put"), ("two", "vault://two", "delete")):
+        words = ("--role", "user", "--member", ANNA, "--prefix", prefix, "--right", right)
+        assert run("create", "role-binding", name, *words).exit_code == 0
+    shown = run("auth", "whoami", who=ANNA)
+    assert shown.stdout == run("whoami", who=ANNA).stdout
+    for line in (
+        f"Member: +{ANNA}",
+        "Roles: +user",
+        "Below vault://one, by one: +put",
+        "Below vault://two, by two: +del",
+    ):
+        assert re.search(line, shown.stdout), shown.stdout
+    said = document(run("whoami", "-o", "json", who=ANNA))
+    assert (said["member"], said["roles"], said["subject"]) == (ANNA, ["user"], ANNA)
+    assert said["may"][0] == {"prefix": "vault://one", "rights": ["put"], "role_binding": "one"}
+    plain = run("whoami", who="ops")
+    assert "Subject:" in plain.stdout
+    assert "Member:" not in plain.stdout
+
+
+def test_a_token_from_afar_is_made_listed_and_revoked(run: AS, tmp_path: Path) -> None:
+    out = tmp_path / "ci.token"
+    made = run("create", "token", CI, "--ttl", "1h", "--out", str(out))
+    assert made.exit_code == 0, made.stderr
+    assert stat.S_IMODE(out.stat().st_mode) == 0o600
+    token = out.read_text().strip()
+    assert token not in made.output
+    assert run("create", "token", CI, "--out", str(out)).exit_code == ExitCode.USAGE
+    printed = run("create", "token", CI).stdout.strip()
+    assert printed.count(".") == 2
+    listed = document(run("get", "tokens", "--by", CI, "-o", "json"))
+    assert [(one["member"], one["role"], one["state"]) for one in listed] == [(CI, "", "valid")] * 2
+    token_id = document(run("whoami", "-o", "json", who=token))["token_id"]
+    assert run("revoke", "token", token_id).exit_code == 0
+    assert run("whoami", who=token).exit_code == ExitCode.UNAUTHENTICATED
+    assert len(document(run("get", "tokens", "--by", CI, "-o", "json"))) == 1
+    every = document(run("get", "tokens", "--by", CI, "--all", "-o", "json"))
+    assert {one["state"] for one in every if one["token_id"] == token_id} == {"revoked"}
+    assert run("create", "token", ROOT).exit_code == ExitCode.REFUSED
+    assert run("create", "token", "anna").exit_code == ExitCode.USAGE
+    assert run("get", "tokens", who=ANNA).exit_code == ExitCode.REFUSED

@@ -19,7 +19,7 @@ BOTH_DOORS = pytest.mark.parametrize("m8", ["grpc", "http"], indirect=True)
 @pytest.fixture
 def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ExchangingM8]:
     with ExchangingM8().serving_in_thread(tmp_path, http=getattr(request, "param", "http") == "http") as scripted:
-        yield scripted  # type: ignore[misc]  # itself
+        yield scripted
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ class OpenIdProvider:
         return LoginSettings(**given | {"ca_file": str(self.ca_file)} | changed)
 
     def change(self, **changed: Any) -> dict[str, Any]:
-        """Change how the provider behaves, and return what it has counted; `clock_s`, `down`, `id_token_s`, `rotate`."""
+        """Change `clock_s`, `down`, `id_token_s` or `rotate`, and return what the provider has counted."""
         request = urllib.request.Request(f"{self.issuer}/test/", json.dumps(changed).encode())
         with urllib.request.urlopen(request, context=self.trusting(), timeout=30) as answer:
             found: dict[str, Any] = json.load(answer)

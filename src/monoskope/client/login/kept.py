@@ -43,6 +43,8 @@ class KeptLogin(Unshared, Value, frozen=True, kw_only=True, forbid_unknown_field
     id_token: str = ""
     id_token_ends_at: str = ""
     """Seconds since the Unix epoch, by the clock of this machine when it came."""
+    used: str = ""
+    """ "yes": m8 has exchanged the ID token, and may refuse it the second time."""
     refresh_token: str = ""
     """ "": the issuer gave none."""
     token: str = ""

@@ -64,7 +64,9 @@ def current(path: Path, *, anew: bool) -> tuple[str, bool]:
         kept = read_whole(path)
         if kept is None:
             raise UnauthenticatedError("you have logged out meanwhile.", fix=LOG_IN)
-        is_new = anew or seconds(kept.id_token_ends_at) - time.time() <= RENEW_BEFORE_S or not kept.id_token
+        # m8 takes an ID token once, unless its settings say otherwise: without a refresh token it is asked again.
+        is_used = bool(kept.used and kept.refresh_token)
+        is_new = anew or is_used or not kept.id_token or seconds(kept.id_token_ends_at) - time.time() <= RENEW_BEFORE_S
         if is_new:
             kept = _refreshed(path, kept)
             write(path, kept)
@@ -98,6 +100,7 @@ def with_tokens(
         subject=found.subject,
         id_token=found.text,
         id_token_ends_at=f"{time.time() + found.lasts_s:.0f}",
+        used="",
         # Without a new one the old one counts on (RFC 6749, 6).
         refresh_token=refresh if isinstance(refresh, str) and refresh else kept.refresh_token,
         token="",
@@ -153,4 +156,4 @@ def _keep(path: Path, id_token: str, issued: Issued) -> None:
         kept = read_whole(path)
         if kept is not None and kept.id_token == id_token:
             ends_at = f"{time.time() + issued.lasts_s:.0f}"
-            write(path, structs.replace(kept, token=issued.token, token_ends_at=ends_at))
+            write(path, structs.replace(kept, used="yes", token=issued.token, token_ends_at=ends_at))

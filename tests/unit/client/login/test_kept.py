@@ -34,10 +34,10 @@ KEPT = KeptLogin(
 class _Keyring(keyring.backend.KeyringBackend):
     """A desktop's keyring in memory: no real one was met."""
 
-    priority = 9.0  # type: ignore[assignment]
+    priority = 9.0
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.kept: dict[tuple[str, str], str] = {}
 
     def set_password(self, service: str, username: str, password: str) -> None:

@@ -1,9 +1,7 @@
-"""What build jobs and pods have, in the shapes that GitHub, GitLab and Kubernetes document. Real ones were never met."""
+"""What build jobs and pods have, in the shapes that their platforms document. Real ones were never met."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +10,7 @@ from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import ID_TOKEN, JWT, Credential, Issued
 from monoskope.client.login import ambient
 from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, login_path
+from monoskope.client.login.kept import KeptLogin, find, login_path
 from monoskope.client.login.workload import WorkloadToken, workload
 from monoskope.client.settings import load_settings
 from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, UsageError
@@ -53,10 +51,10 @@ def refused(credential: Credential | None) -> Error:
 
 
 @pytest.fixture
-def github(scripted: ScriptedIssuer, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
+def github(scripted: ScriptedIssuer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     monkeypatch.setenv("SSL_CERT_FILE", str(scripted.ca_file))
     scripted.answers["/token"] = [(200, {"value": GITHUB})]
-    yield {
+    return {
         "ACTIONS_ID_TOKEN_REQUEST_URL": f"{scripted.url}/token?api-version=2.0",
         "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "runner",
     }
@@ -178,9 +176,9 @@ def test_a_login_is_for_its_own_server(tmp_path: Path) -> None:
         path,
         KeptLogin(server="https://other.example.org:7480", issuer="https://i.example", client_id="c", audience="c"),
     )
-    assert ambient.find(SERVER, home) is None
+    assert find(SERVER, home) is None
     write(path, KeptLogin(server=SERVER, issuer="https://i.example", client_id="c", audience="c"))
-    assert ambient.find(SERVER, home) is not None
-    os.chmod(path, 0o644)
+    assert find(SERVER, home) is not None
+    path.chmod(0o644)
     with pytest.raises(RefusedError):
-        ambient.find(SERVER, home)
+        find(SERVER, home)

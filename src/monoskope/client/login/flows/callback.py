@@ -36,7 +36,7 @@ _HEAD = (
 )
 
 Take = Callable[[str], str]
-"""Takes the code from a query. Raises `NotOursError` for what anybody may have sent, `Error` for what ends the login."""
+"""Takes the code from a query. Raises `NotOursError` for what anybody may have sent, `Error` to end the login."""
 
 
 class Callback(socketserver.ThreadingTCPServer):

@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from monoskope.client.agreeing import StoreIdentity
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
+    from monoskope.client.credential import Credential, Issued
+    from monoskope.client.login.kept import Login, find_login
+    from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
@@ -68,12 +71,15 @@ __all__ = [
     "ClientSettings",
     "Comparison",
     "Copy",
+    "Credential",
     "Deletion",
     "Event",
     "Expect",
     "Generated",
     "Import",
+    "Issued",
     "Known",
+    "Login",
     "NewToken",
     "Permission",
     "PrefixRights",
@@ -99,6 +105,8 @@ __all__ = [
     "UpstreamPage",
     "Verification",
     "WhoAmI",
+    "WorkloadToken",
+    "find_login",
     "load_settings",
 ]
 
@@ -109,12 +117,15 @@ _HOMES = {
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
     "Copy": "purposes.copy_secret",
+    "Credential": "credential",
     "Deletion": "purposes.delete",
     "Event": "results.server",
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "Issued": "credential",
     "Known": "purposes.list_names",
+    "Login": "login.kept",
     "NewToken": "results.access",
     "Permission": "results.access",
     "PrefixRights": "results.access",
@@ -140,6 +151,8 @@ _HOMES = {
     "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
     "WhoAmI": "results.access",
+    "WorkloadToken": "login.workload",
+    "find_login": "login.kept",
     "load_settings": "settings",
 }
 

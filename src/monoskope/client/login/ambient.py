@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from monoskope.client.credential import Credential
-from monoskope.client.login.kept import Login, find
+from monoskope.client.login.kept import Login, find_login
 from monoskope.client.sources import ID_TOKEN_VARIABLE
 
 GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
@@ -27,7 +27,7 @@ def ambient(server: str, audience: str, environ: Mapping[str, str]) -> Credentia
         UsageError: a login is malformed.
         RefusedError: others can reach the login or the pod's token.
     """
-    login: Login | None = find(server, environ)
+    login: Login | None = find_login(server, environ)
     if login is not None:
         return login
     if environ.get(ID_TOKEN_VARIABLE) or all(environ.get(name) for name in GITHUB) or KUBERNETES.exists():

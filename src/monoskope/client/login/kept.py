@@ -109,7 +109,7 @@ def login_path(server: str, environ: Mapping[str, str] = os.environ) -> Path | N
     return state_path(f"login/{name}.toml", environ)
 
 
-def find(server: str, environ: Mapping[str, str] = os.environ) -> Login | None:
+def find_login(server: str, environ: Mapping[str, str] = os.environ) -> Login | None:
     """Return the login for a server, None if there is none. Raises as `read`."""
     path = login_path(server, environ)
     kept = None if path is None else read(path)

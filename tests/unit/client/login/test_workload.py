@@ -10,7 +10,7 @@ from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import ID_TOKEN, JWT, Credential, Issued
 from monoskope.client.login import ambient
 from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, find, login_path
+from monoskope.client.login.kept import KeptLogin, find_login, login_path
 from monoskope.client.login.workload import WorkloadToken, workload
 from monoskope.client.settings import load_settings
 from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, UsageError
@@ -176,9 +176,9 @@ def test_a_login_is_for_its_own_server(tmp_path: Path) -> None:
         path,
         KeptLogin(server="https://other.example.org:7480", issuer="https://i.example", client_id="c", audience="c"),
     )
-    assert find(SERVER, home) is None
+    assert find_login(SERVER, home) is None
     write(path, KeptLogin(server=SERVER, issuer="https://i.example", client_id="c", audience="c"))
-    assert find(SERVER, home) is not None
+    assert find_login(SERVER, home) is not None
     path.chmod(0o644)
     with pytest.raises(RefusedError):
-        find(SERVER, home)
+        find_login(SERVER, home)

@@ -32,14 +32,20 @@ VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, *_MORE)})
 
 
 class LoginTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One issuer more, `[logins.NAME]`: for `monoctl login --issuer NAME`. As the fields of `ConfigFile`."""
+    """One issuer more, `[logins.NAME]`: for `monoctl login --issuer NAME`."""
 
     issuer: str
+    """As login_issuer."""
     client_id: str
+    """As login_client_id."""
     audience: str = ""
+    """As login_audience."""
     scopes: str = ""
+    """As login_scopes."""
     hosts: str = ""
+    """As login_hosts."""
     ca_file: str = ""
+    """As login_ca_file."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):

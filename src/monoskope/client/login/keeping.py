@@ -22,7 +22,7 @@ SERVICE = "monoskope"
 _LOOK_S = 0.05
 _MOST_WAIT_S = 60.0
 _SECRETS = ("id_token", "refresh_token")
-_NO_KEYRING = "Install it with `pip install monoskope[keyring]`, unlock it, or log in without --keyring."
+_NO_KEYRING = "Install it with `pip install monoskope[keyring]`, unlock it, or keep the login in a file."
 
 
 def write(path: Path, kept: KeptLogin) -> None:

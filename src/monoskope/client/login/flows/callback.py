@@ -84,7 +84,7 @@ class Callback(socketserver.ThreadingTCPServer):
                 return came
         raise TimedOutError(
             f"nobody logged in within {wait_s / 60:.0f} minutes.",
-            fix="Log in again; on a machine without a browser of yours with `monoctl login --device`.",
+            fix="Log in again; on a machine without a browser of yours with `with_device()`.",
         )
 
 
@@ -94,7 +94,7 @@ def listening(take: Take) -> Iterator[Callback]:
     try:
         server = Callback(take)
     except OSError:
-        raise UsageError(f"it is not possible to listen on {HOST}.", fix="Log in with --device.") from None
+        raise UsageError(f"it is not possible to listen on {HOST}.", fix="Log in with `with_device()`.") from None
     with server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05), daemon=True)
         thread.start()

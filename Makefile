@@ -17,7 +17,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console check docs console-images mutants generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images mutants fuzz-sshsig generate reference console rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -47,6 +47,9 @@ bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, abo
 bench-console: $(DEV_READY) ## Measure the page of `monoctl console` with 10,000 secrets in Chromium, about 2 minutes; ends with one line of JSON
 	@$(BIN)/python -m bench.console
 
+bench-signatures: $(DEV_READY) ## Measure what one signed request costs a reactor, by kind of key; one line of JSON
+	@$(BIN)/python -m bench.signatures
+
 check: $(DEV_READY) ## Run every check that is not a test; stops at the first that fails
 	@echo "== ruff check: style and likely mistakes"; $(BIN)/ruff check .
 	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
@@ -72,6 +75,9 @@ console-images: $(DEV_READY) ## Take the pictures of the console for docs/consol
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py
+
+fuzz-sshsig: $(DEV_READY) ## Fuzz what reads signed requests and lists of signers, with ssh-keygen beside it (SECONDS=3600)
+	@$(BIN)/python -m tools.fuzz_sshsig --seconds $(or $(SECONDS),60)
 
 generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass), and the synchronous client
 	$(BIN)/python tools/generate.py --image

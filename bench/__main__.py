@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, engines, floor, log, profile, report, uploads, waiting
+from bench import commands, engines, floor, log, profile, report, signed, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import Door, World
@@ -41,6 +41,7 @@ FIGURES = (
     "reactor_rss_mib_at_100",
     "keys_alive_bytes",
     "unlucky_ratio",
+    *signed.FIGURES,
     *log.FIGURES,
     *engines.figures(),
 )
@@ -57,6 +58,7 @@ def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str,
         found |= commands.ratios(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
         found |= asyncio.run(engines.measure(world, counts))
+        found |= asyncio.run(signed.measure(world, counts))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
         say("the same over gRPC")
         world.change_door("grpc")

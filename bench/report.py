@@ -71,6 +71,8 @@ TARGETS = (
     Target("puts_per_core_of_m8_grpc", "the same over gRPC"),
     Target("floor_put_latency_ratio", "`put_latency_ratio` of a bare put ([the floor](#the-floor))"),
     Target("floor_throughput_ratio", "`throughput_ratio` of a bare put"),
+    Target("signed_put_ratio", "signed put through an ssh-agent ÷ unsigned put, p50, over HTTP", 1.15, 1.1),
+    Target("signed_put_file_ratio", "the same with a private key file"),
     Target("unlucky_ratio", "a quiet user's p99 with a flood ÷ without", 2, 1.06),
     Target("m8_rss_mib", "m8's memory after 10,000 uploads, MiB", 101, 80),
     Target("reactor_rss_mib", "the reactor's memory after 10,000 uploads, MiB", 112, 80),

@@ -51,6 +51,7 @@ VARIABLE_TEXTS = {
     "MONOCTL_LOGIN_ISSUER": "The OpenID Connect provider at which `monoctl login` logs in.",
     "MONOCTL_LOGIN_SCOPES": "Scopes to ask for besides `openid` and `offline_access`, with spaces between.",
     "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
+    "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",
     "MONOCTL_TOKEN": "Your token, as text.",
     "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach.",

@@ -1,6 +1,8 @@
 """Put the value on stdin as one key of a secret, with the standard library and `cryptography` alone.
 
 python put.py localhost:7480 ca.crt token vault://team-a/db SHA256:… password < password.txt
+
+With `--signing-key FILE` at the end it signs for stores that ask for it, by OpenSSH's `ssh-keygen`.
 """
 
 import base64
@@ -10,6 +12,7 @@ import io
 import json
 import os
 import ssl
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,7 +22,8 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
-server, ca_file, token_file, uri, identity, key = sys.argv[1:]
+server, ca_file, token_file, uri, identity, key, *signing = sys.argv[1:]
+signing_key = signing[1] if signing[:1] == ["--signing-key"] else ""
 host, token = server.removeprefix("https://"), Path(token_file).read_text().strip()
 value = sys.stdin.buffer.read()
 
@@ -71,6 +75,11 @@ def verified(signed: dict[str, str], label: bytes) -> tuple[bytes, dict[int, Any
     return content, fields(content)
 
 
+def ssh_keygen(*words: str, content: bytes = b"") -> bytes:
+    """Return what ssh-keygen prints."""
+    return subprocess.run(["ssh-keygen", *words], input=content, stdout=subprocess.PIPE, check=True).stdout
+
+
 # Ask the store's reactor for a one-time key: UPLOAD, EXPECT_ANY, suite 1.
 request_id = os.urandom(16)
 request = field(1, request_id) + b"\x10\x01" + field(3, uri.encode()) + b"\x20\x01" + field(6, b"\x01")
@@ -83,6 +92,9 @@ grant, granted = verified(asked["grant"], b"m8/upload-grant/v1")
 subject = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))["sub"]
 if (granted[1], granted[2], granted[3]) != (request, subject.encode(), 1):
     sys.exit("The grant is for another request.")
+
+if granted.get(9) and not signing_key:
+    sys.exit("The store takes signed requests alone, so nothing was sent. Give --signing-key.")
 
 # Pad, and seal once.
 plaintext = json.dumps({key: base64_of(value)}, separators=(",", ":")).encode()
@@ -97,16 +109,27 @@ public_key = MLKEM768X25519PublicKey(
 suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 sealed = suite.encrypt(plaintext.ljust(size), public_key, b"m8/sealed-secret/v1\0" + grant)
 
+# Sign what is sealed, for this grant alone, if the grant asks for it.
+digests = hashlib.sha256(grant).digest(), hashlib.sha256(sealed).digest()
+signature, signer_key = b"", b""
+if granted.get(9):
+    statement = b"m8/signed-request/v1\0" + digests[0] + digests[1]
+    armoured = ssh_keygen("-Y", "sign", "-q", "-f", signing_key, "-n", "request@monoskope", content=statement)
+    signature = base64.b64decode(b"".join(armoured.splitlines()[1:-1]))
+    signer_key = ssh_keygen("-l", "-f", signing_key).split()[1]
+
 # Send it. From here on only a receipt tells how it ended.
 print(f"Request {request_id.hex()}: without a receipt, it may or may not have been written.", file=sys.stderr)
 parts = {"encapsulatedKey": base64_of(sealed[:1120]), "ciphertext": base64_of(sealed[1120:])}
+parts["requestSignature"] = base64_of(signature)
 upload = call("RequestUploadSecret", {"requestId": base64_of(request_id), **parts})["upload"]
 _, receipt = verified(upload["receipt"], b"m8/receipt/v1")
-about = (hashlib.sha256(grant).digest(), hashlib.sha256(sealed).digest(), uri.encode())
-if (receipt[1], receipt.get(2), receipt[3]) != about:
+if (receipt[1], receipt.get(2), receipt[3]) != (*digests, uri.encode()):
     sys.exit("The receipt is not for what was sent.")
 if receipt[4] == 5 and receipt[5] not in {3, 4}:
     sys.exit(f"FAILED, and nothing was written. The reason is number {receipt[5]} in docs/protocol.md.")
 if receipt[4] not in {1, 2}:
     sys.exit("The receipt does not say that it was written.")
+if receipt.get(16, b"") != signer_key:
+    sys.exit("The receipt names another key than the one that signed.")
 print("UPLOADED" if receipt[4] == 1 else "UNCHANGED", receipt.get(8, b"").decode())

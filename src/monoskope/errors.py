@@ -39,6 +39,8 @@ class Code(Enum):
     """Too much at once, or too much in a time; nothing was written. The error says when to come back, if known."""
     NOT_TRIED = "NOT_TRIED"
     """Nothing was sent for this secret, because of what happened to another one of the same call."""
+    NOT_AUTHORIZED = "NOT_AUTHORIZED"
+    """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -90,6 +92,12 @@ class RefusedError(Error):
     """The request was understood and denied."""
 
     code = Code.REFUSED
+
+
+class NotAuthorizedError(RefusedError):
+    """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
+
+    code = Code.NOT_AUTHORIZED
 
 
 class NotFoundError(Error):

@@ -41,7 +41,8 @@ class ExitCode(IntEnum):
     ALREADY_EXISTS = 11
     """The name or the id is taken."""
     DIFFERENT = 12
-    """A comparison that worked: not equal. A verification: not in sync. `m8 migrate --check`: something to migrate."""
+    """A comparison that worked: not equal. A verification: not in sync. `m8 migrate --check`: something to migrate.
+    `monoctl auth can-i`: no."""
     PROTOCOL = 13
     """m8 sent an answer that cannot be read; nothing was sent to be written."""
     RATE_LIMITED = 14
@@ -50,6 +51,8 @@ class ExitCode(IntEnum):
     """Nothing was sent, because of what happened to another secret. No command ends so: it ends as that one did."""
     PARTLY_DONE = 16
     """Of several secrets some were changed and some were not; what is printed says which."""
+    NOT_AUTHORIZED = 17
+    """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

@@ -31,7 +31,10 @@ from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labe
 from monoskope.protocol.payload import decode
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.request import parse_request
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
+from tests.support.ssh import keygen
 
 PROGRAM = Path(__file__).resolve().parents[2] / "examples" / "http" / "put.py"
 URI = "vault://team-a/db"
@@ -63,6 +66,8 @@ class Liar:
     grant: Grant | None = None
     opened: list[dict[str, bytes]] = field(default_factory=list)
     calls: list[str] = field(default_factory=list)
+    signed: bool = False
+    """Whether the store takes signed requests alone."""
 
     def answer(self, method: str, asked: dict[str, Any]) -> dict[str, Any]:
         self.calls.append(method)
@@ -71,7 +76,18 @@ class Liar:
         if method == "RequestSecretUploadKey":
             return {"key": self._granted(base64.b64decode(asked["request"]))}
         sealed = base64.b64decode(asked["encapsulatedKey"]), base64.b64decode(asked["ciphertext"])
-        return {"upload": {"state": "UPLOAD_STATE_ENDED", "receipt": self._written(*sealed)}}
+        signer = self._signer(base64.b64decode(asked["requestSignature"]), sealed_digest(*sealed))
+        return {"upload": {"state": "UPLOAD_STATE_ENDED", "receipt": self._written(*sealed, signer)}}
+
+    def _signer(self, signature: bytes, sealed_sha256: bytes) -> dict[str, str]:
+        """What a receipt says of who signed, if the request is signed as it must be."""
+        assert self.grant is not None
+        if not self.grant.signature_required:
+            assert signature == b""
+            return {}
+        found = parse(signature)
+        found.verify(statement(self.grant.sha256, sealed_sha256))
+        return {"signer": "anna@example.org", "signer_key": found.key.fingerprint}
 
     def _granted(self, content: bytes) -> dict[str, Any]:
         grant = make_grant(
@@ -82,11 +98,12 @@ class Liar:
             lifetime_s=60,
             max_plaintext=1024,
             fingerprint_key_id=KEY_ID,
+            signature_required=self.signed,
         )
         self.grant = self.grants(grant)
         return {"grant": self._signed(self.signs_grant, UPLOAD_GRANT, self.grant.content)}
 
-    def _written(self, encapsulated_key: bytes, ciphertext: bytes) -> dict[str, str]:
+    def _written(self, encapsulated_key: bytes, ciphertext: bytes, signer: dict[str, str]) -> dict[str, str]:
         assert self.grant is not None
         suite = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
         private = MLKEM768X25519PrivateKey(self.key.mlkem, self.key.x25519)
@@ -99,6 +116,7 @@ class Liar:
             "upstream_version": "1@now",
             "fingerprint": HASH,
             "values": [("password", HASH)],
+            **signer,
         }
         receipt: Receipt = make_receipt(**self.receipts(fields))
         return self._signed(self.signs_receipt, RECEIPT, receipt.content)
@@ -149,9 +167,12 @@ def serving(liar: Liar, folder: Path) -> Iterator[str]:
             thread.join()
 
 
-def put(liar: Liar, folder: Path, *, value: bytes = VALUE, scheme: str = "") -> subprocess.CompletedProcess[str]:
+def put(
+    liar: Liar, folder: Path, *, value: bytes = VALUE, scheme: str = "", signing_key: Path | None = None
+) -> subprocess.CompletedProcess[str]:
     with serving(liar, folder) as server:
-        arguments = [scheme + server, "ca.crt", "token", URI, liar.identity.shown, "password"]
+        arguments: list[str] = [scheme + server, "ca.crt", "token", URI, liar.identity.shown, "password"]
+        arguments += [] if signing_key is None else ["--signing-key", str(signing_key)]
         return subprocess.run(
             [sys.executable, str(PROGRAM), *arguments],
             cwd=folder,
@@ -170,6 +191,28 @@ def test_what_an_honest_store_got_is_what_was_put(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (0, f"UPLOADED {HASH}\n"), done.stderr
     assert liar.opened == [{"password": VALUE}]
     assert VALUE.decode() not in done.stderr
+
+
+@pytest.mark.parametrize("public", ["", ".pub"], ids=["private key", "public key beside it"])
+def test_where_the_store_asks_for_it_the_request_is_signed(folder: Path, tmp_path: Path, public: str) -> None:
+    liar = Liar(signed=True)
+    done = put(liar, folder, signing_key=Path(f"{keygen(tmp_path / 'key')}{public}"))
+    assert (done.returncode, done.stdout) == (0, f"UPLOADED {HASH}\n"), done.stderr
+
+
+def test_without_a_signing_key_nothing_is_sent(folder: Path) -> None:
+    liar = Liar(signed=True)
+    done = put(liar, folder)
+    assert done.returncode == 1
+    assert "takes signed requests alone" in done.stderr
+    assert liar.calls == ["RequestSecretUploadKey"]
+
+
+def test_a_receipt_that_names_another_key_is_not_believed(folder: Path, tmp_path: Path) -> None:
+    liar = Liar(signed=True, receipts=lambda fields: fields | {"signer_key": f"SHA256:{'a' * 43}"})
+    done = put(liar, folder, signing_key=keygen(tmp_path / "key"))
+    assert done.returncode == 1
+    assert "another key" in done.stderr
 
 
 def for_another_request(grant: Grant) -> Grant:

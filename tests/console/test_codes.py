@@ -46,6 +46,7 @@ NOT_MET = {
     "ALREADY_EXISTS": "names that can be taken are those of stores, which no page makes",
     "TIMED_OUT": "it takes two minutes in which a reactor holds a key and answers nothing",
     "PROTOCOL": "an m8 of the same version speaks this protocol",
+    "NOT_AUTHORIZED": "the stores of these tests take unsigned requests; the page shows it as it shows REFUSED",
     "NOT_TRIED": "the page has all secrets of a form checked before it sends any",
     "INTERNAL": "no defect of this kind is known",
 }

@@ -187,6 +187,10 @@ _NEVER_SEEN = "m8 says it of a request that no reactor has seen"
 _NO_KEY = "said before a grant, so that nothing is sealed, made or read"
 _ERASED = "the key is erased at the end of its lifetime, and nothing is opened, made or read without it"
 _SEALED_ALL_THE_SAME = "said of bytes where none belong, which nobody opens, before anything is made or read"
+_NOT_SIGNED = (
+    "said before the key is used, so that nothing is opened, made or read; of the destination of a COPY it ends as"
+    " UPSTREAM_REFUSED does there"
+)
 _EXPECTS_NOTHING = "said where an expectation is not met, and this purpose has none"
 _NOTHING_THERE = "said where nothing is upstream, so that nothing is read"
 _NEEDS_NOTHING = "nothing has to be upstream for it"
@@ -212,6 +216,7 @@ _FAILURES = (
 CANNOT: dict[tuple[upload_pb2.Purpose, str], str] = {
     **{(purpose, "NO_REACTOR"): _NEVER_SEEN for purpose in PURPOSES},
     **{(purpose, "RATE_LIMITED"): _NO_KEY for purpose in PURPOSES},
+    **{(purpose, "NOT_AUTHORIZED"): _NOT_SIGNED for purpose in PURPOSES},
     **{(purpose, "EXPIRED"): _ERASED for purpose in PURPOSES},
     **{(purpose, "BAD_PAYLOAD"): _SEALED_ALL_THE_SAME for purpose in (GENERATE, COPY, VERIFY, IMPORT, ROLLBACK)},
     **{(purpose, "UPSTREAM_CHANGED"): _EXPECTS_NOTHING for purpose in (COMPARE, VERIFY, IMPORT)},

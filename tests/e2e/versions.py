@@ -68,22 +68,23 @@ MIXTURES = [
 ]
 
 
-def unpack(folder: Path) -> Path:
-    """Take the old version out of the repository's history, and return its `src`; skip or fail if it is not there."""
+def unpack(folder: Path, commit: str = COMMIT) -> Path:
+    """Take an old version out of the repository's history, and return its `src`; skip or fail if it is not there."""
     git = shutil.which("git")
     if git is None:
         not_here(os.environ)
     done = subprocess.run(
-        [git, "-C", str(ROOT), "archive", COMMIT, "src", "pyproject.toml"], capture_output=True, check=False
+        [git, "-C", str(ROOT), "archive", commit, "src", "pyproject.toml"], capture_output=True, check=False
     )
     if done.returncode != 0:
-        not_here(os.environ)
+        not_here(os.environ, commit)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
         archive.extractall(folder, filter="data")
     # The installed scripts are this version's, and begin where the old one had nothing yet.
     for program, module in (("m8", "m8.cli"), ("monoctl", "monoctl.main")):
         begin = folder / "src" / "monoskope" / program / "__main__.py"
-        begin.write_text(f"from monoskope.{module} import main as main\n")
+        if not begin.exists():
+            begin.write_text(f"from monoskope.{module} import main as main\n")
     _name_its_drivers(folder)
     return folder / "src"
 
@@ -98,9 +99,9 @@ def _name_its_drivers(folder: Path) -> None:
     (metadata / "entry_points.txt").write_text("[monoskope.stores]\n" + "\n".join(lines) + "\n")
 
 
-def not_here(environment: Mapping[str, str]) -> NoReturn:
+def not_here(environment: Mapping[str, str], commit: str = COMMIT) -> NoReturn:
     """Skip, but fail where CI runs: there the whole history has to be fetched."""
-    sentence = f"the old version, commit {COMMIT[:7]}, is not in this folder's git history."
+    sentence = f"the old version, commit {commit[:7]}, is not in this folder's git history."
     if environment.get("CI") == "true":
         pytest.fail(f"{sentence} Fetch all of it.")
     pytest.skip(sentence)

@@ -513,20 +513,16 @@ async def an_m8(
     log = await open_log(folder, clock)
     principals: dict[str, Principal] = {}
 
+    tokens = Tokens(log, signing_key=Ed25519PrivateKey.generate(), audience="m8", clock=clock)
+
     async def authenticate(token: str) -> Principal:
-        if token not in principals:
-            raise UnauthenticatedError("the token does not count.")
-        return principals[token]
+        if token in principals:
+            return principals[token]
+        if token.count(".") == 2:
+            return await tokens.authenticate(token)
+        raise UnauthenticatedError("the token does not count.")
 
-    key = Ed25519PrivateKey.generate()
-    tokens = Tokens(log, signing_key=key, audience="m8", clock=clock)
-
-    async def authenticate_any(token: str) -> Principal:
-        return await tokens.authenticate(token) if token.count(".") == 2 else await authenticate(token)
-
-    app = App(
-        log, authenticate_any, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens
-    )
+    app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens)
     bound = build_server(app, None if tls is None else tls.credentials)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
     target = f"127.0.0.1:{bound.port}"

@@ -10,7 +10,7 @@ import itertools
 import re
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -28,6 +28,7 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
@@ -39,6 +40,7 @@ from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorLimits, ReactorSettings
+from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
@@ -82,6 +84,10 @@ FAST = Timings(
     linger=0.0,
     drain=3.0,
 )
+
+
+Sign = Callable[[Grant, bytes], bytes]
+"""Signs a request: its grant, and the SHA-256 of what is sealed."""
 
 
 class Clock:
@@ -405,6 +411,7 @@ class World:
         timings: Timings = FAST,
         uri: SecretUri = URI,
         key: FingerprintKey | None = None,
+        signers: Signers | None = None,
     ) -> None:
         self.uri = uri
         self.now = Clock()
@@ -418,7 +425,10 @@ class World:
         self.known = KnownReceipts(self.identity, now=self.now)
         self.upstream = Upstream(self.store, self.key, self.known)
         self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.now)
-        self.keys = OneTimeKeys(self.identity, rules(self.replica, self.key), now=self.now)
+        self.gate = SignatureGate(signers, self.audit)
+        self.gate.attached(signatures=True)
+        of_all = dataclasses.replace(rules(self.replica, self.key), requires_signature=self.gate.requires)
+        self.keys = OneTimeKeys(self.identity, of_all, now=self.now)
         self.reporter = Reporter(self.identity, self.log, self.requests, self.known, self.audit)
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
         self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
@@ -441,6 +451,7 @@ class World:
             copier=copier,
             reporter=self.reporter,
             rates=self.rates,
+            gate=self.gate,
             now=self.now,
         )
 
@@ -456,13 +467,16 @@ class World:
         *,
         newest: Receipt | None = None,
         subject: str = "alice",
+        sign: Sign | None = None,
     ) -> DeliveredRequest:
-        """Return a secret that is sealed under a grant of this reactor."""
+        """Return a secret that is sealed under a grant of this reactor, and signed where `sign` is given."""
         key = self.keys.grant(request or ask(uri=self.uri), subject, self.looks.begin)
         grant = key.grant
         nothing = not grant.request.rules.seals or not secret
         delivered = b"" if nothing else seal(grant, encode(Payload(secret)))
-        return DeliveredRequest.from_bytes(key, delivered, hashlib.sha256(delivered).digest(), 3, newest=newest)
+        digest = hashlib.sha256(delivered).digest()
+        signature = b"" if sign is None else sign(grant, digest)
+        return DeliveredRequest.from_bytes(key, delivered, digest, 3, signature=signature, newest=newest)
 
     async def walk(
         self,
@@ -470,9 +484,10 @@ class World:
         secret: Mapping[str, bytes] = SECRET,
         *,
         newest: Receipt | None = None,
+        sign: Sign | None = None,
     ) -> Receipt:
         """Walk one request to its end and return the receipt that m8 got, verified."""
-        assert await self.handler.handle(self.sealed(request, secret, newest=newest))
+        assert await self.handler.handle(self.sealed(request, secret, newest=newest, sign=sign))
         return self.receipt()
 
     def receipt(self, index: int = -1) -> Receipt:
@@ -493,10 +508,11 @@ class World:
         return found
 
 
-def rules(replica: bytes, key: FingerprintKey, **changes: int) -> KeyRules:
+def rules(
+    replica: bytes, key: FingerprintKey, *, lifetime_s: int = 300, max_plaintext: int = 131_072, alive: int = 1_000
+) -> KeyRules:
     """Return the usual rules for grants."""
-    table: dict[str, int] = {"lifetime_s": 300, "max_plaintext": 131_072, "alive": 1_000, **changes}
-    return KeyRules(replica=replica, fingerprint_key_id=key.key_id, **table)
+    return KeyRules(replica, lifetime_s, max_plaintext, key.key_id, alive)
 
 
 def opened(request: Request, state: State = State.REQUESTED, version: int = 1) -> OpenRequest:

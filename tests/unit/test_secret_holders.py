@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient, credential
@@ -30,7 +31,11 @@ from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.kept import KeptLogin, Login
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
+from monoskope.client.results.access import NewToken
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.private_file import PrivateFile
+from monoskope.client.signing.signing import Signing
 from monoskope.client.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
@@ -42,6 +47,8 @@ from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
 from monoskope.m8.grpc.tls import Authority, Certificate
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.http.requests import Call
+from monoskope.m8.http.token_endpoint import TokenEndpoint
+from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
@@ -150,6 +157,18 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     await held.close()
 
 
+def private_file() -> PrivateFile:
+    key = Ed25519PrivateKey.from_private_bytes(SECRET)
+    content = key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption())
+    return PrivateFile(Path("key"), content)
+
+
+def key_signer() -> KeySigner:
+    signer = KeySigner("key", passphrase=TEXT)
+    signer._opened = private_file().public, private_file().key(None)
+    return signer
+
+
 def session() -> Session:
     return Session(SECRET, Channel(SECRET, SECRET))
 
@@ -183,8 +202,9 @@ def kept_login() -> KeptLogin:
 
 
 def code_flow() -> CodeFlow:
-    ends = dict.fromkeys(("authorization_endpoint", "token_endpoint", "jwks_uri"), "https://login.example.org/x")
-    made = CodeFlow(Provider(issuer="https://login.example.org", **ends), client_id="c", scopes="openid")
+    end = "https://login.example.org/x"
+    provider = Provider(issuer=end, authorization_endpoint=end, token_endpoint=end, jwks_uri=end)
+    made = CodeFlow(provider, client_id="c", scopes="openid")
     made.verifier = made.nonce = TEXT
     return made
 
@@ -194,6 +214,12 @@ def device_code() -> DeviceCode:
     return DeviceCode(
         device_code=TEXT, user_code="ABCD", verification_uri=uri, complete_uri="", lasts_s=1.0, interval_s=1.0
     )
+
+
+def exchanging() -> TokenEndpoint:
+    method: Any = SimpleNamespace(name="ExchangeToken")
+    head = Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer")
+    return TokenEndpoint(SimpleNamespace(), method, head, ())  # type: ignore[arg-type]
 
 
 HOLDERS: dict[type, Callable[[], object]] = {
@@ -230,9 +256,15 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Desk: lambda: Desk(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
     Values: values,
+    KeySigner: key_signer,
+    PrivateFile: private_file,
+    Signing: lambda: Signing(key_signer(), "key", passphrase=lambda _: TEXT, blocks=True),
     CopyPut: copy_job,
     Issued: lambda: Issued(TEXT, "0" * 32, 1),
+    NewToken: lambda: NewToken(TEXT, "0" * 32, None),
     Tokens: tokens,
+    Token: lambda: Token("RS256", "a", {"sub": TEXT}, SECRET, SECRET),
+    TokenEndpoint: exchanging,
     Certificate: lambda: Certificate(b"ca", b"certificate", SECRET, SECRET),
     Authority: lambda: tls.make_authority(now=dt.datetime.now(dt.UTC)),
     _Pair: lambda: _Pair(b"certificate", SECRET, 1),

@@ -35,10 +35,18 @@ const ABILITIES: Partial<Record<FormName, readonly [(reactor: Reactor) => boolea
   rollback: [(can) => can.rollbackable, "cannot write an earlier version again."],
 };
 
+/** Whether the caller is administrator or auditor, and no user besides. */
+export function putsNothing(me: Me): boolean {
+  return (me.role === "administrator" || me.role === "auditor") && me.rights.length === 0;
+}
+
 /** Say why the credential does not allow a command; "" if it does. */
 export function notAllowed(command: FormName, me: Me): string {
   if (me.role === "") return "";
-  if (me.role === "administrator" && command !== "pin") return "You are signed in as an administrator. Administrators manage stores; users put secrets.";
+  if (putsNothing(me) && command !== "pin")
+    return me.role === "auditor"
+      ? "You are signed in as an auditor. Auditors see what happened, and change nothing."
+      : "You are signed in as an administrator. Administrators manage stores; users put secrets.";
   const missing = RIGHTS[command].filter((right) => !me.rights.includes(right));
   if (missing.length === 0) return "";
   const named = missing.map((right) => `“${right}”`).join(" and ");

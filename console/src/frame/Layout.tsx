@@ -1,6 +1,7 @@
 /** The frame of the page: who and where you are, the navigation, the view, and what stands over it. */
 
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { putsNothing } from "../forms/able";
 import { Button, Icon, Link } from "../parts";
 import { useCell } from "../state/cell";
 import { ended, useMe } from "../state/me";
@@ -55,8 +56,7 @@ export function Layout() {
 }
 
 function PutButton() {
-  const role = useMe().role;
-  if (role === "administrator") return null;
+  if (putsNothing(useMe())) return null;
   return (
     <Button kind="primary" icon="plus" onClick={() => openForm("put")}>
       Put a secret
@@ -69,7 +69,7 @@ function Navigation({ at }: { at: string }) {
   return (
     <nav class="side" aria-label="Views">
       <ul>
-        {VIEWS.filter((view) => view.title !== "" && (!view.administrators || role === "administrator")).map((view) => (
+        {VIEWS.filter((view) => view.title !== "" && (!view.administrators || role === "administrator" || role === "auditor")).map((view) => (
           <li key={view.id}>
             <button type="button" role="link" class="side-link" aria-current={view.id === at ? "page" : undefined} data-at={`view ${view.id}`} onClick={() => go({ view: view.id })}>
               {view.icon !== undefined && <Icon name={view.icon} />}

@@ -1,6 +1,7 @@
 /** Who the user is to m8, and which m8 that is; with the box about the console itself. */
 
 import { useState } from "preact/hooks";
+import type { SignsWith } from "../api/documents/session";
 import { Button, Checkbox, Dialog, Facts, Icon, Time } from "../parts";
 import { useCell } from "../state/cell";
 import { useMe } from "../state/me";
@@ -17,7 +18,7 @@ export function Who() {
         <span class="who-words">
           <span class="who-subject">{who.subject || "unknown"}</span>
           <span class="who-server">
-            {who.role === "administrator" && "administrator · "}
+            {who.role !== "user" && `${who.role} · `}
             {who.server}
           </span>
         </span>
@@ -39,6 +40,7 @@ function About({ onClose }: { onClose: () => void }) {
           ["Server", <span class="mono">{who.server}</span>],
           ["Prefixes", who.prefixes.length === 0 ? "none" : <List of={who.prefixes} mono />],
           ["Rights", who.rights.length === 0 ? "none" : <List of={who.rights} />],
+          ["Signs with", <Signs of={who.signs_with} />],
           ["Credential expires", <Time at={who.expires} never="not known" />],
           ["monoctl", who.monoctl_version],
           ["m8", who.m8_version || "not known"],
@@ -56,6 +58,18 @@ function About({ onClose }: { onClose: () => void }) {
         </a>
       </p>
     </Dialog>
+  );
+}
+
+/** The program signs, never the page. */
+function Signs({ of: { key, principal, touch, trouble } }: { of: SignsWith }) {
+  if (key === "") return <>{trouble || "no key: stores that take signed requests alone refuse yours"}</>;
+  return (
+    <>
+      <code>{key}</code>
+      {principal !== "" && ` as ${principal}`}
+      {touch && ", when you touch your security key"}
+    </>
   );
 }
 

@@ -2,7 +2,7 @@
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
  * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton.
- * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, Uri, Time, Expiry, HowLong, Said.
+ * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, Uri, Time, Expiry, HowLong, Said, SignedBy.
  * tables: Table, Pages. And Icon.
  */
 
@@ -23,5 +23,6 @@ export { HowLong } from "./words/HowLong";
 export { Labels } from "./words/Labels";
 export { Proven } from "./words/Proven";
 export { Said } from "./words/Said";
+export { SignedBy } from "./words/SignedBy";
 export { exact, Expiry, lengthWords, Time, useNow } from "./words/Time";
 export { isBelow, partsOf, Uri } from "./words/Uri";

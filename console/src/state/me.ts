@@ -13,6 +13,7 @@ const NOBODY: Me = {
   server: "",
   m8_version: "",
   monoctl_version: "",
+  signs_with: { key: "", principal: "", touch: false, trouble: "" },
   away: "",
 };
 

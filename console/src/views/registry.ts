@@ -22,7 +22,7 @@ interface View {
   title: string;
   icon?: IconName;
   component: ComponentType<{ place: Place }>;
-  /** Whether the navigation shows it to administrators alone. */
+  /** Whether the navigation shows it to administrators and auditors alone. */
   administrators?: boolean;
   /** For a view that is reached from others: the id of the view under which it stands in the navigation. */
   under?: string;

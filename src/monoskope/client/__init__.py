@@ -61,10 +61,14 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, Settings, load_settings
+    from monoskope.client.signing.agent_signer import AgentSigner
+    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.signer import Signer
     from monoskope.client.sync import SyncClient
     from monoskope.client.task import Progress, Stage
 
 __all__ = [
+    "AgentSigner",
     "AllowedMember",
     "Applied",
     "Client",
@@ -78,6 +82,7 @@ __all__ = [
     "Generated",
     "Import",
     "Issued",
+    "KeySigner",
     "Known",
     "Login",
     "NewToken",
@@ -93,6 +98,7 @@ __all__ = [
     "SecretVersion",
     "Server",
     "Settings",
+    "Signer",
     "Stage",
     "Store",
     "StoreIdentity",
@@ -113,6 +119,7 @@ __all__ = [
 _HOMES = {
     "AllowedMember": "results.access",
     "Applied": "results.access",
+    "AgentSigner": "signing.agent_signer",
     "Client": "client",
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
@@ -124,6 +131,7 @@ _HOMES = {
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
     "Issued": "credential",
+    "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
     "Login": "login.kept",
     "NewToken": "results.access",
@@ -139,6 +147,7 @@ _HOMES = {
     "SecretVersion": "results.secrets",
     "Server": "results.server",
     "Settings": "settings",
+    "Signer": "signing.signer",
     "Stage": "task",
     "Store": "results.stores",
     "StoreIdentity": "agreeing",

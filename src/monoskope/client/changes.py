@@ -265,7 +265,8 @@ class Changes(ABC):
         async def one(target: Target) -> Verification:
             return await purposes.verify.verify(self._walk(target, timeout), target, self.queries)
 
-        return await self._each(uris, 0, None, timeout, one)
+        # Most stores verify unsigned: a passphrase is asked for only if a grant wants it.
+        return await self._each(uris, 0, None, timeout, one, may_sign=False)
 
     @property
     @abstractmethod
@@ -273,7 +274,7 @@ class Changes(ABC):
         """What m8 knows."""
 
     @abstractmethod
-    async def _target(self, uri: str, timeout_s: float) -> Target: ...
+    async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target: ...
 
     @abstractmethod
     async def _each(
@@ -285,6 +286,7 @@ class Changes(ABC):
         one: Callable[[Target], Awaitable[R]],
         *,
         wanted: Wanted | None = None,
+        may_sign: bool = True,
     ) -> list[R | Error]: ...
 
     @abstractmethod

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from monoskope.client.preview import Preview
     from monoskope.client.proof import Proofs
     from monoskope.client.purposes.compare import Comparison
+    from monoskope.client.signing.signer import Signer
+    from monoskope.client.signing.signing import Signing
     from monoskope.client.task import Progress
     from monoskope.client.walk import Walk
 
@@ -62,6 +64,10 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         notify: Called with a sentence that the user should know; without it, the logger `monoskope.client` warns.
         observe: Called whenever a request changes its stage; requests may be interleaved.
         progress: Called whenever one of several secrets of a call has ended, with how many have.
+        signer: Signs requests for stores that take signed ones alone (docs/signed-requests.md). Without it the setting
+            `signing_key` counts, and without that such a store is an error before anything is sealed.
+        passphrase: Asks a person for the passphrase of the private key that `signing_key` names. Without it a key that
+            has one is an error.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
 
@@ -79,6 +85,8 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         notify: Callable[[str], None] | None = None,
         observe: Callable[[Progress], None] | None = None,
         progress: Callable[[Tally], None] | None = None,
+        signer: Signer | None = None,
+        passphrase: Callable[[str], str] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
     ) -> None:
@@ -95,15 +103,27 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         self._progress = progress
         self._pause_s = pause_s
         self._open: Connection | None = None
+        self._signer = signer
+        self._passphrase = passphrase
         self._remembered = Remembered()
         self._runtime = self._waits_with()
         self._paces = Paces(self._runtime, pause_s=pause_s)
+        self._signing = self._signs()
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"
 
     def _waits_with(self) -> Runtime:
         return on_asyncio()
+
+    def _signs(self) -> Signing | None:
+        """Return what signs requests, None if no key is set: then nothing of it is loaded."""
+        if self._signer is None and not self.settings.signing_key:
+            return None
+        from monoskope.client.signing.signing import Signing  # noqa: PLC0415 - only where a key is set
+
+        blocks = self._runtime.blocks
+        return Signing(self._signer, self.settings.signing_key, passphrase=self._passphrase, blocks=blocks)
 
     async def __aenter__(self) -> Self:
         given = self.settings
@@ -124,6 +144,8 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         if self._open is not None:
             await self._open.close()
             self._open = None
+        if self._signing is not None:
+            self._signing.forget()
 
     async def put_secret(
         self,
@@ -288,6 +310,7 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         one: Callable[[Target], Awaitable[R]],
         *,
         wanted: Wanted | None = None,
+        may_sign: bool = True,
     ) -> list[R | Error]:
         """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once."""
         if not uris or len(set(uris)) != len(uris):
@@ -304,6 +327,8 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             try:
                 target = await resolver.target(uri)
                 target.check_size(size)
+                if may_sign:
+                    self._prepare_to_sign(target)
                 targets.append(structs.replace(target, several=several))
             except Error as error:
                 self._remembered.clear()
@@ -318,9 +343,22 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             self._remembered.clear()
         return results
 
-    async def _target(self, uri: str, timeout_s: float) -> Target:
+    async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target:
         check_text(uri)
-        return await self._resolver(timeout_s).target(uri)
+        target = await self._resolver(timeout_s).target(uri)
+        if may_sign:
+            self._prepare_to_sign(target)
+        return target
+
+    def _prepare_to_sign(self, target: Target) -> None:
+        """Ask for a passphrase before a key is asked for, if m8 shows that the store takes signed requests alone.
+
+        That is m8's word, and only a hint: the grant decides whether a request is signed.
+        """
+        if self._signing is not None and any(
+            reactor.capabilities.signatures for reactor in target.store.reactors if reactor.attached
+        ):
+            self._signing.prepare()
 
     def _walk(self, target: Target, timeout_s: float) -> Walk:
         from monoskope.client.walk import Walk  # noqa: PLC0415 - see `_load_walk`
@@ -333,6 +371,7 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             pause_s=self._pause_s,
             pace=self._paces.of(target.uri.store),
             several=target.several,
+            signing=self._signing,
         )
 
     def _resolver(self, timeout_s: float = CALL_TIMEOUT_S) -> Resolver:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
@@ -30,6 +32,36 @@ class Places:
     def release(self) -> None:
         """Give it back."""
         self._semaphore.release()
+
+
+async def apart(work: Callable[[], R]) -> R:
+    """Call `work`, which blocks, in a thread of its own, and return its result.
+
+    It is no thread of asyncio's pool: at its end a loop waits for those, but not for what a person was asked and did
+    not answer.
+    """
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[R] = loop.create_future()
+
+    def tell(result: R | None, error: BaseException | None) -> None:
+        if ended.done():  # cancelled meanwhile
+            return
+        if error is not None:
+            ended.set_exception(error)
+        else:
+            ended.set_result(result)  # type: ignore[arg-type]  # without an error there is a result
+
+    def run() -> None:
+        result, failed = None, None
+        try:
+            result = work()
+        except BaseException as error:  # noqa: BLE001 - its caller is to have it
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            loop.call_soon_threadsafe(tell, result, failed)
+
+    threading.Thread(target=run, daemon=True).start()
+    return await ended
 
 
 class AsyncioRuntime:

@@ -8,6 +8,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import (
     ConflictError,
     Error,
+    NotAuthorizedError,
     NotFoundError,
     OutcomeUnknownError,
     RateLimitedError,
@@ -99,6 +100,12 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
         NotFoundError,
         "nothing is upstream at this place; nothing was written.",
         "Check the path in the engine.",
+    ),
+    upload_pb2.REASON_NOT_AUTHORIZED: Meaning(
+        NotAuthorizedError,
+        "the store's own list does not let your signing key do this here; the reactor did nothing.",
+        "Ask the store's operator: the reactor's audit log names the cause. Give the key that the request was signed"
+        " with: `ssh-keygen -l -f FILE` shows it.",
     ),
 }
 """Every reason but UNSPECIFIED."""

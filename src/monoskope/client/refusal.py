@@ -36,6 +36,7 @@ ERRORS: dict[Code, type[Error]] = {
     Code.INTERNAL: errors.Error,
     Code.RATE_LIMITED: errors.RateLimitedError,
     Code.NOT_TRIED: errors.NotTriedError,
+    Code.NOT_AUTHORIZED: errors.NotAuthorizedError,
 }
 """The class of each code."""
 

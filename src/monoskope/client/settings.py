@@ -85,6 +85,9 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Store to shown identity: identities that the user agrees to in advance."""
     default_store: str | None = None
     """The default store that the user agrees to in advance."""
+    signing_key: str = ""
+    """What signs requests for stores that take signed ones alone; "" for nothing. As git's `user.signingKey`: the file
+    of a private key, or a public key or certificate, as a file or as itself, whose other half the ssh-agent holds."""
 
     def __post_init__(self) -> None:
         if self.server and self.servers and self.server != self.servers[0]:
@@ -129,6 +132,7 @@ def load_settings(
     token: str | None = None,
     servers: Sequence[str] | None = None,
     credential: Credential | None = None,
+    signing_key: Path | str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
     """Find, read and check everything that is needed to dial.
@@ -145,6 +149,7 @@ def load_settings(
         token: The token itself.
         servers: Several servers of one log, in the place of `server`.
         credential: Where tokens come from, in the place of all that could be found.
+        signing_key: What signs requests: a file, or a public key itself.
         environ: The environment.
 
     Raises:
@@ -155,7 +160,7 @@ def load_settings(
         if server:
             raise given_twice("server", "servers")
         server = ",".join(servers)
-    files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores}
+    files = {"ca_file": ca_file, "token_file": token_file, "known_stores": known_stores, "signing_key": signing_key}
     texts = {"server": server, "ca": ca, "token": token}
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
     found = find(flags, config=config, environ=environ)
@@ -176,6 +181,7 @@ def load_settings(
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         store_identities=dict(given),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
+        signing_key=found["signing_key"].value if "signing_key" in found else "",
     )
 
 

@@ -16,7 +16,7 @@ LOGIN_FIELDS = ("login_issuer", "login_client_id", "login_audience", "login_scop
 """What `monoctl login` needs, and build jobs. In a file they count for the `server` of that file alone, so that what an
 issuer gives for one m8 goes to no other."""
 
-FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", *LOGIN_FIELDS)
+FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOGIN_FIELDS)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
@@ -72,6 +72,9 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """PEM file of the authority that signs the issuer's certificate; by default the system's authorities count."""
     logins: dict[str, LoginTable] = msgspec.field(default_factory=dict)
     """Further issuers, by the names that `monoctl login --issuer` takes."""
+    signing_key: str = ""
+    """Signs requests for stores that take signed ones alone: a private key, or a public key or certificate whose other
+    half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
 
 
 class Setting(Value, frozen=True):
@@ -202,12 +205,19 @@ def _add_dev(found: dict[str, Setting], path: Path | None) -> None:
 def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     folder = Path() if is_descriptor(path) else path.parent
     paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
-    authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
-    logins = {name: getattr(file, name) for name in LOGIN_FIELDS} | {"login_ca_file": authority}
-    _add(found, _given({name: (value, str(path)) for name, value in ({"server": file.server} | paths).items()}))
+    texts = {"server": file.server} | ({"signing_key": file.signing_key} if is_public_key(file.signing_key) else {})
+    _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
     if file.server and found["server"].value == file.server:
+        authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
+        logins = {name: getattr(file, name) for name in LOGIN_FIELDS} | {"login_ca_file": authority}
         _add(found, _given({name: (value, str(path)) for name, value in logins.items()}))
 
 
 def _paths(file: ConfigFile) -> dict[str, str]:
-    return {"ca_file": file.ca_file, "token_file": file.token_file}
+    key = "" if is_public_key(file.signing_key) else file.signing_key
+    return {"ca_file": file.ca_file, "token_file": file.token_file, "signing_key": key}
+
+
+def is_public_key(value: str) -> bool:
+    """Whether a signing key is a public key itself, and no file's name: `key::TYPE BASE64`, or a type and more."""
+    return value.startswith("key::") or (value.startswith(("ssh-", "ecdsa-", "sk-")) and " " in value.strip())

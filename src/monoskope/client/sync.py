@@ -36,6 +36,7 @@ from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
 from monoskope.client.results.stores import Store
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing.signer import Signer
 from monoskope.client.target import Confirm
 from monoskope.client.task import Progress
 from monoskope.client.upstream_names import PAGE_TIMEOUT_S
@@ -67,6 +68,8 @@ class SyncClient(Unshared):
         notify: Callable[[str], None] | None = None,
         observe: Callable[[Progress], None] | None = None,
         progress: Callable[[Tally], None] | None = None,
+        signer: Signer | None = None,
+        passphrase: Callable[[str], str] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
     ) -> None:
@@ -76,6 +79,8 @@ class SyncClient(Unshared):
             notify=notify,
             observe=observe,
             progress=progress,
+            signer=signer,
+            passphrase=passphrase,
             system_known_stores=system_known_stores,
             pause_s=pause_s,
         )

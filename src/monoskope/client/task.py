@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import Error, OutcomeUnknownError, RefusedError
+from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.recipes import Recipes
@@ -29,6 +29,8 @@ class Stage(Enum):
 
     ASKING = auto()
     """A key was asked for; no secret has left this process."""
+    SIGNING = auto()
+    """The grant asks for a signed request, and it is being signed; nothing was sent yet. Not every request has it."""
     SENT = auto()
     """The sealed secret is on its way: from here on only a receipt tells."""
     ENDED = auto()
@@ -47,6 +49,8 @@ class Progress(Value, frozen=True):
     """What it does, if it writes: "written", "patched", "deleted", "generated", "undeleted" or "restored"."""
     end: str = ""
     """With `Stage.ENDED` what the receipt says: "UPLOADED", or "FAILED: CONFLICT"."""
+    touch: bool = False
+    """With `Stage.SIGNING` whether a person has to touch a security key."""
 
     @property
     def succeeded(self) -> bool:
@@ -138,6 +142,23 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
         f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
         fix="Split it over several secrets, use a store with a larger limit, or ask whoever runs this one to raise"
         " max_plaintext in its reactor.toml (docs/operate/largest-secret.md).",
+    )
+
+
+def unsigned(uri: SecretUri) -> UsageError:
+    """Return the error for a store that takes signed requests alone, where no key is set."""
+    return UsageError(
+        f"{uri}: the store takes this as a signed request alone, and no signing key is set; nothing was sealed.",
+        fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
+        " (docs/signed-requests.md).",
+    )
+
+
+def signed_too_late(uri: SecretUri) -> TimedOutError:
+    """Return the error for a signature that was made when the one-time key had ended."""
+    return TimedOutError(
+        f"{uri}: the request was signed only when the one-time key had ended; nothing was sent.",
+        fix="Try again, and touch the security key or confirm sooner.",
     )
 
 

@@ -106,14 +106,25 @@ class Trust:
         except UsageError as error:
             raise ProofError(f"the grant is signed but malformed: {error.message.removesuffix('.')}") from None
 
-    def open_receipt(self, signed: upload_pb2.Signed, grant: Grant, sealed_sha256: bytes) -> Receipt:
-        """Make every check of step 7. Raises `ProofError`: this receipt proves nothing."""
+    def open_receipt(
+        self, signed: upload_pb2.Signed, grant: Grant, sealed_sha256: bytes, signer_key: str = ""
+    ) -> Receipt:
+        """Make every check of step 7. Raises `ProofError`: this receipt proves nothing.
+
+        Args:
+            signed: As it came.
+            grant: That was answered.
+            sealed_sha256: Of what was sent.
+            signer_key: The key that signed the request, `SHA256:…`; "" where the grant asks for no signature.
+        """
         try:
             receipt = open_receipt(signed, identity=self.pin, grant=grant, sealed_sha256=sealed_sha256)
         except UsageError as error:
             raise ProofError(f"the receipt is signed but malformed: {error.message.removesuffix('.')}") from None
         if receipt.outcome not in ENDS:
             raise ProofError("the receipt says that writing began, not how it ended")
+        if receipt.signer_key not in {"", signer_key}:
+            raise ProofError(f"the receipt names {receipt.signer_key} as the key that signed, and not yours")
         return receipt
 
     def is_signed_by_pin(self, signed: upload_pb2.Signed) -> bool:

@@ -55,7 +55,7 @@ class UpstreamNames(ABC):
             raise UsageError(
                 f"{uri!r} names a whole store, which is not listed at once.", fix="Write store://segment at least."
             )
-        target = await self._target(uri.removesuffix("/"), timeout)
+        target = await self._target(uri.removesuffix("/"), timeout, may_sign=True)
         async for page in purposes.list_names.pages(lambda: self._walk(target, timeout), target, self.queries):
             yield page
 
@@ -65,7 +65,7 @@ class UpstreamNames(ABC):
         """What m8 knows."""
 
     @abstractmethod
-    async def _target(self, uri: str, timeout_s: float) -> Target: ...
+    async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target: ...
 
     @abstractmethod
     def _walk(self, target: Target, timeout_s: float) -> Walk: ...

@@ -9,6 +9,9 @@ How an attempt's end becomes an error:
   sealed bytes excludes that: UPSTREAM_UNAVAILABLE; RATE_LIMITED; KEY_LOST from the process that made the key; or
   CONFLICT after an attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST, UPSTREAM_UNAVAILABLE and
   RATE_LIMITED need no receipt. After RATE_LIMITED the client waits as it is told (`monoskope.client.pace`).
+- A signature is made once for an attempt, over its own grant, and sent with the same bytes each time. It lives as long
+  as that grant's key, so what was said about sealed bytes above is true of it: no second signature is made while the
+  first could still count. A NOT_AUTHORIZED is an end, and no reason for a new attempt.
 - A write with an uncertain attempt is OUTCOME_UNKNOWN unless a later attempt succeeds, which settles it: both carry the
   same values. A COMPARE writes nothing, so only its last attempt counts.
 """
@@ -17,6 +20,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
@@ -27,7 +31,18 @@ from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, Sealed, load, seal
-from monoskope.client.task import Failure, Progress, Result, Stage, Task, too_large, unknown, whole
+from monoskope.client.task import (
+    Failure,
+    Progress,
+    Result,
+    Stage,
+    Task,
+    signed_too_late,
+    too_large,
+    unknown,
+    unsigned,
+    whole,
+)
 from monoskope.client.trust import Trust, subject_of
 from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
@@ -38,6 +53,9 @@ from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 from monoskope.traces import spans
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.client.signing.signing import Signing
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -55,10 +73,14 @@ class _KeyRefusedError(Exception):
         self.detail = answer.detail
 
 
+class _NotPreparedError(Exception):
+    """The grant asks for a signature, and the signer has to ask a person something first."""
+
+
 class _Sent(Value, frozen=True):
     """One attempt whose sealed bytes have left this process, or are about to."""
 
-    hidden = frozenset({"sealed"})
+    hidden = frozenset({"sealed", "signature"})
 
     task: Task
     request: Request
@@ -66,6 +88,10 @@ class _Sent(Value, frozen=True):
     sealed: Sealed
     over_at: float
     """The runtime's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
+    signature: bytes = b""
+    """Where the grant asks for one."""
+    signer_key: str = ""
+    """The key that made it."""
 
 
 class Walk:
@@ -79,6 +105,7 @@ class Walk:
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
         pace: When requests to the store may begin, and how many at once; by default one of its own.
         several: Whether it is one of several: then its time begins when it has a place.
+        signing: Signs requests where a grant asks for it; None if no key is set.
     """
 
     def __init__(
@@ -91,7 +118,9 @@ class Walk:
         pause_s: float = 0.2,
         pace: Pace | None = None,
         several: bool = False,
+        signing: Signing | None = None,
     ) -> None:
+        self._signing = signing
         self._runtime = connection.runtime
         self._trust = trust
         self._connection = connection
@@ -128,7 +157,14 @@ class Walk:
         refusals: list[Failure] = []
         while True:
             # To give up now would leave the end unknown, so m8 is asked as long as there is time.
-            end = await self._attempt(task, resends=None if uncertain else RESENDS)
+            end: Result | Failure
+            try:
+                end = await self._attempt(task, resends=None if uncertain else RESENDS)
+            except _NotPreparedError:
+                refused = self._prepared()
+                if refused is None:
+                    continue
+                end = refused
             if isinstance(end, Result):
                 return end
             if end.limited and not task.request_id and self._may_wait(end.error, len(refusals)):
@@ -179,7 +215,10 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
+            signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
+            sent = _Sent(task, request, grant, sealed, over_at)
+            sent = sent if signing is None else await self._sign(signing, sent)
         except _KeyRefusedError as end:
             return Failure(
                 reasons.error_for(
@@ -197,12 +236,48 @@ class Walk:
             return Failure(self._timed_out(task))
         except Error as error:
             return Failure(error)
+        if sent.signature and self._runtime.now() >= over_at:
+            return Failure(signed_too_late(task.uri))
         # Deliver a pending Ctrl-C here, while nothing has been sent.
         await self._runtime.sleep(0)
         self._tell(task, request, Stage.SENT)
         failpoint("monoctl.before-send")
-        ended = await self._send(_Sent(task, request, grant, sealed, over_at))
+        ended = await self._send(sent)
         return structs.replace(ended, grant=shown) if isinstance(ended, Result) else ended
+
+    def _needed(self, task: Task, grant: Grant) -> Signing | None:
+        """Return what has to sign a request; None if its grant asks for no signature.
+
+        Raises:
+            UsageError: no key is set, or it is not set up as it must be.
+            _NotPreparedError: a person has to be asked something first, for which the key's lifetime is not there.
+        """
+        if not grant.signature_required:
+            return None
+        if self._signing is None:
+            raise unsigned(task.uri)
+        if not self._signing.is_prepared:
+            raise _NotPreparedError
+        return self._signing
+
+    def _prepared(self) -> Failure | None:
+        """Ask a person what the signer needs. Nothing was sent for the grant that showed this, and its key dies unused.
+
+        m8 shows which stores take signed requests, so that the question comes before any key is asked for. It comes
+        here only if m8 did not show that.
+        """
+        assert self._signing is not None
+        try:
+            self._signing.prepare()
+        except Error as error:
+            return Failure(error)
+        return None
+
+    async def _sign(self, signing: Signing, sent: _Sent) -> _Sent:
+        """Sign what is about to be sent. Raises `Error`: nothing is sent."""
+        self._tell(sent.task, sent.request, Stage.SIGNING, touch=signing.needs_touch)
+        made = await signing.sign(sent.grant, sent.sealed.sha256)
+        return structs.replace(sent, signature=made.content, signer_key=made.signer_key)
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
@@ -239,11 +314,11 @@ class Walk:
 
     async def _ended(self, sent: _Sent) -> Result | Failure:
         request = sent.request
-        upload = await self._until_ended(request, sent.sealed)
+        upload = await self._until_ended(sent)
         if not upload.HasField("receipt"):
             said = reasons.name(upload.reason)
             return self._uncertain(sent, f"m8 says that it ended ({said}), but shows no receipt for it")
-        receipt = await self._open(upload.receipt, request, sent.grant, sent.sealed)
+        receipt = await self._open(upload.receipt, sent)
         if receipt.outcome != upload_pb2.OUTCOME_FAILED:
             self._tell(sent.task, request, Stage.ENDED, spelled(upload_pb2.Outcome, receipt.outcome))
             return Result(receipt, request.request_id, upload.receipt)
@@ -252,9 +327,13 @@ class Walk:
             self._tell(sent.task, request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
         return failure
 
-    async def _until_ended(self, request: Request, sealed: Sealed) -> views_pb2.SecretUpload:
+    async def _until_ended(self, sent: _Sent) -> views_pb2.SecretUpload:
+        request, sealed = sent.request, sent.sealed
         send = commands_pb2.RequestUploadSecretRequest(
-            request_id=request.request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
+            request_id=request.request_id,
+            encapsulated_key=sealed.encapsulated_key,
+            ciphertext=sealed.ciphertext,
+            request_signature=sent.signature,
         )
         upload = (await self._patience.resend(methods.REQUEST_UPLOAD_SECRET, send)).upload
         failpoint("monoctl.after-send")
@@ -269,10 +348,10 @@ class Walk:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
         return await self._patience.resend(methods.GET_SECRET_UPLOAD, query)
 
-    async def _open(self, signed: upload_pb2.Signed, request: Request, grant: Grant, sealed: Sealed) -> Receipt:
+    async def _open(self, signed: upload_pb2.Signed, sent: _Sent) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):
-            self._trust.follow((await self._ask(request, wait=False)).rotations)
-        return self._trust.open_receipt(signed, grant, sealed.sha256)
+            self._trust.follow((await self._ask(sent.request, wait=False)).rotations)
+        return self._trust.open_receipt(signed, sent.grant, sent.sealed.sha256, sent.signer_key)
 
     def _failed(self, sent: _Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
@@ -317,6 +396,6 @@ class Walk:
             fix="Try again, raise `timeout=`, or see `monoctl describe secret-store` for its reactors.",
         )
 
-    def _tell(self, task: Task, request: Request, stage: Stage, end: str = "") -> None:
+    def _tell(self, task: Task, request: Request, stage: Stage, end: str = "", *, touch: bool = False) -> None:
         if self._observe is not None:
-            self._observe(Progress(task.uri, request.request_id, stage, task.writes, task.doubt.done, end))
+            self._observe(Progress(task.uri, request.request_id, stage, task.writes, task.doubt.done, end, touch))

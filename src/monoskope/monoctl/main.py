@@ -75,8 +75,9 @@ _HELP = """Put secrets into the stores you have, through a control plane that ca
 
 A secret is named `store://path`, or `path` alone in the default store. Values come from files, stdin or a hidden
 prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refused, 4 not found, 5 identity changed,
-6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different or not
-in sync, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 130 interrupted.
+6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different, not
+in sync, or “no”, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 17 not
+authorized by the store's own list, 130 interrupted.
 """
 
 

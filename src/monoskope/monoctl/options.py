@@ -32,6 +32,12 @@ _CONNECTION = (
     ),
     _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
+    _option(
+        "--signing-key",
+        metavar="FILE|KEY",
+        help="Signs your requests: a private key, or a public key whose other half the ssh-agent holds"
+        " [MONOCTL_SIGNING_KEY].",
+    ),
     _option("--known-stores", metavar="FILE", help="The identities you trust; mode 0600 [MONOCTL_KNOWN_STORES]."),
     _option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG]."),
     _option(
@@ -43,7 +49,7 @@ _CONNECTION = (
     ),
     _option("--default-store", metavar="STORE", help="Accept this default store [MONOCTL_DEFAULT_STORE]."),
 )
-_FLAGS = ("server", "ca_file", "token_file", "known_stores", "config", "default_store")
+_FLAGS = ("server", "ca_file", "token_file", "signing_key", "known_stores", "config", "default_store")
 
 output_option = click.option(
     "-o",
@@ -135,6 +141,7 @@ class CommandSession:
             notify=terminal.note,
             observe=self.watch.observe,
             progress=self.bar.tell,
+            passphrase=terminal.passphrase if terminal.interactive() else None,
         )
 
     async def _work(self, client: Client, work: Callable[[Client], Awaitable[R]]) -> R:

@@ -10,6 +10,7 @@ Read in this order:
 - `identity`, `rotation` and `hello`: a store's signing key, its replacement, a reactor's login;
 - `request`, with `notes`, `recipes` and `one_reading`: what a user asks for;
 - `grant`: the reactor's one-time key for one request;
+- `signed_request` and `sshsig`: what a user signs, and which signatures are read at all;
 - `payload`: the plaintext of a secret, which only client and reactor ever hold;
 - `receipt` and `open_receipt`, with `outcomes`, `copy_request` and `older`: what became of a request;
 - `purposes`, `events` and `upload`: one row a purpose, one row an event, the states of a request.

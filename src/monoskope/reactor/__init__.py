@@ -11,6 +11,7 @@ Read in this order:
 
 - `run`: how the parts are wired; `dispatch`: what each event starts;
 - `link`: the connection to m8; `admission`: the checks before a key is made, and the grant;
+- `signers`: whose signature counts, and what each signer may have done;
 - `keys`: the table of one-time keys, and the only file that decrypts;
 - `work`: one file a purpose; `upstream`: what is in the engine now; `report`: receipts and the audit log;
 - `identity`: the signing key and the fingerprint key; `memory`: how values leave this process's memory;

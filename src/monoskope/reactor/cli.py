@@ -194,6 +194,34 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
     click.echo(rotation_words.AFTER.format(store=store, folder=folder), err=True)
 
 
+@_group.command("copy-key", short_help="Make the key that signs what copies put elsewhere.")
+@_folder_argument
+def copy_key(folder: Path) -> None:
+    """Make the key that signs what copies put elsewhere, unless there is one, and print its line for their lists.
+
+    A store whose reactor has [signers] takes a copy if its allowed_signers has this line, and a [[signers.may]] allows
+    it. Copy the file copy.key to all replicas of this store.
+    """
+    from monoskope.reactor import settings  # noqa: PLC0415
+    from monoskope.reactor.identity import copy_key as key  # noqa: PLC0415
+
+    store = settings.read_file(folder).store
+    click.echo(key.make(folder, store=store))
+    click.echo(key.AFTER.format(principal=key.principal_of(store)), err=True)
+
+
+@_group.command(short_help="Check the settings, and show who must sign what.")
+@settings_argument
+def check(file: Path) -> None:
+    """Check the settings and the lists of [signers], and show who may have what done.
+
+    DIR is the reactor's folder, FILE its settings. Nothing is asked of the engine or of m8, and no credential is read.
+    """
+    from monoskope.reactor import checked, settings  # noqa: PLC0415
+
+    click.echo(checked.checked(settings.read(file.parent, file.name)), nl=False)
+
+
 def _agree(question: str) -> None:
     """Ask on the terminal. Raises `UsageError` without one, or if the answer is no."""
     if not sys.stdin.isatty():

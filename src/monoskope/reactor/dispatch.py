@@ -17,6 +17,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.upload import State
 from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
@@ -42,6 +43,7 @@ class Dispatcher:
     handler: Handler
     recovery: Recovery
     reporter: Reporter
+    gate: SignatureGate = field(default_factory=SignatureGate)
     garbage: Garbage = field(default_factory=Garbage)
     now: Callable[[], float] = time.monotonic
     _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
@@ -56,8 +58,9 @@ class Dispatcher:
     _orphans: dict[bytes, float] = field(default_factory=dict)
     """When each key of this process was first found to belong to no unfinished request, by request id."""
 
-    def attached(self, replicas: list[bytes]) -> None:
+    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
         """A session begins: m8 will deliver every unfinished request anew."""
+        self.gate.attached(signatures=signatures)
         self.recovery.presence.attached(replicas)
         self._delivered = set()
 
@@ -183,6 +186,7 @@ class Dispatcher:
                 sealed,
                 request.sealed_sha256,
                 request.version,
+                signature=request.signature,
                 newest=newest,
                 traceparent=request.traceparent,
             )

@@ -53,10 +53,19 @@ class Health:
     Args:
         driver: The engine.
         timings: How often it is asked.
+        troubles: Returns a sentence for each list of signers that cannot be used.
         now_ms: Milliseconds since 1970.
     """
 
-    def __init__(self, driver: Asked, timings: Timings, *, now_ms: Callable[[], int] = now_ms) -> None:
+    def __init__(
+        self,
+        driver: Asked,
+        timings: Timings,
+        *,
+        troubles: Callable[[], tuple[str, ...]] = tuple,
+        now_ms: Callable[[], int] = now_ms,
+    ) -> None:
+        self._troubles = troubles
         self._driver = driver
         self._timings = timings
         self._now_ms = now_ms
@@ -81,6 +90,7 @@ class Health:
         self._news.clear()
         said = reactor_pb2.Heartbeat()
         said.CopyFrom(self._said)
+        said.signers_trouble = bool(self._troubles())
         if self._looked is not None:
             said.engine_looked_ms_ago = int((time.monotonic() - self._looked) * 1000)
         return said

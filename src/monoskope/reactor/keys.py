@@ -45,6 +45,8 @@ class KeyRules:
     fingerprint_key_id: str
     alive: int
     """How many keys may be alive at once; those of one subject at most half of what the others leave."""
+    requires_signature: Callable[[upload_pb2.Purpose], bool] = lambda _: False
+    """Whether requests of a purpose need a signature. It is part of the grant, so that m8 cannot change it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,6 +128,7 @@ class OneTimeKeys(Unshared):
             lifetime_s=self._rules.lifetime_s,
             max_plaintext=self._rules.max_plaintext,
             fingerprint_key_id=self._rules.fingerprint_key_id,
+            signature_required=self._rules.requires_signature(request.purpose),
         )
         signed = self._identity.sign(UPLOAD_GRANT, grant.content)
         granted = GrantedKey(grant, signed, born, look(request, subject))

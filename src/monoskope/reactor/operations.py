@@ -11,6 +11,7 @@ from importlib import metadata
 from prometheus_client import generate_latest
 
 from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import STATES, Health
 from monoskope.reactor.link.dialled import Dialled
@@ -27,6 +28,7 @@ class Endpoints:
     store: str
     dispatcher: Dispatcher
     health: Health
+    gate: SignatureGate
     is_attached: Callable[[], bool]
     dialled: Dialled
     meters: ReactorMeters
@@ -44,14 +46,15 @@ class Endpoints:
     async def readyz(self) -> Answer:
         """Say whether this process can take requests, and name each check with its state."""
         engine = self.health.state
-        return readiness(
-            {
-                "m8": "ok" if self.is_attached() else "not attached",
-                # An engine that cannot say how it is must not keep its reactor from being ready.
-                "engine": "ok" if engine == "unknown" else engine,
-                "serving": "draining" if self.dispatcher.is_stopping else "ok",
-            }
-        )
+        checks = {
+            "m8": "ok" if self.is_attached() else "not attached",
+            # An engine that cannot say how it is must not keep its reactor from being ready.
+            "engine": "ok" if engine == "unknown" else engine,
+            "serving": "draining" if self.dispatcher.is_stopping else "ok",
+        }
+        if self.gate.has_lists:
+            checks["signers"] = " ".join(self.gate.troubles()) or "ok"
+        return readiness(checks)
 
     async def metrics(self) -> Answer:
         """Return all metrics in Prometheus' text format."""

@@ -17,6 +17,7 @@ from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -41,6 +42,7 @@ from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorSettings, read
+from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
@@ -67,7 +69,8 @@ class Reactor:
         link: Makes the link to m8.
 
     Raises:
-        UsageError: the driver says more of its engine than a reactor may announce.
+        UsageError: the driver says more of its engine than a reactor may announce, or a list of `[signers]` is bad.
+        RefusedError: others may write to such a list.
     """
 
     def __init__(
@@ -87,7 +90,13 @@ class Reactor:
         self.meters = ReactorMeters()
         driver = GuardedDriver(driver, self.garbage, within_s=self.timings.write_window)
         self.appends = Appends(retry_s=self.timings.append_retry, recorded=self._recorded)
-        self.health = Health(driver, self.timings)
+        signers = (
+            None
+            if settings.signers is None
+            else Signers.load(settings.signers, folder=settings.folder, store=settings.store)
+        )
+        self.gate = SignatureGate(signers, audit)
+        self.health = Health(driver, self.timings, troubles=self.gate.troubles)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             servers=settings.servers,
@@ -100,6 +109,7 @@ class Reactor:
                 dataclasses.replace(driver.capabilities, max_plaintext=_largest(settings, driver)),
                 experimental=driver.maturity == "experimental",
                 copies_to=[rule.to for rule in settings.copies],
+                signatures=signers is not None,
             ),
         )
         self.session = ReactorSession(
@@ -110,6 +120,7 @@ class Reactor:
             settings.store,
             self.dispatcher,
             self.health,
+            self.gate,
             lambda: self.session.is_attached,
             Dialled(lambda: self.session.server, settings.ca_file),
             self.meters,
@@ -128,6 +139,7 @@ class Reactor:
             max_plaintext=_largest(settings, driver),
             fingerprint_key_id=key.key_id,
             alive=settings.limits.keys_alive,
+            requires_signature=self.gate.requires,
         )
         looks = FirstLooks(upstream, within_s=self.timings.young)
         keys, rates = OneTimeKeys(identity, rules), Rates(settings.limits)
@@ -136,7 +148,9 @@ class Reactor:
             known=known,
             keys=keys,
             appends=self.appends,
-            granter=Granter(Admission(settings, driver, rates), keys, looks, self.appends, audit, self.meters),
+            granter=Granter(
+                Admission(settings, driver, rates, self.gate), keys, looks, self.appends, audit, self.meters
+            ),
             handler=Handler(
                 keys=keys,
                 upstream=upstream,
@@ -149,9 +163,11 @@ class Reactor:
                 ),
                 reporter=reporter,
                 rates=rates,
+                gate=self.gate,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, reporter, self.timings),
             reporter=reporter,
+            gate=self.gate,
             garbage=self.garbage,
         )
 

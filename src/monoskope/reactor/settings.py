@@ -35,6 +35,7 @@ from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIF
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.reactor.settings_argument import SETTINGS_FILE
+from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
@@ -142,6 +143,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """For tests (docs/breakage.md)."""
     copy: list[CopyRule] = msgspec.field(default_factory=list)
     """Other stores to which this reactor may copy; nothing of it ever comes from m8."""
+    signers: SignersFile | None = None
+    """Who must sign what this reactor does (docs/operate/signers.md); without it, it does what m8 asks."""
 
     def __post_init__(self) -> None:
         try:
@@ -188,6 +191,8 @@ class ReactorSettings:
     """Where it says how it is, None for nowhere."""
     copies: tuple[CopyRule, ...] = ()
     """Where this reactor may copy to."""
+    signers: SignersFile | None = None
+    """Who must sign what this reactor does; None if it does what m8 asks."""
 
     def copies_to(self, store: str) -> CopyRule | None:
         """Return the rule by which this reactor copies to `store`, None if there is none."""
@@ -236,6 +241,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         operations_listen=address.setting(file.operations_listen, folder / name),
         timings=file.timings,
         copies=tuple(file.copy),
+        signers=file.signers,
     )
 
 

@@ -12,6 +12,11 @@ from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import StoreDriver
 
+_SIGNERS = """
+# This reactor does what m8 asks. With a table [signers] it acts only on what a key of its own list signed:
+# docs/operate/signers.md says how to turn that on, and in which order.
+"""
+
 
 def write(
     folder: Path,
@@ -40,4 +45,4 @@ def write(
         table["allow_swap"] = True
     convert(table, ReactorFile, where=SETTINGS_FILE)
     text = tomli_w.dumps(table).replace("[engine]\n", f"[engine]\n{driver.example_notes}", 1)
-    write_private(folder / SETTINGS_FILE, text.encode())
+    write_private(folder / SETTINGS_FILE, (text + _SIGNERS).encode())

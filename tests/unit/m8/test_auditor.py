@@ -108,7 +108,7 @@ async def test_an_auditor_changes_nothing(world: World) -> None:
 
 
 async def test_a_client_of_before_is_told_one_role(world: World) -> None:
-    for who, role in ((EVE, AUDITOR), (ROOT, ADMINISTRATOR), (BOTH, USER), ("user:corp:nobody", USER)):
+    for who, role in ((EVE, AUDITOR), (ROOT, ADMINISTRATOR), (BOTH, AUDITOR), ("user:corp:nobody", USER)):
         user = world.member(who)
         answer = await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
         assert (answer.subject, answer.role) == (who, role)

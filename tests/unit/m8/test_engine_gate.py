@@ -159,6 +159,12 @@ async def test_why_others_failed_is_theirs_unless_it_is_the_engines(
     assert seen.engine == OK
 
 
+async def test_trouble_with_a_list_of_signers_is_shown_while_the_reactor_says_so(world: World) -> None:
+    reactor = await world.attached()
+    assert (await says(world, reactor, OK, signers_trouble=True)).signers_trouble
+    assert not (await says(world, reactor, OK)).signers_trouble
+
+
 async def test_unfinished_requests_in_sight_are_counted(world: World) -> None:
     await world.attached()
     anna, bert = world.user("anna", "vault://app"), world.user("bert", "vault://other")

@@ -44,6 +44,7 @@ def every() -> set[str]:
     """Return all of them, `normal`."""
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
+    found |= {proven.OTHER_KEY}
     found |= {reasons.THERE, label.M8S_WORD}
     found |= {*proof.QUIET, *listed.SENTENCES}
     for name in FILES:

@@ -199,6 +199,23 @@ def test_a_described_store_shows_its_reactors(m8: Answering, run: Run) -> None:
     assert document["max_plaintext"] == 131_072
 
 
+@pytest.mark.parametrize(
+    ("signatures", "trouble", "said"),
+    [(False, False, "-"), (True, False, "required"), (True, True, "required; a list cannot be used")],
+    ids=["not required", "required", "trouble"],
+)
+def test_a_described_store_says_whether_its_requests_must_be_signed(
+    m8: Answering, run: Run, *, signatures: bool, trouble: bool, said: str
+) -> None:
+    m8.stores["vault"].reactors[0].capabilities.signatures = signatures
+    m8.stores["vault"].reactors[0].signers_trouble = trouble
+    lines = ok(run("describe", "secret-store", "vault")).splitlines()
+    head = next(index for index, line in enumerate(lines) if "SIGNED REQUESTS" in line)
+    begin = lines[head].index("SIGNED REQUESTS")
+    end = lines[head].index("FINGERPRINT KEY")
+    assert lines[head + 1][begin:end].strip() == said
+
+
 def test_a_deleted_secret_says_so(m8: Answering, run: Run) -> None:
     assert "DELETED" not in ok(run("get", "secret", "vault://app/db"))
     m8.secrets[0].deleted = True

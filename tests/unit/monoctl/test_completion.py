@@ -12,7 +12,7 @@ import pytest
 from click.testing import CliRunner
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, queries_pb2, views_pb2
 from monoskope.m8.cli.main import run as m8_run
 from monoskope.monoctl.input import completing
 from monoskope.monoctl.main import cli
@@ -35,6 +35,9 @@ class Listing(ScriptedM8):
     def more(self, method: str, message: Message) -> Message:
         if isinstance(message, queries_pb2.ListSecretStoresRequest):
             return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
+        if isinstance(message, access_pb2.ListRoleBindingsRequest):
+            bindings = [access_pb2.RoleBinding(name=name) for name in ("team-a", "other", "$(id)")]
+            return access_pb2.ListRoleBindingsResponse(role_bindings=bindings)
         if isinstance(message, queries_pb2.ListSecretsRequest):
             self.prefixes.append(message.prefix)
             return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri=uri) for uri in self.uris])
@@ -75,9 +78,13 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -
         ("monoctl get secrets --store v", ["vault"]),
         ("monoctl get secrets -o ", ["table", "wide", "name", "json", "yaml", "jsonpath="]),
         ("monoctl get secrets --output=j", ["json", "jsonpath="]),
-        ("monoctl config set s", ["server"]),
+        ("monoctl config set s", ["server", "signing_key"]),
         ("monoctl put secret vault://other --from-l", []),
         ("monoctl who", ["whoami"]),
+        ("monoctl delete role-binding ", ["team-a", "other"]),
+        ("monoctl delete role-binding t", ["team-a"]),
+        ("monoctl auth can-i see", ["see-hash"]),
+        ("monoctl auth who-can put vault://o", ["vault://other"]),
     ],
 )
 def test_what_may_follow(line: str, found: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -50,6 +50,7 @@ def test_exit_codes_never_change() -> None:
         "RATE_LIMITED": 14,
         "NOT_TRIED": 15,
         "PARTLY_DONE": 16,
+        "NOT_AUTHORIZED": 17,
         "INTERRUPTED": 130,
     }
 

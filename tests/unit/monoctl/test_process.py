@@ -168,6 +168,7 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
 
 NOT_OVER_HTTPS = (
     "asyncio",
+    "bcrypt",
     "calendar",
     "concurrent",
     "dataclasses",
@@ -189,6 +190,8 @@ NOT_OVER_HTTPS = (
     "monoskope.client.proof",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
+    "monoskope.client.signing",
+    "monoskope.protocol.sshsig",
     "msgspec.inspect",
     "msgspec.json",
     "platform",

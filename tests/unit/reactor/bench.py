@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 
 from google.protobuf.message import Message
@@ -16,6 +17,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
+from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.timings import Timings
 from tests.support.reactor_world import FAST, SEED, Clock, K, MemoryStore, settings
 
@@ -23,11 +25,16 @@ from tests.support.reactor_world import FAST, SEED, Clock, K, MemoryStore, setti
 class Bench:
     """A reactor's dispatcher, fed by hand."""
 
-    def __init__(self, folder: Path, timings: Timings = FAST) -> None:
+    def __init__(self, folder: Path, timings: Timings = FAST, *, file: SignersFile | None = None) -> None:
         self.audit = AuditFile(folder / "audit.jsonl")
         identity = Identity(SEED, store="memory")
         self.reactor = Reactor(
-            settings(folder), MemoryStore(), identity, FingerprintKey(K), self.audit, timings=timings
+            replace(settings(folder), signers=file),
+            MemoryStore(),
+            identity,
+            FingerprintKey(K),
+            self.audit,
+            timings=timings,
         )
         self.dispatcher: Dispatcher = self.reactor.dispatcher
         self.clock = self.dispatcher.now = Clock()
@@ -36,7 +43,7 @@ class Bench:
 
     def attach(self, *unfinished: tuple[Request, list[Message]]) -> None:
         """Begin a session in which these requests are told as unfinished."""
-        self.dispatcher.attached([self.reactor.replica])
+        self.dispatcher.attached([self.reactor.replica], signatures=True)
         for request, messages in unfinished:
             for version, message in enumerate(messages, start=1):
                 self.tell(request, version, message)

@@ -15,6 +15,7 @@ from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
+from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut
 from monoskope.testing.scripted.client import token
 from monoskope.uri import SecretUri
@@ -39,8 +40,8 @@ def asked(**fields: Any) -> Request:
 class Copies:
     """A world with a copier whose destination does what the test says."""
 
-    def __init__(self, folder: Path, store: MemoryStore | None = None) -> None:
-        self.world = World(store)
+    def __init__(self, folder: Path, store: MemoryStore | None = None, *, signers: Signers | None = None) -> None:
+        self.world = World(store, signers=signers)
         self.jobs: list[CopyPut] = []
         self.seen: list[dict[str, bytes]] = []
         self.tokens = CopyTokens()

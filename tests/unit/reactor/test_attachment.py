@@ -248,9 +248,11 @@ class Notes:
 
     def __init__(self) -> None:
         self.delivered: list[object] = []
+        self.signatures: bool | None = None
 
-    def attached(self, replicas: list[bytes]) -> None:
+    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
         del replicas
+        self.signatures = signatures
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         del sealed
@@ -266,12 +268,12 @@ class Notes:
 
 
 @asynccontextmanager
-async def a_session(*, caught_up_follows: bool) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
+async def a_session(*, caught_up_follows: bool, signatures: bool = False) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
     """A session at whose login the log had position 5, in which any pause is long enough."""
     link, notes = ScriptedLink(), Notes()
     attachment = Attachment(
         link,
-        reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60),
+        reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60, signatures=signatures),
         Appends(retry_s=1.0),
         notes,
         timings=Timings(quiet=0.0),
@@ -309,3 +311,11 @@ async def test_of_an_older_m8_a_pause_or_a_later_event_tells() -> None:
         await notes.until("caught up")
         link.deliver(1)
         await notes.until("caught up", 1)
+
+
+@pytest.mark.parametrize("carries", [True, False], ids=["m8 carries them", "m8 is older"])
+async def test_whether_m8_carries_signatures_its_answer_to_the_login_says(*, carries: bool) -> None:
+    async with a_session(caught_up_follows=True, signatures=carries) as (link, notes):
+        link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        await notes.until("caught up")
+    assert notes.signatures is carries

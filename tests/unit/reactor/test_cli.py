@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import signal
 import stat
 import subprocess
@@ -20,10 +21,12 @@ from monoskope.protocol.identity import check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.reactor.signers.listed import parse_listed
 from monoskope.stores import registry
 from monoskope.stores.vault.policy import least_policy
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
+from tests.support.signed_requests import Person, write_lists
 
 FIRST_SETTINGS = {
     "age": ["folder", "recipients", "identity_file", "restorable"],
@@ -490,3 +493,61 @@ def test_a_rotation_of_the_identity_warns_and_asks_first(tmp_path: Path) -> None
         assert said in done.stderr
     assert "--yes" in done.stderr
     assert typed("identity", folder).output == f"{before}\n"
+
+
+def test_copy_key_prints_its_line_for_the_destinations_list_and_makes_one_key(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    first, again = typed("copy-key", folder), typed("copy-key", folder)
+    assert first.exit_code == 0, first.output
+    line = first.stdout.strip()
+    assert re.fullmatch(r'copies-from-local namespaces="request@monoskope" ssh-ed25519 [A-Za-z0-9+/=]+', line)
+    assert again.stdout == first.stdout
+    assert 'principal = "copies-from-local"' in first.stderr
+    key = folder / "copy.key"
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert key.read_bytes() != (folder / "identity.key").read_bytes()
+    parse_listed(first.stdout)
+
+
+def test_copy_key_leaves_alone_what_is_no_key(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    (folder / "copy.key").write_text("something else")
+    (folder / "copy.key").chmod(0o600)
+    refused = typed("copy-key", folder)
+    assert isinstance(refused.exception, UsageError)
+    assert (folder / "copy.key").read_text() == "something else"
+
+
+def with_signers(folder: Path) -> None:
+    """Give a reactor `[signers]`."""
+    anna = Person("anna@example.org")
+    write_lists(folder, anna)
+    with (folder / "reactor.toml").open("a") as file:
+        file.write(
+            '\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"\nunsigned = ["verify"]\n'
+            '[[signers.may]]\nprincipal = "anna@example.org"\nprefixes = ["team-a"]\npurposes = ["upload", "copy"]\n'
+            'destinations = ["other://team-a"]\n'
+        )
+
+
+def test_check_shows_who_may_have_what_done(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    assert "no [signers], and this reactor does what m8 asks" in typed("check", folder).output
+    with_signers(folder)
+    lines = typed("check", folder).output.splitlines()
+    assert "Without a signature: verify" in lines
+    assert "anna@example.org may upload, copy at local://team-a, to other://team-a" in lines
+    assert any(line.startswith(f"Signers: {folder / 'allowed_signers'} (SHA-256 ") for line in lines)
+
+
+def test_check_refuses_lists_that_run_would_refuse(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    with_signers(folder)
+    (folder / "allowed_signers").chmod(0o664)
+    refused = typed("check", folder).exception
+    assert isinstance(refused, RefusedError)
+    assert refused.fix.startswith("Run: chmod go-w")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import io
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 from google.protobuf.message import Message
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
@@ -24,7 +26,9 @@ from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
+from monoskope.protocol.sshsig import PublicKey, parse_public
 from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
@@ -533,6 +537,7 @@ def forged(m8: ScriptedM8, attempt: Any, impostor: Identity) -> Any:
         (upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_UPSTREAM_REFUSED),
         (upload_pb2.REASON_OUTCOME_UNKNOWN, upload_pb2.REASON_OUTCOME_UNKNOWN),
         (upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_UPSTREAM_UNAVAILABLE),
+        (upload_pb2.REASON_NOT_AUTHORIZED, upload_pb2.REASON_NOT_AUTHORIZED),
     ],
 )
 async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
@@ -633,3 +638,57 @@ async def test_an_identity_that_follows_from_the_configured_one_counts_and_no_fi
         assert result.signed.identity_key == second.key
         m8.attempts.clear()
     assert sorted(tmp_path.rglob("*")) == before
+
+
+# A destination that takes signed requests alone.
+
+
+def a_copy_key(folder: Path) -> str:
+    """Make `copy.key`, and return the fingerprint of its key."""
+    line = copy_key.make(folder, store="memory")
+    key = parse_public(" ".join(line.split()[2:]))
+    assert isinstance(key, PublicKey)
+    return key.fingerprint
+
+
+async def test_the_put_there_is_signed_with_the_copy_key_and_never_with_the_identity(
+    m8: ScriptedM8, tmp_path: Path
+) -> None:
+    m8.signed, key = True, a_copy_key(tmp_path)
+    result = await put_there(job(m8, tmp_path), Payload(SECRET))
+    assert isinstance(result, Result)
+    m8.attempts[0].check_signature()
+    assert result.receipt.signer_key == key
+
+
+@pytest.mark.parametrize("there", ["nothing", "open to others", "no key"])
+async def test_without_a_copy_key_nothing_is_sent_and_the_log_says_how_to_make_one(
+    m8: ScriptedM8, tmp_path: Path, there: str
+) -> None:
+    m8.signed = True
+    if there != "nothing":
+        (tmp_path / "copy.key").write_text("no key")
+        (tmp_path / "copy.key").chmod(0o600 if there == "no key" else 0o644)
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == upload_pb2.REASON_UNSUPPORTED
+    assert not any(attempt.sealed for attempt in m8.attempts)
+    assert "m8 reactor copy-key" in stream.getvalue()
+
+
+async def test_what_the_destination_does_not_authorize_ends_the_copy_so(m8: ScriptedM8, tmp_path: Path) -> None:
+    m8.signed = True
+    a_copy_key(tmp_path)
+    not_authorized = upload_pb2.REASON_NOT_AUTHORIZED
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(not_authorized), not_authorized)
+    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == not_authorized
+
+
+async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copies: Copies) -> None:
+    copies.world.memory.put(SECRET)
+    copies.there = lambda _: upload_pb2.REASON_UNSUPPORTED
+    assert await copies.walk() == "FAILED UNSUPPORTED"
+    assert "copy.key" in copies.world.receipt().detail
+    copies.there = lambda _: upload_pb2.REASON_NOT_AUTHORIZED
+    assert await copies.walk() == "FAILED NOT_AUTHORIZED"
+    assert copies.world.receipt().detail == ""

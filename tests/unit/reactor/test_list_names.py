@@ -99,7 +99,7 @@ async def test_others_go_on_while_many_names_are_looked_at() -> None:
             turns += 1
 
     task = asyncio.create_task(another())
-    receipt = await list_names(world.memory, delivered.grant, delivered.sha256)
+    receipt = await list_names(world.memory, delivered)
     task.cancel()
     assert receipt.more
     assert turns > 20

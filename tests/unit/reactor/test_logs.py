@@ -61,6 +61,11 @@ def test_the_audit_log_is_private_lines_of_listed_fields(tmp_path: Path) -> None
         "upstream_version",
         "destination",
         "detail",
+        "signer",
+        "signer_key",
+        "certificate",
+        "signers_sha256",
+        "revoked_sha256",
     }
     assert line["request_id"] == request.request_id.hex()
     assert (line["uri"], line["purpose"], line["outcome"]) == ("memory://team-a/db", "UPLOAD", "GRANTED")

@@ -275,3 +275,68 @@ def test_absences_that_nobody_asks_about_are_forgotten() -> None:
         presence.went(number.to_bytes(16, "big"))
     presence.prune({bytes(16)})
     assert set(presence._gone) == {bytes(16)}
+
+
+ANNA = {"signer": "anna@example.org", "signer_key": f"SHA256:{'k' * 43}"}
+
+
+def signed_heir(store: MemoryStore | None = None) -> Heir:
+    """A replica that finds a request which had to be signed."""
+    heir = Heir(store)
+    heir.grant = make_grant(
+        request=heir.grant.request,
+        subject="alice",
+        public_key=bytes(1_216),
+        replica=DEAD,
+        lifetime_s=300,
+        max_plaintext=512,
+        fingerprint_key_id=heir.key.key_id,
+        signature_required=True,
+    )
+    return heir
+
+
+def announced_by(heir: Heir, signer: str = "", signer_key: str = "") -> Receipt:
+    return make_receipt(
+        grant=heir.grant,
+        sealed_sha256=SEALED,
+        outcome=upload_pb2.OUTCOME_STARTED,
+        intent=heir.key.intent(write_tag(heir.grant.sha256, SEALED), heir.key.whole(SECRET)),
+        signer=signer,
+        signer_key=signer_key,
+    )
+
+
+async def test_an_heir_names_the_signer_that_the_issuer_verified() -> None:
+    heir = signed_heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    assert await heir.end(heir.left(State.WRITING, started=announced_by(heir, **ANNA))) == "UPLOADED"
+    end = heir.receipt()
+    assert {"signer": end.signer, "signer_key": end.signer_key} == ANNA
+
+
+@pytest.mark.parametrize("required", [True, False], ids=["without a signer", "with a signer that none asked for"])
+async def test_a_started_that_does_not_fit_its_grant_about_the_signer_counts_for_nothing(*, required: bool) -> None:
+    """A replica without `[signers]` verified nothing; what it wrote must not be receipted as if it had."""
+    heir = signed_heir() if required else Heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    request = heir.left(State.WRITING, started=announced_by(heir, **({} if required else ANNA)))
+    assert not await heir.recovery.end(request, heir.grant)
+    assert heir.log.events == []
+
+
+async def test_what_was_not_written_has_no_signer() -> None:
+    heir = signed_heir()
+    assert await heir.end(heir.left(State.WRITING, started=announced_by(heir, **ANNA))) == "FAILED KEY_LOST"
+    assert heir.receipt().signer == ""
+
+
+async def test_a_replica_that_does_not_know_the_field_ends_no_such_write() -> None:
+    """An older replica reads a grant with a field of after it as nothing at all, so it signs nothing for it either."""
+    heir = signed_heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    request = heir.left(State.WRITING, started=announced_by(heir, **ANNA))
+    later = heir.grant.content + b"\xf8\x07\x01"  # A field of number 127, as `signature_required` is to older code.
+    request.grant = heir.identity.sign(UPLOAD_GRANT, later)
+    heir.now.time += 100
+    assert not heir.abandoned(request)

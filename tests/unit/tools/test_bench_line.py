@@ -12,6 +12,7 @@ RATIOS = (
     *("put_latency_ratio", "put_latency_grpc_ratio", "update_latency_ratio"),
     *("throughput_ratio", "throughput_grpc_ratio", "update_throughput_ratio"),
     "unlucky_ratio",
+    *("signed_put_ratio", "signed_put_file_ratio"),
 )
 CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")

@@ -62,7 +62,7 @@ def test_it_is_valid_by_the_specification(document: dict[str, Any]) -> None:
 
 def test_it_has_every_call_but_the_session_of_reactors(document: dict[str, Any]) -> None:
     calls = {f"/{service.full_name}/{method.name}" for service in SERVICES for method in service.methods}
-    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics"}
+    assert document["paths"].keys() == calls | {"/healthz", "/readyz", "/metrics", "/oauth2/token"}
     attach = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"].methods_by_name["Attach"]
     assert f"ReactorService.{attach.name}" in document["info"]["description"]
 
@@ -70,7 +70,8 @@ def test_it_has_every_call_but_the_session_of_reactors(document: dict[str, Any])
 def test_only_health_and_the_exchange_need_no_token(document: dict[str, Any]) -> None:
     assert document["security"] == [{"token": []}]
     free = {path for path, item in document["paths"].items() for one in item.values() if one.get("security") == []}
-    assert free == {"/healthz", "/readyz", "/monoskope.api.gateway.v1.AccessService/ExchangeToken"}
+    exchange = {"/oauth2/token", "/monoskope.api.gateway.v1.AccessService/ExchangeToken"}
+    assert free == exchange | {"/healthz", "/readyz"}
 
 
 def test_the_stream_says_how_it_is_framed(document: dict[str, Any]) -> None:

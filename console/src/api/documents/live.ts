@@ -8,8 +8,9 @@ export type Live =
   | { kind: "m8"; away: string }
   /** The listing has changed: ask again for what is on the screen. */
   | { kind: "secrets"; loaded: number; complete: boolean }
-  /** A request of this console went on: "ASKING", "SENT" or "ENDED". */
-  | { kind: "progress"; uri: string; request_id: string; stage: string; end: string }
+  /** A request of this console went on: "ASKING", "SIGNING" if the store takes signed requests alone, "SENT" or "ENDED". With `touch` the user has
+   * to touch a security key now. */
+  | { kind: "progress"; uri: string; request_id: string; stage: string; end: string; touch: boolean }
   /** A sentence for the user. */
   | { kind: "note"; text: string }
   /** Nothing happened for a while; the connection lives. */

@@ -34,7 +34,7 @@ export interface Activity {
 
 /** `drift` {}: {secrets: Secret[]}: present secrets whose status is DRIFTED, GONE or OVERWROTE. */
 
-/** `status` {}: for administrators. */
+/** `status` {}: for administrators and auditors. */
 export interface Status {
   server: Me;
   certificate_expires: string | null;

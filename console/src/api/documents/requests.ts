@@ -17,6 +17,9 @@ export interface Upload extends Proof {
   requested_at: string;
   changed_at: string;
   has_receipt: boolean;
+  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
+  signer: string;
+  signer_key: string;
   /** Of a request that failed by its receipt: why, and what to do. */
   failure?: Failure | null;
 }

@@ -27,6 +27,9 @@ export interface Secret extends Proof {
   notes_edited_at: string;
   /** How many other places hold the same value as one of its keys, by hash. */
   same_elsewhere: number;
+  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
+  signer: string;
+  signer_key: string;
 }
 
 export type SortField = "uri" | "changed" | "expires" | "by" | "sync" | "verified" | "version";
@@ -95,4 +98,7 @@ export interface Version extends Proof {
   hash: string;
   request_id: string;
   edit: string;
+  /** Who signed the request and with which key ("SHA256:…"), by its receipt; "" where the store takes unsigned ones. */
+  signer: string;
+  signer_key: string;
 }

@@ -15,10 +15,19 @@ export interface Session {
   first?: SecretsPage;
 }
 
+/** `key` is "SHA256:…", "" if none is set or it cannot be read: then `trouble` says why. `touch`: it lives in a security key. */
+export interface SignsWith {
+  key: string;
+  /** Whom its certificate names, "" without one. */
+  principal: string;
+  touch: boolean;
+  trouble: string;
+}
+
 /** `whoami` {}: who the caller is to m8. m8's word. */
 export interface Me {
   subject: string;
-  /** "user" or "administrator". */
+  /** "user", "administrator" or "auditor". */
   role: string;
   prefixes: string[];
   /** E.g. "put", "see-hash". */
@@ -27,6 +36,8 @@ export interface Me {
   server: string;
   m8_version: string;
   monoctl_version: string;
+  /** The key that signs requests, for stores that take signed ones alone. */
+  signs_with: SignsWith;
   /** "" while m8 answers, else the sentence that says what is wrong: then all of the above but server may be empty. */
   away: string;
 }

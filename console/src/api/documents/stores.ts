@@ -20,6 +20,9 @@ export interface Reactor {
   undeletable: boolean;
   rollbackable: boolean;
   listable: boolean;
+  /** Whether it acts on signed requests alone, and whether one of its lists of signers cannot be used now. */
+  signatures: boolean;
+  signers_trouble: boolean;
   copies_to: string[];
   key_rule: string;
   layout: string;

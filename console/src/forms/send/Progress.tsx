@@ -5,10 +5,11 @@ import { useCell } from "../../state/cell";
 import { away } from "../../state/me";
 import type { Progress, Stage } from "./useSending";
 
-const ORDER: readonly Stage[] = ["waiting", "asking", "sent", "ended"];
+const ORDER: readonly Stage[] = ["waiting", "asking", "signing", "sent", "ended"];
 const WORDS: Readonly<Record<Stage, string>> = {
   waiting: "waits for its turn",
   asking: "asks the store for a one-time key",
+  signing: "is being signed",
   sent: "is sent; the store's receipt is awaited",
   ended: "has ended; monoctl checks the receipt",
 };
@@ -23,11 +24,17 @@ const STEPS: readonly (readonly [Stage, string])[] = [
 /** Show one row for each secret. It is told to screen readers as it changes. */
 export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progress> }) {
   const isAway = useCell(away) !== "";
+  const isTouch = [...progress.values()].some(({ touch }) => touch);
   return (
     <div role="status" aria-label="Progress">
       {isAway && (
         <p class="form-warning">
           <Icon name="alert" /> m8 does not answer now. monoctl goes on as soon as it does, and says what came of it when the time is over.
+        </p>
+      )}
+      {isTouch && (
+        <p class="form-warning">
+          <Icon name="key" /> Touch your security key to sign.
         </p>
       )}
       <ul class="send-rows">

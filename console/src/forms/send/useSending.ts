@@ -9,12 +9,14 @@ import { addNote, announce } from "../../state/notes";
 import { Unreadable } from "../values/keeper";
 
 /** How far a request has come. "waiting": monoctl has not asked for it yet. */
-export type Stage = "waiting" | "asking" | "sent" | "ended";
+export type Stage = "waiting" | "asking" | "signing" | "sent" | "ended";
 
 export interface Progress {
   stage: Stage;
   /** 32 hex digits; "" until monoctl says it. */
   requestId: string;
+  /** Whether the user has to touch a security key now. */
+  touch?: boolean;
 }
 
 export interface Sending<T> {
@@ -71,12 +73,12 @@ export function useSending<T>(): Sending<T> {
   return { ...now, send, edit };
 }
 
-const STAGES: Readonly<Record<string, Stage>> = { ASKING: "asking", SENT: "sent", ENDED: "ended" };
+const STAGES: Readonly<Record<string, Stage>> = { ASKING: "asking", SIGNING: "signing", SENT: "sent", ENDED: "ended" };
 
-function advanced(progress: ReadonlyMap<string, Progress>, message: { uri: string; stage: string; request_id: string }): ReadonlyMap<string, Progress> {
+function advanced(progress: ReadonlyMap<string, Progress>, message: { uri: string; stage: string; request_id: string; touch: boolean }): ReadonlyMap<string, Progress> {
   const before = progress.get(message.uri);
   const requestId = message.request_id || (before?.requestId ?? "");
-  return new Map(progress).set(message.uri, { stage: STAGES[message.stage] ?? before?.stage ?? "asking", requestId });
+  return new Map(progress).set(message.uri, { stage: STAGES[message.stage] ?? before?.stage ?? "asking", requestId, touch: message.touch });
 }
 
 /** What screen readers hear when all is over. */

@@ -110,6 +110,7 @@ const REASON_WORDS: Record<string, string> = {
   STORE_INACTIVE: "the store is inactive",
   UPSTREAM_CHANGED: "others had changed what is upstream",
   NOT_FOUND: "nothing was there",
+  NOT_AUTHORIZED: "the store's own list does not let the signing key do this",
 };
 
 /** Whether a reason leaves open what happened: a sealed request that m8 held back can still be written (docs/protocol.md, When something breaks). */

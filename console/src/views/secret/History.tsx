@@ -6,7 +6,7 @@ import type { Secret, Version } from "../../api/documents/secrets";
 import type { Store } from "../../api/documents/stores";
 import { notAble, notAllowed } from "../../forms/able";
 import { shortVersion } from "../../parts/words/version";
-import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, Skeleton, Time } from "../../parts";
+import { Button, Card, Empty, FailureBox, Hash, hueOf, Icon, lengthWords, Link, Proven, SignedBy, Skeleton, Time } from "../../parts";
 import type { Answer } from "../../state/answer";
 import { useMe } from "../../state/me";
 import { go } from "../../state/navigation";
@@ -75,6 +75,11 @@ function One({ entry, before, uri, isNow, why }: OneProps) {
           </span>
           {version.hash !== "" && <Hash hash={version.hash} />}
           <Proven of={version} />
+          {version.signer !== "" && (
+            <span>
+              signed by <SignedBy of={version} />
+            </span>
+          )}
           {version.request_id !== "" && (
             <Link at={`request ${version.request_id}`} onClick={() => go({ view: "upload", requestId: version.request_id })}>
               request

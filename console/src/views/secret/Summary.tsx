@@ -2,7 +2,7 @@
 
 import type { Secret } from "../../api/documents/secrets";
 import { shortVersion } from "../../parts/words/version";
-import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, Status, STATUSES, Time } from "../../parts";
+import { Card, CopyButton, Expiry, Facts, Hash, Labels, Link, SignedBy, Status, STATUSES, Time } from "../../parts";
 import { go } from "../../state/navigation";
 
 export function Summary({ secret }: { secret: Secret }) {
@@ -20,6 +20,7 @@ export function Summary({ secret }: { secret: Secret }) {
           ["Hash", secret.hash === "" ? <span class="faint">not shown: it takes the right “see-hash”</span> : <Hash hash={secret.hash} whole copy />],
           ["Version", <VersionText secret={secret} />],
           ["Changed", <Changed secret={secret} />],
+          secret.signer === "" ? null : ["Signed by", <SignedBy of={secret} />],
           ["Sync", <Sync secret={secret} />],
           ["Expires", <Expiry on={secret.expires_on} never="no day is noted" />],
           ["Labels", <Labels of={secret.labels} none="none" />],

@@ -2,7 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/secrets";
-import { notAllowed } from "../../forms/able";
+import { notAllowed, putsNothing } from "../../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../../parts";
 import { grouped } from "../../parts/words/grouped";
 import { useAnswer } from "../../state/answer";
@@ -20,7 +20,7 @@ const NOTHING: ReadonlySet<string> = new Set();
 /** What begins without a secret in the table, beside a put. */
 function Others() {
   const who = useMe();
-  if (who.role === "administrator") return null;
+  if (putsNothing(who)) return null;
   return (
     <>
       <Button icon="wand" why={notAllowed("generate", who)} onClick={() => openForm("generate")}>
@@ -48,7 +48,7 @@ export function Secrets({ place }: { place: Place }) {
   const hasAny = data !== undefined && (data.total > 0 || isFiltered(request));
   return (
     <>
-      <PageHead title="Secrets" lead={`What m8 knows of ${who.role === "administrator" ? "all" : "your"} secrets. You see hashes, never values.`} actions={<Others />} />
+      <PageHead title="Secrets" lead={`What m8 knows of ${who.role === "administrator" || who.role === "auditor" ? "all" : "your"} secrets. You see hashes, never values.`} actions={<Others />} />
       {hasAny && <Overview figures={data.figures} />}
       {failure !== undefined && (
         <div class="above">
@@ -147,10 +147,10 @@ function Nothing({ request, complete, onClear }: { request: SecretsRequest; comp
       </Empty>
     );
   if (!complete) return <Skeleton lines={6} />;
-  if (who.role === "administrator")
+  if (putsNothing(who))
     return (
       <Empty icon="key" title="No secrets yet">
-        Users put secrets; administrators manage stores. What users put will stand here, without values.
+        Users put secrets; administrators and auditors do not. What users put will stand here, without values.
       </Empty>
     );
   return (

@@ -1,7 +1,7 @@
 /** One request: how far it went, and what became of it. */
 
 import type { Event, Upload } from "../../api/documents/requests";
-import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, Skeleton, Time, Uri } from "../../parts";
+import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, SignedBy, Skeleton, Time, Uri } from "../../parts";
 import { useAnswer } from "../../state/answer";
 import { go, type Place } from "../../state/navigation";
 import { Ending } from "./Ending";
@@ -82,6 +82,7 @@ function RequestFacts({ upload }: { upload: Upload }) {
           upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
+          upload.signer === "" ? null : ["Signed by", <SignedBy of={upload} />],
           ["Asked", <Time at={upload.requested_at} />],
           ["Last change", <Time at={upload.changed_at} />],
           [

@@ -32,6 +32,10 @@ class Comparison(Value, frozen=True):
     """The version that was compared with."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options | None) -> Comparison:
@@ -51,4 +55,6 @@ async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options
         differences={key: spelled(upload_pb2.DifferenceKind, kind) for key, kind in receipt.differences},
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )

@@ -40,6 +40,10 @@ class Copy(Value, frozen=True):
     """The version that is at the destination now."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 async def copy(walk: Walk, source: Target, destination: Target, expect: Expect | str) -> Copy:
@@ -75,6 +79,8 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
         upstream_version=result.receipt.upstream_version,
         destination_version=there.upstream_version,
         request_id=result.request_id.hex(),
+        signer=result.receipt.signer,
+        signer_key=result.receipt.signer_key,
     )
 
 

@@ -32,6 +32,10 @@ class Deletion(Value, frozen=True):
     """Whether it was to be erased for good."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
@@ -58,4 +62,12 @@ async def delete(walk: Walk, target: Target, expect: Expect | str, *, destroy: b
         destroy=destroy,
     )
     result = await walk.run(task)
-    return Deletion(str(target.uri), result.receipt.prior_version, destroy, result.request_id.hex())
+    receipt = result.receipt
+    return Deletion(
+        uri=str(target.uri),
+        deleted_version=receipt.prior_version,
+        destroyed=destroy,
+        request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
+    )

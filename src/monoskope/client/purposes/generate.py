@@ -36,6 +36,10 @@ class Generated(Value, frozen=True):
     """The version that is upstream now."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect | str, notes: Notes) -> Generated:
@@ -62,4 +66,6 @@ async def generate(walk: Walk, target: Target, recipes: Recipes, expect: Expect 
         public_values=dict(receipt.public_values),
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )

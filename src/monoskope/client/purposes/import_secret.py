@@ -30,6 +30,10 @@ class Import(Value, frozen=True):
     """The version that is upstream."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 async def import_secret(walk: Walk, target: Target) -> Import:
@@ -48,4 +52,6 @@ async def import_secret(walk: Walk, target: Target) -> Import:
         values=dict(receipt.values),
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )

@@ -66,6 +66,10 @@ class PutResult(Value, frozen=True):
     """32 hex digits."""
     receipt: upload_pb2.Signed | None = None
     """The receipt itself, to be shown to others who pin the store."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
@@ -121,6 +125,8 @@ def result_of(target: Target, result: Result) -> PutResult:
         values=dict(receipt.values),
         upstream_version=receipt.upstream_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
         receipt=result.signed,
     )
 

@@ -10,6 +10,8 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_stores import PinsInMemory
 from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
+from monoskope.client.signing.signer import Signer
+from monoskope.client.signing.signing import Signing
 from monoskope.client.target import Resolver, Target
 from monoskope.client.task import Progress, Result, Task
 from monoskope.client.walk import Walk
@@ -30,6 +32,7 @@ async def put_copy(
     timeout_s: float,
     keep_labels: bool = False,
     keep_expires_on: bool = False,
+    signer: Signer | None = None,
     observe: Callable[[Progress], None] | None = None,
 ) -> Result:
     """Put `values` at `destination` by the request with this id, and return once a receipt proves that they are there.
@@ -47,6 +50,7 @@ async def put_copy(
         timeout_s: Seconds for everything.
         keep_labels: Whether what is there keeps its labels, as the COPY asks.
         keep_expires_on: The same for its day of expiry.
+        signer: Signs the put, where the destination's grant asks for that.
         observe: Told whenever the request changes its stage.
 
     Raises:
@@ -77,7 +81,13 @@ async def put_copy(
             key_within_s=key_within_s - (now() - began),
         )
         left_s = timeout_s - (now() - began)
-        walk = Walk(connection, target.trust, timeout_s=left_s, observe=observe)
+        walk = Walk(
+            connection,
+            target.trust,
+            timeout_s=left_s,
+            observe=observe,
+            signing=None if signer is None else Signing(signer, "", passphrase=None, blocks=False),
+        )
         return await walk.run(task)
     finally:
         await connection.close()

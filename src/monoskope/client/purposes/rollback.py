@@ -42,6 +42,10 @@ class Rollback(Value, frozen=True):
     """The version whose content is there again."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 def checked_version(to: str) -> str:
@@ -95,4 +99,6 @@ async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str, qu
         prior_version=receipt.prior_version,
         restored_version=receipt.restored_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )

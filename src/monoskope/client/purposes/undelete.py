@@ -37,6 +37,10 @@ class Undeletion(Value, frozen=True):
     """The version that was deleted."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
 
 def expected_deleted(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
@@ -74,4 +78,6 @@ async def undelete(walk: Walk, target: Target, expect: Expect | str) -> Undeleti
         upstream_version=receipt.upstream_version,
         restored_version=receipt.restored_version,
         request_id=result.request_id.hex(),
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )

@@ -35,6 +35,10 @@ class Verification(Value, frozen=True):
     """Whether the reactor compared with the newest receipt that m8 shows; None without the right to see receipts."""
     request_id: str
     """32 hex digits."""
+    signer: str = ""
+    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
     @property
     def in_sync(self) -> bool:
@@ -69,6 +73,8 @@ async def verify(walk: Walk, target: Target, queries: Queries) -> Verification:
         upstream_version=result.receipt.upstream_version,
         newest=None if before is None else True,
         request_id=result.request_id.hex(),
+        signer=result.receipt.signer,
+        signer_key=result.receipt.signer_key,
     )
 
 

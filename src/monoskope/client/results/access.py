@@ -151,7 +151,7 @@ class Applied(Value, frozen=True):
     unchanged: int
 
 
-class NewToken(Value, Unshared, frozen=True):
+class NewToken(Unshared, Value, frozen=True):
     """A new token. Nobody can read it again later."""
 
     hidden = frozenset({"token"})

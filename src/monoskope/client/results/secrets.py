@@ -54,6 +54,10 @@ class Secret(Value, frozen=True):
     """When."""
     receipt: upload_pb2.Signed | None = None
     """The receipt itself; None without the right to see hashes."""
+    signer: str = ""
+    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
     @classmethod
     def of(cls, view: views_pb2.Secret, checked: Checked) -> Self:
@@ -78,6 +82,7 @@ class Secret(Value, frozen=True):
             notes_edited_by=view.notes_subject,
             notes_edited_at=moment(view.notes_changed_at_ms),
             receipt=view.receipt if view.HasField("receipt") else None,
+            **_signed(checked),
         )
 
 
@@ -104,6 +109,10 @@ class SecretVersion(Value, frozen=True):
     proven: bool
     """Whether the receipt of that request proves it."""
     why_not_proven: str
+    signer: str = ""
+    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretVersion, checked: Checked) -> Self:
@@ -120,6 +129,7 @@ class SecretVersion(Value, frozen=True):
             request_id=view.request_id.hex(),
             proven=checked.proven,
             why_not_proven=checked.why_not,
+            **_signed(checked),
         )
 
 
@@ -153,6 +163,10 @@ class Upload(Value, frozen=True):
     """Whether a receipt of the pinned identity proves the end."""
     why_not_proven: str
     receipt: upload_pb2.Signed | None = None
+    signer: str = ""
+    """Who signed the request, by the receipt that proves it; "" where none does, or the store takes unsigned ones."""
+    signer_key: str = ""
+    """The key that signed it, `SHA256:…`."""
 
     @classmethod
     def of(cls, view: views_pb2.SecretUpload, checked: Checked) -> Self:
@@ -177,4 +191,10 @@ class Upload(Value, frozen=True):
             proven=checked.proven,
             why_not_proven=checked.why_not,
             receipt=view.receipt if view.HasField("receipt") else None,
+            **_signed(checked),
         )
+
+
+def _signed(checked: Checked) -> dict[str, str]:
+    receipt = checked.receipt if checked.proven else None
+    return {} if receipt is None else {"signer": receipt.signer, "signer_key": receipt.signer_key}

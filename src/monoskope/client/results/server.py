@@ -60,7 +60,7 @@ class Server(Value, frozen=True):
     """"" before the first reactor."""
     subject: str
     role: str
-    """"USER" or "ADMINISTRATOR"."""
+    """"USER", "ADMINISTRATOR" or "AUDITOR"; of several the first of these. `Access.who_am_i` has all."""
     prefixes: tuple[str, ...]
     """Below which URIs the caller may work."""
     rights: frozenset[str]

@@ -34,6 +34,8 @@ class Reactor(Value, frozen=True):
     key_rule: str
     """Pattern that keys must match, "" for any."""
     fingerprint_key_id: str
+    signers_trouble: bool
+    """Whether one of its lists of signers cannot be used as it is now."""
 
     @classmethod
     def of(cls, view: views_pb2.Reactor) -> Self:
@@ -52,6 +54,7 @@ class Reactor(Value, frozen=True):
             max_plaintext=can.max_plaintext,
             key_rule=can.key_rule,
             fingerprint_key_id=view.fingerprint_key_id,
+            signers_trouble=view.signers_trouble,
         )
 
 

@@ -17,11 +17,6 @@ from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
 
 
-def issuer_stream(name: str) -> str:
-    """Return the stream of an issuer's short name: `issuer/<name>`."""
-    return f"issuer/{name}"
-
-
 def member_stream(member: Member) -> str:
     """Return the stream of a member's name: `member/<64 hex>`."""
     return f"member/{hashlib.sha256(str(member).encode()).hexdigest()}"

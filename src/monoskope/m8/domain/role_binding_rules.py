@@ -131,7 +131,7 @@ def _check_size(bindings: Sequence[RoleBinding]) -> None:
     if len(bindings) > MAX_BINDINGS or sum(event_of(binding).ByteSize() for binding in bindings) > MAX_BYTES:
         raise RefusedError(
             f"that would be more than {MAX_BINDINGS:,} role bindings, or more than {MAX_BYTES:,} bytes of them.",
-            fix="Delete some, or name a group instead of its members.",
+            fix="Name a group instead of its members.",
         )
 
 
@@ -139,7 +139,7 @@ def _taken(name: str, *, is_there: bool) -> AlreadyExistsError:
     if is_there:
         return AlreadyExistsError(
             f"there is a role binding {name!r} with other content.",
-            fix="A role binding never changes. Delete it, and create one of another name.",
+            fix="A role binding never changes: create one of another name in its place.",
         )
     return AlreadyExistsError(
         f"a role binding was called {name!r} before; a name is never used again.", fix="Choose another name."

@@ -40,11 +40,12 @@ class RoleBinding:
     prefix: UriPrefix | None = None
     rights: tuple[events_pb2.Right, ...] = ()
     created_by: str = field(default="", compare=False)
+    pairs: tuple[Pair, ...] = field(default=(), init=False, compare=False)
+    """What it allows a user."""
 
-    @property
-    def pairs(self) -> tuple[Pair, ...]:
-        """What it allows a user."""
-        return () if self.prefix is None else (Pair(self.prefix, frozenset(self.rights), self.name),)
+    def __post_init__(self) -> None:
+        if self.prefix is not None:
+            object.__setattr__(self, "pairs", (Pair(self.prefix, frozenset(self.rights), self.name),))
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,19 +85,22 @@ class RoleBindings:
         )
 
 
-def evolve(bindings: RoleBindings, message: Message | None, *, actor: str) -> RoleBindings:
-    """Return `bindings` after a recorded event of `actor`, None for one of an unknown type."""
-    known = dict(bindings.bindings)
-    names = bindings.names
-    match message:
-        case events_pb2.RoleBindingCreated():
-            known[message.name] = recorded(message, actor)
-            names |= {message.name}
-        case events_pb2.RoleBindingDeleted():
-            known.pop(message.name, None)
-        case _:
-            return replace(bindings, version=bindings.version + 1)
-    return RoleBindings(bindings.version + 1, MappingProxyType(known), names, _by_member(known))
+def fold(bindings: RoleBindings, events: Iterable[tuple[Message | None, str]]) -> RoleBindings:
+    """Return `bindings` after recorded events, None for one of an unknown type, each with its actor."""
+    version, known, names = bindings.version, dict(bindings.bindings), set(bindings.names)
+    for message, actor in events:
+        version += 1
+        match message:
+            case events_pb2.RoleBindingCreated():
+                known[message.name] = recorded(message, actor)
+                names.add(message.name)
+            case events_pb2.RoleBindingDeleted():
+                known.pop(message.name, None)
+            case _:
+                pass
+    if version == bindings.version:
+        return bindings
+    return RoleBindings(version, MappingProxyType(known), frozenset(names), _by_member(known))
 
 
 def recorded(message: events_pb2.RoleBindingCreated, actor: str) -> RoleBinding:

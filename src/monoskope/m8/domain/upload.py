@@ -6,6 +6,7 @@ What a reactor may add is in `append`, what time does to a request in `deadlines
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable
 
 from google.protobuf.message import Message
@@ -20,6 +21,7 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, p
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.signed_request import MAX_SIGNATURE
 from monoskope.protocol.upload import Author, State, WrongStepError
 from monoskope.value import Value
 
@@ -38,6 +40,8 @@ class Upload(Value, frozen=True):
     """From GRANTED on."""
     sealed_sha256: bytes = b""
     """From UPLOADING on."""
+    signature_sha256: bytes = b""
+    """From UPLOADING on, of the request's signature, of which there may be none: then of no bytes."""
     started: Receipt | None = None
     """From WRITING on."""
 
@@ -70,7 +74,8 @@ def evolve(upload: Upload, message: Message, *, at_ms: int = 0) -> Upload:
         case events_pb2.SecretUploadKeyProvided():
             return replace(after, grant=parse_grant(message.grant.content))
         case events_pb2.SecretUploadRequested():
-            return replace(after, sealed_sha256=message.sealed_sha256)
+            signature = hashlib.sha256(message.request_signature).digest()
+            return replace(after, sealed_sha256=message.sealed_sha256, signature_sha256=signature)
         case events_pb2.SecretUploadStarted():
             return replace(after, started=parse_receipt(message.receipt.content))
         case _:
@@ -114,22 +119,26 @@ def request_upload(
     subject: str,
     encapsulated_key: bytes,
     ciphertext: bytes,
+    request_signature: bytes = b"",
     last_receipt: upload_pb2.Signed | None,
     traceparent: str = "",
 ) -> list[RequestEvent]:
     """Decide step 5: [] if the same bytes came before, or the request ended before any came.
 
+    Whether the signature is needed, and good, the store's reactor decides by its own list. Here its size alone counts.
+
     Raises:
         NotFoundError: there is no such request of `subject`.
-        AlreadyExistsError: other bytes came before.
+        AlreadyExistsError: other bytes, or another signature, came before.
         ConflictError: no key was given yet.
-        UsageError: lengths that the grant does not allow.
+        UsageError: lengths that the grant does not allow, or a signature that is too long.
     """
     if upload.request is None or upload.subject != subject:
         raise unknown_request()
     digest = sealed_digest(encapsulated_key, ciphertext)
     if upload.sealed_sha256:
-        if upload.sealed_sha256 == digest:
+        signature = hashlib.sha256(request_signature).digest()
+        if (upload.sealed_sha256, upload.signature_sha256) == (digest, signature):
             return []
         raise _taken()
     if upload.state is State.ENDED:
@@ -141,12 +150,15 @@ def request_upload(
         _check_empty(encapsulated_key, ciphertext)
     elif encapsulated_key or ciphertext or not upload.request.remove_keys:
         _check_lengths(upload.grant, encapsulated_key, ciphertext)
+    if len(request_signature) > MAX_SIGNATURE:
+        raise UsageError("request_signature: must have at most 8,192 bytes.", fix="Use an unmodified client.")
     return [
         events_pb2.SecretUploadRequested(
             sealed_sha256=digest,
             size=len(encapsulated_key) + len(ciphertext),
             last_receipt=last_receipt,
             traceparent=traceparent,
+            request_signature=request_signature,
         )
     ]
 

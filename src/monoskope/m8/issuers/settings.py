@@ -145,7 +145,9 @@ def checked(files: Sequence[IssuerFile], path: Path) -> tuple[Issuer, ...]:
         UsageError: a field breaks its rule; names the issuer and the field.
     """
     if len(files) > MAX_ISSUERS:
-        raise UsageError(f"{path}: there are more than {MAX_ISSUERS} [[issuers]].", fix="Remove some.")
+        raise UsageError(
+            f"{path}: there are more than {MAX_ISSUERS} [[issuers]].", fix="Keep those whose tokens you want."
+        )
     found = tuple(_issuer(file, number, path) for number, file in enumerate(files, 1))
     for field in ("name", "issuer"):
         values = [getattr(issuer, field) for issuer in found]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import Issuer
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
+
+_ONCE = b"m8/exchange/v1\0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +28,8 @@ class Verified:
         groups: The member's groups, whether or not a role binding names them.
         is_mutable: Whether the member's name can change hands at the issuer.
         expires_s: When it expires, seconds since 1970.
-        signed: The bytes that the issuer signed. Two texts of one token have the same.
+        digest: SHA-256 over a label and the bytes that the issuer signed, 64 hex digits. Two texts of one token have
+            the same.
     """
 
     issuer: Issuer
@@ -34,7 +38,7 @@ class Verified:
     groups: tuple[Member, ...]
     is_mutable: bool
     expires_s: int
-    signed: bytes
+    digest: str
 
     def __repr__(self) -> str:
         return f"<Verified {self.member}>"
@@ -45,10 +49,14 @@ class Issuers:
 
     Args:
         entries: Each with its keys.
+
+    Attributes:
+        names: Their short names.
     """
 
     def __init__(self, entries: Sequence[tuple[Issuer, IssuerKeys]] = ()) -> None:
         self._issuers = {issuer.issuer: (issuer, keys) for issuer, keys in entries}
+        self.names = frozenset(issuer.name for issuer, _ in entries)
 
     async def verify(self, text: str, *, now_s: float) -> Verified:
         """Return what a token says that is valid at `now_s`.
@@ -96,4 +104,5 @@ def _read(token: jose.Token, issuer: Issuer, now_s: float) -> Verified:
     rule = rules.matching(issuer.rules, token.claims)
     member = rule.member(issuer.name, token.claims)
     groups = rule.groups(issuer.name, token.claims)
-    return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, token.signed)
+    digest = hashlib.sha256(_ONCE + token.signed).hexdigest()
+    return Verified(issuer, subject, member, groups, rule.is_mutable, expires_s, digest)

@@ -20,7 +20,7 @@ class PutLimit:
 
     Args:
         begun: Returns how many puts a subject began in the minute of that number since 1970.
-        has_secrets: Returns whether that many secrets that are there were last changed by a subject.
+        owns: Returns whether that many secrets that are there were last changed by a subject.
         a_minute: How many puts it may begin; 0 for any number.
         secrets: How many secrets it may have; 0 for any number.
         clock: Milliseconds since 1970.
@@ -29,14 +29,14 @@ class PutLimit:
     def __init__(
         self,
         begun: Callable[[str, int], Awaitable[int]],
-        has_secrets: Callable[[str, int], Awaitable[bool]],
+        owns: Callable[[str, int], Awaitable[bool]],
         *,
         a_minute: int,
         secrets: int,
         clock: Callable[[], int],
     ) -> None:
         self._begun = begun
-        self._has_secrets = has_secrets
+        self._owns = owns
         self._a_minute = a_minute
         self._secrets = secrets
         self._clock = clock
@@ -55,9 +55,9 @@ class PutLimit:
                 fix="Wait for the next minute, or let whoever runs m8 raise `puts_per_minute_per_user` in m8.toml.",
                 retry_after_s=((minute + 1) * MINUTE_MS - now_ms) / 1000,
             )
-        if adds and self._secrets and await self._has_secrets(subject, self._secrets):
+        if adds and self._secrets and await self._owns(subject, self._secrets):
             raise RateLimitedError(
                 f"{subject} has as many secrets as a user may have: {self._secrets:,}.",
-                fix="Delete some, or let whoever runs m8 raise `secrets_per_user` in m8.toml.",
+                fix="Let whoever runs m8 raise `secrets_per_user` in m8.toml.",
                 retry_after_s=SECRETS_RETRY_AFTER_S,
             )

@@ -37,11 +37,12 @@ STATUS: Mapping[Code, str] = MappingProxyType(
         Code.INTERNAL: "INTERNAL",
         Code.RATE_LIMITED: "RESOURCE_EXHAUSTED",
         Code.NOT_TRIED: "CANCELLED",
+        Code.NOT_AUTHORIZED: "PERMISSION_DENIED",
     }
 )
 """The status of every code, as `google.rpc.Code` names it."""
 
-BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED})
+BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED, Code.NOT_AUTHORIZED: Code.REFUSED})
 """What clients of before a code were told instead. They would take a code that they do not know for a defect."""
 
 

@@ -222,6 +222,6 @@ class Queries:
 
 
 def _shown_role(principal: Principal) -> events_pb2.Role:
-    """Return the one role that `GetServer` has room for, of several the first of these; `WhoAmI` has them all."""
-    known = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR)
+    """Return the one role that `GetServer` has room for, of several the one that sees most; `WhoAmI` has them all."""
+    known = (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_AUDITOR)
     return next((role for role in known if role in principal.roles), events_pb2.ROLE_USER)

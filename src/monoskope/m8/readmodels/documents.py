@@ -45,7 +45,7 @@ class Documents:
         """Return how many puts `subject` began in a minute, counted from 1970."""
         return puts_in(minute, await self._log.get(PUTS, subject))
 
-    async def has_secrets(self, subject: str, count: int) -> bool:
+    async def owns(self, subject: str, count: int) -> bool:
         """Return whether `count` secrets that are there were last changed by `subject`."""
         return len(await self._log.find(SECRETS, Where(subject=subject), limit=count)) == count
 

@@ -1,7 +1,8 @@
 """How many sealed bytes each subject had recorded on the last day (UTC) on which it had any. Pure.
 
-Names that were listed stay in the log, too, so a page of them counts with the bytes of its receipt; and so do edits of
-notes, for which no reactor is asked, and which nothing else would limit.
+A request's signature counts with the bytes that it signs. Names that were listed stay in the log, too, so a page of
+them counts with the bytes of its receipt; and so do edits of notes, for which no reactor is asked, and which nothing
+else would limit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
     A log whose secrets were recorded before they were counted begins to count with the next one, or is rebuilt.
     """
     message = read(event)
-    size = message.size if isinstance(message, events_pb2.SecretUploadRequested) else 0
+    size = 0
+    if isinstance(message, events_pb2.SecretUploadRequested):
+        size = message.size + len(message.request_signature)
     size += len(upload.receipt.content) if upload.outcome == upload_pb2.OUTCOME_LISTED else 0
     if size:
         yield _more(upload.subject, size, event, lookup)

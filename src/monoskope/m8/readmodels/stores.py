@@ -98,6 +98,7 @@ def with_beats(
         said = heartbeat_note(store.name, reactor, notes)
         reactor.last_failure, reactor.last_failure_at_ms = said.last_failure, said.last_failure_at_ms
         if reactor.attached:
+            reactor.signers_trouble = said.signers_trouble
             reactor.engine, reactor.engine_since_ms = said.engine, said.engine_since_ms
     if refused := notes.get(refused_key(store.name)):
         copy.refused_login.MergeFromString(refused)
@@ -115,6 +116,7 @@ def note_of(heartbeat: reactor_pb2.Heartbeat, before: views_pb2.Reactor, at_ms: 
         engine_since_ms=since if heartbeat.engine else 0,
         last_failure=heartbeat.last_failure,
         last_failure_at_ms=heartbeat.last_failure_at_ms,
+        signers_trouble=heartbeat.signers_trouble,
         last_heard_ms=at_ms - heartbeat.engine_looked_ms_ago,
     )
 

@@ -92,8 +92,8 @@ class Aggregates:
     async def role_bindings(self) -> RoleBindings:
         """Return the role bindings as they are now."""
         value: RoleBindings = self._followed.get(ROLE_BINDINGS_STREAM, RoleBindings())
-        for event in await self._log.read_stream(ROLE_BINDINGS_STREAM, after_version=value.version):
-            value = role_bindings.evolve(value, read(event), actor=event.actor)
+        events = await self._log.read_stream(ROLE_BINDINGS_STREAM, after_version=value.version)
+        value = role_bindings.fold(value, ((read(event), event.actor) for event in events))
         return self._kept(ROLE_BINDINGS_STREAM, value)
 
     async def bound(self, principal: Principal) -> Principal:

@@ -120,7 +120,7 @@ class App:
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(
             self.documents.puts,
-            self.documents.has_secrets,
+            self.documents.owns,
             a_minute=most.puts_per_minute_per_user,
             secrets=most.secrets_per_user,
             clock=self.clock,

@@ -128,9 +128,9 @@ class Commands:
             NotFoundError: there is no such request of the caller's.
             RefusedError: the caller lost the right, or the store was deactivated.
             RateLimitedError: the caller may seal no more today.
-            AlreadyExistsError: other bytes came before.
+            AlreadyExistsError: other bytes, or another signature, came before.
             ConflictError: no key was given yet.
-            UsageError: lengths that the grant does not allow.
+            UsageError: lengths that the grant does not allow, or a signature that is too long.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         known = await self._app.aggregates.upload(message.request_id)
@@ -158,6 +158,7 @@ class Commands:
                 subject=subject,
                 encapsulated_key=message.encapsulated_key,
                 ciphertext=message.ciphertext,
+                request_signature=message.request_signature,
                 last_receipt=last_receipt,
                 traceparent=spans.current(),
             )
@@ -168,7 +169,8 @@ class Commands:
         sealed = message.encapsulated_key + message.ciphertext
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
-        async with self._app.quota.used(subject, len(sealed) if is_new else 0):
+        size = len(sealed) + len(message.request_signature)
+        async with self._app.quota.used(subject, size if is_new else 0):
             return await self._app.aggregates.change(
                 upload_stream(message.request_id),
                 lambda: self._app.aggregates.upload(message.request_id),

@@ -124,6 +124,7 @@ class ServerSession:
                 replicas=list(attachments.attached),
                 heartbeat_s=self._app.limits.heartbeat_s,
                 caught_up_follows=self._marks,
+                signatures=True,
             )
         )
 

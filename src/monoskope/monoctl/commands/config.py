@@ -10,7 +10,7 @@ import msgspec
 
 from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
-from monoskope.client.sources import LOGIN_FIELDS
+from monoskope.client.sources import LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import write
@@ -54,7 +54,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
 
 
 @click.command("set", short_help="Write one setting to the settings file.")
-@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", *LOGIN_FIELDS]))
+@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOGIN_FIELDS]))
 @click.argument("value")
 @_config_option
 def set_(name: str, value: str, config: Path | None) -> None:
@@ -65,6 +65,10 @@ def set_(name: str, value: str, config: Path | None) -> None:
         raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
     elif name in LOGIN_FIELDS and name != "login_ca_file":
         pass
+    elif name == "signing_key" and is_public_key(value):
+        from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for this setting alone
+
+        signer_of(value)
     elif not Path(value).expanduser().is_file():
         raise UsageError(f"{name}: there is no such file.", fix="Give the path of the file, not its content.")
     else:

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from monoskope import start
+from monoskope.errors import UnavailableError
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal, write
+
+if TYPE_CHECKING:
+    from monoskope.client.signing.signer import LocalSigner
 
 
 @click.command(short_help="Open a page in your browser that does what the commands do.")
@@ -32,12 +38,32 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
     def say(text: str) -> None:
         write.out(text)
 
-    sent = Sent()
+    sent, signer = Sent(), _signer(settings.signing_key)
     try:
-        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say), sent))
+        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say, signer=signer), sent))
     except KeyboardInterrupt:
         # The second Ctrl-C: what was sent and not waited for is said all the same.
         if sent.open:
             raise interrupted(sent.open, []) from None
         return
     write.out("The console has ended.")
+
+
+def _signer(setting: str) -> LocalSigner | None:
+    """Return what signs requests of the console. A passphrase is asked for here, in the terminal, and not in the page.
+
+    Raises:
+        UsageError: the key is not set up as it must be.
+        RefusedError: others can reach the file of a private key, or its passphrase is wrong.
+    """
+    if not setting:
+        return None
+    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+
+    signer = signer_of(setting, passphrase=terminal.passphrase if terminal.interactive() else None)
+    try:
+        signer.prepare()
+    except UnavailableError as error:
+        # It may come later: each request asks the agent anew.
+        terminal.warn(error.message)
+    return signer

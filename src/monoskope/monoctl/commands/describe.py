@@ -47,6 +47,7 @@ _REACTORS = {
     "READABLE": "readable",
     "DOES": "does",
     "COPIES TO": "copies_to",
+    "SIGNED REQUESTS": "signed",
     "FINGERPRINT KEY": "fingerprint_key_id",
 }
 
@@ -77,8 +78,16 @@ def secret_store(name: str, output: str, session: CommandSession) -> None:
         return
     for one in reactors:
         one["does"] = [word for field, word in _DOES.items() if one[field]]
+        one["signed"] = _signed(one)
     table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])
     _refused(document["refused_login"])
+
+
+def _signed(reactor: Document) -> str:
+    """Say whether a reactor acts on signed requests alone, as it announced, and whether its lists are in order."""
+    if reactor["signers_trouble"]:
+        return "required; a list cannot be used"
+    return "required" if reactor["signatures"] else ""
 
 
 _WHY = {

@@ -14,7 +14,7 @@ from monoskope.monoctl.options import CommandSession, connection_options, timeou
 from monoskope.monoctl.output import views, write
 from monoskope.monoctl.output.formats import Document, pairs
 from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
-from monoskope.monoctl.output.proven import tell, tell_whose
+from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
 from monoskope.monoctl.output.server_certificate import note_if_it_expires
 
 _SECRETS = {
@@ -68,6 +68,8 @@ _VERSIONS = {
     "REQUEST": "request_id",
     "HASH": "hash",
 }
+_SIGNED = {"SIGNED BY": "signer", "SIGNING KEY": "signer_key"}
+"""Columns of `-o wide` that are shown if a receipt says who signed."""
 _EDITS = {"EDIT": "edit"}
 """Columns of versions that are shown if any of them is an edit of notes."""
 _SORTS = {
@@ -83,6 +85,10 @@ _SORTS = {
 
 def _columns(documents: list[Document]) -> dict[str, str]:
     return _SECRETS | {name: field for name, field in _NOTES.items() if any(row[field] for row in documents)}
+
+
+def _signed(documents: list[Document]) -> dict[str, str]:
+    return _SIGNED if any(row["signer"] for row in documents) else {}
 
 
 def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Document, Checked]]:
@@ -162,14 +168,15 @@ def secrets(  # noqa: PLR0917 - click passes them by name
         )
         async for view in views_of:
             checked = await proofs.secret(view)
-            found.append((views.secret(view) | views.proof(checked), checked))
+            found.append((views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked))
             if len(found) == limit and sort == "uri":
                 break
         return (found if sort == "uri" else _sorted(found, sort))[:limit]
 
     results = session.run(work)
     documents = [document for document, _ in results]
-    show(form, documents, _columns(documents), name="uri", nothing="No secrets found.")
+    columns = _columns(documents)
+    show(form, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
     tell(((document["uri"], checked) for document, checked in results), output=plain(form))
 
 
@@ -194,10 +201,11 @@ def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> 
     async def work(client: Client) -> tuple[Document, Checked]:
         view = await client.queries.secret(await client.full_uri(uri))
         checked = await client.proofs.secret(view)
-        return views.secret(view) | views.proof(checked), checked
+        return views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked
 
     document, checked = session.run(work)
-    show(form, document, _columns([document]), name="uri")
+    columns = _columns([document])
+    show(form, document, columns, name="uri", wide=columns | _signed([document]))
     if in_tables(form) and document["values"]:
         write.out()
         pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
@@ -210,13 +218,14 @@ def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
         checks = await client.proofs.versions(found)
         return [
-            (views.version(view) | views.proof(checked), checked) for view, checked in zip(found, checks, strict=True)
+            (views.version(view) | views.proof(checked) | views.signed(checked.receipt), checked)
+            for view, checked in zip(found, checks, strict=True)
         ]
 
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
-    show(form, documents, columns, name="upstream_version")
+    show(form, documents, columns, name="upstream_version", wide=columns | _signed(documents))
     named = ((_version_name(document), checked) for document, checked in results)
     tell(named, output=plain(form))
 
@@ -265,13 +274,15 @@ def upload(request_id: str, timeout: float, form: Form, session: CommandSession,
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
     """
 
-    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked]:
+    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str]:
         content = request_id_bytes(request_id)
         answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        return answer.upload, await client.proofs.upload(answer, content)
+        return answer.upload, await client.proofs.upload(answer, content), client.settings.signing_key
 
-    view, checked = session.run(work)
+    view, checked, signing_key = session.run(work)
+    document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    show(form, views.upload(view, checked.receipt) | views.proof(checked), columns, name="request_id")
+    show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
     tell([(f"request {request_id}", checked)], output=plain(form))
     tell_whose(checked, view.purpose)
+    tell_signer(checked, signing_key)

@@ -9,7 +9,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 
-from monoskope.client import Client
+from monoskope.client import Client, Signer
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import Progress, Stage
 from monoskope.errors import UnavailableError
@@ -49,6 +49,8 @@ class Wishes(Value, frozen=True):
     opens_browser: bool = True
     say: Callable[[str], None] = print
     """Says one sentence to the user in the terminal."""
+    signer: Signer | None = None
+    """Signs requests; its passphrase was asked for already, for the page asks for none."""
 
 
 async def run(wishes: Wishes, sent: Sent) -> None:
@@ -71,7 +73,7 @@ async def run(wishes: Wishes, sent: Sent) -> None:
     def notify(sentence: str) -> None:
         (heard.note if heard.gathers() else live.note)(sentence)
 
-    async with Client(wishes.settings, notify=notify, observe=observe) as client:
+    async with Client(wishes.settings, notify=notify, observe=observe, signer=wishes.signer) as client:
         desk = Desk(client, live.tell)
         greeting = Greeting(desk)
         pages = Pages(wishes, sessions, greeting.prepare)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from monoskope.monoctl.output.formats import Document
 
@@ -20,6 +20,18 @@ if TYPE_CHECKING:
     )
 
 
+class _Signed(Protocol):
+    @property
+    def signer(self) -> str: ...
+    @property
+    def signer_key(self) -> str: ...
+
+
+def signed(result: _Signed) -> Document:
+    """Who signed the request, and with which key; nothing where the store takes unsigned ones."""
+    return {"signer": result.signer, "signer_key": result.signer_key} if result.signer else {}
+
+
 def put(result: PutResult) -> Document:
     """A put or a patch."""
     return {
@@ -29,7 +41,7 @@ def put(result: PutResult) -> Document:
         "values": result.values,
         "upstream_version": result.upstream_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def comparison(result: Comparison) -> Document:
@@ -40,7 +52,7 @@ def comparison(result: Comparison) -> Document:
         "differences": result.differences,
         "upstream_version": result.upstream_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def generated(result: Generated) -> Document:
@@ -53,7 +65,7 @@ def generated(result: Generated) -> Document:
         "public_values": result.public_values,
         "upstream_version": result.upstream_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def copied(result: Copy) -> Document:
@@ -66,7 +78,7 @@ def copied(result: Copy) -> Document:
         "upstream_version": result.upstream_version,
         "destination_version": result.destination_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def imported(result: Import) -> Document:
@@ -78,7 +90,7 @@ def imported(result: Import) -> Document:
         "values": result.values,
         "upstream_version": result.upstream_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def verified(result: Verification) -> Document:
@@ -89,7 +101,7 @@ def verified(result: Verification) -> Document:
         "upstream_version": result.upstream_version,
         "newest": result.newest,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def deleted(result: Deletion) -> Document:
@@ -100,7 +112,7 @@ def deleted(result: Deletion) -> Document:
         "deleted_version": result.deleted_version,
         "destroyed": result.destroyed,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def undeleted(result: Undeletion) -> Document:
@@ -113,7 +125,7 @@ def undeleted(result: Undeletion) -> Document:
         "upstream_version": result.upstream_version,
         "restored_version": result.restored_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)
 
 
 def rolled_back(result: Rollback) -> Document:
@@ -127,4 +139,4 @@ def rolled_back(result: Rollback) -> Document:
         "prior_version": result.prior_version,
         "restored_version": result.restored_version,
         "request_id": result.request_id,
-    }
+    } | signed(result)

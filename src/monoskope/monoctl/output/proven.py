@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.proof import NO_RECEIPT, NOT_ENDED, Checked
+from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.purposes import PURPOSES
 
@@ -16,6 +18,8 @@ NOT_WHOSE = (
     " whether your value is there."
 )
 """Beside a proven end of what was sealed: this client keeps nothing of what it sent."""
+OTHER_KEY = "it was signed with {key}; {own}."
+"""Beside a request that another key signed than the caller's."""
 _NEEDS_RIGHT = " (your token may lack the right see-hash)"
 
 
@@ -38,5 +42,25 @@ def tell_whose(checked: Checked, purpose: upload_pb2.Purpose) -> None:
     """Print what a proven end leaves open."""
     receipt = checked.receipt
     succeeded = checked.proven and receipt is not None and receipt.outcome != upload_pb2.OUTCOME_FAILED
-    if succeeded and PURPOSES[purpose].seals:
+    # Of a signed request the key that signed says from whom it came.
+    if succeeded and receipt is not None and not receipt.signer and PURPOSES[purpose].seals:
         terminal.note(NOT_WHOSE)
+
+
+def tell_signer(checked: Checked, signing_key: str) -> None:
+    """Print with whose key a request was signed, if that is not the caller's own key.
+
+    Args:
+        checked: What was checked.
+        signing_key: The caller's setting; "" without one.
+    """
+    receipt = checked.receipt
+    if not checked.proven or receipt is None or not receipt.signer:
+        return
+    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for signed requests alone
+
+    own = ""
+    with contextlib.suppress(Error):  # a key that cannot be read is not the one that signed
+        own = signer_of(signing_key).public().shown if signing_key else ""
+    if receipt.signer_key != own:
+        terminal.note(OTHER_KEY.format(key=receipt.signer_key, own=f"yours is {own}" if own else "you have set none"))

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",
+    Stage.SIGNING: "signing the request",
     Stage.SENT: "sealed and sent, waiting for the receipt",
     Stage.ENDED: "done",
 }
@@ -25,6 +26,11 @@ def interactive() -> bool:
     return questions.possible()
 
 
+def passphrase(question: str) -> str:
+    """Ask for a passphrase on the terminal; it is not shown."""
+    return write.prompt(question, hidden=True)
+
+
 def note(text: str) -> None:
     """Print something that the user should know."""
     write.err(text, mark="note: ", over=True, fg="yellow")
@@ -33,6 +39,10 @@ def note(text: str) -> None:
 def warn(text: str) -> None:
     """Print that something is wrong."""
     write.err(text, mark="warning: ", over=True, fg="red")
+
+
+def _said(progress: Progress) -> str:
+    return "touch your security key to sign the request" if progress.touch else _SAYS[progress.stage]
 
 
 class Watch:
@@ -76,7 +86,7 @@ class Watch:
         """Show the first request that has not ended, after `mark`, in the terminal's last line."""
         latest = {str(progress.uri): progress for progress in self._requests.values()}
         waiting = [progress for progress in latest.values() if progress.stage is not Stage.ENDED]
-        text = f"{waiting[0].uri}: {_SAYS[waiting[0].stage]}" if waiting else "finishing"
+        text = f"{waiting[0].uri}: {_said(waiting[0])}" if waiting else "finishing"
         if not self._quiet():
             write.err(f"{mark} {text}", end="", over=True)
 

@@ -79,6 +79,11 @@ def notes_edit(edit: events_pb2.NotesEdit) -> str:
         return "an edit that is malformed"
 
 
+def signed(receipt: Receipt | None) -> Document:
+    """Who signed a request and with which key, by its receipt; "" where none counts or none is signed."""
+    return {"signer": receipt.signer if receipt else "", "signer_key": receipt.signer_key if receipt else ""}
+
+
 def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:
     """One request. Only `receipt` says how it ended; what m8 says of the end is a field of its own."""
     said = spelled(upload_pb2.Outcome, view.outcome) if view.outcome else ""
@@ -96,6 +101,7 @@ def upload(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document:
         "requested_at": rfc3339(view.requested_at_ms),
         "changed_at": rfc3339(view.changed_at_ms),
         "has_receipt": view.HasField("receipt"),
+        **signed(receipt),
     }
 
 
@@ -164,6 +170,8 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "undeletable": view.capabilities.undeletable,
         "rollbackable": view.capabilities.rollbackable,
         "listable": view.capabilities.listable,
+        "signatures": view.capabilities.signatures,
+        "signers_trouble": view.signers_trouble,
         "copies_to": list(view.capabilities.copies_to),
         "key_rule": view.capabilities.key_rule,
         "layout": view.capabilities.layout,

@@ -9,6 +9,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.options import are_for
 from monoskope.protocol.request import Request
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.reactor.settings import ReactorSettings
@@ -27,10 +28,13 @@ _NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VE
 class Admission:
     """Decides which requests get a key."""
 
-    def __init__(self, settings: ReactorSettings, driver: StoreDriver, rates: Rates) -> None:
+    def __init__(
+        self, settings: ReactorSettings, driver: StoreDriver, rates: Rates, gate: SignatureGate | None = None
+    ) -> None:
         self._settings = settings
         self._driver = driver
         self._rates = rates
+        self._gate = gate or SignatureGate()
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if the `request` of `subject` may get a key, and count it against the rates.
@@ -45,6 +49,7 @@ class Admission:
             raise FailedError(
                 upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
             )
+        self._gate.check_m8(request.purpose)
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")
@@ -54,7 +59,7 @@ class Admission:
             self._driver.check(request.uri.path, options)
         except DriverError as error:
             raise failed_by(error) from None
-        self._rates.take(request, subject)
+        self._rates.take(request, subject, must_be_signed=self._gate.requires(request.purpose))
 
     def _check_purpose(self, request: Request) -> None:
         can = self._driver.capabilities

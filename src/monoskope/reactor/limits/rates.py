@@ -9,6 +9,9 @@ comparison reveals it. So does a write that STARTED announces and that is then n
 driver, the engine, the clock): the right value would have been UNCHANGED. So each announced write counts until it is
 proven written. Where the window has no room, a write is not compared with what is upstream: whatever it holds is
 announced and written, which reveals nothing (docs/protocol.md, Guesses).
+
+**Signed requests.** Where a signature is required, a guess counts once that is verified, and in the name of its signer.
+So requests that nobody signed use up no guesses of those who sign theirs.
 """
 
 from __future__ import annotations
@@ -31,12 +34,23 @@ _SECOND = 1.0
 _HOUR = 3_600.0
 
 
+@dataclass(frozen=True, slots=True)
+class Signer:
+    """A principal of this reactor's list who signed the request: m8 cannot pass off another user as one."""
+
+    name: str
+
+
+Who = str | Signer
+"""In whose name a use counts: of the signer where a signature was verified, else of the subject that m8 names."""
+
+
 @dataclass(slots=True, eq=False)
 class _Use:
     """One use of a window."""
 
     at: float
-    subject: str
+    who: Who
     uri: str
 
 
@@ -71,21 +85,33 @@ class Rates:
         self._uploads: deque[_Use] = deque()
         self._guesses: deque[_Use] = deque()
 
-    def take(self, request: Request, subject: str) -> None:
-        """Count `request`, or raise `FailedError` (RATE_LIMITED, with when there is room again) and count nothing."""
+    def take(self, request: Request, subject: str, *, must_be_signed: bool = False) -> None:
+        """Count `request`, or raise `FailedError` (RATE_LIMITED, with when there is room again) and count nothing.
+
+        A comparison that must be signed is no guess yet: `compared` counts it once its signature is verified. Until
+        then it counts as any other request, and is refused if there is room for nobody's guess.
+        """
         use = _Use(self._now(), subject, str(request.uri))
+        if request.rules.guesses and not must_be_signed:
+            self._take_guess(use)
+            return
+        _check_room(_room_after(self._uploads, self._limits.uploads_per_second, use, _SECOND))
         if request.rules.guesses:
-            window, wait_s = self._guesses, self._guess_after(use)
-        else:
-            window, wait_s = self._uploads, _room_after(self._uploads, self._limits.uploads_per_second, use, _SECOND)
-        if wait_s:
-            raise FailedError(upload_pb2.REASON_RATE_LIMITED, retry_after_s=math.ceil(wait_s))
-        window.append(use)
+            _check_room(self._guess_after(use))
+        self._uploads.append(use)
+
+    def compared(self, uri: SecretUri, signer: Signer) -> None:
+        """Count a comparison that `signer` signed. Raises as `take`."""
+        self._take_guess(_Use(self._now(), signer, str(uri)))
+
+    def _take_guess(self, use: _Use) -> None:
+        _check_room(self._guess_after(use))
+        self._guesses.append(use)
 
     @contextmanager
-    def guess(self, uri: SecretUri, subject: str) -> Iterator[Guess]:
+    def guess(self, uri: SecretUri, who: Who) -> Iterator[Guess]:
         """Count one guess while the block runs; go on counting it if the write was announced and not made."""
-        use = _Use(self._now(), subject, str(uri))
+        use = _Use(self._now(), who, str(uri))
         guess = Guess(may_compare=not self._guess_after(use))
         if guess.may_compare:
             self._guesses.append(use)
@@ -102,13 +128,18 @@ class Rates:
         return max(in_all, _room_after(of_this, self._limits.compares_per_hour_per_uri, use, _HOUR))
 
 
+def _check_room(wait_s: float) -> None:
+    if wait_s:
+        raise FailedError(upload_pb2.REASON_RATE_LIMITED, retry_after_s=math.ceil(wait_s))
+
+
 def _room_after(window: deque[_Use], most: int, use: _Use, lasts_s: float) -> float:
     """Forget what is too old, and return the seconds after which `window` has room for `use`; 0 if it has room now."""
     while window and window[0].at <= use.at - lasts_s:
         window.popleft()
-    subjects, previous = [one.subject for one in window], use.at
+    subjects, previous = [one.who for one in window], use.at
     for index, one in enumerate(window):
-        own = subjects[index:].count(use.subject)
+        own = subjects[index:].count(use.who)
         if has_room(own, len(subjects) - index - own, most):
             return 0.0 if index == 0 else previous + lasts_s - use.at
         previous = one.at

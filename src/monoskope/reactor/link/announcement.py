@@ -11,7 +11,7 @@ from monoskope.stores.driver import Capabilities
 
 
 def announced(
-    can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = ()
+    can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = (), signatures: bool = False
 ) -> events_pb2.StoreCapabilities:
     """Return capabilities as they are announced to m8.
 
@@ -19,6 +19,7 @@ def announced(
         can: The driver's capabilities.
         experimental: Whether the driver says that it is experimental.
         copies_to: Stores to which the reactor may copy.
+        signatures: Whether the reactor has `[signers]`.
 
     Raises:
         UsageError: m8 would refuse them: they are larger than a reactor may announce, or their schema is not allowed.
@@ -40,6 +41,7 @@ def announced(
         options_schema=can.options_schema,
         copies_to=sorted(copies_to),
         keeps_notes=True,
+        signatures=signatures,
     )
     try:
         check_capabilities(capabilities)

@@ -21,8 +21,8 @@ _FAREWELL_S = 2.0
 class Listener(Protocol):
     """Acts on what m8 says in a session. No method may take long: heartbeats wait for it."""
 
-    def attached(self, replicas: list[bytes]) -> None:
-        """The session begins; `replicas` are those that have one."""
+    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
+        """The session begins; `replicas` are those that have one. `signatures`: whether m8 carries signed requests."""
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         """m8 delivers an event."""
@@ -58,7 +58,7 @@ class Attachment:
 
     async def run(self) -> None:
         """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
-        self._listener.attached(list(self._attached.replicas))
+        self._listener.attached(list(self._attached.replicas), signatures=self._attached.signatures)
         self._restart_quiet()
         tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating)]
         tasks.append(asyncio.ensure_future(self._stopping()))

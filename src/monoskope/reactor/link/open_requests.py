@@ -37,6 +37,8 @@ class OpenRequest:
     sealed_sha256: bytes = b""
     sealed: bytes = field(default=b"", repr=False)
     """Encapsulated key || ciphertext, until it is taken to be opened."""
+    signature: bytes = field(default=b"", repr=False)
+    """The user's signature, as m8's event has it; b"" for none. It proves nothing before it is verified."""
     started: upload_pb2.Signed | None = field(default=None, repr=False)
     started_seen: float = 0.0
     """Monotonic seconds when STARTED was first seen."""
@@ -179,6 +181,7 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
             request.grant = message.grant
         case events_pb2.SecretUploadRequested():
             request.sealed_sha256, request.arrived = message.sealed_sha256, now
+            request.signature = message.request_signature
             request.traceparent = spans.valid(message.traceparent)
             _learn(request, message)
         case events_pb2.SecretUploadStarted():

@@ -1,7 +1,7 @@
 """The reactor's own record of what it was asked and did: one JSON object a line, independent of m8.
 
 In it a store's owner sees what a hostile m8 wrote or guessed through this reactor. It has allow-listed fields only: no
-value, no fingerprint, no key, no text of an engine.
+value, no fingerprint of a value, no secret key, no text of an engine.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ from monoskope.settings import open_to_append
 
 FILE = "audit.jsonl"
 GRANTED = "GRANTED"
+AUTHORIZED = "AUTHORIZED"
+REFUSED = "REFUSED"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,23 @@ class AuditEntry:
     """As m8 says; nothing proves it."""
     purpose: str
     outcome: str
-    """GRANTED, or a receipt's outcome."""
+    """GRANTED; AUTHORIZED or REFUSED for the signature; or a receipt's outcome."""
     reason: str = ""
     upstream_version: str = ""
     destination: str = ""
     """Where a COPY is to go."""
     detail: str = ""
-    """With FAILED: the sentence that users are told beside the reason."""
+    """With FAILED: the sentence that users are told beside the reason. With REFUSED: one that users are not told."""
+    signer: str = ""
+    """Who signed the request, by this reactor's own list; "" where no signature is required, and with FAILED."""
+    signer_key: str = ""
+    """With `signer`: the key, `SHA256:…`."""
+    certificate: str = ""
+    """With AUTHORIZED by a certificate: its CA and its serial number, as a line of the list of revocations has them."""
+    signers_sha256: str = ""
+    """Where a signature was looked at: SHA-256 of the list, in hex."""
+    revoked_sha256: str = ""
+    """The same of the list of what is revoked; "" if it cannot be read."""
 
 
 class Audit(Protocol):
@@ -72,6 +84,11 @@ class AuditFile:
             "upstream_version": entry.upstream_version,
             "destination": entry.destination,
             "detail": entry.detail,
+            "signer": entry.signer,
+            "signer_key": entry.signer_key,
+            "certificate": entry.certificate,
+            "signers_sha256": entry.signers_sha256,
+            "revoked_sha256": entry.revoked_sha256,
         }
         text = b"\n" * self._torn + json.dumps(line).encode("ascii") + b"\n"
         # A disk that fills up takes a part of the line: the number of bytes written shows it.
@@ -115,6 +132,8 @@ def of_receipt(grant: Grant, receipt: Receipt) -> AuditEntry:
         upstream_version=receipt.upstream_version,
         destination=_destination(grant.request),
         detail=receipt.detail,
+        signer=receipt.signer,
+        signer_key=receipt.signer_key,
     )
 
 

@@ -5,27 +5,29 @@ from __future__ import annotations
 import hmac
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.work.delivery import DeliveredRequest
 
 
-async def compare(upstream: Upstream, grant: Grant, sealed_sha256: bytes, sent: Fingerprints) -> Receipt:
+async def compare(upstream: Upstream, delivered: DeliveredRequest, sent: Fingerprints) -> Receipt:
     """Compare what is upstream with the fingerprints of what was sent, and return the receipt of that.
 
     Raises:
         FailedError: CANNOT_READ, what is upstream is not known; CONFLICT, it changes whenever it is looked at.
         DriverError: the engine cannot be asked.
     """
-    content = await upstream.compared(grant.request)
+    content = await upstream.compared(delivered.grant.request)
     if content.fingerprints is None:
         raise FailedError(upload_pb2.REASON_CANNOT_READ, upstream_version=content.version)
     found = _differences(sent, content.fingerprints)
     return make_receipt(
-        grant=grant,
-        sealed_sha256=sealed_sha256,
+        grant=delivered.grant,
+        sealed_sha256=delivered.sha256,
+        signer=delivered.signer,
+        signer_key=delivered.signer_key,
         outcome=upload_pb2.OUTCOME_DIFFERENT if found else upload_pb2.OUTCOME_EQUAL,
         upstream_version=content.version,
         differences=found,

@@ -24,6 +24,7 @@ from monoskope.client.task import Progress, Result, Stage
 from monoskope.errors import (
     ConflictError,
     Error,
+    NotAuthorizedError,
     OutcomeUnknownError,
     ProtocolError,
     RateLimitedError,
@@ -41,6 +42,7 @@ from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
+from monoskope.reactor.work.copy_signer import NO_COPY_KEY, CopySigner, NoCopyKeyError
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot
@@ -140,6 +142,8 @@ class Copier:
         started = make_receipt(
             grant=delivered.grant,
             sealed_sha256=delivered.sha256,
+            signer=delivered.signer,
+            signer_key=delivered.signer_key,
             outcome=upload_pb2.OUTCOME_STARTED,
             intent=_NO_CONTENT,
         )
@@ -228,12 +232,14 @@ def _copied(
         FailedError: the reason for which the put failed there; OUTCOME_UNKNOWN if it has another hash there.
     """
     if isinstance(there, int):
-        raise FailedError(there)
+        raise FailedError(there, detail=NO_COPY_KEY if there == upload_pb2.REASON_UNSUPPORTED else "")
     if there.receipt.fingerprint != fingerprints.whole:
         raise FailedError(upload_pb2.REASON_OUTCOME_UNKNOWN)
     return make_receipt(
         grant=delivered.grant,
         sealed_sha256=delivered.sha256,
+        signer=delivered.signer,
+        signer_key=delivered.signer_key,
         outcome=upload_pb2.OUTCOME_COPIED,
         upstream_version=version,
         fingerprint=fingerprints.whole,
@@ -266,6 +272,7 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
             timeout_s=PUT_S,
             keep_labels=put.keep_labels,
             keep_expires_on=put.keep_expires_on,
+            signer=CopySigner(put.settings.folder),
             observe=observe,
         )
     except Error as error:
@@ -291,14 +298,21 @@ def _unexpected(error: Exception, request_id: bytes, *, sent: bool) -> upload_pb
 
 
 def _reason(error: Error) -> upload_pb2.Reason:
-    match error:
-        case OutcomeUnknownError():
-            return upload_pb2.REASON_OUTCOME_UNKNOWN
-        case ConflictError():
-            return upload_pb2.REASON_CONFLICT
-        case RateLimitedError():
-            return upload_pb2.REASON_RATE_LIMITED
-        case UnavailableError() | TimedOutError() | ProtocolError():
-            return upload_pb2.REASON_UPSTREAM_UNAVAILABLE
-        case _:
-            return upload_pb2.REASON_UPSTREAM_REFUSED
+    """Return the reason with which a put that raised `error` ends its COPY."""
+    if isinstance(error, NoCopyKeyError):
+        operating_log.get().warning("copy not signed", message=error.message, fix=error.fix)
+    found = (reason for kind, reason in _REASONS.items() if isinstance(error, kind))
+    return next(found, upload_pb2.REASON_UPSTREAM_REFUSED)
+
+
+_REASONS: dict[type[Error], upload_pb2.Reason] = {
+    NoCopyKeyError: upload_pb2.REASON_UNSUPPORTED,
+    NotAuthorizedError: upload_pb2.REASON_NOT_AUTHORIZED,
+    OutcomeUnknownError: upload_pb2.REASON_OUTCOME_UNKNOWN,
+    ConflictError: upload_pb2.REASON_CONFLICT,
+    RateLimitedError: upload_pb2.REASON_RATE_LIMITED,
+    UnavailableError: upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+    TimedOutError: upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+    ProtocolError: upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
+}
+"""By the error of the put; every other one is UPSTREAM_REFUSED."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
 from monoskope.failpoints import failpoint
@@ -10,6 +10,7 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
 from monoskope.protocol.receipt import Receipt, sealed_digest
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
+from monoskope.reactor.signers import Authorized
 from monoskope.reactor.upstream.first_look import FirstLook
 
 
@@ -29,6 +30,12 @@ class DeliveredRequest:
     """Monotonic seconds when the key was made."""
     first_look: FirstLook | None = field(repr=False)
     """What was upstream when the key was made; None for a request that writes nothing here."""
+    signature: bytes = field(default=b"", repr=False)
+    """The user's signature as it came, b"" for none."""
+    signer: str = ""
+    """Who signed, once that is verified; "" where no signature is required."""
+    signer_key: str = ""
+    """With `signer`: the key that signed, `SHA256:…`."""
     newest: Receipt | None = None
     """The newest receipt for the secret that m8 delivered, verified; None if it is not ours."""
     traceparent: str = ""
@@ -42,6 +49,7 @@ class DeliveredRequest:
         announced_sha256: bytes,
         version: int,
         *,
+        signature: bytes = b"",
         newest: Receipt | None = None,
         traceparent: str = "",
     ) -> Self:
@@ -56,9 +64,16 @@ class DeliveredRequest:
             version,
             key.born,
             key.first_look,
-            newest,
-            traceparent,
+            signature,
+            newest=newest,
+            traceparent=traceparent,
         )
+
+    def signed_by(self, authorized: Authorized | None) -> Self:
+        """Return the same, known to be signed by `authorized`; None where no signature is required."""
+        if authorized is None:
+            return self
+        return replace(self, signer=authorized.signer, signer_key=authorized.signer_key)
 
     @property
     def seals_nothing(self) -> bool:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
@@ -20,10 +20,11 @@ from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Guess, Rates
+from monoskope.reactor.limits.rates import Guess, Rates, Signer
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
@@ -59,6 +60,7 @@ class Handler:
         copier: Copier,
         reporter: Reporter,
         rates: Rates,
+        gate: SignatureGate | None = None,
         parallel: int = 32,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -68,6 +70,7 @@ class Handler:
         self._copier = copier
         self._reporter = reporter
         self._rates = rates
+        self._gate = gate or SignatureGate()
         self._places = FairPlaces(parallel)
         self._locks: KeyedLock[SecretUri] = KeyedLock()
         self._generator = Generator()
@@ -99,7 +102,11 @@ class Handler:
         try:
             async with AsyncExitStack() as turn:
                 with spans.Span("wait for turn"):
-                    guess = await turn.enter_async_context(self._turn(delivered))
+                    await turn.enter_async_context(self._turn(request))
+                # 1. Whether it is signed, where the grant requires that. If it is not, the key dies unused.
+                signed = self._gate.authorize(delivered.grant, delivered.sha256, delivered.signature)
+                delivered = delivered.signed_by(signed)
+                guess = turn.enter_context(self._guess(delivered))
                 return await self._steps(delivered, guess, arrived)
         except Exception as error:  # noqa: BLE001 - a defect must leave neither a value nor a request without an end
             # The engine was told nothing: `Writer` and `Copier` return ends and raise nothing.
@@ -110,27 +117,34 @@ class Handler:
         return Receipted(_failed(delivered, failure), delivered.version)
 
     @asynccontextmanager
-    async def _turn(self, delivered: DeliveredRequest) -> AsyncIterator[Guess]:
-        """Hold the secret's lock and, for what may write here, room for one guess.
-
-        A COPY holds neither: two stores that copy to one another would wait for each other.
-        """
-        request = delivered.grant.request
+    async def _turn(self, request: Request) -> AsyncIterator[None]:
+        """Hold the secret's lock. A COPY does not: two stores that copy to one another would wait for each other."""
         if request.purpose == upload_pb2.PURPOSE_COPY:
-            yield Guess(may_compare=False)
+            yield
             return
         async with self._locks.held(request.uri):
-            if delivered.first_look is None:
-                yield Guess(may_compare=False)
-                return
-            with self._rates.guess(request.uri, delivered.grant.subject) as guess:
-                yield guess
+            yield
+
+    @contextmanager
+    def _guess(self, delivered: DeliveredRequest) -> Iterator[Guess]:
+        """Hold room for one guess, for what may write here; count a comparison that had to be signed.
+
+        Raises `FailedError` (RATE_LIMITED) if the signer may not compare now.
+        """
+        request, signer = delivered.grant.request, delivered.signer
+        if signer and request.rules.guesses:
+            self._rates.compared(request.uri, Signer(signer))
+        if delivered.first_look is None:
+            yield Guess(may_compare=False)
+            return
+        with self._rates.guess(request.uri, Signer(signer) if signer else delivered.grant.subject) as guess:
+            yield guess
 
     async def _steps(self, delivered: DeliveredRequest, guess: Guess, arrived: float) -> HandlingEnd:
-        """Walk step 6 of docs/protocol.md, by the numbers of the page; `handle` has the last of them."""
+        """Walk step 6 of docs/protocol.md, by its numbers; `_end` begins the first, `_handle` has the last."""
         request = delivered.grant.request
         async with self._places_for(request).held(delivered.grant.subject):
-            # 1. Await the version that was there when the key was made: no plaintext waits for the engine.
+            # 1, continued. Await the version that was there when the key was made: no plaintext waits for the engine.
             with spans.Span("wait for first look"):
                 first = None if delivered.first_look is None else await delivered.first_look.found()
             # 2. Take the key out of its table, check lengths and lifetime, open, drop the key, parse.
@@ -179,17 +193,16 @@ class Handler:
 
     async def _answer(self, delivered: DeliveredRequest, sent: Fingerprints | None) -> Receipt:
         """Return the receipt of a request that only looks."""
-        grant, sealed_sha256 = delivered.grant, delivered.sha256
-        match grant.request.purpose:
+        match delivered.grant.request.purpose:
             case upload_pb2.PURPOSE_COMPARE:
                 assert sent is not None, "a COMPARE seals something"
-                return await compare(self._upstream, grant, sealed_sha256, sent)
+                return await compare(self._upstream, delivered, sent)
             case upload_pb2.PURPOSE_VERIFY:
-                return await verify(self._upstream, grant, sealed_sha256, delivered.newest)
+                return await verify(self._upstream, delivered)
             case upload_pb2.PURPOSE_IMPORT:
-                return await import_secret(self._upstream, grant, sealed_sha256)
+                return await import_secret(self._upstream, delivered)
             case upload_pb2.PURPOSE_LIST:
-                return await list_names(self._upstream.driver, grant, sealed_sha256)
+                return await list_names(self._upstream.driver, delivered)
             case other:
                 raise AssertionError(f"no work is known for {spelled(upload_pb2.Purpose, other)}")
 
@@ -241,6 +254,8 @@ class Handler:
         return make_receipt(
             grant=delivered.grant,
             sealed_sha256=delivered.sha256,
+            signer=delivered.signer,
+            signer_key=delivered.signer_key,
             outcome=upload_pb2.OUTCOME_UNCHANGED,
             upstream_version=base.version,
             fingerprint=after.whole,

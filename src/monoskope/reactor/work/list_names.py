@@ -10,23 +10,25 @@ from collections.abc import Iterator
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.grant import Grant
 from monoskope.protocol.listing import FOLDER, Listing, page
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment
 
 
-async def list_names(driver: StoreDriver, grant: Grant, sealed_sha256: bytes) -> Receipt:
+async def list_names(driver: StoreDriver, delivered: DeliveredRequest) -> Receipt:
     """List what is directly below the request's URI and return the receipt of that. Raises `DriverError`."""
-    request = grant.request
+    request = delivered.grant.request
     found = await driver.list_names(request.uri.path)
     # In a thread: a driver lists up to 50,000 names, and they are looked at one by one. Nobody else's put waits for it.
     listed, more = await asyncio.to_thread(_page, driver, request, found)
     return make_receipt(
-        grant=grant,
-        sealed_sha256=sealed_sha256,
+        grant=delivered.grant,
+        sealed_sha256=delivered.sha256,
+        signer=delivered.signer,
+        signer_key=delivered.signer_key,
         outcome=upload_pb2.OUTCOME_LISTED,
         listed=listed,
         more=more,

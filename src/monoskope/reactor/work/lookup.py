@@ -186,11 +186,13 @@ def deletion_digest(deleted: DeletedVersion) -> bytes:
 def succeeded(
     attempt: WriteAttempt, version: str, fingerprints: Fingerprints | None, public_values: PublicValues
 ) -> Receipt:
-    """Return the receipt of a write that happened."""
+    """Return the receipt of a write that happened. Who signed the request, STARTED names, for an heir, too."""
     (outcome,) = attempt.grant.request.rules.successes & WRITTEN
     return make_receipt(
         grant=attempt.grant,
         sealed_sha256=attempt.started.sealed_sha256,
+        signer=attempt.started.signer,
+        signer_key=attempt.started.signer_key,
         outcome=outcome,
         upstream_version=version,
         prior_version=attempt.prior,
@@ -206,6 +208,8 @@ def deleted(attempt: WriteAttempt) -> Receipt:
     return make_receipt(
         grant=attempt.grant,
         sealed_sha256=attempt.started.sealed_sha256,
+        signer=attempt.started.signer,
+        signer_key=attempt.started.signer_key,
         outcome=upload_pb2.OUTCOME_DELETED,
         prior_version=attempt.prior,
     )

@@ -162,4 +162,6 @@ class Recovery:
             return None
         if receipt.grant_sha256 != grant.sha256 or receipt.uri != grant.request.uri:
             return None
+        if bool(receipt.signer) != grant.signature_required:
+            return None  # A process without `[signers]` announced it, and verified no signature.
         return receipt

@@ -14,25 +14,29 @@ from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.readings import UndecidedError
+from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING
 from monoskope.uri import SecretUri
 
 _Found = tuple[upload_pb2.Outcome, str]
 
 
-async def verify(upstream: Upstream, grant: Grant, sealed_sha256: bytes, newest: Receipt | None) -> Receipt:
-    """Compare what is upstream with `newest`, a verified receipt of ours, and return the receipt of that.
+async def verify(upstream: Upstream, delivered: DeliveredRequest) -> Receipt:
+    """Compare what is upstream with the newest receipt of ours that was delivered, and return the receipt of that.
 
     Raises:
         FailedError: CONFLICT, there is no such receipt.
         DriverError: the engine cannot be asked, or what is there under the same version cannot be read.
     """
+    newest = delivered.newest
     if newest is None:
         raise FailedError(upload_pb2.REASON_CONFLICT)
-    outcome, version = await _found(upstream, grant, newest)
+    outcome, version = await _found(upstream, delivered.grant, newest)
     return make_receipt(
-        grant=grant,
-        sealed_sha256=sealed_sha256,
+        grant=delivered.grant,
+        sealed_sha256=delivered.sha256,
+        signer=delivered.signer,
+        signer_key=delivered.signer_key,
         outcome=outcome,
         upstream_version=version,
         verified_sha256=newest.sha256,

@@ -116,6 +116,8 @@ class Writer:
         started = make_receipt(
             grant=grant,
             sealed_sha256=delivered.sha256,
+            signer=delivered.signer,
+            signer_key=delivered.signer_key,
             outcome=upload_pb2.OUTCOME_STARTED,
             prior_version=prior,
             intent=self.upstream.fingerprint_key.intent(write_tag(grant.sha256, delivered.sha256), whole),

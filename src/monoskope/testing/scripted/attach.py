@@ -1,4 +1,4 @@
-"""The gRPC side of a scripted m8: every method of the three services, by one function."""
+"""The gRPC side of a scripted m8: every method of every service, by one function."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Scripted(Protocol):
 
 
 class ScriptedServices(grpc.GenericRpcHandler):
-    """Every method of the three services, by one function."""
+    """Every method of every service, by one function."""
 
     def __init__(self, m8: Scripted) -> None:
         self._m8 = m8

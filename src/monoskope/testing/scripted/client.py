@@ -6,7 +6,7 @@ import base64
 import json
 from pathlib import Path
 
-from monoskope.client import Client, ClientSettings
+from monoskope.client import Client, ClientSettings, Signer
 from monoskope.client.known_stores import KnownStores
 from monoskope.testing.scripted.m8 import ScriptedM8
 
@@ -39,10 +39,10 @@ def settings_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", **give
     )
 
 
-def client_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice") -> Client:
+def client_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", signer: Signer | None = None) -> Client:
     """Return a client that dials `m8` with the pins in `folder` and pauses for a millisecond only."""
     settings = settings_for(m8, folder, subject=subject)
-    return Client(settings, system_known_stores=folder / "no_known_stores", pause_s=0.001)
+    return Client(settings, signer=signer, system_known_stores=folder / "no_known_stores", pause_s=0.001)
 
 
 def was_received(m8: ScriptedM8, value: bytes) -> bool:

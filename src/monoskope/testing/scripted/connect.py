@@ -1,4 +1,4 @@
-"""The HTTP side of a scripted m8: every method of the three services, by one function, as Connect carries it."""
+"""The HTTP side of a scripted m8: every method of every service, by one function, as Connect carries it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _MOST_BODY = 2_097_152
 
 
 class ScriptedDoor:
-    """Every method of the three services (`http.messages.Application`)."""
+    """Every method of every service (`http.messages.Application`)."""
 
     def __init__(self, m8: Scripted) -> None:
         self._m8 = m8

@@ -30,6 +30,8 @@ from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted import connect
 from monoskope.testing.scripted.attach import grpc_door
@@ -60,6 +62,8 @@ class Attempt:
     signer: Identity
     sealed: list[bytes] = field(default_factory=list)
     """encapsulated key || ciphertext of each sending, in order."""
+    signatures: list[bytes] = field(default_factory=list)
+    """The request's signature of each sending; b"" for none."""
 
     def signed_grant(self) -> upload_pb2.Signed:
         """Return the grant as the reactor signs it."""
@@ -68,8 +72,20 @@ class Attempt:
     def receipt(self, outcome: upload_pb2.Outcome, **fields: Any) -> upload_pb2.Signed:  # noqa: ANN401 - make_receipt's
         """Return a signed receipt for this attempt and the bytes sent last."""
         digest = hashlib.sha256(self.sealed[-1]).digest()
+        if self.grant.signature_required and outcome != upload_pb2.OUTCOME_FAILED:
+            fields = {"signer": self.subject, "signer_key": parse(self.signatures[-1]).key.fingerprint} | fields
         content = make_receipt(grant=self.grant, sealed_sha256=digest, outcome=outcome, **fields).content
         return self.signer.sign(RECEIPT, content)
+
+    @property
+    def subject(self) -> str:
+        """Whom the grant names: a scripted reactor calls the signer so, too."""
+        return self.grant.subject
+
+    def check_signature(self) -> None:
+        """Raise `FaultError` unless the signature that came last is of this grant and what was sealed."""
+        sealed = hashlib.sha256(self.sealed[-1]).digest()
+        parse(self.signatures[-1]).verify(statement(self.grant.sha256, sealed))
 
     def success(self) -> upload_pb2.Signed:
         """Return the receipt of a put that wrote, a comparison that found no difference, or another success."""
@@ -120,6 +136,8 @@ class ScriptedM8:
         """Method to what its next calls fail with; bytes are answered as they are, once the call was carried out."""
         self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
         self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
+        self.signed = False
+        """Whether its stores take signed requests alone."""
         self.waits = True
         """Whether it answers the request for a key with the key; older versions did not."""
         self.rotations_later: list[identity_pb2.SignedRotation] = []
@@ -161,6 +179,7 @@ class ScriptedM8:
             lifetime_s=300,
             max_plaintext=131_072,
             fingerprint_key_id=KEY_ID,
+            signature_required=self.signed,
         )
         return Attempt(request, key, grant, signer or self.signers[request.uri.store])
 
@@ -212,6 +231,7 @@ class ScriptedM8:
             case commands_pb2.RequestUploadSecretRequest():
                 attempt = self._attempt(message.request_id)
                 attempt.sealed.append(message.encapsulated_key + message.ciphertext)
+                attempt.signatures.append(message.request_signature)
                 return commands_pb2.RequestUploadSecretResponse(upload=self.end(attempt))
             case queries_pb2.GetSecretUploadRequest():
                 upload = self.end(self._attempt(message.request_id))

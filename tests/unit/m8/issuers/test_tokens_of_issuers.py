@@ -18,8 +18,8 @@ from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from tests.support import issuers as test_issuers
 from tests.support.issuers import (
+    ISSUER,
     NOW_S,
     claims_of,
     ec_key,
@@ -32,11 +32,9 @@ from tests.support.issuers import (
     rsa_key,
 )
 
-SHORT = {"iss": "https://elsewhere.example.com"}
-
 
 def an_issuer(*rules: RuleFile, **fields: Any) -> Issuer:
-    given = {"name": "corp", "issuer": test_issuers.ISSUER, "audience": "m8", **fields}
+    given = {"name": "corp", "issuer": ISSUER, "audience": "m8", **fields}
     file = IssuerFile(rules=rules or (RuleFile(match={}, name_claim="sub"),), **given)
     return checked([file], Path("m8.toml"))[0]
 
@@ -152,9 +150,9 @@ FORMS: dict[str, tuple[str, str]] = {
     "deep": (minted(b'{"a":' + b"[" * 4_000 + b"]" * 4_000 + b"}"), "MALFORMED"),
     "not UTF-8": (minted(b'{"a": "\xff"}'), "MALFORMED"),
     "another issuer": (minted(claims_of(iss="https://elsewhere.example.com")), "ISSUER"),
-    "nearly the issuer": (minted(claims_of(iss=test_issuers.ISSUER + "/")), "ISSUER"),
+    "nearly the issuer": (minted(claims_of(iss=ISSUER + "/")), "ISSUER"),
     "no issuer": (minted(claims_of(iss=None)), "ISSUER"),
-    "an issuer that is a list": (minted(claims_of(iss=[test_issuers.ISSUER])), "ISSUER"),
+    "an issuer that is a list": (minted(claims_of(iss=[ISSUER])), "ISSUER"),
     "another audience": (minted(claims_of(aud="m9")), "AUDIENCE"),
     "no audience": (minted(claims_of(aud=None)), "AUDIENCE"),
     "an audience inside another": (minted(claims_of(aud="m8.example.com")), "AUDIENCE"),
@@ -243,7 +241,7 @@ async def test_two_texts_of_one_token_are_one_for_what_is_exchanged_once() -> No
     turned = signature[:32] + (order - int.from_bytes(signature[32:])).to_bytes(32)
     other = f"{token.rpartition('.')[0]}.{encoded(turned)}"
     assert other != token
-    assert (await verified(token, content=content)).signed == (await verified(other, content=content)).signed
+    assert (await verified(token, content=content)).digest == (await verified(other, content=content)).digest
 
 
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: f"{encoded(raw)}.{encoded(raw)}.{encoded(raw)}"))
@@ -255,3 +253,26 @@ def test_nothing_but_a_refusal_comes_of_what_anybody_may_send(text: str) -> None
 def test_neither_a_token_nor_what_was_verified_shows_itself() -> None:
     token = minted(claims_of(sub="somebody"))
     assert repr(jose.parse(token)) == "<Token>"
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+NAMES = ("iss", "aud", "azp", "sub", "exp", "iat", "nbf", "typ", "email_verified", "email", "groups")
+ANYTHING = issuers_of(
+    an_issuer(RuleFile(match={}, name_claim="email", mutable=True, groups="groups")), content=jwks(jwk(ed_key(), "a"))
+)
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4))
+async def test_whatever_an_issuer_signs_is_taken_or_refused_and_never_a_defect(changes: dict[str, Any]) -> None:
+    claims = {**claims_of(email="anna@example.com", email_verified=True), **changes}
+    try:
+        found = await ANYTHING.verify(minted(claims, key=ed_key(), algorithm="Ed25519"), now_s=NOW_S)
+    except ExchangeRefusedError:
+        return
+    assert (found.subject, found.member.name) == (claims["sub"], claims["email"])
+    assert claims["email_verified"] is True
+    assert found.expires_s <= claims["exp"]

@@ -75,16 +75,18 @@ class AppendEvent(_message.Message):
     def __init__(self, call: _Optional[int] = ..., request_id: _Optional[bytes] = ..., expected_version: _Optional[int] = ..., key_provided: _Optional[_Union[_events_pb2.SecretUploadKeyProvided, _Mapping]] = ..., started: _Optional[_Union[_events_pb2.SecretUploadStarted, _Mapping]] = ..., uploaded: _Optional[_Union[_events_pb2.SecretUploaded, _Mapping]] = ..., compared: _Optional[_Union[_events_pb2.SecretCompared, _Mapping]] = ..., failed: _Optional[_Union[_events_pb2.SecretUploadFailed, _Mapping]] = ..., deleted: _Optional[_Union[_events_pb2.SecretDeleted, _Mapping]] = ..., verified: _Optional[_Union[_events_pb2.SecretVerified, _Mapping]] = ..., drift_detected: _Optional[_Union[_events_pb2.SecretDriftDetected, _Mapping]] = ..., imported: _Optional[_Union[_events_pb2.SecretImported, _Mapping]] = ..., copied: _Optional[_Union[_events_pb2.SecretCopied, _Mapping]] = ..., undeleted: _Optional[_Union[_events_pb2.SecretUndeleted, _Mapping]] = ..., rolled_back: _Optional[_Union[_events_pb2.SecretRolledBack, _Mapping]] = ..., listed: _Optional[_Union[_events_pb2.SecretsListed, _Mapping]] = ...) -> None: ...
 
 class Heartbeat(_message.Message):
-    __slots__ = ("engine", "last_failure", "last_failure_at_ms", "engine_looked_ms_ago")
+    __slots__ = ("engine", "last_failure", "last_failure_at_ms", "engine_looked_ms_ago", "signers_trouble")
     ENGINE_FIELD_NUMBER: _ClassVar[int]
     LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
     LAST_FAILURE_AT_MS_FIELD_NUMBER: _ClassVar[int]
     ENGINE_LOOKED_MS_AGO_FIELD_NUMBER: _ClassVar[int]
+    SIGNERS_TROUBLE_FIELD_NUMBER: _ClassVar[int]
     engine: EngineHealth
     last_failure: _upload_pb2.Reason
     last_failure_at_ms: int
     engine_looked_ms_ago: int
-    def __init__(self, engine: _Optional[_Union[EngineHealth, str]] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ..., engine_looked_ms_ago: _Optional[int] = ...) -> None: ...
+    signers_trouble: bool
+    def __init__(self, engine: _Optional[_Union[EngineHealth, str]] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ..., engine_looked_ms_ago: _Optional[int] = ..., signers_trouble: _Optional[bool] = ...) -> None: ...
 
 class AuthorizeCopy(_message.Message):
     __slots__ = ("call", "request_id")

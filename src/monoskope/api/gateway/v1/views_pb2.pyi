@@ -166,7 +166,7 @@ class SecretVersion(_message.Message):
     def __init__(self, uri: _Optional[str] = ..., outcome: _Optional[_Union[_upload_pb2.Outcome, str]] = ..., upstream_version: _Optional[str] = ..., prior_version: _Optional[str] = ..., subject: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., request_id: _Optional[bytes] = ..., purpose: _Optional[_Union[_upload_pb2.Purpose, str]] = ..., fingerprint: _Optional[str] = ..., edit: _Optional[_Union[_events_pb2.NotesEdit, _Mapping]] = ...) -> None: ...
 
 class Reactor(_message.Message):
-    __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id", "engine", "engine_since_ms", "last_failure", "last_failure_at_ms")
+    __slots__ = ("replica", "last_heard_ms", "attached", "capabilities", "fingerprint_key_id", "engine", "engine_since_ms", "last_failure", "last_failure_at_ms", "signers_trouble")
     REPLICA_FIELD_NUMBER: _ClassVar[int]
     LAST_HEARD_MS_FIELD_NUMBER: _ClassVar[int]
     ATTACHED_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +176,7 @@ class Reactor(_message.Message):
     ENGINE_SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     LAST_FAILURE_FIELD_NUMBER: _ClassVar[int]
     LAST_FAILURE_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    SIGNERS_TROUBLE_FIELD_NUMBER: _ClassVar[int]
     replica: bytes
     last_heard_ms: int
     attached: bool
@@ -185,7 +186,8 @@ class Reactor(_message.Message):
     engine_since_ms: int
     last_failure: _upload_pb2.Reason
     last_failure_at_ms: int
-    def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ..., engine: _Optional[_Union[_reactor_pb2.EngineHealth, str]] = ..., engine_since_ms: _Optional[int] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ...) -> None: ...
+    signers_trouble: bool
+    def __init__(self, replica: _Optional[bytes] = ..., last_heard_ms: _Optional[int] = ..., attached: _Optional[bool] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., fingerprint_key_id: _Optional[str] = ..., engine: _Optional[_Union[_reactor_pb2.EngineHealth, str]] = ..., engine_since_ms: _Optional[int] = ..., last_failure: _Optional[_Union[_upload_pb2.Reason, str]] = ..., last_failure_at_ms: _Optional[int] = ..., signers_trouble: _Optional[bool] = ...) -> None: ...
 
 class RefusedLogin(_message.Message):
     __slots__ = ("replica", "refusal", "refused_at_ms", "fingerprint_key_id")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Sequence
 
 from google.protobuf.message import Message
@@ -13,9 +12,9 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, RefusedError, UnavailableError
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.domain import registrations
-from monoskope.m8.domain.events import M8, read
+from monoskope.m8.domain.events import M8, issuer_stream, read
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.registrations import Registration, issuer_stream, member_stream
+from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
@@ -31,7 +30,6 @@ WAIT_S = 10.0
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a name of RFC 8693
 JWT = "urn:ietf:params:oauth:token-type:jwt"
 
-_ONCE = b"m8/exchange/v1\0"
 _NOT_OURS = frozenset({ExchangeRefusal.NO_ISSUERS, ExchangeRefusal.ISSUER_UNAVAILABLE})
 """Refusals that are not the caller's fault."""
 
@@ -104,7 +102,8 @@ class TokenExchange:
                 issuer=issuer.issuer,
                 issuer_subject=verified.subject,
                 groups=groups,
-                token_id=_id_of(verified) if issuer.is_once else "",
+                # The log takes each id once, whichever m8 is asked.
+                token_id=verified.digest[:32] if issuer.is_once else "",
             )
         except ConflictError:
             raise ExchangeRefusedError(
@@ -125,8 +124,3 @@ class TokenExchange:
         if self._app.tokens is None:
             raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
         return self._app.tokens
-
-
-def _id_of(verified: Verified) -> str:
-    """Return the id of m8's token for one that is exchanged once: the log takes each id once, whichever m8 is asked."""
-    return hashlib.sha256(_ONCE + verified.signed).hexdigest()[:32]

@@ -36,7 +36,8 @@ class TokenCommands:
                 "nobody makes a token for themselves: it could outlive the one that they logged in with.",
                 fix="Log in again when yours expires, or ask another administrator.",
             )
-        if await self._app.log.read_stream(issuer_stream(member.issuer)):
+        configured = member.issuer in self._app.issuers.names
+        if configured or await self._app.log.read_stream(issuer_stream(member.issuer)):
             raise RefusedError(
                 f"{member.issuer} is an issuer, which says itself who its members are; no token is made in its name.",
                 fix="Let the member log in, or choose a short name that is no issuer's, as in machine:local:backup.",

@@ -59,6 +59,7 @@ class Live:
                 "request_id": progress.request_id.hex(),
                 "stage": progress.stage.name,
                 "end": progress.end if progress.stage is Stage.ENDED else "",
+                "touch": progress.touch,
             }
         )
 

@@ -186,13 +186,15 @@ class AtDesk:
 
 
 @asynccontextmanager
-async def at_desk(folder: Path, m8: KnowingM8 | None = None, *, pins: bool = True) -> AsyncIterator[AtDesk]:
+async def at_desk(
+    folder: Path, m8: KnowingM8 | None = None, *, pins: bool = True, signing_key: str = ""
+) -> AsyncIterator[AtDesk]:
     """A console's desk at a scripted m8, as a user who has pinned its stores, or none."""
     async with (m8 or KnowingM8()).serving(folder) as serving:
         if pins:
             pinned(serving, folder)
         client = Client(
-            settings_for(serving, folder),
+            settings_for(serving, folder, signing_key=signing_key),
             system_known_stores=folder / "no_known_stores",
             pause_s=0.001,
             notify=heard.note,

@@ -34,7 +34,7 @@ async def test_every_page_is_told_and_a_later_one_hears_whether_m8_is_away() -> 
     assert [await said(first) for _ in range(3)] == [
         {"kind": "m8", "away": "it is away."},
         {"kind": "note", "text": "a note"},
-        {"kind": "progress", "uri": "vault://a", "request_id": "01" * 16, "stage": "SENT", "end": ""},
+        {"kind": "progress", "uri": "vault://a", "request_id": "01" * 16, "stage": "SENT", "end": "", "touch": False},
     ]
     for page in (first, later):
         await page.aclose()

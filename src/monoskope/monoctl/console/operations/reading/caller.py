@@ -26,8 +26,18 @@ _NOBODY: Document = {
 }
 
 
+_NO_KEY: Document = {"key": "", "principal": "", "touch": False, "trouble": ""}
+
+
 async def whoami(desk: Desk, _asked: Nothing) -> Document:
-    """Answer `Me`. If m8 does not answer, or refuses, `away` says why: the page is there all the same."""
+    """Answer `Me`, with the key that signs requests.
+
+    If m8 does not answer, or refuses, `away` says why: the page is there all the same.
+    """
+    return await _me(desk) | {"signs_with": signs_with(desk)}
+
+
+async def _me(desk: Desk) -> Document:
     try:
         async with asyncio.timeout(ANSWER_S):
             said = views.server(desk.client.server, await desk.client.queries.server())
@@ -42,6 +52,23 @@ def me(said: Document, *, away: str = "") -> Document:
     """Return `Me` from what `views.server` says."""
     shown = {name: said[name] for name in (*_NOBODY, "server")}
     return shown | {"monoctl_version": _version(), "away": away}
+
+
+def signs_with(desk: Desk) -> Document:
+    """Return `signs_with`: the key that signs requests of this console, for stores that take signed ones alone.
+
+    It is shown, and decides nothing: each request reads the key anew.
+    """
+    setting = desk.client.settings.signing_key
+    if not setting:
+        return _NO_KEY
+    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+
+    try:
+        key = signer_of(setting).public()
+    except Error as error:
+        return _NO_KEY | {"trouble": " ".join(filter(None, sentences(error)))}
+    return {"key": key.shown, "principal": key.principal, "touch": key.needs_touch, "trouble": ""}
 
 
 @functools.cache

@@ -103,7 +103,12 @@ async def versions(desk: Desk, asked: OfUri) -> Document:
     full = await client.full_uri(asked.uri)
     found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
     proven = await client.proofs.versions(found)
-    return {"versions": [views.version(view) | proof(one) for view, one in zip(found, proven, strict=True)]}
+    return {
+        "versions": [
+            views.version(view) | proof(one) | views.signed(one.receipt)
+            for view, one in zip(found, proven, strict=True)
+        ]
+    }
 
 
 def today() -> dt.date:

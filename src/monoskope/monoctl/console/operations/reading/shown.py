@@ -55,5 +55,5 @@ async def checks(desk: Desk, rows: Sequence[Row]) -> list[Checked | Error]:
 def _proof(found: Checked | Error) -> Document:
     if isinstance(found, Error):
         why = f"not checked: {found.message.removesuffix('.')}"
-        return {"proven": False, "why_not_proven": why, "is_false": False}
-    return proof(found)
+        return {"proven": False, "why_not_proven": why, "is_false": False, **views.signed(None)}
+    return proof(found) | views.signed(found.receipt)

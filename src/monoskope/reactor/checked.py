@@ -1,0 +1,52 @@
+"""What `m8 reactor check` shows: the settings as they are read, and who may have what done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
+from monoskope.reactor.settings import ReactorSettings
+from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.settings import SignersFile
+
+_WITHOUT = (
+    "Requests need no signature: there is no [signers], and this reactor does what m8 asks (docs/operate/signers.md)."
+)
+
+
+def checked(settings: ReactorSettings) -> str:
+    """Return the text; every line ends with a line break.
+
+    Raises:
+        UsageError: a list of `[signers]` is missing or bad.
+        RefusedError: others than its owner can write a list.
+    """
+    return "".join(f"{line}\n" for line in _lines(settings))
+
+
+def _lines(settings: ReactorSettings) -> Iterator[str]:
+    yield f"Store: {settings.store}"
+    yield f"m8: {', '.join(settings.servers)}"
+    yield f"Prefixes: {', '.join(str(prefix) for prefix in settings.prefixes)}"
+    yield f"Engine: {settings.driver.kind}"
+    for rule in settings.copies:
+        key = "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
+        yield f"Copies to: {rule.to} ({key})"
+    if settings.signers is None:
+        yield _WITHOUT
+        return
+    yield from _signers(settings, settings.signers)
+
+
+def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
+    lists = Signers.load(file, folder=settings.folder, store=settings.store).state().lists
+    yield f"Signers: {settings.folder / file.file} (SHA-256 {lists.file})"
+    yield f"Revoked: {settings.folder / file.revoked} (SHA-256 {lists.revoked})"
+    yield f"Certificates: valid for at most {file.max_certificate_hours} h"
+    yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
+    if not file.may:
+        yield "Nobody may have anything done: there is no [[signers.may]]."
+    for rule in file.may:
+        prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in rule.prefixes)
+        to = f", to {', '.join(rule.destinations)}" if rule.destinations else ""
+        yield f"{rule.principal} may {', '.join(rule.purposes)} at {prefixes}{to}"

@@ -1,0 +1,70 @@
+"""`copy.key`: the key with which this reactor signs the puts that its copies make in other stores.
+
+It is a key of its own, never the store's identity: the identity proves what a store says, this key asks another store
+to do something, and that store's list decides what (docs/signed-requests.md).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_ssh_private_key,
+)
+
+from monoskope.errors import UsageError
+from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.settings import read_private, write_private
+
+COPY_KEY_FILE = "copy.key"
+"""An Ed25519 key in OpenSSH's format, mode 0600. All replicas of a store have the same one."""
+
+AFTER = (
+    "Give this line to the operators of the stores to which this one copies, for their allowed_signers. Each also needs"
+    ' a table in reactor.toml: [[signers.may]] with principal = "{principal}", the prefixes, and purposes ='
+    ' ["upload"]. Copy the file copy.key to all replicas of this store.'
+)
+"""What to do with the line."""
+
+
+def principal_of(store: str) -> str:
+    """Return the principal under which the destinations of copies know the reactor of `store`."""
+    return f"copies-from-{store}"
+
+
+def make(folder: Path, *, store: str) -> str:
+    """Make the key in `folder` unless there is one, and return its line for the destination's `allowed_signers`.
+
+    Raises:
+        UsageError: what is there is no Ed25519 key in OpenSSH's format.
+        RefusedError: others than its owner can reach it.
+    """
+    path = folder / COPY_KEY_FILE
+    if not path.exists():
+        key = Ed25519PrivateKey.generate()
+        write_private(path, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+    return _line(_read(path), store)
+
+
+def _read(path: Path) -> Ed25519PrivateKey:
+    content = read_private(path, missing="Make one with `m8 reactor copy-key`.")
+    try:
+        key = load_ssh_private_key(content, password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise UsageError(
+            f"{path} is not an Ed25519 key in OpenSSH's format without a passphrase.",
+            fix="Restore it from your copy, or move it away and run `m8 reactor copy-key` again.",
+        )
+    return key
+
+
+def _line(key: Ed25519PrivateKey, store: str) -> str:
+    public = key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+    return f'{principal_of(store)} namespaces="{NAMESPACE}" {public}'

@@ -1,0 +1,141 @@
+"""A list in a file that only its owner can write: read anew when it changes, whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from monoskope.errors import Error, RefusedError, UsageError
+
+T = TypeVar("T")
+
+MAX_LIST_BYTES = 1_048_576
+REST_S = 1.0
+"""For how many seconds a file must not have changed before its new content counts: no program that writes it in its
+place, rather than beside it, is then in the middle of it."""
+
+
+class BadListError(UsageError):
+    """A line of a list is not what it must be.
+
+    Args:
+        number: Of the line, from 1.
+        sentence: What is wrong with it, without a full stop.
+    """
+
+    def __init__(self, number: int, sentence: str) -> None:
+        super().__init__(f"line {number}: {sentence}.", fix="Correct that line.")
+
+
+def lines_of(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the lines of a list with their numbers, without comments (`#`) and empty lines. Raises `BadListError`."""
+    lines = text.split("\n")
+    if lines.pop():
+        raise BadListError(len(lines) + 1, "it does not end with a newline, as if more should follow")
+    for number, line in enumerate(lines, start=1):
+        if any(character < " " and character != "\t" for character in line):
+            raise BadListError(number, "it has a control character")
+        stripped = line.strip(" \t")
+        if stripped and not stripped.startswith("#"):
+            yield number, stripped
+
+
+class ListFile(Generic[T]):
+    """One list, and what is known of its file.
+
+    Args:
+        path: The file.
+        name: What the list is, for sentences.
+        parse: Makes the list of the file's text. Raises `UsageError`.
+        clock: Seconds since 1970, as the file's times count them.
+
+    Raises:
+        UsageError: the file is missing, unreadable or bad.
+        RefusedError: others than its owner can write it.
+    """
+
+    def __init__(
+        self, path: Path, name: str, parse: Callable[[str], T], clock: Callable[[], float] = time.time
+    ) -> None:
+        self._path = path
+        self._name = name
+        self._parse = parse
+        self._clock = clock
+        self._content, _ = _read(path)
+        self.value = self._parsed(self._content)
+        """The last list that was good."""
+        self.sha256 = hashlib.sha256(self._content).hexdigest()
+        """Of its content, 64 hex digits."""
+        self.trouble = ""
+        """A sentence if the file cannot be used as it is now, else ""."""
+        self._bad: tuple[bytes, str] | None = None
+        """The last content that was bad, and what is wrong with it: it is not parsed at each request."""
+
+    def read_again(self) -> None:
+        """Take the file's content if it is another one; on trouble the last good list stays."""
+        try:
+            content, changed_at = _read(self._path)
+        except Error as error:
+            self.trouble = str(error)
+            return
+        if content == self._content:
+            self.trouble = ""
+        elif self._bad is not None and content == self._bad[0]:
+            self.trouble = self._bad[1]
+        elif not 0 <= self._clock() - changed_at < REST_S:
+            self._take(content)
+
+    def _take(self, content: bytes) -> None:
+        try:
+            self.value = self._parsed(content)
+        except UsageError as error:
+            self.trouble = str(error)
+            self._bad = (content, self.trouble)
+        else:
+            self._content, self.sha256, self.trouble = content, hashlib.sha256(content).hexdigest(), ""
+
+    def _parsed(self, content: bytes) -> T:
+        try:
+            return self._parse(content.decode("utf-8"))
+        except UnicodeDecodeError:
+            raise UsageError(f"{self._name} {self._path} is not UTF-8.", fix="Write it as UTF-8.") from None
+        except UsageError as error:
+            raise UsageError(f"{self._name} {self._path}, {error.message}", fix=error.fix) from None
+
+
+def _read(path: Path) -> tuple[bytes, float]:
+    """Return a file's content and when it changed last. Raises `UsageError` and `RefusedError`."""
+    try:
+        # Opening a pipe would otherwise wait for somebody who writes to it.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Create it, or check its owner.") from None
+    try:
+        found = os.fstat(descriptor)
+        _check(path, found)
+        with os.fdopen(descriptor, "rb", closefd=False) as file:
+            content = file.read(MAX_LIST_BYTES + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its disk.") from None
+    finally:
+        os.close(descriptor)
+    if len(content) > MAX_LIST_BYTES:
+        raise UsageError(f"{path} has more than {MAX_LIST_BYTES:,} bytes.", fix="Keep it to lines that still count.")
+    return content, found.st_ctime
+
+
+def _check(path: Path, found: os.stat_result) -> None:
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RefusedError(
+            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
+            fix=f"Run: chmod go-w {path}",
+        )

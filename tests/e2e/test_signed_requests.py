@@ -1,0 +1,162 @@
+"""Stores that act on signed requests alone, on real parts: two reactors, one at each door of m8, and a copy between."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import tomli_w
+
+from monoskope.settings import write_private
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.parts import wait_until
+from tests.e2e.ran import ok, refused
+from tests.support.quick_cluster import QuickCluster
+from tests.support.ssh import keygen, shown
+
+ANNA = "anna@example.org"
+STORES = ("one", "two")
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """The cluster, and anna with her key."""
+
+    cluster: Cluster
+    anna: User
+    key: Path
+
+    def put(self, uri: str, *words: str, value: bytes = b"correct horse", key: Path | None = None) -> Ran:
+        signing = () if key is None else ("--signing-key", str(key))
+        return self.anna.monoctl(
+            "put", "secret", uri, "--from-file", "password=-", "-o", "json", *signing, *words, input=value
+        )
+
+    def home(self, store: str) -> Path:
+        return self.cluster.folder / f"reactor-{store}"
+
+    def audit(self, store: str) -> list[dict[str, str]]:
+        return [json.loads(line) for line in (self.home(store) / "audit.jsonl").read_text().splitlines()]
+
+    def secrets(self, store: str) -> set[str]:
+        """The files of the engine."""
+        return {path.name for path in (self.home(store) / "secrets").rglob("*") if path.is_file()}
+
+
+def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> None:
+    """Give a reactor `[signers]`."""
+    for name, content in (("allowed_signers", "".join(f"{line}\n" for line in lines)), ("revoked_keys", "")):
+        write_private(home / name, content.encode())
+    file = home / "reactor.toml"
+    table = tomllib.loads(file.read_text())
+    table["signers"] = {
+        "file": "allowed_signers",
+        "revoked": "revoked_keys",
+        "unsigned": ["verify"],
+        "may": list(rules),
+    }
+    table["timings"] = {"linger": 0.0}  # A key that was granted and not used holds up no end of the tests.
+    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+
+
+@pytest.fixture(scope="module")
+def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
+    folder = tmp_path_factory.mktemp("signed")
+    key = keygen(folder / "anna_key")
+    public = " ".join(Path(f"{key}.pub").read_text().split()[:2])
+    with QuickCluster(folder / "cluster") as cluster:
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.start_m8()
+        cluster.make_local_reactor("one")
+        cluster.make_local_reactor("two", server=f"https://{cluster.http}")
+        cluster.share_fingerprint_key("reactor-one", "reactor-two")
+        cluster.allow_copy("one", "two", source="t", destination="t")
+        copies = cluster.must("m8", "reactor", "copy-key", "reactor-one").out.strip()
+        line = f'{ANNA} namespaces="request@monoskope" {public}'
+        upload = {"principal": ANNA, "prefixes": ["t"], "purposes": ["upload"]}
+        copy = {"principal": ANNA, "prefixes": ["t"], "purposes": ["copy"], "destinations": ["two://t"]}
+        from_one = {"principal": "copies-from-one", "prefixes": ["t"], "purposes": ["upload"]}
+        allow(cluster.folder / "reactor-one", line, rules=[upload, copy])
+        allow(cluster.folder / "reactor-two", line, copies, rules=[upload, from_one])
+        for store in STORES:
+            cluster.add_store(store)
+            cluster.start_reactor(store)
+        yield Signed(cluster, cluster.add_user("anna", prefixes=[f"{store}://t" for store in STORES]), key)
+
+
+@pytest.mark.parametrize("store", STORES, ids=["grpc", "websocket"])
+def test_what_anna_signed_is_written_and_the_store_says_that_she_did(signed: Signed, store: str) -> None:
+    done = ok(signed.put(f"{store}://t/{store}", key=signed.key)).json()
+    assert done["outcome"] == "UPLOADED"
+    lines = [line for line in signed.audit(store) if line["request_id"] == done["request_id"]]
+    assert [line["outcome"] for line in lines] == ["GRANTED", "AUTHORIZED", "STARTED", "UPLOADED"]
+    assert {(line["signer"], line["signer_key"]) for line in lines[1:]} == {(ANNA, shown(signed.key))}
+
+
+@pytest.mark.parametrize("store", STORES, ids=["grpc", "websocket"])
+def test_what_nobody_signed_is_not_written(signed: Signed, store: str) -> None:
+    before = signed.secrets(store)
+    assert "no signing key is set; nothing was sealed" in refused(signed.put(f"{store}://t/unsigned"), 2)
+    assert signed.secrets(store) == before
+
+
+def test_a_strangers_key_is_told_nothing(signed: Signed, tmp_path: Path) -> None:
+    before = signed.secrets("one")
+    ran = signed.put("one://t/stranger", key=keygen(tmp_path / "stranger"))
+    assert "(NOT_AUTHORIZED)" in refused(ran, ran.code)
+    assert ran.code not in {0, 9}
+    assert signed.secrets("one") == before
+    [verdict] = [line for line in signed.audit("one") if line["outcome"] == "REFUSED"]
+    assert verdict["detail"] == "the key, or the certificate's CA, is not in the list."
+
+
+def copy(signed: Signed, name: str) -> Ran:
+    words = ("copy", "secret", f"one://t/{name}", f"two://t/{name}", "-o", "json", "--signing-key", str(signed.key))
+    return signed.anna.monoctl(*words)
+
+
+def test_a_copy_is_signed_by_anna_here_and_by_the_reactors_copy_key_there(signed: Signed) -> None:
+    ok(signed.put("one://t/copied", key=signed.key))
+    done = ok(copy(signed, "copied")).json()
+    assert done["outcome"] == "UPLOADED"
+    there = [line for line in signed.audit("two") if line["uri"] == "two://t/copied" and line["signer"]]
+    assert {line["signer"] for line in there} == {"copies-from-one"}
+    assert {line["signer"] for line in signed.audit("one") if line["outcome"] == "COPIED"} == {ANNA}
+
+
+def test_a_copy_without_a_copy_key_says_how_to_make_one(signed: Signed) -> None:
+    ok(signed.put("one://t/keyless", key=signed.key))
+    key = signed.home("one") / "copy.key"
+    away = key.rename(key.with_name("copy.key.away"))
+    try:
+        message = refused(copy(signed, "keyless"), 3)
+    finally:
+        away.rename(key)
+    assert "copy.key: see `m8 reactor copy-key`" in message
+
+
+def test_stores_show_that_they_take_signed_requests(signed: Signed) -> None:
+    shown_store = ok(signed.anna.monoctl("describe", "secret-store", "one", "-o", "json")).json()
+    [reactor] = shown_store["reactors"]
+    assert (reactor["signatures"], reactor["signers_trouble"]) == (True, False)
+    assert "required" in ok(signed.anna.monoctl("describe", "secret-store", "one")).out
+
+
+def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: Signed) -> None:
+    """The copy key first, then anna's own: both lists are read anew while the reactors run."""
+    ok(signed.put("one://t/revoked", key=signed.key))
+    line = next(one for one in (signed.home("two") / "allowed_signers").read_text().splitlines() if "copies" in one)
+    public = signed.home("two") / "copies.pub"
+    public.write_text(" ".join(line.split()[2:]))
+    write_private(signed.home("two") / "revoked_keys", f"{shown(public.with_suffix(''))}\n".encode(), replace=True)
+    wait_until(lambda: "NOT_AUTHORIZED" in copy(signed, "revoked").err, what="the copy key is revoked")
+    write_private(signed.home("one") / "revoked_keys", f"{shown(signed.key)}\n".encode(), replace=True)
+    wait_until(
+        lambda: "NOT_AUTHORIZED" in signed.put("one://t/revoked", "--overwrite", key=signed.key).err,
+        what="anna's key is revoked",
+    )

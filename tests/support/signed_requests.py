@@ -1,0 +1,77 @@
+"""Signed requests in tests of reactors: people with keys, the lists of a reactor, and its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.sshsig import parse_public
+from monoskope.protocol.sshsig.container import serialise, signed_bytes
+from monoskope.protocol.sshsig.fields import string
+from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, MayRule, SignersFile
+
+
+class Person:
+    """Somebody with an Ed25519 key."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._key = Ed25519PrivateKey.generate()
+        self.public = self._key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
+        self._signer = parse_public(self.public)
+
+    @property
+    def key(self) -> str:
+        """The key, as a receipt shows it."""
+        return str(getattr(self._signer, "fingerprint"))  # noqa: B009 - a plain key, no certificate
+
+    def signs(self, grant: Grant, sealed_sha256: bytes) -> bytes:
+        """Return the signature of a request."""
+        return self.signs_statement(statement(grant.sha256, sealed_sha256))
+
+    def signs_statement(self, message: bytes) -> bytes:
+        """Return the signature of any statement."""
+        return serialise(self._signer.blob, string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message))))
+
+
+def table(
+    *rules: MayRule, unsigned: Sequence[str] = (), file: str = "allowed_signers", revoked: str = "revoked_keys"
+) -> SignersFile:
+    """Return a table `[signers]`."""
+    return SignersFile(file=file, revoked=revoked, unsigned=list(unsigned), may=list(rules))
+
+
+def may(
+    person: Person | str,
+    *purposes: str,
+    prefixes: Sequence[str] = ("team-a",),
+    destinations: Sequence[str] = ("other://team-a",),
+) -> MayRule:
+    """Return a rule: by default everything below `team-a`."""
+    words = list(purposes or PURPOSE_BY_WORD)
+    to = list(destinations) if "copy" in words else []
+    principal = person if isinstance(person, str) else person.name
+    return MayRule(principal=principal, prefixes=list(prefixes), purposes=words, destinations=to)
+
+
+def write_lists(folder: Path, *people: Person, revoked: Sequence[str] = ()) -> None:
+    """Write the two lists of a reactor."""
+    for name, lines in (
+        ("allowed_signers", [f'{one.name} namespaces="request@monoskope" {one.public}' for one in people]),
+        ("revoked_keys", revoked),
+    ):
+        path = folder / name
+        path.write_text("".join(f"{line}\n" for line in lines))
+        path.chmod(0o600)
+
+
+def signers(folder: Path, *people: Person, file: SignersFile | None = None, revoked: Sequence[str] = ()) -> Signers:
+    """Return signers who may do everything below `team-a`, or what `file` says."""
+    write_lists(folder, *people, revoked=revoked)
+    return Signers.load(file or table(*map(may, people)), folder=folder, store="memory")

@@ -1,0 +1,364 @@
+"""Each kind of key signs from its file and through a real ssh-agent, and OpenSSH itself finds the signature good."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.client.signing.agent import Agent
+from monoskope.client.signing.agent_signer import AgentSigner
+from monoskope.client.signing.chosen import signer_of
+from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.public_key import from_line
+from monoskope.client.signing.signer import LocalSigner
+from monoskope.client.signing.signing import Signing
+from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
+from monoskope.protocol.signed_request import NAMESPACE, statement
+from monoskope.protocol.sshsig import parse
+from monoskope.protocol.sshsig.fields import string, uint32
+from tests.support.ssh import TYPES, RealAgent, certify, keygen, real_agent, run, shown
+from tests.support.vectors import a_grant, a_request
+
+PASSPHRASE = "correct horse battery staple"
+SEALED = hashlib.sha256(b"sealed").digest()
+GRANT = a_grant(a_request())
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("keys")
+    return {kind: keygen(folder / kind, kind) for kind in TYPES}
+
+
+@pytest.fixture(scope="module")
+def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return keygen(tmp_path_factory.mktemp("ca") / "ca")
+
+
+@pytest.fixture(scope="module")
+def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
+    with real_agent(tmp_path_factory.mktemp("a")) as agent:
+        yield agent
+
+
+@pytest.fixture
+def agent(running: RealAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealAgent]:
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(running.socket))
+    yield running
+    running.clear()
+
+
+def openssh_verifies(signature: bytes, allowed: str, folder: Path) -> bool:
+    """Whether `ssh-keygen -Y verify` finds the signature good, by a list with this line."""
+    body = base64.encodebytes(signature).decode()
+    (folder / "sig").write_text(f"-----BEGIN SSH SIGNATURE-----\n{body}-----END SSH SIGNATURE-----\n")
+    (folder / "allowed").write_text(f"anna@example.org {allowed}\n")
+    words = ["ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "anna@example.org", "-n", NAMESPACE, "-s", "sig"]
+    message = statement(GRANT.sha256, SEALED)
+    return subprocess.run(words, input=message, cwd=folder, capture_output=True, check=False).returncode == 0
+
+
+def check(signature: bytes, key: Path, folder: Path, *, ca: Path | None = None) -> None:
+    """Check a signature as a reactor does, and as OpenSSH does."""
+    found = parse(signature)
+    found.verify(statement(GRANT.sha256, SEALED))
+    assert found.key.fingerprint == shown(key)
+    assert (found.certificate is not None) == (ca is not None)
+    line = Path(f"{key}.pub").read_text() if ca is None else f"cert-authority {Path(f'{ca}.pub').read_text()}"
+    assert openssh_verifies(signature, line, folder)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+async def test_a_private_key_file_signs(keys: dict[str, Path], tmp_path: Path, kind: str) -> None:
+    signer = signer_of(str(keys[kind]))
+    signer.prepare()
+    check(await signer.sign(GRANT, SEALED), keys[kind], tmp_path)
+
+
+@pytest.mark.parametrize("kind", TYPES)
+async def test_an_ssh_agent_signs_for_a_public_key(
+    keys: dict[str, Path], agent: RealAgent, tmp_path: Path, kind: str
+) -> None:
+    agent.add(keys[kind])
+    signer = signer_of(f"{keys[kind]}.pub")
+    signer.prepare()
+    check(await signer.sign(GRANT, SEALED), keys[kind], tmp_path)
+
+
+@pytest.mark.parametrize("prefix", ["", "key::"])
+async def test_a_public_key_is_given_as_itself_as_to_git(agent: RealAgent, tmp_path: Path, prefix: str) -> None:
+    key = keygen(tmp_path / "key")
+    agent.add(key)
+    signer = signer_of(prefix + Path(f"{key}.pub").read_text())
+    assert isinstance(signer, AgentSigner)
+    check(await signer.sign(GRANT, SEALED), key, tmp_path)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa-384", "rsa"])
+async def test_a_certificate_beside_a_private_key_is_used_and_a_new_one_counts_at_once(
+    ca: Path, tmp_path: Path, kind: str
+) -> None:
+    key = keygen(tmp_path / "key", kind)
+    signer = KeySigner(key)
+    check(await signer.sign(GRANT, SEALED), key, tmp_path)
+    certify(ca, key)
+    check(await signer.sign(GRANT, SEALED), key, tmp_path, ca=ca)
+
+
+@pytest.mark.parametrize("holds", ["the certificate", "the key alone"])
+async def test_an_ssh_agent_signs_for_a_certificate(ca: Path, agent: RealAgent, tmp_path: Path, holds: str) -> None:
+    key = keygen(tmp_path / "key")
+    if holds == "the key alone":
+        agent.add(key)
+    certificate = certify(ca, key)
+    if holds == "the certificate":
+        agent.add(key)
+    signer = signer_of(str(certificate))
+    signer.prepare()
+    check(await signer.sign(GRANT, SEALED), key, tmp_path, ca=ca)
+
+
+async def test_a_passphrase_is_asked_for_before_anything_is_signed_and_once(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase=PASSPHRASE)
+    answers = ["wrong", PASSPHRASE]
+    signer = KeySigner(key, passphrase=lambda question: answers.pop(0))
+
+    assert needs_answer(signer)
+    signer.prepare()
+    assert not needs_answer(signer)
+    assert answers == []
+    signer.prepare()
+    check(await signer.sign(GRANT, SEALED), key, tmp_path)
+
+    signer.forget()
+    assert needs_answer(signer)
+
+
+def test_what_opened_a_key_stands_in_no_repr_and_no_error(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key", passphrase=PASSPHRASE)
+    with pytest.raises(RefusedError, match="passphrase does not open") as caught:
+        KeySigner(key, passphrase="a wrong one").prepare()
+    assert "a wrong one" not in f"{caught.value!r} {caught.value}"
+    signer = KeySigner(key, passphrase=PASSPHRASE)
+    signer.prepare()
+    assert PASSPHRASE not in repr(signer)
+
+
+def needs_answer(signer: LocalSigner) -> bool:
+    """Whether a person has to be asked."""
+    return not signer.is_prepared
+
+
+def refusal(signer: LocalSigner) -> Error:
+    with pytest.raises(Error) as caught:
+        signer.prepare()
+    assert caught.value.fix
+    return caught.value
+
+
+def test_without_a_terminal_a_passphrase_is_an_error_that_leads_to_the_agent(tmp_path: Path) -> None:
+    error = refusal(KeySigner(keygen(tmp_path / "key", passphrase=PASSPHRASE)))
+    assert isinstance(error, UsageError)
+    assert "ssh-add" in error.fix
+
+
+def test_a_private_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    key.chmod(0o644)
+    assert isinstance(refusal(signer_of(str(key))), RefusedError)
+
+
+def test_an_agent_that_holds_other_keys_or_is_locked_says_so_before_a_key_is_asked_for(
+    keys: dict[str, Path], agent: RealAgent
+) -> None:
+    signer = signer_of(f"{keys['ed25519']}.pub")
+    agent.add(keys["ecdsa-256"])
+    error = refusal(signer)
+    assert isinstance(error, UnavailableError)
+    assert "it holds others" in error.message
+    agent.add(keys["ed25519"])
+    with agent.locked():
+        assert "is locked" in refusal(signer).message
+    signer.prepare()
+
+
+def test_no_agent_and_one_that_is_gone_are_told_apart(
+    keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    signer = signer_of(f"{keys['ed25519']}.pub")
+    monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
+    assert isinstance(refusal(signer), UsageError)
+    monkeypatch.setenv("SSH_AUTH_SOCK", str(tmp_path / "gone"))
+    error = refusal(signer)
+    assert isinstance(error, UnavailableError)
+    assert "does not answer" in error.message
+
+
+async def test_an_agent_that_asks_and_is_told_no_signs_nothing(
+    agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keygen(tmp_path / "key")
+    run("ssh-add", "-q", "-c", str(key), **agent.environment)  # it confirms each use, and has no program to ask with
+    with pytest.raises(RefusedError, match="does not sign"):
+        await signer_of(f"{key}.pub").sign(GRANT, SEALED)
+
+
+@pytest.mark.parametrize(
+    ("valid", "said"), [("-2h:-1h", "ended at"), ("+1h:+2h", "begins at")], ids=["ended", "not yet"]
+)
+def test_a_certificate_out_of_its_time_is_told_before_a_key_is_asked_for(
+    ca: Path, tmp_path: Path, valid: str, said: str
+) -> None:
+    key = keygen(tmp_path / "key")
+    certify(ca, key, valid=valid)
+    assert said in refusal(KeySigner(key)).message
+
+
+@pytest.mark.parametrize("kept", ["anna,root", ""])
+def test_a_certificate_that_no_reactor_takes_is_told_before_a_key_is_asked_for(
+    ca: Path, tmp_path: Path, kept: str
+) -> None:
+    key = keygen(tmp_path / "key")
+    certify(ca, key, principals=kept) if kept else certify(ca, key, valid="always:forever")
+    assert "cannot sign requests" in refusal(KeySigner(key)).message
+
+
+def test_a_certificate_of_another_key_is_not_used(ca: Path, tmp_path: Path) -> None:
+    key, other = keygen(tmp_path / "key"), keygen(tmp_path / "other")
+    certify(ca, other).rename(tmp_path / "key-cert.pub")
+    assert "no certificate of the key" in refusal(KeySigner(key)).message
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "no key",
+        "ssh-ed25519 AAAA",
+        "ssh-dss AAAAB3NzaC1kc3MAAAA=",
+        "-----BEGIN RSA PRIVATE KEY-----\nAAAA\n-----END RSA PRIVATE KEY-----\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\n!!!!\n-----END OPENSSH PRIVATE KEY-----\n",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n",
+    ],
+    ids=["empty", "words", "cut", "DSA", "PKCS1", "no base64", "no container"],
+)
+def test_what_is_no_key_that_can_sign_is_told_with_what_to_do(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "key"
+    path.write_text(content)
+    path.chmod(0o600)
+    with pytest.raises(UsageError) as caught:
+        signer_of(str(path)).prepare()
+    assert caught.value.fix
+
+
+def test_a_short_rsa_key_is_told_before_a_key_is_asked_for(tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "key"))
+    with pytest.raises(UsageError, match=r"3,072"):
+        signer_of(str(tmp_path / "key")).prepare()
+
+
+class FakeAgent:
+    """Listens as an ssh-agent does, and answers each message as a test says."""
+
+    def __init__(self, path: Path) -> None:
+        self.answers: list[bytes | None] = []
+        """One for each message; None closes the connection, b"" keeps silent."""
+        self.silent: list[socket.socket] = []
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            connection.recv(65_536)
+            answer = self.answers.pop(0) if self.answers else None
+            if answer:
+                connection.sendall(answer)
+            if answer == b"":
+                self.silent.append(connection)
+            else:
+                connection.close()
+
+    def close(self) -> None:
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self.silent:
+            connection.close()
+        self._thread.join(30)
+
+
+@pytest.fixture
+def fake(tmp_path: Path) -> Iterator[FakeAgent]:
+    agent = FakeAgent(tmp_path / "s")
+    yield agent
+    agent.close()
+
+
+def message(content: bytes) -> bytes:
+    return string(content)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [None, message(b"\x05"), b"\xff\xff\xff\xff", message(b"\x0c\xff"), message(b"\x0c\x00\x00\x00\x02\x00")],
+    ids=["closed", "failure", "too long", "cut", "fewer than said"],
+)
+def test_what_is_no_answer_of_an_agent_is_an_error_and_no_key(
+    fake: FakeAgent, tmp_path: Path, answer: bytes | None
+) -> None:
+    fake.answers = [answer]
+    with pytest.raises(UnavailableError, match="nothing was sent") as caught:
+        Agent(str(tmp_path / "s")).keys()
+    assert caught.value.fix
+
+
+def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]) -> None:
+    fake.answers = [b""]
+    public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
+    with pytest.raises(UnavailableError, match=r"within 0\.01 s"):
+        Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
+
+
+async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(
+    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    fake.answers = [b""]
+    signer = AgentSigner(Path(f"{keys['ed25519']}.pub").read_text(), agent=Agent(str(tmp_path / "s")))
+    waiting = asyncio.ensure_future(signer.sign(GRANT, SEALED))
+    while not fake.silent:
+        await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sent(
+    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    public = from_line(Path(f"{keys['rsa']}.pub").read_text(), "key")
+    listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
+    signed = message(b"\x0e" + string(string(b"ssh-rsa") + string(bytes(384))))
+    fake.answers = [listed, signed]
+    signer = AgentSigner(lambda: public, agent=Agent(str(tmp_path / "s")))
+    signing = Signing(signer, "", passphrase=None, blocks=False)
+    with pytest.raises(RefusedError, match="algorithm is none of its key's"):
+        await signing.sign(GRANT, SEALED)
+
+
+def test_an_agent_says_what_it_holds(keys: dict[str, Path], agent: RealAgent) -> None:
+    agent.add(keys["ed25519"])
+    assert list(Agent(str(agent.socket)).keys().values()) == ["anna's key"]

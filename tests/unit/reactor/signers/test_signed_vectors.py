@@ -1,0 +1,80 @@
+"""The decision about a signed request, by vectors that ssh-keygen, openssl and hand-assembled bytes made."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.errors import UsageError
+from monoskope.protocol import sshsig
+from monoskope.protocol.signed_request import NAMESPACE, statement
+from monoskope.protocol.sshsig import Fault, FaultError
+from monoskope.protocol.sshsig.kinds import KINDS
+from monoskope.reactor.signers.decision import decide
+from monoskope.reactor.signers.listed import parse_listed
+from monoskope.reactor.signers.revoked import parse_revoked
+from tests.support.signed_vectors import GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
+
+WITHOUT_VECTOR = {Fault.UNNEEDED}
+"""A grant that requires no signature: the reactor's own grant says so, and no signature does."""
+
+
+def outcome(vector: Vector) -> dict[str, str]:
+    """What we say of a vector."""
+    try:
+        signed = decide(
+            rules_of(vector),
+            request_of(vector),
+            bytes.fromhex(vector["statement"]),
+            blob_of(vector),
+            now=vector["now"],
+        )
+    except FaultError as error:
+        return {"fault": error.fault.value}
+    return {"signer": signed.principal, "signer_key": signed.key.fingerprint}
+
+
+@pytest.mark.parametrize("vector", VECTORS, ids=[vector["name"] for vector in VECTORS])
+def test_a_signature_counts_or_has_the_one_fault_that_its_vector_names(vector: Vector) -> None:
+    assert outcome(vector) == vector["expected"]
+
+
+@pytest.mark.parametrize("vector", LISTS, ids=[f"{vector['list']}-{vector['name']}" for vector in LISTS])
+def test_a_list_is_taken_whole_or_refused_whole(vector: Vector) -> None:
+    parse = {"allowed_signers": parse_listed, "revoked": parse_revoked}[vector["list"]]
+    if vector["good"]:
+        parse(vector["text"])
+    else:
+        with pytest.raises(UsageError, match=r"^line [0-9]+: "):
+            parse(vector["text"])
+
+
+def test_each_fault_has_a_vector() -> None:
+    named = {Fault(vector["expected"]["fault"]) for vector in VECTORS if "fault" in vector["expected"]}
+    assert named | WITHOUT_VECTOR == set(Fault)
+
+
+def test_the_statement_of_each_vector_is_that_of_the_protocol() -> None:
+    for vector in VECTORS:
+        hashes = bytes.fromhex(vector["grant_sha256"]), bytes.fromhex(vector["sealed_sha256"])
+        assert statement(*hashes).hex() == vector["statement"]
+        assert vector["namespace"] == NAMESPACE
+
+
+def test_there_is_a_good_vector_of_each_kind_of_key_and_of_a_certificate_over_each() -> None:
+    found = {
+        (parsed.key.kind.name, parsed.signature.algorithm, parsed.certificate is not None)
+        for parsed in (sshsig.parse(blob_of(vector)) for vector in GOOD)
+    }
+    expected = {
+        (kind.name, algorithm, certified)
+        for kind in KINDS.values()
+        for algorithm in kind.algorithms
+        for certified in (False, True)
+    }
+    assert found == expected
+
+
+def test_a_good_signature_counts_for_its_own_statement_alone() -> None:
+    for vector in GOOD:
+        changed = bytes.fromhex(vector["statement"])[:-1] + b"\x00"
+        assert outcome({**vector, "statement": changed.hex()}) == {"fault": "signature"}

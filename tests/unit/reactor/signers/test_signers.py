@@ -1,0 +1,212 @@
+"""What a reactor asks before it uses a key: who signed this very request, and may have it done?"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import RefusedError, UsageError
+from monoskope.protocol.grant import Grant, make_grant
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.sshsig import Fault
+from monoskope.reactor.signers import NotAuthorizedError, Signers
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
+from monoskope.uri import SecretUri
+from tests.support import ssh_blobs
+from tests.support.vectors import KEY_ID, a_request
+
+SEALED = hashlib.sha256(b"sealed").digest()
+ANNA = "anna@example.org"
+KEY, CA = ssh_blobs.ed25519(), ssh_blobs.ed25519()
+TABLE: dict[str, Any] = {
+    "file": "allowed_signers",
+    "revoked": "revoked_keys",
+    "unsigned": ["verify"],
+    "may": [{"principal": ANNA, "prefixes": ["app"], "purposes": ["upload", "delete"]}],
+}
+
+
+def settled() -> float:
+    """A clock for which every file has rested for long."""
+    return time.time() + 60
+
+
+def table(**changes: Any) -> SignersFile:
+    return msgspec.convert({**TABLE, **changes}, SignersFile)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "allowed_signers").write_text(f"{ANNA} {KEY.line}\n*@example.org cert-authority {CA.line}\n")
+    (tmp_path / "revoked_keys").write_text("")
+    return tmp_path
+
+
+@pytest.fixture
+def signers(folder: Path) -> Signers:
+    return Signers.load(table(), folder=folder, store="vault", clock=settled)
+
+
+def a_grant(*, required: bool = True, **fields: Any) -> Grant:
+    return make_grant(
+        request=a_request(**fields),
+        subject="anna",
+        public_key=os.urandom(1216),
+        replica=b"r" * 16,
+        lifetime_s=300,
+        max_plaintext=512,
+        fingerprint_key_id=KEY_ID,
+        signature_required=required,
+    )
+
+
+def sign(grant: Grant, sealed: bytes = SEALED, *, signer: bytes | None = None) -> bytes:
+    return ssh_blobs.signed(KEY, statement(grant.sha256, sealed), signer)
+
+
+def a_certificate(**fields: Any) -> bytes:
+    now = int(time.time())
+    return ssh_blobs.certificate(KEY, CA, **{"valid": (now - 60, now + 3600), "serial": 42, **fields})
+
+
+def refused(signers: Signers, grant: Grant, signature: bytes, sealed: bytes = SEALED) -> NotAuthorizedError:
+    with pytest.raises(NotAuthorizedError) as caught:
+        signers.authorize(grant, sealed, signature)
+    return caught.value
+
+
+def test_a_listed_key_may_have_done_what_it_signed(signers: Signers) -> None:
+    grant = a_grant()
+    found = signers.authorize(grant, SEALED, sign(grant))
+    assert (found.signer, found.signer_key, found.ca_key, found.serial) == (ANNA, KEY.fingerprint, "", 0)
+
+
+def test_of_a_certificate_the_key_in_it_is_named_and_the_audit_log_learns_the_ca(signers: Signers) -> None:
+    grant = a_grant()
+    found = signers.authorize(grant, SEALED, sign(grant, signer=a_certificate()))
+    assert (found.signer, found.signer_key) == (ANNA, KEY.fingerprint)
+    assert (found.ca_key, found.serial) == (CA.fingerprint, 42)
+
+
+def test_a_signature_fits_one_grant_and_one_content(signers: Signers) -> None:
+    grant, other = a_grant(), a_grant()
+    signature = sign(grant)
+    assert refused(signers, other, signature).fault is Fault.SIGNATURE
+    assert refused(signers, grant, signature, hashlib.sha256(b"m8's own").digest()).fault is Fault.SIGNATURE
+
+
+def test_no_signature_and_one_that_is_not_required_are_refused_alike(signers: Signers) -> None:
+    assert refused(signers, a_grant(), b"").fault is Fault.MISSING
+    unneeded = a_grant(required=False)
+    assert refused(signers, unneeded, sign(unneeded)).fault is Fault.UNNEEDED
+    assert refused(signers, unneeded, b"").fault is Fault.UNNEEDED
+
+
+def test_what_others_see_of_a_refusal_does_not_say_why(signers: Signers) -> None:
+    """Why is for the audit log alone: m8 must not learn who is listed, revoked or permitted."""
+    sentences = {
+        str(refused(signers, a_grant(), b"")),
+        str(refused(signers, a_grant(), b"x")),
+        str(refused(signers, forbidden := a_grant(uri="vault://other/db"), sign(forbidden))),
+    }
+    assert len(sentences) == 1
+    assert refused(signers, forbidden, sign(forbidden)).why.startswith("no entry of signers.may")
+
+
+def test_a_permission_is_for_this_reactors_store(signers: Signers) -> None:
+    grant = a_grant(uri="other://app/db")
+    assert refused(signers, grant, sign(grant)).fault is Fault.NOT_PERMITTED
+
+
+def test_only_the_named_purposes_need_no_signature(signers: Signers, folder: Path) -> None:
+    needing = {purpose for purpose in PURPOSE_BY_WORD.values() if signers.requires(purpose)}
+    assert set(PURPOSE_BY_WORD.values()) - needing == {upload_pb2.PURPOSE_VERIFY}
+    without = {key: value for key, value in TABLE.items() if key != "unsigned"}
+    strict = Signers.load(msgspec.convert(without, SignersFile), folder=folder, store="vault")
+    assert all(strict.requires(purpose) for purpose in PURPOSE_BY_WORD.values())
+
+
+def test_a_key_that_leaves_the_list_no_longer_counts(signers: Signers, folder: Path) -> None:
+    grant = a_grant()
+    (folder / "allowed_signers").write_text("")
+    assert refused(signers, grant, sign(grant)).fault is Fault.UNLISTED
+
+
+def test_a_key_that_is_revoked_no_longer_counts(signers: Signers, folder: Path) -> None:
+    grant = a_grant()
+    before = signers.authorize(grant, SEALED, sign(grant)).lists
+    (folder / "revoked_keys").write_text(f"{KEY.fingerprint}\n")
+    after = refused(signers, grant, sign(grant))
+    assert after.fault is Fault.REVOKED
+    assert (before.file, before.revoked != after.lists.revoked) == (after.lists.file, True)
+    assert after.lists.revoked == hashlib.sha256((folder / "revoked_keys").read_bytes()).hexdigest()
+
+
+def test_a_bad_list_of_signers_keeps_the_last_good_one_and_says_so(signers: Signers, folder: Path) -> None:
+    grant = a_grant()
+    (folder / "allowed_signers").write_text("anna\n")
+    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+    (trouble,) = signers.state().troubles
+    assert "line 1" in trouble
+    (folder / "allowed_signers").unlink()
+    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+    assert len(signers.state().troubles) == 1
+
+
+@pytest.mark.parametrize("broken", ["missing", "bad", "writable"])
+def test_without_a_good_list_of_revocations_nothing_is_allowed(signers: Signers, folder: Path, broken: str) -> None:
+    grant, path = a_grant(), folder / "revoked_keys"
+    match broken:
+        case "missing":
+            path.unlink()
+        case "bad":
+            path.write_text("SHA256:cut")
+        case _:
+            path.chmod(0o666)
+    error = refused(signers, grant, sign(grant))
+    assert (error.fault, error.lists.revoked) == (Fault.REVOCATIONS, "")
+    assert len(signers.state().troubles) == 1
+    path.unlink(missing_ok=True)
+    path.write_text("")
+    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+    assert signers.state().troubles == ()
+
+
+@pytest.mark.parametrize("name", ["allowed_signers", "revoked_keys"])
+def test_a_reactor_does_not_start_without_good_lists(folder: Path, name: str) -> None:
+    (folder / name).write_text("nonsense\n")
+    with pytest.raises(UsageError, match="line 1"):
+        Signers.load(table(), folder=folder, store="vault")
+    (folder / name).chmod(0o664)
+    with pytest.raises(RefusedError, match="others than its owner can write it"):
+        Signers.load(table(), folder=folder, store="vault")
+    (folder / name).unlink()
+    with pytest.raises(UsageError, match="cannot be read"):
+        Signers.load(table(), folder=folder, store="vault")
+
+
+def test_the_longest_validity_of_certificates_is_a_setting(folder: Path) -> None:
+    grant, now = a_grant(), int(time.time())
+    signature = sign(grant, signer=a_certificate(valid=(now - 60, now - 60 + 7201)))
+    strict = Signers.load(table(max_certificate_hours=2), folder=folder, store="vault")
+    assert refused(strict, grant, signature).fault is Fault.TOO_LONG_VALIDITY
+    laxer = Signers.load(table(max_certificate_hours=3), folder=folder, store="vault")
+    assert laxer.authorize(grant, SEALED, signature).signer == ANNA
+
+
+def test_a_copy_needs_an_entry_with_its_destination(folder: Path) -> None:
+    may = [{"principal": ANNA, "prefixes": [""], "purposes": ["copy"], "destinations": ["local://app", "third://"]}]
+    signers = Signers.load(table(may=may), folder=folder, store="vault")
+    for destination, allowed in (("local://app/db", True), ("local://apple/db", False), ("third://x", True)):
+        grant = a_grant(purpose=upload_pb2.PURPOSE_COPY, destination=SecretUri.parse(destination))
+        if allowed:
+            assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+        else:
+            assert refused(signers, grant, sign(grant)).fault is Fault.NOT_PERMITTED

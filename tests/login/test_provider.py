@@ -152,6 +152,16 @@ def test_a_refresh_token_that_is_used_twice_ends_the_login_with_a_clear_sentence
         renewing.current(path, anew=False)  # nothing is sent any more
 
 
+def test_who_logs_in_again_goes_on_in_the_programs_that_run(provider: OpenIdProvider, path: Path) -> None:
+    kept = logged_in(provider, path)
+    write(path, structs.replace(kept, refresh_token="", id_token_ends_at="1"))
+    login, exchanges = Login(path, "it"), Exchanges()  # as a console has it that was started before
+    with pytest.raises(UnauthenticatedError, match="has ended"):
+        run(login.issue(exchanges, BlockingRuntime(), refused=""))
+    logged_in(provider, path)
+    assert run(login.issue(exchanges, BlockingRuntime(), refused="")).token == "m8-1"
+
+
 def test_an_issuer_that_is_down_is_named_and_ends_nothing(provider: OpenIdProvider, path: Path) -> None:
     logged_in(provider, path)
     ran_out(path)

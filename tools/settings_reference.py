@@ -121,9 +121,10 @@ def table(kind: type[msgspec.Struct], path: str, title: str = "") -> Iterator[st
 
 def _title(name: str, field: msgspec.structs.FieldInfo, struct: type[msgspec.Struct]) -> str:
     """Return how TOML spells the table `name` of a field."""
+    title = f"[[{name}]]" if typing.get_origin(field.type) in {list, tuple} else f"[{name}]"
     if struct.__struct_config__.tag is not None:
-        return f'[{name}] {struct.__struct_config__.tag_field} = "{struct.__struct_config__.tag}"'
-    return f"[[{name}]]" if typing.get_origin(field.type) in {list, tuple} else f"[{name}]"
+        title += f' {struct.__struct_config__.tag_field} = "{struct.__struct_config__.tag}"'
+    return title
 
 
 def _structs(kind: Any) -> Iterator[type[msgspec.Struct]]:  # noqa: ANN401 - a type expression

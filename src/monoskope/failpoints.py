@@ -57,6 +57,7 @@ NAMES = MappingProxyType(
             for phase in _PHASES
         },
         "m8.timekeeper": "the timekeeper is about to look",
+        "m8.audit.after-delivery": "a sink has taken audit lines and the cursor is not moved",
         CLOCK: "m8 reads the time of day; shift±SECONDS alone: from then on it reads so much more or less",
         "reactor.before-grant": "a key was made and the grant is not appended",
         "reactor.after-grant": "m8 has the grant",

@@ -46,6 +46,7 @@ FIELDS = frozenset(
         "role",
         "role_binding",
         "server",
+        "sink",
         "store",
         "subject",
         "trace_id",
@@ -164,6 +165,11 @@ def set_up(stream: TextIO | Unbroken) -> None:
 def bind_contextvars(**fields: object) -> None:
     """Let each line of the current task, and of tasks that it begins from now on, have these fields, too."""
     _fields.set({**_fields.get(), **fields})
+
+
+def bound() -> Mapping[str, object]:
+    """Return what is bound in the current task."""
+    return _fields.get()
 
 
 def clear_contextvars() -> None:

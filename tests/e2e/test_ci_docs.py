@@ -255,6 +255,16 @@ def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> Non
     assert pipeline.token not in unknown.stdout + unknown.stderr
 
 
+def test_the_example_of_http_exchanges_the_token_of_a_job(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "id-token").write_text(pipeline.jobs_own())
+    program = PAGE.parents[1] / "examples" / "http" / "put.py"
+    words = [program, "m8.example.org:7480", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
+    words += [pipeline.identity, "password", "--id-token-file", tmp_path / "id-token"]
+    done = pipeline.run(f"printf '%s' {shlex.quote(VALUE)} | python {shlex.join(map(str, words))}", {})
+    assert done.returncode == 0, done.stderr
+    assert VALUE not in done.stdout + done.stderr
+
+
 def test_without_the_identity_nothing_is_put(pipeline: Pipeline) -> None:
     variables = github_variables(pipeline)
     del variables["MONOCTL_STORE_IDENTITY"]

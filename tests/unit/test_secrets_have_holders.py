@@ -49,6 +49,7 @@ FREE = {
     "monoskope.http.server.websocket.ServedSocket": "one message of a reactor's session, sealed bytes at most",
     "monoskope.http.messages.Response": "an answer of m8, which holds sealed bytes at most",
     "monoskope.http.messages.Streamed": "an answer of m8, which holds events",
+    "monoskope.m8.audit.lines.Line": "an audit line, which shows what `monoctl get events` shows",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.backup.aftermath.Lost": "ids of requests",
     "monoskope.m8.backup.check.Page": "events and sealed bytes",

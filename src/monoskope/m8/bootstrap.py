@@ -15,6 +15,7 @@ import msgspec
 
 from monoskope import operating_log
 from monoskope.errors import Error
+from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
@@ -30,6 +31,7 @@ from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.listening import require_free
+from monoskope.m8.log import identity
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
@@ -122,9 +124,10 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             app.names = settings.names_at(*(door.port for door in doors.all))
             async with (
                 present(app, announced(settings, tokens, doors, app.names)) as presence,
+                auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
-                running(app, doors.all, presence.run(), *(watch() for watch in watches)),
+                running(app, doors.all, presence.run(), *(work() for work in (*watches, *audits))),
             ):
                 yield Running(doors.address, app, tokens, operations, doors.http_address)
 

@@ -18,13 +18,14 @@ import msgspec
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
-from monoskope.m8 import http_settings
+from monoskope.m8 import http_settings, sink_settings
 from monoskope.m8.http_settings import HttpSettings
 from monoskope.m8.issuers import settings as issuer_settings
 from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.timings import ServerTimings
 from monoskope.operations import address
 from monoskope.operations.address import Address
@@ -86,6 +87,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         not_ready_s: After SIGTERM m8 says for so many seconds that it is not ready, and still takes calls: time for a
             load balancer that asks, and 0 without one.
         drain_s: Then m8 sends its connections away, and calls under way may take so many seconds to end.
+        audit: Where audit lines go (docs/operate/audit.md).
         limits: For peers that have not logged in.
         issuers: Whose tokens m8 exchanges for its own.
         timings: For tests (docs/breakage.md).
@@ -114,6 +116,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     erase_sealed_after_days: int = 0
     not_ready_s: float = 0.0
     drain_s: float = 5.0
+    audit: tuple[AuditTable, ...] = ()
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     issuers: tuple[IssuerFile, ...] = ()
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
@@ -142,6 +145,7 @@ class ServerSettings:
     not_ready_s: float = 0.0
     drain_s: float = 5.0
     erase_sealed_after_days: int = 0
+    audit: tuple[SinkSettings, ...] = ()
     limits: AccessLimits = field(default_factory=AccessLimits)
     issuers: tuple[Issuer, ...] = ()
     timings: ServerTimings = field(default_factory=ServerTimings)
@@ -249,6 +253,7 @@ def check(file: File, path: Path) -> ServerSettings:
         erase_sealed_after_days=file.erase_sealed_after_days,
         not_ready_s=file.not_ready_s,
         drain_s=file.drain_s,
+        audit=sink_settings.checked(file.audit, path),
         limits=file.limits,
         issuers=issuer_settings.checked(file.issuers, path),
         timings=file.timings,

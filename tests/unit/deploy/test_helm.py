@@ -22,6 +22,7 @@ from tools.get_helm import find
 CHART = Path(__file__).resolve().parents[3] / "deploy" / "helm" / "monoskope"
 
 REACTOR = """
+m8: {egress: [{ports: [{port: 6514, protocol: TCP}]}]}
 reactor: {ca: "PEM\\n"}
 reactors:
   - store: vault
@@ -157,7 +158,7 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
     assert reactor["ingress"] == []
     m8 = one(manifests, "NetworkPolicy", "m8-m8")["spec"]
     assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443, 7480]
-    assert {port["port"] for rule in m8["egress"] for port in rule["ports"]} == {5432, 53}
+    assert {port["port"] for rule in m8["egress"] for port in rule["ports"]} == {5432, 53, 6514}
 
 
 @pytest.mark.parametrize(

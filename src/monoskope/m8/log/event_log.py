@@ -19,6 +19,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from typing import TypeAlias
 
 from monoskope.errors import Error
+from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
 from monoskope.m8.log.failures import ExpectedVersionError, LogTamperedError, UnknownAppendError
 from monoskope.value import Value
@@ -27,6 +28,7 @@ __all__ = [
     "GENESIS_HASH",
     "MAX_DATA",
     "Change",
+    "Cursor",
     "Delete",
     "EventLog",
     "ExpectedVersionError",
@@ -276,6 +278,17 @@ class EventLog(ABC):
     @abstractmethod
     async def release(self, name: str, holder: str) -> None:
         """Give the lease `name` up at once, if `holder` has it."""
+
+    @abstractmethod
+    async def cursor(self, name: str) -> Cursor | None:
+        """Return where the cursor `name` stands, None if it was never moved."""
+
+    @abstractmethod
+    async def move_cursor(self, name: str, was: Cursor | None, now: Cursor) -> bool:
+        """Move the cursor `name` from `was` to `now`, durably, and return whether it stood at `was`.
+
+        So of two that move the same cursor at once, one does, and the other one knows. A name has 1 to 128 bytes.
+        """
 
     @abstractmethod
     async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.log import sqlite_documents, sqlite_import, sqlite_leases, sqlite_sealed
+from monoskope.m8.log import cursor, sqlite_cursors, sqlite_documents, sqlite_import, sqlite_leases, sqlite_sealed
+from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.failures import check_limit, closed
 from monoskope.m8.log.reserve import Reserve
@@ -101,6 +102,13 @@ class SqliteParts(EventLog):
 
     async def release(self, name: str, holder: str) -> None:
         await self._write(lambda connection: sqlite_leases.release(connection, name, holder))
+
+    async def cursor(self, name: str) -> Cursor | None:
+        return self._read_now(lambda connection: sqlite_cursors.find(connection, name))
+
+    async def move_cursor(self, name: str, was: Cursor | None, now: Cursor) -> bool:
+        cursor.check(name, now)
+        return await self._write(lambda connection: sqlite_cursors.move(connection, name, was, now))
 
     async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
         check_limit(limit)

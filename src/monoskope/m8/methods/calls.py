@@ -16,8 +16,11 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
+from monoskope.m8.methods import about
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Caller, Stranger
+from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.defect import defect
 from monoskope.m8.service.validate import validate
 from monoskope.traces import spans
@@ -95,6 +98,8 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
     principal = await app.aggregates.bound(await app.authenticate(match[1]))
     app.connections.prove(arrival.peer)
+    if (noted := call_note.current.get()) is not None:
+        noted.principal = principal
     return principal
 
 
@@ -115,6 +120,7 @@ async def answered(
     operating_log.bind_contextvars(method=name, door=arrival.door)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
         operating_log.bind_contextvars(client_request_id=arrival.client_request_id)
+    noted = _noted(app, arrival, name)
     begun = time.monotonic()
     code = "CANCELLED"
     try:
@@ -135,6 +141,20 @@ async def answered(
         if span is not None:
             span.note("code", code)
         operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
+        if noted is not None and app.tell_call is not None:
+            noted.code, noted.duration_ms = code, round(seconds * 1000)
+            noted.about = about.of_log(operating_log.bound()) | noted.about
+            app.tell_call(noted)
+
+
+def _noted(app: App, arrival: Arrival, name: str) -> CallNote | None:
+    """Return what the access line of this call will say, None where nobody wants one."""
+    noted = None
+    if app.tell_call is not None:
+        client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
+        noted = CallNote(name, arrival.door, arrival.peer, client_id)
+    call_note.current.set(noted)
+    return noted
 
 
 def without_frames(error: Error) -> Error:
@@ -157,19 +177,31 @@ def request_of(method: Method, content: bytes) -> Message:
 async def respond(app: App, method: Method, request: Message, caller: Caller | Stranger) -> Message:
     """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
     validate(request)
+    noted = _asked(request)
     with _place(app, method, caller):
         if isinstance(caller, Caller) and method.places is Places.ONE_AT_A_TIME:
             async with app.listing.held(caller.principal.subject):
                 response: Message = await method.handler(request, caller)
         else:
             response = await method.handler(request, caller)
+    if noted is not None:
+        noted.about |= about.of_response(response)
     failpoint("m8.before-answer", method.name)
     return response
+
+
+def _asked(request: Message) -> CallNote | None:
+    """Note what a valid request is about, if there is to be an access line, and return what notes it."""
+    noted = call_note.current.get()
+    if noted is not None:
+        noted.about |= about.of_request(request)
+    return noted
 
 
 async def stream(method: Method, request: Message, caller: Caller | Stranger) -> AsyncGenerator[Message]:
     """Validate the request of a streaming call, and yield its responses. Raises the call's `Error`."""
     validate(request)
+    _asked(request)
     async with contextlib.aclosing(method.handler(request, caller)) as responses:
         async for response in responses:
             yield response

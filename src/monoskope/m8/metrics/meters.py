@@ -29,6 +29,7 @@ class Meters:
     write_failures: Counter = field(init=False)
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
+    audit_dropped: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
@@ -70,6 +71,12 @@ class Meters:
             buckets=_CALL_BUCKETS,
             registry=here,
         )
+        self.audit_dropped = Counter(
+            "m8_audit_access_lines_dropped",
+            "Access lines that did not fit into the queue of their sink.",
+            ["sink"],
+            registry=here,
+        )
         for name, (text, labels) in _VALUES.items():
             self.gauges[name] = Gauge(name, text, labels, registry=here)
 
@@ -104,5 +111,8 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_oldest_open_request_age_seconds": ("How long ago the oldest of them began, 0 for none.", ("store",)),
     "m8_store_active": ("1 if the store takes uploads.", ("store",)),
     "m8_reactors_attached": ("Reactors that are attached.", ("store",)),
+    "m8_audit_exporting": ("1 if this m8 is the one that sends the events to the sink.", ("sink",)),
+    "m8_audit_lag_events": ("Events that the sink has not taken yet; 0 from an m8 that does not send them.", ("sink",)),
+    "m8_audit_failing_seconds": ("For how long the sink has not taken lines, 0 if all is well.", ("sink",)),
     "m8_engine_health": ("Attached reactors, by how they found their engine last.", ("store", "state")),
 }

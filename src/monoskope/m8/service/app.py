@@ -24,6 +24,7 @@ from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.call_note import TellCall
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.uri import SecretUri
@@ -66,6 +67,7 @@ class App:
         issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
+        tell_call: Takes note of each call that has ended, None where nobody wants access lines.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
         leases: The leases that it holds.
         news: Set when `leases` has changed.
@@ -85,6 +87,7 @@ class App:
     issuers: Issuers = field(default_factory=Issuers)
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
     meters: Meters = field(default_factory=Meters)
+    tell_call: TellCall | None = None
     state: ServerState = field(default_factory=ServerState, init=False)
     requests: RequestMeter = field(init=False)
     replica: str = field(default_factory=lambda: f"m8/{secrets.token_hex(16)}")

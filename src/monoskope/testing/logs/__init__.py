@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from monoskope.testing.log_writer import LogOpener, Task, some_time, start
 from monoskope.testing.logs.appends import Appends
+from monoskope.testing.logs.cursors import Cursors
 from monoskope.testing.logs.finding import Finding
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
@@ -37,5 +38,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Finding, Following, Leases, Tampering):
+class EventLogContract(Appends, Reads, Finding, Following, Leases, Cursors, Tampering):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

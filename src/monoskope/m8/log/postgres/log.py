@@ -15,7 +15,8 @@ from typing import Any, TypeVar
 
 from monoskope.errors import Error
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import record
+from monoskope.m8.log import cursor, record
+from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Projector, RecordedEvent, no_documents
 from monoskope.m8.log.failures import check_limit, closed
@@ -244,6 +245,13 @@ class PostgresLog(EventLog):
 
     async def release(self, name: str, holder: str) -> None:
         await self._write(lambda connection: upkeep.release(connection, name, holder))
+
+    async def cursor(self, name: str) -> Cursor | None:
+        return await self._read(lambda connection: upkeep.cursor(connection, name))
+
+    async def move_cursor(self, name: str, was: Cursor | None, now: Cursor) -> bool:
+        cursor.check(name, now)
+        return await self._write(lambda connection: upkeep.move_cursor(connection, name, was, now))
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         await self._alone(lambda connection: imports.import_records(connection, records, sealed))

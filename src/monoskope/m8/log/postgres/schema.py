@@ -60,6 +60,9 @@ CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT 
 CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
 """
 
+CURSORS = "CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL, hash bytea NOT NULL)"
+"""A table of a later version. It is added to existing logs, too; an m8 that does not know it ignores it."""
+
 DOCUMENT_TABLES = """
 CREATE TABLE {documents} (
   collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, body bytea STORAGE EXTERNAL NOT NULL,
@@ -190,6 +193,8 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         await connection.execute(APPEND + WRITE_NEXT)
         insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3)"
         await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM))
+    if await connection.fetchval("SELECT to_regclass('cursors') IS NULL"):
+        await connection.execute(CURSORS)
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
         raise ConflictError(
             f"the event log in database {target} is not whole: an import into it did not end.",

@@ -1,9 +1,10 @@
-"""What lies beside events and documents: heartbeats, leases and sealed bytes."""
+"""What lies beside events and documents: heartbeats, leases, cursors and sealed bytes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.postgres.connecting import Connection
 
 PIECE = 200
@@ -58,6 +59,21 @@ async def lease(connection: Connection, name: str, holder: str, ttl_ms: int) -> 
 async def release(connection: Connection, name: str, holder: str) -> None:
     """Give a lease up."""
     await connection.execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
+
+
+async def cursor(connection: Connection, name: str) -> Cursor | None:
+    """Return where a cursor stands."""
+    row = await connection.fetchrow("SELECT position, hash FROM cursors WHERE name = $1", name)
+    return None if row is None else Cursor(row["position"], row["hash"])
+
+
+async def move_cursor(connection: Connection, name: str, was: Cursor | None, now: Cursor) -> bool:
+    """Move a cursor, and return whether it stood where the caller thought."""
+    if was is None:
+        add = "INSERT INTO cursors VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING true"
+        return bool(await connection.fetchval(add, name, now.position, now.hash))
+    move = "UPDATE cursors SET position = $2, hash = $3 WHERE name = $1 AND position = $4 AND hash = $5 RETURNING true"
+    return bool(await connection.fetchval(move, name, now.position, now.hash, was.position, was.hash))
 
 
 async def sealed(connection: Connection, sha256: bytes) -> bytes | None:

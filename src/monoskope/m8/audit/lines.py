@@ -1,0 +1,128 @@
+"""What stands in an audit line: one JSON object of printable ASCII.
+
+It holds no value, no token, no fingerprint and no sealed bytes.
+
+So a line holds no newline and no character that controls a terminal, whatever a caller put into a name.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+
+from monoskope.errors import Error
+from monoskope.m8.domain.events import read
+from monoskope.m8.domain.principal import ROLE_NAMES
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels import summary
+from monoskope.m8.service.call_note import CallNote
+from monoskope.m8.service.feed import LocatedEvent
+from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
+from monoskope.protocol.events import receipt_of
+from monoskope.protocol.receipt import parse_receipt
+from monoskope.times import rfc3339
+
+MOST_LINE = 7_680
+"""Bytes of a line at most. Syslog servers take 8 KiB with what stands before it (RFC 5425, 4.3.1)."""
+
+UNREADABLE = "this m8 cannot read the event"
+
+_JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
+
+
+class Line(NamedTuple):
+    """One line.
+
+    Attributes:
+        kind: Of an event, or of a call.
+        at_ms: Of what it tells, milliseconds since 1970.
+        position: Of the event in the log, 0 for a call.
+        text: The JSON, without an end of line.
+    """
+
+    kind: Kind
+    at_ms: int
+    position: int
+    text: bytes
+
+
+def of_event(located: LocatedEvent, *, log_id: str) -> Line:
+    """Return the line of an event of the log `log_id`."""
+    event = located.event
+    detail, signer = _content(event)
+    fields: dict[str, object] = {
+        "kind": "event",
+        "log": log_id,
+        "position": event.position,
+        "time": rfc3339(event.recorded_at_ms),
+        "type": event.type,
+        "stream": event.stream,
+        "version": event.version,
+        "actor": event.actor,
+        "uri": str(located.uri or ""),
+        "detail": detail,
+        **signer,
+        "hash": event.hash.hex(),
+        "previous_hash": event.previous_hash.hex(),
+    }
+    return Line(EVENTS, event.recorded_at_ms, event.position, _bounded(fields))
+
+
+def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
+    """Return the line of a call, the `number`-th one of this m8 process."""
+    caller = noted.principal
+    fields: dict[str, object] = {
+        "kind": "access",
+        "m8": replica,
+        "number": number,
+        "time": rfc3339(at_ms),
+        "method": noted.method,
+        "door": noted.door,
+        "peer": noted.peer,
+        "code": noted.code,
+        "duration_ms": noted.duration_ms,
+        "token_id": "" if caller is None else caller.token_id,
+        "subject": "" if caller is None else caller.subject,
+        "roles": [] if caller is None else sorted(ROLE_NAMES.get(role, f"role {role}") for role in caller.roles),
+        "client_request_id": noted.client_request_id,
+        **noted.about,
+    }
+    return Line(ACCESS, at_ms, 0, _encoded(fields))
+
+
+def of_dropped(count: int, *, at_ms: int, replica: str) -> Line:
+    """Return the line that stands for access lines that were dropped."""
+    fields: dict[str, object] = {"kind": "access-dropped", "m8": replica, "time": rfc3339(at_ms), "dropped": count}
+    return Line(ACCESS, at_ms, 0, _encoded(fields))
+
+
+def _content(event: RecordedEvent) -> tuple[str, dict[str, str]]:
+    """Return what an event says in a few words, and who signed the request that it is about."""
+    try:
+        message = read(event)
+        signed = None if message is None else receipt_of(message)
+        receipt = None if signed is None else parse_receipt(signed.content)
+        signer = {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt and receipt.signer else {}
+        return summary.detail(event), signer
+    except (Error, DecodeError, ValueError):
+        # One that a newer m8 recorded, for example. It has its line all the same: none is skipped.
+        return UNREADABLE, {}
+
+
+def _bounded(fields: dict[str, object]) -> bytes:
+    """Return the JSON of `fields`, whose detail is cut if it would be too long."""
+    text = _encoded(fields)
+    if len(text) <= MOST_LINE:
+        return text
+    detail = str(fields["detail"])
+    room = MOST_LINE - (len(text) - len(_encoded({"detail": detail}))) - 64
+    while detail and len(_encoded({"detail": detail})) > room:
+        detail = detail[: len(detail) * 3 // 4]
+    return _encoded({**fields, "detail": detail, "detail_is_cut": True})
+
+
+def _encoded(fields: dict[str, object]) -> bytes:
+    # JSON escapes all but DEL.
+    return _JSON.encode(fields).replace("\x7f", "\\u007f").encode("ascii")

@@ -1,0 +1,221 @@
+"""Where audit lines go: the `[[audit]]` tables of `m8.toml`. They stand in that file alone: no call changes them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, TypeAlias
+from urllib.parse import urlsplit
+
+import msgspec
+
+from monoskope.errors import UsageError
+from monoskope.host_port import HostPort, is_host
+
+EVENTS: Literal["events"] = "events"
+ACCESS: Literal["access"] = "access"
+Kind: TypeAlias = Literal["events", "access"]
+"""Event lines say what stands in the log; access lines say which calls came."""
+
+MOST_SINKS = 8
+"""Tables at most: each one reads the whole log."""
+
+MIN_FILE = 1_048_576
+MOST_FILES = 1_000
+
+_NAME = re.compile(r"[a-z][a-z0-9-]{0,31}", re.ASCII)
+_TARGET = re.compile(r"/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*", re.ASCII)
+
+
+class FileTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="file"):
+    """Lines in a file of this machine.
+
+    Attributes:
+        name: Names the sink, and its cursor in the log: a new name begins with the first event.
+        path: The file, mode 0600.
+        lines: Which lines it gets.
+        max_bytes: A file that has become as large is moved to `path.1`; 0 leaves that to logrotate.
+        keep: How many moved files are kept. The oldest one is removed.
+    """
+
+    name: str
+    path: str
+    lines: tuple[Kind, ...] = (EVENTS, ACCESS)
+    max_bytes: int = 104_857_600
+    keep: int = 10
+
+
+class SyslogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="syslog"):
+    """Lines to a syslog server: RFC 5424 over TLS (RFC 5425).
+
+    Attributes:
+        name: Names the sink, and its cursor in the log: a new name begins with the first event.
+        address: `host:port` of the server. Its certificate must be for that host.
+        lines: Which lines it gets.
+        ca_file: PEM file with the authorities of its certificate; "" for the system's.
+        certificate_file: PEM file with m8's certificate for the server; "" for none.
+        key_file: PEM file with its private key, mode 0600.
+    """
+
+    name: str
+    address: str
+    lines: tuple[Kind, ...] = (EVENTS, ACCESS)
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
+class WebhookTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="webhook"):
+    """Lines to a server of yours over HTTPS, each request with a MAC.
+
+    Attributes:
+        name: Names the sink, and its cursor in the log: a new name begins with the first event.
+        url: Where they are posted, `https://host[:port]/path`. Its certificate must be for that host.
+        secret_file: File with the key of the MAC, at least 32 bytes, mode 0600. It is read for each request.
+        lines: Which lines it gets.
+        ca_file: PEM file with the authorities of its certificate; "" for the system's.
+        certificate_file: PEM file with m8's certificate for the server; "" for none.
+        key_file: PEM file with its private key, mode 0600.
+    """
+
+    name: str
+    url: str
+    secret_file: str
+    lines: tuple[Kind, ...] = (EVENTS, ACCESS)
+    ca_file: str = ""
+    certificate_file: str = ""
+    key_file: str = ""
+
+
+AuditTable: TypeAlias = FileTable | SyslogTable | WebhookTable
+
+
+@dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """Whom a sink trusts, and what it shows; None for the system's authorities, and for no certificate."""
+
+    ca_file: Path | None = None
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FileTarget:
+    """A checked `FileTable`."""
+
+    path: Path
+    max_bytes: int
+    keep: int
+
+
+@dataclass(frozen=True, slots=True)
+class SyslogTarget:
+    """A checked `SyslogTable`."""
+
+    server: HostPort
+    tls: TlsFiles
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookTarget:
+    """A checked `WebhookTable`.
+
+    Attributes:
+        server: What is dialled.
+        path: The path and the query, as they are sent.
+        secret_file: With the key of the MAC.
+        tls: Whom to trust.
+    """
+
+    server: HostPort
+    path: str
+    secret_file: Path
+    tls: TlsFiles
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSettings:
+    """One checked table."""
+
+    name: str
+    lines: frozenset[Kind]
+    target: FileTarget | SyslogTarget | WebhookTarget
+
+
+def checked(tables: Sequence[AuditTable], path: Path) -> tuple[SinkSettings, ...]:
+    """Return what the tables of `m8.toml`, which is at `path`, say. Raises `UsageError` that names the field."""
+    if len(tables) > MOST_SINKS:
+        raise UsageError(f"{path}: there are more than {MOST_SINKS} tables [[audit]].", fix="Name fewer.")
+    names = [table.name for table in tables]
+    for table in tables:
+        if _NAME.fullmatch(table.name) is None:
+            raise _wrong(path, table.name, "name", "is not valid", "Use a to z, 0 to 9 and -, at most 32.")
+        if names.count(table.name) > 1:
+            raise _wrong(path, table.name, "name", "is used twice", "Give each table a name of its own.")
+        if not table.lines:
+            raise _wrong(path, table.name, "lines", "is empty", 'Write lines = ["events", "access"], or one of them.')
+    return tuple(SinkSettings(table.name, frozenset(table.lines), _target(table, path)) for table in tables)
+
+
+def _target(table: AuditTable, path: Path) -> FileTarget | SyslogTarget | WebhookTarget:
+    match table:
+        case FileTable():
+            return _file(table, path)
+        case SyslogTable():
+            return SyslogTarget(_address(table, path), _tls(table, path))
+        case WebhookTable():
+            server, rest = _url(table, path)
+            return WebhookTarget(server, rest, path.parent / table.secret_file, _tls(table, path))
+
+
+def _file(table: FileTable, path: Path) -> FileTarget:
+    if not table.path:
+        raise _wrong(path, table.name, "path", "is empty", 'Name a file, for example path = "audit.jsonl".')
+    if table.max_bytes and table.max_bytes < MIN_FILE:
+        raise _wrong(path, table.name, "max_bytes", f"is less than {MIN_FILE}", "Write more, or 0 for logrotate.")
+    if not 1 <= table.keep <= MOST_FILES:
+        raise _wrong(path, table.name, "keep", f"is not from 1 to {MOST_FILES}", "Write how many files to keep.")
+    return FileTarget(path.parent / table.path, table.max_bytes, table.keep)
+
+
+def _address(table: SyslogTable, path: Path) -> HostPort:
+    try:
+        found = HostPort.parse(table.address)
+    except UsageError:
+        found = HostPort("", 0)
+    if not found.port:
+        raise _wrong(path, table.name, "address", "is not host:port", 'Write for example "logs.example.org:6514".')
+    return found
+
+
+def _url(table: WebhookTable, path: Path) -> tuple[HostPort, str]:
+    """Return the server of the webhook, and the path and query there."""
+    if not table.secret_file:
+        raise _wrong(path, table.name, "secret_file", "is empty", "Make a key: openssl rand -hex 32")
+    try:
+        named = urlsplit(table.url)
+        server = HostPort(named.hostname or "", 443 if named.port is None else named.port)
+    except ValueError:
+        server, named = HostPort("", 0), urlsplit("")
+    rest = (named.path or "/") + (f"?{named.query}" if named.query else "")
+    whole = f"https://{named.netloc}{rest}"
+    is_whole = table.url in (whole, whole.removesuffix("/")) and "@" not in named.netloc
+    if not is_whole or not server.port or not is_host(server.host) or _TARGET.fullmatch(rest) is None:
+        # What stands before an @ may be a password, and a query may hold a token: it is not shown.
+        fix = 'Write for example "https://collector.example.org/m8", without a login and without #.'
+        raise _wrong(path, table.name, "url", "is not an address of HTTPS", fix)
+    return server, rest
+
+
+def _tls(table: SyslogTable | WebhookTable, path: Path) -> TlsFiles:
+    if bool(table.certificate_file) != bool(table.key_file):
+        fix = "Name both, or neither."
+        raise _wrong(path, table.name, "certificate_file", "and key_file go together", fix)
+    files = (table.ca_file, table.certificate_file, table.key_file)
+    return TlsFiles(*(path.parent / file if file else None for file in files))
+
+
+def _wrong(path: Path, name: str, field: str, what: str, fix: str) -> UsageError:
+    return UsageError(f"{path}: {field} of the table [[audit]] named {name!r} {what}.", fix=fix)

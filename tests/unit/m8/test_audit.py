@@ -1,0 +1,268 @@
+"""What m8 does around its sinks: lines of calls, bounded queues, one exporter at a time, and a log that was changed."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.errors import UsageError
+from monoskope.m8.audit import calls, delivery, exporter
+from monoskope.m8.audit.auditing import auditing
+from monoskope.m8.audit.calls import CallExporter, Teller
+from monoskope.m8.audit.exporter import EventExporter, cursor_name
+from monoskope.m8.audit.lines import Line
+from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
+from monoskope.m8.background.leased import Leased
+from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
+from tests.support.m8_world import PATIENCE_S, Sealed, World, a_world, refused, until_granted
+from tests.support.vectors import Signer
+
+QUICK = ServerLimits(tick_s=0.01)
+
+
+class Takes:
+    """A sink in memory, which takes nothing while it is dead."""
+
+    def __init__(self) -> None:
+        self.taken: list[Line] = []
+        self.is_dead = False
+        self.hangs = False
+        self.asked = asyncio.Event()
+
+    async def deliver(self, batch: Batch) -> None:
+        self.asked.set()
+        if self.hangs:
+            await asyncio.get_running_loop().create_future()
+        if self.is_dead:
+            raise DeliveryError("the sink is dead.")
+        self.taken += batch.lines
+
+    async def close(self) -> None:
+        """Nothing to do."""
+
+    @property
+    def shown(self) -> list[dict[str, Any]]:
+        return [json.loads(line.text) for line in self.taken]
+
+    @property
+    def positions(self) -> list[int]:
+        return [line.position for line in self.taken]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.01)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path, limits=QUICK) as world:
+        yield world
+
+
+async def stop(*tasks: asyncio.Task[None]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def until(done: Any) -> None:
+    async with asyncio.timeout(PATIENCE_S):
+        while not done():
+            await asyncio.sleep(0.005)
+
+
+def events_to(app: App, sink: Takes) -> EventExporter:
+    return EventExporter(app, sink, SinkState("sink"), log_id="ab" * 16)
+
+
+@pytest.mark.usefixtures("door")
+async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
+    sink = Takes()
+    to = CallExporter(world.app, sink, SinkState("sink"))
+    world.app.tell_call = Teller(world.app, [to])
+    task = asyncio.create_task(to.run())
+    anna = world.user("anna", "vault://app")
+    with refused("NOT_FOUND"):
+        await anna.secret("vault://app/db")
+    nobody = world.user("nobody", "vault://app")
+    nobody.metadata = (("authorization", "Bearer of-nobody"),)
+    with refused("UNAUTHENTICATED"):
+        await nobody.secret("vault://app/db")
+    reactor = await world.attached()
+    grant = await until_granted(anna, reactor)
+    sealed = Sealed()
+    sending = asyncio.create_task(anna.send(grant.request.request_id, sealed))
+    await reactor.write(grant)
+    await sending
+    await until(lambda: len(sink.taken) >= 4)
+    await reactor.leave()
+    await until(lambda: len(sink.taken) >= 5)
+    await stop(task)
+    attached = sink.shown[4]
+    assert (attached["method"], attached["store"], attached["subject"]) == ("Attach", "vault", "")
+    found, denied, asked, sent = sink.shown[:4]
+    assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
+    assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
+    assert found["peer"].startswith("ipv4:127.0.0.1:")
+    assert found["token_id"] == anna.metadata[0][1].removeprefix("Bearer ")
+    assert (denied["code"], denied["subject"], denied["token_id"]) == ("UNAUTHENTICATED", "", "")
+    assert "uri" not in denied
+    assert (asked["method"], asked["purpose"], asked["code"]) == ("RequestSecretUploadKey", "UPLOAD", "OK")
+    assert (sent["method"], sent["uri"], sent["outcome"]) == ("RequestUploadSecret", "vault://app/db", "UPLOADED")
+    assert [one["number"] for one in sink.shown] == list(range(1, len(sink.taken) + 1))
+    text = b"".join(line.text for line in sink.taken)
+    for secret in (b"of-nobody", b"fp1:", sealed.sha256.hex().encode()):
+        assert secret not in text
+
+
+async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world: World) -> None:
+    anna, reactor = world.user("anna", "vault://app"), await world.attached()
+    grant = await until_granted(anna, reactor)
+    sealed = Sealed()
+    sending = asyncio.create_task(anna.send(grant.request.request_id, sealed))
+    await reactor.write(grant)
+    await sending
+    sink = Takes()
+    task = asyncio.create_task(events_to(world.app, sink).run())
+    head = await world.app.log.head()
+    await until(lambda: len(sink.taken) == head)
+    await stop(task)
+    uploaded = next(one for one in sink.shown if one["type"] == "SecretUploaded")
+    assert (uploaded["uri"], uploaded["detail"], uploaded["actor"][:7]) == (
+        "vault://app/db",
+        "UPLOADED, version 1",
+        "reactor",
+    )
+    text = b"".join(line.text for line in sink.taken)
+    for secret in (b"fp1:", b"a" * 64, b"b" * 64, sealed.sha256.hex().encode(), sealed.ciphertext.hex().encode()):
+        assert secret not in text
+
+
+async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calls, "MOST_WAITING", 3)
+    sink = Takes()
+    sink.hangs = True
+    to = CallExporter(world.app, sink, SinkState("sink"))
+    world.app.tell_call = Teller(world.app, [to])
+    task = asyncio.create_task(to.run())
+    anna = world.user("anna", "vault://app")
+    with refused("NOT_FOUND"):
+        await anna.secret("vault://app/db")
+    await sink.asked.wait()  # it has the first line, and never says so
+    for _ in range(5):
+        with refused("NOT_FOUND"):
+            await anna.secret("vault://app/db")
+    dropped = world.app.meters.registry.get_sample_value
+    assert dropped("m8_audit_access_lines_dropped_total", {"sink": "sink"}) == 2
+    sink.hangs = False
+    await stop(task)  # at its end it sends what waits
+    assert [one.get("number") for one in sink.shown] == [1, None, 2, 3, 4]
+    assert (sink.shown[1]["kind"], sink.shown[1]["dropped"]) == ("access-dropped", 2)
+
+
+async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_BYTES", 100)
+    to = CallExporter(world.app, Takes(), SinkState("sink"))
+    for _ in range(3):
+        to.take(Line("access", 1, 0, b"x" * 60))
+    dropped = world.app.meters.registry.get_sample_value("m8_audit_access_lines_dropped_total", {"sink": "sink"})
+    assert dropped == 2
+
+
+async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_once(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exporter, "STOPPED_S", 0.01)
+    await world.app.log.move_cursor(cursor_name("sink"), None, Cursor(1, b"x" * 32))
+    sink, state = Takes(), SinkState("sink")
+    task = asyncio.create_task(EventExporter(world.app, sink, state, log_id="ab" * 16).run())
+    await until(lambda: "audit lines stop" in lines.getvalue())
+    for _ in range(3):
+        await asyncio.sleep(0.02)
+    assert state.failing_s > 0
+    assert sink.taken == []
+    await stop(task)
+    assert lines.getvalue().count("audit lines stop") == 1
+    assert "position 2 does not follow" in lines.getvalue()
+
+
+async def test_a_defect_of_a_sink_ends_nothing_and_is_told(world: World, lines: io.StringIO) -> None:
+    class Broken(Takes):
+        async def deliver(self, batch: Batch) -> None:
+            if not self.is_dead:
+                self.is_dead = True
+                raise LookupError("hunter2")
+            self.taken += batch.lines
+
+    sink = Broken()
+    task = asyncio.create_task(events_to(world.app, sink).run())
+    head = await world.app.log.head()
+    await until(lambda: len(sink.taken) == head)
+    await stop(task)
+    assert "LookupError" in lines.getvalue()
+    assert "hunter2" not in lines.getvalue()
+    assert "audit lines are taken again" in lines.getvalue()
+
+
+@pytest.mark.usefixtures("engine")
+async def test_of_two_m8_one_sends_and_the_other_takes_over_without_a_gap(world: World) -> None:
+    other = replace(world.app, replica="m8/other", leases=set(), news=asyncio.Event())
+    other.feed = world.app.feed
+    first, second = Takes(), Takes()
+    working = [
+        asyncio.create_task(Leased(app, cursor_name("sink"), events_to(app, sink).run, ttl_s=30.0).run())
+        for app, sink in ((world.app, first), (other, second))
+    ]
+    head = await world.app.log.head()
+    await until(lambda: len(first.taken) + len(second.taken) == head)
+    assert 0 in (len(first.taken), len(second.taken))
+    leads = 0 if first.taken else 1
+    await stop(working[leads])
+    monitored = [first, second][1 - leads]
+    # The other one asks for the lease every ten seconds; a new process asks at once.
+    third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=0.03).run())
+    await world.administrator().create("other", Signer().shown)
+    await until(lambda: monitored.positions and monitored.positions[-1] == head + 2)
+    await stop(third, working[1 - leads])
+    assert [first, second][leads].positions + monitored.positions == list(range(1, head + 3))
+
+
+async def test_an_exporter_that_stood_still_sends_doubles_at_most_and_leaves_the_cursor_right(world: World) -> None:
+    """Two that both think that they have the lease."""
+    one, two = Takes(), Takes()
+    tasks = [asyncio.create_task(events_to(world.app, sink).run()) for sink in (one, two)]
+    root = world.administrator()
+    for number in range(5):
+        await root.create(f"s{number}", Signer().shown)
+    head = await world.app.log.head()
+    await until(lambda: {*one.positions, *two.positions} == set(range(1, head + 1)))
+    async with asyncio.timeout(PATIENCE_S):
+        while (cursor := await world.app.log.cursor(cursor_name("sink"))) is None or cursor.position < head:
+            await asyncio.sleep(0.005)
+    await stop(*tasks)
+    last = (await world.app.log.read(after=head - 1, limit=1))[0]
+    assert cursor == Cursor(head, last.hash)
+    for sink in (one, two):
+        firsts = list(dict.fromkeys(sink.positions))
+        assert firsts == sorted(firsts)
+
+
+async def test_a_sink_that_is_wrong_stops_the_start(world: World, tmp_path: Path) -> None:
+    settings = [SinkSettings("sink", frozenset({EVENTS}), FileTarget(tmp_path / "no" / "folder", 0, 1))]
+    with pytest.raises(UsageError, match="cannot be written"):
+        async with auditing(world.app, settings, log_id="ab" * 16):
+            pytest.fail("it started")

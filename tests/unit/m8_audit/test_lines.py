@@ -1,0 +1,177 @@
+"""An audit line is one JSON object of printable ASCII, bounded, without what a line must never hold."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.audit import lines
+from monoskope.m8.domain.events import write
+from monoskope.m8.domain.principal import Principal
+from monoskope.m8.log import record
+from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
+from monoskope.m8.methods import about
+from monoskope.m8.service.call_note import CallNote
+from monoskope.m8.service.feed import LocatedEvent
+from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.receipt import make_receipt
+from monoskope.uri import SecretUri
+from tests.support.m8_world import fingerprint
+from tests.support.vectors import Signer, a_grant, a_request
+
+KEY = "SHA256:" + "A" * 43
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1, max_size=200)
+
+
+def line_of(event: NewEvent, *, actor: str = "anna", stream: str = "stream", uri: str = "") -> lines.Line:
+    made = record.make(
+        event,
+        position=7,
+        stream=stream,
+        version=3,
+        recorded_at_ms=1_700_000_000_000,
+        actor=actor,
+        previous_hash=GENESIS_HASH,
+    )
+    return lines.of_event(LocatedEvent(made, SecretUri.parse(uri) if uri else None), log_id="ab" * 16)
+
+
+@given(actor=TEXT, stream=TEXT, peer=TEXT, about_text=TEXT)
+def test_whatever_a_caller_puts_into_a_name_a_line_is_one_line(
+    actor: str, stream: str, peer: str, about_text: str
+) -> None:
+    event = line_of(NewEvent("Happened", b""), actor=actor, stream=stream)
+    noted = CallNote("GetSecret", "grpc", peer, about={"uri": about_text}, code="OK")
+    call = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
+    for line in (event, call):
+        assert all(0x20 <= byte < 0x7F for byte in line.text)
+        assert len(line.text) <= lines.MOST_LINE
+    assert (json.loads(event.text)["actor"], json.loads(event.text)["stream"]) == (actor, stream)
+    assert (json.loads(call.text)["peer"], json.loads(call.text)["uri"]) == (peer, about_text)
+
+
+def test_a_line_shows_what_get_events_shows_and_links_to_the_one_before() -> None:
+    shown = json.loads(line_of(write(events_pb2.TokenRevoked(id="ab" * 16)), stream="token/1").text)
+    assert {name: shown[name] for name in ("kind", "position", "time", "type", "stream", "version", "actor")} == {
+        "kind": "event",
+        "position": 7,
+        "time": "2023-11-14T22:13:20.000Z",
+        "type": "TokenRevoked",
+        "stream": "token/1",
+        "version": 3,
+        "actor": "anna",
+    }
+    assert (shown["detail"], shown["log"], shown["previous_hash"]) == ("ab" * 16, "ab" * 16, "00" * 32)
+    assert len(shown["hash"]) == 64
+
+
+def signed_receipt() -> upload_pb2.Signed:
+    """A receipt of a request that anna signed."""
+    receipt = make_receipt(
+        grant=a_grant(a_request()),
+        sealed_sha256=b"s" * 32,
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version="4",
+        fingerprint=fingerprint("c"),
+        values=[("password", fingerprint("d"))],
+        signer="anna@example.org",
+        signer_key=KEY,
+    )
+    return Signer().sign(RECEIPT, receipt.content)
+
+
+def test_a_receipt_says_who_signed_the_request_and_shows_no_fingerprint() -> None:
+    text = line_of(write(events_pb2.SecretUploaded(receipt=signed_receipt()))).text
+    shown = json.loads(text)
+    assert (shown["signer"], shown["signer_key"]) == ("anna@example.org", KEY)
+    assert shown["detail"] == "UPLOADED, version 4"
+    assert b"fp1:" not in text
+    assert b"cccc" not in text
+
+
+def test_an_event_that_this_m8_cannot_read_has_a_line_all_the_same() -> None:
+    assert json.loads(line_of(NewEvent("OfTomorrow", b"\xff")).text)["detail"] == ""
+    broken = json.loads(line_of(NewEvent("SecretUploaded", b"\xff\xff")).text)
+    assert broken["detail"] == lines.UNREADABLE
+
+
+def test_a_long_detail_is_cut_and_the_line_says_so() -> None:
+    message = events_pb2.TokenIssued(id="1", subject="é" * 1_500, role=events_pb2.ROLE_USER)
+    line = line_of(write(message))
+    assert len(line.text) <= lines.MOST_LINE
+    assert json.loads(line.text)["detail_is_cut"] is True
+
+
+def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged() -> None:
+    caller = Principal.of_token("ab" * 16, "anna", events_pb2.ROLE_USER, expires_at_ms=1)
+    noted = CallNote("GetSecret", "http", "ipv4:192.0.2.1:5", "id-1", caller, {"uri": "vault://a/b"}, "OK", 12)
+    shown = json.loads(lines.of_call(noted, at_ms=1_700_000_000_000, replica="m8/1", number=9).text)
+    assert shown == {
+        "kind": "access",
+        "m8": "m8/1",
+        "number": 9,
+        "time": "2023-11-14T22:13:20.000Z",
+        "method": "GetSecret",
+        "door": "http",
+        "peer": "ipv4:192.0.2.1:5",
+        "code": "OK",
+        "duration_ms": 12,
+        "token_id": "ab" * 16,
+        "subject": "anna",
+        "roles": ["user"],
+        "client_request_id": "id-1",
+        "uri": "vault://a/b",
+    }
+    exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
+    assert about.of_request(exchange) == {}
+    exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
+    assert about.of_response(exchanged) == {"for_member": "user:corp:anna"}
+    made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
+    assert about.of_response(made) == {"for_token_id": "ab" * 16}
+
+
+def test_a_call_is_about_what_it_names() -> None:
+    request = a_request()
+    asked = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
+    assert about.of_request(asked) == {
+        "uri": str(request.uri),
+        "purpose": "UPLOAD",
+        "request_id": request.request_id.hex(),
+    }
+    assert about.of_request(commands_pb2.RequestSecretUploadKeyRequest(request=b"\xff")) == {}
+    sent = commands_pb2.RequestUploadSecretRequest(
+        request_id=b"r" * 16, ciphertext=b"sealed", request_signature=b"signature"
+    )
+    assert about.of_request(sent) == {"request_id": (b"r" * 16).hex()}
+    assert about.of_request(access_pb2.RevokeTokenRequest(token_id="ab" * 16)) == {"for_token_id": "ab" * 16}
+    assert about.of_request(access_pb2.CanIRequest(member="user:corp:anna", uri="vault://a")) == {
+        "for_member": "user:corp:anna",
+        "uri": "vault://a",
+    }
+    assert about.of_request(queries_pb2.ListEventsRequest(prefix="vault://a", page_token="t")) == {
+        "prefix": "vault://a"
+    }
+
+
+def test_the_end_of_a_signed_request_says_who_signed_it() -> None:
+    upload = views_pb2.SecretUpload(
+        uri="vault://app/db",
+        request_id=b"r" * 16,
+        purpose=upload_pb2.PURPOSE_UPLOAD,
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        receipt=signed_receipt(),
+    )
+    expected = {
+        "uri": "vault://app/db",
+        "request_id": (b"r" * 16).hex(),
+        "purpose": "UPLOAD",
+        "outcome": "UPLOADED",
+        "signer": "anna@example.org",
+        "signer_key": KEY,
+    }
+    assert about.of_response(queries_pb2.GetSecretUploadResponse(upload=upload)) == expected
+    assert about.of_response(commands_pb2.RequestUploadSecretResponse(upload=upload)) == expected

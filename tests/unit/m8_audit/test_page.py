@@ -1,0 +1,87 @@
+"""The programs on the page about audit lines do what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.m8.audit import lines
+from monoskope.m8.audit.webhook_sink import mac
+from monoskope.m8.log import record
+from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
+from monoskope.m8.service.feed import LocatedEvent
+
+PAGE = Path(__file__).parents[3] / "docs" / "operate" / "audit.md"
+VERIFIES, PROVES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+SECRET = b"s" * 32
+
+
+def is_from_m8() -> Callable[[bytes, dict[str, str], bytes], bool]:
+    found: dict[str, Any] = {}
+    exec(VERIFIES, found)
+    function: Callable[[bytes, dict[str, str], bytes], bool] = found["is_from_m8"]
+    return function
+
+
+@pytest.mark.parametrize(
+    ("changed", "body", "age_s"),
+    [
+        ({"Monoskope-Audit-Positions": "1-3"}, b"{}\n", 0),
+        ({"Monoskope-Audit-Mac": "0" * 64}, b"{}\n", 0),
+        ({}, b"{ }\n", 0),
+        ({}, b"{}\n", 301),
+    ],
+    ids=["positions", "MAC", "body", "old"],
+)
+def test_the_ten_lines_take_what_m8_sends_and_nothing_else(changed: dict[str, str], body: bytes, age_s: int) -> None:
+    at = str(int(time.time()) - age_s)
+    right = {
+        "Monoskope-Audit-Time": at,
+        "Monoskope-Audit-Positions": "1-2",
+        "Monoskope-Audit-Mac": mac(SECRET, time=at, positions="1-2", body=b"{}\n"),
+    }
+    check = is_from_m8()
+    assert check(SECRET, right, b"{}\n") is (age_s == 0)
+    assert not check(SECRET, right | changed, body)
+
+
+def recorded(count: int) -> list[RecordedEvent]:
+    made: list[RecordedEvent] = []
+    for position in range(1, count + 1):
+        made.append(
+            record.make(
+                NewEvent("Happened", b"x"),
+                position=position,
+                stream="s",
+                version=position,
+                recorded_at_ms=position,
+                actor="anna",
+                previous_hash=made[-1].hash if made else GENESIS_HASH,
+            )
+        )
+    return made
+
+
+def proved(texts: list[bytes]) -> tuple[int, str]:
+    ended = subprocess.run([sys.executable, "-c", PROVES], input=b"\n".join(texts), capture_output=True, check=False)
+    return ended.returncode, (ended.stdout + ended.stderr).decode().strip()
+
+
+def test_the_program_proves_that_nothing_is_missing_or_says_what_is() -> None:
+    events = recorded(4)
+    sent = [lines.of_event(LocatedEvent(event, None), log_id="ab" * 16).text for event in events]
+    call = json.dumps({"kind": "access"}).encode()
+    assert proved([sent[1], *sent, call, sent[3]]) == (0, f"4:{events[-1].hash.hex()}")
+    assert proved([sent[0], sent[2], sent[3]]) == (1, "the chain breaks at position 2")
+    other = json.dumps({**json.loads(sent[2]), "actor": "bob"}).encode()
+    assert proved([*sent, other]) == (1, "there are two events at position 3")
+    changed = json.dumps({**json.loads(sent[2]), "previous_hash": "0" * 64}).encode()
+    assert proved([*sent[:2], changed, sent[3]]) == (1, "the chain breaks at position 3")

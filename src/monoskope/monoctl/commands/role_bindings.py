@@ -100,8 +100,8 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
     found, lost = session.run(work)
     if lost:
         write.err(
-            f"this {'would take' if dry_run else 'took'} the role administrator from you. Another administrator can give"
-            " it back by a new role binding, and so can `m8 role-binding create` on the server.",
+            f"this {'would take' if dry_run else 'took'} the role administrator from you. Another administrator can"
+            " give it back by a new role binding, and so can `m8 role-binding create` on the server.",
             mark="warning: ",
             fg="red",
         )

@@ -61,7 +61,7 @@ def test_after_a_login_every_command_is_the_users_until_the_logout(
     assert home.run("logout")[:2] == (0, f"You are logged out of {m8.server}.\n")
     code, out, err = home.run("whoami")
     assert code == 2
-    assert "log in with `monoctl login`" in err
+    assert "you are not logged in" in err
     assert home.run("logout")[0] == 4
 
 
@@ -129,4 +129,4 @@ def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: 
 def test_who_has_not_logged_in_is_told_how(home: Home) -> None:
     code, _, err = home.run("get", "secrets")
     assert code == 2
-    assert "or log in with `monoctl login`" in err
+    assert "Log in with `monoctl login`" in err

@@ -23,8 +23,8 @@ MISSING: Any = object()
 """What `claim` returns where there is none."""
 
 _RULES = (
-    "Compare its claims with [[issuers.rules]] in m8.toml (docs/operate/issuers.md). A person's token has groups only if"
-    " the login asks for them: `login_scopes`."
+    "Compare its claims with [[issuers.rules]] in m8.toml (docs/operate/issuers.md). A person's token has groups only"
+    " if the login asks for them: `login_scopes`."
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -145,6 +146,25 @@ def test_stores_show_that_they_take_signed_requests(signed: Signed) -> None:
     [reactor] = shown_store["reactors"]
     assert (reactor["signatures"], reactor["signers_trouble"]) == (True, False)
     assert "required" in ok(signed.anna.monoctl("describe", "secret-store", "one")).out
+
+
+def test_an_auditor_checks_every_write_against_the_list_as_the_page_says(signed: Signed, tmp_path: Path) -> None:
+    done = ok(signed.put("one://t/audited", key=signed.key)).json()["request_id"]
+    out = tmp_path / "signatures"
+    rows = signed.cluster.must("m8", "events", "--dir", "m8", "signatures", "--out", str(out), "-o", "json").json()
+    [row] = [row for row in rows if row["request_id"] == done]
+    identity = signed.cluster.must("m8", "reactor", "identity", "reactor-one").out.strip()
+    assert (row["signer"], row["identity"], row["wrong"]) == (ANNA, identity, "")
+    page = (Path(__file__).parents[2] / "docs/operate/check-signatures.md").read_text(encoding="utf-8")
+    [loop] = [block for block in page.split("```") if "ssh-keygen -Y verify" in block and block.startswith("sh\n")]
+    listed = (signed.home("two") / "allowed_signers").read_text()  # anna, and the copy key of the other store
+    for lines, said in ((listed, []), (listed.replace(ANNA, "ben@example.org"), [f"{ANNA} is not on the list"])):
+        (tmp_path / "allowed_signers").write_text(lines)
+        ran = subprocess.run(
+            ["bash", "-euc", loop.removeprefix("sh\n")], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        found = {line.partition(": ")[0]: line.partition(": ")[2] for line in ran.stdout.splitlines()}
+        assert [found[done]] == said if said else found == {}, ran
 
 
 def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: Signed) -> None:

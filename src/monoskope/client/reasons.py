@@ -20,7 +20,6 @@ from monoskope.protocol.detail import is_detail
 from monoskope.protocol.names import spelled
 from monoskope.value import Value
 
-
 _ASK_OPERATOR = "Ask the store's operator: the reactor's audit log names the cause.{signed}"
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from google.protobuf.message import Message
@@ -19,7 +19,7 @@ from tests.support.signed_requests import Person
 from tests.support.vectors import Signer
 
 ANNA, EVE = Person("anna@example.org"), Person("eve@example.org")
-SIGNER = {"signer": ANNA.name, "signer_key": ANNA.key}
+SIGNER: dict[str, Any] = {"signer": ANNA.name, "signer_key": ANNA.key}
 
 
 class Log:
@@ -40,7 +40,7 @@ def signed_walk() -> Walk:
     return walk
 
 
-def events_of(walk: Walk, signature: bytes, *, over: bool = True, **fields: str) -> list[Message]:
+def events_of(walk: Walk, signature: bytes, *, over: bool = True, **fields: Any) -> list[Message]:
     sent = walk.sent()
     sent.request_signature = signature
     begun: list[Message] = [walk.asked(), walk.provided(), sent, walk.started(**fields)]

@@ -97,18 +97,14 @@ def convert(table: object, kind: type[S], *, where: str) -> S:
         fix = "Correct that field."
         unknown = _UNKNOWN.search(text)
         if unknown is not None:
-            fix = _fix_of(unknown["name"], _field_names(kind))
+            import difflib  # noqa: PLC0415 - only a misspelling needs it
+
+            names = _field_names(kind)
+            close = difflib.get_close_matches(unknown["name"], names, n=1)
+            fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
+            if unknown["name"] in names:
+                fix = "Write it in its own place: it is a field of another table, or of another kind of this one."
         raise UsageError(f"{where}: {text}.", fix=fix) from None
-
-
-def _fix_of(unknown: str, names: set[str]) -> str:
-    """Return what to do about an unknown field, where fields of these names stand in the file or in its tables."""
-    if unknown in names:
-        return "Remove it here: it is a field of another table, or of another kind of this one."
-    import difflib  # noqa: PLC0415 - only a misspelling needs it
-
-    close = difflib.get_close_matches(unknown, names, n=1)
-    return f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
 
 
 def _field_names(kind: object) -> set[str]:

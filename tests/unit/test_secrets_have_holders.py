@@ -54,6 +54,8 @@ FREE = {
     "monoskope.m8.backup.aftermath.Lost": "ids of requests",
     "monoskope.m8.backup.check.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
+    "monoskope.m8.cli.signatures.Done": "a signature and its statement, as the log has them",
+    "monoskope.m8.cli.signatures._Asked": "a signature, as the log has it",
     "monoskope.m8.http.attach._Messages": "what a reactor appends: grants and receipts",
     "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",
     "monoskope.m8.issuers.rules.Condition": "what a claim must be, from m8.toml",

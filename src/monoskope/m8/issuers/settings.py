@@ -14,7 +14,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.issuers.addresses import MAX_URL, HttpsUrl
 from monoskope.m8.issuers.presets import PRESETS, Preset
 from monoskope.m8.issuers.rules import Condition, How, Rule
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.member import LOCAL, Member, MemberKind
 
 MAX_ISSUERS = 32
 MAX_RULES = 256
@@ -35,9 +35,6 @@ IMMUTABLE = frozenset(
     }
 )
 """Claims that never pass to somebody else. Every other claim may, and needs `mutable = true`."""
-
-LOCAL = "local"
-"""No issuer's short name: administrators make tokens for such members (docs/access.md)."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)

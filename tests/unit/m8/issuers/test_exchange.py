@@ -158,17 +158,6 @@ async def test_a_token_that_went_in_is_no_token_of_m8(m8: Exchanging) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_an_administrator_makes_no_token_for_members_of_an_issuer_of_the_settings(m8: Exchanging) -> None:
-    """Also if nobody of that issuer has come yet."""
-    service = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
-    create = HttpUnary(m8.world.http, service.methods_by_name["CreateToken"], "json")
-    administrator = m8.world.administrator().metadata
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await create(access_pb2.CreateTokenRequest(member=str(ANNA), ttl_s=60), metadata=administrator)
-    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    await create(access_pb2.CreateTokenRequest(member="user:local:anna", ttl_s=60), metadata=administrator)
-
-
 async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
     for kind in ("", "urn:ietf:params:oauth:token-type:access_token", "id_token"):
         with pytest.raises(grpc.aio.AioRpcError) as caught:

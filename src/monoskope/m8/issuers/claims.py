@@ -67,7 +67,9 @@ def check_kind(claims: Mapping[str, Any]) -> None:
     if claims.get("typ", "ID") != "ID":
         raise ExchangeRefusedError(ExchangeRefusal.TYPE, "the token says that it is no ID token (claim `typ`).")
     if "events" in claims:
-        raise ExchangeRefusedError(ExchangeRefusal.TYPE, "the token tells of an event, as of a logout (claim `events`).")
+        raise ExchangeRefusedError(
+            ExchangeRefusal.TYPE, "the token tells of an event, as of a logout (claim `events`)."
+        )
 
 
 def check_times(claims: Mapping[str, Any], now_s: float) -> int:

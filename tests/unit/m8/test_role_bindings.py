@@ -218,6 +218,17 @@ async def test_applying_is_all_or_nothing_shows_what_it_would_do_and_is_idempote
         await apply(root, of_anna(), of_anna())
 
 
+async def test_nothing_at_all_is_no_list_of_bindings_that_stay(world: World) -> None:
+    """A pipe whose beginning failed would delete every binding, and no name can be used again."""
+    root = await named_administrator(world)
+    for dry_run in (True, False):
+        with refused("USAGE") as refusal:
+            await apply(root, prune=True, dry_run=dry_run)
+        assert "would delete all" in refusal.message
+    assert [one.name for one in await listed(root)] == ["roots"]
+    assert not (await apply(root)).deleted
+
+
 async def test_the_last_administrator_can_be_deleted_since_the_server_can_always_make_a_token(world: World) -> None:
     root = await named_administrator(world)
     await root.unbind("roots")

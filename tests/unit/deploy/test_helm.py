@@ -128,7 +128,8 @@ def test_the_folder_of_a_reactor_is_one_that_its_init_container_made_for_its_own
     pod = dict(pods(manifests))["m8-reactor-vault"]
     (init,) = pod["initContainers"]
     ((folder,), (inner,)) = (
-        [mount for mount in one_of["volumeMounts"] if mount["name"] == "folder"] for one_of in (init, *pod["containers"])
+        [mount for mount in container["volumeMounts"] if mount["name"] == "folder"]
+        for container in (init, *pod["containers"])
     )
     assert f"{folder['mountPath']}/{inner['subPath']}" == init["args"][-1]
 

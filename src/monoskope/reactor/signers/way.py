@@ -28,12 +28,12 @@ def check_way(path: Path) -> None:
         RefusedError: others can write a folder on the way, or own one, or own a link.
         OSError: a part of the way is missing, or cannot be looked at.
     """
-    at, links = os.sep, 0
-    steps = _steps(os.path.join(os.getcwd(), path))
+    at, links = Path(os.sep), 0
+    steps = _steps(path.absolute())
     _check(path, at, os.lstat(at))
     while steps:
         step = steps.pop()
-        here = os.path.dirname(at) if step == os.pardir else os.path.join(at, step)
+        here = at.parent if step == os.pardir else at / step
         found = os.lstat(here)
         if not stat.S_ISLNK(found.st_mode):
             at = here
@@ -44,17 +44,17 @@ def check_way(path: Path) -> None:
         links += 1
         if links > _MOST_LINKS:
             raise UsageError(f"{path} cannot be read: too many links lead to it.", fix="Name the file itself.")
-        target = os.readlink(here)
-        at = os.sep if os.path.isabs(target) else at
+        target = here.readlink()
+        at = Path(os.sep) if target.is_absolute() else at
         steps += _steps(target)
 
 
-def _steps(path: str) -> list[str]:
-    """Return the parts of a path, the first one last."""
-    return [part for part in reversed(path.split(os.sep)) if part not in {"", os.curdir}]
+def _steps(path: Path) -> list[str]:
+    """Return the parts of a path without its root, the first one last."""
+    return [part for part in reversed(path.parts) if part != path.anchor]
 
 
-def _check(path: Path, folder: str, found: os.stat_result) -> None:
+def _check(path: Path, folder: Path, found: os.stat_result) -> None:
     _check_owner(path, folder, found)
     if found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
         raise RefusedError(
@@ -64,7 +64,7 @@ def _check(path: Path, folder: str, found: os.stat_result) -> None:
         )
 
 
-def _check_owner(path: Path, here: str, found: os.stat_result) -> None:
+def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
         raise RefusedError(
             f"{path} is not safe: {here} belongs to another user than the reactor's or root, who can put another file"
@@ -73,5 +73,5 @@ def _check_owner(path: Path, here: str, found: os.stat_result) -> None:
         )
 
 
-def _is_read_only(folder: str) -> bool:
+def _is_read_only(folder: Path) -> bool:
     return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

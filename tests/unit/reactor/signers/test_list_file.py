@@ -286,9 +286,9 @@ def test_a_folder_or_link_of_another_user_is_refused(
     other = path.parent if whose == "folder" else path
     real = os.lstat
 
-    def lstat(shown: str) -> os.stat_result:
+    def lstat(shown: Path) -> os.stat_result:
         found = real(shown)
-        return found if shown != str(other) else os.stat_result([*found[:4], 12345, *found[5:]])
+        return found if shown != other else os.stat_result([*found[:4], 12345, *found[5:]])
 
     monkeypatch.setattr(os, "lstat", lstat)
     with pytest.raises(RefusedError, match="another user"):
@@ -309,7 +309,7 @@ def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
     volume.chmod(0o777)
     with pytest.raises(RefusedError, match="0777"):
         ListFile(volume / "list", "the list", parse)
-    monkeypatch.setattr(way, "_is_read_only", lambda folder: folder == str(volume))
+    monkeypatch.setattr(way, "_is_read_only", lambda folder: folder == volume)
     assert ListFile(volume / "list", "the list", parse).value == ["first"]
 
 

@@ -79,7 +79,7 @@ def _keys() -> Iterator[_Fault]:
     yield "unknown-kind", container(string(b"\xff\xfe") + string(bytes(32)), signature), key, "key-type"
     short = string(b"ssh-ed25519") + string(bytes(31))
     yield "ed25519-of-31-bytes", container(short, signature), key, "point"
-    # R is the key's own point and S is 0: good for every statement under the neutral point, and nobody has a private key.
+    # R is the key's own point and S is 0: good for every statement under the neutral point.
     forged = string(b"ssh-ed25519") + string(_NEUTRAL + bytes(32))
     yield "ed25519-neutral", container(string(b"ssh-ed25519") + string(_NEUTRAL), forged), key, "point"
     above = (2**255 - 19 + 1).to_bytes(32, "little")

@@ -9,7 +9,6 @@ from tests.support import ssh_blobs
 from tools.signed_vectors.openssh import OpenSsh
 from tools.signed_vectors.vector import ANNA, MAY, Vector, authority, fingerprint, plain, vector
 
-
 _NEUTRAL = "AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 """The neutral point of Ed25519 as a key, in base64."""
 

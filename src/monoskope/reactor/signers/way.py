@@ -69,7 +69,7 @@ def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
         raise RefusedError(
             f"{path} is not safe: {here} belongs to another user than the reactor's or root, who can put another file"
             " in its place.",
-            fix="Change its owner, or move the list.",
+            fix="Run this as the reactor's user. If you do, move the list into a folder of that user's or of root's.",
         )
 
 

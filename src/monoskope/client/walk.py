@@ -43,7 +43,7 @@ from monoskope.client.task import (
     unsigned,
     whole,
 )
-from monoskope.client.trust import Trust
+from monoskope.client.trust import Trust, subject_of
 from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
@@ -68,7 +68,6 @@ class Walk:
     Args:
         connection: To m8.
         trust: The store's pin.
-        subject: The subject that grants must name, None if the credential names none.
         timeout_s: Seconds for everything together.
         observe: Called with each change of stage.
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
@@ -82,7 +81,6 @@ class Walk:
         connection: Connection,
         trust: Trust,
         *,
-        subject: str | None,
         timeout_s: float,
         observe: Callable[[Progress], None] | None = None,
         pause_s: float = 0.2,
@@ -93,7 +91,7 @@ class Walk:
         self._signing = signing
         self._runtime = connection.runtime
         self._trust = trust
-        self._subject = subject
+        self._connection = connection
         self._timeout_s = timeout_s
         self._observe = observe
         self._pace = pace or Pace(connection.runtime, pause_s=pause_s)
@@ -242,7 +240,9 @@ class Walk:
                 raise KeyRefusedError(answer)
             if answer.HasField("grant"):
                 self._pace.taken()
-                grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                # A token that was renewed meanwhile names the same subject, or nothing is sealed.
+                subject = subject_of(self._connection.token)
+                grant = self._trust.open_grant(answer.grant, answer.rotations, request, subject)
                 return grant, answer.grant
             if polls:
                 await self._patience.pause(polls - 1)

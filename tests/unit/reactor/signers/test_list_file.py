@@ -279,7 +279,7 @@ def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_a
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("whose", ["folder", "link"])
+@pytest.mark.parametrize("whose", ["folder", "link", "root"])
 def test_a_folder_or_link_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
@@ -287,7 +287,7 @@ def test_a_folder_or_link_of_another_user_is_refused(
     path.parent.mkdir()
     (tmp_path / "real").write_text("first\n")
     path.symlink_to(tmp_path / "real")
-    other = path.parent if whose == "folder" else path
+    other = {"folder": path.parent, "link": path, "root": Path("/")}[whose]
     real = os.lstat
 
     def lstat(shown: Path) -> os.stat_result:

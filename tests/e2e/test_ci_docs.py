@@ -105,7 +105,9 @@ def pipeline(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iter
     words = shlex.split(command.replace("team-a/ci", "ci").replace("ci.token", str(user.token_file)))
     cluster.must(*words[:3], "--dir", "m8", *words[3:])
     cluster.must(
-        *shlex.split(binding.replace("team-a/ci", "ci").replace("machine:gitlab:my-project", "user:jobs:job")), "--dir", "m8"
+        *shlex.split(binding.replace("team-a/ci", "ci").replace("machine:gitlab:my-project", "user:jobs:job")),
+        "--dir",
+        "m8",
     )
     with scripted_issuer.serving(tmp_path_factory.mktemp("github")) as github:
         made = Pipeline(cluster, user, github)

@@ -114,6 +114,8 @@ async def test_access_lines_say_whom_an_exchange_was_for_and_why_there_was_none(
     answer = await m8.grpc(good)
     assert await refused(m8, good) == "REPLAYED"  # at three doors
     assert await refused(m8, minted(claims_of(iss="https://elsewhere.example.com"))) == "ISSUER"
+    await m8.form(good, scope="admin")
+    await m8.post(b"subject_token=hunter2")
     shown = [json.loads(lines.of_call(note, at_ms=1, replica="m8/1", number=1).text) for note in notes]
     principal = await m8.principal(answer.access_token)
     about = ("method", "code", "for_member", "for_token_id", "issuer", "reason")
@@ -121,4 +123,6 @@ async def test_access_lines_say_whom_an_exchange_was_for_and_why_there_was_none(
         ("ExchangeToken", "OK", "user:corp:anna", principal.token_id, "corp", ""),
         *[("ExchangeToken", "UNAUTHENTICATED", "user:corp:anna", "", "corp", "REPLAYED")] * 3,
         *[("ExchangeToken", "UNAUTHENTICATED", "", "", "", "ISSUER")] * 3,
+        *[("ExchangeToken", "USAGE", "", "", "", "")] * 2,
     ]
+    assert "hunter2" not in str(shown)

@@ -12,7 +12,8 @@ from monoskope.client import Client
 from monoskope.client.credential import IssuerAwayError
 from monoskope.client.login import starting
 from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin
+from monoskope.client.login.kept import KeptLogin, read
+from monoskope.client.login.unverified import claims_of
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.issuers import keys
 from tests.support import m8_of_issuer
@@ -51,6 +52,10 @@ async def test_a_login_becomes_a_member_and_is_renewed_while_a_client_is_open(
             ["group:corp:platform"],
             ["vault://platform"],
         )
+
+        now = read(path)
+        assert now is not None
+        assert claims_of(now.token)["jti"] == first.token_id  # by which `monoctl logout` revokes it
 
         provider.change(clock_s=1)  # two ID tokens of one second can be the same, and m8 takes each once
         await m8.running.tokens.revoke(first.token_id)

@@ -30,6 +30,8 @@ class ExchangingM8(ScriptedM8):
         self.lasts_s = 900
         self.clock_s = 0
         """How far its clock is ahead."""
+        self.gives: str | None = None
+        """What it gives in the place of a token, if it is hostile."""
 
     def more(self, method: str, message: Message) -> Message:
         match message:
@@ -39,7 +41,9 @@ class ExchangingM8(ScriptedM8):
                 subject = f"user:corp:{claims_of(message.subject_token).get('sub')}"
                 token = jwt(sub=subject, iat=now, exp=now + self.lasts_s, jti=f"{len(self.exchanged):032x}")
                 return access_pb2.ExchangeTokenResponse(
-                    access_token=token, expires_at_ms=(now + self.lasts_s) * 1000, member=subject
+                    access_token=token if self.gives is None else self.gives,
+                    expires_at_ms=(now + self.lasts_s) * 1000,
+                    member=subject,
                 )
             case access_pb2.RevokeTokenRequest():
                 self.revoked.append(message.token_id)

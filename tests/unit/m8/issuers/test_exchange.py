@@ -160,6 +160,11 @@ async def test_a_token_that_went_in_is_no_token_of_m8(m8: Exchanging) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
+async def test_m8s_own_token_gets_no_later_one(m8: Exchanging) -> None:
+    answer = await m8.grpc(minted(claims_of()))
+    assert await refused(m8, answer.access_token) == "KEY_ID"
+
+
 async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
     for kind in ("", "urn:ietf:params:oauth:token-type:access_token", "id_token"):
         with pytest.raises(grpc.aio.AioRpcError) as caught:

@@ -116,8 +116,8 @@ async def test_a_group_of_openbao_has_the_rights_of_its_role_binding_until_the_l
         with pytest.raises(UnauthenticatedError) as caught:
             await client.access.who_am_i()
     assert caught.value.message == (
-        f"your login at {settings.issuer} has ended: m8 takes its ID token once, and the issuer gave nothing to renew"
-        " it with."
+        f"your login at {settings.issuer} has ended: m8's token has run out, and the issuer gave nothing to renew it"
+        " with."
     )
     assert caught.value.fix == "Log in again: `monoctl login`."
 

@@ -16,7 +16,6 @@ from monoskope.client.login.kept import LOG_IN, KeptLogin, read, seconds
 from monoskope.client.login.unverified import check_audience
 from monoskope.client.runtime import Runtime
 from monoskope.errors import Error, UnauthenticatedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.settings import locked
 
 _OTHER = "Log in again: `monoctl login`."
@@ -44,10 +43,14 @@ async def renew(path: Path, exchange: Exchange, runtime: Runtime, *, refused: st
         id_token, is_new = await runtime.aside(lambda: current(path, anew=False))
         try:
             issued = await exchange(id_token, ID_TOKEN)
-        except UnauthenticatedError as error:
+        except UnauthenticatedError:
+            if is_new:
+                raise
             # The issuer may sign with other keys since, or have ended the session.
-            if is_new or not await runtime.aside(lambda: _can_refresh(path)):
-                raise _not_taken(path, error) from None
+            if not await runtime.aside(lambda: _can_refresh(path)):
+                if kept is not None and kept.used:
+                    raise _ended(kept, "m8's token has run out, and the issuer gave nothing to renew it with") from None
+                raise
             id_token, _ = await runtime.aside(lambda: current(path, anew=True))
             issued = await exchange(id_token, ID_TOKEN)
         await runtime.aside(lambda: _keep(path, id_token, issued))
@@ -144,14 +147,6 @@ def _refreshed(path: Path, kept: KeptLogin) -> KeptLogin:
 
 def _ended(kept: KeptLogin, why: str) -> UnauthenticatedError:
     return UnauthenticatedError(f"your login at {kept.issuer} has ended: {why}.", fix="Log in again: `monoctl login`.")
-
-
-def _not_taken(path: Path, error: Error) -> Error:
-    """Return the error for an ID token that m8 does not take, as somebody needs it who can only log in again."""
-    kept = read(path)
-    if kept is not None and error.reason_name == ExchangeRefusal.REPLAYED.value:
-        return _ended(kept, "m8 takes its ID token once, and the issuer gave nothing to renew it with")
-    return error
 
 
 def _can_refresh(path: Path) -> bool:

@@ -108,6 +108,7 @@ def lists() -> Iterator[dict[str, Any]]:
         ("base64-with-other-last-bits", f"anna {kind} {body[:-2]}{_next(body[-2])}=\n", False),
         ("time-with-minutes", f'anna valid-before="202801011530Z" {key.line}\n', True),
         ("time-with-hours-alone", f'anna valid-before="2028010115Z" {key.line}\n', False),
+        ("kind-cut-short", f"anna cert-authority ssh-ed {key.line.split()[1]}\n", False),
         ("options-in-two-words", f'anna cert-authority namespaces="request@monoskope" {key.line}\n', False),
     ):
         yield {"name": name, "list": "allowed_signers", "text": text, "good": good}

@@ -3,6 +3,7 @@
 import { PRINCIPAL } from "./certificate.mjs";
 import { CERTIFIED, KINDS, parseKey } from "./keys.mjs";
 import { Fault, keep } from "./rules.mjs";
+import { Reader } from "./wire.mjs";
 
 const OPTION = /^(namespaces|valid-after|valid-before)="([^"\\,]*)"$/;
 const REVOKED = /^(SHA256:[A-Za-z0-9+/]{43})(?:[ \t]+serial[ \t]+([1-9][0-9]{0,19}))?$/;
@@ -39,7 +40,7 @@ function readLine(kind, base64) {
   kept(blob.toString("base64") === base64, "base64 in its one form");
   try {
     const key = parseKey(blob);
-    kept(key.blob.subarray(4, 4 + kind.length).toString() === kind, "the kind that is named");
+    kept(new Reader(key.blob).name() === kind, "the kind that is named");
     return key;
   } catch (fault) {
     throw fault instanceof Fault ? new Fault("list") : fault;

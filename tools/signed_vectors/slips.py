@@ -10,6 +10,9 @@ from tests.support.ssh_blobs import certificate, container, mpint, signed, strin
 from tools.signed_vectors.vector import ANNA, MAY, STATEMENT, VALID, Vector, authority, plain, vector
 
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+_P = 2**255 - 19
+_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+"""The prime of Ed25519, and the y of two points of order 8."""
 _LAST, _BEFORE = 2**64 - 1, 2**64 - 2
 """Two serial numbers that are one as a floating-point number."""
 _LONGEST = "a" * 116 + "@example.org"
@@ -45,6 +48,20 @@ def _points() -> Iterator[Vector]:
         blob = string(curve.name) + string(b"nistp256") + string(wrong)
         signature = container(blob, curve.sign(to_sign(STATEMENT)))
         yield vector(name, signature, plain(curve.line), made_by="hand", fault="point")
+    key = ssh_blobs.ed25519()
+    small = {
+        "order-2": _P - 1,
+        "order-4": 0,
+        "order-8": _OF_ORDER_8,
+        "order-8-and-another": _P - _OF_ORDER_8,
+        "order-8-with-its-sign": _OF_ORDER_8 | 1 << 255,
+    }
+    for name, point in (
+        *((f"ed25519-of-{order}", y.to_bytes(32, "little")) for order, y in small.items()),
+        ("ed25519-of-33-bytes", key.fields[4:] + b"\x00"),
+    ):
+        signature = container(string(b"ssh-ed25519") + string(point), key.sign(to_sign(STATEMENT)))
+        yield vector(name, signature, plain(key.line), made_by="hand", fault="point")
 
 
 def _certificates() -> Iterator[Vector]:

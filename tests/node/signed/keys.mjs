@@ -10,6 +10,9 @@ const CURVES = {
   nistp384: { jwk: "P-384", size: 48, bits: 384, hash: "sha384" },
   nistp521: { jwk: "P-521", size: 66, bits: 521, hash: "sha512" },
 };
+const P = 2n ** 255n - 19n;
+const OF_ORDER_8 = 0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7n;
+const SMALL_ORDER = [0n, 1n, P - 1n, OF_ORDER_8, P - OF_ORDER_8];
 const RSA_HASHES = { "rsa-sha2-256": "sha256", "rsa-sha2-512": "sha512" };
 
 export const KINDS = {
@@ -36,6 +39,9 @@ export function readKey(reader, name) {
   else {
     const point = reader.string();
     keep(point.length === 32, "point", "point: ed25519 of 32 bytes");
+    const y = BigInt(`0x${Buffer.from(point).reverse().toString("hex") || 0}`) & (2n ** 255n - 1n);
+    keep(y < P, "point", "point: ed25519 in its one form");
+    for (const small of SMALL_ORDER) keep(y !== small, "point", `point: not of small order, ${small}`);
     key.jwk = { kty: "OKP", crv: "Ed25519", x: point.toString("base64url") };
   }
   if (kind.hardware) {

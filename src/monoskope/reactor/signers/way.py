@@ -1,0 +1,77 @@
+"""Whether nobody else can put another file in the place of a list: every folder on the way to it is looked at.
+
+Whoever can write one of them can rename an earlier list of its owner into the place, or a link to an empty file of
+root's: the file itself is then none that they can write, and says that nobody is revoked. OpenSSH looks at the folders
+of its own lists in the same way.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from monoskope.errors import RefusedError, UsageError
+
+_MOST_LINKS = 40
+"""As many as Linux follows."""
+_OTHERS = stat.S_IWGRP | stat.S_IWOTH
+
+
+def check_way(path: Path) -> None:
+    """Return if root and this user alone decide which file `path` is.
+
+    A folder that others can write will do if it is sticky, as /tmp is, or lies on a file system that nobody here can
+    write, as the volumes do into which Kubernetes puts files.
+
+    Raises:
+        RefusedError: others can write a folder on the way, or own one, or own a link.
+        OSError: a part of the way is missing, or cannot be looked at.
+    """
+    at, links = Path(os.sep), 0
+    steps = _steps(path.absolute())
+    _check(path, at, os.lstat(at))
+    while steps:
+        step = steps.pop()
+        here = at.parent if step == os.pardir else at / step
+        found = os.lstat(here)
+        if not stat.S_ISLNK(found.st_mode):
+            at = here
+            if steps:
+                _check(path, at, found)
+            continue
+        _check_owner(path, here, found)
+        links += 1
+        if links > _MOST_LINKS:
+            raise UsageError(f"{path} cannot be read: too many links lead to it.", fix="Name the file itself.")
+        target = here.readlink()
+        at = Path(os.sep) if target.is_absolute() else at
+        steps += _steps(target)
+
+
+def _steps(path: Path) -> list[str]:
+    """Return the parts of a path without its root, the first one last."""
+    return [part for part in reversed(path.parts) if part != path.anchor]
+
+
+def _check(path: Path, folder: Path, found: os.stat_result) -> None:
+    _check_owner(path, folder, found)
+    if found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
+        raise RefusedError(
+            f"{path} is not safe: the folder {folder} has mode {stat.S_IMODE(found.st_mode):04o}, so others than its"
+            " owner can put another file in its place.",
+            fix="Move the list into a folder that only the reactor's user or root can write.",
+        )
+
+
+def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(
+            f"{path} is not safe: {here} belongs to another user than the reactor's or root, who can put another file"
+            " in its place.",
+            fix="Run this as the reactor's user. If you do, move the list into a folder of that user's or of root's.",
+        )
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

@@ -7,7 +7,9 @@ of its own lists in the same way.
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import stat
 from pathlib import Path
 
@@ -15,14 +17,13 @@ from monoskope.errors import RefusedError, UsageError
 
 _MOST_LINKS = 40
 """As many as Linux follows."""
-_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
 def check_way(path: Path) -> None:
     """Return if root and this user alone decide which file `path` is.
 
-    A folder that others can write will do if it is sticky, as /tmp is, or lies on a file system that nobody here can
-    write, as the volumes do into which Kubernetes puts files.
+    A folder that others can write will do if it is sticky, as /tmp is; if it lies on a file system that nobody here can
+    write, as the volumes do into which Kubernetes puts files; or if only its owner is in that group.
 
     Raises:
         RefusedError: others can write a folder on the way, or own one, or own a link.
@@ -56,11 +57,11 @@ def _steps(path: Path) -> list[str]:
 
 def _check(path: Path, folder: Path, found: os.stat_result) -> None:
     _check_owner(path, folder, found)
-    if found.st_mode & _OTHERS and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
+    if _others_write(found) and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
         raise RefusedError(
             f"{path} is not safe: the folder {folder} has mode {stat.S_IMODE(found.st_mode):04o}, so others than its"
             " owner can put another file in its place.",
-            fix="Move the list into a folder that only the reactor's user or root can write.",
+            fix=f"Take the right to write there from others than the owner (chmod go-w {folder}), or move the list.",
         )
 
 
@@ -71,6 +72,24 @@ def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
             " in its place.",
             fix="Run this as the reactor's user. If you do, move the list into a folder of that user's or of root's.",
         )
+
+
+def _others_write(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_private(found.st_gid, found.st_uid)
+
+
+def _is_private(group: int, owner: int) -> bool:
+    """Whether a group is the one that many systems make for each user: of the user's name, and without other members.
+
+    They let users make folders that this group can write, and OpenSSH as they ship it takes those, too.
+    """
+    try:
+        members, user = grp.getgrgid(group), pwd.getpwuid(owner)
+    except KeyError:
+        return False
+    return owner != 0 and members.gr_name == user.pw_name and set(members.gr_mem) <= {user.pw_name}
 
 
 def _is_read_only(folder: Path) -> bool:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -259,9 +262,10 @@ WAYS = {
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_at_the_start_and_later(
-    tmp_path: Path, clock: Clock, name: str
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Such as a link to an empty file of root's, which revokes nobody, or an earlier list."""
+    monkeypatch.setattr(way, "_is_private", lambda *_: False)
     path = tmp_path / "above" / "folder" / "list"
     path.parent.mkdir(parents=True)
     path.write_text("first\n")
@@ -275,7 +279,7 @@ def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_a
     assert caught.value.fix
 
 
-@pytest.mark.parametrize("whose", ["folder", "link"])
+@pytest.mark.parametrize("whose", ["folder", "link", "root"])
 def test_a_folder_or_link_of_another_user_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
 ) -> None:
@@ -283,7 +287,7 @@ def test_a_folder_or_link_of_another_user_is_refused(
     path.parent.mkdir()
     (tmp_path / "real").write_text("first\n")
     path.symlink_to(tmp_path / "real")
-    other = path.parent if whose == "folder" else path
+    other = {"folder": path.parent, "link": path, "root": Path("/")}[whose]
     real = os.lstat
 
     def lstat(shown: Path) -> os.stat_result:
@@ -311,6 +315,43 @@ def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
         ListFile(volume / "list", "the list", parse)
     monkeypatch.setattr(way, "_is_read_only", lambda folder: folder == volume)
     assert ListFile(volume / "list", "the list", parse).value == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "members", "mode", "taken"),
+    [
+        ("anna", "anna", [], 0o775, True),
+        ("anna", "anna", ["anna"], 0o775, True),
+        ("anna", "anna", ["anna", "bert"], 0o775, False),
+        ("anna", "staff", [], 0o775, False),
+        ("anna", "anna", [], 0o777, False),
+        (None, "anna", [], 0o775, False),
+    ],
+)
+def test_a_folder_that_its_owners_own_group_can_write_is_taken(  # noqa: PLR0917 - a row is a case
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: str | None,
+    group: str,
+    members: list[str],
+    mode: int,
+    taken: bool,
+) -> None:
+    """As most Linux systems make folders for users: mode 0775, and a group of the user's name."""
+
+    def named(_: int) -> SimpleNamespace:
+        if user is None:
+            raise KeyError
+        return SimpleNamespace(pw_name=user)
+
+    monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name=group, gr_mem=members))
+    monkeypatch.setattr(pwd, "getpwuid", named)
+    found = os.stat_result([0o40000 | mode, 1, 1, 2, 1000, 1000, 0, 0, 0, 0])
+    assert way._others_write(found) is not taken
+
+
+def test_the_group_of_root_is_not_roots_own() -> None:
+    assert not way._is_private(0, 0)
 
 
 def test_a_path_that_begins_where_the_reactor_runs_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from monoskope.errors import Error, RefusedError, UsageError
-from monoskope.reactor.signers.way import check_way
+from monoskope.errors import Error, UsageError
+from monoskope.reactor.signers.way import check_file, check_way
 
 T = TypeVar("T")
 
@@ -131,7 +130,7 @@ def _read(path: Path) -> tuple[bytes, float]:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Create it, or check its owner.") from None
     try:
         found = os.fstat(descriptor)
-        _check(path, found)
+        check_file(path, found)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
@@ -141,15 +140,3 @@ def _read(path: Path) -> tuple[bytes, float]:
     if len(content) > MAX_LIST_BYTES:
         raise UsageError(f"{path} has more than {MAX_LIST_BYTES:,} bytes.", fix="Keep it to lines that still count.")
     return content, found.st_ctime
-
-
-def _check(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-    if found.st_uid not in {0, os.geteuid()}:
-        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise RefusedError(
-            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
-            fix=f"Run: chmod go-w {path}",
-        )

@@ -1,4 +1,4 @@
-"""Whether nobody else can put another file in the place of a list: every folder on the way to it is looked at.
+"""Whether nobody else can change a list, or put another file in its place: every folder on the way is looked at, too.
 
 Whoever can write one of them can rename an earlier list of its owner into the place, or a link to an empty file of
 root's: the file itself is then none that they can write, and says that nobody is revoked. OpenSSH looks at the folders
@@ -48,6 +48,38 @@ def check_way(path: Path) -> None:
         target = here.readlink()
         at = Path(os.sep) if target.is_absolute() else at
         steps += _steps(target)
+
+
+def check_file(path: Path, found: os.stat_result) -> None:
+    """Return if `path`, of which `found` is known, is a file that root and this user alone can write.
+
+    Raises:
+        UsageError: it is no regular file.
+        RefusedError: others can write it, or own it.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RefusedError(
+            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
+            fix=f"Run: chmod go-w {path}",
+        )
+
+
+def check_settings(path: Path) -> None:
+    """Return if root and this user alone can change the settings with `[signers]` in `path`: they say who may do what.
+
+    Raises:
+        UsageError: it is no regular file, or cannot be looked at.
+        RefusedError: others can write it, or put another one in its place.
+    """
+    try:
+        check_way(path)
+        check_file(path, path.stat())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
 
 
 def _steps(path: Path) -> list[str]:

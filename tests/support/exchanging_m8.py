@@ -26,7 +26,7 @@ class ExchangingM8(ScriptedM8):
         self.exchanged: list[str] = []
         """Every token that came, in order."""
         self.revoked: list[str] = []
-        """The id of every token that was revoked, in order."""
+        """The id of every token that was revoked."""
         self.lasts_s = 900
         self.clock_s = 0
         """How far its clock is ahead."""

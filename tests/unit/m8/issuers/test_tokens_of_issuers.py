@@ -230,6 +230,22 @@ async def test_a_key_that_says_what_it_is_for_is_used_for_that_alone() -> None:
     assert await refusal(wrong, content=jwks(jwk(key, "a"))) == "KEY_UNFIT"
 
 
+CODES = {
+    Code.USAGE: {"TOKEN_TYPE"},
+    Code.REFUSED: {"NO_ISSUERS", "NO_RULE", "SEVERAL_RULES", "NAME", "EMAIL_UNVERIFIED", "GROUPS", "TOO_MANY_GROUPS"}
+    | {"ISSUER_CHANGED", "SUBJECT_CHANGED"},
+    Code.UNAVAILABLE: {"ISSUER_UNAVAILABLE"},
+}
+
+
+def test_the_code_says_whether_another_token_helps() -> None:
+    """UNAUTHENTICATED lets a client bring a new one; after the others it does not."""
+    found = {refusal.value: ExchangeRefusedError(refusal, "why.").code for refusal in ExchangeRefusal}
+    for code, words in CODES.items():
+        assert {found.pop(word) for word in words} == {code}
+    assert set(found.values()) == {Code.UNAUTHENTICATED}
+
+
 async def test_an_m8_without_issuers_says_so() -> None:
     with pytest.raises(ExchangeRefusedError) as caught:
         await issuers_of().verify("anything", now_s=NOW_S)

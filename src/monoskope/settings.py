@@ -99,20 +99,20 @@ def convert(table: object, kind: type[S], *, where: str) -> S:
         if unknown is not None:
             import difflib  # noqa: PLC0415 - only a misspelling needs it
 
-            close = difflib.get_close_matches(unknown["name"], _field_names(kind), n=1)
+            names = _field_names(kind)
+            close = difflib.get_close_matches(unknown["name"], names, n=1)
             fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
+            if unknown["name"] in names:
+                fix = "Write it in its own place: it is a field of another table, or of another kind of this one."
         raise UsageError(f"{where}: {text}.", fix=fix) from None
 
 
-def _field_names(kind: type[msgspec.Struct]) -> set[str]:
-    """Every field name of a struct and of the structs inside it, for suggestions."""
-    names: set[str] = set()
-    for field in msgspec.structs.fields(kind):
-        names.add(field.encode_name)
-        for part in (field.type, *get_args(field.type)):
-            if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                names |= _field_names(part)
-    return names
+def _field_names(kind: object) -> set[str]:
+    """Every field name of a struct, of the structs inside it, and of those that an annotation names."""
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        return {field.encode_name for field in fields}.union(*(_field_names(field.type) for field in fields))
+    return set[str]().union(*map(_field_names, get_args(kind)))
 
 
 def read_private(path: Path, *, missing: str = "Create it, or name another file.", client: bool = False) -> bytes:

@@ -116,29 +116,6 @@ def test_a_strangers_key_is_told_nothing(signed: Signed, tmp_path: Path) -> None
     assert verdict["detail"] == "the key, or the certificate's CA, is not in the list."
 
 
-def test_an_auditor_verifies_a_signature_of_the_log_by_the_reactors_list_with_openssh_alone(
-    signed: Signed, tmp_path: Path
-) -> None:
-    request_id = ok(signed.put("one://t/audited", key=signed.key)).json()["request_id"]
-    said = signed.cluster.must("m8", "events", "signature", request_id, "--dir", "m8", "--out", str(tmp_path)).out
-    assert "UPLOAD one://t/audited" in said
-    command = said.partition("Verify it: ")[2].strip()
-    done = subprocess.run(
-        ["/bin/sh", "-c", command], cwd=signed.home("one"), capture_output=True, text=True, check=False, timeout=30
-    )
-    assert done.returncode == 0, done.stderr
-    assert f'Good "request@monoskope" signature for {ANNA}' in done.stdout
-    other = (tmp_path / f"{request_id}.statement").read_bytes()[:-1] + b"x"
-    (tmp_path / f"{request_id}.statement").write_bytes(other)
-    assert subprocess.run(["/bin/sh", "-c", command], cwd=signed.home("one"), check=False, timeout=30).returncode != 0
-
-
-def test_a_request_that_was_not_signed_has_no_signature_to_show(signed: Signed) -> None:
-    ran = signed.cluster.run("m8", "events", "signature", "00" * 16, "--dir", "m8")
-    assert ran.code != 0
-    assert "no signature of the request" in ran.err
-
-
 def copy(signed: Signed, name: str) -> Ran:
     words = ("copy", "secret", f"one://t/{name}", f"two://t/{name}", "-o", "json", "--signing-key", str(signed.key))
     return signed.anna.monoctl(*words)
@@ -169,6 +146,25 @@ def test_stores_show_that_they_take_signed_requests(signed: Signed) -> None:
     [reactor] = shown_store["reactors"]
     assert (reactor["signatures"], reactor["signers_trouble"]) == (True, False)
     assert "required" in ok(signed.anna.monoctl("describe", "secret-store", "one")).out
+
+
+def test_an_auditor_checks_every_write_against_the_list_as_the_page_says(signed: Signed, tmp_path: Path) -> None:
+    done = ok(signed.put("one://t/audited", key=signed.key)).json()["request_id"]
+    out = tmp_path / "signatures"
+    rows = signed.cluster.must("m8", "events", "--dir", "m8", "signatures", "--out", str(out), "-o", "json").json()
+    [row] = [row for row in rows if row["request_id"] == done]
+    identity = signed.cluster.must("m8", "reactor", "identity", "reactor-one").out.strip()
+    assert (row["signer"], row["identity"], row["wrong"]) == (ANNA, identity, "")
+    page = (Path(__file__).parents[2] / "docs/operate/check-signatures.md").read_text(encoding="utf-8")
+    [loop] = [block for block in page.split("```") if "ssh-keygen -Y verify" in block and block.startswith("sh\n")]
+    listed = (signed.home("two") / "allowed_signers").read_text()  # anna, and the copy key of the other store
+    for lines, said in ((listed, []), (listed.replace(ANNA, "ben@example.org"), [f"{ANNA} is not on the list"])):
+        (tmp_path / "allowed_signers").write_text(lines)
+        ran = subprocess.run(
+            ["bash", "-euc", loop.removeprefix("sh\n")], cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        found = {line.partition(": ")[0]: line.partition(": ")[2] for line in ran.stdout.splitlines()}
+        assert [found[done]] == said if said else found == {}, ran
 
 
 def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: Signed) -> None:

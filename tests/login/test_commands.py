@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.errors import RefusedError, UnauthenticatedError
+from monoskope.errors import Error, RefusedError, UnauthenticatedError
 from tests.support.exchanging_m8 import ExchangingM8
 from tests.support.logins import Home, address_of, said_by
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
@@ -62,7 +62,7 @@ def test_after_a_login_every_command_is_the_users_until_the_logout(
     assert m8.revoked == [f"{1:032x}"]  # m8's own token, too
     code, out, err = home.run("whoami")
     assert code == 2
-    assert "log in with `monoctl login`" in err
+    assert "you are not logged in" in err
     assert home.run("logout")[0] == 4
 
 
@@ -100,12 +100,15 @@ def test_a_token_that_was_given_counts_before_the_login(home: Home, m8: Exchangi
     assert f"the login at {provider.issuer}" in home.run("whoami", MONOCTL_ID_TOKEN="e30.e30.c2ln")[1]
 
 
-def test_a_login_that_m8_refuses_is_not_kept(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:
-    m8.failing["ExchangeToken"] = [UnauthenticatedError("no rule of the issuer fits.")] * 2
+@pytest.mark.parametrize(("kind", "ends"), [(UnauthenticatedError, 10), (RefusedError, 3)])
+def test_a_login_that_m8_refuses_is_not_kept(
+    home: Home, m8: ExchangingM8, provider: OpenIdProvider, kind: type[Error], ends: int
+) -> None:
+    m8.failing["ExchangeToken"] = [kind("no rule of the issuer fits.")] * 2
     process = home.start("login", "--no-browser")
     User(provider).sign_in(address_of(process))
     _, err = process.communicate(timeout=60)
-    assert (process.returncode, "no rule of the issuer fits" in err) == (10, True)
+    assert (process.returncode, "no rule of the issuer fits" in err) == (ends, True)
     assert "no token_file is configured" in home.run("whoami")[2]
 
 
@@ -132,4 +135,4 @@ def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: 
 def test_who_has_not_logged_in_is_told_how(home: Home) -> None:
     code, _, err = home.run("get", "secrets")
     assert code == 2
-    assert "or log in with `monoctl login`" in err
+    assert "Log in with `monoctl login`" in err

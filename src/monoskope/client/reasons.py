@@ -20,6 +20,8 @@ from monoskope.protocol.detail import is_detail
 from monoskope.protocol.names import spelled
 from monoskope.value import Value
 
+_ASK_OPERATOR = "Ask the store's operator: the reactor's audit log names the cause.{signed}"
+
 
 class Meaning(Value, frozen=True):
     """How one reason is explained to its user."""
@@ -104,8 +106,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_NOT_AUTHORIZED: Meaning(
         NotAuthorizedError,
         "the store's own list does not let your signing key do this here; the reactor did nothing.",
-        "Ask the store's operator: the reactor's audit log names the cause. Give the key that the request was signed"
-        " with: `ssh-keygen -l -f FILE` shows it.",
+        _ASK_OPERATOR,
     ),
 }
 """Every reason but UNSPECIFIED."""
@@ -184,6 +185,12 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         RefusedError,
         "the store's reactor is not set up to copy to that store.",
         "See `copies_to` in `monoctl describe secret-store`; its operator adds a [[copy]] table to reactor.toml.",
+    ),
+    (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_NOT_AUTHORIZED): Meaning(
+        NotAuthorizedError,
+        "the source's own list does not let your signing key do this here, or the destination's own list does not let"
+        " the source's copy key; nothing was written.",
+        _ASK_OPERATOR,
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
         RefusedError,
@@ -282,6 +289,7 @@ def error_for(
     upstream_version: str = "",
     retry_after_s: int = 0,
     detail: str = "",
+    signed: str = "",
 ) -> Error:
     """Return the error to raise for a request of `purpose` on `uri` that failed for `reason`.
 
@@ -294,10 +302,12 @@ def error_for(
         upstream_version: What is upstream now, as the signed receipt says; "" if it does not.
         retry_after_s: With RATE_LIMITED, seconds after which it can succeed; 0 if that is not known.
         detail: The reactor's sentence beside the reason: signed in a receipt, or as m8 says.
+        signed: What the store's operator needs to find a signed request: its id and its key (`signed_as`).
     """
     meaning = _FOR_PURPOSE.get((purpose, reason)) or MEANINGS.get(reason, _UNKNOWN)
     more = DETAIL.format(detail=detail.removesuffix(".")) if detail and is_detail(detail) else ""
-    message, fix = f"{meaning.message} ({name(reason)}{more})", meaning.fix.replace("{when}", _when(retry_after_s))
+    message = f"{meaning.message} ({name(reason)}{more})"
+    fix = meaning.fix.replace("{when}", _when(retry_after_s)).replace("{signed}", signed)
     if said_by_m8:
         message = UNSIGNED.format(message=f"{meaning.message.removesuffix('.')} ({name(reason)}{more})")
         fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
@@ -307,6 +317,11 @@ def error_for(
     if isinstance(error, RateLimitedError):
         error.retry_after_s = float(retry_after_s)
     return error
+
+
+def signed_as(request_id: bytes, signer_key: str) -> str:
+    """Return the sentence by which an operator finds a request in the audit log; "" if it was not signed."""
+    return f" Name the request {request_id.hex()} and the key {signer_key}." if signer_key else ""
 
 
 def _when(seconds: int) -> str:

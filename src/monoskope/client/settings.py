@@ -221,11 +221,15 @@ def _token(found: Mapping[str, Setting], text: str) -> str:
 
 def _missing(name: str, server: Setting | None) -> UsageError:
     ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
-    if name == "token_file":
-        ways = f"MONOCTL_TOKEN, {ways}, or log in with `monoctl login`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
-    return UsageError(f"no {name} is configured for {server.value} ({server.source}).", fix=f"Give {ways}.")
+    where = f"for {server.value} ({server.source})"
+    if name == "token_file":
+        return UsageError(
+            f"you are not logged in, and no {name} is configured {where}.",
+            fix=f"Log in with `monoctl login`, or give MONOCTL_TOKEN, {ways}.",
+        )
+    return UsageError(f"no {name} is configured {where}.", fix=f"Give {ways}.")
 
 
 def identities_from(environ: Mapping[str, str]) -> dict[str, str]:

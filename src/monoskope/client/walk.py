@@ -324,6 +324,7 @@ class Walk:
                 upstream_version=receipt.upstream_version,
                 retry_after_s=receipt.retry_after_s,
                 detail=receipt.detail,
+                signed=reasons.signed_as(sent.request.request_id, sent.signer_key),
             ),
             again=about_sent and reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE,
             limited=about_sent and task.is_limited(reason),

@@ -141,6 +141,14 @@ def test_a_misspelt_field_is_corrected(tmp_path: Path) -> None:
         settings.load(write(tmp_path, 'lisen = "127.0.0.1:1"'))
 
 
+@pytest.mark.parametrize(
+    "text", ['[limits]\nlisten = "127.0.0.1:1"', '[[audit]]\nname = "a"\nkind = "syslog"\naddress = "a:1"\npath = "a"']
+)
+def test_a_field_that_belongs_elsewhere_is_not_called_misspelt(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError, match="a field of another table, or of another kind"):
+        settings.load(write(tmp_path, text))
+
+
 def test_an_empty_folder_says_how_to_make_one(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="m8 init --dir"):
         settings.load(tmp_path)

@@ -132,6 +132,22 @@ def test_a_file_is_shown_as_a_difference_applied_in_one_go_and_a_second_time_not
     assert [one["name"] for one in pruned["deleted"]] == ["team-a"]
 
 
+def test_who_would_lose_the_role_administrator_is_told_before_and_after(run: AS) -> None:
+    words = ("create", "role-binding", "interim", "--role", "administrator", "--member", ANNA)
+    assert run(*words).exit_code == 0
+    listed = document(run("get", "role-bindings", "-o", "json"))
+    file = json.dumps([one for one in listed if one["name"] != "interim"])
+    told = {dry: run("apply", "-f", "-", "--prune", *dry, who=ANNA, stdin=file) for dry in (("--dry-run",), ())}
+    assert [done.exit_code for done in told.values()] == [0, 0]
+    assert "would take the role administrator from you" in told["--dry-run",].stderr
+    assert "took the role administrator from you" in told[()].stderr
+    assert run("get", "role-bindings", who=ANNA).exit_code == ExitCode.REFUSED
+    assert run(*words[:2], "interim-2", *words[3:]).exit_code == 0
+    # Root stays an administrator by another role binding, and is told nothing.
+    pruned = run("apply", "-f", "-", "--prune", stdin=file)
+    assert (pruned.exit_code, "from you" in pruned.stderr) == (0, False)
+
+
 def test_a_binding_is_created_asked_about_and_deleted(run: AS) -> None:
     words = ("--role", "user", "--member", ANNA, "--prefix", "vault://anna", "--right", "put")
     assert run("create", "role-binding", "anna", *words).exit_code == 0

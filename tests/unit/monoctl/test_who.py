@@ -50,6 +50,7 @@ def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run
     for text in ("al\\u001b[2Jice", "user", "vault://app, local://", "put, see-hash", "2027-01-15T08:00", m8.server):
         assert text in shown.stdout
     assert shown.stderr == "This is m8's word.\n"
+    assert "Signing key:      ~/.ssh/key.pub" in run("whoami", "--signing-key", "~/.ssh/key.pub").stdout
 
 
 def test_whoami_for_programs(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
@@ -60,6 +61,7 @@ def test_whoami_for_programs(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
         "rights": ["put", "see-hash"],
         "expires": "2027-01-15T08:00:00.000Z",
         "credential": f"{tmp_path / 'token'} (MONOCTL_TOKEN_FILE)",
+        "signing_key": "",
         "server": m8.server,
         "m8_version": "0.1.0",
         "certificate_expires": "2027-01-15T08:00:00.000Z",

@@ -25,7 +25,7 @@ ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES
 CLOCKS_S = 300.0
 """How far the clocks of this machine and of the issuer may differ. m8 is stricter with its own."""
 
-_FIX = "Log in again: `monoctl login`. If it stays so, ask who runs the issuer."
+_FIX = "Log in again: `monoctl login`. If it stays so, ask the people who run the issuer."
 
 
 class IdToken(Unshared, Value, frozen=True):
@@ -119,7 +119,7 @@ def _lifetime_s(claims: dict[str, Any]) -> float:
         raise _refused(
             f"the clock of this machine is {abs(off_s) / 60:.0f} minutes {'ahead of' if off_s > 0 else 'behind'} the"
             " issuer's",
-            "Set the clock of this machine. If it is right, tell who runs the issuer.",
+            "Set the clock of this machine. If it is right, tell the people who run the issuer.",
         )
     return max(0.0, ends - issued)
 

@@ -149,7 +149,8 @@ class Issuer:
 def away(host: str, why: str) -> IssuerAwayError:
     """Return the error for an issuer that does not answer."""
     return IssuerAwayError(
-        f"the issuer's host {host} does not answer: {why}.", fix="Try again. If it stays so, ask who runs the issuer."
+        f"the issuer's host {host} does not answer: {why}.",
+        fix="Try again. If it stays so, ask the people who run the issuer.",
     )
 
 

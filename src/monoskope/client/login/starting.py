@@ -44,8 +44,8 @@ def settings_of(server: str, found: Mapping[str, Setting]) -> LoginSettings:
         if name not in given:
             raise UsageError(
                 f"no login_{name} is configured for {server}.",
-                fix=f"Run `monoctl config set login_{name} VALUE`, with what who runs m8 tells you. In a settings file"
-                " it counts for the `server` of that file alone.",
+                fix=f"Run `monoctl config set login_{name} VALUE`; the people who run m8 tell you the value. In a"
+                " settings file it counts for the `server` of that file alone.",
             )
     given.setdefault("audience", given["client_id"])
     return LoginSettings(server=server, **given)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,10 +61,10 @@ class KeySigner(LocalSigner, Unshared):
     def prepare(self) -> None:
         """Look whether the key can sign, and open it with its passphrase. Raises as `LocalSigner.prepare`."""
         if self._opened is not None:
-            self.public().check_time(time.time())
+            self._check_time(self.public())
             return
         file = PrivateFile.read(self._path)
-        self._with_certificate(file.public).check_time(time.time())
+        self._check_time(self._with_certificate(file.public))
         if file.is_encrypted:
             self._opened = file.public, self._open(file)
 
@@ -78,7 +78,7 @@ class KeySigner(LocalSigner, Unshared):
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         del within_s
-        public.check_time(time.time())
+        self._check_time(public)
         return signature_of(self._private(), public.key.kind.name, message)
 
     def _private(self) -> SSHPrivateKeyTypes:
@@ -107,16 +107,36 @@ class KeySigner(LocalSigner, Unshared):
     def _ask(self, passphrase: Passphrase) -> bytes:
         return passphrase(f"Passphrase of {self._path} (hidden)").encode()
 
-    def _with_certificate(self, public: SigningKey) -> SigningKey:
-        path = self._path.with_name(f"{self._path.name}-cert.pub")
+    @property
+    def _certificate(self) -> Path:
+        return self._path.with_name(f"{self._path.name}-cert.pub")
+
+    @contextlib.contextmanager
+    def _certificate_named(self) -> Iterator[None]:
+        """Say in an error about the certificate how to do without it: it may be there for logins with SSH alone."""
         try:
-            found = from_line(path.read_text("utf-8", "replace"), str(path))
+            yield
+        except UsageError as error:
+            raise UsageError(
+                error.message, fix=f"{error.fix} To sign with the key alone, move {self._certificate} away."
+            ) from None
+
+    def _check_time(self, public: SigningKey) -> None:
+        with self._certificate_named():
+            public.check_time(time.time())
+
+    def _with_certificate(self, public: SigningKey) -> SigningKey:
+        path = self._certificate
+        try:
+            text = path.read_text("utf-8", "replace")
         except (FileNotFoundError, NotADirectoryError):
             return public
         except OSError as error:
             raise UsageError(
                 f"{path} cannot be read: {type(error).__name__}.", fix="Check its owner and mode."
             ) from None
+        with self._certificate_named():
+            found = from_line(text, str(path))
         if found.key != public.key or not found.principal:
             raise UsageError(f"{path} is no certificate of the key in {self._path}.", fix="Move it away.")
         return found

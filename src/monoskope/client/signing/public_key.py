@@ -8,9 +8,15 @@ from monoskope.errors import UsageError
 from monoskope.protocol.sshsig import Certificate, FaultError, PublicKey, parse_public, parse_signer
 from monoskope.value import Value
 
+_CERTIFICATE = "-cert-v01@openssh.com"
+"""How the type of every certificate of OpenSSH ends."""
 _USABLE = (
     "Use an ed25519 key (`ssh-keygen -t ed25519`), an ECDSA key, an RSA key of 3,072 bits or more, one of a security"
     " key (`-t ed25519-sk`), or a certificate over one of these (docs/signed-requests.md)."
+)
+_USABLE_CERTIFICATE = (
+    "Get one for a user and over such a key, with exactly one principal, a beginning and an end, and without critical"
+    " options: `ssh-keygen -s CA -I ID -n NAME -V -1m:+8h FILE.pub` (docs/signed-requests.md)."
 )
 
 
@@ -66,7 +72,8 @@ def from_line(line: str, where: str) -> SigningKey:
     try:
         signer = parse_public(line)
     except FaultError as error:
-        raise _unusable(where, error) from None
+        is_certificate = line.strip().partition(" ")[0].endswith(_CERTIFICATE)
+        raise _unusable(where, error, _USABLE_CERTIFICATE if is_certificate else _USABLE) from None
     _, _, comment = line.strip().partition(" ")[2].partition(" ")
     return SigningKey(signer, comment.strip())
 
@@ -76,11 +83,11 @@ def from_wire(content: bytes, where: str) -> SigningKey:
     try:
         return SigningKey(parse_signer(content))
     except FaultError as error:
-        raise _unusable(where, error) from None
+        raise _unusable(where, error, _USABLE) from None
 
 
-def _unusable(where: str, error: FaultError) -> UsageError:
-    return UsageError(f"{where} cannot sign requests: {error.message}", fix=_USABLE)
+def _unusable(where: str, error: FaultError, fix: str) -> UsageError:
+    return UsageError(f"{where} cannot sign requests: {error.message}", fix=fix)
 
 
 def _shown(seconds: int) -> str:

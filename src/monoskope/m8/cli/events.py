@@ -9,7 +9,7 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
-from monoskope.m8.cli.event_signature import signature
+from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
 from monoskope.m8.opened import adopt_log, wall_clock
@@ -106,9 +106,6 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
         )
 
 
-events.add_command(signature)
-
-
 @events.command(short_help="Let this folder serve another log.")
 @click.argument("log_id", metavar="ID")
 @_own_folder_option
@@ -122,6 +119,9 @@ def adopt(folder: Path, log_id: str, own: Path | None) -> None:
     settings = load(own or folder)
     before = asyncio.run(adopt_log(settings, log_id))
     click.echo(f"{settings.folder} serves the log {log_id}" + (f", in place of {before}." if before else "."))
+
+
+events.add_command(signatures)
 
 
 async def erasable(log: EventLog, before_ms: int) -> set[bytes]:

@@ -49,7 +49,7 @@ MAX_VERIFIED = 4_096
 """How many tokens are remembered by their SHA-256, so that their signature is not verified again."""
 
 _ID = re.compile(r"[0-9a-f]{32}")
-_FIX = "Ask an administrator of m8 for a new token (m8 token create)."
+_FIX = "Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create)."
 
 
 @dataclass(frozen=True, slots=True)

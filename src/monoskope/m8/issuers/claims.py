@@ -34,7 +34,8 @@ def check_audience(claims: Mapping[str, Any], audience: str, clients: Collection
         raise ExchangeRefusedError(
             ExchangeRefusal.AUDIENCE,
             "the token is for another audience (`aud`) than the one that m8's settings name for its issuer.",
-            fix="Ask the issuer for a token with that audience; `audience` of [[issuers]] names it.",
+            fix="Ask the issuer for a token with that audience; `audience` of [[issuers]] names it. Of people it is the"
+            " client id with which they log in, `login_client_id`.",
         )
     if len(audiences) > 1 and "azp" not in claims:
         raise ExchangeRefusedError(

@@ -22,7 +22,10 @@ MAX_GROUPS = 32
 MISSING: Any = object()
 """What `claim` returns where there is none."""
 
-_RULES = "Correct the [[issuers.rules]] in m8.toml; docs/operate/issuers.md explains them."
+_RULES = (
+    "Compare its claims with [[issuers.rules]] in m8.toml (docs/operate/issuers.md). A person's token has groups only"
+    " if the login asks for them: `login_scopes`."
+)
 
 
 def claim(claims: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - a claim is any JSON

@@ -201,7 +201,8 @@ def _streams_of(principal: Principal) -> frozenset[str]:
 
 def _ended(how: str) -> UnauthenticatedError:
     return UnauthenticatedError(
-        f"the token {how} while it watched.", fix="Ask an administrator of m8 for a new token (m8 token create)."
+        f"the token {how} while it watched.",
+        fix="Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create).",
     )
 
 

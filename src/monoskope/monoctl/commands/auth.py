@@ -18,7 +18,7 @@ _COLUMNS = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_
 
 
 @click.command(short_help="Say whether you may do something.")
-@click.argument("right", type=click.Choice(RIGHTS))
+@click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
 @click.option(
     "--as",
@@ -34,6 +34,8 @@ def can_i(  # noqa: PLR0917 - click passes them by name
     context: click.Context, right: str, uri: str, member: str, output: str, session: CommandSession
 ) -> None:
     """Say whether you have RIGHT on URI: a secret, or a prefix for everything below it.
+
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
 
     Prints yes and ends with 0, or prints no and ends with 12. It is m8's word.
 
@@ -56,12 +58,14 @@ def can_i(  # noqa: PLR0917 - click passes them by name
 
 
 @click.command(short_help="Say who may do something (administrators, auditors).")
-@click.argument("right", type=click.Choice(RIGHTS))
+@click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
 @form_option
 @connection_options
 def who_can(right: str, uri: str, form: Form, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
+
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
 
     Of a group the group is named, not those who are in it: m8 does not know them.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -65,8 +65,11 @@ def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> s
     """Return as whom m8 knows the user. A login that m8 refuses is not kept."""
 
     async def work(client: Client) -> str | None:
-        with suppress(RefusedError):  # of a member without a role: m8 has exchanged the token all the same
+        try:
             await client.queries.server()
+        except RefusedError:
+            if not client.subject:  # else: of a member without a role, m8 has exchanged the token all the same
+                raise
         return client.subject
 
     try:

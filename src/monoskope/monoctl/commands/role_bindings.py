@@ -93,16 +93,37 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
 
     wanted = parse(_content(file), "stdin" if file == "-" else file)
 
-    async def work(client: Client) -> Applied:
-        return await client.access.apply_role_bindings(wanted, prune=prune, dry_run=dry_run)
+    async def work(client: Client) -> tuple[Applied, bool]:
+        found = await client.access.apply_role_bindings(wanted, prune=prune, dry_run=dry_run)
+        return found, await _lost(client, found, dry_run=dry_run)
 
-    found = session.run(work)
+    found, lost = session.run(work)
+    if lost:
+        write.err(
+            f"this {'would take' if dry_run else 'took'} the role administrator from you. Another administrator can"
+            " give it back by a new role binding, and so can `m8 role-binding create` on the server.",
+            mark="warning: ",
+            fg="red",
+        )
     if output != "table":
         emit(output, access_views.applied(found, dry_run=dry_run), {})
         return
     emit(output, _changes(found), _CHANGES, nothing="Nothing to change.")
     if dry_run:
         write.err("Nothing was changed: --dry-run.")
+
+
+async def _lost(client: Client, found: Applied, *, dry_run: bool) -> bool:
+    """Whether the deleted role bindings were the ones by which the caller is an administrator."""
+    deleted = {one.name for one in found.deleted if one.role == "administrator"}
+    if not deleted:
+        return False
+    caller = await client.access.who_am_i()
+    if not dry_run or not caller.member:
+        return "administrator" not in caller.roles
+    mine = {caller.member, *caller.groups}
+    there = [one for one in await client.access.role_bindings() if one.role == "administrator"]
+    return not any(one.name not in deleted and mine & set(one.members) for one in there)
 
 
 def _changes(found: Applied) -> list[Document]:

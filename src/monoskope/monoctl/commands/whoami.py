@@ -14,6 +14,7 @@ _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Role
 _OF_ALL = {
     "Expires": "expires",
     "Credential": "credential",
+    "Signing key": "signing_key",
     "Server": "server",
     "Version of m8": "m8_version",
     "Its certificate": "certificate_expires",
@@ -28,12 +29,16 @@ _TITLES = {"Subject": "subject", "Role": "role", "Prefixes": "prefixes", "Rights
 def whoami(output: str, session: CommandSession) -> None:
     """Show who you are to m8, and what you may do there: the subject, role, prefixes and rights of your credential.
 
-    All of it is m8's word; nothing here is signed by a store.
+    All of it but credential and signing key is m8's word; nothing here is signed by a store. m8 does not know of the
+    signing key, with which you sign what stores want signed.
     """
 
     async def work(client: Client) -> Document:
         answer = await client.queries.server()
-        document = views.server(client.server, answer) | {"credential": client.settings.credential_source}
+        document = views.server(client.server, answer) | {
+            "credential": client.settings.credential_source,
+            "signing_key": client.settings.signing_key,
+        }
         if ROLE_BINDINGS in answer.features:
             document |= access_views.member(await client.access.who_am_i())
         return document

@@ -235,7 +235,9 @@ def test_a_certificate_out_of_its_time_is_told_before_a_key_is_asked_for(
 ) -> None:
     key = keygen(tmp_path / "key")
     certify(ca, key, valid=valid)
-    assert said in refusal(KeySigner(key)).message
+    error = refusal(KeySigner(key))
+    assert said in error.message
+    assert f"move {key}-cert.pub away" in error.fix
 
 
 @pytest.mark.parametrize("kept", ["anna,root", ""])
@@ -244,7 +246,9 @@ def test_a_certificate_that_no_reactor_takes_is_told_before_a_key_is_asked_for(
 ) -> None:
     key = keygen(tmp_path / "key")
     certify(ca, key, principals=kept) if kept else certify(ca, key, valid="always:forever")
-    assert "cannot sign requests" in refusal(KeySigner(key)).message
+    error = refusal(KeySigner(key))
+    assert "cannot sign requests" in error.message
+    assert ("exactly one principal" in error.fix, f"move {key}-cert.pub away" in error.fix) == (True, True)
 
 
 def test_a_certificate_of_another_key_is_not_used(ca: Path, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from monoskope.m8.bootstrap import known_issuers
 from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.protocol.member import MemberKind
 
+PAGES = Path(__file__).parents[4] / "docs"
 GOOD = """
 [[issuers]]
 name = "corp"
@@ -185,7 +186,14 @@ def test_what_is_no_address_of_https(text: str) -> None:
 
 
 def test_the_examples_of_the_page_are_taken_as_they_stand(tmp_path: Path) -> None:
-    page = (Path(__file__).parents[4] / "docs/operate/issuers.md").read_text(encoding="utf-8")
+    page = (PAGES / "operate/issuers.md").read_text(encoding="utf-8")
     examples = re.findall(r"^```toml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
     found = load(tmp_path, "".join(examples)).issuers
     assert [issuer.name for issuer in found] == ["corp", "github", "gitlab", "prod"]
+    # The pages for users go with them: a token that names another audience is not sent, or refused.
+    pages = {name: (PAGES / name).read_text(encoding="utf-8") for name in ("ci.md", "login.md")}
+    assert f"login_client_id {found[0].audience}\n" in pages["login.md"]
+    for issuer in found[1:]:
+        assert pages["ci.md"].count(f"aud: {issuer.audience}\n") == 1
+        assert pages["ci.md"].count(f"audience: {issuer.audience}\n") == 1
+        assert f"MONOCTL_SERVER: {issuer.audience}\n" in pages["ci.md"]

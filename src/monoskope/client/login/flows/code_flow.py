@@ -80,7 +80,7 @@ class CodeFlow(Unshared):
             said = f"{fields['error'][:60]}: {fields.get('error_description', '')[:200]}".rstrip(": ")
             raise RefusedError(
                 f"the issuer {self._provider.issuer} refuses the login ({escape(said)}).",
-                fix="Log in again, or ask who runs the issuer.",
+                fix="Log in again, or ask the people who run the issuer.",
             )
         if not fields.get("code"):
             raise NotOursError
@@ -93,12 +93,12 @@ class CodeFlow(Unshared):
         if named is None and self._provider.names_itself:
             failure = RefusedError(
                 f"the answer does not say that it is from the issuer {self._provider.issuer}, which always says so.",
-                fix="Do not log in there. Ask who runs the issuer.",
+                fix="Do not log in there. Ask the people who run the issuer.",
             )
         elif named not in {None, self._provider.issuer}:
             failure = RefusedError(
                 f"the answer is from another issuer: {escape(str(named)[:200])!r}.",
-                fix="Do not log in there. Ask who runs the issuer.",
+                fix="Do not log in there. Ask the people who run the issuer.",
             )
         if failure is not None:
             raise failure

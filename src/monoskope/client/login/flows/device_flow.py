@@ -56,9 +56,9 @@ def begin(issuer: Issuer, provider: Provider, *, client_id: str, scopes: str) ->
     answer = issuer.post(provider.device_authorization_endpoint, {"client_id": client_id, "scope": scopes})
     code, uri, device_code = (answer.get(name) for name in ("user_code", "verification_uri", "device_code"))
     if not isinstance(code, str) or _USER_CODE.fullmatch(code) is None:
-        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask who runs the issuer.")
+        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask the people who run the issuer.")
     if not isinstance(device_code, str) or not device_code:
-        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask who runs the issuer.")
+        raise ProtocolError("the issuer gave no code that can be shown.", fix="Ask the people who run the issuer.")
     if not isinstance(uri, str) or not issuer.is_its(uri):
         raise ProtocolError(
             "the address at which the code is to be typed is not one of https at the issuer's own host.",

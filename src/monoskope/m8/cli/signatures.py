@@ -1,0 +1,230 @@
+"""`m8 events signatures`: every request that a store did, with the signature of the user who asked for it.
+
+An auditor needs the log alone: grant and receipt are signed by the store, and the request by its user. Which of these
+keys count is said by the store's published identity and by the reactor's own list, and m8 has neither: so the command
+shows the identities, and writes what `ssh-keygen -Y verify` takes (docs/operate/check-signatures.md).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import datetime as dt
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import click
+
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.errors import RefusedError, UsageError
+from monoskope.m8.cli.common import opened, output_option, show
+from monoskope.m8.domain.events import read
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.protocol import sshsig
+from monoskope.protocol.events import receipt_of, request_id_of
+from monoskope.protocol.grant import Grant, parse_grant
+from monoskope.protocol.identity import ProofError, open_signed, shown
+from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.names import spelled
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.wire import MalformedError
+from monoskope.settings import write_private
+from monoskope.times import rfc3339
+
+INDEX = "signed.txt"
+"""The file that names each signed request, its time and its signer, one a line."""
+_CHUNK = 500
+_LINE_LENGTH = 70
+_COLUMNS = ("position", "time", "request_id", "purpose", "uri", "outcome", "signer", "signer_key", "identity", "wrong")
+
+
+@dataclass
+class _Asked:
+    """A request as far as the log has come."""
+
+    grant: upload_pb2.Signed | None = None
+    sealed_sha256: bytes = b""
+    signature: bytes = b""
+    sent_at_ms: int = 0
+    position: int = 0
+    done: upload_pb2.Signed | None = None
+    """The last receipt that says that something was done, or is about to be."""
+
+
+@dataclass(frozen=True)
+class Done:
+    """A request that a store did, or began to do.
+
+    Attributes:
+        row: What people and programs are shown.
+        statement: What was signed; empty where the store asks for no signature.
+        signature: The SSHSIG without armour; empty likewise.
+        stamp: When it was sent, as `ssh-keygen -O verify-time` takes it.
+    """
+
+    row: dict[str, object]
+    statement: bytes = field(repr=False)
+    signature: bytes = field(repr=False)
+    stamp: str
+
+
+@click.command(short_help="Check who signed what stores did.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="FOLDER",
+    help="A new folder for the signatures, as `ssh-keygen -Y verify` takes them.",
+)
+@click.option("--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8.")
+@output_option
+@click.pass_obj
+def signatures(folder: Path, out: Path | None, own: Path | None, output: str) -> None:
+    """List every request that a store did, or began to do, with its signer, and check what each signature says.
+
+    WRONG names what does not fit together: grant, receipt and signature. The signer of a request whose store asks for
+    no signature is empty. Compare the identities with those that the stores' operators published. Whether the keys were
+    on a store's list, `ssh-keygen -Y verify` says with the files of --out (docs/operate/check-signatures.md).
+    """
+    if out is not None and out.exists():
+        raise UsageError(f"{out} exists already.", fix="Name a new folder.")
+
+    rows: list[dict[str, object]] = []
+    index: list[str] = []
+
+    async def work() -> None:
+        async with opened(own or folder) as (_, log):
+            async for one in done_requests(log):
+                rows.append(one.row)
+                if one.signature:
+                    index.append(f"{one.row['request_id']} {one.stamp} {one.row['signer'] or '-'}\n")
+                if one.signature and out is not None:
+                    _write(out, one)
+
+    if out is not None:
+        out.mkdir(mode=0o700)
+    asyncio.run(work())
+    if out is not None:
+        write_private(out / INDEX, "".join(index).encode())
+    show(rows, _COLUMNS, output)
+    wrong = sum(1 for row in rows if row["wrong"])
+    click.echo(f"{len(rows)} requests, {len(index)} of them signed, {wrong} wrong.", err=True)
+    if wrong:
+        raise RefusedError(
+            f"{wrong} requests of the log are not what they claim to be.",
+            fix="Ask the stores' operators for the audit logs of their reactors, and compare those requests.",
+        )
+
+
+async def done_requests(log: EventLog) -> AsyncIterator[Done]:
+    """Yield each request that a store did or began to do, in the order in which they ended; those under way last."""
+    asked: dict[bytes, _Asked] = {}
+    after = 0
+    while events := await log.read(after=after, limit=_CHUNK):
+        for event in events:
+            request_id = request_id_of(event.stream)
+            if request_id is None:
+                continue
+            one = asked.setdefault(request_id, _Asked())
+            if _ends(one, event):
+                del asked[request_id]
+                if one.done is not None:
+                    yield _checked(request_id, one)
+        after = events[-1].position
+    for request_id, one in asked.items():
+        if one.done is not None:
+            yield _checked(request_id, one)
+
+
+def _ends(one: _Asked, event: RecordedEvent) -> bool:
+    """Take in an event of a request, and return whether the request is over with it."""
+    message = read(event)
+    match message:
+        case events_pb2.SecretUploadKeyRequested() | None:
+            return False
+        case events_pb2.SecretUploadKeyProvided():
+            one.grant = message.grant
+            return False
+        case events_pb2.SecretUploadRequested():
+            one.sealed_sha256, one.signature = message.sealed_sha256, message.request_signature
+            one.sent_at_ms = event.recorded_at_ms
+            return False
+    # A failure after STARTED may have been written: the announcement stays what is known of it.
+    if not isinstance(message, events_pb2.SecretUploadFailed):
+        one.done, one.position = receipt_of(message), event.position
+    return not isinstance(message, events_pb2.SecretUploadStarted)
+
+
+def _checked(request_id: bytes, one: _Asked) -> Done:
+    assert one.done is not None
+    row: dict[str, object] = {
+        "position": one.position,
+        "time": rfc3339(one.sent_at_ms),
+        "request_id": request_id.hex(),
+    }
+    try:
+        # Without a grant of this form there is nothing to compare with.
+        grant = parse_grant((one.grant or upload_pb2.Signed()).content)
+        receipt = parse_receipt(one.done.content)
+    except MalformedError as error:
+        return Done(row | dict.fromkeys(_COLUMNS[3:], "") | {"wrong": error.message}, b"", b"", "")
+    assert one.grant is not None
+    identity = shown(one.grant.identity_key)
+    row |= {
+        "purpose": spelled(upload_pb2.Purpose, grant.request.purpose),
+        "uri": str(grant.request.uri),
+        "outcome": spelled(upload_pb2.Outcome, receipt.outcome),
+        "signer": receipt.signer,
+        "signer_key": receipt.signer_key,
+        "identity": identity,
+        "wrong": _wrong(one, grant, request_id, identity),
+    }
+    signed = statement(grant.sha256, one.sealed_sha256) if one.signature else b""
+    return Done(
+        row, signed, one.signature, f"{dt.datetime.fromtimestamp(one.sent_at_ms // 1000, dt.UTC):%Y%m%d%H%M%S}Z"
+    )
+
+
+def _wrong(one: _Asked, grant: Grant, request_id: bytes, identity: str) -> str:
+    """Return what does not fit together, "" if all does."""
+    assert one.grant is not None
+    assert one.done is not None
+    try:
+        open_signed(one.grant, UPLOAD_GRANT, identity)
+        if grant.request.request_id != request_id:
+            return "the grant is for another request"
+        receipt = open_receipt(one.done, identity=identity, grant=grant, sealed_sha256=one.sealed_sha256)
+        return _wrong_signature(one, grant, receipt)
+    except (ProofError, MalformedError) as error:
+        return error.message.removesuffix(".")
+
+
+def _wrong_signature(one: _Asked, grant: Grant, receipt: Receipt) -> str:
+    if not grant.signature_required:
+        return "it is signed, and its grant asks for no signature" if one.signature else ""
+    if not one.signature:
+        return "its grant asks for a signature, and there is none"
+    try:
+        found = sshsig.parse(one.signature)
+        found.verify(statement(grant.sha256, one.sealed_sha256))
+    except sshsig.FaultError as error:
+        return error.message.removesuffix(".")
+    if found.key.fingerprint != receipt.signer_key:
+        return "the receipt names another key than the one that signed"
+    if found.certificate is not None and found.certificate.principal != receipt.signer:
+        return "the receipt names another signer than the certificate"
+    return ""
+
+
+def _write(folder: Path, one: Done) -> None:
+    name = str(one.row["request_id"])
+    write_private(folder / f"{name}.statement", one.statement)
+    write_private(folder / f"{name}.sig", _armoured(one.signature))
+
+
+def _armoured(signature: bytes) -> bytes:
+    text = base64.b64encode(signature).decode()
+    lines = [text[at : at + _LINE_LENGTH] for at in range(0, len(text), _LINE_LENGTH)]
+    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]).encode()

@@ -1,0 +1,123 @@
+"""`m8 events signatures`: what a log says of who signed what, and what does not fit together in it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, cast
+
+import pytest
+from google.protobuf.message import Message
+
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.m8.cli.signatures import Done, done_requests
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.wire import serialise
+from tests.support.m8_walk import Documents, Walk
+from tests.support.signed_requests import Person
+from tests.support.vectors import Signer
+
+ANNA, EVE = Person("anna@example.org"), Person("eve@example.org")
+SIGNER: dict[str, Any] = {"signer": ANNA.name, "signer_key": ANNA.key}
+
+
+class Log:
+    """A log that is read two events at a time."""
+
+    def __init__(self, events: Sequence[RecordedEvent]) -> None:
+        self._events = events
+
+    async def read(self, *, after: int, limit: int) -> Sequence[RecordedEvent]:
+        return self._events[after : after + min(limit, 2)]
+
+
+def signed_walk() -> Walk:
+    walk = Walk()
+    message = upload_pb2.UploadGrant.FromString(walk.grant.content)
+    message.signature_required = True
+    walk.grant = parse_grant(serialise(message))
+    return walk
+
+
+def events_of(walk: Walk, signature: bytes, *, over: bool = True, **fields: Any) -> list[Message]:
+    sent = walk.sent()
+    sent.request_signature = signature
+    begun: list[Message] = [walk.asked(), walk.provided(), sent, walk.started(**fields)]
+    return [*begun, walk.uploaded(**fields)] if over else begun
+
+
+async def done(walk: Walk, events: Sequence[Message]) -> list[Done]:
+    documents = Documents()
+    documents.record(upload_stream(walk.request.request_id), events)
+    return [one async for one in done_requests(cast("EventLog", Log(documents.events)))]
+
+
+async def test_what_a_key_signed_is_shown_with_its_signer_and_is_not_wrong() -> None:
+    walk = signed_walk()
+    [one] = await done(walk, events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER))
+    assert (one.row["wrong"], one.row["signer"], one.row["signer_key"]) == ("", ANNA.name, ANNA.key)
+    assert (one.row["outcome"], one.row["identity"]) == ("UPLOADED", walk.signer.shown)
+    assert one.stamp == "19700101000001Z"
+
+
+async def test_what_a_store_did_without_a_signature_is_shown_without_a_signer() -> None:
+    walk = Walk()
+    [one] = await done(walk, events_of(walk, b""))
+    assert (one.row["wrong"], one.row["signer"], one.statement) == ("", "", b"")
+
+
+async def test_what_a_store_refused_is_not_listed() -> None:
+    walk = signed_walk()
+    failed = walk.failed(upload_pb2.REASON_NOT_AUTHORIZED)
+    assert await done(walk, [walk.asked(), walk.provided(), walk.sent(), failed]) == []
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_write_that_began_is_listed_whatever_became_of_it(fails: bool) -> None:
+    walk = signed_walk()
+    events = events_of(walk, ANNA.signs(walk.grant, walk.digest), over=False, **SIGNER)
+    [one] = await done(walk, [*events, walk.failed(upload_pb2.REASON_OUTCOME_UNKNOWN)] if fails else events)
+    assert (one.row["outcome"], one.row["signer"], one.row["wrong"]) == ("STARTED", ANNA.name, "")
+
+
+def _another_grant(walk: Walk) -> list[Message]:
+    other = signed_walk()
+    return events_of(walk, ANNA.signs(other.grant, walk.digest), **SIGNER)
+
+
+def _another_identity(walk: Walk) -> list[Message]:
+    events = events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER)
+    walk.signer = Signer()
+    return [*events[:4], walk.uploaded(**SIGNER)]
+
+
+WRONG: dict[str, tuple[Callable[[Walk], list[Message]], str]] = {
+    "no signature": (lambda walk: events_of(walk, b"", **SIGNER), "there is none"),
+    "over another grant": (_another_grant, "not the key's over this statement"),
+    "over other bytes": (lambda walk: events_of(walk, ANNA.signs(walk.grant, bytes(32)), **SIGNER), "this statement"),
+    "another key": (lambda walk: events_of(walk, EVE.signs(walk.grant, walk.digest), **SIGNER), "another key"),
+    "no signer": (lambda walk: events_of(walk, ANNA.signs(walk.grant, walk.digest)), "does not say who signed"),
+    "another identity": (_another_identity, "not by the store's identity"),
+}
+
+
+@pytest.mark.parametrize("fault", list(WRONG))
+async def test_what_does_not_fit_together_is_named(fault: str) -> None:
+    walk = signed_walk()
+    make, said = WRONG[fault]
+    [one] = await done(walk, make(walk))
+    assert said in str(one.row["wrong"])
+
+
+async def test_a_signature_that_nobody_asked_for_is_named() -> None:
+    walk = Walk()
+    [one] = await done(walk, events_of(walk, ANNA.signs(walk.grant, walk.digest)))
+    assert "asks for no signature" in str(one.row["wrong"])
+
+
+async def test_a_grant_that_was_moved_to_another_request_is_named() -> None:
+    walk, other = signed_walk(), Walk()
+    events = events_of(walk, ANNA.signs(walk.grant, walk.digest), **SIGNER)
+    [one] = await done(other, events)
+    assert one.row["wrong"] == "the grant is for another request"

@@ -94,6 +94,10 @@ const TELLERS: Record<string, Teller> = {
   FingerprintKeyRotationFinished: (detail) => ({ mood: "admin", text: `Only the new fingerprint key is valid from now on: ${detail}` }),
   TokenIssued: (detail) => ({ mood: "admin", text: `A credential was made: ${detail}` }),
   TokenRevoked: (detail) => ({ mood: "admin", text: `A credential is no longer valid: ${detail}` }),
+  RoleBindingCreated: (detail) => ({ mood: "admin", text: `A role binding was made: ${detail}` }),
+  RoleBindingDeleted: (detail) => ({ mood: "admin", text: `The role binding ${detail} gives nothing from now on` }),
+  IssuerRegistered: (detail) => ({ mood: "admin", text: `The name of this issuer stands from now on: ${detail}` }),
+  MemberRegistered: (detail) => ({ mood: "admin", text: `The name of this member stands from now on: ${detail}` }),
 };
 
 /** Say what an event means. */
@@ -123,7 +127,8 @@ export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[]
     types: [
       "SecretStoreCreated", "SecretStoreActivated", "SecretStoreDeactivated", "DefaultSecretStoreSet", "SecretStoreIdentityRotated",
       "SecretStoreIdentityReplaced", "ReactorAttached", "ReactorDetached", "FingerprintKeyAdopted", "FingerprintKeyRotationStarted",
-      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked",
+      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked", "RoleBindingCreated", "RoleBindingDeleted", "IssuerRegistered",
+      "MemberRegistered",
     ],
   },
 ];

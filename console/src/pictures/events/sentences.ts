@@ -96,8 +96,8 @@ const TELLERS: Record<string, Teller> = {
   TokenRevoked: (detail) => ({ mood: "admin", text: `A credential is no longer valid: ${detail}` }),
   RoleBindingCreated: (detail) => ({ mood: "admin", text: `A role binding was made: ${detail}` }),
   RoleBindingDeleted: (detail) => ({ mood: "admin", text: `The role binding ${detail} gives nothing from now on` }),
-  IssuerRegistered: (detail) => ({ mood: "admin", text: `The name of this issuer stands from now on: ${detail}` }),
-  MemberRegistered: (detail) => ({ mood: "admin", text: `The name of this member stands from now on: ${detail}` }),
+  IssuerRegistered: (detail) => ({ mood: "admin", text: `m8 met this issuer for the first time: ${detail}` }),
+  MemberRegistered: (detail) => ({ mood: "admin", text: `m8 met this member for the first time: ${detail}` }),
 };
 
 /** Say what an event means. */

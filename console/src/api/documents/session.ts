@@ -25,7 +25,7 @@ export interface SignsWith {
 }
 
 /** What a role binding gives to the caller: rights below one prefix. */
-export interface May {
+interface May {
   prefix: string;
   rights: string[];
   role_binding: string;

@@ -13,7 +13,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from monoskope.client import KeySigner, SyncClient
-from tests.console.conftest import upstream
+from tests.console.conftest import Shared, upstream
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 from tests.support.company import ANNA, AtWork, at_work, shown
@@ -41,11 +41,18 @@ def anna(company: AtWork) -> Iterator[Console]:
         yield running
 
 
-@pytest.fixture
-def page(anna: Console, chromium: Chromium, company: AtWork) -> Iterator[ConsolePage]:
-    company.agent.touched.set()
-    with chromium.visit() as tab:
+@pytest.fixture(scope="module")
+def opened(anna: Console, shared: Shared) -> Iterator[ConsolePage]:
+    with shared.chromium().visit() as tab:
         yield ConsolePage.begin(tab, anna.next_address())
+
+
+@pytest.fixture
+def page(opened: ConsolePage, company: AtWork) -> Iterator[ConsolePage]:
+    """anna's page, at its beginning."""
+    company.agent.touched.set()
+    yield opened
+    assert opened.is_left_as_found()
 
 
 def about(page: Page) -> str:

@@ -27,7 +27,7 @@ from tests.support.quick_cluster import QuickCluster
 from tests.support.touched_agent import TouchedAgent
 
 ANNA = "anna@example.org"
-GROUPS = {"anna": "platform", "rev": "revision", "root": "admins"}
+GROUPS = {"anna": "platform", "rev": "revision"}
 """Who works there, and in which group."""
 
 RULE = """
@@ -151,7 +151,6 @@ def at_work(folder: Path) -> Iterator[AtWork]:
         found = AtWork(cluster, company, client, touched, agent, keys / "key")
         found.hire("anna", signing_key=str(found.security_key))
         found.hire("rev")
-        found.hire("root")
         yield found
 
 
@@ -181,10 +180,9 @@ def _bind(cluster: QuickCluster) -> None:
     given: Mapping[str, Sequence[str]] = {
         "platform": ("--role", "user", "--prefix", "vault://", *(word for one in rights for word in ("--right", one))),
         "revision": ("--role", "auditor"),
-        "admins": ("--role", "administrator"),
     }
     for group, words in given.items():
-        cluster.must("m8", "role-binding", "create", "--dir", "m8", group, "--member", f"group:corp:{group}", *words)
+        cluster.bind(group, "--member", f"group:corp:{group}", *words)
 
 
 def _public(file: Path) -> str:

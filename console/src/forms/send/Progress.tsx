@@ -33,7 +33,7 @@ export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progr
         </p>
       )}
       {isTouch && (
-        <p class="form-warning">
+        <p class="banner banner-warn">
           <Icon name="key" /> Touch your security key to sign.
         </p>
       )}

@@ -114,7 +114,7 @@ export function tell(event: Pick<Event, "type" | "detail">): Told {
   if (!teller) return { mood: "step", text: event.detail || event.type };
   const { signer } = signedBy(event);
   const { mood, text } = teller(event.detail.replace(SIGNED, ""));
-  return { mood, text: signer === "" ? text : `${text}, signed by ${signer}` };
+  return { mood, text: signer === "" || mood === "step" ? text : `${text}, signed by ${signer}` };
 }
 
 /** Whether the event's sentence is this console's, or the type is unknown to it. */

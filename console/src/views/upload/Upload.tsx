@@ -84,7 +84,7 @@ function RequestFacts({ upload, events }: { upload: Upload; events: readonly Eve
           upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
-          upload.signer !== "" ? ["Signed by", <SignedBy of={upload} />] : said === undefined ? null : ["m8 says", <span class="faint">signed by <SignedBy of={said} />, unchecked</span>],
+          upload.signer !== "" ? ["Signed by", <SignedBy of={upload} />] : said === undefined ? null : ["Signed by", <span class="faint">by m8’s word: <SignedBy of={said} />, unchecked</span>],
           ["Asked", <Time at={upload.requested_at} />],
           ["Last change", <Time at={upload.changed_at} />],
           [

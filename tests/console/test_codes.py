@@ -27,8 +27,7 @@ MET = {
         "test_refusals.py::test_a_reactor_that_dies_after_it_began_to_write_leaves_an_unknown_end_and_never_a_success"
     ),
     "NOT_AUTHORIZED": (
-        "test_company.py"
-        "::test_what_the_stores_own_list_does_not_let_a_key_do_is_not_authorized_and_nothing_is_written"
+        "test_company.py::test_what_the_stores_own_list_does_not_let_a_key_do_is_not_authorized_and_nothing_is_written"
     ),
     "RATE_LIMITED": "test_refusals.py::test_too_many_guesses_are_refused_with_a_time_to_come_back",
     "CONSOLE_GONE": (

@@ -64,7 +64,6 @@ class QuickCluster(Cluster):
         with ThreadPoolExecutor(1) as one:
             one.submit(create.main, words, standalone_mode=False).result()
 
-
     def bind(self, name: str, *options: str) -> None:
         """Create a role binding, as `m8 role-binding create` does."""
         words = ["--dir", str(self.folder / "m8"), name, *options]

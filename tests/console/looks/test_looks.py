@@ -108,7 +108,9 @@ def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> Non
     assert too_wide == {}
 
 
-def test_what_an_administrator_sees_stands_on_one_page_each_and_nothing_is_offered_that_users_do(chromium: Chromium, axe: str) -> None:
+def test_an_administrator_sees_the_status_and_role_bindings_and_is_offered_nothing_that_users_do(
+    chromium: Chromium, axe: str
+) -> None:
     with chromium.visit() as page:
         console = opened(page, "administrator")
         # Nothing is offered that only users do.

@@ -75,7 +75,8 @@ class Company:
         self._bao.call("POST", f"identity/oidc/client/{name}", body)
         made = self._bao.call("GET", f"identity/oidc/client/{name}")["data"]
         self._clients.append(made["client_id"])
-        provider = {"allowed_client_ids": self._clients, "scopes_supported": ["email", "groups"], "issuer": self._bao.address}
+        provider = {"allowed_client_ids": self._clients, "issuer": self._bao.address}
+        provider |= {"scopes_supported": ["email", "groups"]}
         self._bao.call("POST", "identity/oidc/provider/company", provider)
         return OidcClient(made["client_id"], made.get("client_secret", ""), redirect_uri)
 

@@ -114,11 +114,6 @@ class KnowingM8(ScriptedM8):
                     prefixes=["vault://"],
                     features=self.features,
                 )
-            case access_pb2.WhoAmIRequest():
-                gives = access_pb2.PrefixRights(prefix="vault://app", rights=[_PUT], role_binding="apps")
-                return access_pb2.WhoAmIResponse(subject="alice", groups=["group:corp:ops"], rights=[gives])
-            case access_pb2.ListRoleBindingsRequest():
-                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS)
             case queries_pb2.GetSecretRequest():
                 if message.uri not in self.secrets:
                     raise NotFoundError(f"no secret {message.uri}.")
@@ -140,6 +135,16 @@ class KnowingM8(ScriptedM8):
                 )
             case commands_pb2.UpdateSecretNotesRequest():
                 return self._edited(message)
+            case _:
+                return self._of_access(method, message)
+
+    def _of_access(self, method: str, message: Message) -> Message:
+        match message:
+            case access_pb2.WhoAmIRequest():
+                gives = access_pb2.PrefixRights(prefix="vault://app", rights=[_PUT], role_binding="apps")
+                return access_pb2.WhoAmIResponse(subject="alice", groups=["group:corp:ops"], rights=[gives])
+            case access_pb2.ListRoleBindingsRequest():
+                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS)
             case _:
                 return super().more(method, message)
 

@@ -55,11 +55,15 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
           limits: [1023, 65_536, 1_048_575].map(limitWords),
           may: ["put", "import", "delete"].map((form) => notAllowed(form, {{ role: "user", rights: ["put"] }})),
           administrator: notAllowed("put", {{ role: "administrator", rights: [] }}),
-          signed: ["UPLOADED, version 7@x, signed by anna@example.org with SHA256:abc", "UPLOADED, version 7"].map((detail) => [
+          signed: [
+            "UPLOADED, version 7@x, signed by anna@example.org with SHA256:abc", "UPLOADED, version 7",
+          ].map((detail) => [
             tell({{ type: "SecretUploaded", detail }}).text, signedBy({{ detail }}).signer_key,
           ]),
           without_receipt: ["UPLOADED", "FAILED: CONFLICT", ""].map((m8_says) => (
-            stepsOf({{ state: "ENDED", outcome: "", reason: "", purpose: "COMPARE", has_receipt: false, m8_says }}, []).at(-1).at)),
+            stepsOf(
+              {{ state: "ENDED", outcome: "", reason: "", purpose: "COMPARE", has_receipt: false, m8_says }}, [],
+            ).at(-1).at)),
           ready: [
             [true, false, ""], [true, false, "SHA256:abc"], [true, true, "SHA256:abc"], [false, false, ""],
           ].map(([signatures, signers_trouble, key]) => notReady(

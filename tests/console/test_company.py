@@ -172,7 +172,7 @@ def test_connects_own_client_logs_in_and_signs(company: AtWork, tmp_path: Path) 
         not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
     (tmp_path / "id-token").write_text(company.id_token("anna"))
     cluster = company.cluster
-    words = [tmp_path / "id-token", company.key, "vault://app/node", cluster.identities["vault"]]
+    words = [str(tmp_path / "id-token"), str(company.key), "vault://app/node", cluster.identities["vault"]]
     done = subprocess.run(
         [node, packages / "signed.js", cluster.https_server, ROOT / "proto" / "image.binpb", *words],
         env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt"), "PATH": os.defpath},

@@ -330,7 +330,7 @@ def _events(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _role_bindings(_asked: dict[str, Any]) -> dict[str, Any]:
     people = ["user:corp:anna", "user:corp:ben", "user:corp:grace"]
-    given = (
+    given: tuple[tuple[Any, ...], ...] = (
         ("administrators", "administrator", people[2:], "", []),
         ("ci-deploy", "user", ["machine:github:74.65"], "vault://checkout", ["put"]),
         ("payments", "user", ["group:corp:payments", *people[:2]], "vault://payments", ["put", "compare", "see-hash"]),

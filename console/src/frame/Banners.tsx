@@ -12,6 +12,9 @@ const SOON = 24 * 3600;
 /** The same for a login that monoctl cannot renew: it lasts for minutes. */
 const LOGIN_SOON = 180;
 
+/** Seconds before its end at which monoctl uses a token of m8 no more, and needs another one. */
+const LAST = 60;
+
 export function Banners() {
   const why = useCell(away);
   const back = useCell(backSince);
@@ -44,7 +47,7 @@ function Expires() {
   const { expires, login } = useMe();
   const left = (Date.parse(expires) - useNow()) / 1000;
   if (Number.isNaN(left) || login === "renewed") return null;
-  return login === "" ? <Credential left={left} /> : <Login left={left} />;
+  return login === "" ? <Credential left={left} /> : <Login left={left - LAST} />;
 }
 
 /** A login that ends: m8 may have renewed it, so it is asked, and what it answers is shown as what it says. */

@@ -86,6 +86,10 @@ class Example:
         if has_rarities:
             self._answers |= {"secret": _rare_secret, "stores": _rare_stores}
 
+    def change_me(self, **changed: object) -> None:
+        """Say other things of the user from now on."""
+        self._me |= changed
+
     def refuse(self, operation: str, *, retry_after_s: float) -> None:
         """Refuse the calls of an operation from now on: too many came, and it is said when to come back."""
         words = {"message": "m8 takes no more of these calls now.", "fix": "Try again.", "reason": "", "uri": ""}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.errors import UnauthenticatedError
+from monoskope.errors import UnauthenticatedError, UnavailableError
 from tests.support.exchanging_m8 import ExchangingM8
 from tests.support.logins import Home, address_of, said_by
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
@@ -59,10 +59,22 @@ def test_after_a_login_every_command_is_the_users_until_the_logout(
     assert "eyJ" not in out
 
     assert home.run("logout")[:2] == (0, f"You are logged out of {m8.server}.\n")
+    assert m8.revoked == [f"{1:032x}"]
     code, out, err = home.run("whoami")
     assert code == 2
     assert "log in with `monoctl login`" in err
     assert home.run("logout")[0] == 4
+
+
+def test_a_logout_works_while_m8_is_away_and_says_what_counts_on(
+    home: Home, m8: ExchangingM8, provider: OpenIdProvider
+) -> None:
+    log_in(home, provider)
+    m8.failing["RevokeToken"] = [UnavailableError("the log does not answer.")]
+    code, out, err = home.run("logout")
+    assert (code, out) == (0, f"You are logged out of {m8.server}.\n")
+    assert "The token of m8 counts for 15 minutes more" in err
+    assert "log in with `monoctl login`" in home.run("whoami")[2]
 
 
 def test_a_token_that_m8_refuses_is_renewed_once_and_then_told(

@@ -30,13 +30,14 @@ NAMED: Mapping[str, str] = MappingProxyType(
 """
 
 
-BOUND = ("uri", "request_id", "store", "replica", "role_binding")
-"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store."""
+BOUND = ("uri", "request_id", "store", "replica", "role_binding", "reason", "issuer")
+"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store, why a
+token was not exchanged."""
 
 
 def of_log(bound: Mapping[str, object]) -> dict[str, str]:
     """Return what the operating log knows a call to be about, by the time the call ends."""
-    return {name: str(bound[name]) for name in BOUND if name in bound}
+    return {name: str(bound[name]) for name in BOUND if bound.get(name)}
 
 
 def of_request(request: Message) -> dict[str, str]:

@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from monoskope.client.signing import agent as module
 from monoskope.client.signing.agent import Agent
 from monoskope.client.signing.agent_signer import AgentSigner
 from monoskope.client.signing.chosen import signer_of
@@ -260,7 +262,7 @@ def test_what_is_no_key_that_can_sign_is_told_with_what_to_do(tmp_path: Path, co
     assert caught.value.fix
 
 
-SECURITY_KEY = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"ssh:")
+SECURITY_KEY = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(range(32))) + string(b"ssh:")
 
 
 def container(*keys: bytes, magic: bytes = b"openssh-key-v1\0") -> str:
@@ -433,6 +435,18 @@ def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path,
     public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
     with pytest.raises(UnavailableError, match=r"within 0\.01 s"):
         Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
+
+
+def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
+    fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a forwarded one, in which somebody else answers."""
+    fake.answers = [message(b"\x0c" + uint32(0)), message(b"\x0c" + uint32(0))]
+    assert Agent(str(tmp_path / "s")).keys() == {}
+    seconds = iter([0.0, 9.0, 10.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    with pytest.raises(UnavailableError, match="within 10 s"):
+        Agent(str(tmp_path / "s")).keys()
 
 
 async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(

@@ -125,6 +125,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "an algorithm that is a list": (with_header(alg=["RS256"]), "MALFORMED"),
     "an access token": (with_header(typ="at+jwt"), "TYPE"),
     "a logout token": (with_header(typ="logout+jwt"), "TYPE"),
+    "a logout token without a typ": (
+        minted(claims_of(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
+        "TYPE",
+    ),
     "a typ that is no text": (with_header(typ=1), "TYPE"),
     "Keycloak's access token": (minted(claims_of(typ="Bearer")), "TYPE"),
     "no kid": (with_header(kid=None), "KEY_ID"),

@@ -18,6 +18,7 @@ from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
+from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service.app import App, Stranger
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 
@@ -86,6 +87,11 @@ class TokenExchange:
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
         groups = rules.kept(verified.groups, (await self._app.aggregates.role_bindings()).groups)
+        # The log takes each id once, whichever m8 is asked.
+        token_id = verified.digest[:32] if issuer.is_once else ""
+        if token_id and await self._app.log.get(TOKENS, token_id) is not None:
+            # Before the member is counted: who has a used token must not be able to keep its owner out with it.
+            raise _replayed()
         self._app.exchanges.succeed(str(member))
         await self._register(
             issuer_stream(issuer.name), lambda known: registrations.register_issuer(known, issuer.name, issuer.issuer)
@@ -102,14 +108,10 @@ class TokenExchange:
                 issuer=issuer.issuer,
                 issuer_subject=verified.subject,
                 groups=groups,
-                # The log takes each id once, whichever m8 is asked.
-                token_id=verified.digest[:32] if issuer.is_once else "",
+                token_id=token_id,
             )
         except ConflictError:
-            raise ExchangeRefusedError(
-                ExchangeRefusal.REPLAYED,
-                "the token was exchanged before, and tokens of its issuer are exchanged once.",
-            ) from None
+            raise _replayed() from None
 
     async def _register(self, stream: str, decide: Callable[[Registration], Sequence[Message]]) -> None:
         log = self._app.log
@@ -124,3 +126,9 @@ class TokenExchange:
         if self._app.tokens is None:
             raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
         return self._app.tokens
+
+
+def _replayed() -> ExchangeRefusedError:
+    return ExchangeRefusedError(
+        ExchangeRefusal.REPLAYED, "the token was exchanged before, and tokens of its issuer are exchanged once."
+    )

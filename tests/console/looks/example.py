@@ -58,7 +58,7 @@ class Example:
     """
 
     def __init__(self, role: str = "user", *, has_rarities: bool = False) -> None:
-        self._me = {
+        self._me: dict[str, Any] = {
             "subject": {"user": "anna", "auditor": "rev", "administrator": "root"}[role],
             "role": role,
             "prefixes": ["vault://", "aws-eu://", "k8s-prod://", "local://"] if role == "user" else [],

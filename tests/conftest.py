@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monoskope import operating_log
+from monoskope.testing.cluster.commands import Commands
+from tests.support import warm
 
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
@@ -24,6 +26,10 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # A shell starts background jobs with SIGINT ignored, and programs under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Clusters run thousands of commands, and loading a program takes most of the time of each.
+Commands.execute = staticmethod(warm.run)
 
 
 @pytest.fixture(autouse=True)

@@ -17,14 +17,14 @@ from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.m8.cli.dev import REACTOR_NEEDS
 from monoskope.start import EXECUTED
+from tests.support import warm
 from tests.support.m8_command import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
     """Run a command as a process of its own."""
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    command = [sys.executable, "-P", "-m", "monoskope.m8", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
+    done = warm.typed("m8", *arguments, environment=environment, folder=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return Ended(done.stdout, done.stderr)

@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
+from claims import DemoError
 from kept import readme
 from narration import Narrator
-from story import KEY, PATH, Demo, DemoError, Value
+from story import KEY, PATH, Demo, Value
 
 from monoskope.errors import Error, UsageError
 from monoskope.settings import write_private

@@ -17,7 +17,7 @@ Everything that one run of the Monoskope demo left behind. Nothing of it runs no
   reactor-local/  the reactor of the store `local`; the age files themselves are in reactor-local/secrets
   openbao/        the OpenBao server with its storage, certificates, log files, seal key and root token
   administrator/, anna/, ben/, carla/
-                  the home folders of the people: settings, token, known stores
+                  the home folders of the people: settings, token, known stores, and anna's key
 
 Private keys, tokens and a root token lie in here. Delete the folder when you are done.
 

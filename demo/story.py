@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import hunt
+import signing
+from claims import check, must
 from narration import Narrator
 
-from monoskope.errors import Error
 from monoskope.settings import write_private
 from monoskope.stores.shared.text_values import is_text
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
@@ -23,10 +24,6 @@ PATH = "team-a/db"
 
 UPLOAD = ["SecretUploadKeyRequested", "SecretUploadKeyProvided", "SecretUploadRequested", "SecretUploadStarted"]
 UPLOAD += ["SecretUploaded"]
-
-
-class DemoError(Error):
-    """Something that the demo claims did not hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +63,7 @@ class Demo:
         self._people: dict[str, User] = {}
 
     def run(self) -> None:
-        """Tell all of it. Raises `Error` at the first claim that does not hold."""
+        """Tell all of it. Raises `DemoError` at the first claim that does not hold."""
         self._start_m8()
         self._start_openbao()
         self._make_reactors()
@@ -78,6 +75,8 @@ class Demo:
         self._show_events(put[f"vault://{PATH}"])
         self._patch_and_delete()
         self._search()
+        signing.Signing(self.cluster, self.tell, self._people["anna"]).show()
+        self.pids["reactor-local"] = self.cluster.reactors["reactor-local"].pid or 0
 
     # --- the chapters ---
 
@@ -119,7 +118,7 @@ class Demo:
             self.cluster.add_store(store)
         for store in ("vault", "local"):
             self._started(self.cluster.start_reactor(store), f"is attached to the store {store}")
-        self._must(admin.monoctl("get", "secret-stores"))
+        must(admin.monoctl("get", "secret-stores"))
 
     def _add_users(self) -> None:
         self.tell.step("Two users: anna works below team-a, ben below team-b")
@@ -141,11 +140,11 @@ class Demo:
             arguments += ["--store-identity", f"{store}={identity}"]
         if not self.value.is_text:
             arguments += ["--binary", "base64"]
-        self._must(anna.monoctl(*arguments))
+        must(anna.monoctl(*arguments))
         with self.cluster.quietly():
-            found = {uri: self._must(anna.monoctl("get", "secret", uri, "-o", "json")) for uri in self._uris()}
+            found = {uri: must(anna.monoctl("get", "secret", uri, "-o", "json")) for uri in self._uris()}
         hashes = {ran.json()["hash"] for ran in found.values()}
-        self._check(len(hashes) == 1 and "" not in hashes, f"the hashes differ: {', '.join(hashes)}")
+        check(len(hashes) == 1 and "" not in hashes, f"the hashes differ: {', '.join(hashes)}")
         self.tell.proven(f"The two hashes are equal: {hashes.pop()}")
         return found
 
@@ -162,39 +161,39 @@ class Demo:
         place = f"{PREFIX}/{PATH}"
         shown = self.tell.briefly() if self.value.file else contextlib.nullcontext()  # your own value is not printed
         with shown:
-            ran = self._must(self.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", place))
+            ran = must(self.cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", place))
         text = str(ran.json()[KEY])
         read = text.encode() if self.value.is_text else base64.b64decode(text)
-        self._check(read == self.value.content, "OpenBao holds another value than anna's")
+        check(read == self.value.content, "OpenBao holds another value than anna's")
         how = "" if self.value.is_text else ", once its base64 is undone"
         self.tell.proven(f"All {len(read)} bytes are those that anna put{how}.")
 
     def _show_events(self, put: Ran) -> None:
         self.tell.step("What m8 recorded of the upload to vault, from the log itself")
         stream = f"upload/{put.json()['request_id']}"
-        self._must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream))
+        must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream))
         with self.cluster.quietly():
-            told = self._must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream, "-o", "json")).json()
-        self._check([event["type"] for event in told] == UPLOAD, "the upload's events are not those of the record")
+            told = must(self.cluster.run("m8", "events", "--dir", "m8", "--stream", stream, "-o", "json")).json()
+        check([event["type"] for event in told] == UPLOAD, "the upload's events are not those of the record")
         self.tell.proven("The events of the decision record, in its order.")
-        self._must(self.cluster.run("m8", "events", "verify", "--dir", "m8"))
+        must(self.cluster.run("m8", "events", "verify", "--dir", "m8"))
 
     def _patch_and_delete(self) -> None:
         self.tell.step("anna adds a key to her secret, which nobody reads for that, and deletes another secret")
         anna = self._people["anna"]
         write_private(anna.home / "user.txt", b"anna")
         with self.cluster.quietly():
-            self._must(anna.monoctl("put", "secret", "vault://team-a/old", "--from-file", "user=anna/user.txt"))
-        self._must(anna.monoctl("patch", "secret", f"vault://{PATH}", "--from-file", "user=anna/user.txt"))
+            must(anna.monoctl("put", "secret", "vault://team-a/old", signing.SECRET, "--from-file", signing.FILE))
+        must(anna.monoctl("patch", "secret", f"vault://{PATH}", "--from-file", "user=anna/user.txt"))
         place = f"-mount={MOUNT}", "-format=json", "-field=data", f"{PREFIX}/{PATH}"
         with self.cluster.quietly():
-            kept = self._must(self.cluster.run_bao("kv", "get", *place)).json()
+            kept = must(self.cluster.run_bao("kv", "get", *place)).json()
         text = str(kept.pop(KEY)).encode()
         whole = text if self.value.is_text else base64.b64decode(text)
-        self._check(whole == self.value.content and kept == {"user": "anna"}, "the patch changed another key")
+        check(whole == self.value.content and kept == {"user": "anna"}, "the patch changed another key")
         self.tell.proven("OpenBao merged: the first key is as it was, and the reactor has no right to read it.")
-        self._must(anna.monoctl("delete", "secret", "vault://team-a/old", "--yes"))
-        self._must(anna.monoctl("get", "secrets", "--state", "deleted"))
+        must(anna.monoctl("delete", "secret", "vault://team-a/old", "--yes"))
+        must(anna.monoctl("get", "secrets", "--state", "deleted"))
 
     def _search(self) -> None:
         self.tell.step("Could m8 have read it? Search all that m8 has, and every log file")
@@ -232,7 +231,7 @@ class Demo:
             carla = self.cluster.add_user("carla", prefixes=[f"{store}://{path}" for store in stores])
         uris = [f"{store}://{path}" for store in stores]
         with self.tell.briefly():
-            self._must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
+            must(carla.monoctl("put", "secret", *uris, "--from-file", "note=-", input=b"nothing to hide"))
         watch = ("get", "events", "--watch", "--after", "0", "--prefix", uris[0], "-o", "json")
         watcher = carla.background("monoctl", *watch, log="carla/events.log")
         self.tell.command(("monoctl", *watch), who="carla", background=True)
@@ -243,11 +242,11 @@ class Demo:
         names = [one.name for one in self._wanted]
         self.tell.shown(hunt.table(found.all, [*names, hunt.CONTROL]))
         blind = found.blind_spots()
-        self._check(not blind, f"the search is blind, it missed the control in {', '.join(blind)}")
+        check(not blind, f"the search is blind, it missed the control in {', '.join(blind)}")
         if not names:
             self.tell.say(f"The value was not searched for: {self._not_searched}.")
         for name in names:
-            self._check(found.hits(name) == 0, f"the value was found {found.hits(name)} times")
+            check(found.hits(name) == 0, f"the value was found {found.hits(name)} times")
             self.tell.proven(f"The value: 0 hits, in each of {len(found.searched)} places, in every encoding.")
         self.tell.proven("The control: found in every encoding, in each of m8's places. The search can see.")
         self.tell.say("The other log files are not m8's. Where they name no path the control is not in them either.")
@@ -270,14 +269,4 @@ class Demo:
         self.tell.proven(f"{part.name} runs as process {part.pid} and {state}.")
 
     def _refused(self, ran: Ran) -> None:
-        self._check(ran.code == 4, f"ben was not refused: exit code {ran.code}")
-
-    def _must(self, ran: Ran) -> Ran:
-        self._check(
-            ran.code == 0, f"`{' '.join(ran.arguments[:3])}` ended with exit code {ran.code}: {ran.err.strip()}"
-        )
-        return ran
-
-    def _check(self, holds: bool, otherwise: str) -> None:  # noqa: FBT001 - reads as an assertion
-        if not holds:
-            raise DemoError(f"the demo's claim does not hold: {otherwise}.", fix="Please report this.")
+        check(ran.code == 4, f"ben was not refused: exit code {ran.code}")

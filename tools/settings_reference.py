@@ -39,7 +39,17 @@ VARIABLE_TEXTS = {
     "MONOCTL_CA_FILE": "PEM file of the certificate authority that signs the server's certificate.",
     "MONOCTL_CONFIG": "The settings file, in place of `~/.config/monoskope/config.toml`.",
     "MONOCTL_DEFAULT_STORE": "The default store that you agree to in advance.",
+    "MONOCTL_ID_TOKEN": "A JWT of a build job for this m8, as GitLab's `id_tokens` hands it over; m8 exchanges it.",
     "MONOCTL_KNOWN_STORES": "The file with the identities of stores that you trust, mode 0600.",
+    "MONOCTL_LOGIN_AUDIENCE": (
+        "What tokens for this m8 name as their audience; by default the client id, and the name of the server in build"
+        " jobs."
+    ),
+    "MONOCTL_LOGIN_CA_FILE": "PEM file of the certificate authority that signs the certificate of the issuer.",
+    "MONOCTL_LOGIN_CLIENT_ID": "What the issuer calls monoctl.",
+    "MONOCTL_LOGIN_HOSTS": "Hosts besides its own at which the issuer may have endpoints, with spaces between.",
+    "MONOCTL_LOGIN_ISSUER": "The OpenID Connect provider at which `monoctl login` logs in.",
+    "MONOCTL_LOGIN_SCOPES": "Scopes to ask for besides `openid` and `offline_access`, with spaces between.",
     "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
     "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",

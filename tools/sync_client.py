@@ -89,6 +89,11 @@ class SyncClient(Unshared):
         return self._client.server
 
     @property
+    def subject(self) -> str | None:
+        """As whom the last call was made: the `sub` of its token; None before the first, and of a token without."""
+        return self._client.subject
+
+    @property
     def stores(self) -> SyncStores:
         """What administrators do to stores."""
         return SyncStores(self._client.stores, self._loop)

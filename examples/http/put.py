@@ -2,7 +2,8 @@
 
 python put.py localhost:7480 ca.crt token vault://team-a/db SHA256:… password < password.txt
 
-With `--signing-key FILE` at the end it signs for stores that ask for it, by OpenSSH's `ssh-keygen`.
+With `--signing-key FILE` at the end it signs for stores that ask for it, by OpenSSH's `ssh-keygen`. With
+`--id-token-file FILE`, and `-` in place of the token's file, it exchanges a token of an issuer that m8 knows.
 """
 
 import base64
@@ -16,16 +17,38 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
-server, ca_file, token_file, uri, identity, key, *signing = sys.argv[1:]
-signing_key = signing[1] if signing[:1] == ["--signing-key"] else ""
-host, token = server.removeprefix("https://"), Path(token_file).read_text().strip()
-value = sys.stdin.buffer.read()
+server, ca_file, token_file, uri, identity, key, *more = sys.argv[1:]
+options = dict(zip(more[::2], more[1::2], strict=True))
+signing_key, id_token_file = (options.get(name, "") for name in ("--signing-key", "--id-token-file"))
+host, value = server.removeprefix("https://"), sys.stdin.buffer.read()
+
+
+def exchanged(id_token: str) -> str:
+    """Return m8's own token for one of an issuer (RFC 8693)."""
+    kind = "urn:ietf:params:oauth:token-type:id_token"
+    grant = "urn:ietf:params:oauth:grant-type:token-exchange"
+    form = urlencode({"grant_type": grant, "subject_token_type": kind, "subject_token": id_token})
+    connection = http.client.HTTPSConnection(host, context=ssl.create_default_context(cafile=ca_file), timeout=90)
+    connection.request("POST", "/oauth2/token", form, {"Content-Type": "application/x-www-form-urlencoded"})
+    answer: dict[str, str] = json.load(connection.getresponse())
+    return (
+        answer["access_token"] if "access_token" in answer else sys.exit(f"m8 refuses: {answer['error_description']}")
+    )
+
+
+def text_of(file: str) -> str:
+    """Return what stands in a file."""
+    return Path(file).read_text().strip()
+
+
+token = exchanged(text_of(id_token_file)) if id_token_file else text_of(token_file)
 
 
 def call(method: str, message: dict[str, Any]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,10 +20,14 @@ from typing import Any
 import pytest
 import yaml
 
+from monoskope.client.login.ambient import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.client.sources import VARIABLES
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
+from tests.support import issuers, scripted_issuer
 from tests.support.operations import needed
+from tests.support.quick_cluster import JOBS
+from tests.support.scripted_issuer import ScriptedIssuer
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "ci.md"
 TEXT = PAGE.read_text(encoding="utf-8")
@@ -35,15 +39,21 @@ def blocks(kind: str) -> list[str]:
     return re.findall(rf"^```{kind}\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 
 
-GITHUB, GITLAB, KUBERNETES = blocks("yaml")
+GITHUB, GITLAB, KUBERNETES, POD = blocks("yaml")
 
 
 @dataclass(frozen=True)
 class Pipeline:
-    """What a project has set up: a token with the rights that the page names, and the store's identity."""
+    """What a project has set up: an identity and a token with the rights of the page, and the store's identity."""
 
     cluster: Cluster
     user: User
+    github: ScriptedIssuer
+
+    def jobs_own(self) -> str:
+        """Return the token that a platform has signed for the job."""
+        times = {"iat": issuers.now_s(), "exp": issuers.now_s() + 600, "jti": os.urandom(8).hex()}
+        return issuers.minted({"iss": JOBS, "aud": "m8", "sub": "job"} | times)
 
     @property
     def token(self) -> str:
@@ -82,19 +92,25 @@ class Pipeline:
         assert "UPLOADED" in done.stdout or "UNCHANGED" in done.stdout
         assert "IN_SYNC" in done.stdout
         assert "for this run alone" in done.stderr
-        for secret in (self.token, VALUE):
+        for secret in (self.token, VALUE, "eyJ"):
             assert secret not in done.stdout + done.stderr
 
 
 @pytest.fixture(scope="module")
-def pipeline(cluster: Cluster) -> Pipeline:
+def pipeline(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
     """Made by the page's own command, for another prefix."""
-    command, _ = blocks("sh")
+    binding, command, _ = blocks("sh")
     user = User("ci", cluster.folder / "ci", cluster)
     user.token_file.parent.mkdir(parents=True)
     words = shlex.split(command.replace("team-a/ci", "ci").replace("ci.token", str(user.token_file)))
     cluster.must(*words[:3], "--dir", "m8", *words[3:])
-    return Pipeline(cluster, user)
+    cluster.must(
+        *shlex.split(binding.replace("team-a/ci", "ci").replace("machine:gitlab:42", "user:jobs:job")), "--dir", "m8"
+    )
+    with scripted_issuer.serving(tmp_path_factory.mktemp("github")) as github:
+        made = Pipeline(cluster, user, github)
+        github.answers["/token"] = [(200, {"value": made.jobs_own()})]
+        yield made
 
 
 @pytest.mark.parametrize(("schema", "text"), [("github-workflows", GITHUB), ("gitlab-ci", GITLAB)])
@@ -117,11 +133,20 @@ def github_variables(pipeline: Pipeline) -> dict[str, str]:
     known = {
         "vars.M8_CA": pipeline.ca,
         "vars.VAULT_IDENTITY": pipeline.identity,
-        "secrets.M8_TOKEN": pipeline.token,
         "secrets.DEPLOY_TOKEN": VALUE,
     }
     filled = re.compile(r"\$\{\{ (\S+) \}\}")
-    return {name: filled.sub(lambda found: known[found[1]], value) for name, value in step()["env"].items()}
+    given = {name: filled.sub(lambda found: known[found[1]], value) for name, value in step()["env"].items()}
+    of_the_runner = {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"{pipeline.github.url}/token?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "the-runners-own",
+        "SSL_CERT_FILE": str(pipeline.github.ca_file),
+    }
+    return given | of_the_runner | AUDIENCE
+
+
+AUDIENCE = {"MONOCTL_LOGIN_AUDIENCE": "m8"}
+"""What the cluster of the tests is called at its issuers."""
 
 
 def test_the_step_of_github_puts_and_verifies(pipeline: Pipeline) -> None:
@@ -136,10 +161,10 @@ def test_the_script_of_gitlab_puts_and_verifies(pipeline: Pipeline) -> None:
     found = yaml.safe_load(GITLAB)["put-deploy-token"]
     given = {name: value.replace("$VAULT_IDENTITY", pipeline.identity) for name, value in found["variables"].items()}
     of_the_project = {
-        "MONOCTL_TOKEN": pipeline.token,
         "MONOCTL_CA_FILE": str(pipeline.cluster.folder / "m8" / "ca.crt"),
         "DEPLOY_TOKEN": VALUE,
-    }
+    } | AUDIENCE
+    of_the_project |= {name: pipeline.jobs_own() for name in found["id_tokens"]}
 
     pipeline.check(pipeline.run("\n".join(found["script"]), given | of_the_project))
 
@@ -185,10 +210,20 @@ def test_the_container_of_kubernetes_puts_and_verifies(pipeline: Pipeline, tmp_p
     pipeline.check(pipeline.run(moved(container["args"][0]), variables | identities))
 
 
+def test_each_job_asks_for_a_token_that_names_this_m8() -> None:
+    workflow = yaml.safe_load(GITHUB)["jobs"]["put"]
+    assert workflow["permissions"] == {"id-token": "write"}
+    job, pod = yaml.safe_load(GITLAB)["put-deploy-token"], yaml.safe_load(POD)
+    [source] = pod["volumes"][0]["projected"]["sources"]
+    server = job["variables"]["MONOCTL_SERVER"]
+    assert job["id_tokens"]["MONOCTL_ID_TOKEN"]["aud"] == source["serviceAccountToken"]["audience"] == server
+    mounted_at = Path(pod["volumeMounts"][0]["mountPath"])
+    assert mounted_at / source["serviceAccountToken"]["path"] == TOKEN_OF_A_POD
+
+
 def test_a_token_file_as_kubernetes_mounts_it_by_default_is_refused(pipeline: Pipeline, tmp_path: Path) -> None:
     folder = mounted(tmp_path / "token", {"token": pipeline.token}, 0o644)
     variables = github_variables(pipeline)
-    del variables["MONOCTL_TOKEN"]
 
     done = pipeline.run("monoctl get secrets", variables | {"MONOCTL_TOKEN_FILE": str(folder / "token")})
 
@@ -199,7 +234,6 @@ def test_a_token_file_as_kubernetes_mounts_it_by_default_is_refused(pipeline: Pi
 def test_a_token_may_come_from_a_pipe(pipeline: Pipeline) -> None:
     (script,) = blocks("bash")
     variables = github_variables(pipeline)
-    del variables["MONOCTL_TOKEN"]
 
     done = pipeline.run(script, variables | {"SOME_TOKEN": pipeline.token})
 
@@ -210,7 +244,7 @@ def test_a_token_may_come_from_a_pipe(pipeline: Pipeline) -> None:
 def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> None:
     needed("curl", "curl")
     pipeline.check(pipeline.run(step()["run"], github_variables(pipeline)))
-    _, script = blocks("sh")
+    *_, script = blocks("sh")
     variables = {"MONOCTL_TOKEN": pipeline.token, "MONOCTL_CA_FILE": str(pipeline.cluster.folder / "m8" / "ca.crt")}
 
     known = pipeline.run(script, variables)
@@ -219,6 +253,16 @@ def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> Non
     assert json.loads(known.stdout)["secret"]["uri"] == "vault://ci/deploy"
     assert unknown.returncode == 22
     assert pipeline.token not in unknown.stdout + unknown.stderr
+
+
+def test_the_example_of_http_exchanges_the_token_of_a_job(pipeline: Pipeline, tmp_path: Path) -> None:
+    (tmp_path / "id-token").write_text(pipeline.jobs_own())
+    program = PAGE.parents[1] / "examples" / "http" / "put.py"
+    words = [program, "m8.example.org:7480", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
+    words += [pipeline.identity, "password", "--id-token-file", tmp_path / "id-token"]
+    done = pipeline.run(f"printf '%s' {shlex.quote(VALUE)} | python {shlex.join(map(str, words))}", {})
+    assert done.returncode == 0, done.stderr
+    assert VALUE not in done.stdout + done.stderr
 
 
 def test_without_the_identity_nothing_is_put(pipeline: Pipeline) -> None:

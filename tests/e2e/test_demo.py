@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -68,8 +69,8 @@ def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[s
     assert done.returncode == 0, done.stdout + done.stderr
     out = done.stdout
     hashes = re.findall(r"UPLOADED +\S+ +(fp1:[0-9a-f]{16}:[0-9a-f]{64})$", out, re.MULTILINE)
-    assert len(hashes) == 3
-    assert hashes[0] == hashes[1] != hashes[2]
+    assert len(hashes) == 4
+    assert hashes[0] == hashes[1] not in hashes[2:]
     assert "OpenBao merged: the first key is as it was" in out
     assert "monoctl delete secret vault://team-a/old --yes" in out
     assert out.count("(exit code 4)") == 3
@@ -87,6 +88,15 @@ def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[s
     assert "m8 dev" in out
     assert "make test" in out
     assert running_in(folder) == []
+
+
+def test_m8_writes_until_the_reactor_has_a_list_of_keys(kept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:
+    folder, done = kept
+    tries = re.findall(r"^ {6}(its own value|with [\w' ]+).*: +(.*)$", done.stdout, re.MULTILINE)
+    assert [end for _, end in tries] == ["UPLOADED", *["FAILED NOT_AUTHORIZED"] * 3]
+    audit = [json.loads(line) for line in (folder / "reactor-local" / "audit.jsonl").read_text().splitlines()]
+    assert len({line["request_id"] for line in audit if line.get("reason") == "NOT_AUTHORIZED"}) == 3
+    assert {line["signer"] for line in audit if line.get("signer")} == {"anna"}
 
 
 def test_the_search_finds_the_control_in_every_encoding_and_the_value_nowhere(

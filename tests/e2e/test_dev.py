@@ -299,3 +299,21 @@ def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: 
         newcomer.environment[name] = value
         newcomer.put()
         assert newcomer.uris() == ["local://app/db"]
+
+
+def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -> None:
+    newcomer.environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
+    with running(newcomer, "--port", "0", "--signed") as dev:
+        said = [line.strip() for line in dev.said.splitlines() if line.startswith("  ")][-4:]
+        ran = [
+            subprocess.run(
+                ["sh", "-c", line], env=newcomer.environment, cwd=tmp_path, capture_output=True, text=True, check=False
+            )
+            for line in said
+        ]
+        assert [done.returncode for done in ran] == [0, 0, 0, ExitCode.NOT_AUTHORIZED], ran[-1].stderr
+    shown = subprocess.run(
+        ["ssh-keygen", "-l", "-f", newcomer.state / "client/signing-key"], capture_output=True, text=True, check=True
+    )
+    assert "signer: dev" in ran[1].stdout
+    assert shown.stdout.split()[1] in ran[1].stdout

@@ -15,12 +15,26 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.support import issuers
 
+JOBS = "https://jobs.example.com"
+"""An issuer whose tokens are exchanged until they end, as a job of GitLab has one for its whole life."""
+
 ISSUER = f"""
 [[issuers]]
 name = "corp"
 issuer = "{issuers.ISSUER}"
 audience = "m8"
 jwks_file = "issuer-keys.json"
+
+[[issuers.rules]]
+match = {{}}
+name_claim = "sub"
+
+[[issuers]]
+name = "jobs"
+issuer = "{JOBS}"
+audience = "m8"
+jwks_file = "issuer-keys.json"
+once = false
 
 [[issuers.rules]]
 match = {{}}

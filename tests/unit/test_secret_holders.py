@@ -19,9 +19,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, SyncClient
+from monoskope.client import Client, SyncClient, credential
+from monoskope.client.blocking import BlockingRuntime
 from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
+from monoskope.client.credential import Caller, FixedToken
+from monoskope.client.login.discovery import Provider
+from monoskope.client.login.flows.code_flow import CodeFlow
+from monoskope.client.login.flows.device_flow import DeviceCode
+from monoskope.client.login.id_token import IdToken
+from monoskope.client.login.kept import KeptLogin, Login
+from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.results.access import NewToken
 from monoskope.client.settings import ClientSettings
@@ -179,6 +187,35 @@ def called() -> Call:
     return Call(app, method, Codec.JSON, head, deadline=None, headers=(), most_body=1)
 
 
+def caller() -> Caller:
+    async def exchange(token: str, kind: str) -> credential.Issued:
+        raise AssertionError((token, kind))
+
+    made = Caller(FixedToken(TEXT), exchange, BlockingRuntime())
+    made.last = TEXT
+    return made
+
+
+def kept_login() -> KeptLogin:
+    secrets = dict.fromkeys(("id_token", "refresh_token", "token"), TEXT)
+    return KeptLogin(server="m8:1", issuer="https://login.example.org", client_id="c", audience="c", **secrets)
+
+
+def code_flow() -> CodeFlow:
+    end = "https://login.example.org/x"
+    provider = Provider(issuer=end, authorization_endpoint=end, token_endpoint=end, jwks_uri=end)
+    made = CodeFlow(provider, client_id="c", scopes="openid")
+    made.verifier = made.nonce = TEXT
+    return made
+
+
+def device_code() -> DeviceCode:
+    uri = "https://login.example.org/device"
+    return DeviceCode(
+        device_code=TEXT, user_code="ABCD", verification_uri=uri, complete_uri="", lasts_s=1.0, interval_s=1.0
+    )
+
+
 def exchanging() -> TokenEndpoint:
     method: Any = SimpleNamespace(name="ExchangeToken")
     head = Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer")
@@ -201,6 +238,15 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
     BlockingClient: lambda: BlockingClient(settings()),
+    FixedToken: lambda: FixedToken(TEXT),
+    credential.Issued: lambda: credential.Issued(TEXT, 1.0),
+    Caller: caller,
+    KeptLogin: kept_login,
+    Login: lambda: Login(Path("login.toml"), kept_login().issuer),
+    IdToken: lambda: IdToken(TEXT, "anna", 1.0),
+    WorkloadToken: lambda: WorkloadToken(lambda: TEXT, audience="m8"),
+    CodeFlow: code_flow,
+    DeviceCode: device_code,
     Beginning: lambda: Beginning(SECRET),
     Channel: lambda: Channel(SECRET, SECRET),
     Begun: lambda: Begun(TEXT, TEXT),

@@ -39,7 +39,7 @@ FREE = {
     "monoskope.client.results.secrets.Secret": "fingerprints",
     "monoskope.client.signing.signing.Made": "a signature, which is sent in the clear, and the name of its key",
     "monoskope.client.sources.ConfigFile": "the name of a private key's file, or a public key",
-    "monoskope.client.walk._Sent": "sealed bytes and a signature, which are sent in the clear",
+    "monoskope.client.attempt.Sent": "sealed bytes and a signature, which are sent in the clear",
     "monoskope.client.results.secrets.SecretVersion": "the name of the key that signed",
     "monoskope.client.results.secrets.Upload": "the name of the key that signed",
     "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",

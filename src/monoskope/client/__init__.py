@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from monoskope.client.agreeing import StoreIdentity
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
+    from monoskope.client.credential import Credential, Issued
+    from monoskope.client.login.kept import Login, find_login
+    from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
@@ -72,13 +75,16 @@ __all__ = [
     "ClientSettings",
     "Comparison",
     "Copy",
+    "Credential",
     "Deletion",
     "Event",
     "Expect",
     "Generated",
     "Import",
+    "Issued",
     "KeySigner",
     "Known",
+    "Login",
     "NewToken",
     "Permission",
     "PrefixRights",
@@ -105,6 +111,8 @@ __all__ = [
     "UpstreamPage",
     "Verification",
     "WhoAmI",
+    "WorkloadToken",
+    "find_login",
     "load_settings",
 ]
 
@@ -116,13 +124,16 @@ _HOMES = {
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
     "Copy": "purposes.copy_secret",
+    "Credential": "credential",
     "Deletion": "purposes.delete",
     "Event": "results.server",
     "Expect": "purposes.put",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
+    "Issued": "credential",
     "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
+    "Login": "login.kept",
     "NewToken": "results.access",
     "Permission": "results.access",
     "PrefixRights": "results.access",
@@ -149,6 +160,8 @@ _HOMES = {
     "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
     "WhoAmI": "results.access",
+    "WorkloadToken": "login.workload",
+    "find_login": "login.kept",
     "load_settings": "settings",
 }
 

@@ -66,6 +66,10 @@ class BlockingRuntime:
         """Make so many places."""
         return Places(count)
 
+    async def aside(self, work: Callable[[], R]) -> R:
+        """Run it."""
+        return work()
+
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run one after the other."""
         return [await one for one in work]

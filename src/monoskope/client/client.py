@@ -128,7 +128,12 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
     async def __aenter__(self) -> Self:
         given = self.settings
         self._open = Connection(
-            given.servers, given.ca_file, given.token, ca=given.ca, pause_s=self._pause_s, runtime=self._runtime
+            given.servers,
+            given.ca_file,
+            given.credential or given.token,
+            ca=given.ca,
+            pause_s=self._pause_s,
+            runtime=self._runtime,
         )
         self._paces = Paces(self._runtime, pause_s=self._pause_s)
         return self
@@ -257,6 +262,13 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         """The server that was dialled last, of `settings.servers`."""
         return self._connection().server
 
+    @property
+    def subject(self) -> str | None:
+        """As whom the last call was made: the `sub` of its token; None before the first, and of a token without."""
+        from monoskope.client.trust import subject_of  # noqa: PLC0415 - see `_load_walk`
+
+        return subject_of(self._connection().token)
+
     async def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""
         return str(await self._resolver().uri(uri))
@@ -349,13 +361,11 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             self._signing.prepare()
 
     def _walk(self, target: Target, timeout_s: float) -> Walk:
-        from monoskope.client.trust import subject_of  # noqa: PLC0415 - see `_load_walk`
-        from monoskope.client.walk import Walk  # noqa: PLC0415
+        from monoskope.client.walk import Walk  # noqa: PLC0415 - see `_load_walk`
 
         return Walk(
             self._connection(),
             target.trust,
-            subject=subject_of(self.settings.token),
             timeout_s=timeout_s,
             observe=self._observe,
             pause_s=self._pause_s,

@@ -11,7 +11,8 @@ from google.protobuf.message import Message
 
 from monoskope import errors
 from monoskope.client import forks
-from monoskope.client.methods import Method
+from monoskope.client.credential import Caller, Credential, FixedToken, Issued
+from monoskope.client.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.roots import find_roots
 from monoskope.client.runtime import Runtime, on_asyncio
@@ -20,7 +21,7 @@ from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
 from monoskope.client.transport.dial import dial
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-from monoskope.errors import AwayError, Error, RateLimitedError, UnavailableError
+from monoskope.errors import AwayError, Error, RateLimitedError, UnauthenticatedError, UnavailableError
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
 
@@ -41,6 +42,10 @@ MOST_STREAMS_REFUSED = 10
 NotReachedError = errors.NotReachedError
 
 
+class RenewedError(UnavailableError):
+    """A stream ended with the token that it began with, and there is a new one: it can go on at once."""
+
+
 class Connection(Unshared):
     """A connection to one m8, or to the first that answers of several that serve one log. `close` ends it.
 
@@ -52,7 +57,7 @@ class Connection(Unshared):
         servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
             the certificate of each must carry its host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
-        token: Sent with every call, only over TLS.
+        token: Sent with every call, only over TLS; or where tokens come from, asked before each call.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
         pause_s: First pause in seconds before a call that was not let in is made again.
         runtime: What it waits with; by default asyncio.
@@ -66,7 +71,7 @@ class Connection(Unshared):
         self,
         servers: str | Sequence[str],
         ca_file: Path | str | None,
-        token: str,
+        token: str | Credential,
         *,
         ca: str = "",
         pause_s: float = 0.2,
@@ -79,7 +84,8 @@ class Connection(Unshared):
         self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
         self._pause_s = pause_s
         self._places = self.runtime.places(CALLS_AT_ONCE)
-        self._metadata: Metadata = (("authorization", f"Bearer {token}"),)
+        credential = FixedToken(token) if isinstance(token, str) else token
+        self._caller = Caller(credential, self._exchange, self.runtime)
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
@@ -91,6 +97,11 @@ class Connection(Unshared):
     def server(self) -> str:
         """The server to which the next call goes, as it was named."""
         return self._servers.current
+
+    @property
+    def token(self) -> str:
+        """The token that was sent last, "" before the first call."""
+        return self._caller.last
 
     async def call(self, method: Method[R], request: Message, timeout_s: float) -> R:
         """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
@@ -159,26 +170,65 @@ class Connection(Unshared):
         raise AssertionError("there is at least one server")
 
     async def _once(self, method: Method[R], request: Message, timeout_s: float) -> R:
+        """Call the current server; once more if it refuses the token and there is another one."""
+        token = await self._caller.token()
         with spans.Span(method.name, kind="client"):
-            return await self._servers.transport.call(method, request, timeout_s, self._with_trace())
+            try:
+                return await self._servers.transport.call(method, request, timeout_s, _metadata(token))
+            except UnauthenticatedError:
+                renewed = await self._caller.token(refused=token)
+                if renewed == token:
+                    raise
+            return await self._servers.transport.call(method, request, timeout_s, _metadata(renewed))
 
-    def _with_trace(self) -> Metadata:
-        traceparent = spans.current()
-        return (*self._metadata, (spans.KEY, traceparent)) if traceparent else self._metadata
+    async def _exchange(self, subject_token: str, subject_token_type: str) -> Issued:
+        """Exchange a token of an issuer for one of m8, at the current server."""
+        from monoskope.api.gateway.v1 import access_pb2  # noqa: PLC0415 - a token that lasts needs none of it
+        from monoskope.client.login.unverified import lifetime_s  # noqa: PLC0415
+
+        request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
+        answer = await self._servers.transport.call(EXCHANGE_TOKEN, request, CALL_TIMEOUT_S, _metadata(""))
+        return Issued(answer.access_token, lifetime_s(answer.access_token))
 
     async def stream(self, method: Method[R], request: Message) -> AsyncIterator[R]:
-        """Yield what `method` streams until it ends. Raises as `call`. When a server fails, the next call goes on."""
+        """Yield what `method` streams until it ends. When a server fails, the next call goes on.
+
+        Raises:
+            RenewedError: the token has ended, and there is a new one.
+            Error: as `call`.
+        """
         server = self.server
-        try:
-            streamed = self._servers.transport.stream(method, request, self._with_trace())
-            async with contextlib.aclosing(streamed) as responses:
-                async for response in responses:
-                    yield response
-        except UnavailableError:
-            self._servers.failed(server)
-            raise
+        token = await self._caller.token()
+        began = False
+        while True:
+            try:
+                streamed = self._servers.transport.stream(method, request, _metadata(token))
+                async with contextlib.aclosing(streamed) as responses:
+                    async for response in responses:
+                        began = True
+                        yield response
+            except UnavailableError:
+                self._servers.failed(server)
+                raise
+            except UnauthenticatedError:
+                renewed = await self._caller.token(refused=token)
+                if renewed == token:
+                    raise
+                if began:
+                    raise RenewedError("the stream ended with its token.", fix="Ask again.") from None
+                token = renewed
+            else:
+                return
 
     async def close(self) -> None:
         """Close it; calls under way are cancelled."""
+        self._caller.forget()
         await self._servers.close()
         forks.closed(self)
+
+
+def _metadata(token: str) -> Metadata:
+    """Return what goes with a call: the token, unless there is none, and the trace."""
+    traceparent = spans.current()
+    authorization: Metadata = (("authorization", f"Bearer {token}"),) if token else ()
+    return (*authorization, (spans.KEY, traceparent)) if traceparent else authorization

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.connection import RenewedError
 from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.client.queries import Queries
 from monoskope.errors import Error, UnavailableError
@@ -24,7 +25,8 @@ async def follow(
 ) -> AsyncIterator[views_pb2.EventSummary]:
     """Yield each event after the position `after` once, as it is recorded, until cancelled or m8 ends the stream.
 
-    When the connection breaks or m8 stops, it connects again and goes on after the last event that it has seen.
+    When the connection breaks, m8 stops or the token was renewed, it connects again and goes on after the last event
+    that it has seen.
 
     Args:
         queries: Of a connection to m8.
@@ -45,6 +47,8 @@ async def follow(
                     after = event.position
                     if wanted.takes(event):
                         yield event
+        except RenewedError:
+            continue
         except UnavailableError as error:
             if lost is not None:
                 lost(error)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
+
+if TYPE_CHECKING:
+    from monoskope.api.gateway.v1 import access_pb2
 
 R = TypeVar("R", bound=Message)
 
@@ -77,3 +80,13 @@ LIST_SECRET_STORES = _query(lambda: queries_pb2.ListSecretStoresResponse)
 GET_SERVER = _query(lambda: queries_pb2.GetServerResponse)
 LIST_EVENTS = _query(lambda: queries_pb2.ListEventsResponse)
 WATCH_EVENTS = _query(lambda: queries_pb2.WatchEventsResponse)
+
+
+def _exchanged() -> type[access_pb2.ExchangeTokenResponse]:
+    from monoskope.api.gateway.v1 import access_pb2  # noqa: PLC0415 - most commands have a token
+
+    return access_pb2.ExchangeTokenResponse
+
+
+EXCHANGE_TOKEN = Method("AccessService", _exchanged, may_be_repeated=True)
+"""Needs no token of m8."""

@@ -81,6 +81,10 @@ class AsyncioRuntime:
         """Make so many places."""
         return Places(count)
 
+    async def aside(self, work: Callable[[], R]) -> R:
+        """Run it in a thread. Cancelled, it runs on to its end."""
+        return await asyncio.to_thread(work)
+
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run all at once."""
         return list(await asyncio.gather(*work))

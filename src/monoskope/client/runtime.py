@@ -38,6 +38,9 @@ class Runtime(Protocol):
     def places(self, count: int) -> Places:
         """Make so many places."""
 
+    async def aside(self, work: Callable[[], R]) -> R:
+        """Run what blocks, such as a call to an issuer, and return its result; other work goes on if it can."""
+
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run each to its end, at once if that is possible, and return the results in the same order."""
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from monoskope.client.credential import Credential
 from monoskope.client.sources import (
     FIELDS,
     VARIABLES,
@@ -67,8 +68,12 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     first of `servers`, which names pins."""
     servers: tuple[str, ...] = ()
     """The servers of one log, each named so, in the order in which they are tried. Give these or `server`."""
-    token: str
-    """The caller's credential."""
+    token: str = ""
+    """The caller's credential; or give the next."""
+    credential: Credential | None = None
+    """Where the caller's tokens come from, such as a login; asked before each call (`monoskope.client.credential`)."""
+    token_source: str = "the token that was given"  # noqa: S105 - words
+    """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None
     """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
     (`monoskope.client.roots`)."""
@@ -90,11 +95,19 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
         servers = check_servers(",".join(self.servers) if self.servers else self.server)
         msgspec.structs.force_setattr(self, "server", servers[0])
         msgspec.structs.force_setattr(self, "servers", servers)
-        check_token(self.token, "the token that was given")
+        if self.credential is None:
+            check_token(self.token, self.token_source)
+        elif self.token:
+            raise given_twice("token", "credential")
         if self.ca and self.ca_file is not None:
             raise given_twice("ca", "ca_file")
         if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
             raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
+
+    @property
+    def credential_source(self) -> str:
+        """Where the caller's credential comes from, in words for a person."""
+        return self.token_source if self.credential is None else self.credential.source
 
     @property
     def known_stores_path(self) -> Path | None:
@@ -118,6 +131,7 @@ def load_settings(
     ca: str | None = None,
     token: str | None = None,
     servers: Sequence[str] | None = None,
+    credential: Credential | None = None,
     signing_key: Path | str | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> ClientSettings:
@@ -134,6 +148,7 @@ def load_settings(
         ca: The authority itself, in PEM form.
         token: The token itself.
         servers: Several servers of one log, in the place of `server`.
+        credential: Where tokens come from, in the place of all that could be found.
         signing_key: What signs requests: a file, or a public key itself.
         environ: The environment.
 
@@ -149,13 +164,18 @@ def load_settings(
     texts = {"server": server, "ca": ca, "token": token}
     flags = texts | {name: str(value) if value else None for name, value in files.items()}
     found = find(flags, config=config, environ=environ)
-    if "server" not in found or not has(found, "token_file"):
-        raise _missing("token_file" if "server" in found else "server", found.get("server"))
+    if "server" not in found:
+        raise _missing("server", None)
+    dialled = check_servers(found["server"].value)
+    if credential is None and not has(found, "token_file"):
+        credential = _ambient(found, dialled, environ)
     given = store_identities if store_identities is not None else identities_from(environ)
     authority = _authority(found, ca or environ.get("MONOCTL_CA", ""))
     return ClientSettings(
-        servers=check_servers(found["server"].value),
-        token=_token(found, token or environ.get("MONOCTL_TOKEN", "")),
+        servers=dialled,
+        token="" if credential is not None else _token(found, token or environ.get("MONOCTL_TOKEN", "")),
+        token_source=_token_source(found),
+        credential=credential,
         ca_file=authority if isinstance(authority, Path) else None,
         ca=authority if isinstance(authority, str) else "",
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
@@ -175,6 +195,24 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
     return read_private(path, client=True).decode("ascii", "replace") if is_descriptor(path) else path
 
 
+def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
+    """Return the login that is kept for the server, else what the build job that this is can show of itself."""
+    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - a token that is given needs none of it
+
+    audience = found["login_audience"].value if "login_audience" in found else servers[0]
+    credential = ambient(servers[0], audience, environ)
+    if credential is None:
+        raise _missing("token_file", found["server"])
+    return credential
+
+
+def _token_source(found: Mapping[str, Setting]) -> str:
+    """Return where the token comes from. One given as text counts before a file, in each source."""
+    if "token" in found:
+        return found["token"].source
+    return f"{found['token_file'].value} ({found['token_file'].source})" if "token_file" in found else ""
+
+
 def _token(found: Mapping[str, Setting], text: str) -> str:
     if "token" in found:
         return check_token(text.strip(), found["token"].source)
@@ -184,10 +222,9 @@ def _token(found: Mapping[str, Setting], text: str) -> str:
 def _missing(name: str, server: Setting | None) -> UsageError:
     ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
     if name == "token_file":
-        ways = f"MONOCTL_TOKEN, {ways}"
+        ways = f"MONOCTL_TOKEN, {ways}, or log in with `monoctl login`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
-    check_servers(server.value)
     return UsageError(f"no {name} is configured for {server.value} ({server.source}).", fix=f"Give {ways}.")
 
 

@@ -12,15 +12,40 @@ from monoskope.errors import UsageError
 from monoskope.settings import find_private, is_descriptor, parse
 from monoskope.value import Value
 
-FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key")
+LOGIN_FIELDS = ("login_issuer", "login_client_id", "login_audience", "login_scopes", "login_hosts", "login_ca_file")
+"""What `monoctl login` needs, and build jobs. In a file they count for the `server` of that file alone, so that what an
+issuer gives for one m8 goes to no other."""
+
+FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOGIN_FIELDS)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
 """What can be given as text, and the file that it stands for."""
 _HIDDEN = "(not shown)"
 
-VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, "config", "store_identity", "default_store")})
+ID_TOKEN_VARIABLE = "MONOCTL_ID_TOKEN"  # noqa: S105 - a name
+"""A JWT that a build job was given, as GitLab's `id_tokens` does it."""
+
+_MORE = ("config", "store_identity", "default_store", "id_token")
+VARIABLES = frozenset({f"MONOCTL_{name.upper()}" for name in (*FIELDS, *_MORE)})
 """Every environment variable that the client reads."""
+
+
+class LoginTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One issuer more, `[logins.NAME]`: for `monoctl login --issuer NAME`."""
+
+    issuer: str
+    """As login_issuer."""
+    client_id: str
+    """As login_client_id."""
+    audience: str = ""
+    """As login_audience."""
+    scopes: str = ""
+    """As login_scopes."""
+    hosts: str = ""
+    """As login_hosts."""
+    ca_file: str = ""
+    """As login_ca_file."""
 
 
 class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
@@ -33,6 +58,20 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """PEM file of the certificate authority that signs the server's certificate."""
     token_file: str = ""
     """File of mode 0600 with the token."""
+    login_issuer: str = ""
+    """The OpenID Connect provider at which `monoctl login` logs in: its issuer, an https:// URL."""
+    login_client_id: str = ""
+    """What that provider calls monoctl: a public client without a secret."""
+    login_audience: str = ""
+    """What tokens for this m8 name as their audience; by default the client id, and the server's name in build jobs."""
+    login_scopes: str = ""
+    """Scopes to ask for besides `openid` and `offline_access`, with spaces between them, such as `groups`."""
+    login_hosts: str = ""
+    """Hosts besides the issuer's own at which it may have endpoints, with spaces between them."""
+    login_ca_file: str = ""
+    """PEM file of the authority that signs the issuer's certificate; by default the system's authorities count."""
+    logins: dict[str, LoginTable] = msgspec.field(default_factory=dict)
+    """Further issuers, by the names that `monoctl login --issuer` takes."""
     signing_key: str = ""
     """Signs requests for stores that take signed ones alone: a private key, or a public key or certificate whose other
     half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
@@ -60,7 +99,12 @@ def _named_config(flag: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def dev_config_path(environ: Mapping[str, str] = os.environ) -> Path | None:
     """Return where `m8 dev` leaves the settings of its client, None if no home folder is known."""
-    return _below_home(environ, "XDG_STATE_HOME", ".local/state", "dev/client/config.toml")
+    return state_path("dev/client/config.toml", environ)
+
+
+def state_path(name: str, environ: Mapping[str, str] = os.environ) -> Path | None:
+    """Return where something of that name is kept for this user, None if no home folder is known."""
+    return _below_home(environ, "XDG_STATE_HOME", ".local/state", name)
 
 
 def _below_home(environ: Mapping[str, str], variable: str, below_home: str, name: str = "config.toml") -> Path | None:
@@ -163,6 +207,10 @@ def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
     texts = {"server": file.server} | ({"signing_key": file.signing_key} if is_public_key(file.signing_key) else {})
     _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
+    if file.server and found["server"].value == file.server:
+        authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
+        logins = {name: getattr(file, name) for name in LOGIN_FIELDS} | {"login_ca_file": authority}
+        _add(found, _given({name: (value, str(path)) for name, value in logins.items()}))
 
 
 def _paths(file: ConfigFile) -> dict[str, str]:

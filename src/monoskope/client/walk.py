@@ -18,7 +18,6 @@ How an attempt's end becomes an error:
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -27,10 +26,11 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import methods, reasons
+from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
 from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
-from monoskope.client.seal import NOTHING_SEALED, Sealed, load, seal
+from monoskope.client.seal import NOTHING_SEALED, load, seal
 from monoskope.client.task import (
     Failure,
     Progress,
@@ -43,16 +43,15 @@ from monoskope.client.task import (
     unsigned,
     whole,
 )
-from monoskope.client.trust import Trust
+from monoskope.client.trust import Trust, subject_of
 from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
-from monoskope.protocol.grant import SUITE_1, Grant
+from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
+from monoskope.protocol.request import Request
 from monoskope.traces import spans
-from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client.signing.signing import Signing
@@ -63,44 +62,12 @@ RESENDS = 16
 """How often the same bytes are sent again before step 5: half a minute, enough for an m8 to restart."""
 
 
-class _KeyRefusedError(Exception):
-    """The request ended without a key, as m8 says."""
-
-    def __init__(self, answer: queries_pb2.GetSecretUploadKeyResponse) -> None:
-        super().__init__(reasons.name(answer.reason))
-        self.reason = answer.reason
-        self.retry_after_s = answer.retry_after_s
-        self.detail = answer.detail
-
-
-class _NotPreparedError(Exception):
-    """The grant asks for a signature, and the signer has to ask a person something first."""
-
-
-class _Sent(Value, frozen=True):
-    """One attempt whose sealed bytes have left this process, or are about to."""
-
-    hidden = frozenset({"sealed", "signature"})
-
-    task: Task
-    request: Request
-    grant: Grant
-    sealed: Sealed
-    over_at: float
-    """The runtime's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
-    signature: bytes = b""
-    """Where the grant asks for one."""
-    signer_key: str = ""
-    """The key that made it."""
-
-
 class Walk:
     """One task, walked until it ends.
 
     Args:
         connection: To m8.
         trust: The store's pin.
-        subject: The subject that grants must name, None if the credential names none.
         timeout_s: Seconds for everything together.
         observe: Called with each change of stage.
         pause_s: First pause in seconds before something is sent or asked again; it doubles up to 2.
@@ -114,7 +81,6 @@ class Walk:
         connection: Connection,
         trust: Trust,
         *,
-        subject: str | None,
         timeout_s: float,
         observe: Callable[[Progress], None] | None = None,
         pause_s: float = 0.2,
@@ -125,7 +91,7 @@ class Walk:
         self._signing = signing
         self._runtime = connection.runtime
         self._trust = trust
-        self._subject = subject
+        self._connection = connection
         self._timeout_s = timeout_s
         self._observe = observe
         self._pace = pace or Pace(connection.runtime, pause_s=pause_s)
@@ -162,7 +128,7 @@ class Walk:
             end: Result | Failure
             try:
                 end = await self._attempt(task, resends=None if uncertain else RESENDS)
-            except _NotPreparedError:
+            except NotPreparedError:
                 refused = self._prepared()
                 if refused is None:
                     continue
@@ -188,25 +154,7 @@ class Walk:
         return pause_s is not None and pause_s < self._patience.remaining_s()
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
-        request = make_request(
-            request_id=task.request_id or os.urandom(REQUEST_ID_BYTES),
-            purpose=task.purpose,
-            uri=task.uri,
-            expect=task.expect,
-            expect_version=task.expect_version,
-            suites=(SUITE_1,),
-            options=task.options,
-            labels=task.labels,
-            expires_on=task.expires_on,
-            keep_labels=task.keep_labels,
-            keep_expires_on=task.keep_expires_on,
-            destroy=task.destroy,
-            remove_keys=task.remove_keys,
-            recipes=task.recipes,
-            destination=task.destination,
-            to_version=task.to_version,
-            list_after=task.list_after,
-        )
+        request = request_of(task)
         try:
             await self._patience.turn()
             self._tell(task, request, Stage.ASKING)
@@ -219,9 +167,9 @@ class Walk:
             failpoint("monoctl.after-grant")
             signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
-            sent = _Sent(task, request, grant, sealed, over_at)
+            sent = Sent(task, request, grant, sealed, over_at)
             sent = sent if signing is None else await self._sign(signing, sent)
-        except _KeyRefusedError as end:
+        except KeyRefusedError as end:
             return Failure(
                 reasons.error_for(
                     end.reason,
@@ -252,14 +200,14 @@ class Walk:
 
         Raises:
             UsageError: no key is set, or it is not set up as it must be.
-            _NotPreparedError: a person has to be asked something first, for which the key's lifetime is not there.
+            NotPreparedError: a person has to be asked something first, for which the key's lifetime is not there.
         """
         if not grant.signature_required:
             return None
         if self._signing is None:
             raise unsigned(task.uri)
         if not self._signing.is_prepared:
-            raise _NotPreparedError
+            raise NotPreparedError
         return self._signing
 
     def _prepared(self) -> Failure | None:
@@ -275,7 +223,7 @@ class Walk:
             return Failure(error)
         return None
 
-    async def _sign(self, signing: Signing, sent: _Sent) -> _Sent:
+    async def _sign(self, signing: Signing, sent: Sent) -> Sent:
         """Sign what is about to be sent. Raises `Error`: nothing is sent."""
         self._tell(sent.task, sent.request, Stage.SIGNING, touch=signing.needs_touch)
         made = await signing.sign(sent.grant, sent.sealed.sha256)
@@ -289,17 +237,19 @@ class Walk:
         polls = 0
         while True:
             if answer.state == views_pb2.UPLOAD_STATE_ENDED:
-                raise _KeyRefusedError(answer)
+                raise KeyRefusedError(answer)
             if answer.HasField("grant"):
                 self._pace.taken()
-                grant = self._trust.open_grant(answer.grant, answer.rotations, request, self._subject)
+                # A token that was renewed meanwhile names the same subject, or nothing is sealed.
+                subject = subject_of(self._connection.token)
+                grant = self._trust.open_grant(answer.grant, answer.rotations, request, subject)
                 return grant, answer.grant
             if polls:
                 await self._patience.pause(polls - 1)
             answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS)
             polls += 1
 
-    async def _send(self, sent: _Sent) -> Result | Failure:
+    async def _send(self, sent: Sent) -> Result | Failure:
         try:
             return await self._ended(sent)
         except ProofError as error:
@@ -312,7 +262,7 @@ class Walk:
             why = f"after the sealed secret was sent: a defect ({type(error).__name__})"
         return self._uncertain(sent, why)
 
-    async def _ended(self, sent: _Sent) -> Result | Failure:
+    async def _ended(self, sent: Sent) -> Result | Failure:
         request = sent.request
         upload = await self._until_ended(sent)
         if not upload.HasField("receipt"):
@@ -327,7 +277,7 @@ class Walk:
             self._tell(sent.task, request, Stage.ENDED, f"FAILED: {spelled(upload_pb2.Reason, receipt.reason)}")
         return failure
 
-    async def _until_ended(self, sent: _Sent) -> views_pb2.SecretUpload:
+    async def _until_ended(self, sent: Sent) -> views_pb2.SecretUpload:
         request, sealed = sent.request, sent.sealed
         send = commands_pb2.RequestUploadSecretRequest(
             request_id=request.request_id,
@@ -348,12 +298,12 @@ class Walk:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
         return await self._patience.resend(methods.GET_SECRET_UPLOAD, query)
 
-    async def _open(self, signed: upload_pb2.Signed, sent: _Sent) -> Receipt:
+    async def _open(self, signed: upload_pb2.Signed, sent: Sent) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):
             self._trust.follow((await self._ask(sent.request, wait=False)).rotations)
         return self._trust.open_receipt(signed, sent.grant, sent.sealed.sha256, sent.signer_key)
 
-    def _failed(self, sent: _Sent, receipt: Receipt) -> Failure:
+    def _failed(self, sent: Sent, receipt: Receipt) -> Failure:
         """A receipt says FAILED."""
         task, reason = sent.task, receipt.reason
         # A receipt from before the sealed bytes arrived does not say what becomes of them.
@@ -380,7 +330,7 @@ class Walk:
             conflict=about_sent and reason == upload_pb2.REASON_CONFLICT,
         )
 
-    def _uncertain(self, sent: _Sent, why: str, *, lost: bool = False, over: bool = False) -> Failure:
+    def _uncertain(self, sent: Sent, why: str, *, lost: bool = False, over: bool = False) -> Failure:
         """It may have been done; unless it is `over`, it still may be until the key's lifetime ends.
 
         A key is `lost` if the process that made it says so.

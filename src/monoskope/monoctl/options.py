@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from monoskope.client.settings import ClientSettings, load_settings, parse_identities
+from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
 from monoskope.host_port import HTTPS
 from monoskope.monoctl.output import terminal, write
 from monoskope.monoctl.output.help_page import ConnectionOption
@@ -18,6 +18,7 @@ from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
     from monoskope.client import Client
+    from monoskope.client.credential import Credential
 
 R = TypeVar("R")
 
@@ -76,12 +77,29 @@ class CommandSession:
         self.bar = Bar()
         self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
 
-    def settings(self) -> ClientSettings:
+    def settings(self, credential: Credential | None = None) -> ClientSettings:
         """Find, read and check the settings. Raises as `load_settings`."""
         identities = parse_identities(list(self._store_identity)) if self._store_identity else None
-        return load_settings(**self._flags, store_identities=identities)
+        return load_settings(**self._flags, store_identities=identities, credential=credential)
 
-    def run(self, work: Callable[[Client], Awaitable[R]], *, several: bool = False) -> R:
+    def found(self) -> dict[str, Setting]:
+        """Return each setting that is given, with its source, before a credential is looked for. Raises as `find`."""
+        flags = {name: value for name, value in self._flags.items() if name in FIELDS}
+        return find(flags, config=self.config_flag)
+
+    @property
+    def config_flag(self) -> Path | None:
+        """The settings file, if a flag names it."""
+        config: Path | None = self._flags["config"]
+        return config
+
+    def run(
+        self,
+        work: Callable[[Client], Awaitable[R]],
+        *,
+        several: bool = False,
+        credential: Credential | None = None,
+    ) -> R:
         """Run `work` with a client and return its result.
 
         The blocking client starts faster, because it takes neither gRPC nor an event loop. It does one thing after the
@@ -90,8 +108,9 @@ class CommandSession:
         Args:
             work: What to do.
             several: Whether it asks m8 for several things at once.
+            credential: Where tokens come from, in the place of what the settings say.
         """
-        settings = self.settings()
+        settings = self.settings(credential)
         if several or not all(server.startswith(HTTPS) for server in settings.servers):
             return self._on_asyncio(settings, work)
         from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded

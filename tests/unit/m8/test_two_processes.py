@@ -10,7 +10,7 @@ from pathlib import Path
 import grpc.aio
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
@@ -87,6 +87,27 @@ async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_
         ends = await asyncio.gather(here, there)
     assert [end.state for end in ends] == [views_pb2.UPLOAD_STATE_ENDED] * 2
     assert ends[0].receipt == ends[1].receipt
+
+
+async def test_the_signature_that_another_process_recorded_is_not_replaced(world: World, tmp_path: Path) -> None:
+    reactor = await world.attached()
+    anna = world.user("anna", "vault://app")
+    grant = await until_granted(anna, reactor)
+    sealed = Sealed()
+    message = commands_pb2.RequestUploadSecretRequest(
+        request_id=grant.request.request_id,
+        encapsulated_key=sealed.encapsulated_key,
+        ciphertext=sealed.ciphertext,
+        request_signature=b"the first",
+    )
+    async with elsewhere(world, tmp_path) as channel:
+        other = at(channel, anna)
+        sending = asyncio.ensure_future(other.commands.RequestUploadSecret(message, metadata=other.metadata))
+        await reactor.next("SecretUploadRequested")
+        message.request_signature = b"another"
+        with refused("ALREADY_EXISTS"):
+            await anna.commands.RequestUploadSecret(message, metadata=anna.metadata)
+        sending.cancel()
 
 
 async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world: World, tmp_path: Path) -> None:

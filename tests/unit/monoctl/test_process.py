@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -16,7 +17,10 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.client.login.keeping import write
+from monoskope.client.login.kept import KeptLogin, login_path
 from monoskope.monoctl.main import cli
+from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -213,6 +217,40 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_OVER_HTTPS) == []
+
+
+def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_token(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+        known = environment(m8, tmp_path)
+        (tmp_path / "value").write_text("correct horse battery staple")
+        loads = []
+        for environ in (known, _logged_in(m8, known)):
+            words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+            done = subprocess.run(
+                [sys.executable, "-X", "importtime", "-m", "monoskope.monoctl", *words],
+                env=os.environ | environ,
+                capture_output=True,
+                text=True,
+                check=True,
+                timeout=60,
+            )
+            loads.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
+        assert m8.count("ExchangeToken") == 0
+    given, logged_in = loads
+    ours = {f"monoskope.client.{name}" for name in ("login", "login.ambient", "login.kept")}
+    assert logged_in - given == ours
+
+
+def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
+    """Keep a login in the place of the token file, with a token of m8 that lasts."""
+    path = login_path(m8.server, environ)
+    assert path is not None
+    path.parent.mkdir(parents=True)
+    ends_at = f"{time.time() + 900:.0f}"
+    given = {"issuer": "https://login.example.org", "client_id": "monoctl", "audience": "monoctl"}
+    kept = KeptLogin(server=m8.server, token=token("alice"), token_ends_at=ends_at, **given)
+    write(path, kept)
+    return {name: value for name, value in environ.items() if name != "MONOCTL_TOKEN_FILE"}
 
 
 NOTING_WAITS = """

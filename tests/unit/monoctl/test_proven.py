@@ -18,7 +18,6 @@ from monoskope.client.seen_secrets import NAME
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -251,7 +250,7 @@ def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remember
 
 def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:
     put(run)
-    (tmp_path / file_name(token("alice"))).mkdir(mode=0o700)
+    (tmp_path / file_name("alice")).mkdir(mode=0o700)
 
     result = run("verify", "secret", "--all")
 
@@ -261,9 +260,9 @@ def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: R
 
 
 def test_each_subject_is_told_of_what_was_shown_to_it_alone() -> None:
-    names = {file_name(token(subject)) for subject in ("alice", "bob")}
+    names = {file_name(subject) for subject in ("alice", "bob")}
     assert len(names) == 2
-    assert file_name("no token of ours") == NAME
+    assert file_name(None) == NAME
 
 
 @pytest.mark.parametrize("reason", list(reasons.MEANINGS))

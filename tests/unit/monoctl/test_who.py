@@ -52,13 +52,14 @@ def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run
     assert shown.stderr == "This is m8's word.\n"
 
 
-def test_whoami_for_programs(m8: ScriptedM8, run: Run) -> None:
+def test_whoami_for_programs(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     assert json.loads(run("whoami", "-o", "json").stdout) == {
         "subject": "al\x1b[2Jice",
         "role": "user",
         "prefixes": ["vault://app", "local://"],
         "rights": ["put", "see-hash"],
         "expires": "2027-01-15T08:00:00.000Z",
+        "credential": f"{tmp_path / 'token'} (MONOCTL_TOKEN_FILE)",
         "server": m8.server,
         "m8_version": "0.1.0",
         "certificate_expires": "2027-01-15T08:00:00.000Z",

@@ -340,3 +340,16 @@ async def test_a_replica_that_does_not_know_the_field_ends_no_such_write() -> No
     request.grant = heir.identity.sign(UPLOAD_GRANT, later)
     heir.now.time += 100
     assert not heir.abandoned(request)
+
+
+async def test_a_grant_from_which_m8_took_the_demand_for_a_signature_is_no_grant() -> None:
+    """Without it, an unsigned STARTED of a replica without `[signers]` would pass. But the reactor signed all of it."""
+    heir = signed_heir()
+    heir.memory.put(SECRET, tag=heir.tag)
+    request = heir.left(State.WRITING, started=announced_by(heir))
+    assert request.grant is not None
+    stripped = upload_pb2.UploadGrant.FromString(request.grant.content)
+    stripped.ClearField("signature_required")
+    request.grant.content = stripped.SerializeToString()
+    heir.now.time += 100
+    assert not heir.abandoned(request)

@@ -175,6 +175,21 @@ async def test_the_signature_in_m8s_event_is_the_one_that_is_verified(
     assert bench.reactor.session._endpoint.announced.signatures
 
 
+async def test_m8_has_one_try_with_a_request_whichever_signature_it_shows_then(tmp_path: Path) -> None:
+    """It shows none first, and the user's afterwards, as a later delivery of the same event or as another one."""
+    write_lists(tmp_path, ANNA)
+    bench, request = Bench(tmp_path, file=table(may(ANNA))), ask()
+    bench.attach()
+    grant = parse_grant((await bench.grant(request)).grant.content)
+    sealed = seal(grant, encode(Payload(SECRET)))
+    for version, signed in ((3, False), (3, True), (4, True)):
+        bench.tell(request, version, requested(grant, sealed, signed=signed), sealed=sealed)
+    assert (await bench.next()).failed.reason == upload_pb2.REASON_NOT_AUTHORIZED
+    await asyncio.sleep(0)
+    assert bench.sent == []
+    assert bench.dispatcher.keys.granted(request.request_id) is None
+
+
 def requested(grant: Grant, sealed: bytes, *, signed: bool) -> events_pb2.SecretUploadRequested:
     digest = hashlib.sha256(sealed).digest()
     signature = ANNA.signs(grant, digest) if signed else b""

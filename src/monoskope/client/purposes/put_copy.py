@@ -14,7 +14,6 @@ from monoskope.client.signing.signer import Signer
 from monoskope.client.signing.signing import Signing
 from monoskope.client.target import Resolver, Target
 from monoskope.client.task import Progress, Result, Task
-from monoskope.client.trust import subject_of
 from monoskope.client.walk import Walk
 from monoskope.uri import SecretUri
 
@@ -85,7 +84,6 @@ async def put_copy(
         walk = Walk(
             connection,
             target.trust,
-            subject=subject_of(token),
             timeout_s=left_s,
             observe=observe,
             signing=None if signer is None else Signing(signer, "", passphrase=None, blocks=False),

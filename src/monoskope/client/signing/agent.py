@@ -90,7 +90,7 @@ class Agent:
                 connection.connect(self._path)
                 connection.sendall(string(message))
                 size = int.from_bytes(_receive(connection, 4), "big")
-                if not 1 <= size <= _MOST_BYTES:
+                if size > _MOST_BYTES:
                     raise self._strange()
                 return _receive(connection, size)
         except TimeoutError:

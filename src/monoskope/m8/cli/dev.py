@@ -37,11 +37,12 @@ REACTOR_NEEDS = ("prometheus_client", "pyrage", "websockets")
     help=f"The port of a new server; 0 for any free port.  [default: {development.PORT}]",
 )
 @click.option("--admin", is_flag=True, help="Also write an administrator's token for monoctl.")
-def dev(*, folder: Path | None, port: int | None, admin: bool) -> None:
+@click.option("--signed", is_flag=True, help="Make a key, and have the reactor act only on what that key signed.")
+def dev(*, folder: Path | None, port: int | None, admin: bool, signed: bool) -> None:
     """Run m8 and a reactor with a store of age files, to try things out. Ctrl-C stops all of it."""
     _need_reactor()
     own = state_folder(os.environ, "dev")
-    options = development.Options(folder=(folder or own).absolute(), port=port, admin=admin)
+    options = development.Options(folder=(folder or own).absolute(), port=port, admin=admin, signed=signed)
 
     def ready(what: development.Ready) -> None:
         click.echo(_invitation(what, is_found=options.folder == own, admin=admin))
@@ -85,6 +86,24 @@ def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
         f"  {monoctl} delete secret app/db --yes",
         "",
     ]
+    if what.signed:
+        lines += _signed(what, monoctl)
     if admin:
         lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={shlex.quote(str(what.client / 'admin-token'))}", ""]
     return "\n".join([*lines, "Ctrl-C stops everything; the next m8 dev goes on from here."])
+
+
+def _signed(what: development.Ready, monoctl: str) -> list[str]:
+    """What to try with signatures. The last command is refused, which is the point of it."""
+    return [
+        "The reactor acts only on requests that a key of its own list signed, whatever m8 says. monoctl signs with",
+        f"{what.client / 'signing-key'}. The reactor knows no other key:",
+        "",
+        f"  printf hunter2 | {monoctl} put secret app/signed --from-file password=-",
+        f"  {monoctl} get secret app/signed -o yaml | grep signer",
+        "  ssh-keygen -q -t ed25519 -N '' -f other-key",
+        f"  printf theirs | {monoctl} put secret app/signed --from-file password=- --signing-key other-key",
+        "",
+        f"It stays so at later starts. To end it, remove [signers] from {what.reactor / 'reactor.toml'}.",
+        "",
+    ]

@@ -27,7 +27,7 @@ _COLUMNS = ("name", "role", "members", "prefix", "rights")
 
 @click.group()
 def role_binding() -> None:
-    """Create, delete and list role bindings, which say what members may do."""
+    """Create, delete and list role bindings."""
 
 
 @role_binding.command()

@@ -105,7 +105,7 @@ def create(
 
 
 def _wanted(member: str, role: str | None, subject: str, *, has_more: bool) -> Member | events_pb2.Role:
-    """Return the member, or the role of a credential with rights of its own. Raises `UsageError` for a mixture."""
+    """Return the member, or the role of a credential with rights of its own. Raises an error for a mixture."""
     if member:
         if role or subject or has_more:
             raise UsageError(
@@ -114,9 +114,7 @@ def _wanted(member: str, role: str | None, subject: str, *, has_more: bool) -> M
             )
         return Member.parse(member)
     if not role or not subject:
-        raise UsageError(
-            "the credential has no holder, or no role.", fix="Give --role and --subject, or --member alone."
-        )
+        raise click.UsageError("Missing --role and --subject, or --member.", click.get_current_context())
     return _ROLES[role]
 
 

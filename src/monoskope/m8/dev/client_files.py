@@ -10,6 +10,7 @@ import tomli_w
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.dev import signing
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.opened import wall_clock
 from monoskope.settings import read_private, write_private
@@ -24,8 +25,10 @@ _RIGHTS = frozenset(RIGHT_NAMES)
 
 
 def write_settings(folder: Path, *, server: str, ca: bytes) -> None:
-    """Write `config.toml` and `ca.crt`."""
+    """Write `config.toml` and `ca.crt`. A key that was made for signed requests is named there, too."""
     table = {"server": server, "ca_file": "ca.crt", "token_file": TOKEN}
+    if (folder / signing.KEY).exists():
+        table["signing_key"] = signing.KEY
     write_private(folder / "config.toml", tomli_w.dumps(table).encode(), replace=True)
     write_private(folder / "ca.crt", ca, replace=True)
 

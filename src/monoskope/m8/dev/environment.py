@@ -22,7 +22,7 @@ from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.dev import client_files, stores
+from monoskope.m8.dev import client_files, signing, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
@@ -44,21 +44,29 @@ class Options:
         port: Where a new server listens for gRPC, 0 for any free port; None for 7443, and 7480 for HTTP. Beside another
             port HTTP has any free one. A kept server keeps its ports.
         admin: Whether to leave an administrator's token in `client/admin-token`.
+        signed: Whether the reactor is to want signed requests from now on; one that wants them already goes on so.
     """
 
     folder: Path
     port: int | None = None
     admin: bool = False
+    signed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What runs: what to dial, by gRPC and by HTTP ("" if there is no such door), and where the files are."""
+    """What runs: what to dial, by gRPC and by HTTP ("" if there is no such door), and where the files are.
+
+    Attributes:
+        signed: Whether the reactor wants signed requests.
+    """
 
     server: str
     http: str
     client: Path
+    reactor: Path
     secrets: Path
+    signed: bool
 
 
 async def run(options: Options, *, say: Callable[[str], None], ready: Callable[[Ready], None]) -> None:
@@ -162,6 +170,8 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     m8 = (sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(server.folder))
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
+    if options.signed:
+        signing.turn_on(reactor=store.folder, client=client)
     await supervisor.until(stores.listening(address, ca))
     async with opened_log(server, migrates=True) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
@@ -177,7 +187,14 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     dialled = _http(server) or address
     client_files.write_pins(client, server=dialled, identities={store.name: identity})
     client_files.write_settings(client, server=dialled, ca=ca)
-    return Ready(server=address, http=_http(server), client=client, secrets=store.folder / "secrets")
+    return Ready(
+        server=address,
+        http=_http(server),
+        client=client,
+        reactor=store.folder,
+        secrets=store.folder / "secrets",
+        signed=signing.is_wanted(store.folder),
+    )
 
 
 def _http(server: settings.ServerSettings) -> str:

@@ -36,6 +36,9 @@ IMMUTABLE = frozenset(
 )
 """Claims that never pass to somebody else. Every other claim may, and needs `mutable = true`."""
 
+LOCAL = "local"
+"""No issuer's short name: administrators make tokens for such members (docs/access.md)."""
+
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)
 
@@ -161,8 +164,10 @@ def checked(files: Sequence[IssuerFile], path: Path) -> tuple[Issuer, ...]:
 
 def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
     where = f"{path}: [[issuers]] {file.name if _NAME.fullmatch(file.name) else number}"
-    if _NAME.fullmatch(file.name) is None:
-        raise UsageError(f"{where}: name is not 1 to 16 of a-z 0-9, a letter first.", fix="Write for example corp.")
+    if _NAME.fullmatch(file.name) is None or file.name == LOCAL:
+        raise UsageError(
+            f"{where}: name is not 1 to 16 of a-z 0-9, a letter first, and not {LOCAL}.", fix="Write for example corp."
+        )
     preset = _preset(file, where)
     issuer = file.issuer or (preset.issuer if preset is not None else "")
     url = HttpsUrl.parse(issuer)

@@ -13,7 +13,7 @@ from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import edit_of
-from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
 
@@ -65,6 +65,11 @@ def _of_receipt(message: Message) -> str:
     if signed is None:
         return ""
     receipt = parse_receipt(signed.content)
+    by = f", signed by {receipt.signer} with {receipt.signer_key}" if receipt.signer else ""
+    return _of_outcome(receipt) + by
+
+
+def _of_outcome(receipt: Receipt) -> str:
     prior, version = receipt.prior_version, receipt.upstream_version
     match receipt.outcome:
         case upload_pb2.OUTCOME_STARTED:

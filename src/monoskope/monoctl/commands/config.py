@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
 import msgspec
 
-from monoskope.client.settings import FIELDS, config_path, find, read_config
-from monoskope.client.sources import is_public_key
+from monoskope.client.login.issuer import origin_of
+from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
+from monoskope.client.sources import LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import write
@@ -32,17 +34,37 @@ def view(config: Path | None, output: str) -> None:
         else {"name": name, "value": "", "source": "not set"}
         for name in FIELDS
     ]
+    documents.append(_credential(found))
     emit(output, documents, {"NAME": "name", "VALUE": "value", "SOURCE": "source"})
 
 
+def _credential(found: dict[str, Setting]) -> dict[str, str]:
+    """Return the row that says which credential counts."""
+    given = [name for name in ("token", "token_file") if name in found]
+    if given or "server" not in found:
+        value, source = (given[0], found[given[0]].source) if given else ("", "not set")
+        return {"name": "credential", "value": value, "source": source}
+    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - few look
+
+    server = check_servers(found["server"].value)[0]
+    credential = ambient(server, server, os.environ)
+    if credential is None:
+        return {"name": "credential", "value": "", "source": "not set"}
+    return {"name": "credential", "value": credential.source, "source": "found, as no token is given"}
+
+
 @click.command("set", short_help="Write one setting to the settings file.")
-@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", "signing_key"]))
+@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOGIN_FIELDS]))
 @click.argument("value")
 @_config_option
 def set_(name: str, value: str, config: Path | None) -> None:
     """Write one setting to the settings file (mode 0600). Creates the file if it is missing."""
     if name == "server":
         value = ",".join(check_servers(value))
+    elif name == "login_issuer" and origin_of(value) is None:
+        raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
+    elif name in LOGIN_FIELDS and name != "login_ca_file":
+        pass
     elif name == "signing_key" and is_public_key(value):
         from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for this setting alone
 

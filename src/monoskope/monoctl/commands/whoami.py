@@ -13,6 +13,7 @@ from monoskope.protocol.member import ROLE_BINDINGS
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
 _OF_ALL = {
     "Expires": "expires",
+    "Credential": "credential",
     "Server": "server",
     "Version of m8": "m8_version",
     "Its certificate": "certificate_expires",
@@ -32,7 +33,7 @@ def whoami(output: str, session: CommandSession) -> None:
 
     async def work(client: Client) -> Document:
         answer = await client.queries.server()
-        document = views.server(client.server, answer)
+        document = views.server(client.server, answer) | {"credential": client.settings.credential_source}
         if ROLE_BINDINGS in answer.features:
             document |= access_views.member(await client.access.who_am_i())
         return document

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.connection import RenewedError
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
 from monoskope.errors import Error, NotReachedError
@@ -41,6 +42,8 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
                 if event.position > after:
                     after = event.position
                     heard(event)
+        except RenewedError:
+            continue
         except Error as error:
             away(_why(error, has_answered=after is not None))
         await queries.runtime.sleep(pause)

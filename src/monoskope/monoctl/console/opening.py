@@ -103,14 +103,15 @@ def show(file: Path, failed: Callable[[], None]) -> None:
     loop, uri = asyncio.get_running_loop(), file.as_uri()
 
     def run() -> None:
-        if not _shown(uri):
+        if not shown(uri):
             with contextlib.suppress(RuntimeError):  # the console has ended
                 loop.call_soon_threadsafe(failed)
 
     threading.Thread(target=run, daemon=True).start()
 
 
-def _shown(uri: str) -> bool:
+def shown(uri: str) -> bool:
+    """Show an address in the user's browser; return whether there is one that runs the page. Some return late."""
     import webbrowser  # noqa: PLC0415 - it looks for browsers when it is loaded
 
     try:

@@ -29,7 +29,13 @@ _PHRASES = MappingProxyType(
         "`store_identities=`": "--store-identity STORE=SHA256:…",
     }
 )
-_METHODS = MappingProxyType({"`list_secret_versions()`": "`monoctl get secret --versions`"})
+_METHODS = MappingProxyType(
+    {
+        "`list_secret_versions()`": "`monoctl get secret --versions`",
+        "`with_browser()`": "`monoctl login`, also with --no-browser",
+        "`with_device()`": "`monoctl login --device`",
+    }
+)
 """Method to the command that shows the same."""
 
 _PARAMETER = pattern(r"`([a-z_]+)=([^`]*)`")

@@ -9,7 +9,6 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.known_stores import NO_FILE
 from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets, Shown
-from monoskope.client.trust import subject_of
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.uri import UriPrefix
@@ -59,7 +58,7 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
     known_stores = client.settings.known_stores_path
     if known_stores is None:
         return Listed(uris, [NOT_COMPARED.format(why=NO_FILE)], notes)
-    seen = SeenSecrets(known_stores.with_name(file_name(client.settings.token)), servers=client.settings.servers)
+    seen = SeenSecrets(known_stores.with_name(file_name(client.subject)), servers=client.settings.servers)
     server = client.settings.server
     try:
         found = seen.compare(server, shown, below)
@@ -78,9 +77,8 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
     return Listed(uris, warnings, notes)
 
 
-def file_name(token: str) -> str:
-    """Return the name of the file that remembers what was shown to the subject of `token`."""
-    subject = subject_of(token)
+def file_name(subject: str | None) -> str:
+    """Return the name of the file that remembers what was shown to a subject."""
     return NAME if subject is None else f"{NAME}.{hashlib.sha256(subject.encode()).hexdigest()[:16]}"
 
 

@@ -8,7 +8,7 @@ from typing import Self
 
 from monoskope.protocol.sshsig.faults import Fault, FaultError
 from monoskope.protocol.sshsig.fields import Reader, mpint, string, uint32
-from monoskope.protocol.sshsig.kinds import KINDS, Family, KeyKind
+from monoskope.protocol.sshsig.kinds import KINDS, Curve, Family, KeyKind
 from monoskope.value import Value
 
 MIN_RSA_BITS = 3_072
@@ -19,7 +19,7 @@ ED25519_SIGNATURE_BYTES = 64
 
 _USER_PRESENT = 0x01
 _APPLICATION = b"ssh:"
-_UNCOMPRESSED = 4
+_UNCOMPRESSED = b"\x04"
 
 
 class PublicKey(Value, frozen=True):
@@ -52,13 +52,12 @@ class PublicKey(Value, frozen=True):
     def read(cls, reader: Reader, kind: KeyKind) -> Self:
         """Read the fields of a key behind its kind's name. Raises `FaultError`."""
         point, modulus = b"", 0
-        match kind.family:
-            case Family.ED25519:
-                point = _ed25519_point(reader)
-            case Family.ECDSA:
-                point = _ecdsa_point(reader, kind)
-            case Family.RSA:
-                modulus = _rsa_modulus(reader)
+        if kind.curve is not None:
+            point = _ecdsa_point(reader, kind.curve)
+        elif kind.family is Family.RSA:
+            modulus = _rsa_modulus(reader)
+        else:
+            point = _ed25519_point(reader)
         application = reader.string() if kind.hardware else b""
         # OpenSSH makes keys for these alone, and reads none with a zero byte. Others are for web pages.
         if kind.hardware and not (application.startswith(_APPLICATION) and _is_printable(application)):
@@ -153,15 +152,15 @@ def _ed25519_point(reader: Reader) -> bytes:
     return point
 
 
-def _ecdsa_point(reader: Reader, kind: KeyKind) -> bytes:
+def _ecdsa_point(reader: Reader, curve: Curve) -> bytes:
     from monoskope.protocol.sshsig import primitives  # noqa: PLC0415 - the others do not need the library
 
-    if kind.curve is None or reader.string() != kind.curve.name.encode("ascii"):
+    if reader.string() != curve.name.encode("ascii"):
         raise FaultError(Fault.KEY_TYPE, "an ECDSA key names another curve than its kind")
     point = reader.string()
-    if len(point) != 1 + 2 * kind.curve.coordinate_bytes or point[0] != _UNCOMPRESSED:
+    if point[:1] != _UNCOMPRESSED:
         raise FaultError(Fault.POINT, "a point is not written uncompressed")
-    if not primitives.is_on_curve(kind.curve, point):
+    if not primitives.is_on_curve(curve, point):
         raise FaultError(Fault.POINT, "a point is not on its curve")
     return point
 
@@ -176,18 +175,18 @@ def _rsa_modulus(reader: Reader) -> int:
 
 
 def _check_body(body: bytes, key: PublicKey) -> None:
-    match key.kind.family:
-        case Family.ED25519:
-            if len(body) != ED25519_SIGNATURE_BYTES:
-                raise FaultError(Fault.SIGNATURE_FORM, "an Ed25519 signature has not 64 bytes")
-        case Family.RSA:
-            if len(body) != key.signature_bytes:
-                raise FaultError(Fault.RSA_LENGTH, "an RSA signature is not as long as the modulus")
-        case Family.ECDSA:
-            reader = Reader(body)
-            numbers = (reader.mpint(), reader.mpint())
-            reader.end()
-            if any(
-                not 1 <= number.bit_length() <= (key.kind.curve.bits if key.kind.curve else 0) for number in numbers
-            ):
-                raise FaultError(Fault.SIGNATURE_FORM, "an ECDSA signature has a number that cannot be part of one")
+    if key.kind.curve is not None:
+        _check_numbers(body, key.kind.curve)
+    elif key.kind.family is Family.RSA:
+        if len(body) != key.signature_bytes:
+            raise FaultError(Fault.RSA_LENGTH, "an RSA signature is not as long as the modulus")
+    elif len(body) != ED25519_SIGNATURE_BYTES:
+        raise FaultError(Fault.SIGNATURE_FORM, "an Ed25519 signature has not 64 bytes")
+
+
+def _check_numbers(body: bytes, curve: Curve) -> None:
+    reader = Reader(body)
+    numbers = (reader.mpint(), reader.mpint())
+    reader.end()
+    if any(not 1 <= number.bit_length() <= curve.bits for number in numbers):
+        raise FaultError(Fault.SIGNATURE_FORM, "an ECDSA signature has a number that cannot be part of one")

@@ -71,7 +71,7 @@ def _parse_line(number: int, line: str) -> ListedKey:
     options: list[str] = []
     if len(words) > 1 and words[1] not in known:
         options = words.pop(1).split(",")
-    if len(words) < 3 or words[1] not in known:
+    if len(words) < 3:
         raise BadListError(number, "it is not a principal, options if any, the kind of a key that may sign, and base64")
     try:
         key = parse_words(words[1], words[2])

@@ -8,6 +8,7 @@ import hashlib
 import socket
 import subprocess
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -259,6 +260,98 @@ def test_what_is_no_key_that_can_sign_is_told_with_what_to_do(tmp_path: Path, co
     assert caught.value.fix
 
 
+SECURITY_KEY = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"ssh:")
+
+
+def container(*keys: bytes, magic: bytes = b"openssh-key-v1\0") -> str:
+    """A private key file with these public halves, and nothing behind them."""
+    head = magic + string(b"none") + string(b"none") + string(b"") + uint32(len(keys)) + b"".join(map(string, keys))
+    body = base64.encodebytes(head).decode()
+    return f"-----BEGIN OPENSSH PRIVATE KEY-----\n{body}-----END OPENSSH PRIVATE KEY-----\n"
+
+
+def test_the_file_of_a_security_key_leads_to_the_agent(tmp_path: Path) -> None:
+    path = tmp_path / "id_sk"
+    path.write_text(container(SECURITY_KEY))
+    path.chmod(0o600)
+    error = refusal(signer_of(str(path)))
+    assert isinstance(error, UsageError)
+    assert f"ssh-add {path}" in error.fix
+
+
+def test_a_security_key_is_said_to_need_a_touch_and_others_are_not(keys: dict[str, Path]) -> None:
+    line = f"sk-ssh-ed25519@openssh.com {base64.b64encode(SECURITY_KEY).decode()} anna"
+    assert signer_of(line).public().needs_touch
+    assert not signer_of(f"{keys['ed25519']}.pub").public().needs_touch
+
+
+@pytest.mark.parametrize(
+    "content",
+    [container(SECURITY_KEY, SECURITY_KEY), container(SECURITY_KEY, magic=b"openssh-key-v2\0")],
+    ids=["two keys", "another version"],
+)
+def test_a_private_key_file_of_another_form_is_told(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "key"
+    path.write_text(content)
+    path.chmod(0o600)
+    message = refusal(signer_of(str(path))).message
+    assert "exactly one key" in message or "malformed" in message
+
+
+def test_a_private_key_in_another_format_is_told_how_to_become_one(tmp_path: Path) -> None:
+    run("ssh-keygen", "-q", "-t", "rsa", "-b", "3072", "-m", "PEM", "-N", "", "-f", str(tmp_path / "key"))
+    error = refusal(signer_of(str(tmp_path / "key")))
+    assert "in OpenSSH's format" in error.message
+    assert "ssh-keygen -p" in error.fix
+
+
+def test_a_public_key_file_holds_one_key(keys: dict[str, Path], tmp_path: Path) -> None:
+    lines = [Path(f"{keys[kind]}.pub").read_text() for kind in ("ed25519", "rsa")]
+    path = tmp_path / "keys.pub"
+    path.write_text("".join(lines))
+    with pytest.raises(UsageError, match="exactly one key"):
+        signer_of(str(path))
+    path.write_text(f"# mine\n\n{lines[0]}")
+    assert signer_of(str(path)).public().shown == shown(keys["ed25519"])
+
+
+def test_a_pipe_is_no_signing_key() -> None:
+    with pytest.raises(UsageError, match="cannot be a pipe"):
+        signer_of("/dev/fd/0")
+
+
+def test_where_no_sockets_of_unix_are_the_file_is_named(
+    keys: dict[str, Path], agent: RealAgent, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr("socket.AF_UNIX")
+    assert "private key file" in refusal(signer_of(f"{keys['ed25519']}.pub")).fix
+
+
+def test_a_certificate_that_ended_is_told_though_the_agent_holds_it(ca: Path, agent: RealAgent, tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    agent.add(key)
+    assert "ended at" in refusal(signer_of(str(certify(ca, key, valid="-2h:-1h")))).message
+
+
+def test_a_public_key_in_the_place_of_a_certificate_is_told(tmp_path: Path) -> None:
+    key = keygen(tmp_path / "key")
+    (tmp_path / "key-cert.pub").write_bytes(Path(f"{key}.pub").read_bytes())
+    assert "no certificate of the key" in refusal(KeySigner(key)).message
+
+
+async def test_a_certificate_that_ends_while_a_client_is_open_signs_nothing_more(
+    ca: Path, agent: RealAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = keygen(tmp_path / "key")
+    signer = signer_of(str(certify(ca, key)))
+    agent.add(key)
+    signer.prepare()
+    later = time.time() + 7_200
+    monkeypatch.setattr("time.time", lambda: later)
+    with pytest.raises(UsageError, match="ended at"):
+        await signer.sign(GRANT, SEALED)
+
+
 def test_a_short_rsa_key_is_told_before_a_key_is_asked_for(tmp_path: Path) -> None:
     run("ssh-keygen", "-q", "-t", "rsa", "-b", "2048", "-N", "", "-f", str(tmp_path / "key"))
     with pytest.raises(UsageError, match=r"3,072"):
@@ -313,16 +406,25 @@ def message(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    "answer",
-    [None, message(b"\x05"), b"\xff\xff\xff\xff", message(b"\x0c\xff"), message(b"\x0c\x00\x00\x00\x02\x00")],
-    ids=["closed", "failure", "too long", "cut", "fewer than said"],
+    ("answer", "said"),
+    [
+        (None, "does not answer"),
+        (message(b""), "does not speak"),
+        (message(b"\x05"), "does not speak"),
+        (message(b"\x0b" + uint32(0)), "does not speak"),
+        (b"\xff\xff\xff\xff", "does not speak"),
+        (message(b"\x0c\xff"), "does not speak"),
+        (message(b"\x0c\x00\x00\x00\x02\x00"), "does not speak"),
+    ],
+    ids=["closed", "empty", "failure", "another kind", "too long", "cut", "fewer than said"],
 )
 def test_what_is_no_answer_of_an_agent_is_an_error_and_no_key(
-    fake: FakeAgent, tmp_path: Path, answer: bytes | None
+    fake: FakeAgent, tmp_path: Path, answer: bytes | None, said: str
 ) -> None:
     fake.answers = [answer]
     with pytest.raises(UnavailableError, match="nothing was sent") as caught:
         Agent(str(tmp_path / "s")).keys()
+    assert said in caught.value.message
     assert caught.value.fix
 
 

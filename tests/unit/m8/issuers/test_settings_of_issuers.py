@@ -67,6 +67,7 @@ def test_issuers_are_what_the_file_says(tmp_path: Path) -> None:
     [
         ('name = "corp"', 'name = "Corp"', "[[issuers]] 1: name"),
         ('name = "corp"', 'name = "a12345678901234567"', "[[issuers]] 1: name"),
+        ('name = "corp"', 'name = "local"', "[[issuers]] local: name"),
         ('"https://login.example.com/realms/main"', '"http://login.example.com"', "[[issuers]] corp: issuer"),
         ('"https://login.example.com/realms/main"', '"https://u:p@login.example.com"', "[[issuers]] corp: issuer"),
         ('"https://login.example.com/realms/main"', '"https://login.example.com/?a=b"', "[[issuers]] corp: issuer"),

@@ -129,6 +129,21 @@ def test_a_field_that_was_changed_before_it_was_signed_is_read_as_it_stands_or_n
         assert changes.get("kind", 1) == 1
 
 
+def test_a_key_is_no_certificate_and_a_certificate_no_key() -> None:
+    for key in keys():
+        for read, blob in ((Certificate.parse, key.blob), (PublicKey.parse, certificate(key, keys()[0], valid=VALID))):
+            with pytest.raises(FaultError) as caught:
+                read(blob)
+            assert caught.value.fault is Fault.KEY_TYPE
+
+
+def test_what_would_be_written_otherwise_than_it_was_read_counts_for_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No blob is known that only this check refuses."""
+    monkeypatch.setattr(sshsig.SshSignature, "serialise", lambda _: b"something else")
+    with pytest.raises(FaultError, match="one form"):
+        sshsig.parse(good()[0])
+
+
 @settings(max_examples=200, deadline=None)  # a busy machine is no failure
 @given(st.binary(max_size=300))
 def test_bytes_of_any_kind_raise_nothing_else(content: bytes) -> None:

@@ -105,7 +105,7 @@ def test_a_clock_that_is_behind_the_files_does_not_keep_a_change_away(
 
 @pytest.mark.parametrize(
     "content",
-    [b"bad\n", b"cut sho", b"a\x00b\n", b"a\rb\n", b"\xff\n", b"a\n" * (MAX_LIST_BYTES // 2) + b"a\n"],
+    [b"bad\n", b"cut sho", b"a\x00b\n", b"a\rb\n", b"\xff\n", b"a\n" * (MAX_LIST_BYTES // 2) + b"\n"],
     ids=["bad", "no-newline", "zero-byte", "carriage-return", "not-utf-8", "too-large"],
 )
 def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path: Path, content: bytes) -> None:
@@ -116,6 +116,9 @@ def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path:
         assert held.value == ["first"]
         assert held.sha256 == before
         assert str(path) in held.trouble
+    path.write_text("second\n")
+    held.read_again()
+    assert (held.value, held.trouble) == (["second"], "")
     path.write_text("first\n")
     held.read_again()
     assert held.trouble == ""

@@ -1,0 +1,142 @@
+"""Where the browser brings the answer: a server on loopback that lives for one login (RFC 8252, 7.3)."""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socketserver
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from monoskope.client.login.flows.code_flow import NotOursError
+from monoskope.errors import Error, TimedOutError, UsageError
+
+HOST = "127.0.0.1"
+PATH = "/callback"
+WAIT_S = 300.0
+"""How long the user has for logging in."""
+_MOST_HEAD = 16_384
+_SLOW_S = 10.0
+
+# Nothing that came stands in it.
+_PAGE = """<!doctype html>
+<html lang="en">
+<head><meta charset="utf-8"><title>monoctl</title></head>
+<body><h1>{title}</h1><p>{text}</p></body>
+</html>
+"""
+_CAME = _PAGE.format(title="You can close this page.", text="Go back to the terminal: it says if you are logged in.")
+_NOT_OURS = _PAGE.format(title="This is no answer to your login.", text="Go back to the terminal, and log in again.")
+_HEAD = (
+    "HTTP/1.1 {status}\r\nContent-Type: text/html; charset=utf-8\r\nContent-Length: {length}\r\nConnection: close\r\n"
+    "Cache-Control: no-store\r\nReferrer-Policy: no-referrer\r\nX-Content-Type-Options: nosniff\r\n"
+    "Content-Security-Policy: default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'\r\n"
+    "Cross-Origin-Opener-Policy: same-origin\r\n\r\n"
+)
+
+Take = Callable[[str], str]
+"""Takes the code from a query. Raises `NotOursError` for what anybody may have sent, `Error` to end the login."""
+
+
+class Callback(socketserver.ThreadingTCPServer):
+    """Listens on a free port of 127.0.0.1. What is no answer to this login is answered with 400, and ends nothing.
+
+    The port is ours before anybody learns of it, so no other program can take it; what comes after the login meets a
+    closed port, and a code is worth nothing without the verifier.
+
+    Args:
+        take: Takes the code.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = False
+    block_on_close = False
+    request_queue_size = 64
+
+    def __init__(self, take: Take) -> None:
+        super().__init__((HOST, 0), _Handler)
+        self.take = take
+        self.came: queue.SimpleQueue[str | Error] = queue.SimpleQueue()
+
+    @property
+    def redirect_uri(self) -> str:
+        """What the browser is sent to."""
+        return f"http://{HOST}:{self.server_address[1]}{PATH}"
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """Say nothing: a connection that broke is a browser's affair."""
+
+    def wait(self, wait_s: float = WAIT_S) -> str:
+        """Return the code, once it has come.
+
+        Raises:
+            TimedOutError: none came in time.
+            Error: what ended the login.
+        """
+        ends_at = time.monotonic() + wait_s
+        while (left_s := ends_at - time.monotonic()) > 0:
+            with contextlib.suppress(queue.Empty):
+                # In pieces: a wait for a lock without end cannot be interrupted on every system.
+                came = self.came.get(timeout=min(left_s, 1.0))
+                if isinstance(came, Error):
+                    raise came
+                return came
+        raise TimedOutError(
+            f"nobody logged in within {wait_s / 60:.0f} minutes.",
+            fix="Log in again; on a machine without a browser of yours with `with_device()`.",
+        )
+
+
+@contextlib.contextmanager
+def listening(take: Take) -> Iterator[Callback]:
+    """Listen within the block. Raises `UsageError` if this machine has no loopback address."""
+    try:
+        server = Callback(take)
+    except OSError:
+        raise UsageError(f"it is not possible to listen on {HOST}.", fix="Log in with `with_device()`.") from None
+    with server:
+        thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05), daemon=True)
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.shutdown()
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    """One connection. A browser opens some that it never uses, so each has a thread."""
+
+    server: Callback
+    timeout = _SLOW_S
+
+    def handle(self) -> None:
+        line = self.rfile.readline(_MOST_HEAD)
+        hosts = [value.strip() for name, value in self._headers() if name.lower() == "host"]
+        words = line.decode("latin-1").split()
+        path, _, query = (words[1] if len(words) == 3 else "").partition("?")
+        # Another name that leads here is a web page's doing (DNS rebinding).
+        if words[:1] != ["GET"] or hosts != [f"{HOST}:{self.server.server_address[1]}"] or path != PATH:
+            self._answer("404 Not Found", _NOT_OURS)
+            return
+        try:
+            came: str | Error = self.server.take(query)
+        except NotOursError:
+            self._answer("400 Bad Request", _NOT_OURS)
+            return
+        except Error as error:
+            came = error
+        # First: the program may end as soon as it knows.
+        self._answer("200 OK", _CAME)
+        self.server.came.put(came)
+
+    def _headers(self) -> Iterator[tuple[str, str]]:
+        left = _MOST_HEAD
+        while left > 0 and (line := self.rfile.readline(left)).strip():
+            left -= len(line)
+            name, _, value = line.decode("latin-1").partition(":")
+            yield name, value
+
+    def _answer(self, status: str, page: str) -> None:
+        content = page.encode()
+        self.wfile.write(_HEAD.format(status=status, length=len(content)).encode("ascii") + content)

@@ -1,0 +1,128 @@
+"""What an ID token must say before it is kept or sent to m8 (OpenID Connect Core 1.0, 3.1.3.7 and 12.2).
+
+m8 checks it again, and what m8 says counts. These checks are for the user: that the token is an answer to their own
+login, for this client alone, and by the issuer that they named.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import Any
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet, import_key
+
+from monoskope.client.login.unverified import MOST_TOKEN, check_audience, number
+from monoskope.errors import Error, UnauthenticatedError
+from monoskope.unshared import Unshared
+from monoskope.value import Value
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""Signatures that only the issuer can make: no HMAC, and not `none`."""
+
+CLOCKS_S = 300.0
+"""How far the clocks of this machine and of the issuer may differ. m8 is stricter with its own."""
+
+_FIX = "Log in again: `monoctl login`. If it stays so, ask who runs the issuer."
+
+
+class IdToken(Unshared, Value, frozen=True):
+    """An ID token that was checked."""
+
+    hidden = frozenset({"text"})
+
+    text: str
+    subject: str
+    lasts_s: float
+    """Seconds from now, by the issuer's clock."""
+
+
+def checked(
+    text: object,
+    *,
+    keys: dict[str, Any],
+    issuer: str,
+    client_id: str,
+    audience: str,
+    nonce: str = "",
+    subject: str = "",
+) -> IdToken:
+    """Check the ID token that an issuer has just given.
+
+    Args:
+        text: What came as `id_token`.
+        keys: The issuer's JSON Web Key Set.
+        issuer: Its identifier.
+        client_id: What it calls us.
+        audience: What the token must name as its audience, and nothing else.
+        nonce: What the login sent, "" if it could send none.
+        subject: The `sub` of the token that this one replaces, "" for none.
+
+    Raises:
+        UnauthenticatedError: it does not count; the message says why.
+    """
+    if not isinstance(text, str) or not text:
+        raise _refused("the issuer gave no ID token", "Register the client for OpenID Connect, with the scope openid.")
+    claims = _verified(text, keys)
+    if claims.get("iss") != issuer:
+        raise _refused("the ID token names another issuer")
+    check_audience(
+        text, audience, where="the ID token", fix="Correct login_client_id, or name the audience with login_audience."
+    )
+    if claims.get("azp", client_id) != client_id:
+        raise _refused("the ID token was given to another client")
+    if nonce and claims.get("nonce") != nonce:
+        raise _refused("the ID token is not an answer to this login: its nonce is another one")
+    found = claims.get("sub")
+    if not isinstance(found, str) or not found or (subject and found != subject):
+        raise _refused("the ID token names another person than the login" if subject else "the ID token names no one")
+    return IdToken(text, found, _lifetime_s(claims))
+
+
+def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
+    """Return the claims of a token that one of the keys has signed."""
+    listed = keys.get("keys")
+    usable = []
+    for key in listed if isinstance(listed, list) else ():
+        # A key that we do not know, such as one for encryption, is no reason to refuse the others.
+        with contextlib.suppress(JoseError, ValueError, TypeError, KeyError):
+            if isinstance(key, dict) and key.get("kty") != "oct" and key.get("use", "sig") == "sig":
+                usable.append(import_key(key))
+    failure: Error
+    try:
+        _check_header(text)
+        return dict(jwt.decode(text, KeySet(usable), algorithms=list(ALGORITHMS)).claims)
+    except (JoseError, ValueError, TypeError, KeyError, UnicodeError):
+        failure = _refused("no key of the issuer has signed the ID token")
+    # Raised out here so that no error of the library, which knows the token, hangs on it.
+    raise failure
+
+
+def _check_header(text: str) -> None:
+    """Raise `ValueError` for what is no plain JWT: an access token, one with an extension, or one that is too long."""
+    if len(text) > MOST_TOKEN:
+        raise ValueError(len(text))
+    header = jws.extract_compact(text.encode("ascii")).headers()
+    if header.get("typ", "JWT") != "JWT" or "crit" in header:
+        raise ValueError(header.get("typ"))
+
+
+def _lifetime_s(claims: dict[str, Any]) -> float:
+    """Return for how long a token lasts that was issued just now. Raises if the clocks differ too much."""
+    issued, ends = number(claims, "iat"), number(claims, "exp")
+    if issued is None or ends is None:
+        raise _refused("the ID token does not say when it was issued, or when it ends")
+    off_s = time.time() - issued
+    if abs(off_s) > CLOCKS_S:
+        raise _refused(
+            f"the clock of this machine is {abs(off_s) / 60:.0f} minutes {'ahead of' if off_s > 0 else 'behind'} the"
+            " issuer's",
+            "Set the clock of this machine. If it is right, tell who runs the issuer.",
+        )
+    return max(0.0, ends - issued)
+
+
+def _refused(why: str, fix: str = _FIX) -> UnauthenticatedError:
+    return UnauthenticatedError(f"the login does not count: {why}.", fix=fix)

@@ -1,0 +1,159 @@
+"""Renewing: an ID token by the refresh token, and m8's token by the ID token. Each once, however many programs ask."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+from msgspec import structs
+
+from monoskope.client.credential import ID_TOKEN, RENEW_BEFORE_S, Exchange, Issued
+from monoskope.client.login.discovery import Provider, discover
+from monoskope.client.login.issuer import Issuer, OAuthError
+from monoskope.client.login.keeping import read_whole, turn, uninterrupted, write
+from monoskope.client.login.kept import LOG_IN, KeptLogin, read, seconds
+from monoskope.client.login.unverified import check_audience
+from monoskope.client.runtime import Runtime
+from monoskope.errors import Error, UnauthenticatedError
+from monoskope.settings import locked
+
+_OTHER = "Log in again: `monoctl login`."
+
+
+async def renew(path: Path, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
+    """Return a new token of m8, and keep it; or one that another program has made meanwhile.
+
+    Args:
+        path: Of the login.
+        exchange: As `Credential.issue`.
+        runtime: As `Credential.issue`.
+        refused: As `Credential.issue`.
+
+    Raises:
+        UnauthenticatedError: the login has ended.
+        IssuerAwayError: the issuer does not answer.
+        Error: what m8 says.
+    """
+    async with turn(path, runtime):
+        kept = read(path)
+        found = kept.issued(refused) if kept is not None else None
+        if found is not None:
+            return found
+        id_token, is_new = await runtime.aside(lambda: current(path, anew=False))
+        try:
+            issued = await exchange(id_token, ID_TOKEN)
+        except UnauthenticatedError:
+            # The issuer may sign with other keys since, or have ended the session.
+            if is_new or not await runtime.aside(lambda: _can_refresh(path)):
+                raise
+            id_token, _ = await runtime.aside(lambda: current(path, anew=True))
+            issued = await exchange(id_token, ID_TOKEN)
+        await runtime.aside(lambda: _keep(path, id_token, issued))
+        return issued
+
+
+def current(path: Path, *, anew: bool) -> tuple[str, bool]:
+    """Return the ID token of a login, and whether it was refreshed now. Blocks.
+
+    Raises:
+        UnauthenticatedError: the login has ended: the issuer says so, or nothing can refresh it.
+        Error: as `Issuer.post`, and as an ID token is refused.
+    """
+    with locked(path), uninterrupted():
+        kept = read_whole(path)
+        if kept is None:
+            raise UnauthenticatedError("you have logged out meanwhile.", fix=LOG_IN)
+        # m8 takes an ID token once, unless its settings say otherwise: without a refresh token it is asked again.
+        is_used = bool(kept.used and kept.refresh_token)
+        is_new = anew or is_used or not kept.id_token or seconds(kept.id_token_ends_at) - time.time() <= RENEW_BEFORE_S
+        if is_new:
+            kept = _refreshed(path, kept)
+            write(path, kept)
+    check_audience(kept.id_token, kept.audience, where="the ID token of your login", fix=_OTHER)
+    return kept.id_token, is_new
+
+
+def with_tokens(
+    kept: KeptLogin, issuer: Issuer, provider: Provider, answer: dict[str, Any], *, nonce: str
+) -> KeptLogin:
+    """Return a login with the tokens of an answer, after they were checked. m8's own token is dropped.
+
+    Raises:
+        UnauthenticatedError: the ID token does not count.
+        Error: as `Issuer.get`.
+    """
+    from monoskope.client.login.id_token import checked  # noqa: PLC0415 - loads the signatures
+
+    found = checked(
+        answer.get("id_token"),
+        keys=issuer.get(provider.jwks_uri),
+        issuer=provider.issuer,
+        client_id=kept.client_id,
+        audience=kept.audience,
+        nonce=nonce,
+        subject=kept.subject,
+    )
+    refresh = answer.get("refresh_token")
+    return structs.replace(
+        kept,
+        subject=found.subject,
+        id_token=found.text,
+        id_token_ends_at=f"{time.time() + found.lasts_s:.0f}",
+        used="",
+        # Without a new one the old one counts on (RFC 6749, 6).
+        refresh_token=refresh if isinstance(refresh, str) and refresh else kept.refresh_token,
+        token="",
+        token_ends_at="",
+    )
+
+
+def issuer_of(kept: KeptLogin) -> Issuer:
+    """Return the issuer of a login. Raises as `Issuer`."""
+    return Issuer(kept.issuer, hosts=kept.hosts, ca_file=kept.ca_file)
+
+
+def _refreshed(path: Path, kept: KeptLogin) -> KeptLogin:
+    if not kept.refresh_token:
+        raise _ended(kept, "it has run out, and the issuer gave nothing to renew it with")
+    issuer = issuer_of(kept)
+    provider = discover(issuer)
+    fields = {"grant_type": "refresh_token", "refresh_token": kept.refresh_token, "client_id": kept.client_id}
+    failure: Error
+    try:
+        answer = issuer.post(provider.token_endpoint, fields)
+    except OAuthError as error:
+        if error.code != "invalid_grant":
+            raise error.refused(kept.issuer) from None
+        failure = _ended(
+            kept,
+            "the issuer no longer takes its refresh token. The session there is over, or an old copy of the token was"
+            " used, after which the issuer ends them all",
+        )
+    else:
+        # A new refresh token is kept before anything about the ID token can fail: the old one counts no more.
+        refresh = answer.get("refresh_token")
+        if isinstance(refresh, str) and refresh:
+            kept = structs.replace(kept, refresh_token=refresh)
+            write(path, kept)
+        return with_tokens(kept, issuer, provider, answer, nonce="")
+    write(path, structs.replace(kept, id_token="", refresh_token="", token=""))
+    raise failure
+
+
+def _ended(kept: KeptLogin, why: str) -> UnauthenticatedError:
+    return UnauthenticatedError(f"your login at {kept.issuer} has ended: {why}.", fix="Log in again: `monoctl login`.")
+
+
+def _can_refresh(path: Path) -> bool:
+    kept = read_whole(path)
+    return kept is not None and bool(kept.refresh_token)
+
+
+def _keep(path: Path, id_token: str, issued: Issued) -> None:
+    """Keep m8's token, unless the user has logged out or in again meanwhile."""
+    with locked(path), uninterrupted():
+        kept = read_whole(path)
+        if kept is not None and kept.id_token == id_token:
+            ends_at = f"{time.time() + issued.lasts_s:.0f}"
+            write(path, structs.replace(kept, used="yes", token=issued.token, token_ends_at=ends_at))

@@ -1,0 +1,134 @@
+"""`monoctl login`."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.login import starting
+from monoskope.client.login.keeping import remove
+from monoskope.client.login.kept import KeptLogin, Login, login_path
+from monoskope.client.settings import config_path, read_config
+from monoskope.client.sources import has
+from monoskope.errors import Code, Error, RefusedError, UsageError
+from monoskope.host_port import check_servers
+from monoskope.monoctl.options import CommandSession, connection_options
+from monoskope.monoctl.output import terminal, write
+
+if TYPE_CHECKING:
+    from monoskope.client.login.flows.device_flow import DeviceCode
+
+
+@click.command(short_help="Log in with the identity that you have.")
+@click.option("--issuer", metavar="NAME", help="One of `[logins.NAME]` in your settings; by default login_issuer.")
+@click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine.")
+@click.option("--no-browser", is_flag=True, help="Print the address; open no browser.")
+@click.option("--keyring", is_flag=True, help="Keep the login in your desktop's keyring (`monoskope[keyring]`).")
+@connection_options
+def login(issuer: str | None, session: CommandSession, *, device: bool, no_browser: bool, keyring: bool) -> None:
+    """Log in at the OpenID Connect provider of your company, and get a token of m8 for it.
+
+    The provider and its client id come from your own settings: login_issuer and login_client_id. The login is kept in a
+    file that you alone can read, and used by all commands for this server until it ends or you log out. A token that
+    you give, as in MONOCTL_TOKEN or token_file, counts before it.
+    """
+    if device and no_browser:
+        raise click.UsageError("--device and --no-browser are two ways. Choose one.")
+    found = session.found()
+    if "server" not in found:
+        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
+    server = check_servers(found["server"].value)[0]
+    path = login_path(server)
+    if path is None:
+        raise UsageError("no home folder is known, so there is no place for a login.", fix="Set HOME.")
+    if issuer is None:
+        settings = starting.settings_of(server, found)
+    else:
+        where = config_path(session.config_flag)
+        settings = starting.settings_named(server, issuer, read_config(where), where)
+    kept = _with_device(settings) if device else _with_browser(settings, no_browser=no_browser)
+    starting.keep(path, starting.in_keyring(kept) if keyring else kept)
+    subject = _met(session, Login(path, kept.issuer), lambda: remove(path, kept))
+    write.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
+    if has(found, "token_file"):
+        name = "token" if "token" in found else "token_file"
+        terminal.warn(f"{name} is set ({found[name].source}), and counts before the login. Unset it to use the login.")
+
+
+def _met(session: CommandSession, login: Login, forget: Callable[[], None]) -> str | None:
+    """Return as whom m8 knows the user. A login that m8 refuses is not kept."""
+
+    async def work(client: Client) -> str | None:
+        with suppress(RefusedError):  # of a member without a role: m8 has exchanged the token all the same
+            await client.queries.server()
+        return client.subject
+
+    try:
+        return session.run(work, credential=login)
+    except Error as error:
+        if error.code in {Code.UNAVAILABLE, Code.TIMED_OUT, Code.RATE_LIMITED}:
+            terminal.warn(f"The login is kept, and m8 has not seen it yet: {error.message}")
+            return None
+        forget()
+        raise
+
+
+def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> KeptLogin:
+    with _pages() as opened:
+
+        def show(address: str, redirect_uri: str) -> None:
+            if no_browser:
+                _print(address, redirect_uri)
+            else:
+                opened(address, redirect_uri)
+
+        return starting.with_browser(settings, show)
+
+
+@contextmanager
+def _pages() -> Iterator[Callable[[str, str], None]]:
+    """Yield what opens the user's browser, so that no other user of the machine reads the address from `ps`."""
+    from monoskope.monoctl.console import opening  # noqa: PLC0415 - only with a browser
+
+    folder = opening.Folder()
+
+    def opened(address: str, redirect_uri: str) -> None:
+        uri = folder.add(address).as_uri()
+
+        def run() -> None:
+            if not opening.shown(uri):
+                _print(address, redirect_uri)
+
+        threading.Thread(target=run, daemon=True).start()
+        write.err("Log in with your browser. This waits five minutes for you; Ctrl-C ends it.")
+
+    try:
+        yield opened
+    finally:
+        folder.remove()
+
+
+def _print(address: str, redirect_uri: str) -> None:
+    port = redirect_uri.rpartition(":")[2].partition("/")[0]
+    if os.environ.get("SSH_CONNECTION"):
+        write.err(
+            "This is a remote machine. Use `monoctl login --device`, or forward the port first, and open the address"
+            f" where you sit: ssh -L {port}:127.0.0.1:{port} …"
+        )
+    write.err("Open this address in a browser on this machine:", "", address, "")
+
+
+def _with_device(settings: starting.LoginSettings) -> KeptLogin:
+    def show(code: DeviceCode) -> None:
+        write.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
+        if code.complete_uri:
+            write.err(f"Or open {code.complete_uri}, and compare the code.")
+        write.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
+
+    return starting.with_device(settings, show)

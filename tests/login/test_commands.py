@@ -1,0 +1,129 @@
+"""`monoctl login` and `logout` as their user meets them, at both doors of m8."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import UnauthenticatedError
+from tests.support.exchanging_m8 import ExchangingM8
+from tests.support.logins import Home, address_of, said_by
+from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
+
+BOTH_DOORS = pytest.mark.parametrize("m8", ["grpc", "http"], indirect=True)
+
+
+@pytest.fixture
+def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ExchangingM8]:
+    with ExchangingM8().serving_in_thread(tmp_path, http=getattr(request, "param", "http") == "http") as scripted:
+        yield scripted
+
+
+@pytest.fixture
+def home(provider: OpenIdProvider, m8: ExchangingM8, tmp_path: Path) -> Home:
+    return Home(
+        tmp_path,
+        m8,
+        login_issuer=provider.issuer,
+        login_client_id=CLIENT_ID,
+        login_ca_file=str(provider.ca_file),
+    )
+
+
+def log_in(home: Home, provider: OpenIdProvider, *words: str) -> str:
+    """Log in, and return what is printed."""
+    process = home.start("login", "--no-browser", *words)
+    User(provider).sign_in(address_of(process))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    return out
+
+
+@BOTH_DOORS
+def test_after_a_login_every_command_is_the_users_until_the_logout(
+    home: Home, m8: ExchangingM8, provider: OpenIdProvider
+) -> None:
+    out = log_in(home, provider)
+    assert out == f"You are logged in at {provider.issuer}, and m8 calls you user:corp:anna.\n"
+
+    code, out, err = home.run("put", "secret", "vault://app", "--from-file", f"k={__file__}")
+    assert (code, "UPLOADED" in out) == (0, True), err
+    assert len(m8.exchanged) == 1  # by the login; the put took the token that is kept
+    code, out, err = home.run("whoami")
+    assert f"the login at {provider.issuer}" in out
+    code, out, err = home.run("config", "view")
+    assert f"the login at {provider.issuer}" in out
+    assert "eyJ" not in out
+
+    assert home.run("logout")[:2] == (0, f"You are logged out of {m8.server}.\n")
+    code, out, err = home.run("whoami")
+    assert code == 2
+    assert "log in with `monoctl login`" in err
+    assert home.run("logout")[0] == 4
+
+
+def test_a_token_that_m8_refuses_is_renewed_once_and_then_told(
+    home: Home, m8: ExchangingM8, provider: OpenIdProvider
+) -> None:
+    log_in(home, provider)
+    m8.failing["GetServer"] = [UnauthenticatedError("the token was revoked.")]
+    assert home.run("whoami")[0] == 0
+    assert len(m8.exchanged) == 2
+
+    m8.failing["GetServer"] = [UnauthenticatedError("the token was revoked.")] * 2
+    code, _, err = home.run("whoami")
+    assert (code, "the token was revoked" in err) == (10, True)
+
+
+def test_a_token_that_was_given_counts_before_the_login(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:
+    token = home.folder / "token"
+    token.write_text("given")
+    token.chmod(0o600)
+    log_in(home, provider)
+
+    for given in ({"MONOCTL_TOKEN": "given"}, {"MONOCTL_TOKEN_FILE": str(token)}):
+        [name] = given
+        code, out, _ = home.run("whoami", **given)
+        assert code == 0
+        assert name in out
+    assert len(m8.exchanged) == 1
+    # And a login counts before what a build job has.
+    assert f"the login at {provider.issuer}" in home.run("whoami", MONOCTL_ID_TOKEN="e30.e30.c2ln")[1]
+
+
+def test_a_login_that_m8_refuses_is_not_kept(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:
+    m8.failing["ExchangeToken"] = [UnauthenticatedError("no rule of the issuer fits.")] * 2
+    process = home.start("login", "--no-browser")
+    User(provider).sign_in(address_of(process))
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, "no rule of the issuer fits" in err) == (10, True)
+    assert "no token_file is configured" in home.run("whoami")[2]
+
+
+def test_a_login_ends_with_ctrl_c_and_leaves_nothing(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:
+    process = home.start("login", "--no-browser", SSH_CONNECTION="here")
+    address, said = said_by(process)
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "monoctl login --device" in said
+    assert address.startswith(provider.issuer)
+    assert m8.calls == []
+
+
+def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: Home, m8: ExchangingM8) -> None:
+    code, _, err = home.run("login", "--no-browser", "--server", "https://evil.example:7480")
+    assert code == 2
+    assert "no login_issuer is configured for https://evil.example:7480." in err
+    code, _, err = home.run("login", "--issuer", "lab", "--no-browser")
+    assert code == 2
+    assert "names no login 'lab'" in err
+
+
+def test_who_has_not_logged_in_is_told_how(home: Home) -> None:
+    code, _, err = home.run("get", "secrets")
+    assert code == 2
+    assert "or log in with `monoctl login`" in err

@@ -1,0 +1,134 @@
+"""An issuer over HTTPS that answers what a test says, and signs what a test wants."""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+from joserfc import jwt
+from joserfc.jwk import ECKey
+
+from monoskope.client.login.issuer import Issuer
+from monoskope.m8.grpc import tls
+
+Answer = tuple[int, Any]
+"""A status, and what is sent as JSON; bytes as they are."""
+
+
+class ScriptedIssuer:
+    """What it answers stands in `answers`: a path to what the next calls get, the last one for ever."""
+
+    def __init__(self, port: int, ca_file: Path) -> None:
+        self.url = f"https://localhost:{port}"
+        self.ca_file = ca_file
+        self.key = ECKey.generate_key("P-256", {"kid": "one", "use": "sig", "alg": "ES256"})
+        self.answers: dict[str, list[Answer]] = {}
+        self.asked: list[tuple[str, dict[str, str]]] = []
+        """Each request's path and query, and the fields of its form."""
+        self.authorizations: list[str | None] = []
+        self.reset()
+
+    def reset(self) -> None:
+        """Be an honest provider."""
+        self.asked.clear()
+        self.authorizations.clear()
+        self.answers = {
+            "/.well-known/openid-configuration": [(200, self.document())],
+            "/jwks": [(200, {"keys": [self.key.as_dict(private=False)]})],
+        }
+
+    def document(self, **changed: Any) -> dict[str, Any]:
+        """Return what it says of itself."""
+        ends = ("authorization", "token", "device_authorization", "revocation")
+        said: dict[str, Any] = {f"{name}_endpoint": f"{self.url}/{name}" for name in ends}
+        return said | {"issuer": self.url, "jwks_uri": f"{self.url}/jwks"} | changed
+
+    def says(self, **changed: Any) -> None:
+        """Say something else of itself."""
+        self.answers["/.well-known/openid-configuration"] = [(200, self.document(**changed))]
+
+    def issuer(self, **changed: str) -> Issuer:
+        """Return it as the client asks it."""
+        return Issuer(self.url, ca_file=str(self.ca_file), **changed)
+
+    def id_token(self, *, header: dict[str, Any] | None = None, key: Any = None, **changed: Any) -> str:
+        """Return an ID token for the client monoctl."""
+        now = int(time.time())
+        claims = {
+            "iss": self.url,
+            "aud": "monoctl",
+            "sub": "anna",
+            "iat": now,
+            "exp": now + 3600,
+            "nonce": "n",
+        } | changed
+        head = {"alg": "ES256", "kid": "one"} | (header or {})
+        return jwt.encode(head, {name: one for name, one in claims.items() if one is not None}, key or self.key)
+
+    def take(self, path: str, fields: dict[str, str]) -> Answer:
+        """Return the next answer."""
+        self.asked.append((path, fields))
+        left = self.answers.get(path.partition("?")[0], [(404, {"error": "not_found"})])
+        return left.pop(0) if len(left) > 1 else left[0]
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    scripted: ScriptedIssuer
+
+    def do_GET(self) -> None:
+        self._answer({})
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        self._answer(dict(parse_qsl(body.decode())))
+
+    def _answer(self, fields: dict[str, str]) -> None:
+        self.scripted.authorizations.append(self.headers.get("authorization"))
+        status, content = self.scripted.take(self.path, fields)
+        body = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        if 300 <= status < 400:
+            self.send_header("Location", "/jwks")
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing: a client that ends a connection is what some tests want."""
+
+
+@contextmanager
+def serving(folder: Path) -> Iterator[ScriptedIssuer]:
+    """Listen on a free port of 127.0.0.1."""
+    made = tls.make(["localhost", "127.0.0.1"], now=dt.datetime.now(dt.UTC))
+    for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
+        (folder / name).write_bytes(content)
+    handler = type("Handler", (_Handler,), {})
+    server = _Server(("127.0.0.1", 0), handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(folder / "tls.crt", folder / "tls.key")
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    scripted = handler.scripted = ScriptedIssuer(server.server_address[1], folder / "ca.crt")  # type: ignore[attr-defined]
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.02), daemon=True)
+    thread.start()
+    try:
+        yield scripted
+    finally:
+        server.shutdown()
+        server.server_close()

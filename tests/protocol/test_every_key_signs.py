@@ -42,6 +42,8 @@ CERTIFIED: dict[str, tuple[KeyType, int | None]] = {
     "certificate over ed25519": ("ed25519", None),
     "certificate over ed25519-sk": ("ed25519-sk", None),
 }
+LONGER = ("ecdsa-384", "ecdsa-521")
+"""Keys that differ from `ecdsa-256` in their length alone: a put is enough."""
 FROM_FILES = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa", "certificate over ed25519")
 """What a security key signs, its file alone cannot."""
 
@@ -113,7 +115,7 @@ async def test_every_purpose_through_an_agent(signed: Stage, keys: Keys, name: s
     need_security_key(name)
     signer = keys.in_agent(name)
     copies = signed.m8.count("AuthorizeCopy")
-    for purpose in PURPOSES:
+    for purpose in {UPLOAD} if name in LONGER else PURPOSES:
         request = await signed.prepared(purpose)
         grant = await signed.grant(request)
         sealed = sealed_for(grant, FIRST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -46,6 +47,12 @@ def postgres() -> Iterator[Postgres]:
 
     with Postgres(fsync=False) as server:
         yield server
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over the tests themselves: there are many, and reactors collect for each request."""
+    gc.collect()
+    gc.freeze()
 
 
 def _leave_terminal() -> None:

@@ -50,7 +50,7 @@ def postgres() -> Iterator[Postgres]:
 
 
 def pytest_collection_finish() -> None:
-    """Let collections of garbage pass over the tests themselves: there are many, and reactors collect for each request."""
+    """Let collections of garbage pass over the tests themselves: reactors collect for each request, also in here."""
     gc.collect()
     gc.freeze()
 

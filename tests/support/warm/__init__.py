@@ -35,15 +35,7 @@ _LOCK = Lock()
 def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
 ) -> subprocess.CompletedProcess[bytes]:
-    """Run `m8` or `monoctl` to its end, as `commands.execute` does, in a copy of the loaded process where one will do.
-
-    Args:
-        arguments: The program's path and its arguments.
-        folder: Where it runs.
-        environment: Its whole environment.
-        given: Its standard input.
-        seconds: How long it may take. After that it is killed, and `subprocess.TimeoutExpired` is raised.
-    """
+    """Run `m8` or `monoctl` to its end, as `commands.execute` does, but in a copy of the loaded process if it can."""
     if not _will_do(arguments, environment):
         return execute(arguments, folder, environment, given, seconds)
     with _LOCK:

@@ -42,6 +42,7 @@ RULES = (
     "reactor/signers/listed.py",
     "reactor/signers/permissions.py",
     "reactor/signers/revoked.py",
+    "reactor/signers/way.py",
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 _BY_FOLDER = {
@@ -56,7 +57,9 @@ _BY_FOLDER = {
     "reactor/memory": "sentences",
     "reactor/signers": "settings signers",
     "reactor/upstream": "readings",
-    "reactor/work": "fitting list_names verify import_secret generate copy_secret patch compare delivery rollback",
+    "reactor/work": (
+        "fitting list_names verify import_secret generate copy_secret copy_signer patch compare delivery rollback"
+    ),
     "client": "trust proof seen_secrets",
     "client/signing": "agent agent_signer chosen key_signer private_file public_key signing",
     "client/purposes": "verify copy_secret",

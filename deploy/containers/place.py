@@ -1,7 +1,8 @@
 """Copy mounted files to where m8 or a reactor wants them: `place.py FROM... TO`, each file with mode 0600.
 
 m8 and reactors refuse a key that others can read. Kubernetes and Compose mount secrets for a group; this copies them
-into a folder in memory, as the user that the container runs as. A file that is there already is replaced.
+into a folder in memory, as the user that the container runs as; the folder is made with mode 0700 unless there is one.
+A file that is there already is replaced.
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ def place(source: Path, target: Path) -> None:
 def main(arguments: list[str]) -> int:
     """Copy, and return the exit code."""
     *sources, target = (Path(argument) for argument in arguments)
+    target.mkdir(mode=0o700, exist_ok=True)
     for source in sources:
         place(source, target)
     return 0

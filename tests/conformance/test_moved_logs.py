@@ -7,9 +7,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
+from monoskope.m8.domain.events import write
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
@@ -27,11 +30,29 @@ COLLECTIONS = (
     *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
 )
 SEALED = Sealed()
+RIGHTS: dict[str, Message] = {
+    "issuer/corp": events_pb2.IssuerRegistered(name="corp", issuer="https://login.example.com"),
+    "member/anna": events_pb2.MemberRegistered(member="user:corp:anna", issuer_subject="1"),
+    "token/1": events_pb2.TokenIssued(
+        id="1",
+        member="user:corp:anna",
+        issuer="https://login.example.com",
+        issuer_subject="1",
+        groups=["group:corp:ops"],
+    ),
+}
+"""What an exchange records."""
 
 
 async def lived(folder: Path) -> None:
-    """A log in which a store was added, a secret was put, and another put is under way."""
+    """A log with all events of rights, in which a store was added, a secret was put, and another put is under way."""
     async with a_world(folder) as world:
+        root = world.administrator()
+        await root.bind("roots", "group:corp:ops", role=events_pb2.ROLE_ADMINISTRATOR)
+        await root.bind("gone", "user:corp:anna", role=events_pb2.ROLE_AUDITOR)
+        await root.unbind("gone")
+        for stream, event in RIGHTS.items():
+            await world.app.log.append(stream, 0, [write(event)], actor="m8")
         user, reactor = world.user("anna", "vault://app"), await world.attached()
         for number in range(2):
             request = a_request(request_id=bytes([number]) * 16)
@@ -98,6 +119,8 @@ def test_a_log_migrates_to_postgresql_and_back(mover: Mover, postgres: Postgres)
     assert len(before["events"]) > 9  # type: ignore[arg-type]
     assert before["sealed"], "there is something to lose"
     assert [body for _, body in before["secrets"]], "and documents"  # type: ignore[attr-defined]
+    types = {event.type for event in before["events"]}  # type: ignore[attr-defined]
+    assert {"RoleBindingCreated", "RoleBindingDeleted", "TokenIssued", "MemberRegistered"} <= types
     database = postgres.create_database()
     said = mover.done("migrate", "--dir", "one", "--to", mover.url(database), *mover.options).stdout
     assert f'database = "{mover.url(database)}"' in said

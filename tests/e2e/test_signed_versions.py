@@ -102,3 +102,42 @@ def test_a_reactor_that_was_not_updated_does_not_start_with_the_table(started: S
     ran = cluster.run("m8", "reactor", "run", "reactor-local")
     assert ran.code != 0
     assert "signers" in ran.err
+
+
+def test_a_reactor_that_was_not_updated_copies_nothing_to_a_store_that_takes_signed_requests(
+    started: Started, old: dict[str, str], key: Path
+) -> None:
+    """As a client of the other store it cannot read the grant: it seals nothing, and the copy ends."""
+    cluster, _ = started({})
+    cluster.make_local_reactor("source")
+    cluster.share_fingerprint_key("reactor-local", "reactor-source")
+    cluster.allow_copy("source", "local")
+    cluster.environments["reactor-source"] = old
+    cluster.add_store("source")
+    cluster.start_reactor("local")
+    cluster.start_reactor("source")
+    ben = cluster.add_user("ben", prefixes=["local://t", "source://t"])
+    ok(ben.monoctl("put", "secret", "source://t/db", "--from-file", "password=-", input=b"correct horse"))
+    ran = ben.monoctl("copy", "secret", "source://t/db", "local://t/db", "--timeout", "60")
+    assert "may not copy from here to there" in refused(ran, 3)
+    assert written(cluster) == []
+
+
+def test_an_m8_of_before_that_takes_over_such_a_log_gets_nothing_unsigned(
+    started: Started, old: dict[str, str], key: Path
+) -> None:
+    """There is no way back: the reactor goes by the m8 that it meets now."""
+    cluster, anna = started({})
+    cluster.start_reactor("local")
+    ok(put(anna, "--signing-key", str(key)))
+    before = [path.read_bytes() for path in written(cluster)]
+    cluster.reactors["reactor-local"].stop()
+    cluster.m8.stop()
+    cluster.m8.environment |= old
+    cluster.start_m8()
+    cluster.start_reactor("local")
+    for words in ((), ("--signing-key", str(key))):
+        ran = put(anna, "--overwrite", "--timeout", "30", *words)
+        assert "Update in this order" in refused(ran, ran.code)
+        assert ran.code not in {0, 9}
+    assert [path.read_bytes() for path in written(cluster)] == before

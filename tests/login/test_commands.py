@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.errors import UnauthenticatedError
+from monoskope.errors import RefusedError, UnauthenticatedError
 from tests.support.exchanging_m8 import ExchangingM8
 from tests.support.logins import Home, address_of, said_by
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
@@ -58,7 +58,8 @@ def test_after_a_login_every_command_is_the_users_until_the_logout(
     assert f"the login at {provider.issuer}" in out
     assert "eyJ" not in out
 
-    assert home.run("logout")[:2] == (0, f"You are logged out of {m8.server}.\n")
+    assert home.run("logout") == (0, f"You are logged out of {m8.server}.\n", "")
+    assert m8.revoked == [f"{1:032x}"]  # m8's own token, too
     code, out, err = home.run("whoami")
     assert code == 2
     assert "log in with `monoctl login`" in err
@@ -76,6 +77,11 @@ def test_a_token_that_m8_refuses_is_renewed_once_and_then_told(
     m8.failing["GetServer"] = [UnauthenticatedError("the token was revoked.")] * 2
     code, _, err = home.run("whoami")
     assert (code, "the token was revoked" in err) == (10, True)
+
+    m8.failing["RevokeToken"] = [RefusedError("not today.")]
+    code, out, err = home.run("logout")
+    assert (code, out) == (0, f"You are logged out of {m8.server}.\n")
+    assert "m8 did not revoke its token, which counts for 15 minutes at most: m8 says: not today." in err
 
 
 def test_a_token_that_was_given_counts_before_the_login(home: Home, m8: ExchangingM8, provider: OpenIdProvider) -> None:

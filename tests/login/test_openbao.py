@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from monoskope.client import Client
 from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import Issued
 from monoskope.client.login import renewing, starting
@@ -18,6 +20,7 @@ from monoskope.client.login.starting import LoginSettings
 from monoskope.client.login.unverified import claims_of
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.testing.openbao import OpenBao
+from tests.support import m8_of_issuer
 
 _PROVIDER = "identity/oidc/provider/company"
 
@@ -94,6 +97,29 @@ def test_a_login_at_openbao_names_the_person_and_the_groups(
     assert caught.value.message == (
         f"your login at {settings.issuer} has ended: it has run out, and the issuer gave nothing to renew it with."
     )
+
+
+async def test_a_group_of_openbao_has_the_rights_of_its_role_binding_until_the_login_is_used_up(
+    openbao: OpenBao, settings: LoginSettings, path: Path, tmp_path: Path
+) -> None:
+    kept = await asyncio.to_thread(starting.with_browser, settings, lambda address, _: accepts(openbao, address))
+    starting.keep(path, kept)
+    serving = m8_of_issuer.serving(
+        tmp_path, issuer=settings.issuer, audience=settings.client_id, ca_file=openbao.ca_file
+    )
+    async with serving as m8, Client(m8.dialled(path, kept.issuer)) as client:
+        said = await client.access.who_am_i()
+        assert (str(said.member), list(said.groups)) == (f"user:corp:{kept.subject}", ["group:corp:platform"])
+        assert (await client.access.can_i("put", "vault://platform/db")).role_bindings == ("platform",)
+        assert not (await client.access.can_i("put", "vault://other/db")).allowed
+        await m8.running.tokens.revoke(said.token_id)
+        with pytest.raises(UnauthenticatedError) as caught:
+            await client.access.who_am_i()
+    assert caught.value.message == (
+        f"your login at {settings.issuer} has ended: m8's token has run out, and the issuer gave nothing to renew it"
+        " with."
+    )
+    assert caught.value.fix == "Log in again: `monoctl login`."
 
 
 def test_openbao_has_no_device_flow(settings: LoginSettings) -> None:

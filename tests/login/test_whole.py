@@ -3,68 +3,62 @@
 from __future__ import annotations
 
 import asyncio
-import io
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from monoskope import operating_log
-from monoskope.client import Client, ClientSettings
+from monoskope.client import Client
+from monoskope.client.credential import IssuerAwayError
 from monoskope.client.login import starting
 from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import Login
+from monoskope.client.login.kept import KeptLogin, read
+from monoskope.client.login.unverified import claims_of
 from monoskope.errors import UnauthenticatedError
-from monoskope.host_port import HostPort
-from monoskope.m8 import settings
-from monoskope.m8.bootstrap import Running, build
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.issuers import keys
+from tests.support import m8_of_issuer
+from tests.support.m8_of_issuer import M8
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
-
-RULES = """
-[[issuers]]
-name = "corp"
-issuer = "{issuer}"
-audience = "{audience}"
-ca_file = "{ca}"
-
-[[issuers.rules]]
-match = {{}}
-name_claim = "sub"
-groups = "groups"
-"""
-
-
-def signed_in(provider: OpenIdProvider, address: str) -> None:
-    """Fill in every form."""
-    User(provider).sign_in(address)
 
 
 @pytest.fixture
-async def m8(tmp_path: Path, provider: OpenIdProvider) -> AsyncIterator[Running]:
-    operating_log.set_up(io.StringIO())
-    folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0), http_listen="127.0.0.1:0")).folder
-    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write(RULES.format(issuer=provider.issuer, audience=CLIENT_ID, ca=provider.ca_file))
-    async with build(settings.load(folder)) as server:
-        yield server
+async def m8(tmp_path: Path, provider: OpenIdProvider) -> AsyncIterator[M8]:
+    async with m8_of_issuer.serving(
+        tmp_path, issuer=provider.issuer, audience=CLIENT_ID, ca_file=provider.ca_file
+    ) as serving:
+        yield serving
+
+
+async def logged_in(provider: OpenIdProvider, path: Path) -> KeptLogin:
+    """Log in with a browser that fills in every form, and keep the login."""
+
+    def show(address: str, _: str) -> None:
+        User(provider).sign_in(address)
+
+    kept = await asyncio.to_thread(starting.with_browser, provider.settings(scopes="groups"), show)
+    starting.keep(path, kept)
+    return kept
 
 
 async def test_a_login_becomes_a_member_and_is_renewed_while_a_client_is_open(
-    m8: Running, provider: OpenIdProvider, path: Path, tmp_path: Path
+    m8: M8, provider: OpenIdProvider, path: Path
 ) -> None:
-    given = provider.settings(scopes="groups")
-    kept = await asyncio.to_thread(starting.with_browser, given, lambda address, _: signed_in(provider, address))
-    starting.keep(path, kept)
-    dialled = ClientSettings(
-        server=f"https://{m8.http_address}", ca_file=tmp_path / "m8" / "ca.crt", credential=Login(path, kept.issuer)
-    )
+    kept = await logged_in(provider, path)
+    dialled = m8.dialled(path, kept.issuer)
     async with Client(dialled) as client:
         first = await client.access.who_am_i()
         assert (str(first.member), client.subject) == ("user:corp:anna", "user:corp:anna")
+        assert (list(first.groups), [str(one.prefix) for one in first.rights]) == (
+            ["group:corp:platform"],
+            ["vault://platform"],
+        )
+
+        now = read(path)
+        assert now is not None
+        assert claims_of(now.token)["jti"] == first.token_id  # by which `monoctl logout` revokes it
 
         provider.change(clock_s=1)  # two ID tokens of one second can be the same, and m8 takes each once
-        await m8.tokens.revoke(first.token_id)
+        await m8.running.tokens.revoke(first.token_id)
         second = await client.access.who_am_i()  # refused once, renewed, and asked again
         assert second.token_id != first.token_id
         assert second.member == first.member
@@ -74,3 +68,21 @@ async def test_a_login_becomes_a_member_and_is_renewed_while_a_client_is_open(
     async with Client(dialled) as client:
         with pytest.raises(UnauthenticatedError, match="no longer takes its refresh token"):
             await client.access.who_am_i()
+
+
+async def test_an_issuer_that_is_down_or_has_new_keys_stops_no_call_that_does_not_need_it(
+    m8: M8, provider: OpenIdProvider, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keys, "RETRY_S", 0.0)
+    kept = await logged_in(provider, path)
+    async with Client(m8.dialled(path, kept.issuer)) as client:
+        first = await client.access.who_am_i()
+        provider.change(down=True)
+        assert (await client.access.who_am_i()).token_id == first.token_id
+        await m8.running.tokens.revoke(first.token_id)
+        with pytest.raises(IssuerAwayError, match="does not answer"):
+            await client.access.who_am_i()
+
+        provider.change(down=False, rotate=True, clock_s=1)
+        second = await client.access.who_am_i()  # by an ID token that the new key has signed
+        assert (second.member, second.token_id != first.token_id) == (first.member, True)

@@ -113,7 +113,15 @@ async def signed(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> AsyncI
 @pytest.mark.parametrize("name", [*PLAIN, *CERTIFIED])
 async def test_every_purpose_through_an_agent(signed: Stage, keys: Keys, name: str) -> None:
     need_security_key(name)
-    signer = keys.in_agent(name)
+    await sign_every_purpose(signed, keys.in_agent(name), keys.shown(name))
+
+
+@pytest.mark.parametrize("name", FROM_FILES)
+async def test_every_purpose_from_a_file(signed: Stage, keys: Keys, name: str) -> None:
+    await sign_every_purpose(signed, KeySigner(keys.files[name]), keys.shown(name))
+
+
+async def sign_every_purpose(signed: Stage, signer: Signer, shown: str) -> None:
     copies = signed.m8.count("AuthorizeCopy")
     for purpose in {UPLOAD} if name in LONGER else PURPOSES:
         request = await signed.prepared(purpose)
@@ -124,16 +132,7 @@ async def test_every_purpose_through_an_agent(signed: Stage, keys: Keys, name: s
             assert signed.m8.count("AuthorizeCopy") > copies
         else:
             assert receipt.outcome in PURPOSES[purpose].successes
-            assert (receipt.signer, receipt.signer_key) == ("alice", keys.shown(name))
-
-
-@pytest.mark.parametrize("name", FROM_FILES)
-async def test_a_put_from_a_file(signed: Stage, keys: Keys, name: str) -> None:
-    grant = await signed.grant(ask(UPLOAD, uri=new_place()))
-    sealed = sealed_for(grant, FIRST)
-    signature = await KeySigner(keys.files[name]).sign(grant, digest(sealed))
-    receipt = read(await signed.deliver(grant, sealed, signature))
-    assert (receipt.outcome, receipt.signer_key) == (upload_pb2.OUTCOME_UPLOADED, keys.shown(name))
+            assert (receipt.signer, receipt.signer_key) == ("alice", shown)
 
 
 async def test_a_security_key_that_nobody_touches_signs_nothing(signed: Stage, keys: Keys, tmp_path: Path) -> None:

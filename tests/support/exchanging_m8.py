@@ -25,9 +25,13 @@ class ExchangingM8(ScriptedM8):
         super().__init__(subject="user:corp:anna")
         self.exchanged: list[str] = []
         """Every token that came, in order."""
+        self.revoked: list[str] = []
+        """The id of every token that was revoked."""
         self.lasts_s = 900
         self.clock_s = 0
         """How far its clock is ahead."""
+        self.gives: str | None = None
+        """What it gives in the place of a token, if it is hostile."""
 
     def more(self, method: str, message: Message) -> Message:
         match message:
@@ -35,10 +39,15 @@ class ExchangingM8(ScriptedM8):
                 self.exchanged.append(message.subject_token)
                 now = int(time.time()) + self.clock_s
                 subject = f"user:corp:{claims_of(message.subject_token).get('sub')}"
-                token = jwt(sub=subject, iat=now, exp=now + self.lasts_s, jti=len(self.exchanged))
+                token = jwt(sub=subject, iat=now, exp=now + self.lasts_s, jti=f"{len(self.exchanged):032x}")
                 return access_pb2.ExchangeTokenResponse(
-                    access_token=token, expires_at_ms=(now + self.lasts_s) * 1000, member=subject
+                    access_token=token if self.gives is None else self.gives,
+                    expires_at_ms=(now + self.lasts_s) * 1000,
+                    member=subject,
                 )
+            case access_pb2.RevokeTokenRequest():
+                self.revoked.append(message.token_id)
+                return access_pb2.RevokeTokenResponse()
             case queries_pb2.GetServerRequest():
                 return queries_pb2.GetServerResponse(subject=self.subject)
             case _:

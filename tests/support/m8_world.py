@@ -390,12 +390,12 @@ class FakeReactor:
         receipt = self.receipt(grant, sealed, upload_pb2.OUTCOME_FAILED, reason=reason)
         return events_pb2.SecretUploadFailed(reason=reason, receipt=receipt)
 
-    async def give_key(self) -> tuple[bytes, Grant]:
-        """Answer the next request with a grant."""
+    async def give_key(self, **changes: Any) -> tuple[bytes, Grant]:
+        """Answer the next request with a grant, in which `changes` are other than usual."""
         delivered = await self.next("SecretUploadKeyRequested")
         asked = events_pb2.SecretUploadKeyRequested.FromString(delivered.event.data)
         request = parse_request(asked.request)
-        grant = self.grant_for(request, asked.subject)
+        grant = self.grant_for(request, asked.subject, **changes)
         answer = await self.append(request.request_id, 1, self.provided(grant))
         assert answer.error == "", answer.message
         return request.request_id, grant

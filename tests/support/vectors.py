@@ -58,7 +58,9 @@ def a_request(
     )
 
 
-def a_grant(request: Request, *, subject: str = "anna", replica: bytes = b"r" * 16) -> Grant:
+def a_grant(
+    request: Request, *, subject: str = "anna", replica: bytes = b"r" * 16, signature_required: bool = False
+) -> Grant:
     return make_grant(
         request=request,
         subject=subject,
@@ -67,6 +69,7 @@ def a_grant(request: Request, *, subject: str = "anna", replica: bytes = b"r" * 
         lifetime_s=300,
         max_plaintext=131_072,
         fingerprint_key_id=KEY_ID,
+        signature_required=signature_required,
     )
 
 

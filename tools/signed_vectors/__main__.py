@@ -1,13 +1,20 @@
-"""`python -m tools.signed_vectors` writes tests/vectors-signed.json."""
+"""`python -m tools.signed_vectors` writes tests/vectors-signed.json.
+
+With `--anew` all of it. Otherwise vectors that are there stay as they are, by their names, and others are added: those
+who check an implementation against them then see what is new.
+"""
 
 from __future__ import annotations
 
 import json
 import subprocess
+import sys
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
-from tools.signed_vectors import certificates, containers, good, lists
+from tools.signed_vectors import certificates, containers, good, lists, slips
 from tools.signed_vectors.openssh import OpenSsh, accepts
 from tools.signed_vectors.vector import ANNA
 
@@ -34,17 +41,32 @@ def main() -> None:
             *certificates.by_ssh_keygen(ssh),
             *certificates.by_hand(),
             *lists.faults(ssh),
+            *slips.slips(),
         ]
         for vector in vectors:
-            vector["openssh_accepts"] = accepts(ssh.folder, vector, ANNA)
-    names = [vector["name"] for vector in vectors]
-    if len(set(names)) != len(names):
-        raise SystemExit("a name stands there twice")
-    whole = list(lists.lists())
+            vector["openssh_accepts"] = accepts(ssh.folder, vector, vector["expected"].get("signer", ANNA))
+    whole = [*lists.lists(), *slips.lists()]
+    if "--anew" not in sys.argv:
+        known = json.loads(TARGET.read_text())
+        vectors, whole = _keeping(known["vectors"], vectors), _keeping(known["lists"], whole)
     version = subprocess.run(["ssh", "-V"], capture_output=True, check=True, text=True).stderr.split()[0].rstrip(",")
     content = {"about": ABOUT, "openssh": version, "vectors": vectors, "lists": whole}
     TARGET.write_text(json.dumps(content, indent=1) + "\n")
     print(f"{TARGET}: {len(vectors)} vectors, {len(whole)} lists")
+
+
+def _keeping(known: Iterable[dict[str, Any]], made: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what was made, in its order; what is known already as it is known."""
+    by_name = {_name(one): one for one in known}
+    found = [by_name.get(_name(one), one) for one in made]
+    if len(set(map(_name, found))) != len(found):
+        raise SystemExit("a name stands there twice")
+    return found
+
+
+def _name(one: dict[str, Any]) -> tuple[str, str]:
+    """What names a vector, or a list of one of both kinds."""
+    return one.get("list", ""), one["name"]
 
 
 if __name__ == "__main__":

@@ -11,6 +11,8 @@ from tools.signed_vectors.openssh import OpenSsh
 from tools.signed_vectors.vector import STATEMENT, Vector, plain, vector
 
 _ED25519_ORDER = 2**252 + 27742317777372353535851937790883648493
+_NEUTRAL = b"\x01" + bytes(31)
+"""The neutral point of Ed25519."""
 
 
 def by_ssh_keygen(ssh: OpenSsh) -> Iterator[Vector]:
@@ -77,6 +79,11 @@ def _keys() -> Iterator[_Fault]:
     yield "unknown-kind", container(string(b"\xff\xfe") + string(bytes(32)), signature), key, "key-type"
     short = string(b"ssh-ed25519") + string(bytes(31))
     yield "ed25519-of-31-bytes", container(short, signature), key, "point"
+    # R is the key's own point and S is 0: good for every statement under the neutral point.
+    forged = string(b"ssh-ed25519") + string(_NEUTRAL + bytes(32))
+    yield "ed25519-neutral", container(string(b"ssh-ed25519") + string(_NEUTRAL), forged), key, "point"
+    above = (2**255 - 19 + 1).to_bytes(32, "little")
+    yield "ed25519-not-reduced", container(string(b"ssh-ed25519") + string(above), forged), key, "point"
     curve = ssh_blobs.ecdsa(256)
     compressed = ssh_blobs.ecdsa(256, compressed=True)
     other = string(curve.name) + string(b"nistp384") + curve.fields[12:]

@@ -9,6 +9,9 @@ from tests.support import ssh_blobs
 from tools.signed_vectors.openssh import OpenSsh
 from tools.signed_vectors.vector import ANNA, MAY, Vector, authority, fingerprint, plain, vector
 
+_NEUTRAL = "AAAAC3NzaC1lZDI1NTE5AAAAIAEAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
+"""The neutral point of Ed25519 as a key, in base64."""
+
 
 def faults(ssh: OpenSsh) -> Iterator[Vector]:
     """Yield good signatures that do not count here."""
@@ -90,6 +93,7 @@ def lists() -> Iterator[dict[str, Any]]:
         ("unknown-kind", "anna ssh-dss AAAAB3NzaC1kc3M=\n", False),
         ("ends-before-it-begins", f'anna valid-after="20280101Z",valid-before="20270101Z" {key.line}\n', False),
         ("rsa-2048", f"anna {ssh_blobs.rsa_key(2048).line}\n", False),
+        ("ed25519-neutral", f"anna ssh-ed25519 {_NEUTRAL}\n", False),
         ("compressed-point", f"anna {ssh_blobs.ecdsa(compressed=True).line}\n", False),
     ):
         yield {"name": name, "list": "allowed_signers", "text": text, "good": good}

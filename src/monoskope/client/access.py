@@ -134,12 +134,12 @@ class Access:
         """Make a token that names a member; what it may do, role bindings say. For administrators.
 
         Args:
-            member: A user or a machine, `kind:issuer:name`.
+            member: A user or a machine whose short name of an issuer is `local`, such as `machine:local:backup`.
             ttl: How long it is valid, up to 366 days.
 
         Raises:
             UsageError: one of these is not well formed.
-            RefusedError: the caller is no administrator, or is that member, or an issuer names that member.
+            RefusedError: the caller is no administrator, or is that member, or the member is not one of `local`.
         """
         seconds = int(ttl.total_seconds())
         if not 1 <= seconds <= 366 * 86_400:

@@ -184,11 +184,12 @@ class Connection(Unshared):
     async def _exchange(self, subject_token: str, subject_token_type: str) -> Issued:
         """Exchange a token of an issuer for one of m8, at the current server."""
         from monoskope.api.gateway.v1 import access_pb2  # noqa: PLC0415 - a token that lasts needs none of it
-        from monoskope.client.login.unverified import lifetime_s  # noqa: PLC0415
+        from monoskope.client.login.unverified import check_issued, lifetime_s  # noqa: PLC0415
 
         request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
         answer = await self._servers.transport.call(EXCHANGE_TOKEN, request, CALL_TIMEOUT_S, _metadata(""))
-        return Issued(answer.access_token, lifetime_s(answer.access_token))
+        token = check_issued(answer.access_token, self.server)
+        return Issued(token, lifetime_s(token))
 
     async def stream(self, method: Method[R], request: Message) -> AsyncIterator[R]:
         """Yield what `method` streams until it ends. When a server fails, the next call goes on.

@@ -701,12 +701,12 @@ class SyncAccess:
         """Make a token that names a member; what it may do, role bindings say. For administrators.
 
         Args:
-            member: A user or a machine, `kind:issuer:name`.
+            member: A user or a machine whose short name of an issuer is `local`, such as `machine:local:backup`.
             ttl: How long it is valid, up to 366 days.
 
         Raises:
             UsageError: one of these is not well formed.
-            RefusedError: the caller is no administrator, or is that member, or an issuer names that member.
+            RefusedError: the caller is no administrator, or is that member, or the member is not one of `local`.
         """
         return self._loop.run(self._access.create_token(member, ttl=ttl))
 

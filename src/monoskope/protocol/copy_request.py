@@ -40,6 +40,8 @@ def check_copied(copied: Receipt, there: Receipt, put: Grant | None, copy: Reque
     _check_put(put, copy)
     if there.grant_sha256 != put.sha256:
         raise ProofError("the destination's receipt is for another grant")
+    if bool(there.signer) != put.signature_required:
+        raise ProofError("the destination's receipt does not say who signed, or names a signer of what takes none")
 
 
 def _check_put(put: Grant, copy: Request) -> None:

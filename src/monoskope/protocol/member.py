@@ -13,6 +13,9 @@ _MEMBER = pattern(
     r"(?P<kind>user|group|machine):(?P<issuer>[a-z][a-z0-9]{0,15}):(?P<name>[A-Za-z0-9][A-Za-z0-9._@+-]{0,127})",
     re.ASCII,
 )
+LOCAL = "local"
+"""The short name of the members for whom administrators make tokens. It is no issuer's."""
+
 ROLE_BINDINGS = "role-bindings"
 """The feature of an m8 that knows members and role bindings."""
 

@@ -30,12 +30,18 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
     yield f"Prefixes: {', '.join(str(prefix) for prefix in settings.prefixes)}"
     yield f"Engine: {settings.driver.kind}"
     for rule in settings.copies:
-        key = "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
-        yield f"Copies to: {rule.to} ({key})"
+        yield f"Copies to: {rule.to} ({_signed_there(settings)})"
     if settings.signers is None:
         yield _WITHOUT
         return
     yield from _signers(settings, settings.signers)
+
+
+def _signed_there(settings: ReactorSettings) -> str:
+    """Say whether the puts of copies are signed."""
+    if settings.signers is None or "copy" in settings.signers.unsigned:
+        return "not signed: nobody signs copies here"
+    return "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
 
 
 def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:

@@ -200,7 +200,8 @@ def copy_key(folder: Path) -> None:
     """Make the key that signs what copies put elsewhere, unless there is one, and print its line for their lists.
 
     A store whose reactor has [signers] takes a copy if its allowed_signers has this line, and a [[signers.may]] allows
-    it. Copy the file copy.key to all replicas of this store.
+    it. Copy the file copy.key to all replicas of this store. It signs for copies that somebody of this store's own
+    [signers] signed, and for no others.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import copy_key as key  # noqa: PLC0415

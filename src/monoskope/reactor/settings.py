@@ -36,6 +36,7 @@ from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers.settings import SignersFile
+from monoskope.reactor.signers.way import check_settings
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry
@@ -218,10 +219,13 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
 
     Raises:
         UsageError: a file, field or value is wrong; names it, the rule and the fix.
+        RefusedError: there is a table `[signers]`, and others can change the file.
         NotFoundError: no driver of that kind is installed.
         BrokenDriverError: the driver lacks a package; names the extra to install.
     """
     file = read_file(folder, name)
+    if file.signers is not None:
+        check_settings(folder / name)
     table = dict(file.engine)
     kind = table.pop("type", None)
     where = f"{folder / name}: [engine]"

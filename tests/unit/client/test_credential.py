@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import AsyncGenerator, AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client import Client, ClientSettings, SyncClient
+from monoskope.client import Client, ClientSettings, SyncClient, WorkloadToken
 from monoskope.client.connection import Connection, RenewedError
 from monoskope.client.credential import Caller, Exchange, Issued, IssuerAwayError
 from monoskope.client.follow import follow
@@ -20,7 +21,7 @@ from monoskope.client.methods import GET_SERVER, WATCH_EVENTS
 from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
-from monoskope.errors import Code, Error, UnauthenticatedError, UnavailableError, UsageError
+from monoskope.errors import Code, Error, ProtocolError, UnauthenticatedError, UnavailableError, UsageError
 from tests.support.exchanging_m8 import ExchangingM8, jwt
 
 
@@ -179,8 +180,6 @@ async def drained(connection: Connection) -> list[Any]:
 
 @pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
 def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: Path, *, http: bool) -> None:
-    from monoskope.client import WorkloadToken  # noqa: PLC0415 - what it is called from outside
-
     given = jwt(aud="m8", sub="deploy")
     with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
         m8.clock_s = 86_400  # m8's clock does not matter to the client
@@ -193,6 +192,30 @@ def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: 
             client.get_server()
         assert m8.exchanged == [given, given]
         assert claims_of(m8.exchanged[0])["aud"] == "m8"
+
+
+def claiming(claims: str) -> str:
+    return f"e30.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.c2ln"
+
+
+@pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
+def test_what_a_hostile_m8_gives_for_a_login_is_a_token_or_is_refused(tmp_path: Path, *, http: bool) -> None:
+    """It becomes a header of each call, and a line of the login's file."""
+    taken = [
+        claiming(text) for text in (f'{{"iat": 1, "exp": 1{"0" * 400}}}', '{"iat": NaN, "exp": 1e999}', "[" * 5_000)
+    ]
+    refused = ["", "x y", "x\r\nEvil: 1", "é", "x" * 8_193]
+    with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
+        for m8.gives in (*taken, *refused):
+            credential = WorkloadToken(lambda: jwt(aud="m8"), audience="m8")
+            settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential)
+            with SyncClient(settings) as client:
+                if m8.gives in taken:
+                    client.get_server()
+                    continue
+                with pytest.raises(ProtocolError) as caught:
+                    client.get_server()
+            assert caught.value.message == f"what m8 at {m8.server} gave for the login is no token."
 
 
 def test_settings_have_a_token_or_a_source_of_tokens() -> None:

@@ -113,6 +113,14 @@ def test_placed_files_are_private_and_replace_older_ones(tmp_path: Path) -> None
     assert stat.S_IMODE((folder / "tls.key").stat().st_mode) == 0o600
 
 
+def test_a_folder_that_is_not_there_is_made_for_its_owner_alone(tmp_path: Path) -> None:
+    (tmp_path / "given").mkdir()
+    (tmp_path / "given" / "allowed_signers").write_bytes(b"")
+    assert run("place.py", str(tmp_path / "given"), str(tmp_path / "new")).returncode == 0
+    assert stat.S_IMODE((tmp_path / "new").stat().st_mode) == 0o700
+    assert (tmp_path / "new" / "allowed_signers").exists()
+
+
 def test_the_compose_file_is_one_and_hardens_what_is_ours() -> None:
     file = DEPLOY / "compose" / "compose.yaml"
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(file)]

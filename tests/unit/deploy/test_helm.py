@@ -121,6 +121,19 @@ def test_the_settings_are_toml_and_name_what_is_placed_beside_them(manifests: li
     assert settings["ca_file"] in reactor
 
 
+def test_the_folder_of_a_reactor_is_one_that_its_init_container_made_for_its_owner_alone(
+    manifests: list[Manifest],
+) -> None:
+    """Everybody can write an emptyDir itself, and a reactor takes no list of signers from such a folder."""
+    pod = dict(pods(manifests))["m8-reactor-vault"]
+    (init,) = pod["initContainers"]
+    ((folder,), (inner,)) = (
+        [mount for mount in container["volumeMounts"] if mount["name"] == "folder"]
+        for container in (init, *pod["containers"])
+    )
+    assert f"{folder['mountPath']}/{inner['subPath']}" == init["args"][-1]
+
+
 def test_m8_and_reactors_take_the_settings_of_the_chart(manifests: list[Manifest], tmp_path: Path) -> None:
     for name in ("m8-m8", "m8-reactor-vault"):
         (tmp_path / name).mkdir()

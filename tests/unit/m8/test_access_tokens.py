@@ -12,7 +12,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from tests.support.m8_world import User, World, an_m8, refused
 
-ROOT, CI, ANNA = "user:corp:root", "machine:local:ci", "user:corp:anna"
+ROOT, CI, ANNA = "user:corp:root", "machine:local:ci", "user:local:anna"
 
 
 @pytest.fixture
@@ -62,25 +62,27 @@ async def test_a_token_from_afar_can_do_what_role_bindings_say_and_is_made_by_na
 
 async def test_nobody_makes_a_token_for_themselves_or_a_group(world: World) -> None:
     root = world.member(ROOT)
-    with refused("REFUSED") as refusal:
-        await create(root, ROOT)
-    assert "for themselves" in refusal.message
-    for member in ("group:corp:team", "anna", "user:corp:"):
+    await root.bind("admins", ANNA, role=events_pb2.ROLE_ADMINISTRATOR)
+    anna = holder(world, (await create(root, ANNA)).token)
+    for user, own in ((root, ROOT), (anna, ANNA)):
+        with refused("REFUSED") as refusal:
+            await create(user, own)
+        assert "for themselves" in refusal.message
+    for member in ("group:local:team", "anna", "user:local:"):
         with refused("USAGE"):
             await create(root, member)
     with refused("USAGE"):
         await create(root, CI, 366 * 86_400 + 1)
 
 
-async def test_no_token_is_made_for_a_member_whom_an_issuer_names(world: World) -> None:
-    event = events_pb2.IssuerRegistered(name="corp", issuer="https://id.example.com")
-    from monoskope.m8.domain.events import write  # noqa: PLC0415 - for this alone
-
-    await world.app.log.append("issuer/corp", 0, [write(event)], actor="m8")
+async def test_no_token_is_made_for_a_member_of_an_issuer_of_now_or_later(world: World) -> None:
+    """`later` is no issuer yet. A token for a year would count when it has become one."""
     for user in (world.member(ROOT), world.administrator()):
-        with refused("REFUSED") as refusal:
-            await create(user, ANNA)
-        assert "corp" in refusal.message
+        for member in ("user:corp:anna", "user:later:anna", "machine:local2:ci"):
+            with refused("REFUSED") as refusal:
+                await create(user, member)
+            assert f"{member} is not a member of local" in refusal.message
+    assert [event.type for event in (await world.administrator().events()).events] == ["RoleBindingCreated"]
     await create(world.member(ROOT), CI)
 
 

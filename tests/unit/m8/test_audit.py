@@ -24,7 +24,7 @@ from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
-from tests.support.m8_world import PATIENCE_S, Sealed, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import Signer
 
 QUICK = ServerLimits(tick_s=0.01)
@@ -181,6 +181,31 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
         to.take(Line("access", 1, 0, b"x" * 60))
     dropped = world.app.meters.registry.get_sample_value("m8_audit_access_lines_dropped_total", {"sink": "sink"})
     assert dropped == 2
+
+
+async def test_strangers_push_no_line_of_a_caller_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(calls, "MOST_WAITING", 4)
+    sink = Takes()
+    to = CallExporter(world.app, sink, SinkState("sink"))
+    world.app.tell_call = Teller(world.app, [to])
+    stranger, anna = User(world.channel, "nobody", http=world.http), world.user("anna", "vault://app")
+    for _ in range(5):
+        with refused("UNAUTHENTICATED"):
+            await stranger.secret("vault://app/db")
+    for _ in range(2):
+        with refused("NOT_FOUND"):
+            await anna.secret("vault://app/db")
+    task = asyncio.create_task(to.run())
+    await until(lambda: len(sink.taken) == 5)
+    await stop(task)
+    assert [(one["kind"], one.get("subject")) for one in sink.shown] == [
+        ("access-dropped", None),
+        ("access", ""),
+        ("access", ""),
+        ("access", "anna"),
+        ("access", "anna"),
+    ]
+    assert sink.shown[0]["dropped"] == 3
 
 
 async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_once(

@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain.events import write
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import a_request
@@ -216,6 +217,30 @@ async def test_applying_is_all_or_nothing_shows_what_it_would_do_and_is_idempote
     assert await world.app.log.head() == before + 3
     with refused("USAGE"):
         await apply(root, of_anna(), of_anna())
+
+
+async def test_what_only_a_newer_m8_knows_gives_nothing_and_stops_nobody(world: World) -> None:
+    """On a shared log an m8 of a later version may record roles and kinds of members that this one does not know."""
+    later = events_pb2.RoleBindingCreated(
+        name="later", members=["robot:corp:r2", ANNA], prefix="vault://app", rights=[PUT]
+    )
+    later.role = 99  # type: ignore[assignment]  # a later one
+    await world.app.log.append("role-bindings", 0, [write(later)], actor="m8")
+    root = await named_administrator(world)
+    assert await can(world.member(ANNA), PUT, "vault://app/db") is None
+    await root.bind("anna", ANNA, **OF_TEAM)
+    assert await can(world.member(ANNA), PUT, "vault://app/db") == ["anna"]
+
+
+async def test_nothing_at_all_is_no_list_of_bindings_that_stay(world: World) -> None:
+    """A pipe whose beginning failed would delete every binding, and no name can be used again."""
+    root = await named_administrator(world)
+    for dry_run in (True, False):
+        with refused("USAGE") as refusal:
+            await apply(root, prune=True, dry_run=dry_run)
+        assert "would delete all" in refusal.message
+    assert [one.name for one in await listed(root)] == ["roots"]
+    assert not (await apply(root)).deleted
 
 
 async def test_the_last_administrator_can_be_deleted_since_the_server_can_always_make_a_token(world: World) -> None:

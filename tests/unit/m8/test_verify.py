@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import io
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 from google.protobuf.message import Message
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
@@ -293,6 +295,36 @@ async def test_what_cannot_be_verified_is_not_asked_for_at_every_look(world: Wor
     await pass_s(world, timekeeper, HOUR_S // 24, reactor)
     await pass_s(world, timekeeper, 1, reactor)
     assert await open_of_m8(world) == [URI]
+
+
+async def test_a_store_that_verifies_only_what_is_signed_is_asked_once_in_the_span_and_the_log_says_so(
+    world: World,
+) -> None:
+    """m8 signs nothing. To send it unsigned would only fill the log, and the reactor's audit log with refusals."""
+    stream = io.StringIO()
+    operating_log.set_up(stream)
+    reactor, timekeeper = await world.attached(), Timekeeper(world.app)
+    for name in ("a", "b"):
+        await a_put(world, reactor, f"vault://app/{name}")
+    await pass_s(world, timekeeper, HOUR_S, reactor)
+    await pass_s(world, timekeeper, 1, reactor)
+    request_id, grant = await reactor.give_key(signature_required=True)
+    for _ in range(3):
+        await pass_s(world, timekeeper, 1, reactor)
+    events = (await world.administrator().events(request_id=request_id)).events
+    assert [event.type for event in events] == ["SecretUploadKeyRequested", "SecretUploadKeyProvided"]
+    expired = reactor.failed(grant, b"", upload_pb2.REASON_EXPIRED)
+    assert (await reactor.append(request_id, 2, expired)).error == ""
+    for _ in range(3):
+        await pass_s(world, timekeeper, HOUR_S // 24, reactor)
+        await pass_s(world, timekeeper, 1, reactor)
+        assert await open_of_m8(world) == []
+    await pass_s(world, timekeeper, HOUR_S, reactor)
+    await pass_s(world, timekeeper, 1, reactor)
+    assert await open_of_m8(world) == ["vault://app/a"]
+    said = stream.getvalue()
+    assert said.count("m8 cannot verify in a store") == 1
+    assert "unsigned" in said
 
 
 async def test_m8_asks_no_store_that_is_inactive_and_none_without_a_reactor(world: World) -> None:

@@ -88,7 +88,7 @@ def test_a_receipt_says_who_signed_the_request_and_shows_no_fingerprint() -> Non
     text = line_of(write(events_pb2.SecretUploaded(receipt=signed_receipt()))).text
     shown = json.loads(text)
     assert (shown["signer"], shown["signer_key"]) == ("anna@example.org", KEY)
-    assert shown["detail"] == "UPLOADED, version 4"
+    assert shown["detail"] == f"UPLOADED, version 4, signed by anna@example.org with {KEY}"
     assert b"fp1:" not in text
     assert b"cccc" not in text
 
@@ -129,9 +129,25 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
     exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
     assert about.of_request(exchange) == {}
     exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
-    assert about.of_response(exchanged) == {"for_member": "user:corp:anna"}
+    assert about.of_response(exchanged) == {}
     made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
     assert about.of_response(made) == {"for_token_id": "ab" * 16}
+
+
+def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() -> None:
+    """Names are bounded by characters, and each may take 12 bytes. A receiver would cut the line in its middle."""
+    most = {"uri": "\U0001f511" * 512, "for_member": "\U0001f511" * 256, "prefix": "\x7f" * 512}
+    for names in (
+        most,
+        {"uri": most["uri"], "destination": most["uri"]},
+        dict.fromkeys(about.NAMED.values(), "é" * 512),
+    ):
+        noted = CallNote("CanI", "grpc", "ipv4:192.0.2.1:5", about=dict(names), code="REFUSED")
+        line = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
+        assert len(line.text) <= lines.MOST_LINE
+        shown = json.loads(line.text)
+        assert (shown["method"], shown["code"], shown["names_are_cut"]) == ("CanI", "REFUSED", True)
+        assert all(text.startswith(shown[name]) and shown[name] for name, text in names.items())
 
 
 def test_a_call_is_about_what_it_names() -> None:
@@ -155,6 +171,12 @@ def test_a_call_is_about_what_it_names() -> None:
     assert about.of_request(queries_pb2.ListEventsRequest(prefix="vault://a", page_token="t")) == {
         "prefix": "vault://a"
     }
+
+
+def test_a_token_that_was_not_exchanged_has_the_reason_and_the_issuer_if_that_is_proven() -> None:
+    bound = {"method": "ExchangeToken", "reason": "REPLAYED", "issuer": "corp", "subject": "user:corp:anna"}
+    assert about.of_log(bound) == {"reason": "REPLAYED", "issuer": "corp"}
+    assert about.of_log({"reason": "ISSUER", "issuer": ""}) == {"reason": "ISSUER"}
 
 
 def test_the_end_of_a_signed_request_says_who_signed_it() -> None:

@@ -130,6 +130,7 @@ def test_a_revoked_token_is_listed_as_revoked(home: Path) -> None:
     m8("token", "revoke", token["id"], home=home)
     [token] = json.loads(m8("token", "list", "-o", "json", home=home).stdout)
     assert token["state"] == "revoked"
+    assert m8("token", "list", "--valid", "-o", "json", home=home).stdout == "[]\n"
     m8("token", "revoke", "nobody", home=home, code=ExitCode.NOT_FOUND)
 
 

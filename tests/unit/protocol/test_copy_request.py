@@ -19,7 +19,7 @@ FINGERPRINT = f"fp1:{KEY_ID}:{'0' * 64}"
 COPY = a_request(purpose=upload_pb2.PURPOSE_COPY, destination=THERE, expect=upload_pb2.EXPECT_ABSENT)
 
 
-def put(**fields: Any) -> Grant:
+def put(*, signature_required: bool = False, **fields: Any) -> Grant:
     """The destination's grant for what this copy asks for, but for `fields`."""
     asked = {
         "uri": str(THERE),
@@ -27,12 +27,14 @@ def put(**fields: Any) -> Grant:
         "expect": upload_pb2.EXPECT_ABSENT,
         **fields,
     }
-    return a_grant(a_request(**asked))
+    return a_grant(a_request(**asked), signature_required=signature_required)
 
 
-def receipt(grant: Grant) -> Receipt:
+def receipt(grant: Grant, *, signer: str = "", signer_key: str = "") -> Receipt:
     return make_receipt(
         grant=grant,
+        signer=signer,
+        signer_key=signer_key,
         sealed_sha256=bytes(32),
         outcome=upload_pb2.OUTCOME_UPLOADED,
         upstream_version="v1",
@@ -70,3 +72,13 @@ def test_a_receipt_for_another_grant_is_none() -> None:
     grant = put()
     with pytest.raises(ProofError, match="another grant"):
         check_copied(receipt(grant), receipt(put()), grant, COPY)
+
+
+@pytest.mark.parametrize("required", [False, True], ids=["unsigned", "signed"])
+def test_the_destinations_receipt_names_a_signer_exactly_if_its_grant_asked_for_one(*, required: bool) -> None:
+    grant = put(signature_required=required)
+    signed = receipt(grant, signer="copies-from-vault", signer_key=f"SHA256:{'k' * 43}")
+    good, bad = (signed, receipt(grant)) if required else (receipt(grant), signed)
+    check_copied(receipt(grant), good, grant, COPY)
+    with pytest.raises(ProofError, match="who signed"):
+        check_copied(receipt(grant), bad, grant, COPY)

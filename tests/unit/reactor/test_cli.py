@@ -526,6 +526,20 @@ def test_copy_key_leaves_alone_what_is_no_key(tmp_path: Path) -> None:
     assert (folder / "copy.key").read_text() == "something else"
 
 
+@pytest.mark.parametrize("spoil", ["file", "folder"])
+def test_settings_that_others_can_change_give_nobody_a_right(tmp_path: Path, spoil: str) -> None:
+    """Whoever can write them can say who may do what, or that nothing needs a signature."""
+    folder = tmp_path / "reactor"
+    init(folder)
+    with_signers(folder)
+    settings = folder / "reactor.toml"
+    spoilt = settings if spoil == "file" else folder
+    spoilt.chmod(spoilt.stat().st_mode | 0o002)
+    refused = typed("check", folder).exception
+    assert isinstance(refused, RefusedError)
+    assert refused.message.startswith(str(settings))
+
+
 def with_signers(folder: Path) -> None:
     """Give a reactor `[signers]`."""
     anna = Person("anna@example.org")

@@ -42,9 +42,11 @@ from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.support.signed_requests import Person, may, signers, table
 from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 
 EMPTY = hashlib.sha256(b"").digest()
+ANNA = Person("anna@example.org")
 
 
 @pytest.fixture
@@ -485,7 +487,8 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 20.0) -> CopyPut:
     of = replace(settings(folder, server=m8.server), ca_file=m8.ca_file)
     there, expect = SecretUri.parse("vault://app/db"), Expect.ABSENT
-    return CopyPut(of, identity or m8.identity.shown, token("alice"), b"p" * 16, there, expect, key_within_s)
+    identity = identity or m8.identity.shown
+    return CopyPut(of, identity, token("alice"), b"p" * 16, there, expect, key_within_s, signed=True)
 
 
 async def test_it_puts_what_was_read_under_the_configured_identity(m8: ScriptedM8, tmp_path: Path) -> None:
@@ -676,6 +679,25 @@ async def test_without_a_copy_key_nothing_is_sent_and_the_log_says_how_to_make_o
     assert "m8 reactor copy-key" in stream.getvalue()
 
 
+async def test_the_copy_key_signs_nothing_for_a_copy_that_nobody_signed(m8: ScriptedM8, tmp_path: Path) -> None:
+    """Else m8 writes what it likes here, asks for a copy on its own, and so writes where it can write nothing."""
+    m8.signed = True
+    a_copy_key(tmp_path)
+    put = replace(job(m8, tmp_path), signed=False)
+    assert await put_there(put, Payload(SECRET)) == upload_pb2.REASON_UNSUPPORTED
+    assert not any(attempt.sealed for attempt in m8.attempts)
+
+
+@pytest.mark.parametrize("lists", ["none", "copies unsigned", "copies signed"])
+async def test_a_copy_is_signed_there_if_it_was_signed_here(tmp_path: Path, lists: str) -> None:
+    file = table(may(ANNA), unsigned=["copy", "upload"] if lists == "copies unsigned" else [])
+    copies = Copies(tmp_path, signers=None if lists == "none" else signers(tmp_path, ANNA, file=file))
+    copies.world.memory.put(SECRET)
+    receipt = await copies.world.walk(asked(), sign=ANNA.signs if lists == "copies signed" else None)
+    assert (receipt.outcome, bool(receipt.signer)) == (upload_pb2.OUTCOME_COPIED, lists == "copies signed")
+    assert copies.jobs[0].signed == (lists == "copies signed")
+
+
 async def test_what_the_destination_does_not_authorize_ends_the_copy_so(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.signed = True
     a_copy_key(tmp_path)
@@ -684,11 +706,15 @@ async def test_what_the_destination_does_not_authorize_ends_the_copy_so(m8: Scri
     assert await put_there(job(m8, tmp_path), Payload(SECRET)) == not_authorized
 
 
-async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copies: Copies) -> None:
+async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copies: Copies, tmp_path: Path) -> None:
     copies.world.memory.put(SECRET)
     copies.there = lambda _: upload_pb2.REASON_UNSUPPORTED
     assert await copies.walk() == "FAILED UNSUPPORTED"
-    assert "copy.key" in copies.world.receipt().detail
+    assert "nobody signed this copy" in copies.world.receipt().detail
+    signed = Copies(tmp_path, signers=signers(tmp_path, ANNA))
+    signed.world.memory.put(SECRET)
+    signed.there = copies.there
+    assert "copy.key" in (await signed.world.walk(asked(), sign=ANNA.signs)).detail
     copies.there = lambda _: upload_pb2.REASON_NOT_AUTHORIZED
     assert await copies.walk() == "FAILED NOT_AUTHORIZED"
     assert copies.world.receipt().detail == ""

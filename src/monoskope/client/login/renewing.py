@@ -44,8 +44,12 @@ async def renew(path: Path, exchange: Exchange, runtime: Runtime, *, refused: st
         try:
             issued = await exchange(id_token, ID_TOKEN)
         except UnauthenticatedError:
+            if is_new:
+                raise
             # The issuer may sign with other keys since, or have ended the session.
-            if is_new or not await runtime.aside(lambda: _can_refresh(path)):
+            if not await runtime.aside(lambda: _can_refresh(path)):
+                if kept is not None and kept.used:
+                    raise _ended(kept, "m8's token has run out, and the issuer gave nothing to renew it with") from None
                 raise
             id_token, _ = await runtime.aside(lambda: current(path, anew=True))
             issued = await exchange(id_token, ID_TOKEN)

@@ -6,10 +6,12 @@ import binascii
 import json
 from typing import Any
 
-from monoskope.errors import UnauthenticatedError
+from monoskope.errors import ProtocolError, UnauthenticatedError
 
 MOST_TOKEN = 16_384
 """Characters of a token at most, as m8 takes them."""
+MOST_ISSUED = 8_192
+"""Characters of a token of m8 at most, as m8 takes them."""
 _USUAL_S = 900.0
 
 
@@ -27,9 +29,11 @@ def claims_of(token: str) -> dict[str, Any]:
 
 
 def number(claims: dict[str, Any], name: str) -> float | None:
-    """Return a claim that is a number (RFC 7519, NumericDate), None if it is none."""
+    """Return a claim that is a time (RFC 7519, NumericDate), None if it is none: a text, NaN, or out of all bounds."""
     value = claims.get(name)
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        return None
+    return float(value)
 
 
 def lifetime_s(token: str) -> float:
@@ -40,6 +44,19 @@ def lifetime_s(token: str) -> float:
     claims = claims_of(token)
     begins, ends = number(claims, "iat"), number(claims, "exp")
     return _USUAL_S if begins is None or ends is None else max(0.0, min(_USUAL_S, ends - begins))
+
+
+def check_issued(token: str, server: str) -> str:
+    """Return what m8 gave for a token of an issuer, if it can be one of m8's.
+
+    It goes into a header of each call and into the file of the login, so it is held to the form of a token.
+
+    Raises:
+        ProtocolError: it is empty, too long, or has other characters; the message does not show it.
+    """
+    if not 0 < len(token) <= MOST_ISSUED or not all("!" <= character <= "~" for character in token):
+        raise ProtocolError(f"what m8 at {server} gave for the login is no token.", fix="Ask who runs that m8.")
+    return token
 
 
 def check_audience(token: str, audience: str, *, where: str, fix: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import time
 from collections.abc import Mapping
 
 from monoskope.client.signing.public_key import SigningKey
@@ -86,13 +87,14 @@ class Agent:
             )
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as connection:
+                ends_at = time.monotonic() + within_s
                 connection.settimeout(within_s)
                 connection.connect(self._path)
                 connection.sendall(string(message))
-                size = int.from_bytes(_receive(connection, 4), "big")
+                size = int.from_bytes(_receive(connection, 4, ends_at), "big")
                 if size > _MOST_BYTES:
                     raise self._strange()
-                return _receive(connection, size)
+                return _receive(connection, size, ends_at)
         except TimeoutError:
             raise UnavailableError(
                 f"the ssh-agent did not answer within {within_s:g} s; nothing was sent.",
@@ -111,9 +113,14 @@ class Agent:
         )
 
 
-def _receive(connection: socket.socket, size: int) -> bytes:
+def _receive(connection: socket.socket, size: int, ends_at: float) -> bytes:
+    """Return so many bytes. A time limit of the socket alone would begin anew with each byte that comes."""
     received = bytearray()
     while len(received) < size:
+        left_s = ends_at - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        connection.settimeout(left_s)
         part = connection.recv(min(size - len(received), 65_536))
         if not part:
             raise ConnectionResetError(104, "closed")

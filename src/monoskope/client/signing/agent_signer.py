@@ -8,7 +8,7 @@ from collections.abc import Callable
 from monoskope.client.signing.agent import Agent, find_agent
 from monoskope.client.signing.public_key import SigningKey, from_line
 from monoskope.client.signing.signer import LocalSigner
-from monoskope.errors import UnavailableError
+from monoskope.errors import RefusedError, UnavailableError
 from monoskope.protocol.grant import Grant
 
 
@@ -25,6 +25,8 @@ class AgentSigner(LocalSigner):
 
     def __init__(self, public: str | Callable[[], SigningKey], *, agent: Agent | None = None) -> None:
         self._agent = agent
+        self._known: tuple[SigningKey, bytes] | None = None
+        """The key, and how the agent named it when it was asked last. It is asked again if that signs nothing."""
         if isinstance(public, str):
             parsed = from_line(public, "the public key")
             self._read: Callable[[], SigningKey] = lambda: parsed
@@ -57,16 +59,25 @@ class AgentSigner(LocalSigner):
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         public.check_time(time.time())
-        return self._found().sign(public, self._held(public), message, within_s)
+        held = self._held(public)
+        try:
+            return self._found().sign(public, held, message, within_s)
+        except RefusedError:
+            self._known = None
+            self._held(public)  # It says so if the agent does not hold the key any more.
+            raise
 
     def _found(self) -> Agent:
         return self._agent or find_agent()
 
     def _held(self, public: SigningKey) -> bytes:
         """Return how the agent names the key: by its certificate if it has that, else as the key alone."""
+        if self._known is not None and self._known[0] == public:
+            return self._known[1]
         keys = self._found().keys()
         for held in (public.signer.blob, public.key.blob):
             if held in keys:
+                self._known = public, held
                 return held
         has = "it holds no key at all, or is locked" if not keys else "it holds others"
         raise UnavailableError(

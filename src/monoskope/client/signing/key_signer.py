@@ -49,14 +49,23 @@ class KeySigner(LocalSigner, Unshared):
         return self._with_certificate(PrivateFile.read(self._path).public if self._opened is None else self._opened[0])
 
     @property
+    def needs_touch(self) -> bool:
+        """Never: what a security key signs, its file alone cannot."""
+        return False
+
+    @property
     def is_prepared(self) -> bool:
         """Whether `sign` needs no answer of a person."""
         return self._opened is not None or not PrivateFile.read(self._path).is_encrypted
 
     def prepare(self) -> None:
         """Look whether the key can sign, and open it with its passphrase. Raises as `LocalSigner.prepare`."""
-        self.public().check_time(time.time())
-        if self._opened is None and (file := PrivateFile.read(self._path)).is_encrypted:
+        if self._opened is not None:
+            self.public().check_time(time.time())
+            return
+        file = PrivateFile.read(self._path)
+        self._with_certificate(file.public).check_time(time.time())
+        if file.is_encrypted:
             self._opened = file.public, self._open(file)
 
     def forget(self) -> None:
@@ -69,9 +78,18 @@ class KeySigner(LocalSigner, Unshared):
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         del within_s
-        self.prepare()
-        key = PrivateFile.read(self._path).key(None) if self._opened is None else self._opened[1]
-        return signature_of(key, public.key.kind.name, message)
+        public.check_time(time.time())
+        return signature_of(self._private(), public.key.kind.name, message)
+
+    def _private(self) -> SSHPrivateKeyTypes:
+        """Return the private key; one with a passphrase is opened, and stays so."""
+        if self._opened is not None:
+            return self._opened[1]
+        file = PrivateFile.read(self._path)
+        if not file.is_encrypted:
+            return file.key(None)
+        self._opened = file.public, self._open(file)
+        return self._opened[1]
 
     def _open(self, file: PrivateFile) -> SSHPrivateKeyTypes:
         if isinstance(self._passphrase, str):

@@ -44,6 +44,11 @@ class LocalSigner(ABC):
         """
 
     @property
+    def needs_touch(self) -> bool:
+        """Whether a person has to touch a security key. Raises as `prepare`."""
+        return self.public().needs_touch
+
+    @property
     @abstractmethod
     def is_prepared(self) -> bool:
         """Whether `sign` needs no answer of a person."""

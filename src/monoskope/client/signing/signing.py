@@ -64,7 +64,7 @@ class Signing(Unshared):
     def needs_touch(self) -> bool:
         """Whether a person has to touch a security key. Raises as `prepare`."""
         local = self._local()
-        return local is not None and local.public().needs_touch
+        return local is not None and local.needs_touch
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> Made:
         """Return the signature of a request, which is what one must be.

@@ -24,6 +24,9 @@ MOST_WAITING = 10_000
 MOST_BYTES = 16_777_216
 """Bytes of them at most."""
 
+STRANGERS = 2
+"""One part in so many is for lines of calls without a valid token: they push out no line of anybody else."""
+
 BATCH = 200
 """Lines that are delivered together at most."""
 
@@ -47,9 +50,15 @@ class CallExporter:
         self._counter = app.meters.audit_dropped.labels(state.name)
         self._some = asyncio.Event()
 
-    def take(self, line: Line) -> None:
-        """Queue a line, or drop it and count it; never waits."""
-        if len(self._waiting) >= MOST_WAITING or self._bytes + len(line.text) > MOST_BYTES:
+    def take(self, line: Line, *, of_stranger: bool = False) -> None:
+        """Queue a line, or drop it and count it; never waits.
+
+        Args:
+            line: The line.
+            of_stranger: Whether the call brought no valid token.
+        """
+        part = STRANGERS if of_stranger else 1
+        if len(self._waiting) >= MOST_WAITING // part or self._bytes + len(line.text) > MOST_BYTES // part:
             self._dropped += 1
             self._counter.inc()
             return
@@ -114,4 +123,4 @@ class Teller:
         self._number += 1
         line = lines.of_call(noted, at_ms=self._app.clock(), replica=self._app.replica, number=self._number)
         for exporter in self._exporters:
-            exporter.take(line)
+            exporter.take(line, of_stranger=noted.principal is None)

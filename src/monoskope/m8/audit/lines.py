@@ -27,6 +27,9 @@ from monoskope.times import rfc3339
 MOST_LINE = 7_680
 """Bytes of a line at most. Syslog servers take 8 KiB with what stands before it (RFC 5425, 4.3.1)."""
 
+MOST_NAMED = 48
+"""Characters of each thing that a call names, in a line that would be too long."""
+
 UNREADABLE = "this m8 cannot read the event"
 
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
@@ -89,7 +92,12 @@ def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
         "client_request_id": noted.client_request_id,
         **noted.about,
     }
-    return Line(ACCESS, at_ms, 0, _encoded(fields))
+    text = _encoded(fields)
+    if len(text) > MOST_LINE:
+        # What callers name is bounded by characters, each of up to 12 bytes. A line that a receiver cuts is no JSON.
+        cut = {name: value[:MOST_NAMED] for name, value in noted.about.items()}
+        text = _encoded({**fields, **cut, "names_are_cut": True})
+    return Line(ACCESS, at_ms, 0, text)
 
 
 def of_dropped(count: int, *, at_ms: int, replica: str) -> Line:

@@ -4,6 +4,9 @@ The actor is `m8`. Such a request takes the same steps as a user's. Each store h
 of the timekeeper starts at most one. The schedule goes through a store's secrets in the order of their URIs and pauses
 at the end, so that a secret which cannot be verified is not asked for again and again. It is part of the timekeeper, of
 which one m8 process of a log runs one; the next one begins at the first secret and passes those that are not due.
+
+m8 cannot sign. A store whose reactor verifies only what is signed is asked for one key in `verify_every_hours`, to see
+whether that is still so, and nothing is sent for it.
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from dataclasses import dataclass
 
 from google.protobuf.message import Message
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.events import M8, write
@@ -46,6 +50,8 @@ class VerifySchedule:
         self._app = app
         self._every_ms = app.limits.verify_every_s * 1000
         self._rounds: dict[str, _Round] = {}
+        self._unsigned: dict[str, bytes] = {}
+        """By store: the last request that would have had to be signed."""
 
     async def tick(self, stores: Iterable[views_pb2.SecretStore], own: Sequence[views_pb2.SecretUpload]) -> None:
         """Check once.
@@ -96,6 +102,9 @@ class VerifySchedule:
 
     async def _continue(self, upload: views_pb2.SecretUpload) -> None:
         known = await self._app.aggregates.upload(upload.request_id)
+        if known.grant is not None and known.grant.signature_required:
+            self._let_rest(known.store, upload.request_id)
+            return
         events = request_upload(
             known,
             subject=M8,
@@ -104,6 +113,19 @@ class VerifySchedule:
             last_receipt=await self._app.documents.last_receipt(upload.uri),
         )
         await self._append(upload.request_id, known.version, events)
+
+    def _let_rest(self, store: str, request_id: bytes) -> None:
+        """Go through a store again only after the whole span, and say why, once for each request."""
+        self._rounds[store] = _Round(rests_until_ms=self._app.ticks() + self._every_ms)
+        if self._unsigned.get(store) == request_id:
+            return
+        self._unsigned[store] = request_id
+        operating_log.get().warning(
+            "m8 cannot verify in a store",
+            store=store,
+            message="Its reactor verifies only what a key of its own list signed, and m8 signs nothing.",
+            fix='Let its operator add "verify" to `unsigned` of [signers], or verify with monoctl.',
+        )
 
     async def _append(self, request_id: bytes, version: int, messages: Sequence[Message]) -> None:
         events = [write(message) for message in messages]

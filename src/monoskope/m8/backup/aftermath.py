@@ -28,6 +28,8 @@ class Lost:
         notes: How many edits of notes.
         bound: The names of role bindings that were created.
         unbound: The names of role bindings that were deleted.
+        members: The members whose names were bound to their first `sub`.
+        issuers: The short names of issuers that were used for the first time.
     """
 
     events: int = 0
@@ -38,6 +40,8 @@ class Lost:
     notes: int = 0
     bound: list[str] = field(default_factory=list)
     unbound: list[str] = field(default_factory=list)
+    members: list[str] = field(default_factory=list)
+    issuers: list[str] = field(default_factory=list)
 
 
 async def lost(old: EventLog, header: Header) -> Lost:
@@ -77,6 +81,10 @@ def _add(found: Lost, event: RecordedEvent) -> None:
             found.bound.append(message.name)
         case events_pb2.RoleBindingDeleted() as message:
             found.unbound.append(message.name)
+        case events_pb2.MemberRegistered() as message:
+            found.members.append(message.member)
+        case events_pb2.IssuerRegistered() as message:
+            found.issuers.append(message.name)
         case events_pb2.SecretNotesUpdated():
             found.notes += 1
         case (

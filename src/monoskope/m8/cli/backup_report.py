@@ -79,9 +79,26 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
         )
         for token in again:
             click.echo(f"  m8 token revoke {escape(token.id)}")
-    for made in lost.issued:
+    # One that came of a login or a job's token is replaced by its holder, without anybody's help.
+    exchanged = [made for made in lost.issued if made.issuer]
+    if exchanged:
+        click.echo(
+            f"Exchanged after the backup, and refused: {_many(len(exchanged), 'token')}. Their holders get others."
+        )
+    for made in (one for one in lost.issued if not one.issuer):
         who = escape(made.subject)
         click.echo(f"Token {escape(made.id)} for {who} was made after the backup and is refused: make another one.")
+    _tell_names(lost)
+    for name in lost.stores:
+        click.echo(
+            f"Store {escape(name)} was added or changed after the backup: add it again, or compare its identity."
+        )
+    if lost.notes:
+        click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")
+
+
+def _tell_names(lost: Lost) -> None:
+    """Print which role bindings changed, and whom names stood for."""
     for name in lost.unbound:
         if name not in lost.bound:
             click.echo(f"Role binding {escape(name)} was deleted after the backup, and gives its role again. Do it:")
@@ -89,9 +106,12 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
     for name in lost.bound:
         if name not in lost.unbound:
             click.echo(f"Role binding {escape(name)} was created after the backup: create it again.")
-    for name in lost.stores:
+    for member in lost.members:
         click.echo(
-            f"Store {escape(name)} was added or changed after the backup: add it again, or compare its identity."
+            f"The name of {escape(member)} was bound to its first `sub` after the backup, and is bound to nobody now."
+            " Let its holder log in before somebody else has that name at the issuer."
         )
-    if lost.notes:
-        click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")
+    for name in lost.issuers:
+        click.echo(
+            f"Issuer {escape(name)} was used for the first time after the backup: look whether m8.toml names it."
+        )

@@ -127,17 +127,19 @@ def _check_new(file: Path) -> None:
 
 
 @token.command(name="list", short_help="List every credential that was ever made.")
+@click.option("--valid", "only_valid", is_flag=True, help="Only those that neither expired nor were revoked.")
 @folder_option
 @output_option
-def list_(folder: Path, output: str) -> None:
-    """List every credential that was ever made, without the secret tokens."""
+def list_(folder: Path, output: str, *, only_valid: bool) -> None:
+    """List every credential that was ever made, without the secret tokens. Each login of a member makes one."""
 
     async def collect() -> list[Credential]:
         async with opened(folder) as (settings, log):
             return [credential async for credential in open_tokens(settings, log).list()]
 
     now = wall_clock()
-    show([_row(credential, now) for credential in asyncio.run(collect())], _COLUMNS, output)
+    rows = [_row(credential, now) for credential in asyncio.run(collect())]
+    show([row for row in rows if row["state"] == "valid" or not only_valid], _COLUMNS, output)
 
 
 def _row(credential: Credential, now: int) -> dict[str, object]:

@@ -70,7 +70,7 @@ def apply(known: RoleBindings, wanted: Sequence[RoleBinding], *, by: Principal, 
     """Decide to make the bindings the ones that are wanted; [] if they are. Those that are not named stay, or `prune`.
 
     Raises:
-        UsageError: two have the same name.
+        UsageError: two have the same name, or `prune` would leave none.
         AlreadyExistsError: a name is or was that of another binding.
         RefusedError: one that is new names `by`, or a group of `by`; or there would be too many.
     """
@@ -87,6 +87,12 @@ def apply(known: RoleBindings, wanted: Sequence[RoleBinding], *, by: Principal, 
 
 def plan(known: RoleBindings, wanted: Sequence[RoleBinding], *, prune: bool) -> Plan:
     """Return what makes the bindings the ones that are wanted. Raises `UsageError`, `AlreadyExistsError` as `apply`."""
+    if prune and not wanted:
+        # A file that was cut off, or a pipe whose beginning failed. No name can be used again.
+        raise UsageError(
+            "there is no role binding among those that are to stay: that would delete all.",
+            fix="Look at what was applied: an empty file, or a pipe whose beginning failed.",
+        )
     by_name = {binding.name: binding for binding in wanted}
     if len(by_name) != len(wanted):
         raise UsageError("two role bindings have the same name.", fix="Name each one once.")

@@ -13,6 +13,7 @@ from types import MappingProxyType
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import Pair, Principal
 from monoskope.protocol.member import Member, MemberKind
 from monoskope.uri import UriPrefix
@@ -44,7 +45,8 @@ class RoleBinding:
     """What it allows a user."""
 
     def __post_init__(self) -> None:
-        if self.prefix is not None:
+        # What a role of a newer m8 means by a prefix and rights, this one cannot know.
+        if self.prefix is not None and self.role == events_pb2.ROLE_USER:
             object.__setattr__(self, "pairs", (Pair(self.prefix, frozenset(self.rights), self.name),))
 
 
@@ -104,15 +106,22 @@ def fold(bindings: RoleBindings, events: Iterable[tuple[Message | None, str]]) -
 
 
 def recorded(message: events_pb2.RoleBindingCreated, actor: str) -> RoleBinding:
-    """Return the binding that an event created."""
+    """Return the binding that an event created. A member of a kind that only a newer m8 knows gets nothing here."""
     return RoleBinding(
         message.name,
         message.role,
-        tuple(Member.parse(member) for member in message.members),
+        tuple(member for member in map(_known, message.members) if member is not None),
         UriPrefix.parse(message.prefix) if message.prefix else None,
         tuple(message.rights),
         actor,
     )
+
+
+def _known(text: str) -> Member | None:
+    try:
+        return Member.parse(text)
+    except UsageError:
+        return None
 
 
 def _by_member(bindings: Mapping[str, RoleBinding]) -> Mapping[Member, tuple[str, ...]]:

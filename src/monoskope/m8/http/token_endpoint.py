@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import cast
 
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.errors import AwayError, Code, Error, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError
 from monoskope.http.messages import Decision, Head, Response
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.http import form, requests
@@ -53,6 +53,19 @@ _REFUSED_PARAMETERS = (
 )
 
 
+class FormRefusedError(UsageError):
+    """A body that asks for no exchange. Nothing of it stands in the error.
+
+    Args:
+        oauth: The `error` of RFC 6749, 5.2.
+        why: As the message of every error.
+    """
+
+    def __init__(self, oauth: str, why: str) -> None:
+        super().__init__(why, fix="Send the form that docs/reference/http.md shows.")
+        self.oauth = oauth
+
+
 @dataclass(slots=True, repr=False)
 class TokenEndpoint(Unshared):
     """One request whose body may be read (`http.messages.Accepted`).
@@ -80,20 +93,11 @@ class TokenEndpoint(Unshared):
         return replace(found, headers=(*found.headers, *self.headers))
 
     async def _answer(self, body: bytes) -> Response:
-        given = form.parse(body)
-        if given is None:
-            return _refused(
-                400, "invalid_request", "the body is not a form in which each name stands once, with = and escapes."
-            )
-        if refusal := self._refusal(given):
-            return refusal
-        message = access_pb2.ExchangeTokenRequest(
-            subject_token=given.get("subject_token", ""), subject_token_type=given.get("subject_token_type", "")
-        )
-        del given, body
         arrived = requests.arrival(self.head)
 
         async def work() -> access_pb2.ExchangeTokenResponse:
+            # In here, so that what is refused has its lines as every other call.
+            message = self._message(body)
             caller = await calls.caller_of(self.app, self.method, arrived)
             found = await calls.respond(self.app, self.method, message, caller)
             return cast("access_pb2.ExchangeTokenResponse", found)
@@ -103,22 +107,32 @@ class TokenEndpoint(Unshared):
             return self._failed(ended.failure)
         return self._issued(ended.answer)
 
-    def _refusal(self, given: Mapping[str, str]) -> Response | None:
-        """Return the refusal of a request by its parameters. Parameters that no standard has are ignored (RFC 6749)."""
+    def _message(self, body: bytes) -> access_pb2.ExchangeTokenRequest:
+        """Return what a form asks for. Parameters that no standard has are ignored (RFC 6749).
+
+        Raises:
+            FormRefusedError: it is no form, or none of an exchange.
+        """
+        given = form.parse(body)
+        if given is None:
+            why = "the body is not a form in which each name stands once, with = and escapes."
+            raise FormRefusedError("invalid_request", why)
         if given.get("grant_type") != GRANT_TYPE:
             error = "unsupported_grant_type" if "grant_type" in given else "invalid_request"
-            return _refused(400, error, f"grant_type must be {GRANT_TYPE}.")
+            raise FormRefusedError(error, f"grant_type must be {GRANT_TYPE}.")
         for name, error, why in _REFUSED_PARAMETERS:
             if name in given:
-                return _refused(400, error, f"{name}: {why}.")
+                raise FormRefusedError(error, f"{name}: {why}.")
         if given.get("audience", self.app.audience) != self.app.audience:
-            return _refused(400, "invalid_target", "audience: m8 makes tokens for itself alone.")
+            raise FormRefusedError("invalid_target", "audience: m8 makes tokens for itself alone.")
         if given.get("requested_token_type", ACCESS_TOKEN) != ACCESS_TOKEN:
-            return _refused(400, "invalid_request", f"requested_token_type must be {ACCESS_TOKEN}, or left out.")
+            raise FormRefusedError("invalid_request", f"requested_token_type must be {ACCESS_TOKEN}, or left out.")
         for name in ("subject_token", "subject_token_type"):
             if name not in given:
-                return _refused(400, "invalid_request", f"{name} is missing.")
-        return None
+                raise FormRefusedError("invalid_request", f"{name} is missing.")
+        return access_pb2.ExchangeTokenRequest(
+            subject_token=given["subject_token"], subject_token_type=given["subject_token_type"]
+        )
 
     def _issued(self, answer: access_pb2.ExchangeTokenResponse) -> Response:
         left_ms = answer.expires_at_ms - self.app.clock()
@@ -132,6 +146,8 @@ class TokenEndpoint(Unshared):
 
     def _failed(self, error: Error) -> Response:
         status, name = _STATUS.get(error.code, (400, "invalid_request"))
+        if isinstance(error, FormRefusedError):
+            name = error.oauth
         more: Headers = ()
         if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
             more = (("Retry-After", str(math.ceil(error.retry_after_s))),)

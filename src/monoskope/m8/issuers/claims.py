@@ -55,13 +55,21 @@ def _other_client() -> ExchangeRefusedError:
 
 
 def check_kind(claims: Mapping[str, Any]) -> None:
-    """Return unless a token says that it is no ID token, as Keycloak's access tokens do with the claim `typ`.
+    """Return unless a token says that it is no ID token.
+
+    Keycloak's access tokens say so with the claim `typ`. Logout tokens (OpenID Connect Back-Channel Logout, 2.4) and
+    other security events (RFC 8417) have the issuer, the audience and the times of an ID token, their type in the
+    header is optional, and `events` alone tells them apart.
 
     Raises:
         ExchangeRefusedError: TYPE.
     """
     if claims.get("typ", "ID") != "ID":
         raise ExchangeRefusedError(ExchangeRefusal.TYPE, "the token says that it is no ID token (claim `typ`).")
+    if "events" in claims:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.TYPE, "the token tells of an event, as of a logout (claim `events`)."
+        )
 
 
 def check_times(claims: Mapping[str, Any], now_s: float) -> int:

@@ -7,11 +7,13 @@ host and port, or where m8's settings say.
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import ssl
+import stat
 from pathlib import Path
 
-from monoskope.errors import UnavailableError, UsageError
+from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.issuers.addresses import HttpsUrl
@@ -43,9 +45,10 @@ class Discovery:
 
         Raises:
             UsageError: a file is missing or holds something else.
+            RefusedError: others than its owner can write a file that says whom to believe.
         """
         if self._issuer.jwks_file is not None:
-            parse_jwks(_read(self._issuer.jwks_file), str(self._issuer.jwks_file))
+            parse_jwks(_read_closed(self._issuer.jwks_file), str(self._issuer.jwks_file))
             return
         _trust(self._issuer)
         _bearer(self._issuer)
@@ -55,10 +58,11 @@ class Discovery:
 
         Raises:
             UsageError: a file is missing or holds something else.
+            RefusedError: others than its owner can write a file that says whom to believe.
             UnavailableError: the issuer does not answer, or answers something else.
         """
         if self._issuer.jwks_file is not None:
-            return _read(self._issuer.jwks_file)
+            return _read_closed(self._issuer.jwks_file)
         # The system's authorities take some milliseconds to load.
         tls = await asyncio.to_thread(_trust, self._issuer)
         return await self._get(self._issuer.jwks_uri or await self._discover(tls), tls)
@@ -102,6 +106,8 @@ class Discovery:
 
 
 def _trust(issuer: Issuer) -> ssl.SSLContext:
+    if issuer.ca_file is not None:
+        _read_closed(issuer.ca_file)
     try:
         found = ssl.create_default_context(cafile=None if issuer.ca_file is None else str(issuer.ca_file))
     except (OSError, ssl.SSLError):
@@ -123,9 +129,20 @@ def _bearer(issuer: Issuer) -> str:
     return found
 
 
-def _read(path: Path) -> bytes:
+def _read_closed(path: Path) -> bytes:
+    """Read a file that says whom to believe: who can write it could be every member. Raises also `RefusedError`."""
+    return _read(path, forbidden=stat.S_IWGRP | stat.S_IWOTH)
+
+
+def _read(path: Path, *, forbidden: int = 0) -> bytes:
     try:
         with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            if mode & forbidden:
+                raise RefusedError(
+                    f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
+                    fix=f"Run: chmod go-w {path}",
+                )
             return file.read(MAX_JWKS + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check the file and its owner.") from None

@@ -123,7 +123,6 @@ class IssuerKeys:
         self._keys: Keys = {}
         self._read_at = -USABLE_S * 2
         self._tried_at = -RETRY_S * 2
-        self._trouble = ""
         self._reading: asyncio.Task[None] | None = None
 
     async def find(self, token: Token) -> PublicKey:
@@ -137,8 +136,9 @@ class IssuerKeys:
         if self._age() >= USABLE_S:
             raise ExchangeRefusedError(
                 ExchangeRefusal.ISSUER_UNAVAILABLE,
-                f"the issuer's keys cannot be read: {self._trouble}",
-                fix="Try again in a minute; m8's operating log says more.",
+                # Not why: that can name files and servers, and anybody can ask.
+                "m8 cannot read the issuer's keys now.",
+                fix="Try again in a minute. If it stays so, tell who runs m8: its operating log says why.",
             )
         name = (token.key_id, KEY_TYPES[token.algorithm])
         if name not in self._keys:
@@ -177,7 +177,6 @@ class IssuerKeys:
             self._keys = parse_jwks(await self._read(), self._source)
             self._read_at = self._clock()
         except Error as error:
-            self._trouble = error.message
             operating_log.get().warning("issuer's keys not read", message=error.message, fix=error.fix)
         finally:
             self._reading = None

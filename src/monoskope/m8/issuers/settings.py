@@ -11,10 +11,11 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import UsageError
+from monoskope.m8.issuers import mixed_up
 from monoskope.m8.issuers.addresses import MAX_URL, HttpsUrl
 from monoskope.m8.issuers.presets import PRESETS, Preset
 from monoskope.m8.issuers.rules import Condition, How, Rule
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.member import LOCAL, Member, MemberKind
 
 MAX_ISSUERS = 32
 MAX_RULES = 256
@@ -35,9 +36,6 @@ IMMUTABLE = frozenset(
     }
 )
 """Claims that never pass to somebody else. Every other claim may, and needs `mutable = true`."""
-
-LOCAL = "local"
-"""No issuer's short name: administrators make tokens for such members (docs/access.md)."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -170,12 +168,7 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
         )
     preset = _preset(file, where)
     issuer = file.issuer or (preset.issuer if preset is not None else "")
-    url = HttpsUrl.parse(issuer)
-    if url is None or url.has_query:
-        raise UsageError(
-            f"{where}: issuer is not an address that begins with https://, up to {MAX_URL} characters.",
-            fix="Write what `iss` of its tokens has, for example https://login.example.com/realms/main.",
-        )
+    mixed_up.check_issuer(issuer, file.preset, where)
     for field, values in (("audience", (file.audience,)), ("client_ids", file.client_ids)):
         if any(_AUDIENCE.fullmatch(value) is None for value in values):
             raise UsageError(
@@ -186,13 +179,15 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
         raise UsageError(
             f"{where}: there must be 1 to {MAX_RULES} [[issuers.rules]].", fix="Say which tokens m8 takes."
         )
+    rules = tuple(_rule(rule, file.name, preset, f"{where}: rule {at}") for at, rule in enumerate(file.rules, 1))
+    mixed_up.check_sources(rules, where)
     return Issuer(
         name=file.name,
         issuer=issuer,
         audience=file.audience,
         clients=frozenset(file.client_ids),
         is_once=file.once if file.once is not None else preset is None or preset.once,
-        rules=tuple(_rule(rule, file.name, preset, f"{where}: rule {at}") for at, rule in enumerate(file.rules, 1)),
+        rules=rules,
         jwks_uri=_jwks_uri(file, where),
         jwks_file=path.parent / file.jwks_file if file.jwks_file else None,
         ca_file=path.parent / file.ca_file if file.ca_file else None,
@@ -228,6 +223,7 @@ def _jwks_uri(file: IssuerFile, where: str) -> HttpsUrl | None:
 
 def _rule(file: RuleFile, issuer: str, preset: Preset | None, where: str) -> Rule:
     conditions = tuple(_condition(name, value, where) for name, value in file.match.items())
+    mixed_up.check_verified(conditions, where)
     exact = {one.claim for one in conditions if one.how is How.EXACT and isinstance(one.value, str)}
     if preset is not None and not any(needs <= exact for needs in preset.needs):
         wanted = " or ".join(" and ".join(sorted(needs)) for needs in preset.needs)

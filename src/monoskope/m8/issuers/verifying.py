@@ -49,14 +49,10 @@ class Issuers:
 
     Args:
         entries: Each with its keys.
-
-    Attributes:
-        names: Their short names.
     """
 
     def __init__(self, entries: Sequence[tuple[Issuer, IssuerKeys]] = ()) -> None:
         self._issuers = {issuer.issuer: (issuer, keys) for issuer, keys in entries}
-        self.names = frozenset(issuer.name for issuer, _ in entries)
 
     async def verify(self, text: str, *, now_s: float) -> Verified:
         """Return what a token says that is valid at `now_s`.

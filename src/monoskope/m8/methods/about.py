@@ -30,13 +30,14 @@ NAMED: Mapping[str, str] = MappingProxyType(
 """
 
 
-BOUND = ("uri", "request_id", "store", "replica", "role_binding")
-"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store."""
+BOUND = ("uri", "request_id", "store", "replica", "role_binding", "issuer", "reason")
+"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store, whose
+token was to be exchanged and why it was not."""
 
 
 def of_log(bound: Mapping[str, object]) -> dict[str, str]:
     """Return what the operating log knows a call to be about, by the time the call ends."""
-    return {name: str(bound[name]) for name in BOUND if name in bound}
+    return {name: str(bound[name]) for name in BOUND if bound.get(name)}
 
 
 def of_request(request: Message) -> dict[str, str]:
@@ -53,12 +54,10 @@ def of_request(request: Message) -> dict[str, str]:
 
 
 def of_response(response: Message) -> dict[str, str]:
-    """Return what the end of a request says: its URI, purpose and outcome, and who signed it; of a token, for whom."""
+    """Return what the end of a request says: its URI, purpose and outcome, and who signed it; of a new token its id."""
     match response:
         case commands_pb2.RequestUploadSecretResponse() | queries_pb2.GetSecretUploadResponse():
             return _of_upload(response.upload)
-        case access_pb2.ExchangeTokenResponse():  # never the token
-            return {"for_member": response.member}
         case access_pb2.CreateTokenResponse():
             return {"for_token_id": response.token_id}
         case _:

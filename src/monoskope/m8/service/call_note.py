@@ -40,3 +40,9 @@ TellCall: TypeAlias = Callable[[CallNote], None]
 
 current: ContextVar[CallNote | None] = ContextVar("call_note", default=None)
 """The call that the current task answers, None where nobody wants access lines."""
+
+
+def about(**named: str) -> None:
+    """Note what the current task's call is about, where somebody wants access lines."""
+    if (noted := current.get()) is not None:
+        noted.about |= named

@@ -39,8 +39,8 @@ _COLUMNS = {
 def create(member: str, ttl: str, out: str, session: CommandSession) -> None:
     """Create a token for MEMBER, a user or a machine. It is shown only once: m8 does not keep it.
 
-    It has no rights of its own: role bindings say what MEMBER may do. No token is made for you yourself, nor for a
-    member whom an issuer names: those log in.
+    It has no rights of its own: role bindings say what MEMBER may do. MEMBER is one of `local`: members of an issuer
+    log in. No token is made for you yourself.
 
     \b
     monoctl create token machine:local:backup --ttl 90d --out backup.token

@@ -37,7 +37,7 @@ class Fault(Enum):
     MPINT = "mpint"
     """A number is negative, or is not written with the fewest bytes."""
     POINT = "point"
-    """A point is not written uncompressed, or is not on its curve."""
+    """A point is not written in its one form, is not on its curve, or has a small order."""
     RSA_MODULUS = "rsa-modulus"
     """The modulus is even, or has not 3,072 to 8,192 bits."""
     RSA_EXPONENT = "rsa-exponent"

@@ -17,6 +17,11 @@ RSA_EXPONENT = 65_537
 ED25519_KEY_BYTES = 32
 ED25519_SIGNATURE_BYTES = 64
 
+_PRIME = 2**255 - 19
+_OF_ORDER_8 = 0x7A03AC9277FDC74EC6CC392CFA53202A0F67100D760B3CBA4FD84D3D706A17C7
+_SMALL_ORDER = frozenset({0, 1, _PRIME - 1, _OF_ORDER_8, _PRIME - _OF_ORDER_8})
+"""The y of each point of Ed25519 whose order divides 8."""
+
 _USER_PRESENT = 0x01
 _APPLICATION = b"ssh:"
 _UNCOMPRESSED = b"\x04"
@@ -149,6 +154,10 @@ def _ed25519_point(reader: Reader) -> bytes:
     point = reader.string()
     if len(point) != ED25519_KEY_BYTES:
         raise FaultError(Fault.POINT, "an Ed25519 key has not 32 bytes")
+    y = int.from_bytes(point, "little") & (2**255 - 1)
+    # Under a key of small order one signature, which anybody can write down, is good for many statements or for all.
+    if y >= _PRIME or y in _SMALL_ORDER:
+        raise FaultError(Fault.POINT, "an Ed25519 key is a point of small order, or is not written in its one form")
     return point
 
 

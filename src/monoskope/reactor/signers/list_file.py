@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import os
-import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from monoskope.errors import Error, RefusedError, UsageError
+from monoskope.errors import Error, UsageError
+from monoskope.reactor.signers.way import check_file, check_way
 
 T = TypeVar("T")
 
 MAX_LIST_BYTES = 1_048_576
 REST_S = 1.0
 """For how many seconds a file must not have changed before its new content counts: no program that writes it in its
-place, rather than beside it, is then in the middle of it."""
+place, rather than beside it, is then in the middle of it. Either the file's own time says so, or the same content was
+seen all the time: a link to the file changes that time, too, and may be made by others."""
 
 
 class BadListError(UsageError):
@@ -53,19 +54,26 @@ class ListFile(Generic[T]):
         name: What the list is, for sentences.
         parse: Makes the list of the file's text. Raises `UsageError`.
         clock: Seconds since 1970, as the file's times count them.
+        now: Monotonic seconds.
 
     Raises:
         UsageError: the file is missing, unreadable or bad.
-        RefusedError: others than its owner can write it.
+        RefusedError: others than its owner can write it, or put another one in its place.
     """
 
     def __init__(
-        self, path: Path, name: str, parse: Callable[[str], T], clock: Callable[[], float] = time.time
+        self,
+        path: Path,
+        name: str,
+        parse: Callable[[str], T],
+        clock: Callable[[], float] = time.time,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._path = path
         self._name = name
         self._parse = parse
         self._clock = clock
+        self._now = now
         self._content, _ = _read(path)
         self.value = self._parsed(self._content)
         """The last list that was good."""
@@ -75,6 +83,8 @@ class ListFile(Generic[T]):
         """A sentence if the file cannot be used as it is now, else ""."""
         self._bad: tuple[bytes, str] | None = None
         """The last content that was bad, and what is wrong with it: it is not parsed at each request."""
+        self._seen: tuple[bytes, float] = (self._content, now())
+        """The content that was read last, and since when it is the same."""
 
     def read_again(self) -> None:
         """Take the file's content if it is another one; on trouble the last good list stays."""
@@ -83,11 +93,13 @@ class ListFile(Generic[T]):
         except Error as error:
             self.trouble = str(error)
             return
+        if content != self._seen[0]:
+            self._seen = content, self._now()
         if content == self._content:
             self.trouble = ""
         elif self._bad is not None and content == self._bad[0]:
             self.trouble = self._bad[1]
-        elif not 0 <= self._clock() - changed_at < REST_S:
+        elif self._clock() - changed_at >= REST_S or self._now() - self._seen[1] >= REST_S:
             self._take(content)
 
     def _take(self, content: bytes) -> None:
@@ -111,13 +123,14 @@ class ListFile(Generic[T]):
 def _read(path: Path) -> tuple[bytes, float]:
     """Return a file's content and when it changed last. Raises `UsageError` and `RefusedError`."""
     try:
+        check_way(path)
         # Opening a pipe would otherwise wait for somebody who writes to it.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Create it, or check its owner.") from None
     try:
         found = os.fstat(descriptor)
-        _check(path, found)
+        check_file(path, found)
         with os.fdopen(descriptor, "rb", closefd=False) as file:
             content = file.read(MAX_LIST_BYTES + 1)
     except OSError as error:
@@ -127,15 +140,3 @@ def _read(path: Path) -> tuple[bytes, float]:
     if len(content) > MAX_LIST_BYTES:
         raise UsageError(f"{path} has more than {MAX_LIST_BYTES:,} bytes.", fix="Keep it to lines that still count.")
     return content, found.st_ctime
-
-
-def _check(path: Path, found: os.stat_result) -> None:
-    if not stat.S_ISREG(found.st_mode):
-        raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-    if found.st_uid not in {0, os.geteuid()}:
-        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
-    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
-        raise RefusedError(
-            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
-            fix=f"Run: chmod go-w {path}",
-        )

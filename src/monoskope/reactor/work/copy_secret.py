@@ -42,7 +42,7 @@ from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
-from monoskope.reactor.work.copy_signer import NO_COPY_KEY, CopySigner, NoCopyKeyError
+from monoskope.reactor.work.copy_signer import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot
@@ -80,6 +80,8 @@ class CopyPut(Unshared):
     """Seconds in which the destination's key must come."""
     keep_labels: bool = False
     keep_expires_on: bool = False
+    signed: bool = False
+    """Whether a key of this reactor's own list signed the copy: only then `copy.key` signs the put."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,7 +159,7 @@ class Copier:
             token = await self._token(request, plan)
             snapshot = await self._read(request.uri)
             fingerprints = self._upstream.fingerprint_key.fingerprints(snapshot.payload)
-            put = self._copy_put(request, rule, token, key_within_s=plan.key_by - self._now())
+            put = self._copy_put(delivered, rule, token, key_within_s=plan.key_by - self._now())
             sent = True
             there = await self._put(put, snapshot.payload)
             return _copied(delivered, snapshot.version, fingerprints, there)
@@ -196,7 +198,8 @@ class Copier:
             raise FailedError(upload_pb2.REASON_NOT_FOUND)
         return snapshot
 
-    def _copy_put(self, request: Request, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:
+    def _copy_put(self, delivered: DeliveredRequest, rule: CopyRule, token: str, *, key_within_s: float) -> CopyPut:
+        request = delivered.grant.request
         assert request.destination is not None, "a COPY has a destination"
         return CopyPut(
             self._settings,
@@ -208,6 +211,7 @@ class Copier:
             key_within_s,
             request.keep_labels,
             request.keep_expires_on,
+            signed=bool(delivered.signer),
         )
 
 
@@ -232,7 +236,8 @@ def _copied(
         FailedError: the reason for which the put failed there; OUTCOME_UNKNOWN if it has another hash there.
     """
     if isinstance(there, int):
-        raise FailedError(there, detail=NO_COPY_KEY if there == upload_pb2.REASON_UNSUPPORTED else "")
+        unsigned = NO_COPY_KEY if delivered.signer else NOBODY_SIGNED
+        raise FailedError(there, detail=unsigned if there == upload_pb2.REASON_UNSUPPORTED else "")
     if there.receipt.fingerprint != fingerprints.whole:
         raise FailedError(upload_pb2.REASON_OUTCOME_UNKNOWN)
     return make_receipt(
@@ -272,7 +277,7 @@ async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reaso
             timeout_s=PUT_S,
             keep_labels=put.keep_labels,
             keep_expires_on=put.keep_expires_on,
-            signer=CopySigner(put.settings.folder),
+            signer=CopySigner(put.settings.folder, signed=put.signed),
             observe=observe,
         )
     except Error as error:

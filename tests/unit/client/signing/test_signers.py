@@ -11,9 +11,11 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from monoskope.client.signing import agent as module
 from monoskope.client.signing.agent import Agent
 from monoskope.client.signing.agent_signer import AgentSigner
 from monoskope.client.signing.chosen import signer_of
@@ -191,6 +193,19 @@ def test_an_agent_that_holds_other_keys_or_is_locked_says_so_before_a_key_is_ask
     signer.prepare()
 
 
+async def test_an_agent_that_has_lost_the_key_since_it_was_asked_says_so(
+    keys: dict[str, Path], agent: RealAgent, tmp_path: Path
+) -> None:
+    signer = signer_of(f"{keys['ed25519']}.pub")
+    agent.add(keys["ed25519"])
+    signer.prepare()
+    agent.clear()
+    with pytest.raises(UnavailableError, match="does not hold the signing key"):
+        await signer.sign(GRANT, SEALED)
+    agent.add(keys["ed25519"])
+    check(await signer.sign(GRANT, SEALED), keys["ed25519"], tmp_path)
+
+
 def test_no_agent_and_one_that_is_gone_are_told_apart(
     keys: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -260,7 +275,7 @@ def test_what_is_no_key_that_can_sign_is_told_with_what_to_do(tmp_path: Path, co
     assert caught.value.fix
 
 
-SECURITY_KEY = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(32)) + string(b"ssh:")
+SECURITY_KEY = string(b"sk-ssh-ed25519@openssh.com") + string(bytes(range(32))) + string(b"ssh:")
 
 
 def container(*keys: bytes, magic: bytes = b"openssh-key-v1\0") -> str:
@@ -435,6 +450,18 @@ def test_an_agent_that_keeps_silent_is_given_up(fake: FakeAgent, tmp_path: Path,
         Agent(str(tmp_path / "s")).sign(public, public.key.blob, b"message", within_s=0.01)
 
 
+def test_an_agent_that_answers_byte_by_byte_is_given_up_in_the_same_time(
+    fake: FakeAgent, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as a forwarded one, in which somebody else answers."""
+    fake.answers = [message(b"\x0c" + uint32(0)), message(b"\x0c" + uint32(0))]
+    assert Agent(str(tmp_path / "s")).keys() == {}
+    seconds = iter([0.0, 9.0, 10.0])
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+    with pytest.raises(UnavailableError, match="within 10 s"):
+        Agent(str(tmp_path / "s")).keys()
+
+
 async def test_a_signature_that_does_not_come_holds_up_no_loop_and_can_be_cancelled(
     fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
 ) -> None:
@@ -459,6 +486,21 @@ async def test_an_agent_that_signs_rsa_with_sha_1_is_told_before_anything_is_sen
     signing = Signing(signer, "", passphrase=None, blocks=False)
     with pytest.raises(RefusedError, match="algorithm is none of its key's"):
         await signing.sign(GRANT, SEALED)
+
+
+async def test_an_agent_that_holds_the_key_is_asked_for_its_list_once(
+    fake: FakeAgent, tmp_path: Path, keys: dict[str, Path]
+) -> None:
+    """Each question is a wait for another process, and each secret of many takes a signature."""
+    public = from_line(Path(f"{keys['ed25519']}.pub").read_text(), "key")
+    listed = message(b"\x0c" + uint32(1) + string(public.key.blob) + string(b"comment"))
+    signed = message(b"\x0e" + string(string(b"ssh-ed25519") + string(bytes(64))))
+    fake.answers = [listed, signed, signed]
+    signer = AgentSigner(lambda: public, agent=Agent(str(tmp_path / "s")))
+    for _ in range(2):
+        signer.prepare()
+        await signer.sign(GRANT, SEALED)
+    assert fake.answers == []
 
 
 def test_an_agent_says_what_it_holds(keys: dict[str, Path], agent: RealAgent) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.errors import Error, UnavailableError, UsageError
+from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import MAX_JWKS
 from monoskope.m8.issuers.settings import IssuerFile, RuleFile, checked
@@ -151,6 +151,21 @@ async def test_a_file_is_read_as_it_is_now(tmp_path: Path) -> None:
     assert await found.read() == KEYS
     (tmp_path / "keys.json").write_bytes(b"{}")
     assert await found.read() == b"{}"
+
+
+@pytest.mark.parametrize("field", ["jwks_file", "ca_file"])
+async def test_a_file_that_others_can_write_says_nothing_of_whom_to_believe(tmp_path: Path, field: str) -> None:
+    """Who writes keys of their own into it could be every member of the issuer."""
+    file = tmp_path / "file"
+    file.write_bytes(KEYS)
+    found = discovery("https://127.0.0.1:1", tmp_path, **{field: "file"})
+    for mode in (0o666, 0o664, 0o646):
+        file.chmod(mode)
+        with pytest.raises(RefusedError, match=f"mode {mode:04o}") as caught:
+            found.check()
+        assert caught.value.fix == f"Run: chmod go-w {file}"
+        with pytest.raises(RefusedError):
+            await found.read()
 
 
 @pytest.mark.parametrize("field", ["jwks_file", "ca_file", "token_file"])

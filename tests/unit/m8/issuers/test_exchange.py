@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from monoskope.client.refusal import error_of
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
 from monoskope.m8.domain.registrations import member_stream
+from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
@@ -158,15 +160,9 @@ async def test_a_token_that_went_in_is_no_token_of_m8(m8: Exchanging) -> None:
         assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
 
 
-async def test_an_administrator_makes_no_token_for_members_of_an_issuer_of_the_settings(m8: Exchanging) -> None:
-    """Also if nobody of that issuer has come yet."""
-    service = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
-    create = HttpUnary(m8.world.http, service.methods_by_name["CreateToken"], "json")
-    administrator = m8.world.administrator().metadata
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await create(access_pb2.CreateTokenRequest(member=str(ANNA), ttl_s=60), metadata=administrator)
-    assert caught.value.code() is grpc.StatusCode.PERMISSION_DENIED
-    await create(access_pb2.CreateTokenRequest(member="user:local:anna", ttl_s=60), metadata=administrator)
+async def test_m8s_own_token_gets_no_later_one(m8: Exchanging) -> None:
+    answer = await m8.grpc(minted(claims_of()))
+    assert await refused(m8, answer.access_token) == "KEY_ID"
 
 
 async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
@@ -231,6 +227,16 @@ def test_one_member_exchanges_as_often_as_a_pipeline_does_and_no_more() -> None:
     exchanges.succeed("machine:github:deploy")
 
 
+async def test_a_used_token_that_others_have_keeps_its_owner_out_of_nothing(m8: Exchanging) -> None:
+    """Replays count for the address that sends them, and not for the member."""
+    m8.world.app.exchanges = Exchanges(1_000, 1_000, lambda: 0.0)
+    used = minted(claims_of(sub="anna"))
+    await m8.grpc(used)
+    for _ in range(PER_MEMBER):
+        assert await refused(m8, used) == "REPLAYED"
+    assert (await m8.grpc(minted(claims_of(sub="anna", jti="2")))).member == "user:corp:anna"
+
+
 async def test_an_issuer_that_is_down_is_nobodys_failure_and_stops_no_other_call(m8: Exchanging) -> None:
     asked, answers = asyncio.Event(), asyncio.Event()
 
@@ -255,6 +261,15 @@ async def test_an_issuer_that_cannot_be_asked_is_unavailable(m8: Exchanging) -> 
     assert (answered.status, answered.json["exchange_refusal"]) == (503, "ISSUER_UNAVAILABLE")
     assert answered.json["error"] == "temporarily_unavailable"
     assert await refused(m8, minted(claims_of())) == "ISSUER_UNAVAILABLE"
+
+
+async def test_a_stranger_is_not_told_where_m8_has_its_files(m8: Exchanging) -> None:
+    issuer = replace(an_issuer(), jwks_file=Path("/srv/m8/keys-of-corp.json"))
+    found = Discovery(issuer)
+    m8.world.app.issuers = Issuers([(issuer, IssuerKeys(found.read, found.source))])
+    answered = await m8.form(minted(claims_of()))
+    assert answered.json["exchange_refusal"] == "ISSUER_UNAVAILABLE"
+    assert "/srv" not in json.dumps(answered.json)
 
 
 async def test_each_exchange_is_one_line_with_the_member_and_without_a_token(

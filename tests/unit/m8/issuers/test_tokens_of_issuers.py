@@ -125,6 +125,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "an algorithm that is a list": (with_header(alg=["RS256"]), "MALFORMED"),
     "an access token": (with_header(typ="at+jwt"), "TYPE"),
     "a logout token": (with_header(typ="logout+jwt"), "TYPE"),
+    "a logout token without a typ": (
+        minted(claims_of(events={"http://schemas.openid.net/event/backchannel-logout": {}})),
+        "TYPE",
+    ),
     "a typ that is no text": (with_header(typ=1), "TYPE"),
     "Keycloak's access token": (minted(claims_of(typ="Bearer")), "TYPE"),
     "no kid": (with_header(kid=None), "KEY_ID"),
@@ -224,6 +228,22 @@ async def test_a_key_that_says_what_it_is_for_is_used_for_that_alone() -> None:
     await verified(minted(claims_of(), key=key, algorithm="ES384"), content=jwks(jwk(key, "a")))
     wrong = minted(claims_of(), key=ec_key("P-256"), algorithm="ES256")
     assert await refusal(wrong, content=jwks(jwk(key, "a"))) == "KEY_UNFIT"
+
+
+CODES = {
+    Code.USAGE: {"TOKEN_TYPE"},
+    Code.REFUSED: {"NO_ISSUERS", "NO_RULE", "SEVERAL_RULES", "NAME", "EMAIL_UNVERIFIED", "GROUPS", "TOO_MANY_GROUPS"}
+    | {"ISSUER_CHANGED", "SUBJECT_CHANGED"},
+    Code.UNAVAILABLE: {"ISSUER_UNAVAILABLE"},
+}
+
+
+def test_the_code_says_whether_another_token_helps() -> None:
+    """UNAUTHENTICATED lets a client bring a new one; after the others it does not."""
+    found = {refusal.value: ExchangeRefusedError(refusal, "why.").code for refusal in ExchangeRefusal}
+    for code, words in CODES.items():
+        assert {found.pop(word) for word in words} == {code}
+    assert set(found.values()) == {Code.UNAUTHENTICATED}
 
 
 async def test_an_m8_without_issuers_says_so() -> None:

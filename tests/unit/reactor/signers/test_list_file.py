@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from monoskope.errors import Error, RefusedError, UsageError
-from monoskope.reactor.signers import list_file
+from monoskope.reactor.signers import list_file, way
 from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
 
 
@@ -43,9 +46,24 @@ def clock() -> Clock:
     return Clock()
 
 
+class Now:
+    """The monotonic clock of a test."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def __call__(self) -> float:
+        return self.seconds
+
+
 @pytest.fixture
-def held(path: Path, clock: Clock) -> ListFile[list[str]]:
-    return ListFile(path, "the list", parse, clock)
+def now() -> Now:
+    return Now()
+
+
+@pytest.fixture
+def held(path: Path, clock: Clock, now: Now) -> ListFile[list[str]]:
+    return ListFile(path, "the list", parse, clock, now)
 
 
 def test_a_change_counts_at_the_next_look(held: ListFile[list[str]], path: Path) -> None:
@@ -94,12 +112,32 @@ def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str
     assert held.value == ["second"]
 
 
-def test_a_clock_that_is_behind_the_files_does_not_keep_a_change_away(
-    held: ListFile[list[str]], path: Path, clock: Clock
+def test_a_clock_that_is_behind_the_files_neither_keeps_a_change_away_nor_lets_half_of_one_count(
+    held: ListFile[list[str]], path: Path, clock: Clock, now: Now
 ) -> None:
     clock.ahead = -3600
-    path.write_text("second\n")
+    path.write_text("")
     held.read_again()
+    assert held.value == ["first"]
+    path.write_text("second\n")
+    now.seconds = list_file.REST_S
+    held.read_again()
+    assert held.value == ["first"]
+    now.seconds = 2 * list_file.REST_S
+    held.read_again()
+    assert held.value == ["second"]
+
+
+def test_who_goes_on_linking_to_the_file_does_not_keep_a_revocation_away(
+    held: ListFile[list[str]], path: Path, tmp_path: Path, clock: Clock, now: Now
+) -> None:
+    """Each link is a change by the file's own time."""
+    clock.ahead = 0
+    path.write_text("second\n")
+    for second in range(3):
+        now.seconds = second * list_file.REST_S
+        os.link(path, tmp_path / f"link-{second}")
+        held.read_again()
     assert held.value == ["second"]
 
 
@@ -183,6 +221,146 @@ def test_a_file_of_another_user_is_refused(path: Path, monkeypatch: pytest.Monke
     os.chown(path, 12345, -1) if os.geteuid() == 0 else monkeypatch.setattr(os, "geteuid", lambda: 12345)
     with pytest.raises(RefusedError, match="another user"):
         ListFile(path, "the list", parse)
+
+
+def _folder_of_group(folder: Path) -> None:
+    folder.chmod(0o770)
+
+
+def _folder_of_others(folder: Path) -> None:
+    folder.chmod(0o707)
+
+
+def _folder_above(folder: Path) -> None:
+    folder.parent.chmod(0o777)
+
+
+def _folder_of_a_link(folder: Path) -> None:
+    """The list is a link to one in a safe folder, by way of one that is not."""
+    away, safe = folder.parent / "away", folder.parent / "safe"
+    away.mkdir(mode=0o700)
+    safe.mkdir(mode=0o700)
+    (folder / "list").replace(safe / "list")
+    (away / "link").symlink_to("../safe/list")
+    (folder / "list").symlink_to("../away/link")
+    away.chmod(0o772)
+
+
+def _links_that_lead_nowhere(folder: Path) -> None:
+    (folder / "list").unlink()
+    (folder / "list").symlink_to("list")
+
+
+WAYS = {
+    "group": _folder_of_group,
+    "others": _folder_of_others,
+    "above": _folder_above,
+    "link": _folder_of_a_link,
+    "loop": _links_that_lead_nowhere,
+}
+
+
+@pytest.mark.parametrize("name", WAYS)
+def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_at_the_start_and_later(
+    tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Such as a link to an empty file of root's, which revokes nobody, or an earlier list."""
+    monkeypatch.setattr(way, "_is_private", lambda *_: False)
+    path = tmp_path / "above" / "folder" / "list"
+    path.parent.mkdir(parents=True)
+    path.write_text("first\n")
+    held = ListFile(path, "the list", parse, clock)
+    WAYS[name](path.parent)
+    held.read_again()
+    assert held.value == ["first"]
+    assert held.trouble.startswith(str(path))
+    with pytest.raises(UsageError if name == "loop" else RefusedError) as caught:
+        ListFile(path, "the list", parse)
+    assert caught.value.fix
+
+
+@pytest.mark.parametrize("whose", ["folder", "link", "root"])
+def test_a_folder_or_link_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whose: str
+) -> None:
+    path = tmp_path / "folder" / "list"
+    path.parent.mkdir()
+    (tmp_path / "real").write_text("first\n")
+    path.symlink_to(tmp_path / "real")
+    other = {"folder": path.parent, "link": path, "root": Path("/")}[whose]
+    real = os.lstat
+
+    def lstat(shown: Path) -> os.stat_result:
+        found = real(shown)
+        return found if shown != other else os.stat_result([*found[:4], 12345, *found[5:]])
+
+    monkeypatch.setattr(os, "lstat", lstat)
+    with pytest.raises(RefusedError, match="another user"):
+        ListFile(path, "the list", parse)
+
+
+def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume: a folder that everybody could write, were it not mounted read-only, and in it links to links."""
+    volume = tmp_path / "volume"
+    (volume / "..data_1").mkdir(parents=True)
+    (volume / "..data_1" / "list").write_text("first\n")
+    (volume / "..data").symlink_to("..data_1")
+    (volume / "list").symlink_to("..data/list")
+    volume.chmod(0o1777)
+    assert ListFile(volume / "list", "the list", parse).value == ["first"]
+    volume.chmod(0o777)
+    with pytest.raises(RefusedError, match="0777"):
+        ListFile(volume / "list", "the list", parse)
+    monkeypatch.setattr(way, "_is_read_only", lambda folder: folder == volume)
+    assert ListFile(volume / "list", "the list", parse).value == ["first"]
+
+
+@pytest.mark.parametrize(
+    ("user", "group", "members", "mode", "taken"),
+    [
+        ("anna", "anna", [], 0o775, True),
+        ("anna", "anna", ["anna"], 0o775, True),
+        ("anna", "anna", ["anna", "bert"], 0o775, False),
+        ("anna", "staff", [], 0o775, False),
+        ("anna", "anna", [], 0o777, False),
+        (None, "anna", [], 0o775, False),
+    ],
+)
+def test_a_folder_that_its_owners_own_group_can_write_is_taken(  # noqa: PLR0917 - a row is a case
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    user: str | None,
+    group: str,
+    members: list[str],
+    mode: int,
+    taken: bool,
+) -> None:
+    """As most Linux systems make folders for users: mode 0775, and a group of the user's name."""
+
+    def named(_: int) -> SimpleNamespace:
+        if user is None:
+            raise KeyError
+        return SimpleNamespace(pw_name=user)
+
+    monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name=group, gr_mem=members))
+    monkeypatch.setattr(pwd, "getpwuid", named)
+    found = os.stat_result([0o40000 | mode, 1, 1, 2, 1000, 1000, 0, 0, 0, 0])
+    assert way._others_write(found) is not taken
+
+
+def test_the_group_of_root_is_not_roots_own() -> None:
+    assert not way._is_private(0, 0)
+
+
+def test_a_path_that_begins_where_the_reactor_runs_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (path.parent / "below").mkdir()
+    monkeypatch.chdir(path.parent / "below")
+    assert ListFile(Path("../list"), "the list", parse).value == ["first"]
+    path.parent.chmod(0o777)
+    with pytest.raises(RefusedError, match="0777"):
+        ListFile(Path("../list"), "the list", parse)
 
 
 def test_a_file_that_others_can_read_is_taken(path: Path) -> None:

@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import UsageError
+from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.signers import settings
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
+from monoskope.reactor.signers.way import check_settings
 from monoskope.settings import convert
 
 ENTRY: dict[str, Any] = {"principal": "anna", "prefixes": ["team-a"], "purposes": ["upload"]}
@@ -79,3 +80,17 @@ def test_an_entry_with_a_bad_field_is_refused(change: dict[str, Any], named: str
 def test_the_table_of_the_comment_is_one(tmp_path: Path) -> None:
     text = (settings.__doc__ or "").partition("\n\n")[2]
     assert convert(tomllib.loads(text)["signers"], SignersFile, where=str(tmp_path)).may[0].destinations
+
+
+@pytest.mark.parametrize("spoil", ["file", "folder", "missing"])
+def test_settings_that_others_can_change_are_refused(tmp_path: Path, spoil: str) -> None:
+    path = tmp_path / "folder" / "reactor.toml"
+    path.parent.mkdir()
+    path.write_text("")
+    check_settings(path)
+    if spoil == "missing":
+        path.unlink()
+    else:
+        (path if spoil == "file" else path.parent).chmod(0o757)
+    with pytest.raises(UsageError if spoil == "missing" else RefusedError, match=str(path)):
+        check_settings(path)

@@ -18,6 +18,8 @@ from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
+from monoskope.m8.readmodels.tokens import TOKENS
+from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Stranger
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 
@@ -61,12 +63,15 @@ class TokenExchange:
         try:
             verified, issued = await self._in_time(message.subject_token, stranger, address)
         except ExchangeRefusedError as error:
-            operating_log.bind_contextvars(reason=error.refusal.value, issuer=error.issuer)
+            operating_log.bind_contextvars(reason=error.refusal.value)
+            if error.issuer:
+                operating_log.bind_contextvars(issuer=error.issuer)
             if error.refusal not in _NOT_OURS:
                 exchanges.failed(address)
                 self._app.connections.disturbed()
             raise
         self._app.connections.prove(stranger.peer)
+        call_note.about(for_token_id=issued.id)
         return access_pb2.ExchangeTokenResponse(
             access_token=issued.jwt, expires_at_ms=issued.expires_at_ms, member=str(verified.member)
         )
@@ -85,7 +90,13 @@ class TokenExchange:
         """Record whom the names stand for, and the token."""
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
+        call_note.about(for_member=str(member))
         groups = rules.kept(verified.groups, (await self._app.aggregates.role_bindings()).groups)
+        # The log takes each id once, whichever m8 is asked.
+        token_id = verified.digest[:32] if issuer.is_once else ""
+        if token_id and await self._app.log.get(TOKENS, token_id) is not None:
+            # Before the member is counted: who has a used token must not be able to keep its owner out with it.
+            raise _replayed()
         self._app.exchanges.succeed(str(member))
         await self._register(
             issuer_stream(issuer.name), lambda known: registrations.register_issuer(known, issuer.name, issuer.issuer)
@@ -102,14 +113,10 @@ class TokenExchange:
                 issuer=issuer.issuer,
                 issuer_subject=verified.subject,
                 groups=groups,
-                # The log takes each id once, whichever m8 is asked.
-                token_id=verified.digest[:32] if issuer.is_once else "",
+                token_id=token_id,
             )
         except ConflictError:
-            raise ExchangeRefusedError(
-                ExchangeRefusal.REPLAYED,
-                "the token was exchanged before, and tokens of its issuer are exchanged once.",
-            ) from None
+            raise _replayed() from None
 
     async def _register(self, stream: str, decide: Callable[[Registration], Sequence[Message]]) -> None:
         log = self._app.log
@@ -124,3 +131,9 @@ class TokenExchange:
         if self._app.tokens is None:
             raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
         return self._app.tokens
+
+
+def _replayed() -> ExchangeRefusedError:
+    return ExchangeRefusedError(
+        ExchangeRefusal.REPLAYED, "the token was exchanged before, and tokens of its issuer are exchanged once."
+    )

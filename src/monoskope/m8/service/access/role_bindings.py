@@ -60,7 +60,7 @@ class RoleBindingCommands:
         Without `prune`, bindings that are not given stay. With `dry_run` nothing is recorded.
 
         Raises:
-            UsageError: one is not well formed, or two have the same name.
+            UsageError: one is not well formed, two have the same name, or `prune` would delete all.
             RefusedError: the caller is no administrator, or would get something by one; or there are too many.
             AlreadyExistsError: a name is or was another one's.
         """

@@ -6,12 +6,11 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.domain.events import issuer_stream
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
-from monoskope.protocol.member import Member
+from monoskope.protocol.member import LOCAL, Member
 
 
 class TokenCommands:
@@ -27,7 +26,7 @@ class TokenCommands:
 
         Raises:
             UsageError: the member is not well formed, or a group.
-            RefusedError: the caller is no administrator, or is that member; or an issuer names that member.
+            RefusedError: the caller is no administrator, or is that member; or the member is not one of `local`.
         """
         policy.require_administrator(caller.principal)
         member = Member.parse(message.member)
@@ -36,11 +35,11 @@ class TokenCommands:
                 "nobody makes a token for themselves: it could outlive the one that they logged in with.",
                 fix="Log in again when yours expires, or ask another administrator.",
             )
-        configured = member.issuer in self._app.issuers.names
-        if configured or await self._app.log.read_stream(issuer_stream(member.issuer)):
+        if member.issuer != LOCAL:
+            # Also a short name that is no issuer's yet: the token would count when it has become one.
             raise RefusedError(
-                f"{member.issuer} is an issuer, which says itself who its members are; no token is made in its name.",
-                fix="Let the member log in, or choose a short name that is no issuer's, as in machine:local:backup.",
+                f"{member} is not a member of {LOCAL}: who vouches for such a name is an issuer, and no administrator.",
+                fix=f"Let the member log in, or name one of {LOCAL}, as in machine:{LOCAL}:backup.",
             )
         issued = await self._tokens.issue_for_member(member, ttl_s=message.ttl_s, actor=caller.principal.subject)
         return access_pb2.CreateTokenResponse(token=issued.jwt, token_id=issued.id, expires_at_ms=issued.expires_at_ms)

@@ -1,0 +1,128 @@
+"""Whether nobody else can change a list, or put another file in its place: every folder on the way is looked at, too.
+
+Whoever can write one of them can rename an earlier list of its owner into the place, or a link to an empty file of
+root's: the file itself is then none that they can write, and says that nobody is revoked. OpenSSH looks at the folders
+of its own lists in the same way.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import stat
+from pathlib import Path
+
+from monoskope.errors import RefusedError, UsageError
+
+_MOST_LINKS = 40
+"""As many as Linux follows."""
+
+
+def check_way(path: Path) -> None:
+    """Return if root and this user alone decide which file `path` is.
+
+    A folder that others can write will do if it is sticky, as /tmp is; if it lies on a file system that nobody here can
+    write, as the volumes do into which Kubernetes puts files; or if only its owner is in that group.
+
+    Raises:
+        RefusedError: others can write a folder on the way, or own one, or own a link.
+        OSError: a part of the way is missing, or cannot be looked at.
+    """
+    at, links = Path(os.sep), 0
+    steps = _steps(path.absolute())
+    _check(path, at, os.lstat(at))
+    while steps:
+        step = steps.pop()
+        here = at.parent if step == os.pardir else at / step
+        found = os.lstat(here)
+        if not stat.S_ISLNK(found.st_mode):
+            at = here
+            if steps:
+                _check(path, at, found)
+            continue
+        _check_owner(path, here, found)
+        links += 1
+        if links > _MOST_LINKS:
+            raise UsageError(f"{path} cannot be read: too many links lead to it.", fix="Name the file itself.")
+        target = here.readlink()
+        at = Path(os.sep) if target.is_absolute() else at
+        steps += _steps(target)
+
+
+def check_file(path: Path, found: os.stat_result) -> None:
+    """Return if `path`, of which `found` is known, is a file that root and this user alone can write.
+
+    Raises:
+        UsageError: it is no regular file.
+        RefusedError: others can write it, or own it.
+    """
+    if not stat.S_ISREG(found.st_mode):
+        raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RefusedError(
+            f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
+            fix=f"Run: chmod go-w {path}",
+        )
+
+
+def check_settings(path: Path) -> None:
+    """Return if root and this user alone can change the settings with `[signers]` in `path`: they say who may do what.
+
+    Raises:
+        UsageError: it is no regular file, or cannot be looked at.
+        RefusedError: others can write it, or put another one in its place.
+    """
+    try:
+        check_way(path)
+        check_file(path, path.stat())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
+
+
+def _steps(path: Path) -> list[str]:
+    """Return the parts of a path without its root, the first one last."""
+    return [part for part in reversed(path.parts) if part != path.anchor]
+
+
+def _check(path: Path, folder: Path, found: os.stat_result) -> None:
+    _check_owner(path, folder, found)
+    if _others_write(found) and not found.st_mode & stat.S_ISVTX and not _is_read_only(folder):
+        raise RefusedError(
+            f"{path} is not safe: the folder {folder} has mode {stat.S_IMODE(found.st_mode):04o}, so others than its"
+            " owner can put another file in its place.",
+            fix=f"Take the right to write there from others than the owner (chmod go-w {folder}), or move the list.",
+        )
+
+
+def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(
+            f"{path} is not safe: {here} belongs to another user than the reactor's or root, who can put another file"
+            " in its place.",
+            fix="Run this as the reactor's user. If you do, move the list into a folder of that user's or of root's.",
+        )
+
+
+def _others_write(found: os.stat_result) -> bool:
+    if found.st_mode & stat.S_IWOTH:
+        return True
+    return bool(found.st_mode & stat.S_IWGRP) and not _is_private(found.st_gid, found.st_uid)
+
+
+def _is_private(group: int, owner: int) -> bool:
+    """Whether a group is the one that many systems make for each user: of the user's name, and without other members.
+
+    They let users make folders that this group can write, and OpenSSH as they ship it takes those, too.
+    """
+    try:
+        members, user = grp.getgrgid(group), pwd.getpwuid(owner)
+    except KeyError:
+        return False
+    return owner != 0 and members.gr_name == user.pw_name and set(members.gr_mem) <= {user.pw_name}
+
+
+def _is_read_only(folder: Path) -> bool:
+    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)

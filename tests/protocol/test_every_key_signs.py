@@ -42,8 +42,6 @@ CERTIFIED: dict[str, tuple[KeyType, int | None]] = {
     "certificate over ed25519": ("ed25519", None),
     "certificate over ed25519-sk": ("ed25519-sk", None),
 }
-LONGER = ("ecdsa-384", "ecdsa-521")
-"""Keys that differ from `ecdsa-256` in their length alone: a put is enough."""
 FROM_FILES = ("ed25519", "ecdsa-256", "ecdsa-384", "ecdsa-521", "rsa", "certificate over ed25519")
 """What a security key signs, its file alone cannot."""
 
@@ -123,7 +121,7 @@ async def test_every_purpose_from_a_file(signed: Stage, keys: Keys, name: str) -
 
 async def sign_every_purpose(signed: Stage, signer: Signer, shown: str) -> None:
     copies = signed.m8.count("AuthorizeCopy")
-    for purpose in {UPLOAD} if name in LONGER else PURPOSES:
+    for purpose in PURPOSES:
         request = await signed.prepared(purpose)
         grant = await signed.grant(request)
         sealed = sealed_for(grant, FIRST)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import gc
 import os
 import signal
 import sys
@@ -13,6 +14,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from monoskope import operating_log
+from monoskope.testing.cluster.commands import Commands
+from tests.support import warm
 
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
@@ -24,6 +27,10 @@ os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
 # A shell starts background jobs with SIGINT ignored, and programs under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+# Clusters run thousands of commands, and loading a program takes most of the time of each.
+Commands.execute = staticmethod(warm.run)
 
 
 @pytest.fixture(autouse=True)
@@ -40,6 +47,12 @@ def postgres() -> Iterator[Postgres]:
 
     with Postgres(fsync=False) as server:
         yield server
+
+
+def pytest_collection_finish() -> None:
+    """Let collections of garbage pass over the tests themselves: reactors collect for each request, also in here."""
+    gc.collect()
+    gc.freeze()
 
 
 def _leave_terminal() -> None:

@@ -11,6 +11,7 @@ import tomli_w
 
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import PREFIX, Kv1Harness, VaultHarness
+from tests.support import warm
 
 M8 = Path(sys.executable).parent / "m8"
 
@@ -33,8 +34,7 @@ def test_a_configured_engine_keeps_every_promise(
     }
     table = {"server": "localhost:1", "ca_file": "x", "store": "vault", "prefixes": ["app"], "engine": engine}
     (tmp_path / "reactor.toml").write_text(tomli_w.dumps(table))
-    policy = subprocess.run([M8, "reactor", "policy", tmp_path], check=True, capture_output=True, text=True).stdout
-    harness.grant(policy)
+    harness.grant(warm.typed("m8", "reactor", "policy", tmp_path).stdout)
     command: list[str | Path] = [M8, "stores", "check", "--config", tmp_path / "reactor.toml"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr

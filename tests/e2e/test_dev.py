@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.exit_codes import ExitCode
+from tests.support import warm
 
 BIN = Path(sys.executable).parent
 VALUE = "correct horse battery staple"
@@ -34,15 +35,7 @@ class Newcomer:
         self.environment = {"PATH": os.environ["PATH"], "HOME": str(home)}
 
     def try_monoctl(self, *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [BIN / "monoctl", *arguments],
-            env=self.environment,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=60,
-        )
+        return warm.typed("monoctl", *arguments, environment=self.environment, given=stdin)
 
     def monoctl(self, *arguments: str, stdin: str = "", code: int = 0) -> str:
         done = self.try_monoctl(*arguments, stdin=stdin)
@@ -202,15 +195,11 @@ def test_the_user_of_a_folder_from_before_gets_the_rights_that_came_since(newcom
     with running(newcomer, "--port", "0") as dev:
         token = newcomer.state / "client/token"
         token.unlink()
-        subprocess.run(
-            [
-                *(str(BIN / "m8"), "token", "create", "--dir", str(newcomer.state / "m8"), "--out", str(token)),
-                *("--role", "user", "--subject", "dev", "--prefix", "local://", "--right", "put"),
-            ],
-            env=newcomer.environment,
-            capture_output=True,
-            check=True,
+        words = ("--role", "user", "--subject", "dev", "--prefix", "local://", "--right", "put", "--out", token)
+        made = warm.typed(
+            *("m8", "token", "create", "--dir", newcomer.state / "m8", *words), environment=newcomer.environment
         )
+        assert made.returncode == 0, made.stderr
         newcomer.put()
         newcomer.monoctl("delete", "secret", "app/db", "--yes", code=ExitCode.REFUSED)
         dev.stop()
@@ -266,12 +255,8 @@ def test_the_user_is_no_administrator_unless_asked_for(newcomer: Newcomer) -> No
 def test_no_administrators_token_of_the_setup_counts_afterwards(newcomer: Newcomer) -> None:
     with running(newcomer, "--port", "0"):
         pass
-    listed = subprocess.run(
-        [BIN / "m8", "token", "list", "--dir", newcomer.state / "m8", "-o", "json"],
-        env=newcomer.environment,
-        capture_output=True,
-        check=True,
-    )
+    words = ("token", "list", "--dir", newcomer.state / "m8", "-o", "json")
+    listed = warm.typed("m8", *words, environment=newcomer.environment)
     states = {token["role"]: token["state"] for token in json.loads(listed.stdout)}
     assert states == {"administrator": "revoked", "user": "valid"}
 

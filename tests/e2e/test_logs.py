@@ -25,7 +25,7 @@ LOUD = {
     "PYTHONDEVMODE": "1",
 }
 AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
-AUDITED |= {"destination", "detail"}
+AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "signers_sha256", "revoked_sha256"}
 
 
 def lines(file: Path) -> list[dict[str, Any]]:

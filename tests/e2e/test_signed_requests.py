@@ -116,29 +116,6 @@ def test_a_strangers_key_is_told_nothing(signed: Signed, tmp_path: Path) -> None
     assert verdict["detail"] == "the key, or the certificate's CA, is not in the list."
 
 
-def test_an_auditor_verifies_a_signature_of_the_log_by_the_reactors_list_with_openssh_alone(
-    signed: Signed, tmp_path: Path
-) -> None:
-    request_id = ok(signed.put("one://t/audited", key=signed.key)).json()["request_id"]
-    said = signed.cluster.must("m8", "events", "signature", request_id, "--dir", "m8", "--out", str(tmp_path)).out
-    assert "UPLOAD one://t/audited" in said
-    command = said.partition("Verify it: ")[2].strip()
-    done = subprocess.run(
-        ["/bin/sh", "-c", command], cwd=signed.home("one"), capture_output=True, text=True, check=False, timeout=30
-    )
-    assert done.returncode == 0, done.stderr
-    assert f'Good "request@monoskope" signature for {ANNA}' in done.stdout
-    other = (tmp_path / f"{request_id}.statement").read_bytes()[:-1] + b"x"
-    (tmp_path / f"{request_id}.statement").write_bytes(other)
-    assert subprocess.run(["/bin/sh", "-c", command], cwd=signed.home("one"), check=False, timeout=30).returncode != 0
-
-
-def test_a_request_that_was_not_signed_has_no_signature_to_show(signed: Signed) -> None:
-    ran = signed.cluster.run("m8", "events", "signature", "00" * 16, "--dir", "m8")
-    assert ran.code != 0
-    assert "no signature of the request" in ran.err
-
-
 def copy(signed: Signed, name: str) -> Ran:
     words = ("copy", "secret", f"one://t/{name}", f"two://t/{name}", "-o", "json", "--signing-key", str(signed.key))
     return signed.anna.monoctl(*words)

@@ -12,10 +12,13 @@ from pathlib import Path
 from typing import Self
 
 from monoskope.testing.parts import Part, free_port, listens, program
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVE, RUN = "m8 serve", "m8 reactor run "
 DESCRIBE = "monoctl describe secret-store notes -o json"
+_PLAIN = re.compile(r"[\w ./:,=@+-]+")
+"""A line that a shell does nothing about but part it into words."""
 _BLOCK = re.compile(r"^```(?P<kind>sh|text)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -54,9 +57,12 @@ class Typist:
         return cls(folder, free_port(), environment)
 
     def shell(self, line: str) -> subprocess.CompletedProcess[str]:
-        """Run one line as it stands but for what `adapted` changes."""
+        """Run one line as it stands but for what `adapted` changes; without a shell if that would only start it."""
+        line = self.adapted(line)
+        if line.startswith(("m8 ", "monoctl ")) and _PLAIN.fullmatch(line):
+            return warm.typed(*line.split(), environment=self.environment, folder=self.folder)
         return subprocess.run(
-            ["/bin/sh", "-c", self.adapted(line)],
+            ["/bin/sh", "-c", line],
             cwd=self.folder,
             env=self.environment,
             stdin=subprocess.DEVNULL,

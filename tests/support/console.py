@@ -7,7 +7,7 @@ import os
 import re
 import select
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Protocol, Self
 
@@ -33,9 +33,12 @@ class Console:
         user: Whose settings, token and pins it uses.
         words: Further options.
         starts: What starts `monoctl`, if not its own program.
+        environment: Added to a bare one.
     """
 
-    def __init__(self, user: HasHome, *words: str, starts: Sequence[str] = ()) -> None:
+    def __init__(
+        self, user: HasHome, *words: str, starts: Sequence[str] = (), environment: Mapping[str, str] | None = None
+    ) -> None:
         ours, theirs = os.openpty()
         self._terminal = ours
         self._seen = ""
@@ -45,7 +48,7 @@ class Console:
             self._process = subprocess.Popen(
                 [*_ON_TERMINAL, os.ttyname(theirs), *dying_with_us(command)],
                 cwd=user.home,
-                env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8"},
+                env={"PATH": os.environ["PATH"], "HOME": str(user.home), "LANG": "C.UTF-8"} | dict(environment or {}),
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )

@@ -10,6 +10,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from monoskope.m8.cli.events import events
+from monoskope.m8.cli.role_binding import role_binding
 from monoskope.m8.cli.token import create
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
@@ -62,6 +63,12 @@ class QuickCluster(Cluster):
         words = ["--dir", str(self.folder / "m8"), "--subject", subject, *options, "--out", str(out)]
         with ThreadPoolExecutor(1) as one:
             one.submit(create.main, words, standalone_mode=False).result()
+
+    def bind(self, name: str, *options: str) -> None:
+        """Create a role binding, as `m8 role-binding create` does."""
+        words = ["--dir", str(self.folder / "m8"), name, *options]
+        with ThreadPoolExecutor(1) as one:
+            one.submit(role_binding.main, ["create", *words], standalone_mode=False).result()
 
 
 def events_of(cluster: Cluster, stream: str) -> list[dict[str, Any]]:

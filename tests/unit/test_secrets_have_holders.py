@@ -53,7 +53,6 @@ FREE = {
     "monoskope.m8.audit.lines.Line": "an audit line, which shows what `monoctl get events` shows",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.background.verify_schedule.VerifySchedule": "ids of requests",
-    "monoskope.m8.cli.event_signature.Recorded": "a signature, which is sent in the clear",
     "monoskope.m8.backup.aftermath.Lost": "ids of requests",
     "monoskope.m8.backup.check.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",

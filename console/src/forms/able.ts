@@ -64,12 +64,25 @@ export function notAble(command: FormName, store: Store): string {
   return `The store ${store.name} ${ability[1]}`;
 }
 
-/** Say why a store may not answer now; "" if it is ready. It is no reason not to try. */
-export function notReady(store: Store): string {
+/** Say why a store may not do now what the user asks; "" if it is ready. It is no reason not to try. */
+export function notReady(store: Store, me: Me): string {
   if (!store.reactors.some((reactor) => reactor.attached)) return "No reactor of this store is connected: what you send now will fail.";
   if (store.engine === "refused") return "The engine behind this store refuses its reactor. What you send now will fail: ask the store’s operator first.";
   if (store.engine === "unavailable") return "The engine behind this store does not answer. What you send now will fail.";
+  if (hasSignersTrouble(store)) return "This store cannot use its own list of signers: it may refuse what you send now. Ask the store’s operator first.";
+  if (takesSigned(store) && me.signs_with.key === "")
+    return `This store takes signed requests, and this console has no key that signs. ${me.signs_with.trouble || "Run monoctl config set signing_key FILE, and start the console again."}`;
   return "";
+}
+
+/** Whether a reactor of the store acts on signed requests alone. */
+export function takesSigned(store: Store): boolean {
+  return store.reactors.some((one) => one.attached && one.signatures);
+}
+
+/** Whether a reactor of the store cannot use one of its lists of signers. */
+export function hasSignersTrouble(store: Store): boolean {
+  return store.reactors.some((one) => one.attached && one.signers_trouble);
 }
 
 /** Whether any reactor that is attached announced something; null if none is attached. */

@@ -1,12 +1,19 @@
 /** Sentences above each view: m8 is away or back, the credential expires soon. */
 
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Banner, lengthWords, Said, useNow } from "../parts";
 import { useCell } from "../state/cell";
+import { askWho } from "../state/live";
 import { away, backSince, useMe } from "../state/me";
 
 /** Seconds before its end at which the credential's expiry is said. */
 const SOON = 24 * 3600;
+
+/** The same for a login that monoctl cannot renew: it lasts for minutes. */
+const LOGIN_SOON = 180;
+
+/** Seconds before its end at which monoctl uses a token of m8 no more, and needs another one. */
+const LAST = 60;
 
 export function Banners() {
   const why = useCell(away);
@@ -31,16 +38,33 @@ export function Banners() {
           m8 answers again.
         </Banner>
       )}
-      <Expiring />
+      <Expires />
     </div>
   );
 }
 
-function Expiring() {
-  const now = useNow();
-  const moment = Date.parse(useMe().expires);
-  if (Number.isNaN(moment)) return null;
-  const left = (moment - now) / 1000;
+function Expires() {
+  const { expires, login } = useMe();
+  const left = (Date.parse(expires) - useNow()) / 1000;
+  if (Number.isNaN(left) || login === "renewed") return null;
+  return login === "" ? <Credential left={left} /> : <Login left={left - LAST} />;
+}
+
+/** A login that ends: m8 may have renewed it, so it is asked, and what it answers is shown as what it says. */
+function Login({ left }: { left: number }) {
+  const isOver = left <= 0;
+  useEffect(() => {
+    if (isOver) void askWho();
+  }, [isOver]);
+  if (left > LOGIN_SOON || isOver) return null;
+  return (
+    <Banner tone="warn" icon="clock">
+      Your login ends in {lengthWords(left)}. Then run <code>monoctl login</code> in a terminal: this page goes on by itself.
+    </Banner>
+  );
+}
+
+function Credential({ left }: { left: number }) {
   if (left > SOON) return null;
   if (left <= 0)
     return (

@@ -1,7 +1,8 @@
 /** Who the user is to m8, and which m8 that is; with the box about the console itself. */
 
+import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
-import type { SignsWith } from "../api/documents/session";
+import type { Me, SignsWith } from "../api/documents/session";
 import { Button, Checkbox, Dialog, Facts, Icon, Time } from "../parts";
 import { useCell } from "../state/cell";
 import { useMe } from "../state/me";
@@ -38,10 +39,11 @@ function About({ onClose }: { onClose: () => void }) {
           ["Subject", who.subject || "unknown while m8 is away"],
           ["Role", who.role],
           ["Server", <span class="mono">{who.server}</span>],
-          ["Prefixes", who.prefixes.length === 0 ? "none" : <List of={who.prefixes} mono />],
-          ["Rights", who.rights.length === 0 ? "none" : <List of={who.rights} />],
+          who.groups.length === 0 ? null : ["Groups", <List of={who.groups} mono />],
+          ...rightsOf(who),
           ["Signs with", <Signs of={who.signs_with} />],
-          ["Credential expires", <Time at={who.expires} never="not known" />],
+          ["Credential", who.credential],
+          who.login === "renewed" ? ["Logged in until", "you log out, or the issuer ends it: monoctl renews it"] : [who.login === "" ? "Credential expires" : "Logged in until", <Time at={who.expires} never="not known" />],
           ["monoctl", who.monoctl_version],
           ["m8", who.m8_version || "not known"],
         ]}
@@ -59,6 +61,15 @@ function About({ onClose }: { onClose: () => void }) {
       </p>
     </Dialog>
   );
+}
+
+/** What the caller may do. Of a member, each prefix has its own rights. */
+function rightsOf(who: Me): [string, ComponentChildren][] {
+  if (who.may.length > 0) return who.may.map(({ prefix, rights, role_binding }) => [`Below ${prefix}, by ${role_binding}`, <List of={rights} />]);
+  return [
+    ["Prefixes", who.prefixes.length === 0 ? "none" : <List of={who.prefixes} mono />],
+    ["Rights", who.rights.length === 0 ? "none" : <List of={who.rights} />],
+  ];
 }
 
 /** The program signs, never the page. */

@@ -72,11 +72,12 @@ function setAway(why: string): void {
   }
 }
 
-/** Ask who the user is, for what m8 did not say while it was away. */
-async function askWho(): Promise<void> {
+/** Ask who the user is: m8 was away, or a login may be over. */
+export async function askWho(): Promise<void> {
   try {
     const answer = await call<Me>("whoami");
-    me.set(answer);
+    // While nobody answers, the page shows what was true before.
+    if (answer.away === "") me.set(answer);
     away.set(answer.away);
   } catch (error) {
     if (!(error instanceof Refused)) throw error;

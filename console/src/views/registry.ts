@@ -7,6 +7,7 @@ import { ActivityView } from "./Activity";
 import { Drift } from "./drift/Drift";
 import { Events } from "./Events";
 import { Expiring } from "./Expiring";
+import { RoleBindings } from "./RoleBindings";
 import { SameValues } from "./SameValues";
 import { SecretView } from "./secret/Secret";
 import { Secrets } from "./secrets/Secrets";
@@ -39,5 +40,6 @@ export const VIEWS: readonly View[] = [
   { id: "events", title: "Events", icon: "events", component: Events },
   { id: "stores", title: "Stores", icon: "store", component: Stores },
   { id: "store", title: "", component: StoreView, under: "stores" },
+  { id: "role-bindings", title: "Role bindings", icon: "user", component: RoleBindings, administrators: true },
   { id: "status", title: "Status", icon: "status", component: StatusView, administrators: true },
 ];

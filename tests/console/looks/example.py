@@ -30,6 +30,7 @@ TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
 DELETED = SECRETS[1]["uri"]
 STATIC = Path(console.__file__).parent / "static"
 
+_RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
 _TYPES = {".html": "text/html; charset=utf-8", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 
 
@@ -52,20 +53,25 @@ class Example:
     """The example, for one page.
 
     Args:
-        role: "user" or "administrator".
+        role: "user", "auditor" or "administrator".
         has_rarities: Whether the secret `DELETED` is, and a store shows another identity than the pinned one.
     """
 
     def __init__(self, role: str = "user", *, has_rarities: bool = False) -> None:
-        self._me = {
-            "subject": "anna" if role == "user" else "root",
+        self._me: dict[str, Any] = {
+            "subject": {"user": "anna", "auditor": "rev", "administrator": "root"}[role],
             "role": role,
-            "prefixes": ["vault://", "aws-eu://", "k8s-prod://", "local://"],
-            "rights": ["put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list"],
+            "prefixes": ["vault://", "aws-eu://", "k8s-prod://", "local://"] if role == "user" else [],
+            "rights": list(_RIGHTS) if role == "user" else [],
             "expires": written(NOW + dt.timedelta(days=20)),
             "server": "m8.example.com:7443",
             "m8_version": "1.0.0",
             "monoctl_version": "1.0.0",
+            "groups": [],
+            "may": [],
+            "credential": "the login at https://login.example.com",
+            "login": "renewed",
+            "signs_with": {"key": f"SHA256:{'m8' * 21}E", "principal": "", "touch": False, "trouble": ""},
             "away": "",
         }
         self._beginning, self._channel = Beginning(TOKEN), Channel(TOKEN, KEY)
@@ -79,6 +85,10 @@ class Example:
         }
         if has_rarities:
             self._answers |= {"secret": _rare_secret, "stores": _rare_stores}
+
+    def change_me(self, **changed: object) -> None:
+        """Say other things of the user from now on."""
+        self._me |= changed
 
     def refuse(self, operation: str, *, retry_after_s: float) -> None:
         """Refuse the calls of an operation from now on: too many came, and it is said when to come back."""

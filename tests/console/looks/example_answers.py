@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import datetime as dt
 import hashlib
 import random
@@ -36,6 +37,14 @@ def _proof(*, proven: bool, why: str = "") -> dict[str, Any]:
     return {"proven": proven, "why_not_proven": why, "is_false": False}
 
 
+def _signed(uri: str, by: str) -> dict[str, str]:
+    """Who signed a request: the store `vault` takes no other."""
+    if not uri.startswith("vault://"):
+        return {"signer": "", "signer_key": ""}
+    key = base64.b64encode(hashlib.sha256(by.encode()).digest()).decode().rstrip("=")
+    return {"signer": f"{by}@example.com", "signer_key": f"SHA256:{key}"}
+
+
 def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
     at = NOW - dt.timedelta(hours=chance.randrange(2, 2400))
     status = ("IN_SYNC", "IN_SYNC", "", "IN_SYNC", "DRIFTED", "IN_SYNC", "", "OVERWROTE")[number % 8]
@@ -61,6 +70,7 @@ def _secret(number: int, uri: str, chance: random.Random) -> dict[str, Any]:
         "notes_edited_by": "",
         "notes_edited_at": "",
         "same_elsewhere": (2 if uri.endswith("/db") else 1) if shared else 0,
+        **_signed(uri, _PEOPLE[number % 4]),
         **_proof(proven=number != 7, why="" if number != 7 else "The request is older than the pin."),
     }
 
@@ -128,6 +138,7 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
     notes += [f"expires {secret['expires_on']}"] if secret["expires_on"] else []
     version = newest
     for number, (purpose, outcome) in enumerate(_HISTORY):
+        by = _PEOPLE[(_PEOPLE.index(secret["subject"]) + number) % 4]
         is_there, is_edit = outcome not in {"EDITED", "DELETED"}, purpose == "EDIT"
         # The rollback wrote again what stood there two versions before.
         content = version - 2 if outcome == "ROLLED_BACK" else version
@@ -139,7 +150,8 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
                 "outcome": outcome,
                 "upstream_version": str(version) if is_there else "",
                 "prior_version": str(content) if outcome in {"ROLLED_BACK", "UNDELETED"} else "",
-                "subject": _PEOPLE[(_PEOPLE.index(secret["subject"]) + number) % 4],
+                "subject": by,
+                **({"signer": "", "signer_key": ""} if is_edit else _signed(asked["uri"], by)),
                 "recorded_at": written(changed - dt.timedelta(hours=7 * ((number + 1) ** 2 - 1))),
                 "hash": whole if is_there else "",
                 "request_id": "" if is_edit else f"{number:032x}" if number else secret["request_id"],
@@ -152,7 +164,7 @@ def _versions(asked: dict[str, Any]) -> dict[str, Any]:
     return {"versions": found}
 
 
-def _reactor(number: int) -> dict[str, Any]:
+def _reactor(number: int, *, signed: bool) -> dict[str, Any]:
     able = dict.fromkeys(("readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable"), True)
     return {
         "replica": f"{number:02x}" * 16,
@@ -165,6 +177,8 @@ def _reactor(number: int) -> dict[str, Any]:
         "max_plaintext": 65_536,
         **able,
         "listable": True,
+        "signatures": signed,
+        "signers_trouble": False,
         "copies_to": ["local"],
         "key_rule": "",
         "layout": "One entry for each secret; each key is a field.",
@@ -173,7 +187,8 @@ def _reactor(number: int) -> dict[str, Any]:
 
 
 def _store(number: int, name: str, kind: str) -> dict[str, Any]:
-    away = name == "k8s-prod"
+    away, signed = name == "k8s-prod", name == "vault"
+    first, second = _reactor(number, signed=signed), _reactor(number + 8, signed=signed)
     return {
         "name": name,
         "type": kind,
@@ -190,7 +205,7 @@ def _store(number: int, name: str, kind: str) -> dict[str, Any]:
         "engine": "unavailable" if away else "ok",
         "pending": 2 if away else 0,
         "refused_login": None,
-        "reactors": [_reactor(number) | ({"engine": "unavailable"} if away else {}), _reactor(number + 8)],
+        "reactors": [first | ({"engine": "unavailable"} if away else {}), second],
         "identity_state": "new" if name == "local" else "pinned",
         "pinned": "" if name == "local" else IDENTITY,
         "identity_message": "",
@@ -313,6 +328,18 @@ def _events(asked: dict[str, Any]) -> dict[str, Any]:
     return {"events": [event for event in found if event["position"] < before][: asked.get("limit", 100)]}
 
 
+def _role_bindings(_asked: dict[str, Any]) -> dict[str, Any]:
+    people = ["user:corp:anna", "user:corp:ben", "user:corp:grace"]
+    given: tuple[tuple[Any, ...], ...] = (
+        ("administrators", "administrator", people[2:], "", []),
+        ("ci-deploy", "user", ["machine:github:74.65"], "vault://checkout", ["put"]),
+        ("payments", "user", ["group:corp:payments", *people[:2]], "vault://payments", ["put", "compare", "see-hash"]),
+        ("revision", "auditor", ["group:corp:revision"], "", []),
+    )
+    names = ("name", "role", "members", "prefix", "rights")
+    return {"role_bindings": [dict(zip(names, one, strict=True)) for one in given]}
+
+
 def _upload(asked: dict[str, Any]) -> dict[str, Any]:
     return {
         "request_id": asked["request_id"],
@@ -324,6 +351,7 @@ def _upload(asked: dict[str, Any]) -> dict[str, Any]:
         "reason": "",
         "m8_says": "",
         "subject": "anna",
+        **_signed(SECRETS[0]["uri"], "anna"),
         "requested_at": written(NOW - dt.timedelta(seconds=9)),
         "changed_at": written(NOW - dt.timedelta(seconds=8)),
         "has_receipt": True,
@@ -345,6 +373,7 @@ ANSWERS: dict[str, Callable[[dict[str, Any]], object]] = {
     "secret": _secret_of,
     "versions": _versions,
     "upload": _upload,
+    "role-bindings": _role_bindings,
     "events": _events,
     "stores": lambda _: {"stores": STORES},
     "groups": _groups,

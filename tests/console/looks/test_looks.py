@@ -41,6 +41,7 @@ def shown(console: ConsolePage) -> Iterator[str]:
     for view in VIEWS:
         console.go(view)
         yield view
+    yield from with_dialog(console, "You and this console: anna m8.example.com:7443")
     yield from with_dialog(console, "Compare and pin")
     yield from with_dialog(console, "See both identities")
     console.go("Secrets")
@@ -107,16 +108,20 @@ def test_nothing_is_wider_than_the_screen(chromium: Chromium, width: int) -> Non
     assert too_wide == {}
 
 
-def test_the_status_of_an_administrator_stands_on_one_page(chromium: Chromium, axe: str) -> None:
+def test_an_administrator_sees_the_status_and_role_bindings_and_is_offered_nothing_that_users_do(
+    chromium: Chromium, axe: str
+) -> None:
     with chromium.visit() as page:
         console = opened(page, "administrator")
         # Nothing is offered that only users do.
         expect(page.get_by_role("main").get_by_role("link", name=SECRETS[0]["uri"])).to_be_visible()
         expect(page.get_by_role("main").get_by_role("checkbox")).to_have_count(0)
         expect(page.get_by_role("main")).not_to_contain_text("your secrets")
-        console.go("Status")
         page.evaluate(axe)
-        assert page.evaluate(RULES) == []
+        for view in ("Status", "Role bindings"):
+            console.go(view)
+            expect(page.get_by_role("main").get_by_role("table").first).to_be_visible()
+            assert problems(page, 360) == []
         expect(page.get_by_role("button", name="Put a secret")).to_have_count(0)
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
+
 import pytest
 from playwright.sync_api import expect
 
 from tests.console.looks.example import Example
-from tests.console.looks.example_answers import ANSWERS
+from tests.console.looks.example_answers import ANSWERS, NOW, written
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 
@@ -76,3 +78,25 @@ def test_each_failed_request_is_one_press_away_and_its_page_is_no_surer_than_its
         expect(main).to_contain_text("Nobody knows whether it was done.")
         expect(main).not_to_contain_text("It failed")
         expect(main).not_to_contain_text("Try again.")
+
+
+def test_a_login_that_nothing_renews_is_told_before_it_ends_and_asked_about_at_its_end(chromium: Chromium) -> None:
+    example = Example()
+    example.change_me(login="once", expires=written(NOW + dt.timedelta(minutes=3)))
+    with chromium.visit() as tab:
+        example.open(tab, stands_still=False)
+        expect(tab.get_by_text("Your login ends in")).to_be_visible()
+        example.change_me(expires=written(NOW + dt.timedelta(minutes=15)))  # somebody has logged in meanwhile
+        with tab.expect_response("**/api/whoami"):
+            tab.clock.run_for(130_000)
+        expect(tab.get_by_text("Your login ends")).to_have_count(0)
+
+
+def test_a_login_that_monoctl_renews_is_never_told_to_end(chromium: Chromium) -> None:
+    example = Example()
+    example.change_me(login="renewed", expires=written(NOW + dt.timedelta(minutes=1)))
+    with chromium.visit() as tab:
+        example.open(tab)
+        expect(ConsolePage(tab).heading("Secrets")).to_be_visible()
+        expect(tab.get_by_text("expires in")).to_have_count(0)
+        expect(tab.get_by_text("Your login ends")).to_have_count(0)

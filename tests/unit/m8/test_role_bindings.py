@@ -10,6 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.events import write
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import Sealed, User, World, a_world, refused, until_granted
@@ -356,3 +357,16 @@ async def put(world: World, reactor: Any, user: User, uri: str, request_id: byte
     await reactor.write(grant)
     await sending
     assert world.app.log.write_failure is None
+
+
+async def test_a_call_costs_no_more_with_many_role_bindings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = world.app.aggregates
+    await known.role_bindings()
+    monkeypatch.setattr(role_bindings, "fold", None)  # it takes as long as there are role bindings
+    assert (await known.role_bindings()).bindings == {}
+    monkeypatch.undo()
+    await world.administrator().bind("team", TEAM, **OF_TEAM)
+    found = await known.role_bindings()
+    monkeypatch.setattr(role_bindings, "fold", None)
+    assert list(found.bindings) == ["team"]
+    assert await known.role_bindings() is found

@@ -17,14 +17,14 @@ from monoskope.errors import Code, Error
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.m8.cli.dev import REACTOR_NEEDS
 from monoskope.start import EXECUTED
+from tests.support import warm
 from tests.support.m8_command import ENVIRONMENT, Ended, m8
 
 
 def process(*arguments: str, home: Path, code: int = 0, env: dict[str, str] | None = None) -> Ended:
     """Run a command as a process of its own."""
     environment = {**ENVIRONMENT, "HOME": str(home), **(env or {})}
-    command = [sys.executable, "-P", "-m", "monoskope.m8", *arguments]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, cwd=home)
+    done = warm.typed("m8", *arguments, environment=environment, folder=home)
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
     return Ended(done.stdout, done.stderr)
@@ -230,11 +230,11 @@ def test_the_reactors_arguments_are_passed_as_they_are(tmp_path: Path, arguments
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory that is freed is not overwritten")
 def test_the_reactor_starts_under_its_allocators_settings_and_need_not_execute_itself_again(tmp_path: Path) -> None:
-    looked = f"[given[2].get(name) for name in ('{EXECUTED}', 'PYTHONMALLOC')]"
+    looked = f"[given[2].get(name) for name in ('{EXECUTED}', 'PYTHONMALLOC')], 'click' in sys.modules"
     shown = f"import os, sys\nos.execve = lambda *given: (print({looked}), sys.exit(0))\n"
     (tmp_path / "sitecustomize.py").write_text(shown, encoding="utf-8")
     done = process("reactor", "--help", home=tmp_path, env={"PYTHONPATH": str(tmp_path)})
-    assert done.stdout == "['1', 'malloc']\n"
+    assert done.stdout == "['1', 'malloc'] False\n"  # and before a command line is loaded that it has no use for
 
 
 def test_nothing_of_the_reactor_or_the_client_is_imported(tmp_path: Path) -> None:

@@ -31,7 +31,19 @@ from tests.support.m8_command import m8
 from tests.support.old_log import EVENTS, documents, old_log, tables
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM
 
-KEPT = {"events", "head", "sealed", "beats", "beat_notes", "leases", "builds", "log_id", "documents_2", "labels_2"}
+KEPT = {
+    "events",
+    "head",
+    "sealed",
+    "beats",
+    "beat_notes",
+    "leases",
+    "builds",
+    "log_id",
+    "cursors",
+    "documents_2",
+    "labels_2",
+}
 PHASES = ("building", "exchanging", "dropping")
 MORE = [pytest.param("building", marks=pytest.mark.soak), "exchanging"]
 """A step in CI, and one more in `make soak`."""

@@ -19,6 +19,7 @@ from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
+from tests.support import warm
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, Server, served
 
 
@@ -34,8 +35,9 @@ def server(settings: ServerSettings) -> Iterator[Server]:
 
 
 def m8(settings: ServerSettings, *arguments: str) -> str:
-    command = [*PROGRAM, *arguments, "--dir", str(settings.folder)]
-    return subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True).stdout
+    done = warm.typed("m8", *arguments, "--dir", settings.folder, environment=ENVIRONMENT)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 def user_token(settings: ServerSettings) -> str:

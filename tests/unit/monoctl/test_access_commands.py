@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.cli.main import run as m8
 from monoskope.monoctl.main import cli
+from tests.support import warm
 
 ROOT, ANNA, TEAM, CI = "user:corp:root", "user:corp:anna", "group:corp:team-a", "machine:local:ci"
 AS = Callable[..., Result]
@@ -39,12 +40,8 @@ rights: [put, see-hash]
 
 
 def issue(folder: Path, *words: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "monoskope.m8", "token", "create", "--dir", folder, *words],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = warm.typed("m8", "token", "create", "--dir", folder, *words)
+    assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 

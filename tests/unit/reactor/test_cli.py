@@ -24,6 +24,8 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.signers.listed import parse_listed
 from monoskope.stores import registry
 from monoskope.stores.vault.policy import least_policy
+from tests.support import warm
+from tests.support.age_passphrase import encrypt
 from tests.support.programs import CLEAN
 from tests.support.real_m8 import serving
 from tests.support.signed_requests import Person, write_lists
@@ -47,10 +49,8 @@ def typed(*words: object, answers: str = "") -> Result:
     return CliRunner().invoke(cli._group, [str(word) for word in words], input=answers, prog_name="m8 reactor")
 
 
-def process(*words: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *map(str, words)], check=False, capture_output=True, text=True, env=CLEAN, timeout=60
-    )
+def process(*words: object, given: str = "") -> subprocess.CompletedProcess[str]:
+    return warm.typed("m8", "reactor", *words, given=given)
 
 
 def init(folder: Path, *words: str, kind: str = "age", server: str = "localhost:7443") -> str:
@@ -220,7 +220,8 @@ def test_a_fingerprint_key_travels_to_another_reactor_by_recipient(tmp_path: Pat
     assert FingerprintKey.load(two).key_id == FingerprintKey.load(one).key_id
 
 
-def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path) -> None:
+def test_a_fingerprint_key_travels_by_passphrase(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pyrage.passphrase.encrypt", encrypt)
     for name in ("one", "two"):
         init(tmp_path / name)
     key_id = typed("fingerprint-key", "new", tmp_path / "one").output.strip()
@@ -407,24 +408,29 @@ def test_an_import_of_another_key_replaces_only_if_told_and_one_of_the_same_key_
 
 
 @pytest.mark.parametrize("way", ["file", "-", "/dev/fd/0"])
-def test_a_fingerprint_key_travels_by_a_passphrase_without_a_terminal(tmp_path: Path, way: str) -> None:
+def test_a_fingerprint_key_arrives_by_a_passphrase_without_a_terminal(tmp_path: Path, way: str) -> None:
     one, two, words = tmp_path / "one", tmp_path / "two", tmp_path / "passphrase"
     init(one)
     init(two)
     words.write_text("open sesame\n")
     words.chmod(0o600)
-    name = str(words) if way == "file" else way
     key_id = typed("fingerprint-key", "new", one).output
+    (tmp_path / "key.age").write_bytes(encrypt((one / "fingerprint.key").read_bytes(), "open sesame"))
+    name = str(words) if way == "file" else way
+    done = process(
+        *("fingerprint-key", "import", two, tmp_path / "key.age", "--passphrase-file", name), given="open sesame\n"
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, key_id, "")
 
-    def run(*arguments: object) -> str:
-        command = [*COMMAND, "fingerprint-key", *map(str, arguments), "--passphrase-file", name]
-        done = subprocess.run(
-            command, check=True, capture_output=True, text=True, env=CLEAN, timeout=60, input="open sesame\n"
-        )
-        return done.stdout
 
-    run("export", one, "-o", tmp_path / "key.age")
-    assert run("import", two, tmp_path / "key.age") == key_id
+def test_a_fingerprint_key_leaves_by_a_passphrase_without_a_terminal(tmp_path: Path) -> None:
+    typed("fingerprint-key", "new", tmp_path)
+    file = tmp_path / "key.age"
+    done = process(
+        *("fingerprint-key", "export", tmp_path, "-o", file, "--passphrase-file", "-"), given="open sesame\n"
+    )
+    assert done.returncode == 0, done.stderr
+    assert pyrage.passphrase.decrypt(file.read_bytes(), "open sesame") == (tmp_path / "fingerprint.key").read_bytes()
 
 
 @pytest.mark.parametrize(

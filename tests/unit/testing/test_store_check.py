@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import warm
 from tests.support.programs import CLEAN, install
 
 M8 = Path(sys.executable).parent / "m8"
@@ -33,7 +34,7 @@ class Store(AgeStore):
 def reactor(tmp_path: Path) -> Path:
     folder = tmp_path / "reactor"
     words = ("--store", "local", "--server", "localhost:1", "--ca-file", "x", "--type", "age", "--prefix", "team-a/b")
-    subprocess.run([M8, "reactor", "init", folder, *words], check=True, capture_output=True, env=CLEAN)
+    assert warm.typed("m8", "reactor", "init", folder, *words).returncode == 0
     return folder
 
 

@@ -24,6 +24,13 @@ export interface SignsWith {
   trouble: string;
 }
 
+/** What a role binding gives to the caller: rights below one prefix. */
+interface May {
+  prefix: string;
+  rights: string[];
+  role_binding: string;
+}
+
 /** `whoami` {}: who the caller is to m8. m8's word. */
 export interface Me {
   subject: string;
@@ -32,7 +39,15 @@ export interface Me {
   prefixes: string[];
   /** E.g. "put", "see-hash". */
   rights: string[];
+  /** Of m8's own token. A login is renewed by itself, as `login` says. */
   expires: string;
+  /** With role bindings: the groups that count, and what is allowed below which prefix. Rights of two prefixes do not add up. */
+  groups: string[];
+  may: May[];
+  /** Where the credential comes from, e.g. "the login at https://…". */
+  credential: string;
+  /** "renewed": a login that monoctl renews by itself; "once": one that ends with `expires`; "": no login. */
+  login: string;
   server: string;
   m8_version: string;
   monoctl_version: string;

@@ -130,7 +130,8 @@ function health(store: Store, command: FormName): string {
 
 function StoreNote({ store, command }: { store: Store; command: FormName }) {
   const unable = notAble(command, store);
-  const waiting = unable === "" ? notReady(store) : "";
+  const who = useMe();
+  const waiting = unable === "" ? notReady(store, who) : "";
   return (
     <>
       {unable !== "" && <Warning text={unable} />}

@@ -33,7 +33,7 @@ export function ProgressList({ progress }: { progress: ReadonlyMap<string, Progr
         </p>
       )}
       {isTouch && (
-        <p class="form-warning">
+        <p class="banner banner-warn">
           <Icon name="key" /> Touch your security key to sign.
         </p>
       )}
@@ -56,11 +56,12 @@ function Steps({ stage }: { stage: Stage }) {
     <ol class="send-steps" aria-hidden="true">
       {STEPS.map(([step, title]) => {
         const order = ORDER.indexOf(step);
-        const look = order < at ? "is-done" : order === at ? "is-now" : "is-next";
+        const isSigning = stage === "signing" && step === "sent";
+        const look = order < at ? "is-done" : order === at || isSigning ? "is-now" : "is-next";
         return (
           <li key={step} class={`send-step ${look}`}>
             {order < at ? <Icon name="check" /> : <span class="send-dot" />}
-            {title}
+            {isSigning ? "signing" : title}
           </li>
         );
       })}

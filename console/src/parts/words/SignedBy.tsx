@@ -3,7 +3,7 @@
 export function SignedBy({ of: { signer, signer_key } }: { of: { signer: string; signer_key: string } }) {
   return (
     <>
-      {signer} with <code>{signer_key}</code>
+      {signer} with <code class="signer-key">{signer_key}</code>
     </>
   );
 }

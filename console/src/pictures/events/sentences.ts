@@ -94,12 +94,27 @@ const TELLERS: Record<string, Teller> = {
   FingerprintKeyRotationFinished: (detail) => ({ mood: "admin", text: `Only the new fingerprint key is valid from now on: ${detail}` }),
   TokenIssued: (detail) => ({ mood: "admin", text: `A credential was made: ${detail}` }),
   TokenRevoked: (detail) => ({ mood: "admin", text: `A credential is no longer valid: ${detail}` }),
+  RoleBindingCreated: (detail) => ({ mood: "admin", text: `A role binding was made: ${detail}` }),
+  RoleBindingDeleted: (detail) => ({ mood: "admin", text: `The role binding ${detail} gives nothing from now on` }),
+  IssuerRegistered: (detail) => ({ mood: "admin", text: `m8 met this issuer for the first time: ${detail}` }),
+  MemberRegistered: (detail) => ({ mood: "admin", text: `m8 met this member for the first time: ${detail}` }),
 };
+
+const SIGNED = /, signed by (\S+) with (SHA256:\S+)$/;
+
+/** Return who signed the request of an event, by m8's word; "" and "" if it does not say. */
+export function signedBy({ detail }: Pick<Event, "detail">): { signer: string; signer_key: string } {
+  const found = SIGNED.exec(detail);
+  return { signer: found?.[1] ?? "", signer_key: found?.[2] ?? "" };
+}
 
 /** Say what an event means. */
 export function tell(event: Pick<Event, "type" | "detail">): Told {
   const teller = known(TELLERS, event.type);
-  return teller ? teller(event.detail) : { mood: "step", text: event.detail || event.type };
+  if (!teller) return { mood: "step", text: event.detail || event.type };
+  const { signer } = signedBy(event);
+  const { mood, text } = teller(event.detail.replace(SIGNED, ""));
+  return { mood, text: signer === "" || mood === "step" ? text : `${text}, signed by ${signer}` };
 }
 
 /** Whether the event's sentence is this console's, or the type is unknown to it. */
@@ -123,7 +138,8 @@ export const TYPE_GROUPS: readonly { title: string; types: readonly string[] }[]
     types: [
       "SecretStoreCreated", "SecretStoreActivated", "SecretStoreDeactivated", "DefaultSecretStoreSet", "SecretStoreIdentityRotated",
       "SecretStoreIdentityReplaced", "ReactorAttached", "ReactorDetached", "FingerprintKeyAdopted", "FingerprintKeyRotationStarted",
-      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked",
+      "FingerprintKeyRotationFinished", "TokenIssued", "TokenRevoked", "RoleBindingCreated", "RoleBindingDeleted", "IssuerRegistered",
+      "MemberRegistered",
     ],
   },
 ];

@@ -2,6 +2,7 @@
 
 import type { Reactor, Store } from "../../api/documents/stores";
 import { Badge, Button, HowLong, Icon, Link, Time } from "../../parts";
+import { hasSignersTrouble, takesSigned } from "../../forms/able";
 import { go } from "../../state/navigation";
 import { openForm } from "../../state/openForm";
 import { reasonWords } from "../words/outcomes";
@@ -42,6 +43,8 @@ export function StoreMarks({ store }: { store: Store }) {
       {store.type !== store.name && <span class="pic-quiet">{store.type}</span>}
       {store.default && <Badge tone="info" icon="check" title="A path without a store is in this one.">default</Badge>}
       {store.maturity === "experimental" && <Badge tone="warn" icon="alert" title="The driver was not yet tested with the real engine and the people who run it.">experimental</Badge>}
+      {takesSigned(store) && <Badge icon="key" title="Its reactor acts on what a key of its own list signed.">signed requests</Badge>}
+      {hasSignersTrouble(store) && <Badge tone="bad" icon="alert" title="Its reactor cannot use its list of signers, or of revoked keys: it may act on nothing. The store’s operator can mend that.">list of signers</Badge>}
       {store.identity_state === "pinned" && <Badge icon="shieldCheck" title={store.identity}>identity pinned</Badge>}
     </span>
   );

@@ -2,7 +2,6 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { Activity, Status } from "../../api/documents/pictures";
-import type { Me } from "../../api/documents/session";
 import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
 import { Bars } from "../../pictures/bars/Bars";
 import { BarsTable } from "../../pictures/bars/BarsTable";
@@ -16,6 +15,7 @@ import { useAnswer } from "../../state/answer";
 import { awaySince } from "../../state/awaySince";
 import { useCell } from "../../state/cell";
 import { onLive } from "../../state/live";
+import { useMe } from "../../state/me";
 import type { Place } from "../../state/navigation";
 import { OpenRequests } from "../Activity";
 import { Tile } from "./Tile";
@@ -83,6 +83,7 @@ function Wall({ status, activity, since }: { status: Status; activity: Activity 
 
 function Tiles({ status, activity, since }: { status: Status; activity: Activity | undefined; since: string }) {
   const counts = status.counts;
+  const { login } = useMe();
   const broken = status.stores.filter((store) => storeHealth(store).tone === "bad").length;
   const failed = byKind(sum(activity?.buckets.map((bucket) => bucket.outcomes) ?? [])).failed;
   const figure = (name: string): string => (counts[name] ?? 0).toLocaleString("en");
@@ -98,7 +99,7 @@ function Tiles({ status, activity, since }: { status: Status; activity: Activity
       <Tile title="Expiring" tone={tone("expiring", "warn")} figure={figure("expiring")} place={{ view: "expiring" }}>within 30 days</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
-      <Until title="Your credential" at={credential(status.server)} never="does not expire" />
+      {login === "" ? <Until title="Your credential" at={status.server.expires} never="does not expire" /> : <Login renewed={login === "renewed"} until={status.server.expires} />}
     </div>
   );
 }
@@ -107,7 +108,9 @@ function Away({ since }: { since: string }) {
   return <Tile title="m8" tone="bad" figure="away">for <HowLong since={since} />, since {exact(since)}. The rest was true before.</Tile>;
 }
 
-const credential = (server: Me): string => server.expires;
+function Login({ renewed, until }: { renewed: boolean; until: string }) {
+  return renewed ? <Tile title="Your login" tone="good" figure="renewed">by monoctl itself</Tile> : <Tile title="Your login" figure="ends"><Time at={until} quiet /></Tile>;
+}
 
 /** "50 hours", "89 days", "5 years". */
 function leftWords(ms: number): string {

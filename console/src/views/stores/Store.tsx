@@ -3,7 +3,7 @@
 import type { Event } from "../../api/documents/requests";
 import type { SecretsPage } from "../../api/documents/secrets";
 import type { Store } from "../../api/documents/stores";
-import { notAllowed } from "../../forms/able";
+import { notAllowed, takesSigned } from "../../forms/able";
 import { Badge, Button, Card, Empty, Facts, FailureBox, Hash, Icon, Link, PageHead, Skeleton, Status, Time, Uri } from "../../parts";
 import { EventRow } from "../../pictures/events/EventRow";
 import { concernsStores } from "../../pictures/stores/concerns";
@@ -49,6 +49,7 @@ function Shown({ store }: { store: Store }) {
             ["Identity", <code class="pic-break">{store.identity}</code>],
             ["Pinned", store.identity_state === "pinned" ? "yes: this is the identity that you agreed to" : store.identity_state === "changed" ? <code class="pic-break">{store.pinned}</code> : "not yet"],
             store.identity_rotations > 0 ? ["Rotated", store.identity_rotations === 1 ? "once, signed by the key before" : `${store.identity_rotations} times, each signed by the key before`] : null,
+            ["Signatures", takesSigned(store) ? "needed, but for what its operator left open" : "not needed"],
             ["Fingerprint key", store.fingerprint_key_id === "" ? "none" : <code>{store.fingerprint_key_id}</code>],
             ["Largest secret", store.max_plaintext === 0 ? "not known" : limitWords(store.max_plaintext)],
             ["Open requests", store.pending.toLocaleString("en")],

@@ -2,6 +2,7 @@
 
 import type { Event, Upload } from "../../api/documents/requests";
 import { Card, CopyButton, Facts, FailureBox, Link, Outcome, PageHead, Proven, SignedBy, Skeleton, Time, Uri } from "../../parts";
+import { signedBy } from "../../pictures/events/sentences";
 import { useAnswer } from "../../state/answer";
 import { go, type Place } from "../../state/navigation";
 import { Ending } from "./Ending";
@@ -34,7 +35,7 @@ export function UploadView({ place }: { place: Place }) {
               <Walk upload={upload} events={events.data?.events ?? []} />
             </Card>
             <Card title="Request">
-              <RequestFacts upload={upload} />
+              <RequestFacts upload={upload} events={events.data?.events ?? []} />
             </Card>
           </div>
         </>
@@ -69,20 +70,21 @@ function saysTheSame({ m8_says, outcome, reason }: Upload): boolean {
   return m8_says === (reason === "" ? outcome : `${outcome}: ${reason}`);
 }
 
-function RequestFacts({ upload }: { upload: Upload }) {
+function RequestFacts({ upload, events }: { upload: Upload; events: readonly Event[] }) {
+  const said = events.map(signedBy).find(({ signer }) => signer !== "");
   return (
     <div class="request-facts">
       <Facts
         of={[
           ["State", upload.state === "ENDED" ? "ended" : "under way"],
-          ["Outcome", upload.outcome === "" ? <span class="faint">{upload.has_receipt ? "none that counts" : "no receipt yet"}</span> : <Outcome of={upload.outcome} />],
+          ["Outcome", upload.outcome === "" ? <span class="faint">{upload.has_receipt ? "none that counts" : upload.state === "ENDED" ? "m8 shows no receipt" : "no receipt yet"}</span> : <Outcome of={upload.outcome} />],
           upload.reason === "" ? null : ["Reason", <code>{upload.reason}</code>],
           ["Proof", <Proven of={upload} />],
           upload.proven || upload.why_not_proven === "" ? null : ["Not proven", upload.why_not_proven],
           upload.m8_says === "" || (upload.proven && saysTheSame(upload)) ? null : ["m8 says", <span class="faint">{upload.m8_says}, unchecked</span>],
           upload.destination === "" ? null : ["Destination", <Uri uri={upload.destination} />],
           ["Asked by", upload.subject],
-          upload.signer === "" ? null : ["Signed by", <SignedBy of={upload} />],
+          upload.signer !== "" ? ["Signed by", <SignedBy of={upload} />] : said === undefined ? null : ["Signed by", <span class="faint">by m8’s word: <SignedBy of={said} />, unchecked</span>],
           ["Asked", <Time at={upload.requested_at} />],
           ["Last change", <Time at={upload.changed_at} />],
           [

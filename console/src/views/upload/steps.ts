@@ -68,6 +68,7 @@ function end(upload: Upload, events: readonly Event[]): Step {
   const who = last?.actor ?? "";
   if (upload.state !== "ENDED") return { icon: "shieldCheck", title: "The receipt", what: "The reactor signs what became of it, and erases the key.", at: "next", when, who };
   if (isUnknown(upload)) return { icon: "alert", title: "It ended, and nobody knows how", what: "No receipt says that it was done, or that it was not.", at: "failed", when, who };
+  if (isM8sWord(upload)) return { icon: "shield", title: "It ended", what: "m8 says how, and shows you no receipt.", at: "done", when, who };
   if (upload.outcome === "FAILED" || upload.outcome === "") return { icon: "alert", title: "It ended without success", what: endWords(upload), at: "failed", when, who };
   return { icon: "shieldCheck", title: "The reactor signed the receipt", what: "It says what became of the request. The key is erased.", at: "done", when, who };
 }
@@ -77,6 +78,11 @@ export function isUnknown({ purpose, outcome, reason, state, m8_says }: Upload):
   if (state !== "ENDED" || WITHOUT_WRITE.has(purpose)) return reason === "OUTCOME_UNKNOWN";
   if (isOpenEnd(reason)) return true;
   return outcome === "" && isOpenEnd(m8_says.replace(/^FAILED: /, ""));
+}
+
+/** Whether m8 says that it was done and shows no receipt, as to auditors: receipts hold hashes. */
+function isM8sWord({ outcome, has_receipt, m8_says }: Upload): boolean {
+  return outcome === "" && !has_receipt && m8_says !== "" && !m8_says.startsWith("FAILED");
 }
 
 function endWords(upload: Upload): string {

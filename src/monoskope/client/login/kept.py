@@ -84,6 +84,15 @@ class Login(Unshared):
     def __repr__(self) -> str:
         return f"<Login {self._path}>"
 
+    @property
+    def is_renewed(self) -> bool:
+        """Whether the issuer gave what renews it without the user. With a keyring that is not known, so it is True.
+
+        Raises as `read`.
+        """
+        kept = read(self._path)
+        return kept is not None and bool(kept.refresh_token or kept.keyring)
+
     async def issue(self, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
         """Return m8's token that is kept, or a new one.
 

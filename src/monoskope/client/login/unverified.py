@@ -1,4 +1,4 @@
-"""What a token says of itself. Nobody has checked it here: whoever the token is for does that."""
+"""What a token says of itself. It is not checked here: the server that the token is for checks it."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ class KeySigner(LocalSigner, Unshared):
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         del within_s
-        public.check_time(time.time())
+        self._check_time(public)
         return signature_of(self._private(), public.key.kind.name, message)
 
     def _private(self) -> SSHPrivateKeyTypes:
@@ -107,10 +107,6 @@ class KeySigner(LocalSigner, Unshared):
     def _ask(self, passphrase: Passphrase) -> bytes:
         return passphrase(f"Passphrase of {self._path} (hidden)").encode()
 
-    def _check_time(self, public: SigningKey) -> None:
-        with self._certificate_named():
-            public.check_time(time.time())
-
     @property
     def _certificate(self) -> Path:
         return self._path.with_name(f"{self._path.name}-cert.pub")
@@ -124,6 +120,10 @@ class KeySigner(LocalSigner, Unshared):
             raise UsageError(
                 error.message, fix=f"{error.fix} To sign with the key alone, move {self._certificate} away."
             ) from None
+
+    def _check_time(self, public: SigningKey) -> None:
+        with self._certificate_named():
+            public.check_time(time.time())
 
     def _with_certificate(self, public: SigningKey) -> SigningKey:
         path = self._certificate

@@ -1,4 +1,4 @@
-"""Audit lines in a file. It is opened for each batch, so that whoever rotates it needs to tell nobody."""
+"""Audit lines in a file. It is opened for each batch, so that a program that rotates it needs to tell nobody."""
 
 from __future__ import annotations
 

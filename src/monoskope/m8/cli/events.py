@@ -9,7 +9,6 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
-from monoskope.m8.cli.event_signature import signature
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
@@ -105,9 +104,6 @@ def erase_sealed(folder: Path, older_than: int, own: Path | None) -> None:
         click.echo(
             f"warning: the disk is nearly full. m8 makes its reserve again once {ROOM >> 20} MiB are free.", err=True
         )
-
-
-events.add_command(signature)
 
 
 @events.command(short_help="Let this folder serve another log.")

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import click
 
-from monoskope import start
-from monoskope.m8.programs import reactor_command
+from monoskope.m8.programs import become_reactor
 
 
 class PassThrough(click.Command):
@@ -23,5 +20,4 @@ class PassThrough(click.Command):
 @click.pass_context
 def reactor(context: click.Context) -> None:
     """Run the reactor's program (m8 reactor --help)."""
-    arguments = reactor_command(*context.args)
-    start.execute(arguments, start.overwriting(dict(os.environ)))
+    become_reactor(*context.args)

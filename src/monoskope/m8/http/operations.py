@@ -72,7 +72,7 @@ class _Shared:
             self._made = asyncio.ensure_future(self._handler())
             self._made.add_done_callback(_looked_at)
             self._until = now + FRESH_S
-        # Whoever asked first may hang up; the others still wait for it.
+        # The caller that asked first may hang up; the others still wait for it.
         return await asyncio.shield(self._made)
 
 

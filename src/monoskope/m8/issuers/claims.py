@@ -1,4 +1,4 @@
-"""What a token claims that is checked whoever its issuer is: audience, client, times and subject. Pure.
+"""What is checked of a token's claims for every issuer: audience, client, times and subject. Pure.
 
 A claim that is checked must be there, in its own type: nothing is taken for something else.
 """

@@ -1,6 +1,6 @@
 """The keys of one issuer: a JWKS (RFC 7517), how long it is believed, and when it is asked for again.
 
-A token that comes with an unknown key lets the keys be read again, at most once a minute, whoever sends such tokens.
+A token with an unknown key lets the keys be read again, at most once a minute, however many such tokens come.
 Many calls that wait for keys wait for one reading, and calls that need none wait for nothing.
 """
 
@@ -169,7 +169,7 @@ class IssuerKeys:
                 return
             self._tried_at = self._clock()
             self._reading = asyncio.create_task(self._read_once())
-        # Whoever asked first may hang up; the others still wait for it.
+        # The caller that asked first may hang up; the others still wait for it.
         await asyncio.shield(self._reading)
 
     async def _read_once(self) -> None:

@@ -1,6 +1,6 @@
 """How many tokens are exchanged: for each address, in all, and for each member.
 
-Whoever has no token of m8 costs little: an address from which too many exchanges failed is refused before anything is
+A caller without a token costs little: an address from which too many exchanges failed is refused before anything is
 verified, as with logins of reactors (`logins`). Each success is an event that stays in the log, so a member who comes
 with one valid token again and again is refused, too.
 """

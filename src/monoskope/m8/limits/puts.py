@@ -52,12 +52,12 @@ class PutLimit:
         if self._a_minute and await self._begun(subject, minute) >= self._a_minute:
             raise RateLimitedError(
                 f"{subject} has begun as many puts in this minute as a user may: {self._a_minute:,}.",
-                fix="Wait for the next minute, or let whoever runs m8 raise `puts_per_minute_per_user` in m8.toml.",
+                fix="Wait for the next minute, or ask an operator to raise `puts_per_minute_per_user` in m8.toml.",
                 retry_after_s=((minute + 1) * MINUTE_MS - now_ms) / 1000,
             )
         if adds and self._secrets and await self._owns(subject, self._secrets):
             raise RateLimitedError(
                 f"{subject} has as many secrets as a user may have: {self._secrets:,}.",
-                fix="Let whoever runs m8 raise `secrets_per_user` in m8.toml.",
+                fix="Ask an operator to raise `secrets_per_user` in m8.toml.",
                 retry_after_s=SECRETS_RETRY_AFTER_S,
             )

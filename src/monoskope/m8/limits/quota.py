@@ -50,7 +50,7 @@ class Quota:
             raise RateLimitedError(
                 f"{subject} has {used} of the {self._most} sealed bytes that a user may store in a day (UTC), and "
                 f"{size} more would be too many; the next day begins at {instant((day + 1) * DAY_MS)}.",
-                fix="Wait until then, or let whoever runs m8 raise `sealed_bytes_per_user_per_day` in m8.toml.",
+                fix="Wait until then, or ask an operator to raise `sealed_bytes_per_user_per_day` in m8.toml.",
                 retry_after_s=((day + 1) * DAY_MS - now_ms) / 1000,
             )
 

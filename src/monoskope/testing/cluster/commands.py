@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines.openbao import OpenBao, binary
@@ -19,6 +19,15 @@ _COMMAND_S = 120.0
 
 Environments = Mapping[str, Mapping[str, str]]
 """See `Commands.environments`."""
+
+
+class Execute(Protocol):
+    """What runs a program to its end, as `execute` does."""
+
+    def __call__(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +80,23 @@ class User:
         return self.home / ".config" / "monoskope" / "token"
 
 
+def execute(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a program to its end, in a new process.
+
+    Args:
+        arguments: The program's path and its arguments.
+        folder: Where it runs.
+        environment: Its whole environment.
+        given: Its standard input.
+        seconds: How long it may take. After that it is killed, and `subprocess.TimeoutExpired` is raised.
+    """
+    return subprocess.run(
+        arguments, cwd=folder, env=environment, input=given, capture_output=True, check=False, timeout=seconds
+    )
+
+
 class Commands:
     """Runs programs to their end.
 
@@ -80,6 +106,9 @@ class Commands:
         tell: Told of every command that ran.
         environments: See `environments`.
     """
+
+    execute: ClassVar[Execute] = staticmethod(execute)
+    """How `m8` and `monoctl` are run to their ends."""
 
     def __init__(
         self,
@@ -112,15 +141,8 @@ class Commands:
         environment: Mapping[str, str] | None = None,
     ) -> Ran:
         """Run `m8` or `monoctl` to its end, in the cluster's folder; never raises for its exit code."""
-        done = subprocess.run(
-            [program(arguments[0]), *arguments[1:]],
-            cwd=self.folder,
-            env=self._environment(user) | self._added(arguments) | dict(environment or {}),
-            input=input,
-            capture_output=True,
-            check=False,
-            timeout=_COMMAND_S,
-        )
+        whole = self._environment(user) | self._added(arguments) | dict(environment or {})
+        done = self.execute([program(arguments[0]), *arguments[1:]], self.folder, whole, input, _COMMAND_S)
         return self._told(user.name if user else "", arguments, done)
 
     def must(self, *arguments: str, user: User | None = None, input: bytes = b"") -> Ran:  # noqa: A002

@@ -24,7 +24,7 @@ class OidcClient:
 
     Attributes:
         id: Its client id, which is the audience of its ID tokens.
-        secret: Its client secret.
+        secret: Its client secret, "" of a public one.
         redirect_uri: Where the browser brings the code.
     """
 
@@ -50,29 +50,35 @@ class Company:
         self._bao.call("POST", f"identity/oidc/key/{_KEY}", {"allowed_client_ids": ["*"], "algorithm": "ES256"})
         template = '{"email": {{identity.entity.metadata.email}}}'
         self._bao.call("POST", "identity/oidc/scope/email", {"template": template})
+        template = '{"groups": {{identity.entity.groups.names}}}'
+        self._bao.call("POST", "identity/oidc/scope/groups", {"template": template})
 
     @property
     def issuer(self) -> str:
         """What the claim `iss` of its tokens says."""
         return f"{self._bao.address}/v1/identity/oidc/provider/company"
 
-    def hire(self, name: str, email: str) -> None:
-        """Let a person log in, who then has this e-mail address."""
+    def hire(self, name: str, email: str, *, group: str = "") -> None:
+        """Let a person log in, who then has this e-mail address, and is alone in a group if that is named."""
         self._bao.call("POST", f"auth/company/users/{name}", {"password": _password(name)})
         entity = self._bao.call("POST", "identity/entity", {"name": name, "metadata": {"email": email}})["data"]["id"]
         accessor = self._bao.call("GET", "sys/auth")["data"]["company/"]["accessor"]
         alias = {"name": name, "canonical_id": entity, "mount_accessor": accessor}
         self._bao.call("POST", "identity/entity-alias", alias)
+        if group:
+            self._bao.call("POST", "identity/group", {"name": group, "member_entity_ids": [entity]})
 
-    def register(self, name: str, redirect_uri: str) -> OidcClient:
-        """Make a client, and return it."""
+    def register(self, name: str, redirect_uri: str, *, public: bool = False) -> OidcClient:
+        """Make a client, with a secret or a public one, and return it."""
         body = {"redirect_uris": [redirect_uri], "assignments": ["allow_all"], "key": _KEY, "id_token_ttl": "5m"}
+        body |= {"client_type": "public" if public else "confidential"}
         self._bao.call("POST", f"identity/oidc/client/{name}", body)
         made = self._bao.call("GET", f"identity/oidc/client/{name}")["data"]
         self._clients.append(made["client_id"])
-        provider = {"allowed_client_ids": self._clients, "scopes_supported": ["email"], "issuer": self._bao.address}
+        provider = {"allowed_client_ids": self._clients, "issuer": self._bao.address}
+        provider |= {"scopes_supported": ["email", "groups"]}
         self._bao.call("POST", "identity/oidc/provider/company", provider)
-        return OidcClient(made["client_id"], made["client_secret"], redirect_uri)
+        return OidcClient(made["client_id"], made.get("client_secret", ""), redirect_uri)
 
     def browse(self, url: str, name: str) -> str:
         """Be the browser of a person who opens the link to the login page and logs in; return where it goes next."""

@@ -33,7 +33,7 @@ class SshCa:
         return str(self._bao.call("GET", f"{self.mount}/config/ca")["data"]["public_key"]).strip()
 
     def allow(self, role: str, principals: str, *, hours: int = HOURS) -> None:
-        """Let whoever may use `role` have certificates for one of `principals`.
+        """Let the holders of `role` have certificates for one of `principals`.
 
         Args:
             role: Its name.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -114,6 +116,28 @@ def test_a_time_that_is_none_is_over(text: str) -> None:
 def test_a_login_that_was_removed_meanwhile_is_told(tmp_path: Path) -> None:
     with pytest.raises(UnauthenticatedError, match="you have logged out meanwhile"):
         run(Login(tmp_path / "m8", "it").issue(NO_EXCHANGE, BlockingRuntime(), refused=""))
+
+
+@pytest.mark.parametrize(
+    ("used", "said"), [("yes", "your login at .* has ended: m8's token has run out"), ("", "no rule fits")]
+)
+def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_the_end_of_the_login(
+    tmp_path: Path, used: str, said: str
+) -> None:
+    claims = urlsafe_b64encode(json.dumps({"aud": KEPT.audience}).encode()).decode().rstrip("=")
+    ends_at = f"{time.time() + 900:.0f}"
+    id_token = f"e30.{claims}.c2ln"
+    write(
+        tmp_path / "m8",
+        structs.replace(KEPT, id_token=id_token, id_token_ends_at=ends_at, refresh_token="", used=used),
+    )
+
+    async def refuse(token: str, kind: str) -> Issued:
+        raise UnauthenticatedError("no rule fits." if not used else "the token was exchanged before.")
+
+    with pytest.raises(UnauthenticatedError, match=said) as caught:
+        run(Login(tmp_path / "m8", "it").issue(refuse, BlockingRuntime(), refused=""))
+    assert ("monoctl login" in caught.value.fix) is bool(used)
 
 
 def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:

@@ -8,11 +8,12 @@ from types import MappingProxyType
 from monoskope.monoctl.console.operations.changing import generating, notes, pinning, values, without_values
 from monoskope.monoctl.console.operations.fields import Nothing, OfUri
 from monoskope.monoctl.console.operations.operation import Operation, ValueOperation
-from monoskope.monoctl.console.operations.reading import activity, caller, pictures, requests, secrets, stores
+from monoskope.monoctl.console.operations.reading import access, activity, caller, pictures, requests, secrets, stores
 
 OPERATIONS: Mapping[str, Operation | ValueOperation] = MappingProxyType(
     {
         "whoami": Operation(Nothing, caller.whoami),
+        "role-bindings": Operation(Nothing, access.role_bindings),
         "stores": Operation(Nothing, stores.stores),
         "pin": Operation(pinning.Agreed, pinning.pin),
         "upstream": Operation(OfUri, stores.upstream),

@@ -10,9 +10,10 @@ from typing import Any
 import msgspec
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client
+from monoskope.client.credential import Credential
 from monoskope.errors import NotFoundError
 from monoskope.monoctl.console import heard
 from monoskope.monoctl.console.desk import Desk
@@ -25,6 +26,13 @@ from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 
 AT_MS = 1_790_000_000_000
 VALUE = b"correct horse battery staple"
+_PUT = events_pb2.RIGHT_PUT
+ROLE_BINDINGS = [
+    access_pb2.RoleBinding(name="admins", role=events_pb2.ROLE_ADMINISTRATOR, members=["user:corp:grace"]),
+    access_pb2.RoleBinding(
+        name="apps", role=events_pb2.ROLE_USER, members=["group:corp:ops"], prefix="vault://app", rights=[_PUT]
+    ),
+]
 HASHES = [f"fp1:0123456789abcdef:{digit * 64}" for digit in "ab"]
 
 
@@ -43,6 +51,7 @@ class KnowingM8(ScriptedM8):
         self.secrets: dict[str, views_pb2.Secret] = {}
         self.uploads: dict[bytes, views_pb2.SecretUpload] = {}
         self.events: list[views_pb2.EventSummary] = []
+        self.features = [EDIT_NOTES]
 
     def honest_end(self, attempt: Attempt) -> views_pb2.SecretUpload:
         """End the request once, and know it from then on."""
@@ -103,7 +112,7 @@ class KnowingM8(ScriptedM8):
                     role=events_pb2.ROLE_USER,
                     rights=list(events_pb2.Right.keys())[1:],
                     prefixes=["vault://"],
-                    features=[EDIT_NOTES],
+                    features=self.features,
                 )
             case queries_pb2.GetSecretRequest():
                 if message.uri not in self.secrets:
@@ -126,6 +135,16 @@ class KnowingM8(ScriptedM8):
                 )
             case commands_pb2.UpdateSecretNotesRequest():
                 return self._edited(message)
+            case _:
+                return self._of_access(method, message)
+
+    def _of_access(self, method: str, message: Message) -> Message:
+        match message:
+            case access_pb2.WhoAmIRequest():
+                gives = access_pb2.PrefixRights(prefix="vault://app", rights=[_PUT], role_binding="apps")
+                return access_pb2.WhoAmIResponse(subject="alice", groups=["group:corp:ops"], rights=[gives])
+            case access_pb2.ListRoleBindingsRequest():
+                return access_pb2.ListRoleBindingsResponse(role_bindings=ROLE_BINDINGS)
             case _:
                 return super().more(method, message)
 
@@ -187,14 +206,22 @@ class AtDesk:
 
 @asynccontextmanager
 async def at_desk(
-    folder: Path, m8: KnowingM8 | None = None, *, pins: bool = True, signing_key: str = ""
+    folder: Path,
+    m8: KnowingM8 | None = None,
+    *,
+    pins: bool = True,
+    signing_key: str = "",
+    credential: Credential | None = None,
 ) -> AsyncIterator[AtDesk]:
     """A console's desk at a scripted m8, as a user who has pinned its stores, or none."""
     async with (m8 or KnowingM8()).serving(folder) as serving:
         if pins:
             pinned(serving, folder)
+        settings = settings_for(serving, folder, signing_key=signing_key)
+        if credential is not None:
+            settings = msgspec.structs.replace(settings, token="", credential=credential)
         client = Client(
-            settings_for(serving, folder, signing_key=signing_key),
+            settings,
             system_known_stores=folder / "no_known_stores",
             pause_s=0.001,
             notify=heard.note,

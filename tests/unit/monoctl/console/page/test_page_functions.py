@@ -14,11 +14,11 @@ NAMES = {
     "pictures/events/log": "merged",
     "pictures/words/outcomes": "kindOf, KIND_WORDS, endWords",
     "pictures/words/days": "utcDay",
-    "pictures/events/sentences": "tell",
-    "views/upload/steps": "isUnknown",
+    "pictures/events/sentences": "tell, signedBy",
+    "views/upload/steps": "isUnknown, stepsOf",
     "forms/values/rules": "looksLikeEnvFile",
     "pictures/stores/health": "limitWords",
-    "forms/able": "notAllowed",
+    "forms/able": "notAllowed, notReady",
     "forms/send/useSending": "summary",
 }
 NOW = 1_000_000_000_000
@@ -55,6 +55,21 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
           limits: [1023, 65_536, 1_048_575].map(limitWords),
           may: ["put", "import", "delete"].map((form) => notAllowed(form, {{ role: "user", rights: ["put"] }})),
           administrator: notAllowed("put", {{ role: "administrator", rights: [] }}),
+          signed: [
+            "UPLOADED, version 7@x, signed by anna@example.org with SHA256:abc", "UPLOADED, version 7",
+          ].map((detail) => [
+            tell({{ type: "SecretUploaded", detail }}).text, signedBy({{ detail }}).signer_key,
+          ]),
+          without_receipt: ["UPLOADED", "FAILED: CONFLICT", ""].map((m8_says) => (
+            stepsOf(
+              {{ state: "ENDED", outcome: "", reason: "", purpose: "COMPARE", has_receipt: false, m8_says }}, [],
+            ).at(-1).at)),
+          ready: [
+            [true, false, ""], [true, false, "SHA256:abc"], [true, true, "SHA256:abc"], [false, false, ""],
+          ].map(([signatures, signers_trouble, key]) => notReady(
+            {{ engine: "ok", reactors: [{{ attached: true, signatures, signers_trouble }}] }},
+            {{ signs_with: {{ key, trouble: "" }} }},
+          )),
           unknown: notAllowed("put", {{ role: "", rights: [] }}),
         }}""",
     )
@@ -105,3 +120,21 @@ def test_a_command_that_is_not_allowed_says_why(said: dict[str, Any]) -> None:
     assert "delete" in delete
     assert "administrator" in said["administrator"]
     assert said["unknown"] == ""
+
+
+def test_an_event_says_by_whom_its_request_was_signed(said: dict[str, Any]) -> None:
+    assert said["signed"] == [
+        ["The secret is in the engine as version 7, signed by anna@example.org", "SHA256:abc"],
+        ["The secret is in the engine as version 7", ""],
+    ]
+
+
+def test_an_end_without_a_receipt_is_no_failure_if_m8_says_that_it_was_done(said: dict[str, Any]) -> None:
+    assert said["without_receipt"] == ["done", "failed", "failed"]
+
+
+def test_a_form_says_what_is_missing_for_a_store_that_takes_signed_requests(said: dict[str, Any]) -> None:
+    no_key, ready, trouble, unsigned = said["ready"]
+    assert "no key that signs. Run monoctl config set signing_key FILE" in no_key
+    assert (ready, unsigned) == ("", "")
+    assert "cannot use its own list of signers" in trouble

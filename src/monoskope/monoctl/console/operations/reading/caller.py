@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 from importlib.metadata import version
 
+from monoskope.client import Client
 from monoskope.errors import Error
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing
-from monoskope.monoctl.output import views
+from monoskope.monoctl.output import access_views, views
 from monoskope.monoctl.output.failures import sentences
 from monoskope.monoctl.output.formats import Document
+from monoskope.protocol.member import ROLE_BINDINGS
 
 ANSWER_S = 3.0
 """Seconds within which m8 must answer: the page begins without it."""
@@ -23,24 +26,25 @@ _NOBODY: Document = {
     "rights": [],
     "expires": "",
     "m8_version": "",
+    "groups": [],
+    "may": [],
 }
-
 
 _NO_KEY: Document = {"key": "", "principal": "", "touch": False, "trouble": ""}
 
 
 async def whoami(desk: Desk, _asked: Nothing) -> Document:
-    """Answer `Me`, with the key that signs requests.
+    """Answer `Me`, with the credential of this console and the key that signs its requests.
 
     If m8 does not answer, or refuses, `away` says why: the page is there all the same.
     """
-    return await _me(desk) | {"signs_with": signs_with(desk)}
+    return await _me(desk) | {"signs_with": signs_with(desk)} | _credential(desk)
 
 
 async def _me(desk: Desk) -> Document:
     try:
         async with asyncio.timeout(ANSWER_S):
-            said = views.server(desk.client.server, await desk.client.queries.server())
+            said = await _who(desk.client)
     except TimeoutError:
         return me(_NOBODY | {"server": desk.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
@@ -48,10 +52,30 @@ async def _me(desk: Desk) -> Document:
     return me(said)
 
 
+async def _who(client: Client) -> Document:
+    answer = await client.queries.server()
+    said = views.server(client.server, answer)
+    if ROLE_BINDINGS in answer.features:
+        said |= access_views.member(await client.access.who_am_i())
+    return said
+
+
 def me(said: Document, *, away: str = "") -> Document:
-    """Return `Me` from what `views.server` says."""
-    shown = {name: said[name] for name in (*_NOBODY, "server")}
+    """Return `Me` from what `views.server` says, without what is this console's own."""
+    shown = {name: said.get(name, none) for name, none in _NOBODY.items()} | {"server": said["server"]}
     return shown | {"monoctl_version": _version(), "away": away}
+
+
+def _credential(desk: Desk) -> Document:
+    """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
+    settings, login = desk.client.settings, ""
+    if settings.credential is not None:
+        from monoskope.client.login.kept import Login  # noqa: PLC0415 - only where no token was given
+
+        if isinstance(settings.credential, Login):
+            with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
+                login = "renewed" if settings.credential.is_renewed else "once"
+    return {"credential": settings.credential_source, "login": login}
 
 
 def signs_with(desk: Desk) -> Document:

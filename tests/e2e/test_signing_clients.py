@@ -16,9 +16,10 @@ import tomli_w
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.engines.openssh import Agent as RealAgent
 from tests.e2e.ran import ok, refused
 from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import RealAgent, certify, keygen, real_agent, shown
+from tests.support.ssh import certify, keygen, shown
 
 ANNA = "anna@example.org"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "http" / "put.py"
@@ -49,7 +50,7 @@ class Signing:
 def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
     folder = tmp_path_factory.mktemp("c")
     key, ca = keygen(folder / "key"), keygen(folder / "ca")
-    with QuickCluster(folder / "cluster") as cluster, real_agent(folder) as agent:
+    with QuickCluster(folder / "cluster") as cluster, RealAgent() as agent:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
         cluster.start_m8()
         cluster.make_local_reactor("one")
@@ -73,7 +74,7 @@ def public(key: Path) -> str:
 
 
 def test_an_agent_signs_for_a_public_key_and_says_so_if_it_does_not_hold_it(signing: Signing) -> None:
-    signing.agent.clear()
+    signing.agent.forget()
     assert "does not hold the signing key" in refused(signing.put("agent", f"{signing.key}.pub"), 7)
     signing.agent.add(signing.key)
     done = ok(signing.put("agent", f"{signing.key}.pub")).json()

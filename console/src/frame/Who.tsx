@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useState } from "preact/hooks";
 import type { Me, SignsWith } from "../api/documents/session";
-import { Button, Checkbox, Dialog, Facts, Icon, Time } from "../parts";
+import { Button, Checkbox, Dialog, Facts, Icon, List, Time } from "../parts";
 import { useCell } from "../state/cell";
 import { useMe } from "../state/me";
 import { slashSearches } from "./Search";
@@ -96,18 +96,6 @@ function Keys() {
       <li>
         <kbd>Esc</kbd> closes what stands over the page.
       </li>
-    </ul>
-  );
-}
-
-function List({ of, mono = false }: { of: readonly string[]; mono?: boolean }) {
-  return (
-    <ul class="inline-list">
-      {of.map((one) => (
-        <li key={one} class={mono ? "mono" : ""}>
-          {one}
-        </li>
-      ))}
     </ul>
   );
 }

@@ -2,7 +2,7 @@
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
  * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton.
- * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, Uri, Time, Expiry, HowLong, Said, SignedBy.
+ * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, List, Uri, Time, Expiry, HowLong, Said, SignedBy.
  * tables: Table, Pages. And Icon.
  */
 
@@ -21,6 +21,7 @@ export { Badge, Outcome, outcomeWords, Status, STATUSES, type Tone } from "./wor
 export { Hash, hueOf } from "./words/Hash";
 export { HowLong } from "./words/HowLong";
 export { Labels } from "./words/Labels";
+export { List } from "./words/List";
 export { Proven } from "./words/Proven";
 export { Said } from "./words/Said";
 export { SignedBy } from "./words/SignedBy";

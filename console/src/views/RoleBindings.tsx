@@ -2,7 +2,7 @@
 
 import type { RoleBinding } from "../api/documents/access";
 import type { Live } from "../api/documents/live";
-import { Badge, Card, Empty, FailureBox, PageHead, Skeleton, Table, type Column } from "../parts";
+import { Badge, Card, Empty, FailureBox, List, PageHead, Skeleton, Table, type Column } from "../parts";
 import { useAnswer } from "../state/answer";
 import type { Place } from "../state/navigation";
 
@@ -31,17 +31,5 @@ export function RoleBindings(_: { place: Place }) {
         </Card>
       )}
     </div>
-  );
-}
-
-function List({ of, mono = false }: { of: readonly string[]; mono?: boolean }) {
-  return (
-    <ul class="inline-list">
-      {of.map((one) => (
-        <li key={one} class={mono ? "mono" : ""}>
-          {one}
-        </li>
-      ))}
-    </ul>
   );
 }

@@ -12,10 +12,11 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.task import Progress, Stage
 from monoskope.monoctl.output import terminal, write
+from monoskope.testing.engines.openssh import Agent as RealAgent
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.uri import SecretUri
-from tests.support.ssh import RealAgent, certify, keygen, real_agent, shown
+from tests.support.ssh import certify, keygen, shown
 from tests.unit.monoctl.as_alice import BOTH_DOORS, VALUE, Run
 from tests.unit.monoctl.on_terminal import converse
 
@@ -30,8 +31,8 @@ def key(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def agent(tmp_path_factory: pytest.TempPathFactory, key: Path) -> Iterator[RealAgent]:
-    with real_agent(tmp_path_factory.mktemp("a")) as running:
+def agent(key: Path) -> Iterator[RealAgent]:
+    with RealAgent() as running:
         running.add(key)
         yield running
 

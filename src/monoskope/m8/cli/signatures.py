@@ -8,7 +8,6 @@ shows the identities, and writes what `ssh-keygen -Y verify` takes (docs/operate
 from __future__ import annotations
 
 import asyncio
-import base64
 import datetime as dt
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -37,7 +36,6 @@ from monoskope.times import rfc3339
 INDEX = "signed.txt"
 """The file that names each signed request, its time and its signer, one a line."""
 _CHUNK = 500
-_LINE_LENGTH = 70
 _COLUMNS = ("position", "time", "request_id", "purpose", "uri", "outcome", "signer", "signer_key", "identity", "wrong")
 
 
@@ -221,10 +219,4 @@ def _wrong_signature(one: _Asked, grant: Grant, receipt: Receipt) -> str:
 def _write(folder: Path, one: Done) -> None:
     name = str(one.row["request_id"])
     write_private(folder / f"{name}.statement", one.statement)
-    write_private(folder / f"{name}.sig", _armoured(one.signature))
-
-
-def _armoured(signature: bytes) -> bytes:
-    text = base64.b64encode(signature).decode()
-    lines = [text[at : at + _LINE_LENGTH] for at in range(0, len(text), _LINE_LENGTH)]
-    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""]).encode()
+    write_private(folder / f"{name}.sig", sshsig.armoured(one.signature).encode())

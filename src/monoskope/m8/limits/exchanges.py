@@ -50,11 +50,7 @@ class Exchanges:
         try:
             self._strangers.admit(origin)
         except UnavailableError:
-            refused = True
-        else:
-            refused = False
-        if refused:
-            raise _too_many("too many tokens were refused just now")
+            raise _too_many("too many tokens were refused just now") from None
 
     def failed(self, origin: str) -> None:
         """Count a refused token against its address."""

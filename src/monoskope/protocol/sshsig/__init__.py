@@ -2,7 +2,8 @@
 
 `parse` reads a container into an `SshSignature`, whose `verify` looks at the signature itself. Both raise `FaultError`
 with a `Fault`. Nothing here knows who may sign: that is `monoskope.reactor.signers`. `parse_public` reads a line of a
-`.pub` file, `signed_bytes` and `serialise` are what a client's signer needs.
+`.pub` file, `signed_bytes` and `serialise` are what a client's signer needs, and `armoured` gives the text that
+`ssh-keygen` reads.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.container import SshSignature, parse, parse_signer, serialise, signed_bytes
 from monoskope.protocol.sshsig.faults import Fault, FaultError
 from monoskope.protocol.sshsig.keys import KeySignature, PublicKey
-from monoskope.protocol.sshsig.text import parse_public
+from monoskope.protocol.sshsig.text import armoured, parse_public
 
 __all__ = [
     "Certificate",
@@ -20,6 +21,7 @@ __all__ = [
     "KeySignature",
     "PublicKey",
     "SshSignature",
+    "armoured",
     "parse",
     "parse_public",
     "parse_signer",

@@ -11,6 +11,9 @@ from monoskope.protocol.sshsig.faults import Fault, FaultError
 from monoskope.protocol.sshsig.fields import Reader
 from monoskope.protocol.sshsig.keys import PublicKey
 
+_LINE_LENGTH = 70
+"""Characters in a line of an armoured signature, as ssh-keygen writes it."""
+
 
 def parse_public(line: str) -> PublicKey | Certificate:
     """Return the key or certificate of a line of a `.pub` file; a comment behind it is ignored. Raises `FaultError`."""
@@ -35,3 +38,10 @@ def parse_words(name: str, encoded: str) -> PublicKey | Certificate:
     if Reader(blob).string() != name.encode("utf-8"):
         raise FaultError(Fault.KEY_TYPE, "a public key is of another kind than the word before it")
     return parse_signer(blob)
+
+
+def armoured(signature: bytes) -> str:
+    """Return an SSHSIG as the text that `ssh-keygen -Y verify` reads (PROTOCOL.sshsig, Armored format)."""
+    text = base64.b64encode(signature).decode("ascii")
+    lines = [text[at : at + _LINE_LENGTH] for at in range(0, len(text), _LINE_LENGTH)]
+    return "\n".join(["-----BEGIN SSH SIGNATURE-----", *lines, "-----END SSH SIGNATURE-----", ""])

@@ -12,6 +12,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, Self
@@ -144,6 +145,19 @@ class Agent:
     def forget(self) -> None:
         """Take all keys out of the agent."""
         run("ssh-add", "-q", "-D", environment=self.environment)
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lock the agent while the block runs. The passphrase comes from a program, for there is no terminal."""
+        asked = self._folder / "askpass"
+        asked.write_text("#!/bin/sh\necho locked\n")
+        asked.chmod(0o700)
+        environment = {"SSH_ASKPASS": str(asked), "SSH_ASKPASS_REQUIRE": "force", **self.environment}
+        run("ssh-add", "-x", environment=environment)
+        try:
+            yield
+        finally:
+            run("ssh-add", "-X", environment=environment)
 
     def held(self) -> list[str]:
         """Return the public keys and certificates in the agent, as lines of an authorized_keys file."""

@@ -25,9 +25,10 @@ from monoskope.client.signing.signer import LocalSigner
 from monoskope.client.signing.signing import Signing
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.protocol.signed_request import NAMESPACE, statement
-from monoskope.protocol.sshsig import parse
+from monoskope.protocol.sshsig import armoured, parse
 from monoskope.protocol.sshsig.fields import string, uint32
-from tests.support.ssh import TYPES, RealAgent, certify, keygen, real_agent, run, shown
+from monoskope.testing.engines.openssh import Agent as RealAgent
+from tests.support.ssh import TYPES, certify, keygen, run, shown
 from tests.support.vectors import a_grant, a_request
 
 PASSPHRASE = "correct horse battery staple"
@@ -47,8 +48,8 @@ def ca(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
-    with real_agent(tmp_path_factory.mktemp("a")) as agent:
+def running() -> Iterator[RealAgent]:
+    with RealAgent() as agent:
         yield agent
 
 
@@ -56,13 +57,12 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealAgent]:
 def agent(running: RealAgent, monkeypatch: pytest.MonkeyPatch) -> Iterator[RealAgent]:
     monkeypatch.setenv("SSH_AUTH_SOCK", str(running.socket))
     yield running
-    running.clear()
+    running.forget()
 
 
 def openssh_verifies(signature: bytes, allowed: str, folder: Path) -> bool:
     """Whether `ssh-keygen -Y verify` finds the signature good, by a list with this line."""
-    body = base64.encodebytes(signature).decode()
-    (folder / "sig").write_text(f"-----BEGIN SSH SIGNATURE-----\n{body}-----END SSH SIGNATURE-----\n")
+    (folder / "sig").write_text(armoured(signature))
     (folder / "allowed").write_text(f"anna@example.org {allowed}\n")
     words = ["ssh-keygen", "-Y", "verify", "-f", "allowed", "-I", "anna@example.org", "-n", NAMESPACE, "-s", "sig"]
     message = statement(GRANT.sha256, SEALED)
@@ -199,7 +199,7 @@ async def test_an_agent_that_has_lost_the_key_since_it_was_asked_says_so(
     signer = signer_of(f"{keys['ed25519']}.pub")
     agent.add(keys["ed25519"])
     signer.prepare()
-    agent.clear()
+    agent.forget()
     with pytest.raises(UnavailableError, match="does not hold the signing key"):
         await signer.sign(GRANT, SEALED)
     agent.add(keys["ed25519"])

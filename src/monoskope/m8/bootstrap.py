@@ -88,7 +88,6 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             clock=wall_clock,
             audience=settings.audience,
             version=version(),
-            token_for_copy=tokens.issue_for_copy,
             tokens=tokens,
             issuers=known_issuers(settings),
             certificate_expires_at_ms=lambda: presented.expires_at_ms,

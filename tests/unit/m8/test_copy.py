@@ -154,7 +154,9 @@ async def writing(user: User, reactor: FakeReactor, request: Request) -> tuple[G
     return grant, sending
 
 
-async def test_a_copy_gets_one_token_that_may_put_at_its_destination(world: World) -> None:
+async def test_a_copy_gets_one_token_that_may_put_at_its_destination(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
     reactor, given = await world.attached(), []
 
     async def issue(token_id: str, subject: str, destination: SecretUri) -> str:
@@ -163,7 +165,7 @@ async def test_a_copy_gets_one_token_that_may_put_at_its_destination(world: Worl
         given.append(token_id)
         return f"{subject} at {destination}"
 
-    world.app.token_for_copy = issue
+    monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
     request = a_copy()
     grant, sending = await writing(copier(world), reactor, request)
     assert (await authorize(reactor, request.request_id)).token == f"anna at {DESTINATION}"
@@ -187,7 +189,7 @@ async def test_a_copy_gets_one_token_that_may_put_at_its_destination(world: Worl
     assert events[-1].detail == "COPIED, version 1"
 
 
-async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
+async def test_nobody_else_and_nothing_else_gets_a_token(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     issuer, peer = await world.attached(), await world.attached()
     given: list[str] = []
 
@@ -195,7 +197,7 @@ async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
         given.append(token_id)
         return "a token"
 
-    world.app.token_for_copy = issue
+    monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
     assert (await authorize(issuer, bytes(16))).error == "NOT_FOUND"
     early = await until_granted(copier(world), issuer, purpose=COPY, destination=DESTINATION)
     assert (await authorize(issuer, early.request.request_id)).error == "CONFLICT"
@@ -216,14 +218,14 @@ async def test_nobody_else_and_nothing_else_gets_a_token(world: World) -> None:
     sending.cancel()
 
 
-async def test_a_token_is_not_given_long_after_the_copy_began(world: World) -> None:
+async def test_a_token_is_not_given_long_after_the_copy_began(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reactor, given = await world.attached(), []
 
     async def issue(token_id: str, *_: object) -> str:
         given.append(token_id)
         return "a token"
 
-    world.app.token_for_copy = issue
+    monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
     late, in_time = a_copy(), a_copy()
     _, first = await writing(copier(world), reactor, late)
     world.clock.pass_s(WITHIN_S + 1)
@@ -247,6 +249,7 @@ async def writing_put(user: User, reactor: FakeReactor, request: Request) -> tup
 
 
 async def test_a_server_without_tokens_says_so(world: World) -> None:
+    world.app.tokens = None
     reactor = await world.attached()
     request = a_copy()
     _, sending = await writing(copier(world), reactor, request)

@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
+from monoskope.errors import RefusedError
 from monoskope.keyed_lock import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
@@ -27,7 +28,6 @@ from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.call_note import TellCall
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.uri import SecretUri
 
 
 @dataclass(slots=True)
@@ -38,9 +38,6 @@ class ServerState:
     """False from a write that the database refused until one succeeds."""
     is_draining: bool = False
     """Whether this process stops."""
-
-
-TokenForCopy = Callable[[str, str, SecretUri], Awaitable[str]]
 
 
 def ticks_ms() -> float:
@@ -61,8 +58,6 @@ class App:
         audience: The audience of this server's tokens.
         version: Of m8.
         ticks: Milliseconds of a monotonic clock, by which spans of time are measured.
-        token_for_copy: Returns a new token with an id of 32 hex digits for a subject that may put at a destination, for
-            some minutes. Raises `ConflictError` if there is one of that id.
         tokens: The credentials of this server, None if it issues none.
         issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
@@ -82,7 +77,6 @@ class App:
     limits: ServerLimits = field(default_factory=ServerLimits)
     challenge: Callable[[], bytes] = lambda: secrets.token_bytes(32)
     ticks: Callable[[], float] = ticks_ms
-    token_for_copy: TokenForCopy | None = None
     tokens: Tokens | None = None
     issuers: Issuers = field(default_factory=Issuers)
     certificate_expires_at_ms: Callable[[], int] = lambda: 0
@@ -145,6 +139,12 @@ class App:
         )
         self.requests = RequestMeter(self.meters)
         self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+
+    def issuing(self) -> Tokens:
+        """Return what issues credentials. Raises `RefusedError` if this server issues none."""
+        if self.tokens is None:
+            raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
+        return self.tokens
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,7 @@ async def authorize(app: App, login: Login, request_id: bytes) -> str:
         raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it again.")
     if grant.replica != login.replica:
         raise RefusedError("another replica makes this copy.", fix="Do nothing; that replica makes the copy.")
-    if app.token_for_copy is None:
-        raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
-    return await app.token_for_copy(_token_id(request_id), upload.subject, request.destination)
+    return await app.issuing().issue_for_copy(_token_id(request_id), upload.subject, request.destination)
 
 
 def _token_id(request_id: bytes) -> str:

@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.errors import ConflictError, RefusedError, UnavailableError
-from monoskope.m8.credentials.tokens import Issued, Tokens
+from monoskope.errors import ConflictError, UnavailableError
+from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import registrations
 from monoskope.m8.domain.events import M8, issuer_stream, read
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
@@ -106,7 +106,7 @@ class TokenExchange:
                 member_stream(member), lambda known: registrations.register_member(known, member, verified.subject)
             )
         try:
-            return await self._tokens.issue_for_member(
+            return await self._app.issuing().issue_for_member(
                 member,
                 ttl_s=TTL_S,
                 not_after_s=verified.expires_s,
@@ -125,12 +125,6 @@ class TokenExchange:
             return registrations.fold([read(event) for event in await log.read_stream(stream)])
 
         await self._app.aggregates.change(stream, load, decide, actor=M8, is_sent_again=True)
-
-    @property
-    def _tokens(self) -> Tokens:
-        if self._app.tokens is None:
-            raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
-        return self._app.tokens
 
 
 def _replayed() -> ExchangeRefusedError:

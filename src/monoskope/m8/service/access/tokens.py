@@ -5,7 +5,6 @@ from __future__ import annotations
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
-from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import policy
@@ -41,7 +40,7 @@ class TokenCommands:
                 f"{member} is not a member of {LOCAL}: who vouches for such a name is an issuer, and no administrator.",
                 fix=f"Let the member log in, or name one of {LOCAL}, as in machine:{LOCAL}:backup.",
             )
-        issued = await self._tokens.issue_for_member(member, ttl_s=message.ttl_s, actor=caller.principal.subject)
+        issued = await self._app.issuing().issue_for_member(member, ttl_s=message.ttl_s, actor=caller.principal.subject)
         return access_pb2.CreateTokenResponse(token=issued.jwt, token_id=issued.id, expires_at_ms=issued.expires_at_ms)
 
     async def revoke_token(
@@ -61,14 +60,8 @@ class TokenCommands:
             raise NotFoundError(
                 f"there is no token {message.token_id}, or it is not yours.", fix="Look at: monoctl get tokens."
             )
-        await self._tokens.revoke(message.token_id, actor=principal.subject)
+        await self._app.issuing().revoke(message.token_id, actor=principal.subject)
         return access_pb2.RevokeTokenResponse()
-
-    @property
-    def _tokens(self) -> Tokens:
-        if self._app.tokens is None:
-            raise RefusedError("this server issues no tokens.", fix="Ask another m8 server.")
-        return self._app.tokens
 
 
 def _may_revoke(principal: Principal, issued: events_pb2.TokenIssued) -> bool:

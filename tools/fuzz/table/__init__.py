@@ -1,0 +1,11 @@
+"""The table of everything that reads bytes of others."""
+
+from __future__ import annotations
+
+from tools.fuzz.reader import Reader
+from tools.fuzz.table import client, http, m8, protocol, reactor, stores
+
+READERS: dict[str, Reader] = {
+    reader.name: reader for table in (protocol, http, client, m8, reactor, stores) for reader in table.READERS
+}
+"""Each reader by its name."""

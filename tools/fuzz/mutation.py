@@ -6,11 +6,11 @@ import random
 from collections.abc import Sequence
 
 _TELLING = (
-    b"\x00", b"\xff", b"\x7f", b"\x80", b"\r\n", b"\n", b"\r\n\r\n", b"\t", b" ", b'"', b"'", b"\\", b"{}",
-    b"[", b"]", b"{", b"}", b",", b":", b"=", b"&", b"%", b"%00", b"/", b"..", b"#", b"?", b"@", b"-", b"+", b".", b"0", b"-1",
-    b"1e999", b"9" * 30, b"null", b"true", b"NaN", b"\\u0000", b"\\ud800", b"\xed\xa0\x80", b"\xc3\xa9", b"\xe2\x80\xa8", b"\xf0\x9f\x94\x91",
-    b"\xef\xbb\xbf", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00", b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01",
-    b"[" * 2_000, b'{"a":' * 2_000,
+    b"\x00", b"\xff", b"\x7f", b"\x80", b"\r\n", b"\n", b"\r\n\r\n", b"\t", b" ", b'"', b"'", b"\\", b"{}", b"[",
+    b"]", b"{", b"}", b",", b":", b"=", b"&", b"%", b"%00", b"/", b"..", b"#", b"?", b"@", b"-", b"+", b".", b"0",
+    b"-1", b"1e999", b"9" * 30, b"null", b"true", b"NaN", b"\\u0000", b"\\ud800", b"\xed\xa0\x80", b"\xc3\xa9",
+    b"\xe2\x80\xa8", b"\xf0\x9f\x94\x91", b"\xef\xbb\xbf", b"\xff\xff\xff\xff", b"\x00\x00\x00\x00",
+    b"\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01", b"[" * 2_000, b'{"a":' * 2_000,
 )  # fmt: skip
 
 

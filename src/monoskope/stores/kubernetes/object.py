@@ -40,11 +40,16 @@ def checked(found: Object) -> Object:
     entries = metadata.get("managedFields") or []
     if not all(_is_table(metadata.get(name)) for name in ("annotations", "labels")) or not isinstance(entries, list):
         raise foreign()
-    for entry in entries:
-        fields = entry.get("fieldsV1") if isinstance(entry, dict) else entry
-        if fields is not None and (not isinstance(fields, dict) or not _is_table(fields.get("f:data"))):
-            raise foreign()
+    if not all(map(_is_of_a_manager, entries)):
+        raise foreign()
     return found
+
+
+def _is_of_a_manager(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    fields: object = entry.get("fieldsV1")
+    return not fields or (isinstance(fields, dict) and _is_table(fields.get("f:data")))
 
 
 def _is_table(found: object) -> bool:
@@ -60,7 +65,9 @@ def version_of(found: Object | None) -> str:
     if found is None:
         return NOTHING
     metadata = found.get("metadata")
-    uid, version = (metadata.get("uid"), metadata.get("resourceVersion")) if isinstance(metadata, dict) else ("", "")
+    if not isinstance(metadata, dict):
+        raise foreign()
+    uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str) or not (uid and version):
         raise foreign()
     return NOTHING if metadata.get("deletionTimestamp") else f"{uid}:{version}"

@@ -60,7 +60,7 @@ class ProvenUpload(Value, frozen=True):
     request_signature: bytes
     """The signature of the request (SSHSIG), which verifies and is of the signer in the receipt; or b""."""
     destination_identity: str
-    """After COPY: the pinned identity of the other store, under which its own receipt verifies; "" if it is not pinned."""
+    """After COPY: the pinned identity of the other store, which signed its own receipt; "" if it is not pinned."""
     believed: Believed
     """The checkpoint, with the signatures that were demanded."""
     by_s: int | None
@@ -87,9 +87,8 @@ class UploadProof(Value, frozen=True):
             evidence = parse(proof_pb2.UploadEvidence, file.extra)
             request = parse_request(evidence.request)
         except MalformedError as error:
-            raise NoteError(
-                "the extra data of a proof", f"must be the evidence of a request ({error.message})"
-            ) from None
+            rule = f"must be the evidence of a request ({error.message.removesuffix('.')})"
+            raise NoteError("the extra data of a proof", rule) from None
         return cls(file, evidence, request)
 
     @property

@@ -60,7 +60,7 @@ class SqliteTreeRows(TreeRows):
 
     async def tiles(self, wanted: Collection[TileKey]) -> dict[TileKey, bytes]:
         values = ", ".join(["(?, ?)"] * len(wanted))
-        query = f"SELECT level, number, body FROM tree_tiles WHERE (level, number) IN (VALUES {values})"  # noqa: S608  places alone
+        query = f"SELECT level, number, body FROM tree_tiles WHERE (level, number) IN (VALUES {values})"
 
         def read(connection: sqlite3.Connection) -> dict[TileKey, bytes]:
             rows = connection.execute(query, [number for key in wanted for number in key])
@@ -143,7 +143,7 @@ class SqliteTreeRows(TreeRows):
             if quorum:
                 places = ", ".join("?" * len(vkeys))
                 fitting = (
-                    f"SELECT size FROM cosignatures WHERE log = ? AND size >= ? AND vkey IN ({places}) "  # noqa: S608  places alone
+                    f"SELECT size FROM cosignatures WHERE log = ? AND size >= ? AND vkey IN ({places}) "
                     f"GROUP BY size HAVING count(*) >= ? ORDER BY size {order} LIMIT 1"
                 )
                 query = f"{_CHECKPOINT} AND note <> x'' AND size = ({fitting})"

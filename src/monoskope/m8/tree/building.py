@@ -107,5 +107,3 @@ async def _add(rows: TreeRows, edge: Edge, upto: int) -> None:
     if not hashes:
         raise LogTamperedError(edge.size + 1, "the record is missing")
     await rows.put_tiles(edge.add(hashes))
-
-

@@ -1,4 +1,4 @@
-"""What m8 wants of its witnesses: cosignatures, and what they have seen of this log. How they are asked stands elsewhere."""
+"""What m8 wants of its witnesses: cosignatures, and what they have seen of this log. Not how they are asked."""
 
 from __future__ import annotations
 

@@ -17,18 +17,23 @@ def new_origin() -> str:
     return f"monoskope/{secrets.token_hex(8)}"
 
 
-def make(folder: Path, origin: str = "") -> LogKey:
-    """Make new keys in the folder, for the log `origin`, "" for a name by chance.
+def make(origin: str) -> LogKey:
+    """Return new keys for the log `origin`, "" for a name by chance. Raises `UsageError` if the origin is none."""
+    return LogKey.make(origin or new_origin())
+
+
+def write(folder: Path, key: LogKey) -> None:
+    """Write the keys into a folder that has none.
 
     Raises:
         AlreadyExistsError: there are keys.
-        UsageError: the origin is none, or the folder cannot be written to.
+        UsageError: the folder cannot be written to.
     """
-    key = LogKey.make(origin or new_origin())
     if (folder / FILE).exists():
-        raise AlreadyExistsError(f"{folder / FILE} exists already; it was not changed.", fix="m8 log key shows its keys.")
+        raise AlreadyExistsError(
+            f"{folder / FILE} exists already; it was not changed.", fix="m8 log key shows its public keys."
+        )
     write_private(folder / FILE, key.to_pem())
-    return key
 
 
 class KeyFile:

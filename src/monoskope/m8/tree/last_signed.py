@@ -1,4 +1,4 @@
-"""`log.checkpoint` in m8's folder: the last checkpoint that was signed, or seen, here. Outside of the database on purpose.
+"""`log.checkpoint` in m8's folder: the last checkpoint that was signed, or seen, here. It is outside of the database.
 
 A database that was put back to an earlier state cannot know what was signed since. This file does. So it must never be
 put back together with the database: no backup holds it.

@@ -150,7 +150,9 @@ class Trees(LogHarness):
 
     async def test_checkpoints_are_read_in_pages_and_taken_over(self, opener: LogOpener, log: EventLog) -> None:
         """Signed or not. What is taken over twice is there once, and as it was."""
-        await log.import_names([FIRST, SECOND], [Checkpoint(1, 2, ROOT, 1, b"note\n", (ONE,)), Checkpoint(2, 1, OTHER, 2)])
+        await log.import_names(
+            [FIRST, SECOND], [Checkpoint(1, 2, ROOT, 1, b"note\n", (ONE,)), Checkpoint(2, 1, OTHER, 2)]
+        )
         await log.import_names([FIRST], [Checkpoint(1, 2, OTHER, 9)])
         again = await opener(clock=now_ms, projector=no_documents)
         try:

@@ -37,7 +37,11 @@ CREATE INDEX IF NOT EXISTS cosignatures_of ON cosignatures (log, vkey, size);
 _LOCK = 0x6D386C74
 """The advisory lock ("m8lt"), held to the end of one transaction, under which names are given and sizes claimed."""
 
-_CHECKPOINT = "SELECT log, size, root, at_ms, note FROM checkpoints WHERE log = $1"
+_CHECKPOINT = "SELECT log AS number, size, root, at_ms, note FROM checkpoints WHERE log = $1"
+_FITTING = (
+    "SELECT size FROM cosignatures WHERE log = $1 AND size >= $2 AND vkey = ANY($3::text[]) "
+    "GROUP BY size HAVING count(*) >= $4"
+)
 _ADD_NAME = "INSERT INTO log_names VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING"
 
 
@@ -169,11 +173,7 @@ class PostgresTreeRows(TreeRows):
         query = f"{_CHECKPOINT} AND size >= $2 AND note <> '' ORDER BY size {order} LIMIT 1"
         values: list[Any] = [number, at_least or 0]
         if quorum:
-            fitting = (
-                "SELECT size FROM cosignatures WHERE log = $1 AND size >= $2 AND vkey = ANY($3::text[]) "
-                f"GROUP BY size HAVING count(*) >= $4 ORDER BY size {order} LIMIT 1"
-            )
-            query = f"{_CHECKPOINT} AND note <> '' AND size = ({fitting})"
+            query = f"{_CHECKPOINT} AND note <> '' AND size = ({_FITTING} ORDER BY size {order} LIMIT 1)"
             values += [list(vkeys), quorum]
 
         async def use(connection: Connection) -> Checkpoint | None:
@@ -234,6 +234,6 @@ async def _whole(connection: Connection, rows: Sequence[Any]) -> list[Checkpoint
         "SELECT size, vkey, line, at_s FROM cosignatures WHERE log = $1 AND size = ANY($2::bigint[]) "
         "ORDER BY size, vkey"
     )
-    for size, vkey, line, at_s in await connection.fetch(query, rows[0]["log"], list(found)):
+    for size, vkey, line, at_s in await connection.fetch(query, rows[0]["number"], list(found)):
         found[size].append(Cosignature(vkey, line, at_s))
-    return [Checkpoint(*row, tuple(found[row["size"]])) for row in rows]
+    return [Checkpoint(**row, cosignatures=tuple(found[row["size"]])) for row in rows]

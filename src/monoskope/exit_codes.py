@@ -53,6 +53,10 @@ class ExitCode(IntEnum):
     """Of several secrets some were changed and some were not; what is printed says which."""
     NOT_AUTHORIZED = 17
     """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
+    LOG_MISMATCH = 18
+    """What m8 shows does not fit its pinned log; stop, keep what is printed, and ask a person."""
+    NOT_YET = 19
+    """It is recorded, and no checkpoint of the log covers it yet; try again soon."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

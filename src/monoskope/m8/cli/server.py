@@ -45,6 +45,12 @@ from monoskope.m8.init import Plan, lay_out
     metavar="FILE",
     help="With --database: the file with the password, mode 0600.",
 )
+@click.option(
+    "--log-origin",
+    default="",
+    metavar="NAME",
+    help="What the event log is called in its checkpoints, for ever.  [default: monoskope/<16 hex digits>]",
+)
 def init(
     *,
     folder: Path,
@@ -55,6 +61,7 @@ def init(
     database: str,
     database_ca: Path | None,
     database_password_file: Path | None,
+    log_origin: str,
 ) -> None:
     """Create the folder of a new server, with settings, token key, CA and certificate."""
     given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
@@ -65,6 +72,7 @@ def init(
             http_listen=http_listen,
             names=names,
             keep_ca_key=not no_ca_key,
+            log_origin=log_origin,
             database={
                 name: str(Path(value).absolute()) if isinstance(value, Path) else value
                 for name, value in given.items()

@@ -7,10 +7,14 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, proof_pb2, upload_pb2
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.listing import Listing, message_of
 from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import serialise
 from tests.support import ssh_blobs
 from tests.support.receipts import GOOD, GRANT, GRANTS, receipt
@@ -103,3 +107,11 @@ def jwts() -> Iterator[bytes]:
     claims = {"iss": "https://issuer", "aud": "m8", "sub": "anna", "exp": 2_000_000_000, "iat": 1_700_000_000}
     for algorithm in ("EdDSA", "RS256", "ES256", "HS256", "none"):
         yield jwt({"alg": algorithm, "kid": "k", "typ": "JWT"}, claims)
+
+
+def upload_proofs() -> Iterator[bytes]:
+    """A proof of an upload that nothing is known of but its request."""
+    key = LogKey.make("monoskope/0123456789abcdef")
+    note = Note.parse(key.sign(Checkpoint(key.origin, 1, bytes(32)), 1_800_000_000))
+    evidence = proof_pb2.UploadEvidence(request=a_request().content, record=b"r")
+    yield bytes(ProofFile(0, (), note, serialise(evidence)))

@@ -5,9 +5,7 @@ from __future__ import annotations
 from tools.fuzz.reader import Reader
 from tools.fuzz.table import client, http, m8, protocol, reactor, stores, witnessed_log
 
-READERS: dict[str, Reader] = {
-    reader.name: reader
-    for table in (protocol, http, client, m8, reactor, stores, witnessed_log)
-    for reader in table.READERS
-}
+_TABLES = (protocol, http, client, m8, reactor, stores, witnessed_log)
+
+READERS: dict[str, Reader] = {reader.name: reader for table in _TABLES for reader in table.READERS}
 """Each reader by its name."""

@@ -33,6 +33,8 @@ class Found:
     controls: dict[str, set[str]] = field(default_factory=dict)
     unsearched: list[str] = field(default_factory=list)
     size: int = 0
+    keys: int = 0
+    """One-time keys that were looked for."""
 
     def add(self, place: str, result: Result) -> None:
         """Count what one result says of `place`."""
@@ -97,6 +99,8 @@ def search(world: World, profiles: Path | None) -> Found:
     for name, pid in _pids(world):
         must_be_able_to_look(pid)
         found.add(f"memory of {name}", look_in_memory(pid, both, place=name))
+        if name.startswith("reactor-"):
+            _search_for_keys(world, found, name, pid)
     for name, body in world.heard.items():
         found.add(name, look(name, [body], both))
     for result in look_below(world.folder, both):
@@ -109,6 +113,18 @@ def search(world: World, profiles: Path | None) -> Found:
             found.add(place, result)
     _search_database(world, found, both)
     return found
+
+
+def _search_for_keys(world: World, found: Found, name: str, pid: int) -> None:
+    """Look for one-time keys that were used, and for those that the rig keeps alive: so the search can see."""
+    keys = {which: world.keys(which) for which in ("used", "alive")}
+    both = [Wanted(which, {"raw": tuple(listed)}) for which, listed in keys.items()]
+    result = look_in_memory(pid, both, place=name)
+    if result.total("used"):
+        found.leaks.append(f"memory of {name}: {result.total('used')} copies of one-time keys")
+    if result.total("alive") < 2:
+        found.unsearched.append(f"{name}: the keys that the rig keeps alive are not found")
+    found.keys += len(keys["used"])
 
 
 def _search_database(world: World, found: Found, both: list[Wanted]) -> None:

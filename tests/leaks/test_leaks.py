@@ -153,7 +153,8 @@ def judge(world: World, ways: Ways, found: Found, processes: Processes, places: 
     forms = set(world.marks.forms)
     print(
         f"{ways.given} canaries by {len(ways.all())} ways into {', '.join(world.stores)};"
-        f" {found.size / 1e6:.0f} MB in {len(found.controls)} places searched, {processes.looks} looks at processes"
+        f" {found.size / 1e6:.0f} MB in {len(found.controls)} places searched,"
+        f" for {found.keys} one-time keys, too; {processes.looks} looks at processes"
     )
     blind = {place: sorted(forms - found.controls.get(place, set())) for place in places}
     blind |= {place: sorted(forms - WITH_NUL - seen) for place, seen in processes.controls.items()}

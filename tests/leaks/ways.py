@@ -96,10 +96,10 @@ class Ways:
         return self.world.user.monoctl(verb, "secret", uri, source, str(file), *words)
 
     def _must(self, ran: Ran, *codes: int) -> None:
-        assert ran.code in (codes or (0,)), (ran.code, ran.err, ran.out, ran.arguments[:3])
+        assert ran.code in (codes or (0,)), (ran.code, ran.err[-600:], ran.out, ran.arguments[:3])
 
     def _by_file(self, store: str) -> None:
-        limits = {"ssm": (10, 300), "sm": (10, 300), "barbican": (10, 300)}
+        limits = {"ssm": (3, 100), "sm": (10, 300), "barbican": (10, 300)}
         count, most = limits.get(store, (PER_SECRET, 60_000))
         values = self._values(f"put into {store}", count, most=most)
         words = [f"--from-file={key}={self._input(one)}" for key, one in values.items()]

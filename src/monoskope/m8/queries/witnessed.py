@@ -129,6 +129,6 @@ def _is_of_former(size: int, seen: Seen) -> bool:
 
 def _renewal(seen: Seen) -> log_pb2.LogRenewal | None:
     named = seen.named
-    if named is None or named.number == 1:
+    if named is None or not named.reason:
         return None
     return log_pb2.LogRenewal(last_note=named.last_note, reason=named.reason, renewed_at_ms=named.since_ms)

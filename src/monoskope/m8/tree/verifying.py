@@ -12,7 +12,7 @@ from monoskope.m8.log import tree_rows
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named, TileKey
-from monoskope.m8.tree.building import PIECE, Edge
+from monoskope.m8.tree.building import PIECE, Edge, TilesDamagedError
 from monoskope.m8.tree.last_signed import Signed
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note, NoteSignature
@@ -40,6 +40,7 @@ async def verified(log: EventLog, head: int, signed: Signed | None = None) -> Ve
 
     Raises:
         LogTamperedError: something does not hold; names the size of the tree.
+        TilesDamagedError: a tile is not that of the records.
         UnavailableError: the log fails.
     """
     names = await log.names()
@@ -105,10 +106,7 @@ class _Walk:
         """Compare tiles as far as both go: the tree of a log that nobody serves ends before the log."""
         for key, body in kept.items():
             if made[key][: len(body)] != body[: len(made[key])]:
-                raise LogTamperedError(
-                    self._edge.size,
-                    "a tile of the tree is not that of the records; m8 readmodels rebuild makes it anew",
-                )
+                raise TilesDamagedError(self._edge.size)
 
     def _check_root(self, size: int, root: bytes, where: str) -> None:
         if self._edge.root() != root:

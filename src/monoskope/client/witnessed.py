@@ -16,7 +16,7 @@ from monoskope.errors import LogMismatchError, NotFoundError, UsageError
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.results.log import Log
+    from monoskope.client.results.shown_log import Log
 
 
 class OfferedLog(Value, frozen=True):
@@ -45,7 +45,7 @@ class Witnessed(ABC):
             NotFoundError: m8 shows no log.
             Error: as `put_secret`.
         """
-        from monoskope.client.results.log import Log, LogWitness  # noqa: PLC0415 - a put does not need it
+        from monoskope.client.results.shown_log import Log, LogWitness  # noqa: PLC0415 - a put does not need it
         from monoskope.client.results.words import moment  # noqa: PLC0415 - as above
 
         looked = await self._looked()

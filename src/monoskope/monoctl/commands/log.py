@@ -10,7 +10,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.known_logs import NAME, KnownLogs
 from monoskope.client.known_stores import SYSTEM_FILE
-from monoskope.client.results.log import Log, LogWitness
+from monoskope.client.results.shown_log import Log, LogWitness
 from monoskope.client.settings import find
 from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import LogMismatchError, UsageError

@@ -27,7 +27,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import methods, reasons
 from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
-from monoskope.client.connection import Connection
+from monoskope.client.connection import Connection, LogUse
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, load, seal
@@ -102,6 +102,7 @@ class Walk:
 
         Raises:
             IdentityChangedError: a grant does not verify; nothing was sent.
+            LogMismatchError: what m8 shows of its log does not fit; nothing was sealed or sent.
             TimedOutError: time was over, and nothing was sent.
             OutcomeUnknownError: it may or may not have been done; the message names the request, and until when it
                 could still be done.
@@ -165,6 +166,7 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
+            await self._connection.fits(self._patience.ends_at)
             signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
             sent = Sent(task, request, grant, sealed, over_at)
@@ -231,7 +233,7 @@ class Walk:
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends)).key
+        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends, log=LogUse.BEGINS)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
@@ -246,7 +248,7 @@ class Walk:
                 return grant, answer.grant
             if polls:
                 await self._patience.pause(polls - 1)
-            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS)
+            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS, log=LogUse.BEGINS)
             polls += 1
 
     async def _send(self, sent: Sent) -> Result | Failure:

@@ -18,7 +18,10 @@ from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.vkey import VerifierKey
 
-WITHOUT_WITNESSES = "the proof has no cosignatures of a quorum of the witnesses that m8 asks: nobody but m8 says since when it is there."
+WITHOUT_WITNESSES = (
+    "too few of m8's witnesses have cosigned a checkpoint that covers it, so the proof has no quorum: only m8 says since"
+    " when it is there."
+)
 """What a user is told whose settings demand no quorum, where m8's witnesses are away."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def _show(said: UploadProof, output: str) -> None:
 def _content(file: Path) -> bytes:
     """Return what is in a file, or comes from standard input. Raises `UsageError`."""
     if str(file) == "-":
-        return click.get_binary_stream("stdin").read(_MOST + 1)
+        return sys.stdin.buffer.read(_MOST + 1)
     try:
         with file.open("rb") as opened:
             return opened.read(_MOST + 1)

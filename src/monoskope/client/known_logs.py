@@ -90,6 +90,10 @@ class KnownLogs:
         self._servers = tuple(servers)
         self._memory: Logs = {}
 
+    def logs(self) -> Logs:
+        """Return what is known of each server, by its own line alone. Raises as `pin`."""
+        return self._read()
+
     def pin(self, server: str) -> LogPin | None:
         """Return what is known of the log that `server` serves, None at first contact.
 

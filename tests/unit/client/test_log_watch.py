@@ -168,9 +168,7 @@ async def test_an_m8_that_shows_no_log_any_more_is_an_error_once_it_is_pinned(
         assert isinstance(await user.put(), PutResult)
         assert user.notes == []
         return
-    with pytest.raises(
-        LogMismatchError, match=r"shows no checkpoint of its log that counts \(m8 says: there is no log\)"
-    ):
+    with pytest.raises(LogMismatchError, match=r"shows no checkpoint .* \(m8 says: there is no log\)"):
         await user.put()
     assert m8.count("RequestUploadSecret") == 0
 
@@ -274,8 +272,8 @@ async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the
     assert isinstance(await user.put(no_memory), PutResult)
     assert any("nothing is held against the log" in note for note in user.notes)
 
+    witness = str(ScriptedWitness("w.example").vkey)
     with pytest.raises(UsageError, match="neither a file for known_logs nor log_vkeys"):
-        witness = str(ScriptedWitness("w.example").vkey)
         await user.put(ClientSettings(**_fields(no_memory), log_witnesses=(witness,), log_quorum=1))
 
 

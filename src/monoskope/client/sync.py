@@ -34,12 +34,14 @@ from monoskope.client.reading import SecretState
 from monoskope.client.results.access import AllowedMember, Applied, NewToken, Permission, RoleBinding, Token, WhoAmI
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
+from monoskope.client.results.shown_log import Log
 from monoskope.client.results.stores import Store
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.target import Confirm
 from monoskope.client.task import Progress
 from monoskope.client.upstream_names import PAGE_TIMEOUT_S
+from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
@@ -566,6 +568,45 @@ class SyncClient(Unshared):
     def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
         return self._loop.run(self._client.get_server())
+
+    def get_log(self) -> Log:
+        """Look at m8's log now, and return what it shows.
+
+        Raises:
+            LogMismatchError: it does not fit what is known of it.
+            NotFoundError: m8 shows no log.
+            Error: as `put_secret`.
+        """
+        return self._loop.run(self._client.get_log())
+
+    def offered_log(self) -> OfferedLog:
+        """Return the log that m8 shows in the place of the pinned one. Changes nothing.
+
+        Raises:
+            UsageError: no log is pinned, or m8 shows the pinned one.
+            NotFoundError: m8 shows no log.
+            LogMismatchError: its note is not signed by the keys that it shows.
+        """
+        return self._loop.run(self._client.offered_log())
+
+    def accept_log(self, origin: str) -> Path:
+        """Pin the log that m8 shows in the place of the one that was pinned, as after a renewal.
+
+        Ask the administrator first, by another way than m8, whether the log was renewed, and why. What happened before
+        is not held against m8 any more.
+
+        Args:
+            origin: The name of the new log, as the administrator says it.
+
+        Returns:
+            Where the file as it was is kept.
+
+        Raises:
+            LogMismatchError: m8 shows another log.
+            RefusedError: the administrator of this machine pins another log.
+            Error: as `offered_log`.
+        """
+        return self._loop.run(self._client.accept_log(origin))
 
     def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> Iterator[UpstreamName]:
         """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.

@@ -22,6 +22,7 @@ from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.log_watch import LogWatch
 from monoskope.client.notes import Notes
 from monoskope.client.pace import Paces
+from monoskope.client.proving import Proving
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
@@ -40,6 +41,7 @@ from monoskope.unshared import Unshared
 if TYPE_CHECKING:
     from monoskope.client.access import Access
     from monoskope.client.administration import Stores
+    from monoskope.client.log_proofs.held import HeldLog
     from monoskope.client.preview import Preview
     from monoskope.client.proof import Proofs
     from monoskope.client.purposes.compare import Comparison
@@ -51,7 +53,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(Restorations, Editing, Agreeing, Reading, Witnessed, UpstreamNames, Unshared):
+class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, UpstreamNames, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -291,6 +293,16 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, UpstreamNames,
         self._runtime.meanwhile(identity.load)
         given = self.settings
         return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
+
+    def _held_log(self) -> HeldLog:
+        from monoskope.client.log_proofs.held import HeldLog  # noqa: PLC0415 - few ask for a proof
+
+        return HeldLog(self._held(), self.queries, self.settings, self._notify)
+
+    def _pinned(self) -> dict[str, str]:
+        given = self.settings
+        pins = self._known.read_with(given.server, given.store_identities)
+        return {store: identity for (server, store), identity in pins.identities.items() if server == given.server}
 
     @property
     def stores(self) -> Stores:

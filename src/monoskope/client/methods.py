@@ -88,7 +88,14 @@ def _checkpoint() -> type[log_pb2.GetCheckpointResponse]:
     return log_pb2.GetCheckpointResponse
 
 
+def _upload_proof() -> type[log_pb2.GetUploadProofResponse]:
+    from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for a proof
+
+    return log_pb2.GetUploadProofResponse
+
+
 GET_CHECKPOINT = Method("LogService", _checkpoint, may_be_repeated=True)
+GET_UPLOAD_PROOF = Method("LogService", _upload_proof, may_be_repeated=True)
 
 
 def _exchanged() -> type[access_pb2.ExchangeTokenResponse]:

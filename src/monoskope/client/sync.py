@@ -19,6 +19,7 @@ from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.client.loop_thread import LoopThread
 from monoskope.client.preview import Preview
+from monoskope.client.proving import PROOF_TIMEOUT_S
 from monoskope.client.purposes.compare import Comparison
 from monoskope.client.purposes.copy_secret import Copy
 from monoskope.client.purposes.delete import Deletion
@@ -32,6 +33,7 @@ from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
 from monoskope.client.reading import SecretState
 from monoskope.client.results.access import AllowedMember, Applied, NewToken, Permission, RoleBinding, Token, WhoAmI
+from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
 from monoskope.client.results.shown_log import Log
@@ -607,6 +609,34 @@ class SyncClient(Unshared):
             Error: as `offered_log`.
         """
         return self._loop.run(self._client.accept_log(origin))
+
+    def get_upload_proof(self, request_id: str, *, timeout: float = PROOF_TIMEOUT_S) -> UploadProof:
+        """Return the proof of what became of a request, once it is checked. `content` of the result is the file.
+
+        Args:
+            request_id: 32 hex digits, as in the results.
+            timeout: Seconds to wait for a checkpoint that covers the request's last event.
+
+        Raises:
+            NotYetError: it is recorded, and no checkpoint covers it yet.
+            LogMismatchError: the proof does not hold, or is of another tree than this client keeps.
+            UsageError: no identity of the store is pinned.
+            NotFoundError: there is no such request of the caller's, or m8's log is not witnessed.
+        """
+        return self._loop.run(self._client.get_upload_proof(request_id, timeout=timeout))
+
+    def compare_log(self, note: bytes) -> LogComparison:
+        """Compare another person's note of the log with the one that this client keeps.
+
+        Args:
+            note: The signed note, as `monoctl get log` shows it.
+
+        Raises:
+            UsageError: it is not a note.
+            LogMismatchError: it is of another log, or m8 does not prove that both are of one tree. Its `notes` are
+                evidence.
+        """
+        return self._loop.run(self._client.compare_log(note))
 
     def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> Iterator[UpstreamName]:
         """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.

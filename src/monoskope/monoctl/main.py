@@ -35,7 +35,10 @@ _VERBS = {
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),
     "label": _verb("Edit labels of secrets, without a value.", {"secret": "label:secret"}),
     "expire": _verb("Note when secrets expire, without a value.", {"secret": "expire:secret"}),
-    "verify": _verb("Check that stores still hold what was put.", {"secret": "verify:secret"}),
+    "verify": _verb(
+        "Check what stores hold, proofs of uploads, and the log.",
+        {"secret": "verify:secret", "proof": "log_proofs:proof", "log": "log_proofs:log"},
+    ),
     "get": _verb(
         "Show what m8 knows.",
         {

@@ -104,10 +104,6 @@ class KnownLogs:
         """
         return self._standing(self._read(), server)[1]
 
-    def logs(self) -> Logs:
-        """Return what is known of the log of each server. Raises `UsageError` and `RefusedError` as `pin`."""
-        return self._read()
-
     def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
         """Keep `pin`, which was shown to continue `replaces`. A larger tree of the same log stays.
 

@@ -161,21 +161,26 @@ class Connection(Unshared):
             answer = await self.call_unwatched(method, request, timeout_s, beside=self.watch)
         except Error as error:
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
-            if error.by_m8 and not isinstance(error, _NO_ANSWER):
-                await self._mismatch(ends_at)
+            if (
+                error.by_m8
+                and not isinstance(error, _NO_ANSWER)
+                and (found := await self.mismatch(ends_at)) is not None
+            ):
+                raise found from None
             raise
         if log is LogUse.WAITS:
             await self.watch.fits(ends_at)
         return answer
 
-    async def _mismatch(self, ends_at: float) -> None:
-        """Raise `LogMismatchError` if m8's log does not fit; nothing else."""
+    async def mismatch(self, ends_at: float) -> LogMismatchError | None:
+        """Return why m8's log does not fit, as far as that is known by `ends_at`; None if it fits, or is not known."""
         try:
             await self.fits(ends_at)
-        except LogMismatchError:
-            raise
+        except LogMismatchError as error:
+            return error
         except Error:
             pass
+        return None
 
     async def fits(self, ends_at: float) -> None:
         """Wait until the log that m8 shows was found to fit, at most until `ends_at` (of `Runtime.now`).

@@ -94,6 +94,8 @@ class LogWatch:
         """What is known of logs."""
         self._begun: Begun[Looked] | None = None
         self._failed: Error | None = None
+        self._behind: LogMismatchError | None = None
+        """What a check that is under way found so far: m8 is behind what it showed before, and may catch up."""
         self._counts_until = -float("inf")
 
     def begin(self, token: str) -> None:
@@ -119,7 +121,7 @@ class LogWatch:
         try:
             looked = await begun.end(ends_at - self._runtime.now())
         except TimeoutError:
-            raise self._late() from None
+            raise self._behind or self._late() from None
         except Error as error:
             if self._begun is begun:
                 self._begun, self._failed = None, error
@@ -141,7 +143,7 @@ class LogWatch:
             self._begun = None
 
     def _settle(self, looked: Looked) -> None:
-        self._begun, self._failed = None, None
+        self._begun, self._failed, self._behind = None, None, None
         self._counts_until = self._runtime.now() + AGAIN_AFTER_S
         for sentence in looked.notices:
             if sentence not in self._told:
@@ -159,7 +161,8 @@ class LogWatch:
         try:
             return await self._check(connection)
         except LogMismatchError as error:
-            self._keep_evidence(error)
+            if error is not self._behind:
+                self._keep_evidence(error)
             raise
         finally:
             if connection is not self._connection:
@@ -230,10 +233,11 @@ class LogWatch:
                 shown = await self._shown(connection, ends_at) if error.by_m8 else None
                 if shown is not None:
                     judge.check_origin(shown)
+                if error.by_m8:
+                    self._behind = judge.behind(shown, error.message)
+                    self._keep_evidence(self._behind)
                 if connection.runtime.now() + pause_s >= ends_at:
-                    if error.by_m8:
-                        judge.behind(shown, error.message)
-                    raise
+                    raise (self._behind if error.by_m8 else None) or error from None
             await connection.runtime.sleep(pause_s)
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 

@@ -172,7 +172,7 @@ class Walk:
             sent = Sent(task, request, grant, sealed, over_at)
             sent = sent if signing is None else await self._sign(signing, sent)
         except KeyRefusedError as end:
-            return Failure(
+            failure = Failure(
                 reasons.error_for(
                     end.reason,
                     str(task.uri),
@@ -185,9 +185,17 @@ class Walk:
                 limited=task.is_limited(end.reason),
             )
         except (TimedOutError, TimeoutError):
-            return Failure(self._timed_out(task))
+            failure = Failure(self._timed_out(task))
         except Error as error:
-            return Failure(error)
+            failure = Failure(error)
+        else:
+            return await self._sent(sent, shown)
+        mismatch = await self._connection.mismatch(self._patience.ends_at)
+        return failure if mismatch is None else Failure(mismatch)
+
+    async def _sent(self, sent: Sent, shown: upload_pb2.Signed) -> Result | Failure:
+        """Send what was sealed for the grant `shown`, and return what became of it."""
+        task, request, over_at = sent.task, sent.request, sent.over_at
         if sent.signature and self._runtime.now() >= over_at:
             return Failure(signed_too_late(task.uri))
         # Deliver a pending Ctrl-C here, while nothing has been sent.

@@ -121,21 +121,19 @@ class Judge:
         if self._log is not None:
             self._check_origin(answer, self._log.origin)
 
-    def behind(self, answer: log_pb2.GetCheckpointResponse | None, said: str) -> NoReturn:
-        """Raise the error for an m8 that does not come to the size that it showed before.
+    def behind(self, answer: log_pb2.GetCheckpointResponse | None, said: str) -> LogMismatchError:
+        """Return the error for an m8 that does not come to the size that it showed before.
 
         Args:
             answer: What it shows to somebody who knows nothing, None if that is not known.
             said: Why it shows no more, in its words.
         """
-        self._fail(
-            f"{self._server} does not show its log as far as it did before{self._before()}: it was rolled back, or you"
-            f" are shown an old copy. {said}",
+        before = "" if self._known is None else f" ({self._known.size} entries)"
+        return self._mismatch(
+            f"{self._server} does not show its log as far as it did before{before}: it was rolled back, or you see an old"
+            f" copy. {said}",
             None if answer is None else answer.newest,
         )
-
-    def _before(self) -> str:
-        return "" if self._known is None else f" ({self._known.size} entries)"
 
     def _check_origin(self, answer: log_pb2.GetCheckpointResponse, pinned: str) -> None:
         try:
@@ -226,9 +224,12 @@ class Judge:
         return known + ((_text_of(shown.note),) if shown is not None and shown.note else ())
 
     def _fail(self, what: str, shown: log_pb2.ProvenCheckpoint | None = None) -> NoReturn:
+        raise self._mismatch(what, shown) from None
+
+    def _mismatch(self, what: str, shown: log_pb2.ProvenCheckpoint | None) -> LogMismatchError:
         error = LogMismatchError(f"{what.rstrip('.')}.", fix=ASK)
         error.notes = self._notes(shown)
-        raise error from None
+        return error
 
 
 def age(now_s: int, at_s: int) -> str:

@@ -104,7 +104,7 @@ CHANGES = {
     "a root": "UPDATE checkpoints SET root = zeroblob(32) WHERE size = 3",
     "a size": "UPDATE checkpoints SET size = 4 WHERE size = 3",
     "a checkpoint of more records": "UPDATE checkpoints SET size = 304 WHERE size = 303",
-    "a note of another size": "UPDATE checkpoints SET note = (SELECT note FROM checkpoints WHERE size > 3) WHERE size < 4",
+    "a note of another size": "UPDATE checkpoints SET note = (SELECT max(note) FROM checkpoints)",
     "a signature": "UPDATE checkpoints SET note = CAST(replace(note, 'A', 'B') AS BLOB) WHERE size = 3",
     "a missing signature": "UPDATE checkpoints SET note = :single WHERE size = 3",
     "a cosignature": "UPDATE cosignatures SET line = (SELECT replace(line, 'A', 'B') FROM cosignatures)",

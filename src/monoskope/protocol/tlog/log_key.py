@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from monoskope.late import pattern
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.errors import NoteError
-from monoskope.protocol.tlog.names import is_name
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import MAX_TIME_S, Kind, VerifierKey, cosigned_message
 from monoskope.unshared import Unshared
@@ -58,7 +57,7 @@ class LogKey(Unshared):
             found = _FILE.fullmatch(content.decode("utf-8"))
         except UnicodeDecodeError:
             raise wrong from None
-        if found is None or not is_name(found["origin"]):
+        if found is None:
             raise wrong
         try:
             keys = [

@@ -130,7 +130,7 @@ class Judge:
         """
         before = "" if self._known is None else f" ({self._known.size} entries)"
         return self._mismatch(
-            f"{self._server} does not show its log as far as it did before{before}: it was rolled back, or you see an old"
+            f"{self._server} does not show its log as far as it did before{before}: it was rolled back, or this is an old"
             f" copy. {said}",
             None if answer is None else answer.newest,
         )

@@ -184,6 +184,8 @@ class LogMismatchError(Error):
     """
 
     code = Code.LOG_MISMATCH
+    notes: tuple[str, ...] = ()
+    """The signed notes that do not fit together, the earlier one first, whole: they are evidence. A client sets it."""
 
 
 class NotYetError(Error):

@@ -73,10 +73,12 @@ def exit_code(error: Error) -> ExitCode:
 def exit_code_of_all(errors: Sequence[Error], *, changed: int = 0) -> ExitCode:
     """Return how a program ends after several tasks, `changed` of which wrote something.
 
-    OUTCOME_UNKNOWN if one is, else PARTLY_DONE if something was written besides the errors, else as the first error
-    that is not NOT_TRIED; OK without errors.
+    LOG_MISMATCH if one is, since then m8 itself is in doubt. Else OUTCOME_UNKNOWN if one is, else PARTLY_DONE if
+    something was written besides the errors, else as the first error that is not NOT_TRIED; OK without errors.
     """
     codes = [exit_code(error) for error in errors]
+    if ExitCode.LOG_MISMATCH in codes:
+        return ExitCode.LOG_MISMATCH
     if ExitCode.OUTCOME_UNKNOWN in codes:
         return ExitCode.OUTCOME_UNKNOWN
     if codes and changed:

@@ -62,7 +62,8 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
     Raises:
-        UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or the folder cannot be made.
+        UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or
+            the folder cannot be made.
         RefusedError: others can reach the file with the database's password.
         AlreadyExistsError: the folder holds a server, or a part of one.
     """

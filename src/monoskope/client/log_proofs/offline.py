@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from monoskope.client.results.log import UploadProof
+from monoskope.client.results.log_proofs import UploadProof
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.tlog import upload_proof

@@ -11,6 +11,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.tree import building
 
 
 @click.command(short_help="Create the folder of a new server.")
@@ -95,11 +96,17 @@ def readmodels() -> None:
 @readmodels.command(short_help="Rebuild the read models from the log, also while m8 serves.")
 @folder_option
 def rebuild(folder: Path) -> None:
-    """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end."""
+    """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end.
+
+    The tiles of the log's tree are made anew, too. Checkpoints stay: m8 signed them, and others have them.
+    """
     arm_failpoints()
     click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
 
 
 async def _rebuild(folder: Path) -> int:
     async with opened(folder) as (_, log):
-        return await log.rebuild()
+        replayed = await log.rebuild()
+        if await log.tree_size():
+            await building.rebuild(log, upto=await log.head())
+        return replayed

@@ -32,8 +32,8 @@ class Named(Value, frozen=True):
         origin: The first line of its checkpoints.
         vkeys: The verifier keys of its own signatures, as text.
         since_ms: When it was recorded, milliseconds since 1970.
-        reason: Why it was renewed, "" for the first.
-        last_note: The last note known of the one before it, b"" for the first.
+        reason: Why it was renewed, "" for one that continues none.
+        last_note: The last note known of the one before it, b"" without one.
     """
 
     number: int

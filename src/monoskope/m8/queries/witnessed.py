@@ -54,6 +54,7 @@ class LogQueries:
             ],
             trouble=self._log.trouble(seen),
             renewal=_renewal(seen),
+            vkeys=() if seen.named is None else seen.named.vkeys,
         )
 
     async def get_upload_proof(
@@ -129,6 +130,6 @@ def _is_of_former(size: int, seen: Seen) -> bool:
 
 def _renewal(seen: Seen) -> log_pb2.LogRenewal | None:
     named = seen.named
-    if named is None or named.number == 1:
+    if named is None or not named.reason:
         return None
     return log_pb2.LogRenewal(last_note=named.last_note, reason=named.reason, renewed_at_ms=named.since_ms)

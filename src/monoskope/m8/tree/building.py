@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from monoskope.errors import Code, Error
 from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import FULL, HASH_BYTES, TileKey, TreeRows
-from monoskope.protocol.tlog.merkle import leaf_hash
-from monoskope.protocol.tlog.tiles import TILE_WIDTH, Place, Tile, tiles_of
+from monoskope.protocol.tlog.merkle import leaf_hash, root_plan
+from monoskope.protocol.tlog.tiles import TILE_WIDTH, Place, Tile, place_of, tiles_of
 
 PIECE = 1_024
 """Records that are added at once: their hashes take the event loop some 2 milliseconds."""
@@ -60,6 +60,14 @@ class Edge:
             if body:
                 changed[level, index] = bytes(body)
         return changed
+
+    def root(self) -> bytes:
+        """Return the root of the tree of `size` leaves."""
+        plan = root_plan(self.size)
+        places = {node: place_of(node, self.size) for node in plan.needs}
+        return plan.build(
+            {node: place.hash_in(bytes(self._last[place.tile.level][1])) for node, place in places.items()}
+        )
 
     def _add(self, level: int, digest: bytes, changed: dict[TileKey, bytes]) -> None:
         if level == len(self._last):

@@ -36,14 +36,19 @@ class Follower:
             UsageError: `log.checkpoint` cannot be read or written.
         """
         seen = await self._witnessed.seen()
-        signed = await asyncio.to_thread(self._last.read)
-        if signed is not None and not _is_former(signed, seen):
-            await self._check(signed.checkpoint, seen)
+        signed = await self.check(seen)
         if seen.named is None or seen.newest is None:
             return
         newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
         if signed is None or signed.checkpoint != newest:
             await asyncio.to_thread(self._last.advance, seen.newest.note)
+
+    async def check(self, seen: Seen) -> Signed | None:
+        """Check that the log continues what is written down, and return that. Raises as `follow`."""
+        signed = await asyncio.to_thread(self._last.read)
+        if signed is not None and not _is_former(signed, seen):
+            await self._check(signed.checkpoint, seen)
+        return signed
 
     async def _check(self, signed: Checkpoint, seen: Seen) -> None:
         if seen.named is not None and seen.newest is not None and signed.size <= seen.size:

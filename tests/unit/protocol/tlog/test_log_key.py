@@ -57,10 +57,11 @@ def test_another_file_is_refused_and_nothing_of_it_is_shown(fault: bytes) -> Non
     assert "PRIVATE" not in str(refused.value)
 
 
-def test_one_key_twice_is_no_file() -> None:
-    first = re.findall(rb"-----BEGIN(?s:.)*?-----END PRIVATE KEY-----\n", KEY.to_pem())[0]
-    with pytest.raises(NoteError):
-        LogKey.from_pem(f"origin: {KEY.origin}\n".encode() + first + first)
+@pytest.mark.parametrize("order", [(0, 0), (1, 1), (1, 0)], ids=["Ed25519 twice", "ML-DSA-44 twice", "turned round"])
+def test_a_file_has_both_keys_in_their_order(order: tuple[int, int]) -> None:
+    blocks = re.findall(rb"-----BEGIN(?s:.)*?-----END PRIVATE KEY-----\n", KEY.to_pem())
+    with pytest.raises(NoteError, match="must be as `m8 log init` makes it"):
+        LogKey.from_pem(f"origin: {KEY.origin}\n".encode() + b"".join(blocks[at] for at in order))
 
 
 def test_the_keys_are_never_shown_and_never_leave() -> None:

@@ -53,7 +53,11 @@ if "run" in sys.orig_argv:
 
     def noted(kind, file):
         # The bytes of a key are written inverted, so that no copy of them is made here that would be found.
-        class Noted:
+        class Like(type):
+            def __instancecheck__(cls, key):
+                return isinstance(key, kind)
+
+        class Noted(metaclass=Like):
             @staticmethod
             def generate():
                 key = kind.generate()
@@ -117,6 +121,11 @@ class World:
     @property
     def folder(self) -> Path:
         return self.cluster.folder
+
+    def close(self) -> None:
+        """End the consoles."""
+        for console in self.consoles:
+            console.close()
 
     def keys(self, which: str) -> list[bytes]:
         """Return the last one-time keys of all reactors, `used` or `alive`; those are never given away."""
@@ -208,7 +217,7 @@ def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> 
             stores += _more_stores(cluster, folder, last)
         user = cluster.add_user("anna", prefixes=[f"{store}://{TEAM}" for store in stores], rights=ALL_RIGHTS)
         world = World(marks, cluster, user, tuple(stores), collector, webhook, said, postgres)
-        last.callback(lambda: [console.close() for console in world.consoles])
+        last.callback(world.close)
         yield world
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, proof_pb2, upload_pb2
+from monoskope.client.known_logs import LogPin
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.listing import Listing, message_of
 from monoskope.protocol.payload import Payload, encode
@@ -107,6 +108,14 @@ def jwts() -> Iterator[bytes]:
     claims = {"iss": "https://issuer", "aud": "m8", "sub": "anna", "exp": 2_000_000_000, "iat": 1_700_000_000}
     for algorithm in ("EdDSA", "RS256", "ES256", "HS256", "none"):
         yield jwt({"alg": algorithm, "kid": "k", "typ": "JWT"}, claims)
+
+
+def known_logs() -> Iterator[bytes]:
+    """Two lines of `known_logs`, one of which has a note."""
+    key = LogKey.make("monoskope/0123456789abcdef")
+    keys = (str(key.vkeys[0]), str(key.vkeys[1]))
+    note = key.sign(Checkpoint(key.origin, 1, bytes(32)), 1_800_000_000)
+    yield f"{LogPin(keys, note).line('m8.example.org:7443')}{LogPin(keys).line('other.example.org:7443')}".encode()
 
 
 def upload_proofs() -> Iterator[bytes]:

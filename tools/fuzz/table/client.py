@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client import methods
+from monoskope.client import known_logs, methods
 from monoskope.client.known_stores import Pins
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login import unverified, workload
@@ -163,6 +163,14 @@ def _claims(content: bytes) -> object:
     return [unverified.number(found, name) for name in ("iat", "exp", "nbf")]
 
 
+def _known_logs(content: bytes) -> known_logs.Logs:
+    """Read them, and use what was read as a command does."""
+    found = known_logs.parse(content, where="known_logs")
+    for pin in found.values():
+        assert pin.size >= 0
+    return found
+
+
 def _seen(content: bytes) -> object:
     return SeenSecrets(_file("seen_secrets", content)).accept(_SERVER, {})
 
@@ -255,6 +263,15 @@ READERS = (
         errors=(Error,),
         again=lambda pins: pins.serialise().encode("utf-8", "surrogateescape"),
         seeds=_texts(f"{_SERVER} vault SHA256:{'A' * 43}\n{_SERVER} @default vault\n"),
+    ),
+    Reader(
+        "known-logs",
+        "a user's files",
+        ("client/known_logs.py",),
+        _known_logs,
+        errors=(Error,),
+        again=lambda logs: "".join(pin.line(server) for server, pin in logs.items()).encode(),
+        seeds=samples.known_logs,
     ),
     Reader(
         "seen-secrets",

@@ -102,7 +102,7 @@ def in_browser(world: World, profile: Path) -> int:
     """Put a secret on the console's page in a real browser, and leave another one unsent. Return how many."""
     values = [world.marks.values("browser", 2, most=300)["key-00"].decode() for _ in range(2)]
     control = [one.decode("latin-1") for one in world.marks.planted()]
-    console = Console(world.user, environment=world.cluster.environment_of(world.user))
+    console = Console(world.user, environment=world.quiet())
     with console, chromium() as browser, browser.with_profile(profile, Watched()) as tab:
         page = ConsolePage.begin(tab, console.next_address())
         form = page.open_put().to("local", f"{TEAM}/browser").value("password", values[0])

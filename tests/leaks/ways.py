@@ -134,9 +134,7 @@ class Ways:
         values = self._values("prompt", 3, most=300)
         command = [program("monoctl"), "put", "secret", self._uri("local"), *values]
         steps = [(f"{key}", one + b"\r") for key, one in values.items()]
-        # What gRPC says would fill the terminal, which nobody reads while a value is typed.
-        quiet = {name: one for name, one in self._environment().items() if not name.startswith("GRPC_")}
-        typed = converse(command, steps, quiet, folder=str(self.world.folder))
+        typed = converse(command, steps, self.world.quiet(), folder=str(self.world.folder))
         self.world.heard[f"what terminal {next(self._numbers)} showed"] = typed.shown.encode()
         assert typed.code == 0, typed.shown
 
@@ -174,7 +172,7 @@ class Ways:
 
     def _console(self) -> Page:
         if self._page is None:
-            console = Console(self.world.user, environment=self._environment())
+            console = Console(self.world.user, environment=self.world.quiet())
             self.world.consoles.append(console)
             address = console.address()
             self._page = Page(int(address.split(":")[2].partition("/")[0]))

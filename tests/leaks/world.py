@@ -127,6 +127,10 @@ class World:
         for console in self.consoles:
             console.close()
 
+    def quiet(self) -> dict[str, str]:
+        """The environment of programs on a terminal: what gRPC says would fill it, for nobody reads all the time."""
+        return {name: one for name, one in self.cluster.environment_of(self.user).items() if name not in LOUD}
+
     def keys(self, which: str) -> list[bytes]:
         """Return the last one-time keys of all reactors, `used` or `alive`; those are never given away."""
         lines = (self.folder / "site" / f"keys-{which}").read_text().split()[-KEYS:]
@@ -137,6 +141,8 @@ class World:
         for name in ("m8", *self.cluster.reactors):
             if (self.folder / name / "operations-address").exists():
                 self.heard[f"metrics of {name}"] = asked(address_of(self.folder / name), "/metrics")[1]
+        for console in self.consoles:
+            self.heard["terminal of the console"] = console.terminal().encode()
         self.heard["traces"] = b"\n".join(self.collector.raw)
         self.heard["audit lines at a webhook"] = json.dumps(list(self.webhook.lines())).encode()
         self.heard["what commands printed"] = "\n".join(f"{one.out}{one.err}" for one in self.said).encode()

@@ -80,7 +80,7 @@ fuzz: $(DEV_READY) ## Fuzz everything that reads bytes of others, each in turn (
 	@$(BIN)/python -W ignore -m tools.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(OWN),--own)
 
 leaks: $(DEV_READY) ## Put 10,000 marked values through everything and look for them everywhere, about 15 minutes (SEED=7 COUNT=1000)
-	@env -u PYTHONDONTWRITEBYTECODE LEAKS_SEED="$(SEED)" LEAKS_COUNT="$(or $(COUNT),10000)" $(BIN)/python -m pytest -s -q -m soak tests/leaks
+	@env -u PYTHONDONTWRITEBYTECODE LEAKS_SEED="$(SEED)" LEAKS_COUNT="$(or $(COUNT),10000)" $(BIN)/python -m pytest -s -q -m leaks tests/leaks
 
 fuzz-sshsig: $(DEV_READY) ## Fuzz what reads signed requests and lists of signers, with ssh-keygen beside it (SECONDS=3600)
 	@$(BIN)/python -m tools.fuzz.sshsig --seconds $(or $(SECONDS),60)

@@ -285,9 +285,6 @@ class Ways:
         cluster.wait_until_detached("local", 0)
         cluster.start_reactor("local")
 
-    def _environment(self) -> dict[str, str]:
-        return self.world.cluster.environment_of(self.world.user)
-
     def _settings(self) -> ClientSettings:
         user = self.world.user
         config = user.token_file.parent / "config.toml"

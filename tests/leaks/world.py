@@ -165,6 +165,7 @@ class World:
         if self.postgres is not None:
             rows = ", ".join(f"('\\x{one.hex()}')" for one in self.marks.planted())
             self.postgres.sql(f"CREATE TABLE control (body bytea); INSERT INTO control VALUES {rows}", database="m8")
+            self.postgres.sql("GRANT SELECT ON control TO m8", database="m8")
             self.postgres.sql("CHECKPOINT", database="m8")
             return
         with closing(sqlite3.connect(self.folder / "m8" / "log.db", timeout=30)) as connection:

@@ -52,5 +52,7 @@ def must_be_able_to_look(pid: int) -> None:
         pytest.fail("there is no /proc here: the memory, arguments and environments of processes cannot be searched")
     try:
         os.close(os.open(f"/proc/{pid}/mem", os.O_RDONLY))
+    except ProcessLookupError:
+        pytest.fail(f"process {pid} ended before its memory was searched")
     except OSError as error:
         pytest.fail(f"no right to trace process {pid} ({error.strerror}): run this as root, or with CAP_SYS_PTRACE")

@@ -73,6 +73,7 @@ def test_no_canary_is_anywhere_on_sqlite(tmp_path: Path, marks: Marks, profile: 
         with processes.watched(), holding(marks):
             ways = walked(world, count(0.85))
             ways.given += in_browser(world, profile)
+            ways.by_console()
         found = looked(world, profile)
     judge(world, ways, found, processes, EVERYWHERE | ON_SQLITE)
 
@@ -82,6 +83,7 @@ def test_no_canary_is_anywhere_on_postgresql(tmp_path: Path, marks: Marks) -> No
     with Postgres(fsync=False) as postgres, running(tmp_path, marks, postgres=postgres) as world:
         with processes.watched(), holding(marks):
             ways = walked(world, count(0.15))
+            ways.by_console()
         found = looked(world, None)
     judge(world, ways, found, processes, EVERYWHERE | ON_POSTGRES)
 

@@ -171,9 +171,10 @@ class Ways:
     # --- by programs that live on ---
 
     def _console(self) -> Page:
-        if self._page is None:
+        if self._page is None or self.world.consoles[-1].has_ended():
+            # One that nobody used for a while ends by itself.
             console = Console(self.world.user, environment=self.world.quiet())
-            self.world.consoles.append(console)
+            self.world.consoles[:] = [console]
             address = console.address()
             self._page = Page(int(address.split(":")[2].partition("/")[0]))
             assert self._page.begin(address.partition("#")[2]).status == 200

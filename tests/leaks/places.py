@@ -146,7 +146,8 @@ def _dump(postgres: Postgres) -> bytes:
 def _pids(world: World) -> list[tuple[str, int]]:
     """Every process of ours that lives long."""
     parts = [(name, pid) for name, pid in world.cluster.pids.items() if name != "openbao"]
-    return parts + [("console", console.pid) for console in world.consoles]
+    # The console first: without a page it ends by itself.
+    return [*(("console", console.pid) for console in world.consoles), *parts]
 
 
 def _group(place: str) -> str:

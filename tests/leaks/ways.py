@@ -46,7 +46,6 @@ class Ways:
         self._numbers = itertools.count()
         self.given = 0
         """How many canaries went in."""
-        self._page: Page | None = None
 
     def all(self) -> list[Callable[[], None]]:
         """Every way, in an order in which none needs what a later one makes."""
@@ -171,14 +170,14 @@ class Ways:
     # --- by programs that live on ---
 
     def _console(self) -> Page:
-        if self._page is None or self.world.consoles[-1].has_ended():
-            # One that nobody used for a while ends by itself.
-            console = Console(self.world.user, environment=self.world.quiet())
-            self.world.consoles[:] = [console]
-            address = console.address()
-            self._page = Page(int(address.split(":")[2].partition("/")[0]))
-            assert self._page.begin(address.partition("#")[2]).status == 200
-        return self._page
+        """A new console, which takes the place of the last one: its session ends soon when nobody uses it."""
+        self.world.close()
+        console = Console(self.world.user, environment=self.world.quiet())
+        self.world.consoles[:] = [console]
+        address = console.address()
+        page = Page(int(address.split(":")[2].partition("/")[0]))
+        assert page.begin(address.partition("#")[2]).status == 200
+        return page
 
     def by_console(self) -> None:
         """Through the console: good, refused by the store, and malformed."""

@@ -156,7 +156,7 @@ def judge(world: World, ways: Ways, found: Found, processes: Processes, places: 
     print(
         f"{ways.given} canaries by {len(ways.all())} ways into {', '.join(world.stores)};"
         f" {found.size / 1e6:.0f} MB in {len(found.controls)} places searched,"
-        f" for {found.keys} one-time keys, too; {processes.looks} looks at processes"
+        f" for {found.keys} parts of one-time keys, too; {processes.looks} looks at processes"
     )
     blind = {place: sorted(forms - found.controls.get(place, set())) for place in places}
     blind |= {place: sorted(forms - WITH_NUL - seen) for place, seen in processes.controls.items()}

@@ -31,7 +31,7 @@ from tests.support.operations import address_of, asked
 from tests.support.otlp import Collector, collecting
 
 TEAM = "team"
-KEYS = 64
+KEYS = 200
 """How many one-time keys are looked for: two for each request."""
 LOUD = {
     "GRPC_VERBOSITY": "debug",
@@ -132,9 +132,13 @@ class World:
         return {name: one for name, one in self.cluster.environment_of(self.user).items() if name not in LOUD}
 
     def keys(self, which: str) -> list[bytes]:
-        """Return the last one-time keys of all reactors, `used` or `alive`; those are never given away."""
+        """Return the last one-time keys of all reactors, `used` or `alive`; those are never given away.
+
+        Of ML-KEM-768 both halves of the seed (FIPS 203): a library can keep one without the other.
+        """
         lines = (self.folder / "site" / f"keys-{which}").read_text().split()[-KEYS:]
-        return [bytes(byte ^ 255 for byte in bytes.fromhex(line)) for line in lines]
+        keys = [bytes(byte ^ 255 for byte in bytes.fromhex(line)) for line in lines]
+        return [key[at : at + 32] for key in keys for at in range(0, len(key), 32)]
 
     def hear(self) -> None:
         """Note what each listener has by now."""

@@ -25,7 +25,7 @@ from monoskope.testing.engines.gnupg import ANNA
 from monoskope.testing.engines.moto import CREDENTIALS, Moto
 from monoskope.testing.engines.postgres import Postgres
 from tests.leaks.marks import Marks
-from tests.support.audit_receivers import Rsyslog, Webhook
+from tests.support.audit_receivers import Rsyslog, Webhook, certificate
 from tests.support.console import Console
 from tests.support.operations import address_of, asked
 from tests.support.otlp import Collector, collecting
@@ -260,13 +260,20 @@ def _more_stores(cluster: LoudCluster, folder: Path, last: ExitStack) -> list[st
     """Every other driver that runs here: Vault's version 1, pass, Barbican, and AWS's on an emulator."""
     cluster.bao.call("POST", "sys/mounts/elder", {"type": "kv", "options": {"version": "1"}})
     cluster.make_vault_reactor("kv1", readable=True, kind="vault-kv1", mount="elder")
-    moto = last.enter_context(Moto(_made(folder / "upstream-moto")))
+    at_aws = _made(folder / "upstream-moto")
+    certificate(at_aws)
+    # With TLS, as AWS has it: what comes without stays in the event loop's buffer until the next bytes come.
+    moto = last.enter_context(Moto(at_aws, tls=at_aws))
     profile = "".join(f"{name.lower()} = {value}\n" for name, value in CREDENTIALS.items() if "KEY" in name)
     (cluster.folder / ".aws").mkdir()
     write_private(cluster.folder / ".aws" / "credentials", f"[default]\n{profile}".encode())
     for store, kind in (("sm", "aws-secretsmanager"), ("ssm", "aws-ssm")):
         # In asyncio's debug mode the SDK for AWS takes longer than its own limit to connect.
-        cluster.environments[f"reactor-{store}"] = {"PYTHONDEVMODE": "", "PYTHONASYNCIODEBUG": ""}
+        cluster.environments[f"reactor-{store}"] = {
+            "PYTHONDEVMODE": "",
+            "PYTHONASYNCIODEBUG": "",
+            "AWS_CA_BUNDLE": str(at_aws / "ca.crt"),
+        }
         engine = {"endpoint_url": moto.url, "readable": True, "deletable": True, "timeout_s": 30.0}
         cluster.make_reactor(store, kind, engine | ({"tier": "advanced"} if store == "ssm" else {}))
     barbican = last.enter_context(Barbican(_made(folder / "upstream-barbican")))

@@ -76,7 +76,7 @@ class Witness:
         self._monitoring = Line(settings.monitoring_url, settings.ca_file, timeout_s=EXCHANGE_S)
         self._known = 0
         """The size that it told last."""
-        self._alone_until = 0.0
+        self._late_at = float("-inf")
         self._last = Silent("It was not asked yet.")
 
     async def close(self) -> None:
@@ -90,7 +90,7 @@ class Witness:
         Raises:
             UnavailableError: the log fails.
         """
-        if time.monotonic() < self._alone_until:
+        if time.monotonic() - self._late_at < LATE_PAUSE_S:
             return self._last
         try:
             async with asyncio.timeout(WHOLE_S):
@@ -113,7 +113,7 @@ class Witness:
         return answer.body if answer.status == 200 else b""
 
     def _leave_alone(self, trouble: str) -> None:
-        self._alone_until = time.monotonic() + LATE_PAUSE_S
+        self._late_at = time.monotonic()
         self._last = Silent(trouble)
 
     async def _cosign(self, note: Note, tree: Tree, keys: Sequence[VerifierKey]) -> Result:

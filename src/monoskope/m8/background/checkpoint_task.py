@@ -56,7 +56,7 @@ class CheckpointTask:
         self._follower = Follower(app.log, app.witnessed, last, self._signer)
         self._asking = self._begin_asking()
         self._told: State | None = None
-        self._key_trouble = Trouble("this m8 can sign no checkpoint", "this m8 can sign checkpoints")
+        self._key_trouble = Trouble("this m8 can sign no checkpoint", "this m8 can sign checkpoints", warns=True)
         self._log_trouble = Trouble(
             "the event log is not the one that was signed", "the event log continues what was signed"
         )
@@ -85,15 +85,19 @@ class CheckpointTask:
     async def _watch(self) -> None:
         """Follow what is signed, by whichever process, until cancelled."""
         while True:
-            try:
-                await self._follower.follow()
-                self._log_trouble.say("")
-            except UnavailableError:
-                pass  # the next look tries again
-            except Error as error:
-                self._log_trouble.say(sentence(error))
-            self._witnessed.own_trouble = self._log_trouble.sentence
+            await self.follow()
             await asyncio.sleep(self._look_s)
+
+    async def follow(self) -> None:
+        """Look once whether what is signed continues what was. What is wrong is told, and nothing is raised."""
+        try:
+            await self._follower.follow()
+            self._log_trouble.say("")
+        except UnavailableError:
+            return  # the next look tries again
+        except Error as error:
+            self._log_trouble.say(sentence(error))
+        self._witnessed.own_trouble = self._log_trouble.sentence
 
     async def work(self) -> None:
         """Build and sign, until cancelled or until another key counts. To be called by whoever has the lease."""

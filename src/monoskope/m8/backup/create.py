@@ -109,9 +109,9 @@ class Making:
         assert self.header is not None, "it was begun"
         if self._names:
             yield form.frame(form.NAMES, msgspec.json.encode(self._names))
-        for named in self._names:
+        for name in self._names:
             after = 0
-            while page := await self._log.checkpoints(named.number, after=after, limit=_TOGETHER):
+            while page := await self._log.checkpoints(name.number, after=after, limit=_TOGETHER):
                 after = page[-1].size
                 if some := [one for one in page if one.size <= self.header.position]:
                     self._checkpoints += len(some)

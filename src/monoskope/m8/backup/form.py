@@ -67,7 +67,7 @@ class Header(msgspec.Struct, frozen=True):
     version: str
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a backup must have held when it ends.
 
     Attributes:

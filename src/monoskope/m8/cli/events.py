@@ -68,7 +68,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
     }
 
 
-@events.command()
+@events.command(short_help="Check the records, the tree and its checkpoints.")
 @_own_folder_option
 @click.pass_obj
 def verify(folder: Path, own: Path | None) -> None:
@@ -91,7 +91,7 @@ def verify(folder: Path, own: Path | None) -> None:
         )
 
 
-@events.command()
+@events.command(short_help="Write the records byte for byte.")
 @click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only records after position N.")
 @_own_folder_option
 @click.pass_obj

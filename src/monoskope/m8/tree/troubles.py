@@ -11,9 +11,11 @@ class Trouble:
     Args:
         begun: What the operating log calls its beginning.
         ended: And its end.
+        warns: Whether m8 goes on as before meanwhile: then it is a warning, and no error.
     """
 
-    def __init__(self, begun: str, ended: str) -> None:
+    def __init__(self, begun: str, ended: str, *, warns: bool = False) -> None:
+        self._warns = warns
         self._begun = begun
         self._ended = ended
         self.sentence = ""
@@ -22,7 +24,8 @@ class Trouble:
     def say(self, sentence: str) -> None:
         """Take note of how it is now."""
         if sentence and sentence != self.sentence:
-            operating_log.get().error(self._begun, message=sentence)
+            log = operating_log.get()
+            (log.warning if self._warns else log.error)(self._begun, message=sentence)
         elif self.sentence and not sentence:
             operating_log.get().info(self._ended)
         self.sentence = sentence

@@ -39,6 +39,7 @@ BEFORE, AFTER = "nil, newSize, newHash, origin, oldSize)", "nil, newSize, newHas
 
 def _build(folder: Path) -> None:
     folder.chmod(0o755)  # apt downloads as a user of its own
+    subprocess.run(["apt-get", "update", "-q"], check=True)
     subprocess.run(["apt-get", "download", "-q", *PACKAGES], cwd=folder, check=True)
     for package in sorted(folder.glob("*.deb")):
         subprocess.run(["dpkg-deb", "--extract", package, folder], check=True)

@@ -37,11 +37,11 @@ class MemoryTree(Tree):
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:
         plan = consistency_plan(old, new)
-        return plan.build(self._hashes(plan.needs))
+        return plan.build(self._hashed(plan.needs))
 
     def root_of(self, size: int) -> bytes:
         plan = root_plan(size)
-        return plan.build(self._hashes(plan.needs))
+        return plan.build(self._hashed(plan.needs))
 
     def checkpoint(self, size: int | None = None) -> Checkpoint:
         found = self.length if size is None else size
@@ -51,7 +51,7 @@ class MemoryTree(Tree):
         """Return the signed note of a checkpoint, of all records if no size is given."""
         return self.key.sign(self.checkpoint(size), int(time.time()))
 
-    def _hashes(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
+    def _hashed(self, nodes: Iterable[Node]) -> dict[Node, bytes]:
         return {node: self._hash(node) for node in nodes}
 
     def _hash(self, node: Node) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import hashlib
 import http.client
 import os
 import ssl
@@ -78,14 +79,14 @@ class WitnessServer:
     """`says` may be changed at any time. `asked` has every request."""
 
     url: str
-    ca_file: Path
+    ca_file: Path | None
     says: Says
     asked: list[Request] = field(default_factory=list)
 
-    def toml(self, vkey: VerifierKey | str, *, monitoring: str = "") -> str:
+    def toml(self, vkey: VerifierKey | str) -> str:
         """Its table in m8.toml."""
         lines = [f'url = "{self.url}"', f'vkey = "{vkey}"', f'ca_file = "{self.ca_file}"']
-        return "\n".join(["[[witness]]", *lines, f'monitoring_url = "{monitoring or self.url}"', ""])
+        return "\n".join(["[[witness]]", *lines, ""])
 
 
 @contextlib.contextmanager
@@ -158,6 +159,24 @@ def before(port: int) -> Says:
                 return Reply(answer.status, answer.read(), {"Content-Type": answer.headers.get("Content-Type", "")})
             except OSError:
                 return Reply(502)
+
+    return says
+
+
+def mirrored(port: int) -> Says:
+    """As `before`, and show the checkpoint that was cosigned last, as c2sp.org/tlog-witness wants it of a witness."""
+    shown: dict[str, bytes] = {}
+    ask = before(port)
+
+    def says(request: Request) -> Reply:
+        if request.method == "GET":
+            return Reply(200, shown[request.path]) if request.path in shown else Reply(404)
+        reply = ask(request)
+        if reply.status == 200:
+            note = request.body.partition(b"\n\n")[2]
+            origin = note.partition(b"\n")[0]
+            shown[f"/{hashlib.sha256(origin).hexdigest()}/checkpoint"] = note + reply.body
+        return reply
 
     return says
 

@@ -54,6 +54,7 @@ class LogQueries:
             ],
             trouble=self._log.trouble(seen),
             renewal=_renewal(seen),
+            quorum_trouble=self._log.quorum_trouble(seen),
         )
 
     async def get_upload_proof(

@@ -82,18 +82,23 @@ class Witnesses:
         self._count(len(self._witnesses) - len(asked) + len(cosignatures))
         return Asked(cosignatures, await self._stop(results.values(), tree), states)
 
-    async def published(self) -> Sequence[Note]:
+    async def published(self, tree: Tree) -> Sequence[Note]:
         """Return what witnesses show of this log, and what they showed earlier that did not fit; see `Cosigners`.
 
         Raises:
-            UsageError, RefusedError: `log.key` or the evidence cannot be read.
+            UnavailableError: the log fails.
+            UsageError, RefusedError: `log.key` or the evidence cannot be read or written.
         """
         keys = await self._log_keys()
         if not keys:
             return []
         shown = await asyncio.gather(*(each.published(keys[0].name) for each in self._witnesses))
+        for content in shown:
+            found = judging.ours(content, keys)
+            if found is not None and await judging.judge(found[1], tree) is not judging.Verdict.PART:
+                await asyncio.to_thread(self._evidence.keep, found[1], content)
         notes = []
-        for content in (*await asyncio.to_thread(self._evidence.read), *shown):
+        for content in dict.fromkeys((*await asyncio.to_thread(self._evidence.read), *shown)):
             with suppress(NoteError):
                 notes.append(Note.parse(content))
         return notes

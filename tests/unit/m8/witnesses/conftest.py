@@ -41,7 +41,7 @@ def asking(tmp_path: Path, key: LogKey) -> Asking:
             WitnessTable(
                 url=server.url,
                 vkey=who if isinstance(who, str) else str(who.vkey),
-                ca_file=str(server.ca_file),
+                ca_file="" if server.ca_file is None else str(server.ca_file),
             )
             for server, who in servers
         ]

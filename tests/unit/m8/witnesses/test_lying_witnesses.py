@@ -64,9 +64,8 @@ def other_size(checkpoint: Checkpoint) -> Checkpoint:
 def damaged(who: WitnessKey) -> Says:
     def says(request: Request) -> Reply:
         good = who.cosign(sent(request), int(time.time()))
-        return Reply(
-            200, type(good)(good.name, good.key_id, bytes([*good.signature[:-1], good.signature[-1] ^ 1])).line.encode()
-        )
+        signature = bytes([*good.signature[:-1], good.signature[-1] ^ 1])
+        return Reply(200, NoteSignature(good.name, good.key_id, signature).line.encode())
 
     return says
 
@@ -178,7 +177,7 @@ async def test_a_checkpoint_that_our_own_keys_signed_stops_the_signing_and_is_ke
     # A process that starts again while the witness is away still knows.
     server.says = lambda _: Reply(503)
     async with asking((server, who)) as witnesses:
-        assert [bytes(note) for note in await witnesses.published()] == [seen]
+        assert [bytes(note) for note in await witnesses.published(tree)] == [seen]
 
 
 FORGED: dict[str, Callable[[MemoryTree], bytes]] = {
@@ -246,7 +245,7 @@ async def test_a_half_open_witness_and_one_that_speaks_no_tls_are_told_apart(
         unused.bind(("127.0.0.1", 0))
         half = dataclasses.replace(server, url=f"https://127.0.0.1:{silent.getsockname()[1]}")
         gone = dataclasses.replace(server, url=f"https://127.0.0.1:{unused.getsockname()[1]}")
-        untrusted = dataclasses.replace(server, ca_file="")
+        untrusted = dataclasses.replace(server, ca_file=None)
         async with asking(*zip((half, untrusted, gone), keys, strict=True)) as witnesses:
             asked = await witnesses.cosign(tree.note(), tree)
     assert asked.cosignatures == ()
@@ -263,5 +262,5 @@ async def test_without_keys_nothing_is_asked(
     async with asking((server, who)) as witnesses:
         (tmp_path / "log.key").unlink()
         assert (await witnesses.cosign(note, tree)).cosignatures == ()
-        assert await witnesses.published() == []
+        assert await witnesses.published(tree) == []
     assert server.asked == []

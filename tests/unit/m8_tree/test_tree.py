@@ -52,6 +52,7 @@ async def test_roots_and_proofs_of_every_shape_are_those_of_the_rfc(log: SqliteL
         tree = await built(log, upto)
         assert await tree.size() == upto
         assert await tree.root(upto) == root_of(entries[:upto])
+    tree = Tree(log)
     for size in (1, 2, 3, 7, 8, 255, 256, 257, 300, 511, 512, 513, 699, 700):
         root = root_of(entries[:size])
         assert await tree.root(size) == root, "an earlier tree is in the later one's tiles"

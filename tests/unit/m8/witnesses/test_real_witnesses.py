@@ -41,8 +41,9 @@ async def test_two_real_witnesses_cosign_each_checkpoint_of_a_growing_log(
     for witness, _ in pair:
         witness.know(tree.key.origin, str(tree.key.vkeys[0]))
     async with asking(*((server, witness.vkey) for witness, server in pair), quorum=2) as witnesses:
+        tree.length = 1
         whole = await cosigned(witnesses, tree, [witness.vkey for witness, _ in pair])
-        for tree.length in (1, 5, 5, 9, 64):
+        for tree.length in (5, 5, 9, 64):
             whole = await cosigned(witnesses, tree, [witness.vkey for witness, _ in pair])
         # They are not asked for what they have signed already.
         before = [len(server.asked) for _, server in pair]

@@ -70,6 +70,7 @@ class Witnessed(ABC):
             quorum=answer.quorum,
             witnesses=tuple(map(LogWitness.of, answer.witnesses)),
             trouble=answer.trouble,
+            quorum_trouble=answer.quorum_trouble,
             renewed_at=moment(answer.renewal.renewed_at_ms),
             renewal_reason=answer.renewal.reason,
             pinned_size=0 if looked.before is None else looked.before.size,

@@ -41,6 +41,7 @@ EVENTS_IN = {
     "m8/cli/signatures.py": "lists what stores did, with its signatures",
     "m8/domain/append.py": "decides on what reactors append",
     "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
+    "m8/queries/witnessed.py": "finds what was asked and its signature, for a proof",
     "m8/readmodels/sealed_bytes.py": "counts",
     "m8/readmodels/summary.py": "says what an event says, for people",
     "m8/readmodels/uploads.py": "keeps what events say",

@@ -50,6 +50,7 @@ from monoskope.m8.http.requests import Call
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
+from monoskope.m8.tree.key_file import KeyFile
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
@@ -230,6 +231,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
     LogKey: lambda: LogKey.make("monoskope/0123456789abcdef"),
+    KeyFile: lambda: KeyFile(Path("/nowhere")),
     Task: lambda: Task(
         uri=SecretUri.parse("vault://app/db"),
         purpose=upload_pb2.PURPOSE_UPLOAD,

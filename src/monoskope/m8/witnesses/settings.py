@@ -92,7 +92,8 @@ def checked(tables: Sequence[WitnessTable], quorum: int, alarm_s: float, path: P
         )
     if not 1 <= alarm_s <= MAX_ALARM_S:
         raise UsageError(
-            f"{path}: witness_alarm_s must be from 1 to {MAX_ALARM_S:.0f}.", fix="Remove the line: then it is 900."
+            f"{path}: witness_alarm_s must be from 1 to {MAX_ALARM_S:.0f}.",
+            fix=f"Remove the line: then it is {DEFAULT_ALARM_S:.0f}.",
         )
     witnesses = tuple(_witness(table, path) for table in tables)
     _check_distinct(witnesses, path)

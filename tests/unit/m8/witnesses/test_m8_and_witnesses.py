@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from click.testing import CliRunner
 
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.bootstrap import build
+from monoskope.m8.cli.main import main
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.operations.endpoints import Endpoints
@@ -190,3 +192,11 @@ async def test_m8_serves_what_the_witnesses_of_its_settings_cosign(tmp_path: Pat
         answer = await LogQueries(running.app).get_checkpoint(log_pb2.GetCheckpointRequest(), cast("Caller", None))
     policy = Policy(LogKeys.of(key.vkeys), tuple(VerifierKey.parse(witness.vkey) for witness, _ in pair), 2)
     assert policy.believe(answer.witnessed.note).checkpoint.size >= 3
+    (folder / "log.evidence-9-00000000").write_text("a note")
+    shown = await asyncio.to_thread(CliRunner().invoke, main, ["log", "status", "--dir", str(folder), "-o", "json"])
+    assert shown.exit_code == 0, shown.output
+    (status,) = json.loads(shown.output)
+    assert (status["quorum"], status["quorum_trouble"]) == ("2 of 2", "none")
+    assert status["newest_with_quorum"] >= 3
+    assert status["witness witness.example/one"].startswith(f"cosigned position {status['checkpoint']} at ")
+    assert status["evidence"].endswith("log.evidence-9-00000000")

@@ -18,7 +18,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.bootstrap import build
-from monoskope.m8.cli.main import main
+from monoskope.m8.cli.main import program
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.operations.endpoints import Endpoints
@@ -193,7 +193,7 @@ async def test_m8_serves_what_the_witnesses_of_its_settings_cosign(tmp_path: Pat
     policy = Policy(LogKeys.of(key.vkeys), tuple(VerifierKey.parse(witness.vkey) for witness, _ in pair), 2)
     assert policy.believe(answer.witnessed.note).checkpoint.size >= 3
     (folder / "log.evidence-9-00000000").write_text("a note")
-    shown = await asyncio.to_thread(CliRunner().invoke, main, ["log", "status", "--dir", str(folder), "-o", "json"])
+    shown = await asyncio.to_thread(CliRunner().invoke, program, ["log", "status", "--dir", str(folder), "-o", "json"])
     assert shown.exit_code == 0, shown.output
     (status,) = json.loads(shown.output)
     assert (status["quorum"], status["quorum_trouble"]) == ("2 of 2", "none")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -138,7 +139,7 @@ FIELDS: dict[str, object] = {
 }
 
 LIES = (
-    Lie(KEY, "a thief's key and signature", granted(of_thief), f"signed by {THIEF.shown}|{THIEF.shown}", CHANGED),
+    Lie(KEY, "a thief's key and signature", granted(of_thief), f"signed by {re.escape(THIEF.shown)}", CHANGED),
     Lie(KEY, "a thief's signature as the store's", granted(as_pinned), NO_SIGNATURE, CHANGED),
     *(Lie(KEY, f"another {name}", rewritten(**{name: value}), NO_SIGNATURE, CHANGED) for name, value in FIELDS.items()),
     Lie(KEY, "an earlier grant", granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.grant)), "another request", CHANGED),

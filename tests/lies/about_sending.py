@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable
 from typing import Any
+
+import grpc.aio
 
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.errors import (
@@ -19,7 +22,7 @@ from monoskope.errors import (
 )
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant, parse_grant
 from monoskope.protocol.payload import Payload, encode
-from tests.lies.lie import SEALING, WRITING, Lie, Step, Victim
+from tests.lies.lie import SEALING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Rule
 from tests.support.passing import Call
@@ -52,8 +55,6 @@ def m8s_own(message: Any, scene: Scene) -> None:
 
 def signed_by_m8(message: Any, scene: Scene) -> None:
     """The same, signed by a key of m8's own."""
-    import hashlib  # noqa: PLC0415
-
     m8s_own(message, scene)
     digest = hashlib.sha256(message.encapsulated_key + message.ciphertext).digest()
     message.request_signature = MALLORY.signs(_granted(message, scene), digest)
@@ -61,8 +62,6 @@ def signed_by_m8(message: Any, scene: Scene) -> None:
 
 def resigned(message: Any, scene: Scene) -> None:
     """What alice sealed, signed by a key of m8's own."""
-    import hashlib  # noqa: PLC0415
-
     digest = hashlib.sha256(message.encapsulated_key + message.ciphertext).digest()
     message.request_signature = MALLORY.signs(_granted(message, scene), digest)
 
@@ -121,8 +120,6 @@ def twice_with_another(scene: Scene) -> None:
         assert isinstance(message, commands_pb2.RequestUploadSecretRequest)
         message.ciphertext = os.urandom(len(message.ciphertext) or 528)
         message.encapsulated_key = message.encapsulated_key or os.urandom(ENCAPSULATED_KEY_BYTES)
-        import grpc.aio  # noqa: PLC0415
-
         try:
             await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
         except grpc.aio.AioRpcError as error:
@@ -172,4 +169,3 @@ LIES = (
     Lie(SENDING, "it and then something else", twice_with_another, against=REACTOR),
     Lie(SENDING, "that the connection broke, once it was delivered", lambda scene: scene.wire.lose_answer("RequestUploadSecret", of=scene.uri), against=REACTOR),
 )
-__all__ = ["LIES", "WRITING"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lies import about_ends, about_keys, about_sending, about_stores
+from tests.lies import about_copies, about_deliveries, about_ends, about_keys, about_refusals, about_sending, about_stores, about_time
 from tests.lies.lie import Lie
 
 CATALOGUE: tuple[Lie, ...] = (
@@ -10,4 +10,8 @@ CATALOGUE: tuple[Lie, ...] = (
     *about_keys.LIES,
     *about_sending.LIES,
     *about_ends.LIES,
+    *about_refusals.LIES,
+    *about_time.LIES,
+    *about_deliveries.LIES,
+    *about_copies.LIES,
 )

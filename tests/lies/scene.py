@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,14 +12,10 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client
-from monoskope.uri import SecretUri
 from tests.lies.rig import Kept, Rig
-from tests.lies.walks import KEPT, NEW, WALKS, Asking, check_truth
+from tests.lies.walks import NEW, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
 from tests.support.passing import METHODS, Call
-
-BEFORE = {"delete": "put", "patch": "put", "verify": "put", "copy": "put", "generate": "put", "compare": "put"}
-
 
 @dataclass
 class Scene:
@@ -34,8 +30,8 @@ class Scene:
     rig: Rig
     purpose: str
     one: Asking
-    notes: dict[str, Any] = field(default_factory=dict)
-    """What a lie remembers."""
+    afterwards: list[Callable[[], Awaitable[Any]]] = field(default_factory=list)
+    """What m8 does once alice has her answer."""
 
     @property
     def wire(self) -> HostileM8:
@@ -76,7 +72,7 @@ class Scene:
             change(answer.key)
 
         self._of_uri("RequestSecretUploadKey", in_ask)
-        self._of_uri("GetSecretUploadKey", lambda answer: change(answer) and None)
+        self._of_uri("GetSecretUploadKey", change)
 
     def change_end(self, change: Callable[[Any], Any]) -> None:
         """Change what is said of the end, whichever way it comes. `change` gets the view of the request."""
@@ -171,11 +167,3 @@ def _started(rig: Rig, request_id: bytes) -> upload_pb2.Signed:
                     passing.to_m8().append.started.SerializeToString()
                 ).receipt
     return upload_pb2.Signed()
-
-
-def path_of(uri: str) -> tuple[str, ...]:
-    """The path of a secret."""
-    return SecretUri.parse(uri).path
-
-
-__all__ = ["KEPT", "Scene", "path_of", "scene", "walked"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 
 import pytest
@@ -26,6 +27,7 @@ async def test_a_lie(rig: Rig, lie: Lie) -> None:
     for purpose in lie.purposes:
         for door in ("grpc",):
             try:
-                await tell(rig, lie, purpose, door=door)
+                async with asyncio.timeout(lie.patience_s + 10):
+                    await tell(rig, lie, purpose, door=door)
             except Exception as e:
                 raise AssertionError(purpose) from e

@@ -42,7 +42,7 @@ class Asking:
     @property
     def destination(self) -> str:
         """Where copies of it go."""
-        return self.uri.replace("memory://", "other://")
+        return self.uri.replace("memory://", "other://") + f"-{self.value[-8:].decode()}"
 
     @property
     def first(self) -> str:
@@ -97,7 +97,7 @@ def check_truth(purpose: str, one: Asking, result: Any) -> None:
         case "list":
             assert [name.uri for page in result for name in page.names] == [f"{one.uri}/below"]
         case "copy":
-            assert one.there.now_at(one.path) == now
+            assert one.there.now_at(SecretUri.parse(one.destination).path) == now
         case _:
             assert now is not None
     if purpose in {"put", "patch", "generate", "undelete", "rollback", "copy", "import"}:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.lies import about_copies, about_deliveries, about_ends, about_keys, about_refusals, about_sending, about_stores, about_time
+from tests.lies import about_copies, about_deliveries, about_ends, about_keys, about_questions, about_refusals, about_sending, about_stores, about_time
 from tests.lies.lie import Lie
 
 CATALOGUE: tuple[Lie, ...] = (
@@ -14,4 +14,5 @@ CATALOGUE: tuple[Lie, ...] = (
     *about_time.LIES,
     *about_deliveries.LIES,
     *about_copies.LIES,
+    *about_questions.LIES,
 )

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client
+from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
 from tests.lies.walks import NEW, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
@@ -110,6 +111,8 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
     """Set the stage for one purpose: what it needs is upstream, put there honestly."""
     uri = rig.places.pop(purpose, "") or await _prepared(rig, purpose)
     one = Asking(uri, rig.canary(), patience_s, rig.engines["memory"], rig.engines["other"])
+    if purpose in QUESTIONS:
+        one.request_id = (await rig.m8.alice.secret(uri)).request_id.hex()
     before = one.engine.there(one.path)
     rig.wire.seen.clear()
     rig.wire.called.clear()
@@ -122,9 +125,15 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
         rig.places[purpose] = uri
 
 
+async def rehearse(rig: Rig) -> None:
+    """Walk each purpose once, honestly: what a hostile m8 keeps of it is told again later."""
+    for purpose in WALKS:
+        rig.places[purpose] = await _prepared(rig, purpose)
+
+
 async def _prepared(rig: Rig, purpose: str) -> str:
     """Have what a purpose needs put at a new place, honestly; keep the first request of each purpose."""
-    uri = f"memory://team-a/{purpose}-{next(rig.numbers)}"
+    uri = f"memory://team-a/{purpose.replace(' ', '-')}-{next(rig.numbers)}"
     one = Asking(uri, rig.canary(), 20.0, rig.engines["memory"], rig.engines["other"])
     async with rig.client(rig.servers["grpc"]) as client:
         if purpose in {"import", "list"}:
@@ -136,7 +145,7 @@ async def _prepared(rig: Rig, purpose: str) -> str:
         if purpose == "rollback":
             one.value = rig.canary()
             await walked(rig, client, "put", one)
-        if purpose not in rig.kept:
+        if purpose in WALKS and purpose not in rig.kept:
             await walked(rig, client, purpose, one)
             return await _prepared(rig, purpose)
     return uri

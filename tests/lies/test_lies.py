@@ -11,6 +11,7 @@ import pytest_asyncio
 from tests.lies.catalogue import CATALOGUE
 from tests.lies.lie import Lie
 from tests.lies.rig import Rig, rigged
+from tests.lies.scene import rehearse
 from tests.lies.telling import tell
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module")]
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.asyncio(loop_scope="module")]
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def rig(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Rig]:
     async with rigged(tmp_path_factory.mktemp("rig")) as found:
+        await rehearse(found)
         yield found
 
 

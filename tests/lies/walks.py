@@ -26,6 +26,7 @@ class Asking:
         value: What she puts.
         patience_s: How long she waits.
         engine, there: The engines of both stores.
+        request_id: The request that put what is there, 32 hex digits.
     """
 
     uri: str
@@ -33,6 +34,7 @@ class Asking:
     patience_s: float
     engine: Engine
     there: Engine
+    request_id: str = ""
 
     @property
     def path(self) -> tuple[str, ...]:

@@ -95,16 +95,6 @@ def older_receipt(message: Any, scene: Scene) -> None:
     message.last_receipt.CopyFrom(scene.rig.kept["put"].view.receipt)
 
 
-def _too_old(scene: Scene) -> None:
-    """Say at the next login that m8 knows no signatures."""
-
-    def act(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
-        answer.attached.ClearField("signatures")
-        return answer
-
-    scene.wire.change_delivery("Attached", act, times=None)
-
-
 # --- what reactors append ---
 
 

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client
+from tests.lies.commands import COMMANDS
 from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
 from tests.lies.walks import NEW, WALKS, Asking, check_truth
@@ -109,6 +110,7 @@ class Scene:
 @contextlib.asynccontextmanager
 async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIterator[Scene]:
     """Set the stage for one purpose: what it needs is upstream, put there honestly."""
+    purpose = COMMANDS[purpose][0] if purpose in COMMANDS else purpose
     uri = rig.places.pop(purpose, "") or await _prepared(rig, purpose)
     one = Asking(uri, rig.canary(), patience_s, rig.engines["memory"], rig.engines["other"])
     if purpose in QUESTIONS:

@@ -3,6 +3,8 @@
     python tools/mutants.py                 all of them; 1 if any survives
     python tools/mutants.py grant payload   only those of files whose name contains one of the words
     python tools/mutants.py --list          what would be removed
+    python tools/mutants.py client/trust --tests tests/lies
+                                            with these tests alone: whether the lies of the catalogue bite
 
 A check is an `if` that ends in `raise`, each operand of its `or`, each bound of its `low <= x <= high`, and a call for
 its own sake of a function that is named like a check. In files that decide by conditions rather than by raising
@@ -60,7 +62,7 @@ _BY_FOLDER = {
     "reactor/work": (
         "fitting list_names verify import_secret generate copy_secret copy_signer patch compare delivery rollback"
     ),
-    "client": "trust proof seen_secrets",
+    "client": "trust proof seen_secrets target queries access",
     "client/signing": "agent agent_signer chosen key_signer private_file public_key signing",
     "client/purposes": "verify copy_secret",
     "m8/limits": "logins places quota",
@@ -73,13 +75,13 @@ TESTS = {
     "protocol/sshsig": ("tests/unit/protocol/sshsig", "tests/unit/reactor/signers"),
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol"),
-    "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol"),
+    "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),
-    "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol"),
+    "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "m8": ("tests/unit/m8",),
     "stores": ("tests/unit/stores",),
 }
-"""Part of the package to its tests, nearest first; none starts a server. The first part that fits counts."""
+"""Part of the package to its tests, nearest first, those with processes last. The first part that fits counts."""
 PROCESSES = 2
 SLOWEST_S = 60.0
 """Allowed on top of five times what the same tests take unharmed: a mutant may loop for ever."""
@@ -186,8 +188,10 @@ def all_mutants(words: Sequence[str]) -> list[Mutant]:
     return [mutant for name in chosen for mutant in mutants_of(name, (PACKAGE / name).read_text(encoding="utf-8"))]
 
 
-def tests_for(file: str) -> list[str]:
-    """What to run for a file: first the tests that bear its name, then everything near it."""
+def tests_for(file: str, alone: Sequence[str] = ()) -> list[str]:
+    """What to run for a file: first the tests that bear its name, then everything near it; or these `alone`."""
+    if alone:
+        return list(alone)
     part = next(part for part in TESTS if file.startswith(f"{part}/"))
     folders = [ROOT / folder for folder in TESTS[part] if any((ROOT / folder).rglob("test_*.py"))]
     own = [path for folder in folders for path in sorted(folder.rglob(f"test_{Path(file).stem}*.py"))]
@@ -197,8 +201,9 @@ def tests_for(file: str) -> list[str]:
 class Workspace:
     """A copy of the package in which one file at a time is replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, alone: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._alone = alone
         shutil.copytree(PACKAGE, folder / "monoskope", ignore=shutil.ignore_patterns("__pycache__"))
 
     def run(self, tests: Sequence[str], timeout_s: float) -> str | None:
@@ -237,13 +242,17 @@ class Workspace:
             raise RuntimeError(f"pytest ended with {process.returncode}:\n{output}")
         return failed["test"]
 
+    def tests_for(self, file: str) -> list[str]:
+        """What to run for a file."""
+        return tests_for(file, self._alone)
+
     def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
         """Put the mutant in, run its tests, put the original back."""
         target = self._folder / "monoskope" / mutant.file
         original = target.read_text(encoding="utf-8")
         target.write_text(mutant.source, encoding="utf-8")
         try:
-            return Verdict(mutant, self.run(tests_for(mutant.file), timeout_s))
+            return Verdict(mutant, self.run(self.tests_for(mutant.file), timeout_s))
         finally:
             target.write_text(original, encoding="utf-8")
 
@@ -254,18 +263,18 @@ def baselines(workspace: Workspace, files: Sequence[str]) -> dict[str, float]:
     parts = {file.split("/", maxsplit=1)[0]: file for file in files}
     for part, file in parts.items():
         begun = time.monotonic()
-        failed = workspace.run(tests_for(file), timeout_s=600)
+        failed = workspace.run(workspace.tests_for(file), timeout_s=600)
         if failed is not None:
             raise RuntimeError(f"{failed} fails without any mutant: mend that first.")
         allowed[part] = SLOWEST_S + 5 * (time.monotonic() - begun)
     return {file: allowed[file.split("/", maxsplit=1)[0]] for file in files}
 
 
-def hunt(mutants: Sequence[Mutant], folder: Path) -> Iterator[Verdict]:
+def hunt(mutants: Sequence[Mutant], folder: Path, alone: Sequence[str] = ()) -> Iterator[Verdict]:
     """Try every mutant, `PROCESSES` at a time; verdicts come as they fall."""
     spaces: queue.Queue[Workspace] = queue.Queue()
     for number in range(PROCESSES):
-        spaces.put(Workspace(folder / str(number)))
+        spaces.put(Workspace(folder / str(number), alone))
     first = spaces.get()
     allowed = baselines(first, sorted({mutant.file for mutant in mutants}))
     spaces.put(first)
@@ -292,6 +301,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="parts of file names; all files without any")
     parser.add_argument("--list", action="store_true", help="only say what would be removed")
+    parser.add_argument("--tests", nargs="+", default=[], help="run these tests alone")
     chosen = parser.parse_args(arguments)
     mutants = all_mutants(chosen.words)
     if chosen.list:
@@ -300,7 +310,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        for count, verdict in enumerate(hunt(mutants, Path(folder)), start=1):
+        for count, verdict in enumerate(hunt(mutants, Path(folder), chosen.tests), start=1):
             if verdict.killer is None:
                 survivors.append(verdict.mutant)
             print(f"{count}/{len(mutants)} {row(verdict.mutant, verdict.killer or 'SURVIVED')}", flush=True)

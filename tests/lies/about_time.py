@@ -51,7 +51,12 @@ def _withheld(*, delivered: bool) -> Callable[[Scene], None]:
 
     def tell(scene: Scene) -> None:
         ghost = scene.wire.belie(of=scene.uri) if delivered else scene.wire.withhold(of=scene.uri)
-        scene.afterwards.append(ghost.deliver)
+
+        async def deliver() -> None:
+            if ghost.rule.taken:  # else another lie came before this one
+                await ghost.deliver()
+
+        scene.afterwards.append(deliver)
 
     return tell
 

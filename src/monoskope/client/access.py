@@ -166,7 +166,7 @@ class Access:
             if not answer.next_page_token:
                 return
             if answer.next_page_token in seen:
-                break
+                raise endless()
             seen.add(answer.next_page_token)
             request.page_token = answer.next_page_token
         raise endless()

@@ -221,7 +221,7 @@ class Queries:
             if not page.next_page_token:
                 return
             if page.next_page_token in seen:
-                break
+                raise endless()
             seen.add(page.next_page_token)
             request.page_token = page.next_page_token
         raise endless()

@@ -13,6 +13,7 @@ from tests.lies import (
     about_deliveries,
     about_ends,
     about_keys,
+    about_log,
     about_logins,
     about_questions,
     about_refusals,
@@ -36,6 +37,7 @@ CATALOGUE: tuple[Lie, ...] = (
     *about_commands.LIES,
     *about_servers.LIES,
     *about_logins.LIES,
+    *about_log.LIES,
 )
 
 AT_ONCE = 2

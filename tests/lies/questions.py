@@ -36,6 +36,7 @@ QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "list secrets": lambda client, one: _all(client.list_secrets(one.uri)),
     "list versions": lambda client, one: _all(client.list_secret_versions(one.uri)),
     "get upload": lambda client, one: client.get_upload(one.request_id),
+    "get upload proof": lambda client, one: client.get_upload_proof(one.request_id, timeout=0.3),
     "list events": lambda client, one: _all(client.list_events(request_id=one.request_id)),
     "last events": lambda client, one: client.last_events(MOST, request_id=one.request_id),
     "watch events": _watched,

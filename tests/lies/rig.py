@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
+import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -21,12 +22,18 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
+from monoskope.client.known_logs import KnownLogs
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.signing.key_signer import KeySigner
+from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.tree import key_file
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
@@ -35,6 +42,7 @@ from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
 from monoskope.reactor.signers.settings import MayRule, SignersFile
 from monoskope.settings import write_private
+from monoskope.testing.cluster.identities import Identity as Stranger
 from monoskope.testing.scripted.client import token
 from tests.lies.engine import Engine
 from tests.support.hostile_m8 import HostileM8
@@ -42,6 +50,7 @@ from tests.support.reactor_world import FAST, SEED, K, settings
 from tests.support.real_m8 import RealM8, serving
 from tests.support.signed_requests import may, table
 
+ORIGIN = "monoskope/0123456789abcdef"
 MEMORY, OTHER = "memory", "other"
 TIMINGS = structs.replace(FAST, write_window=1.0)
 COPIES = copy_key.principal_of(MEMORY)
@@ -97,11 +106,44 @@ class Rig:
     kept: dict[str, Kept] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
+    told: list[str] = field(default_factory=list)
+    """What clients said to alice besides their answers."""
+    dialled: str = ""
+    """The server that is lied at, of those that alice looks at the log of."""
+    old_note: bytes = b""
+    """The first note that was signed of the log."""
+    old_proof: tuple[bytes, ...] = ()
+    """That what is pinned continues it."""
+    log_key: LogKey = field(default_factory=lambda: LogKey.make(ORIGIN))
 
     @property
     def wire(self) -> HostileM8:
         """The hostile part."""
         return self.m8.wire
+
+    @property
+    def pinned(self) -> Checkpoint:
+        """The newest checkpoint that alice's clients have pinned at the door that is lied at."""
+        pin = KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self.dialled)
+        assert pin is not None
+        return Checkpoint.parse(Note.parse(pin.note).text)
+
+    async def sign(self) -> None:
+        """Have m8 sign a checkpoint of all that is recorded."""
+        await CheckpointTask(self.m8.world.app, self.folder, every_s=0).round()
+
+    async def grow(self, door: str) -> None:
+        """Let alice see the log at a door, and let it grow after that."""
+        self.dialled = self.servers[door]
+        await self.sign()
+        async with self.client(self.dialled) as client:
+            seen = await client.get_log()
+        self.old_note = self.old_note or seen.note.encode()
+        old = Checkpoint.parse(Note.parse(self.old_note).text)
+        if old.size < seen.size:
+            self.old_proof = await self.m8.world.app.witnessed.tree.consistency(old.size, seen.size)
+        await self.m8.world.administrator().create(f"more-{next(self.numbers)}", Stranger().shown, kind=MEMORY)
+        await self.sign()
 
     def canary(self) -> bytes:
         """A value that nothing else has."""
@@ -119,14 +161,17 @@ class Rig:
             ),
             signer=self.signer,
             system_known_stores=self.folder / "none",
-            notify=lambda _: None,
+            notify=self.told.append,
             pause_s=0.002,
         )
 
 
 @asynccontextmanager
-async def rigged(folder: Path) -> AsyncIterator[Rig]:
-    """A rig for many lies, each at a place of its own or one that the lie before left as it was."""
+async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]:
+    """A rig for many lies, each at a place of its own or one that the lie before left as it was.
+
+    With `witnessed` its m8 keeps a log that can be checked; it signs a checkpoint when it is told to.
+    """
     limits = ServerLimits(heartbeat_s=1, open_per_user=1_000_000, failed_logins=1_000, failed_logins_each=1_000)
     identities = {MEMORY: Identity(SEED, store=MEMORY), OTHER: Identity(SEED[::-1], store=OTHER)}
     engines = {MEMORY: Engine(), OTHER: Engine()}
@@ -144,7 +189,11 @@ async def rigged(folder: Path) -> AsyncIterator[Rig]:
             known.pin_default(server, MEMORY)
             for store, identity in identities.items():
                 known.pin(server, store, identity.shown, replaces=None)
-        yield Rig(m8, folder, engines, identities, signer, servers)
+        rig = Rig(m8, folder, engines, identities, signer, servers)
+        if witnessed:
+            m8.world.clock.now_ms = int(time.time() * 1000)
+            key_file.write(folder, rig.log_key)
+        yield rig
 
 
 async def _start(

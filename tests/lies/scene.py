@@ -121,6 +121,7 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
     for engine in rig.engines.values():
         engine.changes.clear()
     rig.signer.signed.clear()
+    rig.told.clear()
     yield Scene(rig, purpose, one)
     rig.wire.honest()
     if one.engine.there(one.path) == before:

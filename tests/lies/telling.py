@@ -12,7 +12,7 @@ from monoskope.errors import Code, Error
 from monoskope.exit_codes import BY_CODE, ExitCode
 from monoskope.uri import SecretUri
 from tests.lies import commands
-from tests.lies.lie import Lie
+from tests.lies.lie import Lie, Step
 from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Rig
 from tests.lies.scene import Scene, scene
@@ -24,8 +24,12 @@ ASKED = {**WALKS, **QUESTIONS}
 
 async def tell(rig: Rig, lie: Lie, purpose: str, *, door: str) -> str:
     """Tell one lie while alice asks for one thing, assert the four promises, and return what she was told."""
+    if lie.step is Step.LOG:
+        await rig.grow(door)
     async with asyncio.timeout(lie.patience_s + 10), scene(rig, purpose, patience_s=lie.patience_s) as found:
         before = found.one.engine.there(found.one.path)
+        if lie.step is Step.LOG:
+            await rig.sign()
         lie.tell(found)
         servers = ",".join(rig.servers.values()) if lie.dial == "both" else rig.servers[door]
         code, result, said = await asked(found, servers, purpose)
@@ -58,7 +62,7 @@ async def asked(found: Scene, servers: str, purpose: str) -> tuple[Code | None, 
             result = await ASKED[purpose](client, found.one)
     except Error as error:
         return error.code, None, f"{error.code.value}: {error.message}\n{error.fix}"
-    return None, result, repr(result)
+    return None, result, "\n".join([repr(result), *(f"notice: {one}" for one in found.rig.told)])
 
 
 def check_promises(found: Scene, said: str) -> None:

@@ -17,7 +17,7 @@ ALL = os.environ.get("LIES") == "all"
 """Whether each lie is told for all its purposes, at both doors."""
 
 
-@pytest.mark.parametrize("lie", CATALOGUE, ids=lambda lie: lie.id)
+@pytest.mark.parametrize("lie", [lie for lie in CATALOGUE if lie.step is not Step.LOG], ids=lambda lie: lie.id)
 async def test_a_lie(rig: Rig, lie: Lie) -> None:
     for purpose, door in plan(lie, every=ALL):
         try:

@@ -188,7 +188,7 @@ def all_mutants(words: Sequence[str]) -> list[Mutant]:
     return [mutant for name in chosen for mutant in mutants_of(name, (PACKAGE / name).read_text(encoding="utf-8"))]
 
 
-def tests_for(file: str, alone: Sequence[str] = ()) -> list[str]:
+def tests_for(file: str, *, alone: Sequence[str] = ()) -> list[str]:  # noqa: PT028 - no test
     """What to run for a file: first the tests that bear its name, then everything near it; or these `alone`."""
     if alone:
         return list(alone)
@@ -244,7 +244,7 @@ class Workspace:
 
     def tests_for(self, file: str) -> list[str]:
         """What to run for a file."""
-        return tests_for(file, self._alone)
+        return tests_for(file, alone=self._alone)
 
     def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
         """Put the mutant in, run its tests, put the original back."""

@@ -16,8 +16,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from msgspec import structs
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -182,30 +182,24 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
             await m8.world.administrator().create(store, identity.shown, kind=MEMORY)
         m8.alice = m8.world.user("alice", "memory://", "other://", rights=frozenset(RIGHT_NAMES), token=token("alice"))
         servers = {"grpc": m8.world.server, "http": m8.server}
-        await _start(open_now, folder, servers, engines, identities, signer)
+        rig = Rig(m8, folder, engines, identities, signer, servers)
+        await _start(open_now, rig)
         await m8.attached(2)
         known = KnownStores(folder / "known_stores", system=folder / "none")
         for server in servers.values():
             known.pin_default(server, MEMORY)
             for store, identity in identities.items():
                 known.pin(server, store, identity.shown, replaces=None)
-        rig = Rig(m8, folder, engines, identities, signer, servers)
         if witnessed:
             m8.world.clock.now_ms = int(time.time() * 1000)
             key_file.write(folder, rig.log_key)
         yield rig
 
 
-async def _start(
-    open_now: AsyncExitStack,
-    folder: Path,
-    servers: dict[str, str],
-    engines: dict[str, Engine],
-    identities: dict[str, Identity],
-    signer: AliceSigns,
-) -> None:
+async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
+    folder, servers, engines, identities = rig.folder, rig.servers, rig.engines, rig.identities
     line = copy_key.make(folder, store=MEMORY)
-    alice = f'alice namespaces="{NAMESPACE}" {signer.line}'
+    alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
     for store, door, copies in ((MEMORY, "grpc", True), (OTHER, "http", False)):
         (folder / f"{store}_signers").write_text(f"{alice}\n" if copies else f"{alice}\n{line}\n")
         (folder / f"{store}_revoked").write_text("")

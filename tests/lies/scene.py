@@ -10,14 +10,15 @@ from typing import Any
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from tests.lies.commands import COMMANDS
 from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
 from tests.lies.walks import NEW, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
-from tests.support.passing import METHODS, Call
+from tests.support.passing import METHODS, Call, Way
+
 
 @dataclass
 class Scene:
@@ -162,9 +163,7 @@ async def walked(rig: Rig, client: Client, purpose: str, one: Asking) -> None:
         return
     request_id = bytes.fromhex((result[0] if isinstance(result, list) else result).request_id)
     sent = next(
-        call.message
-        for call in rig.wire.called
-        if call.name == "RequestUploadSecret" and call.request_id == request_id
+        call.message for call in rig.wire.called if call.name == "RequestUploadSecret" and call.request_id == request_id
     )
     assert isinstance(sent, commands_pb2.RequestUploadSecretRequest)
     rig.kept[purpose] = Kept(await rig.m8.alice.upload(request_id), sent, _started(rig, request_id))
@@ -172,10 +171,8 @@ async def walked(rig: Rig, client: Client, purpose: str, one: Asking) -> None:
 
 def _started(rig: Rig, request_id: bytes) -> upload_pb2.Signed:
     """What the reactor signed when it began to write; empty where it wrote nothing."""
-    for session in rig.wire.sessions:
-        for passing in session.passed:
-            if passing.kind == "SecretUploadStarted" and passing.request_id == request_id and passing.way.name == "TO_M8":
-                return events_pb2.SecretUploadStarted.FromString(
-                    passing.to_m8().append.started.SerializeToString()
-                ).receipt
+    passed = (passing for session in rig.wire.sessions for passing in session.passed)
+    for one in passed:
+        if one.kind == "SecretUploadStarted" and one.request_id == request_id and one.way is Way.TO_M8:
+            return one.to_m8().append.started.receipt
     return upload_pb2.Signed()

@@ -58,21 +58,15 @@ async def _list(client: Client, one: Asking) -> Any:
 
 WALKS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "put": lambda client, one: client.put_secret(one.uri, {NEW: one.value, KEPT: b"x"}, timeout=one.patience_s),
-    "patch": lambda client, one: client.patch_secret(
-        one.uri, {NEW: one.value}, remove=[KEPT], timeout=one.patience_s
-    ),
+    "patch": lambda client, one: client.patch_secret(one.uri, {NEW: one.value}, remove=[KEPT], timeout=one.patience_s),
     "generate": lambda client, one: client.generate_secret(
         one.uri, {NEW: "password", KEPT: "hex"}, timeout=one.patience_s
     ),
     "delete": lambda client, one: client.delete_secret(one.uri, timeout=one.patience_s),
     "undelete": lambda client, one: client.undelete_secret(one.uri, timeout=one.patience_s),
     "rollback": lambda client, one: client.rollback_secret(one.uri, one.first, timeout=one.patience_s),
-    "copy": lambda client, one: client.copy_secret(
-        one.uri, one.destination, expect=Expect.ANY, timeout=one.patience_s
-    ),
-    "compare": lambda client, one: client.compare_secret(
-        one.uri, {NEW: one.value, KEPT: b"x"}, timeout=one.patience_s
-    ),
+    "copy": lambda client, one: client.copy_secret(one.uri, one.destination, expect=Expect.ANY, timeout=one.patience_s),
+    "compare": lambda client, one: client.compare_secret(one.uri, {NEW: one.value, KEPT: b"x"}, timeout=one.patience_s),
     "verify": lambda client, one: client.verify_secret(one.uri, timeout=one.patience_s),
     "import": lambda client, one: client.import_secret(one.uri, timeout=one.patience_s),
     "list": _list,

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 import grpc
+
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, EndedError, Head, WebSocket
 from monoskope.http.server.server import serving
@@ -86,9 +87,7 @@ class _Application:
 
 
 @asynccontextmanager
-async def websockets(
-    listen: str, folder: Path, session: Callable[[], Session], calls: Calls
-) -> AsyncIterator[None]:
+async def websockets(listen: str, folder: Path, session: Callable[[], Session], calls: Calls) -> AsyncIterator[None]:
     """Let reactors attach and clients call at `listen`, under m8's certificate in `folder`."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")

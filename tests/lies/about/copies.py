@@ -136,9 +136,23 @@ LIES = (
     lie("a token that is none", authorized(lambda answer: setattr(answer, "token", "a\nb")), MAY_NOT, FAILED),
     lie("mallory's token", authorized(lambda answer: setattr(answer, "token", token("mallory"))), MAY_NOT, FAILED),
     lie("a refusal of the token", authorized(lambda answer: setattr(answer, "error", "REFUSED")), MAY_NOT, FAILED),
-    lie("another identity of the destination", lambda scene: scene.change("GetSecretStore", lambda answer: _other_identity(answer, scene)), "the identity of store 'other' of .* changed", Code.IDENTITY_CHANGED),
+    lie(
+        "another identity of the destination",
+        lambda scene: scene.change("GetSecretStore", lambda answer: _other_identity(answer, scene)),
+        "the identity of store 'other' of .* changed",
+        Code.IDENTITY_CHANGED,
+    ),
     lie("a thief's key for the destination", key(_thiefs_key), MAY_NOT, FAILED),
-    lie("an earlier key of the destination", key(lambda answer, scene: answer.grant.CopyFrom(upload_pb2.Receipt.FromString(scene.kept.view.receipt.content).destination_grant)), MAY_NOT, FAILED),
+    lie(
+        "an earlier key of the destination",
+        key(
+            lambda answer, scene: answer.grant.CopyFrom(
+                upload_pb2.Receipt.FromString(scene.kept.view.receipt.content).destination_grant
+            )
+        ),
+        MAY_NOT,
+        FAILED,
+    ),
     lie("another place at the destination", _redirected, MAY_NOT, FAILED),
     lie("a thief's receipt of the destination", end(_thiefs_receipt), NOT_KNOWN, UNKNOWN, done=True),
     lie("no receipt of the destination", end(_no_receipt), NOT_KNOWN, UNKNOWN, done=True),

@@ -1,4 +1,4 @@
-"""Lies about the end of a request, after the sealed secret was sent: without a receipt under the pin it is not known."""
+"""Lies about the end of a request, after the sealed secret was sent: only a receipt under the pin tells."""
 
 from __future__ import annotations
 
@@ -84,7 +84,9 @@ def _begun_now(view: Any, scene: Scene) -> None:
         passing.to_m8().append.started.receipt
         for session in scene.wire.sessions
         for passing in session.passed
-        if passing.kind == "SecretUploadStarted" and passing.request_id == view.request_id and passing.way.value == "to m8"
+        if passing.kind == "SecretUploadStarted"
+        and passing.request_id == view.request_id
+        and passing.way.value == "to m8"
     ]
     if found:
         view.state = ENDED
@@ -101,10 +103,18 @@ def _signed_by_other_store(signed: Any, scene: Scene) -> None:
     signed.CopyFrom(scene.rig.identities["other"].sign(RECEIPT, signed.content))
 
 
-UNSIGNED = (
-    "KEY_LOST CONFLICT UPSTREAM_UNAVAILABLE RATE_LIMITED EXPIRED STORE_INACTIVE NO_REACTOR OUTCOME_UNKNOWN"
-    " NOT_AUTHORIZED UPSTREAM_CHANGED"
-).split()
+UNSIGNED = [
+    "KEY_LOST",
+    "CONFLICT",
+    "UPSTREAM_UNAVAILABLE",
+    "RATE_LIMITED",
+    "EXPIRED",
+    "STORE_INACTIVE",
+    "NO_REACTOR",
+    "OUTCOME_UNKNOWN",
+    "NOT_AUTHORIZED",
+    "UPSTREAM_CHANGED",
+]
 
 FIELDS: dict[str, object] = {
     "outcome": upload_pb2.OUTCOME_FAILED,
@@ -124,15 +134,38 @@ FIELDS: dict[str, object] = {
 LIES = (
     Lie(Step.END, "that it is over", unsigned(), NO_RECEIPT, UNKNOWN),
     Lie(Step.END, "success without a receipt", unsigned(outcome=upload_pb2.OUTCOME_UPLOADED), NO_RECEIPT, UNKNOWN),
-    *(Lie(Step.END, f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt", UNKNOWN) for reason in UNSIGNED),
+    *(
+        Lie(Step.END, f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt", UNKNOWN)
+        for reason in UNSIGNED
+    ),
     Lie(Step.END, "that it still goes on", end(_never), "no receipt came within", UNKNOWN, patience_s=0.4),
-    Lie(Step.END, "another outcome beside its receipt", end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED))),
-    Lie(Step.END, "another secret beside its receipt", end(lambda view, _: setattr(view, "uri", "memory://team-a/else"))),
+    Lie(
+        Step.END,
+        "another outcome beside its receipt",
+        end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED)),
+    ),
+    Lie(
+        Step.END, "another secret beside its receipt", end(lambda view, _: setattr(view, "uri", "memory://team-a/else"))
+    ),
     Lie(Step.END, "another request beside its receipt", end(lambda view, _: setattr(view, "request_id", bytes(16)))),
-    Lie(Step.RECEIPT, "a thief's receipt", receipt(of_thief), f"{NOTHING}.*signed by {re.escape(THIEF.shown)}", UNKNOWN),
-    Lie(Step.RECEIPT, "a thief's receipt as the store's", receipt(as_pinned), f"{NOTHING}: a signature does not verify", UNKNOWN),
+    Lie(
+        Step.RECEIPT, "a thief's receipt", receipt(of_thief), f"{NOTHING}.*signed by {re.escape(THIEF.shown)}", UNKNOWN
+    ),
+    Lie(
+        Step.RECEIPT,
+        "a thief's receipt as the store's",
+        receipt(as_pinned),
+        f"{NOTHING}: a signature does not verify",
+        UNKNOWN,
+    ),
     Lie(Step.RECEIPT, "one that another store signed", receipt(_signed_by_other_store), NOTHING, UNKNOWN),
-    Lie(Step.RECEIPT, "an earlier receipt of the same purpose", receipt(lambda signed, scene: signed.CopyFrom(scene.kept.view.receipt)), f"{NOTHING}.*another grant", UNKNOWN),
+    Lie(
+        Step.RECEIPT,
+        "an earlier receipt of the same purpose",
+        receipt(lambda signed, scene: signed.CopyFrom(scene.kept.view.receipt)),
+        f"{NOTHING}.*another grant",
+        UNKNOWN,
+    ),
     Lie(
         Step.RECEIPT,
         "a receipt of another purpose",
@@ -140,9 +173,29 @@ LIES = (
         f"{NOTHING}",
         UNKNOWN,
     ),
-    Lie(Step.RECEIPT, "the grant as the receipt", end(lambda view, _: view.receipt.CopyFrom(view.grant) if view.HasField("receipt") else None), f"{NOTHING}: a signature does not verify", UNKNOWN),
-    Lie(Step.RECEIPT, "that writing began, of an earlier request", end(_begun), NOTHING, UNKNOWN, tuple(one for one in WRITING if one != "copy")),
-    Lie(Step.RECEIPT, "that writing began, as the end", end(_begun_now), f"{NOTHING}.*writing began|does not fit", UNKNOWN, tuple(one for one in WRITING if one != "copy")),
+    Lie(
+        Step.RECEIPT,
+        "the grant as the receipt",
+        end(lambda view, _: view.receipt.CopyFrom(view.grant) if view.HasField("receipt") else None),
+        f"{NOTHING}: a signature does not verify",
+        UNKNOWN,
+    ),
+    Lie(
+        Step.RECEIPT,
+        "that writing began, of an earlier request",
+        end(_begun),
+        NOTHING,
+        UNKNOWN,
+        tuple(one for one in WRITING if one != "copy"),
+    ),
+    Lie(
+        Step.RECEIPT,
+        "that writing began, as the end",
+        end(_begun_now),
+        f"{NOTHING}.*writing began|does not fit",
+        UNKNOWN,
+        tuple(one for one in WRITING if one != "copy"),
+    ),
     Lie(Step.RECEIPT, "a receipt that is cut", cut("content"), f"{NOTHING}: a signature does not verify", UNKNOWN),
     Lie(Step.RECEIPT, "a signature that is cut", cut("signature"), f"{NOTHING}.*64 bytes", UNKNOWN),
     Lie(Step.RECEIPT, "an identity that is cut", cut("identity_key"), NOTHING, UNKNOWN),
@@ -154,5 +207,14 @@ LIES = (
         f"{NOTHING}: a signature does not verify",
         UNKNOWN,
     ),
-    *(Lie(Step.RECEIPT, f"another {name}", rewritten(**{name: value}), f"{NOTHING}: a signature does not verify", UNKNOWN) for name, value in FIELDS.items()),
+    *(
+        Lie(
+            Step.RECEIPT,
+            f"another {name}",
+            rewritten(**{name: value}),
+            f"{NOTHING}: a signature does not verify",
+            UNKNOWN,
+        )
+        for name, value in FIELDS.items()
+    ),
 )

@@ -76,15 +76,29 @@ LIES = (
     lie("that its end is not known", status("OUTCOME_UNKNOWN"), SAYS, Code.OUTCOME_UNKNOWN),
     lie("that it was not tried", status("NOT_TRIED"), SAYS, Code.NOT_TRIED),
     lie("that the reactor does not act", status("NOT_AUTHORIZED"), SAYS, Code.NOT_AUTHORIZED),
-    lie("a limit for eleven days", RateLimitedError("too much.", retry_after_s=999_999), "m8 says: too much", Code.RATE_LIMITED),
-    lie("a limit without a time", RateLimitedError("too much."), "m8 says: too much", Code.RATE_LIMITED, patience_s=0.3),
+    lie(
+        "a limit for eleven days",
+        RateLimitedError("too much.", retry_after_s=999_999),
+        "m8 says: too much",
+        Code.RATE_LIMITED,
+    ),
+    lie(
+        "a limit without a time", RateLimitedError("too much."), "m8 says: too much", Code.RATE_LIMITED, patience_s=0.3
+    ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
     *(
         lie(f"a bare {one.name}", one, ANSWERED, Code.INTERNAL)
         for one in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS)
     ),
     *(
-        Lie(REFUSAL, f"{name}, once it was sent", refuses(failure, SEND), "after the sealed secret was sent", Code.OUTCOME_UNKNOWN, done=False)
+        Lie(
+            REFUSAL,
+            f"{name}, once it was sent",
+            refuses(failure, SEND),
+            "after the sealed secret was sent",
+            Code.OUTCOME_UNKNOWN,
+            done=False,
+        )
         for name, failure in (
             ("a code that nobody knows", status("WONDERFUL")),
             ("a changed identity", IdentityChangedError("another.")),

@@ -112,8 +112,20 @@ LIES = (
     Lie(QUESTIONS, "another hash of a value", secret(_values), OTHERWISE, purposes=SECRET),
     Lie(QUESTIONS, "a receipt of a thief", secret(of_thief), f"{FALSE}a message is signed by", purposes=SECRET),
     Lie(QUESTIONS, "a receipt of another secret", secret(earlier), OTHERWISE, purposes=SECRET),
-    Lie(QUESTIONS, "no receipt of a secret", secret(lambda one, _: one.ClearField("receipt")), f"{WORD}'m8 shows no receipt for it'", purposes=SECRET),
-    Lie(QUESTIONS, "a name that is none", secret(sets("uri", "memory://../x")), f"{WORD}|not a|malformed", purposes=SECRET),
+    Lie(
+        QUESTIONS,
+        "no receipt of a secret",
+        secret(lambda one, _: one.ClearField("receipt")),
+        f"{WORD}'m8 shows no receipt for it'",
+        purposes=SECRET,
+    ),
+    Lie(
+        QUESTIONS,
+        "a name that is none",
+        secret(sets("uri", "memory://../x")),
+        f"{WORD}|not a|malformed",
+        purposes=SECRET,
+    ),
     *(
         Lie(QUESTIONS, f"another {name} of a version", version(sets(name, value)), VERSION_OTHERWISE, purposes=VERSIONS)
         for name, value in (
@@ -125,7 +137,13 @@ LIES = (
             ("fingerprint", HASH),
         )
     ),
-    Lie(QUESTIONS, "another request of a version", version(sets("request_id", bytes(16))), f"{WORD}'m8 does not show its request", purposes=VERSIONS),
+    Lie(
+        QUESTIONS,
+        "another request of a version",
+        version(sets("request_id", bytes(16))),
+        f"{WORD}'m8 does not show its request",
+        purposes=VERSIONS,
+    ),
     *(
         Lie(QUESTIONS, f"another {name} of a request", upload(sets(name, value)), FALSE, purposes=UPLOAD)
         for name, value in (
@@ -140,10 +158,24 @@ LIES = (
     Lie(QUESTIONS, "no grant of a request", upload(lambda one, _: one.ClearField("grant")), FALSE, purposes=UPLOAD),
     Lie(QUESTIONS, "a thief's receipt of a request", upload(of_thief), FALSE, purposes=UPLOAD),
     Lie(QUESTIONS, "another receipt of a request", upload(earlier), FALSE, purposes=UPLOAD),
-    Lie(QUESTIONS, "success of a request without a receipt", upload(lambda one, _: one.ClearField("receipt")), "outcome='',.*proven=False, why_not_proven='m8 shows no receipt for it'", purposes=UPLOAD),
-    Lie(QUESTIONS, "that a request still goes on", upload(sets("state", views_pb2.UPLOAD_STATE_WRITING)), f"{WORD}'m8 does not show it as ended'", purposes=UPLOAD),
+    Lie(
+        QUESTIONS,
+        "success of a request without a receipt",
+        upload(lambda one, _: one.ClearField("receipt")),
+        "outcome='',.*proven=False, why_not_proven='m8 shows no receipt for it'",
+        purposes=UPLOAD,
+    ),
+    Lie(
+        QUESTIONS,
+        "that a request still goes on",
+        upload(sets("state", views_pb2.UPLOAD_STATE_WRITING)),
+        f"{WORD}'m8 does not show it as ended'",
+        purposes=UPLOAD,
+    ),
     *(
-        Lie(QUESTIONS, f"pages of {method} that lead back", answered_anew(method), NO_END, Code.UNAVAILABLE, (question,))
+        Lie(
+            QUESTIONS, f"pages of {method} that lead back", answered_anew(method), NO_END, Code.UNAVAILABLE, (question,)
+        )
         for method, question in (
             ("ListSecrets", "list secrets"),
             ("ListSecretVersions", "list versions"),
@@ -151,6 +183,21 @@ LIES = (
         )
     ),
     Lie(EVENTS, "pages that lead back", answered_anew("ListEvents"), NO_END, Code.UNAVAILABLE, ("list events",)),
-    Lie(Step.ACCESS, "pages of tokens that lead back", _tokens, NO_END, Code.UNAVAILABLE, ("list tokens",), patience_s=5.0),
-    Lie(QUESTIONS, "another newest receipt of a secret to verify", secret(earlier), "another receipt than the newest that m8 shows", Code.IDENTITY_CHANGED, ("verify",)),
+    Lie(
+        Step.ACCESS,
+        "pages of tokens that lead back",
+        _tokens,
+        NO_END,
+        Code.UNAVAILABLE,
+        ("list tokens",),
+        patience_s=5.0,
+    ),
+    Lie(
+        QUESTIONS,
+        "another newest receipt of a secret to verify",
+        secret(earlier),
+        "another receipt than the newest that m8 shows",
+        Code.IDENTITY_CHANGED,
+        ("verify",),
+    ),
 )

@@ -159,17 +159,33 @@ NOT_COUNTS = "the note that .* shows of its log does not count"
 CONTINUES = "does not continue what it showed before"
 
 LIES = (
-    lie("no checkpoint", shows(lambda answer, _: answer.ClearField("newest")), "shows no checkpoint of its log that counts"),
+    lie(
+        "no checkpoint",
+        shows(lambda answer, _: answer.ClearField("newest")),
+        "shows no checkpoint of its log that counts",
+    ),
     lie("that it keeps no log", _no_log, "shows no checkpoint of its log that counts .*this log is not witnessed"),
-    lie("another origin", note(lambda shown, _: Checkpoint(ELSEWHERE, shown.size, shown.root), key=OTHER), f"shows the log {ELSEWHERE}, and the one that is pinned is {ORIGIN}"),
+    lie(
+        "another origin",
+        note(lambda shown, _: Checkpoint(ELSEWHERE, shown.size, shown.root), key=OTHER),
+        f"shows the log {ELSEWHERE}, and the one that is pinned is {ORIGIN}",
+    ),
     lie("that the log was renewed", shows(_renewed), r"(?!.*\x1b).*m8 says that the log was renewed at .*lost a disk"),
     lie("a note of other keys", note(key=FORGED), NOT_COUNTS),
     lie("a note with one signature", shows(_one_signature), NOT_COUNTS),
     lie("a note with one more line", shows(_extended), NOT_COUNTS),
-    lie("a note that is cut", shows(lambda answer, _: setattr(answer.newest, "note", answer.newest.note[:-9])), NOT_COUNTS),
+    lie(
+        "a note that is cut",
+        shows(lambda answer, _: setattr(answer.newest, "note", answer.newest.note[:-9])),
+        NOT_COUNTS,
+    ),
     lie("a note that is none", shows(lambda answer, _: setattr(answer.newest, "note", b"\xff\x1b")), NOT_COUNTS),
     lie("an old checkpoint", shows(_old), "was rolled back, or you are shown an old copy"),
-    lie("another tree of the pinned size", note(lambda _, scene: Checkpoint(ORIGIN, _pinned(scene).size, bytes(32))), "two different trees of .* entries, both signed by it"),
+    lie(
+        "another tree of the pinned size",
+        note(lambda _, scene: Checkpoint(ORIGIN, _pinned(scene).size, bytes(32))),
+        "two different trees of .* entries, both signed by it",
+    ),
     lie("another root", note(lambda shown, _: Checkpoint(ORIGIN, shown.size, bytes(32))), CONTINUES),
     lie("twice the size", note(lambda shown, _: Checkpoint(ORIGIN, 2 * shown.size, shown.root)), CONTINUES),
     lie("no proof that it continues", shows(lambda answer, _: answer.newest.ClearField("consistency")), CONTINUES),
@@ -178,15 +194,34 @@ LIES = (
     lie("two trees at once", shows(_two_trees), f"{CONTINUES}|two different trees"),
     lie("other keys beside its note", shows(_swapped_keys), "", None),
     lie("a note that was signed long ago", note(ago_s=SIGNED_H * 3_600), "notice: the log of .*", None),
-    of_proof("another place in the tree", proof(lambda answer, _: setattr(answer, "index", answer.index - 1)), NOT_INCLUDED),
+    of_proof(
+        "another place in the tree", proof(lambda answer, _: setattr(answer, "index", answer.index - 1)), NOT_INCLUDED
+    ),
     of_proof("another hash of the inclusion", proof(_other_hash), NOT_INCLUDED),
     of_proof("no inclusion", proof(lambda answer, _: answer.ClearField("inclusion")), NOT_INCLUDED),
     of_proof("another record", proof(_other_record), NOT_INCLUDED),
     of_proof("a proof under other keys", proof(_forged_note), "the checkpoint is not signed by both keys of the log"),
     of_proof("a proof in a tree of m8's own", proof(_own_tree), NOT_INCLUDED),
     of_proof("the grant of an earlier request", proof(_earlier_grant), "the grant is for another request"),
-    of_proof("no grant of what it proves", proof(lambda answer, _: answer.evidence.ClearField("grant")), "a receipt without the grant that it answers"),
-    of_proof("the signature of an earlier request", proof(_earlier_signature), "the signature is not the key's over this statement"),
-    of_proof("no signature of what it proves", proof(lambda answer, _: answer.evidence.ClearField("request_signature")), "the signature of the request does not hold"),
-    of_proof("a proof that is to come, for ever", proof(lambda answer, _: (answer.Clear(), setattr(answer, "proof_later", True))), "is recorded, and no checkpoint of the log covers it yet", Code.NOT_YET),
+    of_proof(
+        "no grant of what it proves",
+        proof(lambda answer, _: answer.evidence.ClearField("grant")),
+        "a receipt without the grant that it answers",
+    ),
+    of_proof(
+        "the signature of an earlier request",
+        proof(_earlier_signature),
+        "the signature is not the key's over this statement",
+    ),
+    of_proof(
+        "no signature of what it proves",
+        proof(lambda answer, _: answer.evidence.ClearField("request_signature")),
+        "the signature of the request does not hold",
+    ),
+    of_proof(
+        "a proof that is to come, for ever",
+        proof(lambda answer, _: (answer.Clear(), setattr(answer, "proof_later", True))),
+        "is recorded, and no checkpoint of the log covers it yet",
+        Code.NOT_YET,
+    ),
 )

@@ -58,12 +58,38 @@ def _too_old(scene: Scene) -> None:
 
 
 LIES = (
-    Lie(LOGIN, "another challenge than it will take", at_login("challenge", lambda answer: setattr(answer, "challenge", os.urandom(32))), purposes=ASKED, against=Victim.REACTOR),
-    Lie(LOGIN, "a challenge of one byte", at_login("challenge", lambda answer: setattr(answer, "challenge", b"x")), purposes=ASKED, against=Victim.REACTOR),
+    Lie(
+        LOGIN,
+        "another challenge than it will take",
+        at_login("challenge", lambda answer: setattr(answer, "challenge", os.urandom(32))),
+        purposes=ASKED,
+        against=Victim.REACTOR,
+    ),
+    Lie(
+        LOGIN,
+        "a challenge of one byte",
+        at_login("challenge", lambda answer: setattr(answer, "challenge", b"x")),
+        purposes=ASKED,
+        against=Victim.REACTOR,
+    ),
     Lie(LOGIN, "an empty challenge", at_login("challenge", _clear), purposes=ASKED, against=Victim.REACTOR),
     Lie(LOGIN, "replicas that are none", at_login("Attached", _replicas), purposes=ASKED, against=Victim.REACTOR),
-    Lie(LOGIN, "a position far ahead", at_login("Attached", _sets("position", 2**62)), purposes=ASKED, against=Victim.REACTOR),
-    Lie(LOGIN, "heartbeats of no seconds", at_login("Attached", _sets("heartbeat_s", 0)), purposes=ASKED, against=Victim.REACTOR),
+    Lie(
+        LOGIN,
+        "a position far ahead",
+        at_login("Attached", _sets("position", 2**62)),
+        purposes=ASKED,
+        against=Victim.REACTOR,
+    ),
+    Lie(
+        LOGIN,
+        "heartbeats of no seconds",
+        at_login("Attached", _sets("heartbeat_s", 0)),
+        purposes=ASKED,
+        against=Victim.REACTOR,
+    ),
     Lie(LOGIN, "nothing in place of its login", at_login("Attached", _clear), purposes=ASKED, against=Victim.REACTOR),
-    Lie(LOGIN, "that m8 knows no signatures", _too_old, "UNSUPPORTED.*m8 is older", Code.REFUSED, ASKED, Victim.REACTOR),
+    Lie(
+        LOGIN, "that m8 knows no signatures", _too_old, "UNSUPPORTED.*m8 is older", Code.REFUSED, ASKED, Victim.REACTOR
+    ),
 )

@@ -22,7 +22,7 @@ from tests.lies.about import (
     stores,
     time,
 )
-from tests.lies.lie import Lie, Step, Victim
+from tests.lies.lie import QUIET_S, Lie, Step, Victim
 
 CATALOGUE: tuple[Lie, ...] = (
     *stores.LIES,
@@ -49,13 +49,16 @@ _DOORS = ("grpc", "http")
 def plan(lie: Lie, *, every: bool) -> list[tuple[str, str]]:
     """Return the purposes to which a lie is told, each with the door at which it is.
 
-    At each change a lie meets the next purposes in turn, so that each purpose is met at each step.
+    At each change a lie meets the next purposes in turn, so that each purpose is met at each step. Silence and
+    processes take their time, and meet one.
     """
     if every:
         return [(purpose, door) for purpose in lie.purposes for door in _DOORS]
     at = _turn(lie)
     count = len(lie.purposes)
-    chosen = [lie.purposes[(at * AT_ONCE + number) % count] for number in range(min(AT_ONCE, count))]
+    slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
+    told = 1 if slow else min(AT_ONCE, count)
+    chosen = [lie.purposes[(at * AT_ONCE + number) % count] for number in range(told)]
     return [(purpose, _DOORS[(at + number) % 2]) for number, purpose in enumerate(chosen)]
 
 

@@ -21,6 +21,10 @@ SEALING = ("put", "patch", "compare")
 """Those that send something sealed."""
 
 
+QUIET_S = 1.0
+"""How long a client waits where m8 says nothing: long enough for all that comes before, on a busy machine."""
+
+
 class Step(Enum):
     """Where m8 lies."""
 

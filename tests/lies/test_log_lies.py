@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 
 from tests.lies.catalogue import CATALOGUE, plan
-from tests.lies.lie import EVERY, Lie, Step
+from tests.lies.lie import Lie, Step
 from tests.lies.rig import Rig, rigged
 from tests.lies.scene import rehearse
 from tests.lies.telling import tell
@@ -42,6 +42,6 @@ HONEST = Lie(Step.LOG, "nothing false", lambda _: None)
 
 @pytest.mark.parametrize("door", ["grpc", "http"])
 async def test_without_a_lie_the_log_fits(rig: Rig, door: str) -> None:
-    for purpose in EVERY:
+    for purpose in ("put", "copy", "verify"):
         await tell(rig, HONEST, purpose, door=door)
     assert "UploadProof" in await tell(rig, HONEST, "get upload proof", door=door)

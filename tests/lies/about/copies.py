@@ -23,7 +23,7 @@ NOT_KNOWN = "could not find out whether its engine wrote the secret; it may or m
 FAILED, UNKNOWN = Code.REFUSED, Code.OUTCOME_UNKNOWN
 
 
-def authorized(change: Callable[[Any], Any]) -> Callable[[Scene], None]:
+def authorized(change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
     """Answer the reactor's question for a token otherwise."""
 
     def tell(scene: Scene) -> None:
@@ -36,7 +36,7 @@ def authorized(change: Callable[[Any], Any]) -> Callable[[Scene], None]:
     return tell
 
 
-def there(method: str, change: Callable[[Any, Scene], Any]) -> Callable[[Scene], None]:
+def there(method: str, change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
     """Change what the reactor is answered about the destination."""
 
     def tell(scene: Scene) -> None:
@@ -56,12 +56,12 @@ def _is_there(call: Any, scene: Scene) -> bool:
     return call.request is not None and call.request.uri == scene.one.destination
 
 
-def key(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], None]:
+def key(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
     """Change the key of the put at the destination."""
     return there("RequestSecretUploadKey", lambda answer, scene: change(answer.key, scene))
 
 
-def end(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], None]:
+def end(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
     """Change how the put at the destination ended."""
 
     def tell(scene: Scene) -> None:

@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import SEALING, WRITING, Lie, Step, Victim
+from tests.lies.lie import QUIET_S, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.passing import Passing, Way
 
@@ -25,7 +25,7 @@ ALONE = tuple(one for one in WRITING if one != "copy")
 Change = Callable[[Any, Scene], Any]
 
 
-def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[[Scene], None]:
+def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[[Scene], Any]:
     """Tell the reactor something else in an event about the secret."""
 
     def tell(scene: Scene) -> None:
@@ -44,7 +44,7 @@ def told(kind: Any, change: Change, *, sealed: bytes | None = None) -> Callable[
     return tell
 
 
-def asks(change: Callable[[Any], Any]) -> Callable[[Scene], None]:
+def asks(change: Callable[[Any], Any]) -> Callable[[Scene], Any]:
     """Tell the reactor another request than m8 recorded."""
 
     def act(message: Any, _: Scene) -> None:
@@ -75,14 +75,14 @@ def forged_grant(scene: Scene) -> None:
     told(events_pb2.SecretUploadKeyProvided, change)(scene)
 
 
-def garbage(kind: str) -> Callable[[Scene], None]:
+def garbage(kind: str) -> Callable[[Scene], Any]:
     """Deliver a record that is none, once."""
 
     def act(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
         answer.delivery.record = b"\xff\xff"
         return answer
 
-    return lambda scene: scene.wire.change_delivery(kind, act, times=1, of=scene.uri) and None
+    return lambda scene: scene.wire.change_delivery(kind, act, times=1, of=scene.uri)
 
 
 def thiefs_receipt(message: Any, scene: Scene) -> None:
@@ -98,14 +98,14 @@ def older_receipt(message: Any, scene: Scene) -> None:
 # --- what reactors append ---
 
 
-def append_lost(kind: str) -> Callable[[Scene], None]:
+def append_lost(kind: str) -> Callable[[Scene], Any]:
     """Lose what the reactor appends, and never answer."""
-    return lambda scene: scene.wire.lose_append(kind, times=None, of=scene.uri) and None
+    return lambda scene: scene.wire.lose_append(kind, times=None, of=scene.uri)
 
 
-def append_refused(kind: str, code: Code = Code.CONFLICT) -> Callable[[Scene], None]:
+def append_refused(kind: str, code: Code = Code.CONFLICT) -> Callable[[Scene], Any]:
     """Refuse what the reactor appends; m8 never records it."""
-    return lambda scene: scene.wire.refuse_append(kind, code, times=None, of=scene.uri) and None
+    return lambda scene: scene.wire.refuse_append(kind, code, times=None, of=scene.uri)
 
 
 def said_recorded(scene: Scene) -> None:
@@ -119,7 +119,7 @@ def said_recorded(scene: Scene) -> None:
     scene.wire.on_append("SecretUploadStarted", act, times=None, of=scene.uri)
 
 
-def appended_otherwise(change: Callable[[Any], Any], kind: str) -> Callable[[Scene], None]:
+def appended_otherwise(change: Callable[[Any], Any], kind: str) -> Callable[[Scene], Any]:
     """Record something else than the reactor appends."""
 
     def act(one: Passing, _: object) -> None:
@@ -127,7 +127,7 @@ def appended_otherwise(change: Callable[[Any], Any], kind: str) -> Callable[[Sce
         change(message.append)
         one.go(message)
 
-    return lambda scene: scene.wire.on_append(kind, act, times=None, of=scene.uri) and None
+    return lambda scene: scene.wire.on_append(kind, act, times=None, of=scene.uri)
 
 
 def _grant_of_thief(append: Any) -> None:
@@ -142,7 +142,7 @@ LIES = (
         "no key came",
         Code.TIMED_OUT,
         against=REACTOR,
-        patience_s=0.3,
+        patience_s=QUIET_S,
     ),
     Lie(
         DELIVERY,
@@ -151,7 +151,7 @@ LIES = (
         "no key came",
         Code.TIMED_OUT,
         against=REACTOR,
-        patience_s=0.3,
+        patience_s=QUIET_S,
     ),
     Lie(
         DELIVERY,
@@ -214,7 +214,7 @@ LIES = (
     Lie(DELIVERY, "a thief's receipt as the last one", told(REQUESTED, thiefs_receipt), against=REACTOR),
     Lie(DELIVERY, "a receipt of another secret as the last one", told(REQUESTED, older_receipt), against=REACTOR),
     Lie(DELIVERY, "another grant than it gave", forged_grant, against=REACTOR),
-    Lie(DELIVERY, "no record of the request", garbage("SecretUploadKeyRequested"), against=REACTOR, patience_s=5.0),
+    Lie(DELIVERY, "no record of the request", garbage("SecretUploadKeyRequested"), against=REACTOR, patience_s=20.0),
     Lie(
         DELIVERY,
         "sealed bytes of an earlier request",
@@ -232,7 +232,7 @@ LIES = (
         "no key came",
         Code.TIMED_OUT,
         against=REACTOR,
-        patience_s=0.3,
+        patience_s=QUIET_S,
     ),
     Lie(
         APPENDS,
@@ -241,7 +241,7 @@ LIES = (
         "no key came",
         Code.TIMED_OUT,
         against=REACTOR,
-        patience_s=0.3,
+        patience_s=QUIET_S,
     ),
     Lie(
         APPENDS,
@@ -261,7 +261,7 @@ LIES = (
         UNKNOWN,
         ALONE,
         REACTOR,
-        patience_s=0.4,
+        patience_s=QUIET_S,
         done=False,
         settles=False,
     ),
@@ -273,7 +273,7 @@ LIES = (
         UNKNOWN,
         ALONE,
         REACTOR,
-        patience_s=0.6,
+        patience_s=QUIET_S,
         done=True,
         settles=False,
     ),

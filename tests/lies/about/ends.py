@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.labels import RECEIPT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import WRITING, Lie, Step
+from tests.lies.lie import QUIET_S, WRITING, Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
 
@@ -24,12 +24,12 @@ NOTHING = "what came as its receipt proves nothing"
 Change = Callable[[Any, Scene], Any]
 
 
-def end(change: Change) -> Callable[[Scene], None]:
+def end(change: Change) -> Callable[[Scene], Any]:
     """Change what is said of the end."""
     return lambda scene: scene.change_end(lambda view: change(view, scene))
 
 
-def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene], None]:
+def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene], Any]:
     """Say that it ended, without a receipt."""
 
     def change(view: Any, _: Scene) -> None:
@@ -40,12 +40,12 @@ def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene],
     return end(change)
 
 
-def receipt(change: Change) -> Callable[[Scene], None]:
+def receipt(change: Change) -> Callable[[Scene], Any]:
     """Change the receipt of the end, if one is shown."""
     return end(lambda view, scene: change(view.receipt, scene) if view.HasField("receipt") else None)
 
 
-def rewritten(**fields: object) -> Callable[[Scene], None]:
+def rewritten(**fields: object) -> Callable[[Scene], Any]:
     """Change fields of the receipt, under the signature that it has."""
 
     def change(signed: Any, _: Scene) -> None:
@@ -57,7 +57,7 @@ def rewritten(**fields: object) -> Callable[[Scene], None]:
     return receipt(change)
 
 
-def cut(name: str) -> Callable[[Scene], None]:
+def cut(name: str) -> Callable[[Scene], Any]:
     """Cut the last byte of a part of the receipt."""
     return receipt(lambda signed, _: setattr(signed, name, getattr(signed, name)[:-1]))
 
@@ -138,7 +138,7 @@ LIES = (
         Lie(Step.END, f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt", UNKNOWN)
         for reason in UNSIGNED
     ),
-    Lie(Step.END, "that it still goes on", end(_never), "no receipt came within", UNKNOWN, patience_s=0.4),
+    Lie(Step.END, "that it still goes on", end(_never), "no receipt came within", UNKNOWN, patience_s=QUIET_S),
     Lie(
         Step.END,
         "another outcome beside its receipt",

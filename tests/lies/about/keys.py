@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
-from tests.lies.lie import Lie, Step
+from tests.lies.lie import QUIET_S, Lie, Step
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
 
@@ -23,17 +23,17 @@ NO_SIGNATURE = "a signature does not verify"
 Change = Callable[[Any, Scene], Any]
 
 
-def key(change: Change) -> Callable[[Scene], None]:
+def key(change: Change) -> Callable[[Scene], Any]:
     """Change what is said of the key."""
     return lambda scene: scene.change_key(lambda answer: change(answer, scene))
 
 
-def granted(change: Change) -> Callable[[Scene], None]:
+def granted(change: Change) -> Callable[[Scene], Any]:
     """Change the grant, if one is shown."""
     return key(lambda answer, scene: change(answer.grant, scene) if answer.HasField("grant") else None)
 
 
-def rewritten(**fields: object) -> Callable[[Scene], None]:
+def rewritten(**fields: object) -> Callable[[Scene], Any]:
     """Change fields of the grant, under the signature that it has."""
 
     def change(grant: Any, _: Scene) -> None:
@@ -67,7 +67,7 @@ def cut(name: str) -> Change:
     return change
 
 
-def ended(reason: int, detail: str = "") -> Callable[[Scene], None]:
+def ended(reason: int, detail: str = "") -> Callable[[Scene], Any]:
     """Say that the request ended without a key."""
 
     def change(answer: Any, _: Scene) -> None:
@@ -86,7 +86,7 @@ def _stepped(answer: Any, scene: Scene) -> None:
     answer.rotations.append(identity_pb2.SignedRotation(content=step.content, new_signature=claimed.signature))
 
 
-def asks(change: Callable[..., Any]) -> Callable[[Scene], None]:
+def asks(change: Callable[..., Any]) -> Callable[[Scene], Any]:
     """Ask the reactor for something else than alice asks for."""
 
     def tell(scene: Scene) -> None:
@@ -213,7 +213,7 @@ LIES = (
         key(_silence),
         "no key came within .*; nothing was sent",
         Code.TIMED_OUT,
-        patience_s=0.3,
+        patience_s=QUIET_S,
     ),
     Lie(
         KEY,

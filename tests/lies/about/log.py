@@ -24,7 +24,7 @@ SIGNED_H = 3
 Change = Callable[[log_pb2.GetCheckpointResponse, Scene], Any]
 
 
-def shows(change: Change) -> Callable[[Scene], None]:
+def shows(change: Change) -> Callable[[Scene], Any]:
     """Change what m8 shows of its log."""
 
     def act(answer: Any, scene: Scene) -> None:
@@ -46,7 +46,7 @@ def note(
     *,
     key: LogKey | None = None,
     ago_s: int = 0,
-) -> Callable[[Scene], None]:
+) -> Callable[[Scene], Any]:
     """Show another note, signed by the log's own keys, or by others."""
 
     def act(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
@@ -71,7 +71,7 @@ def _one_signature(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
 
 
 def _extended(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
-    text, _, signatures = answer.newest.note.partition(b"\n\n")
+    text, _between, signatures = answer.newest.note.partition(b"\n\n")
     answer.newest.note = text + b"\nmore\n\n" + signatures
 
 
@@ -108,7 +108,7 @@ def _no_log(scene: Scene) -> None:
 ProofChange = Callable[[log_pb2.GetUploadProofResponse, Scene], Any]
 
 
-def proof(change: ProofChange) -> Callable[[Scene], None]:
+def proof(change: ProofChange) -> Callable[[Scene], Any]:
     """Change the proof of a request."""
 
     def act(answer: Any, scene: Scene) -> None:
@@ -142,6 +142,11 @@ def _earlier_grant(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None
 
 def _earlier_signature(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
     answer.evidence.request_signature = scene.rig.kept["put"].sent.request_signature
+
+
+def _later(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
+    answer.Clear()
+    answer.proof_later = True
 
 
 def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code | None = MISMATCH) -> Lie:
@@ -220,7 +225,7 @@ LIES = (
     ),
     of_proof(
         "a proof that is to come, for ever",
-        proof(lambda answer, _: (answer.Clear(), setattr(answer, "proof_later", True))),
+        proof(_later),
         "is recorded, and no checkpoint of the log covers it yet",
         Code.NOT_YET,
     ),

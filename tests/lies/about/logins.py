@@ -16,7 +16,7 @@ LOGIN = Step.LOGIN
 ASKED = ("put", "delete", "verify")
 
 
-def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) -> Callable[[Scene], None]:
+def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) -> Callable[[Scene], Any]:
     """Break the reactor's connection, and change what it is told at its next login."""
 
     def tell(scene: Scene) -> None:

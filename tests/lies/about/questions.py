@@ -25,7 +25,7 @@ HASH = "fp1:0000000000000000:" + "0" * 64
 Change = Callable[[Any, Scene], Any]
 
 
-def secret(change: Change) -> Callable[[Scene], None]:
+def secret(change: Change) -> Callable[[Scene], Any]:
     """Change what is shown of secrets, one by one or in a list."""
 
     def tell(scene: Scene) -> None:
@@ -39,14 +39,14 @@ def _done(_: object) -> None:
     """Changed in place."""
 
 
-def version(change: Change) -> Callable[[Scene], None]:
+def version(change: Change) -> Callable[[Scene], Any]:
     """Change what is shown of a secret's versions."""
     return lambda scene: scene.change(
         "ListSecretVersions", lambda answer: _done([change(one, scene) for one in answer.versions])
     )
 
 
-def upload(change: Change) -> Callable[[Scene], None]:
+def upload(change: Change) -> Callable[[Scene], Any]:
     """Change what is shown of a request."""
     return lambda scene: scene.change("GetSecretUpload", lambda answer: _done(change(answer.upload, scene)))
 
@@ -74,7 +74,7 @@ def _forged_grant(one: Any, _: Scene) -> None:
     one.grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, one.grant.content))
 
 
-def answered_anew(method: str) -> Callable[[Scene], None]:
+def answered_anew(method: str) -> Callable[[Scene], Any]:
     """Answer each page with the first one, and name a page that was there as the next."""
 
     def tell(scene: Scene) -> None:

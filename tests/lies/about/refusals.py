@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as Packed
@@ -10,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
-from tests.lies.lie import Lie, Step
+from tests.lies.lie import QUIET_S, Lie, Step
 from tests.lies.scene import Scene
 from tests.support.hostile_calls import Failure
 
@@ -20,9 +21,9 @@ SAYS = "m8 says: "
 ANSWERED = "m8 at .* answered"
 
 
-def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], None]:
+def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], Any]:
     """Refuse every call of a method that is about the secret."""
-    return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri) and None
+    return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri)
 
 
 def status(
@@ -83,7 +84,11 @@ LIES = (
         Code.RATE_LIMITED,
     ),
     lie(
-        "a limit without a time", RateLimitedError("too much."), "m8 says: too much", Code.RATE_LIMITED, patience_s=0.3
+        "a limit without a time",
+        RateLimitedError("too much."),
+        "m8 says: too much",
+        Code.RATE_LIMITED,
+        patience_s=QUIET_S,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
     *(

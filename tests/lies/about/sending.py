@@ -39,7 +39,7 @@ OTHER_BYTES = "proves nothing: the receipt is for other sealed bytes"
 Change = Callable[[Any, Scene], Any]
 
 
-def sends(change: Change) -> Callable[[Scene], None]:
+def sends(change: Change) -> Callable[[Scene], Any]:
     """Deliver something else than alice sends."""
     return lambda scene: scene.change_call("RequestUploadSecret", lambda message: change(message, scene))
 
@@ -89,7 +89,7 @@ def under_earlier_id(message: Any, scene: Scene) -> None:
     message.request_id = scene.kept.sent.request_id
 
 
-def answers(answer: bytes | Error) -> Callable[[Scene], None]:
+def answers(answer: bytes | Error) -> Callable[[Scene], Any]:
     """Answer in m8's place, without delivering anything."""
 
     def tell(scene: Scene) -> None:

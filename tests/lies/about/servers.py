@@ -18,7 +18,7 @@ BROKEN = grpc.StatusCode.UNAVAILABLE
 
 def breaks(
     method: str, then: Callable[[Scene], Any] | None = None, *, delivered: bool = False
-) -> Callable[[Scene], None]:
+) -> Callable[[Scene], Any]:
     """Break the first call of a method; what the next server says is another lie."""
 
     def tell(scene: Scene) -> None:

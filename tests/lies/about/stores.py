@@ -18,19 +18,19 @@ STORE = Step.STORE
 OTHERWISE = "(changed: .* is pinned, it shows|is pinned to .*, another door of that host, it shows) SHA256:"
 
 
-def shows(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], None]:
+def shows(change: Callable[[Any, Scene], Any]) -> Callable[[Scene], Any]:
     """Change what is shown of the store."""
     return lambda scene: scene.change("GetSecretStore", lambda answer: change(answer.store, scene) and None)
 
 
-def field(name: str, value: object) -> Callable[[Scene], None]:
+def field(name: str, value: object) -> Callable[[Scene], Any]:
     """Show another value of one field."""
     return shows(lambda store, _: setattr(store, name, value))
 
 
 def step(
     make: Callable[[Scene], identity_pb2.SignedRotation], *, identity: str = THIEF.shown
-) -> Callable[[Scene], None]:
+) -> Callable[[Scene], Any]:
     """Show a step of identities, and the identity that it leads to."""
 
     def change(store: Any, scene: Scene) -> None:
@@ -66,7 +66,7 @@ def _other_store(store: Any, scene: Scene) -> None:
     store.identity = scene.rig.identities["other"].shown
 
 
-def _less(name: str, value: object) -> Callable[[Scene], None]:
+def _less(name: str, value: object) -> Callable[[Scene], Any]:
     """Show a reactor that can do less."""
 
     def change(store: Any, _: Scene) -> None:

@@ -46,7 +46,7 @@ def _ended_with_a_key(answer: Any) -> None:
     answer.state, answer.reason = views_pb2.UPLOAD_STATE_ENDED, upload_pb2.REASON_STORE_INACTIVE
 
 
-def _withheld(*, delivered: bool) -> Callable[[Scene], None]:
+def _withheld(*, delivered: bool) -> Callable[[Scene], Any]:
     """Say that the key is lost; deliver at once, or after the user has read that."""
 
     def tell(scene: Scene) -> None:
@@ -61,17 +61,17 @@ def _withheld(*, delivered: bool) -> Callable[[Scene], None]:
     return tell
 
 
-def _thrice(kind: str) -> Callable[[Scene], None]:
+def _thrice(kind: str) -> Callable[[Scene], Any]:
     """Deliver an event three times."""
 
     def act(one: Passing, _: object) -> None:
         for _ in range(3):
             one.go()
 
-    return lambda scene: scene.wire.on_delivery(kind, act, times=None, of=scene.uri) and None
+    return lambda scene: scene.wire.on_delivery(kind, act, times=None, of=scene.uri)
 
 
-def _again_later(kind: str) -> Callable[[Scene], None]:
+def _again_later(kind: str) -> Callable[[Scene], Any]:
     """Deliver an event, and once more when all is over."""
 
     def tell(scene: Scene) -> None:

@@ -188,10 +188,8 @@ def all_mutants(words: Sequence[str]) -> list[Mutant]:
     return [mutant for name in chosen for mutant in mutants_of(name, (PACKAGE / name).read_text(encoding="utf-8"))]
 
 
-def tests_for(file: str, *, alone: Sequence[str] = ()) -> list[str]:  # noqa: PT028 - no test
-    """What to run for a file: first the tests that bear its name, then everything near it; or these `alone`."""
-    if alone:
-        return list(alone)
+def tests_for(file: str) -> list[str]:
+    """What to run for a file: first the tests that bear its name, then everything near it."""
     part = next(part for part in TESTS if file.startswith(f"{part}/"))
     folders = [ROOT / folder for folder in TESTS[part] if any((ROOT / folder).rglob("test_*.py"))]
     own = [path for folder in folders for path in sorted(folder.rglob(f"test_{Path(file).stem}*.py"))]
@@ -243,8 +241,8 @@ class Workspace:
         return failed["test"]
 
     def tests_for(self, file: str) -> list[str]:
-        """What to run for a file."""
-        return tests_for(file, alone=self._alone)
+        """What to run for a file: the tests that were named, else those that are near it."""
+        return list(self._alone) or tests_for(file)
 
     def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
         """Put the mutant in, run its tests, put the original back."""

@@ -33,6 +33,7 @@ async def _whoami(client: Client, one: Asking) -> Any:
 
 QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "get secret": lambda client, one: client.get_secret(one.uri),
+    "get secret of the default store": lambda client, one: client.get_secret(one.uri.removeprefix("memory://")),
     "list secrets": lambda client, one: _all(client.list_secrets(one.uri)),
     "list versions": lambda client, one: _all(client.list_secret_versions(one.uri)),
     "get upload": lambda client, one: client.get_upload(one.request_id),

@@ -84,7 +84,25 @@ def _extended(scene: Scene) -> None:
     scene.change("GetSecretStore", lambda answer: answer.SerializeToString() + b"\xfa\x3f\x04what")
 
 
+DEFAULT = ("get secret of the default store",)
+
 LIES = (
+    Lie(
+        STORE,
+        "another default store",
+        field("name", "other"),
+        "names 'other' as its default store now; you agreed to 'memory' before",
+        CHANGED,
+        DEFAULT,
+    ),
+    Lie(
+        STORE,
+        "a default store of no name",
+        field("name", "../x"),
+        "m8 names a store '../x', and no store can be called so",
+        CHANGED,
+        DEFAULT,
+    ),
     Lie(STORE, "another identity", field("identity", THIEF.shown), OTHERWISE, CHANGED),
     Lie(STORE, "no identity", field("identity", ""), "a store whose identity is not one", CHANGED),
     Lie(

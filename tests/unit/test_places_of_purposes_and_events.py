@@ -46,6 +46,7 @@ EVENTS_IN = {
     "m8/readmodels/uploads.py": "keeps what events say",
     "m8/service/feed.py": "learns the secret from a request's first event",
     "m8/service/session.py": "delivers the sealed bytes",
+    "protocol/tlog/upload_proof.py": "takes m8's word for a reason that no receipt gives",
     "reactor/admission/grant.py": "appends grants, or says why there is none",
     "reactor/link/open_requests.py": "keeps what events say",
 }

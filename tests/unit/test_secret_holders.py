@@ -56,6 +56,7 @@ from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
+from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys, _Entry
@@ -228,6 +229,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
+    LogKey: lambda: LogKey.make("monoskope/0123456789abcdef"),
     Task: lambda: Task(
         uri=SecretUri.parse("vault://app/db"),
         purpose=upload_pb2.PURPOSE_UPLOAD,

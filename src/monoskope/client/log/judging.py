@@ -130,8 +130,8 @@ class Judge:
         """
         before = "" if self._known is None else f" ({self._known.size} entries)"
         return self._mismatch(
-            f"{self._server} does not show its log as far as it did before{before}: it was rolled back, or you see an old"
-            f" copy. {said}",
+            f"{self._server} does not show its log as far as it did before{before}: it was rolled back, or this is an"
+            f" old copy. {said}",
             None if answer is None else answer.newest,
         )
 

@@ -19,8 +19,8 @@ from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.vkey import VerifierKey
 
 WITHOUT_WITNESSES = (
-    "too few of m8's witnesses have cosigned a checkpoint that covers it, so the proof has no quorum: only m8 says since"
-    " when it is there."
+    "too few of m8's witnesses have cosigned a checkpoint that covers it, so the proof has no quorum: only m8 says"
+    " since when it is there."
 )
 """What a user is told whose settings demand no quorum, where m8's witnesses are away."""
 

@@ -35,7 +35,7 @@ class UploadProof(Value, frozen=True):
     destination_identity: str
     """After a copy: the identity of the other store, which signed its own receipt; "" if it is not pinned."""
     event: str
-    """The last event of the request when the proof was made, such as "SecretUploaded"."""
+    """The last event of the request when the proof was made, by its name of docs/protocol.md."""
     ended: bool
     """Whether the request was over with it."""
     outcome: str

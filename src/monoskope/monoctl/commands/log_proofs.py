@@ -62,7 +62,7 @@ def proof(  # noqa: PLR0917 - click passes them by name
     given = Given(
         vkeys=vkeys or _words(found, "log_vkeys"),
         witnesses=witnesses or _words(found, "log_witnesses"),
-        quorum=_number(found, "log_quorum") if quorum is None else quorum,
+        quorum=_quorum(found) if quorum is None else quorum,
         identities=parse_identities(list(identities)) if identities else identities_from(os.environ),
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
         servers=check_servers(found["server"].value) if "server" in found else (),
@@ -120,8 +120,7 @@ def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
     return tuple(found[name].value.split()) if name in found else ()
 
 
-def _number(found: Mapping[str, Setting], name: str) -> int:
-    text = found[name].value if name in found else "0"
-    if not (text.isascii() and text.isdecimal() and len(text) <= 3):
-        raise UsageError(f"{name} ({found[name].source}) is not a number of witnesses.", fix="Write for example 2.")
-    return int(text)
+def _quorum(found: Mapping[str, Setting]) -> int:
+    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+
+    return quorum(found["log_quorum"].value, found["log_quorum"].source) if "log_quorum" in found else 0

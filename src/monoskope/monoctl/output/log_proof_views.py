@@ -9,9 +9,10 @@ from monoskope.monoctl.output.formats import Document
 from monoskope.times import rfc3339
 
 M8S_WORD = "REQUESTED BY and RECORDED are m8's word."
-M8S_WORD_ALONE = "the store signed nothing of this request: what was asked, and why it ended, is m8's word, too."
-NO_WITNESS = "no witness that you named cosigned the log: only m8 says since when the event is in it."
-NOT_ENDED = "the request had not ended when the proof was made."
+END_BY_M8 = "No receipt says how it ended: what EVENT and REASON say is m8's word, too."
+M8S_WORD_ALONE = "The store signed nothing of this request: what was asked is m8's word, too."
+NO_WITNESS = "No witness that you named cosigned the log: only m8 says since when the event is in it."
+NOT_ENDED = "The request had not ended when the proof was made."
 
 
 def proof(said: UploadProof) -> Document:
@@ -60,7 +61,8 @@ def lines(said: UploadProof) -> dict[str, str]:
     found = {
         "Request": said.request_id,
         "Asked": f"{said.purpose} {said.uri}" + (f" to {said.destination}" if said.destination else ""),
-        "Outcome": said.outcome or said.event,
+        "Outcome": said.outcome,
+        "Event": "" if said.outcome else said.event,
         "Reason": said.reason,
         "Hash": said.hash,
         "Version": said.upstream_version,
@@ -79,11 +81,13 @@ def lines(said: UploadProof) -> dict[str, str]:
 def whose_word(said: UploadProof) -> str:
     """Return what is not proven, as a note."""
     told = [M8S_WORD] if said.identity else [M8S_WORD, M8S_WORD_ALONE]
+    if not said.outcome:
+        told.append(END_BY_M8)
     if said.witnessed_at is None:
         told.append(NO_WITNESS)
     if not said.ended:
         told.append(NOT_ENDED)
-    return " ".join(f"{each[0].upper()}{each[1:]}" for each in told)
+    return " ".join(told)
 
 
 def _time(at: dt.datetime | None) -> str:

@@ -41,7 +41,7 @@ class ProvenUpload(Value, frozen=True):
     request: Request
     """What was asked."""
     event: str
-    """The request's last event when the proof was made, such as "SecretUploaded"."""
+    """The request's last event when the proof was made, by its name."""
     ended: bool
     """Whether the request was over with it."""
     position: int

@@ -23,10 +23,8 @@ def verified(folder: Path, proof: bytes, entry: bytes) -> bool:
     (folder / "entry").write_bytes(entry)
     (folder / "entry.spicy").write_bytes(b"index " + proof.partition(b"\nindex ")[2])
     key = VECTORS["keys"]["log, Ed25519"]
-    run = subprocess.run(
-        [needed("spicy-litetlog", "litetlog"), "-verify", key, str(folder / "entry")], capture_output=True
-    )
-    return run.returncode == 0
+    command = [needed("spicy-litetlog", "litetlog"), "-verify", key, str(folder / "entry")]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 @pytest.mark.parametrize("name", ["a put", "with three witnesses"])

@@ -54,7 +54,7 @@ async def _told(rig: Rig, purpose: str, door: str, lies: list[Lie]) -> None:
         for lie in lies:
             lie.tell(found)
         code, result, said = await asked(found, rig.servers[door], purpose)
-        for act in found.afterwards if code is Code.OUTCOME_UNKNOWN else ():
+        for act in found.afterwards:
             await act()
         rig.wire.honest()
         await settled(found)

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from grpc_status import rpc_status
 
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
-from tests.lies.lie import QUIET_S, Lie, Step
+from tests.lies.lie import Lie, Step
 from tests.lies.scene import Scene
 from tests.support.hostile_calls import Failure
 
@@ -88,7 +88,8 @@ LIES = (
         RateLimitedError("too much."),
         "m8 says: too much",
         Code.RATE_LIMITED,
-        patience_s=QUIET_S,
+        purposes=("put",),
+        patience_s=3.0,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
     *(

@@ -17,7 +17,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images mutants fuzz-sshsig generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -72,6 +72,10 @@ docs: $(DEV_READY) ## Build the documentation as one site below build/site
 
 console-images: $(DEV_READY) ## Take the pictures of the console for docs/console.md, with Chromium
 	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q -m soak -k pictures tests/console/looks/test_looks.py
+
+lies: $(DEV_READY) ## Print the lies of m8, tell each for every purpose, then some at once by chance (SEED=7 SECONDS=60)
+	@$(BIN)/python -m tests.lies.catalogue
+	@env -u PYTHONDONTWRITEBYTECODE LIES=all SEED="$(or $(SEED),1)" SECONDS="$(or $(SECONDS),60)" $(BIN)/python -m pytest -n 2 --dist loadfile -rP tests/lies
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

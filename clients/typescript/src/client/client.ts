@@ -87,7 +87,7 @@ export class Client {
 
   /** Sets some values of a secret, removes others, and leaves the rest as it is upstream. */
   async patch(uri: string, values: Values, { expect = "ANY", removeKeys = [], options }: PatchOptions = {}): Promise<End> {
-    if (removeKeys.some((key) => key in values)) throw new UsageError("a key is set and removed.");
+    if (removeKeys.some((key) => Object.hasOwn(values, key))) throw new UsageError("a key is set and removed.");
     return this.#walk(uri, values, {
       purpose: Purpose.PATCH,
       ...expected(expect),

@@ -12,7 +12,7 @@ import { nothingSealed, seal, type Sealed } from "../protocol/seal.ts";
 import { MAX_SIGNATURE, type Signer, statement } from "../protocol/signing.ts";
 import { call, type Door } from "./connect.ts";
 import { type End, endOf, Unknown } from "./ends.ts";
-import { M8Error, NoKeyError } from "./errors.ts";
+import { NoKeyError } from "./errors.ts";
 import { GET_KEY, GET_UPLOAD, REQUEST_KEY, REQUEST_UPLOAD } from "./methods.ts";
 import { Patience } from "./patience.ts";
 import type { Pin } from "./pins.ts";

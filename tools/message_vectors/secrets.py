@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.hpke import (
     Suite,
 )
 
-from tools.message_vectors.parts import SEED, Vector, fault, grant, one_time_key, request, serialised
+from tools.message_vectors.parts import SEED, Vector, fault, grant, one_time_key, public_key, request, serialised
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 _K = bytes(range(32))
@@ -63,7 +63,7 @@ def unsealable() -> Iterator[Vector]:
     yield {"name": "65 keys", "sizes": {f"k{index:02}": 1 for index in range(65)}}
     for key in ("", ".", "..a", "a b", "a/b", "k" * 254, "\u00e4", "a\n"):
         yield {"name": f"key {key!r}", "sizes": {key: 1}}
-    yield {"name": "more than 1,048,576 bytes", "sizes": {"k": 786_426}}
+    yield {"name": "more than 1,048,576 bytes", "sizes": {"k": 786_427}}
 
 
 def _bad_plaintexts() -> dict[str, bytes]:
@@ -142,6 +142,22 @@ def sealed(known: Sequence[Vector]) -> Iterator[Vector]:
         yield {"name": name, **base, **_parts(made[-1]), "expected": {"plaintext": plaintext.hex()}}
     for name, changed in _spoilt(made[0], serialised(grant(request(), subject="bert"))).items():
         yield {"name": name, **base, **changed, "expected": fault("OPEN")}
+
+
+def public_keys() -> Iterator[Vector]:
+    """Yield grants with one-time keys of which one half is none: nothing is sealed for them."""
+    good = public_key()
+    small = {"0": bytes(32), "1": b"\x01" + bytes(31), "order 8": bytes.fromhex(_ORDER_8), "p": (2**255 - 19).to_bytes(32, "little")}
+    keys = {
+        "ML-KEM: the first coefficient is 3,329": b"\x01" + bytes([good[1] & 0xF0 | 0x0D]) + good[2:],
+        "ML-KEM: the last coefficient is 4,095": good[:1_150] + bytes([good[1_150] | 0xF0, 0xFF]) + good[1_152:],
+        **{f"X25519: {name}": good[:1_184] + point for name, point in small.items()},
+    }
+    for name, key in keys.items():
+        yield {"name": name, "grant": serialised(grant(request(), public_key=key)).hex(), "expected": fault("PUBLIC_KEY")}
+
+
+_ORDER_8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"
 
 
 def _spoilt(both: bytes, other: bytes) -> dict[str, Vector]:

@@ -9,6 +9,8 @@ import { sealedDigest } from "./receipt.ts";
 
 const ENCAPSULATED_KEY_BYTES = 1_120;
 const TAG_BYTES = 16;
+const ML_KEM_BYTES = 1_184;
+const ML_KEM_Q = 3_329;
 
 /** What goes over the wire instead of a secret. */
 export interface Sealed {
@@ -86,9 +88,20 @@ async function sealedOf(encapsulatedKey: Bytes, ciphertext: Bytes): Promise<Seal
 }
 
 async function publicKeyOf(suite: CipherSuite, grant: Grant) {
+  const { publicKey } = grant.message;
   try {
-    return await suite.DeserializePublicKey(grant.message.publicKey);
+    if (isEncapsulationKey(publicKey.subarray(0, ML_KEM_BYTES))) return await suite.DeserializePublicKey(publicKey);
   } catch {
-    throw new ProofError("PUBLIC_KEY", "the reactor's public key is not one.");
+    // The same as below.
   }
+  throw new ProofError("PUBLIC_KEY", "the reactor's public key is not one.");
+}
+
+/** The check of FIPS 203, 7.2, which `@noble/post-quantum` 0.5 leaves out: each of 768 numbers of 12 bits is below 3,329. */
+function isEncapsulationKey(key: Uint8Array): boolean {
+  for (let at = 0; at < ML_KEM_BYTES - 32; at += 3) {
+    const bits = (key[at] ?? 0) | ((key[at + 1] ?? 0) << 8) | ((key[at + 2] ?? 0) << 16);
+    if ((bits & 4_095) >= ML_KEM_Q || bits >>> 12 >= ML_KEM_Q) return false;
+  }
+  return true;
 }

@@ -12,4 +12,4 @@ declare module "node:assert/strict" {
 declare module "node:fs" {
   export function readFileSync(path: string, encoding: "utf8"): string;
 }
-declare const process: { readonly env: Readonly<Record<string, string | undefined>> };
+declare const process: { readonly argv: readonly string[]; readonly env: Readonly<Record<string, string | undefined>> };

@@ -53,11 +53,13 @@ interface Answer {
 }
 
 async function asked(door: Door, method: Method<DescMessage, DescMessage>, body: Uint8Array<ArrayBuffer>, token: string, timeoutMs: number): Promise<Answer> {
+  const waitsMs = Math.max(1, Math.floor(timeoutMs));
+  const signal = AbortSignal.timeout(waitsMs + LONGER_MS);
   const headers = {
     Authorization: `Bearer ${token}`,
     "Content-Type": "application/proto",
     "Connect-Protocol-Version": "1",
-    "Connect-Timeout-Ms": String(Math.max(1, Math.floor(timeoutMs))),
+    "Connect-Timeout-Ms": String(waitsMs),
   };
   try {
     const response = await door.fetch(`${door.server}/${method.path}`, {
@@ -68,7 +70,7 @@ async function asked(door: Door, method: Method<DescMessage, DescMessage>, body:
       credentials: "omit",
       cache: "no-store",
       referrerPolicy: "no-referrer",
-      signal: AbortSignal.timeout(timeoutMs + LONGER_MS),
+      signal,
     });
     const type = (response.headers.get("Content-Type") ?? "").split(";")[0] ?? "";
     return { status: response.status, type, body: new Uint8Array(await response.arrayBuffer()) };

@@ -1,0 +1,134 @@
+"""The TypeScript client puts secrets through a real m8 into a real OpenBao, from Node and from a page in Chromium.
+
+Each of its two runs is one process or page for all tests. What m8 answers is changed in some, as a lying m8 would.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import Team
+from tests.e2e.ran import ok, upstream
+from tests.support.browser import Chromium, Watched, chromium
+from tests.support.quick_cluster import PAGE
+from tests.support.typescript import bundle, in_node
+
+VALUE = "correct horse \u00e4 battery"
+BEFORE = {
+    "another key in the grant": "SIGNATURE",
+    "another key in the grant, signed by a stranger": "IDENTITY",
+    "the grant of a stranger under the store's identity": "SIGNATURE",
+    "a swapped identity in the grant": "IDENTITY",
+}
+AFTER = {
+    "a receipt of another upload": "the receipt is for another grant",
+    "a swapped identity in the receipt": "not by the store's identity",
+    "another bit of the receipt": "a signature does not verify",
+    "no receipt": "shows no receipt for it",
+}
+
+Found = dict[str, Any]
+
+
+def given(team: Team, of: str) -> dict[str, str]:
+    cluster = team.cluster
+    return {
+        "server": cluster.https_server,
+        "token": team.user.token_file.read_text().strip(),
+        "store": "vault",
+        "identity": cluster.identities["vault"],
+        "prefix": f"vault://{team.name}/{of}",
+        "value": VALUE,
+    }
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Chromium]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture(scope="module", params=["node", "chromium"])
+def met(request: pytest.FixtureRequest, patient: Team, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What the client met in Node, or in Chromium."""
+    folder, words = tmp_path_factory.mktemp("typescript"), ("honest", "lied")
+    if request.param == "node":
+        ca_file = patient.cluster.folder / "m8" / "ca.crt"
+        found = in_node(bundle("door_node", folder), *words, given=given(patient, "node"), ca_file=ca_file)
+    else:
+        script = bundle("door", folder, "browser")
+        found = in_chromium(request.getfixturevalue("browser"), script, words, given(patient, "chromium"))
+    return found | {"where": request.param}
+
+
+def in_chromium(browser: Chromium, script: Path, words: tuple[str, ...], told: dict[str, str]) -> Found:
+    """Run the bundle in a page of the origin that m8 lets call."""
+    watched = Watched()
+    with browser.visit(watched=watched, ignore_https_errors=True) as page:
+        page.route(f"{PAGE}/**", lambda route: route.fulfill(content_type="text/html", body="<!doctype html>"))
+        page.goto(f"{PAGE}/")
+        page.add_script_tag(content=script.read_text(encoding="utf-8"))
+        found = {word: page.evaluate(f"(given) => door.{word}(given)", told) for word in words}
+    assert not watched.wrong
+    assert VALUE not in "".join(watched.refused)
+    return found
+
+
+def test_the_secret_that_is_upstream_is_the_one_that_was_put(met: Found, patient: Team) -> None:
+    honest = met["honest"]
+    assert honest["shown"] == patient.cluster.identities["vault"]
+    assert honest["put"]["outcome"] == "UPLOADED"
+    assert honest["again"] == honest["put"] | {"outcome": "UNCHANGED"}
+    assert upstream(patient.cluster, patient, f"{met['where']}/put") == {"password": VALUE, "user": "anna"}
+    assert honest["kept"] == VALUE, "the caller's own bytes stay the caller's"
+
+
+def test_the_hash_is_the_one_that_our_own_command_shows(met: Found, patient: Team) -> None:
+    ran = ok(patient.user.monoctl("get", "secret", patient.uri("vault", f"{met['where']}/put"), "-o", "json")).json()
+    assert ran["fingerprint"] == met["honest"]["put"]["fingerprint"]
+    assert ran["labels"] == {"team": "a"}, "a put without labels keeps them"
+
+
+def test_comparisons_and_expectations_end_as_the_reactor_signed(met: Found) -> None:
+    honest = met["honest"]
+    assert (honest["equal"]["kind"], honest["equal"]["outcome"]) == ("done", "EQUAL")
+    assert (honest["different"]["kind"], honest["different"]["outcome"]) == ("done", "DIFFERENT")
+    assert honest["absent"] == {"kind": "failed", "reason": "CONFLICT"}
+
+
+@pytest.mark.parametrize("lie", BEFORE)
+def test_a_lie_about_the_key_sends_nothing(met: Found, lie: str) -> None:
+    found = met["lied"][lie]
+    assert found["ended"]["thrown"] == BEFORE[lie]
+    assert not found["sent"]
+
+
+@pytest.mark.parametrize("lie", AFTER)
+def test_a_lie_about_the_end_is_no_success_and_no_failure(met: Found, lie: str) -> None:
+    found = met["lied"][lie]
+    assert found["sent"]
+    assert found["ended"]["kind"] == "unknown"
+    assert AFTER[lie] in found["ended"]["why"]
+    assert found["ended"]["until"]
+    assert VALUE not in str(found)
+
+
+def test_another_identity_than_the_pinned_one_gets_nothing(met: Found) -> None:
+    assert met["lied"]["another identity is pinned"]["ended"]["thrown"] == "IDENTITY"
+
+
+def test_the_log_of_m8_has_no_value_in_any_form(met: Found, patient: Team) -> None:
+    words = [VALUE.encode(), base64.b64encode(VALUE.encode())]
+    for file in (patient.cluster.folder / "m8").glob("*.log"):
+        assert not any(word in file.read_bytes() for word in words), met["where"]
+
+
+def test_chromium_seals_with_its_own_code_or_with_the_package_that_node_takes(met: Found) -> None:
+    assert met["honest"]["source"] in {"native", "noble"}
+    if met["where"] == "node":
+        assert met["honest"]["source"] == "noble"

@@ -67,9 +67,10 @@ def met(request: pytest.FixtureRequest, patient: Team, tmp_path_factory: pytest.
 
 
 def in_chromium(browser: Chromium, script: Path, words: tuple[str, ...], told: dict[str, str]) -> Found:
-    """Run the bundle in a page of the origin that m8 lets call."""
+    """Run the bundle in a page of the origin that m8 lets call. Chromium asks its user about calls to this machine."""
     watched = Watched()
-    with browser.visit(watched=watched, ignore_https_errors=True) as page:
+    agreed = ["local-network-access"]
+    with browser.visit(watched=watched, ignore_https_errors=True, permissions=agreed) as page:
         page.route(f"{PAGE}/**", lambda route: route.fulfill(content_type="text/html", body="<!doctype html>"))
         page.goto(f"{PAGE}/")
         page.add_script_tag(content=script.read_text(encoding="utf-8"))
@@ -90,7 +91,7 @@ def test_the_secret_that_is_upstream_is_the_one_that_was_put(met: Found, patient
 
 def test_the_hash_is_the_one_that_our_own_command_shows(met: Found, patient: Team) -> None:
     ran = ok(patient.user.monoctl("get", "secret", patient.uri("vault", f"{met['where']}/put"), "-o", "json")).json()
-    assert ran["fingerprint"] == met["honest"]["put"]["fingerprint"]
+    assert ran["hash"] == met["honest"]["put"]["fingerprint"]
     assert ran["labels"] == {"team": "a"}, "a put without labels keeps them"
 
 

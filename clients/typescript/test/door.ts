@@ -43,8 +43,9 @@ export async function honest(given: Given): Promise<Record<string, unknown>> {
 /** Sets one value, removes another. */
 export async function patched(given: Given): Promise<Record<string, unknown>> {
   const client = clientOf(given, {});
-  const uri = `${given.prefix}/put`;
+  const uri = `${given.prefix}/patched`;
   return {
+    put: told(await client.put(uri, { password: utf8(given.value), user: utf8("anna") })),
     set: told(await client.patch(uri, { password: utf8("patched") })),
     removed: told(await client.patch(uri, {}, { removeKeys: ["user"] })),
   };

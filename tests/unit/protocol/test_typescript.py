@@ -1,4 +1,4 @@
-"""The TypeScript client reads every message as the vectors say: its own tests, in one process of Node."""
+"""The TypeScript client's own tests, in one process of Node: every vector, and how a put ends when things break."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tests.support.typescript import bundle
 TESTS = Path(__file__).resolve().parents[2]
 
 
-def test_the_typescript_client_agrees_with_every_vector(tmp_path: Path) -> None:
-    node, script = needed("node", "nodejs"), bundle("vectors.test", tmp_path)
+def test_the_typescript_client_agrees_with_every_vector_and_claims_nothing_unproven(tmp_path: Path) -> None:
+    node, script = needed("node", "nodejs"), bundle("all.test", tmp_path)
     done = subprocess.run(
         [node, "--no-warnings", "--test", "--test-reporter=tap", script],
         env={"VECTORS": str(TESTS)},
@@ -25,4 +25,4 @@ def test_the_typescript_client_agrees_with_every_vector(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stdout
     counted = re.search(r"^# pass (\d+)$", done.stdout, re.MULTILINE)
     assert counted is not None
-    assert int(counted[1]) > 14
+    assert int(counted[1]) > 32

@@ -126,7 +126,9 @@ def test_the_http_example_signs_with_openssh_alone(signing: Signing) -> None:
     assert done.stdout.startswith("UPLOADED fp1:")
 
 
-def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(signing: Signing, tmp_path: Path) -> None:
+def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(
+    signing: Signing, tmp_path: Path
+) -> None:
     key = serialization.load_ssh_private_key(signing.key.read_bytes(), password=None)
     form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     given = {

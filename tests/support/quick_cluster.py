@@ -54,7 +54,7 @@ class QuickCluster(Cluster):
     """
 
     def start_m8(self) -> None:
-        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`, and takes `PAGE`."""
+        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`, and `PAGE`."""
         file = self.folder / "m8" / "m8.toml"
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))

@@ -1,4 +1,4 @@
-"""`python -m tools.message_vectors` writes tests/vectors-messages.json; `--check` compares, and is 1 on a difference."""
+"""`python -m tools.message_vectors` writes tests/vectors-messages.json; with `--check` it is 1 on a difference."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from tools.message_vectors import grants, receipts, requests, secrets, signed
+from tools.message_vectors import grants, receipt_parts, receipts, requests, secrets, signed
 
 TARGET = Path(__file__).resolve().parents[2] / "tests" / "vectors-messages.json"
 ABOUT = [
-    "Vectors of every message of docs/protocol.md, with which another implementation checks itself; that page says how",
-    "to read them (Vectors). Bytes are in hex, `values` in base64, `says` is protobuf's JSON. Each has one fault at most:",
-    "`expected.fault` names its class, and of MALFORMED `expected.field` the field by its name in the .proto file,",
-    "`content` for a message as a whole. Made by `python -m tools.message_vectors`, which knows none of our parsers.",
+    "Vectors of every message of docs/protocol.md, with which another implementation checks itself; that page says",
+    "how to read them (Vectors). Bytes are in hex, `values` in base64, `says` is protobuf's JSON. Each has at most",
+    "one fault: `expected.fault` names its class, and of MALFORMED `expected.field` the field as the .proto",
+    "file names it, `content` for a message as a whole. Made by `make message-vectors`, which knows none of our parsers.",
 ]
 
 
@@ -34,7 +34,7 @@ def made(known: dict[str, Any]) -> dict[str, Any]:
         "public_keys": [*secrets.public_keys()],
         "hashes": [*secrets.hashes()],
         "signed_requests": [*signed.signed_requests()],
-        "receipt_grants": receipts.grants(),
+        "receipt_grants": receipt_parts.grants(),
         "receipts": [*receipts.receipts()],
     }
 
@@ -59,7 +59,9 @@ def main() -> int:
         if text_of(content) == there:
             print("tests/vectors-messages.json is what the tool makes.")
             return 0
-        print("tests/vectors-messages.json is not what the tool makes. Run `make message-vectors` and commit the result.")
+        print(
+            "tests/vectors-messages.json is not what the tool makes. Run `make message-vectors` and commit the result."
+        )
         return 1
     TARGET.write_text(text_of(content), encoding="utf-8")
     print(f"{TARGET.name}: {sum(map(len, content.values())) - len(ABOUT)} vectors")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 from monoskope.api.secrets.v1 import identity_pb2
 from tools.message_vectors.parts import (
@@ -26,6 +27,7 @@ from tools.message_vectors.parts import (
 _HELLO, _ROTATION = b"m8/reactor-hello/v1", b"m8/identity-rotation/v1"
 _ASKED = serialised(request())
 _CHALLENGE = bytes(range(32))
+_SERVERS = ["m8.example.org:7443", "10.0.0.1:7443"]
 
 
 def grants() -> Iterator[Vector]:
@@ -45,7 +47,12 @@ def grants() -> Iterator[Vector]:
     for name, (field, value) in _bad_fields().items():
         yield vector(name, malformed(field), signed=STORE.signed(GRANT, serialised(grant(request(), **{field: value}))))
     two = request(suites=[2])
-    yield vector("suite that was not asked for", malformed("suite"), signed=STORE.signed(GRANT, serialised(grant(two))), request=serialised(two).hex())
+    yield vector(
+        "suite that was not asked for",
+        malformed("suite"),
+        signed=STORE.signed(GRANT, serialised(grant(two))),
+        request=serialised(two).hex(),
+    )
     bad = serialised(grant(request(), request=serialised(request(suites=[]))))
     yield vector("malformed request", malformed("suites"), signed=STORE.signed(GRANT, bad))
     yield vector("unknown field", malformed("content"), signed=STORE.signed(GRANT, good + b"\xa2\x06\x00"))
@@ -59,6 +66,7 @@ def _good_fields() -> dict[str, Vector]:
     return {
         "least of everything": {"subject": "a", "lifetime_s": 30, "max_plaintext": 512},
         "most of everything": {"subject": "\U0001f511" * 256, "lifetime_s": 3_600, "max_plaintext": 1_048_576},
+        "subject with a byte order mark": {"subject": "\ufeffanna"},
         "signature required": {"signature_required": True},
     }
 
@@ -88,17 +96,31 @@ def _bad_signatures(vector: object, good: bytes) -> Iterator[Vector]:
     assert callable(vector)
     signed = STORE.signed(GRANT, good)
     yield vector("another identity", fault("IDENTITY"), signed=OTHER.signed(GRANT, good))
-    yield vector("another identity's key beside the signature", fault("IDENTITY"), signed=signed | {"identity_key": OTHER.public.hex()})
-    yield vector("identity key of 31 bytes", fault("IDENTITY"), signed=signed | {"identity_key": STORE.public[1:].hex()})
+    yield vector(
+        "another identity's key beside the signature",
+        fault("IDENTITY"),
+        signed=signed | {"identity_key": OTHER.public.hex()},
+    )
+    yield vector(
+        "identity key of 31 bytes", fault("IDENTITY"), signed=signed | {"identity_key": STORE.public[1:].hex()}
+    )
     yield vector("no identity key", fault("IDENTITY"), signed=signed | {"identity_key": ""})
     yield vector("label of receipts", fault("SIGNATURE"), signed=STORE.signed(b"m8/receipt/v1", good))
     yield vector("no label", fault("SIGNATURE"), signed=signed | {"signature": STORE.sign(b"", good).hex()})
     yield vector("signature of 63 bytes", fault("SIGNATURE"), signed=signed | {"signature": signed["signature"][2:]})
     yield vector("signature of 65 bytes", fault("SIGNATURE"), signed=signed | {"signature": signed["signature"] + "00"})
     yield vector("no signature", fault("SIGNATURE"), signed=signed | {"signature": ""})
-    yield vector("another bit of the signature", fault("SIGNATURE"), signed=signed | {"signature": _flipped(signed["signature"])})
-    yield vector("another bit of the content", fault("SIGNATURE"), signed=signed | {"content": _flipped(signed["content"])})
-    yield vector("signature with s plus the group's order", fault("SIGNATURE"), signed=signed | {"signature": _unreduced(signed["signature"])})
+    yield vector(
+        "another bit of the signature", fault("SIGNATURE"), signed=signed | {"signature": _flipped(signed["signature"])}
+    )
+    yield vector(
+        "another bit of the content", fault("SIGNATURE"), signed=signed | {"content": _flipped(signed["content"])}
+    )
+    yield vector(
+        "signature with s plus the group's order",
+        fault("SIGNATURE"),
+        signed=signed | {"signature": _unreduced(signed["signature"])},
+    )
 
 
 def _flipped(digits: str) -> str:
@@ -116,24 +138,40 @@ def _unreduced(digits: str) -> str:
 
 def hellos() -> Iterator[Vector]:
     """Yield signed logins of reactors. Only m8 reads them."""
-    known = {"server": "m8.example.org:7443", "store": "vault", "replica": REPLICA, "challenge": _CHALLENGE, "fingerprint_key_id": KEY_ID}
+    yield _hello("good", None)
+    yield _hello("by another name of m8", None, server="10.0.0.1:7443")
+    yield _hello("another challenge", fault("CHALLENGE"), challenge=_CHALLENGE[::-1])
+    yield _hello("another server", fault("SERVER"), server="m9.example.org:7443")
+    yield _hello("another identity", fault("IDENTITY"), signer=OTHER)
+    yield _hello("label of grants", fault("SIGNATURE"), label=GRANT)
+    yield _hello("bad store", malformed("store"), store="Vault")
+    yield _hello("replica of 15 bytes", malformed("replica"), replica=REPLICA[1:])
+    yield _hello("challenge of 31 bytes", malformed("challenge"), challenge=_CHALLENGE[1:])
+    yield _hello("no fingerprint key id", malformed("fingerprint_key_id"), fingerprint_key_id="")
+    yield _hello("unknown field", malformed("content"), more=b"\xa2\x06\x00")
 
-    def vector(name: str, expected: Vector, label: bytes = _HELLO, signer: Key = STORE, more: bytes = b"", **fields: object) -> Vector:
-        content = serialised(identity_pb2.ReactorHello(**{**known, **fields})) + more  # type: ignore[arg-type]
-        given = {"identity": STORE.shown, "challenge": _CHALLENGE.hex(), "servers": ["m8.example.org:7443", "10.0.0.1:7443"]}
-        return {"name": name, "signed": signer.signed(label, content), **given, "expected": expected}
 
-    yield vector("good", {"says": said(identity_pb2.ReactorHello(**known))})  # type: ignore[arg-type]
-    yield vector("by another name of m8", {"says": said(identity_pb2.ReactorHello(**{**known, "server": "10.0.0.1:7443"}))}, server="10.0.0.1:7443")  # type: ignore[arg-type]
-    yield vector("another challenge", fault("CHALLENGE"), challenge=_CHALLENGE[::-1])
-    yield vector("another server", fault("SERVER"), server="m9.example.org:7443")
-    yield vector("another identity", fault("IDENTITY"), signer=OTHER)
-    yield vector("label of grants", fault("SIGNATURE"), label=GRANT)
-    yield vector("bad store", malformed("store"), store="Vault")
-    yield vector("replica of 15 bytes", malformed("replica"), replica=REPLICA[1:])
-    yield vector("challenge of 31 bytes", malformed("challenge"), challenge=_CHALLENGE[1:])
-    yield vector("no fingerprint key id", malformed("fingerprint_key_id"), fingerprint_key_id="")
-    yield vector("unknown field", malformed("content"), more=b"\xa2\x06\x00")
+def _hello(
+    name: str,
+    expected: Vector | None,
+    *,
+    label: bytes = _HELLO,
+    signer: Key = STORE,
+    more: bytes = b"",
+    **fields: Any,  # noqa: ANN401 - fields of a message
+) -> Vector:
+    """A login; None is expected of one that is read, and says what it says."""
+    known: dict[str, Any] = {
+        "server": _SERVERS[0],
+        "store": "vault",
+        "replica": REPLICA,
+        "challenge": _CHALLENGE,
+        "fingerprint_key_id": KEY_ID,
+    }
+    message = identity_pb2.ReactorHello(**{**known, **fields})
+    signed = signer.signed(label, serialised(message) + more)
+    given = {"identity": STORE.shown, "challenge": _CHALLENGE.hex(), "servers": _SERVERS}
+    return {"name": name, "signed": signed, **given, "expected": expected or {"says": said(message)}}
 
 
 _KEYS = [Key(100 + index) for index in range(67)]
@@ -148,8 +186,14 @@ def steps() -> dict[str, Vector]:
     found["another store"] = _step(one, two, store="local")
     found["bad store"] = _step(one, two, store="Vault")
     found["nowhere"] = _step(one, one)
-    found["old key of 31 bytes"] = _signed(one, two, serialised(identity_pb2.IdentityRotation(store="vault", old_key=one.public[1:], new_key=two.public)))
-    found["new key of 33 bytes"] = _signed(one, two, serialised(identity_pb2.IdentityRotation(store="vault", old_key=one.public, new_key=two.public + b"\0")))
+    found["old key of 31 bytes"] = _signed(
+        one, two, serialised(identity_pb2.IdentityRotation(store="vault", old_key=one.public[1:], new_key=two.public))
+    )
+    found["new key of 33 bytes"] = _signed(
+        one,
+        two,
+        serialised(identity_pb2.IdentityRotation(store="vault", old_key=one.public, new_key=two.public + b"\0")),
+    )
     found["unknown field"] = _signed(one, two, content + b"\xa2\x06\x00")
     found["old key did not sign"] = found["0"] | {"old_signature": two.sign(_ROTATION, content).hex()}
     found["new key did not sign"] = found["0"] | {"new_signature": one.sign(_ROTATION, content).hex()}
@@ -199,5 +243,8 @@ def _step(old: Key, new: Key, store: str = "vault") -> Vector:
 
 
 def _signed(old: Key, new: Key, content: bytes) -> Vector:
-    signatures = {"old_signature": old.sign(_ROTATION, content).hex(), "new_signature": new.sign(_ROTATION, content).hex()}
+    signatures = {
+        "old_signature": old.sign(_ROTATION, content).hex(),
+        "new_signature": new.sign(_ROTATION, content).hex(),
+    }
     return {"content": content.hex(), **signatures}

@@ -71,7 +71,7 @@ def public_key() -> bytes:
     return kem.public_key().public_bytes_raw() + curve.public_key().public_bytes_raw()
 
 
-def request(purpose: str | int = "UPLOAD", **fields: Any) -> upload_pb2.UploadRequest:
+def request(purpose: str | int = "UPLOAD", **fields: Any) -> upload_pb2.UploadRequest:  # noqa: ANN401 - fields of a message
     """Return a request about `URI`, good unless `fields` make it bad."""
     nothing = purpose in {"COMPARE", "VERIFY", "IMPORT", "LIST"}
     known: dict[str, Any] = {
@@ -84,7 +84,7 @@ def request(purpose: str | int = "UPLOAD", **fields: Any) -> upload_pb2.UploadRe
     return upload_pb2.UploadRequest(**{**known, **fields})
 
 
-def grant(asked: upload_pb2.UploadRequest, **fields: Any) -> upload_pb2.UploadGrant:
+def grant(asked: upload_pb2.UploadRequest, **fields: Any) -> upload_pb2.UploadGrant:  # noqa: ANN401 - fields of a message
     """Return a grant for a request, good unless `fields` make it bad."""
     known: dict[str, Any] = {
         "request": serialised(asked),

@@ -22,8 +22,24 @@ def uris() -> Iterator[Vector]:
     bad = [
         *["", "://a", "vault:", "vault://", "vault:/app", "vault:///app", "vault://app/", "vault://app//db", "app/db"],
         *["Vault://app", "1vault://app", "-vault://app", "va_ult://app", f"{'a' * 64}://app", "v\u00e4ult://app"],
-        *["vault://.", "vault://app/..", "vault://.app", "vault://-app", "vault://app/%2e", "vault://a b", "vault://a\\b"],
-        *["vault://app?x", "vault://app#x", "vault://u@app", "vault://app:1", "vault://d\u00e9b", "vault://app\n", " vault://app"],
+        *[
+            "vault://.",
+            "vault://app/..",
+            "vault://.app",
+            "vault://-app",
+            "vault://app/%2e",
+            "vault://a b",
+            "vault://a\\b",
+        ],
+        *[
+            "vault://app?x",
+            "vault://app#x",
+            "vault://u@app",
+            "vault://app:1",
+            "vault://d\u00e9b",
+            "vault://app\n",
+            " vault://app",
+        ],
         *["vault://app\0", f"a://{'s' * 129}", "a://" + "/".join("s" * 17), _LONGEST + "x", "vault://app://db"],
     ]
     for text in bad:
@@ -65,7 +81,10 @@ def _good() -> Iterator[tuple[str, upload_pb2.UploadRequest]]:
     yield "options of Vault, all defaults", request("COMPARE", vault=options_pb2.VaultOptions())
     tags = [_LABEL(name=name, value="1") for name in ("A", "a", "\uff5e", "\U0001f511")]
     yield "tags in byte order", request("PATCH", aws=options_pb2.AwsOptions(tags=tags))
-    yield "options of Kubernetes", request(kubernetes=options_pb2.KubernetesOptions(type="kubernetes.io/tls", labels=tags))
+    yield (
+        "options of Kubernetes",
+        request(kubernetes=options_pb2.KubernetesOptions(type="kubernetes.io/tls", labels=tags)),
+    )
     yield "options of others", request(other='{"a": {"b": [1, {"a": null}]}, "b": "{\\"b\\": 1, \\"b\\": 2}"}')
     yield "options of others, 8,192 bytes", request(other='{"a":"' + "x" * 8_184 + '"}')
 
@@ -81,8 +100,8 @@ Bad = Iterator[tuple[str, upload_pb2.UploadRequest, str]]
 def _bad_heads() -> Bad:
     for size in (0, 15, 17):
         yield f"request id of {size} bytes", request(request_id=bytes(size)), "request_id"
-    for purpose in (0, 12, 99):
-        yield f"purpose {purpose}", request(purpose), "purpose"
+    for number in (0, 12, 99):
+        yield f"purpose {number}", request(number), "purpose"
     for uri in ("", "vault://", "app/db", "vault://app/../db"):
         yield f"URI {uri!r}", request(uri=uri), "uri"
     for purpose in ("UPLOAD", "PATCH", "DELETE", "UNDELETE"):
@@ -93,7 +112,13 @@ def _bad_heads() -> Bad:
         yield f"{purpose} that expects ANY", request(purpose, expect=upload_pb2.EXPECT_ANY), "expect"
     yield "expectation 5", request(expect=5), "expect"
     yield "version without VERSION", request(expect_version="1"), "expect_version"
-    for name, version in {"none": "", "257": "x" * 257, "a space": "a b", "DEL": "a\x7f", "an umlaut": "\u00e4"}.items():
+    for name, version in {
+        "none": "",
+        "257": "x" * 257,
+        "a space": "a b",
+        "DEL": "a\x7f",
+        "an umlaut": "\u00e4",
+    }.items():
         message = request(expect=upload_pb2.EXPECT_VERSION, expect_version=version)
         yield f"version of {name}", message, "expect_version"
     for name, suites in {"none": [], "nine": range(1, 10), "one twice": [1, 2, 1], "zero": [1, 0]}.items():
@@ -134,7 +159,13 @@ def _bad_own_fields() -> Bad:
         "to_version": "1",
         "list_after": "a",
     }
-    has = {"DELETE": {"destroy"}, "PATCH": {"remove_keys"}, "LIST": {"list_after"}, "VERIFY": set[str](), "IMPORT": set[str]()}
+    has = {
+        "DELETE": {"destroy"},
+        "PATCH": {"remove_keys"},
+        "LIST": {"list_after"},
+        "VERIFY": set[str](),
+        "IMPORT": set[str](),
+    }
     for purpose, fields in has.items():
         for field in sorted(own.keys() - fields):
             yield f"{purpose} with {field}", request(purpose, **{field: own[field]}), field
@@ -142,10 +173,19 @@ def _bad_own_fields() -> Bad:
             yield f"{purpose} with options", request(purpose, other="{}"), "options"
     for field in ("destroy", "remove_keys", "recipes", "destination", "to_version", "list_after"):
         yield f"UPLOAD with {field}", request(**{field: own[field]}), field
-    for name, keys in {"65": [f"k{i:02}" for i in range(65)], "unsorted": ["b", "a"], "twice": ["a", "a"], "bad": ["..a"]}.items():
+    for name, keys in {
+        "65": [f"k{i:02}" for i in range(65)],
+        "unsorted": ["b", "a"],
+        "twice": ["a", "a"],
+        "bad": ["..a"],
+    }.items():
         yield f"keys to remove: {name}", request("PATCH", remove_keys=keys), "remove_keys"
     for name, recipes in _bad_recipes().items():
-        yield f"recipes: {name}", request("GENERATE", recipes=[_RECIPE(key=k, kind=i, size=s) for k, i, s in recipes]), "recipes"
+        yield (
+            f"recipes: {name}",
+            request("GENERATE", recipes=[_RECIPE(key=k, kind=i, size=s) for k, i, s in recipes]),
+            "recipes",
+        )
     for name, place in {"none": "", "bad": "local://", "the same store": "vault://other"}.items():
         yield f"COPY to {name}", request("COPY", destination=place), "destination"
     for name, version in {"none": "", "a space": "a b", "257": "x" * 257}.items():
@@ -176,7 +216,11 @@ def _bad_options() -> Bad:
     for name, names in pairs.items():
         labels = [_LABEL(name=one) for one in names]
         yield f"tags {name}", request(aws=options_pb2.AwsOptions(tags=labels)), "aws.tags"
-        yield f"labels of Kubernetes {name}", request(kubernetes=options_pb2.KubernetesOptions(labels=labels)), "kubernetes.labels"
+        yield (
+            f"labels of Kubernetes {name}",
+            request(kubernetes=options_pb2.KubernetesOptions(labels=labels)),
+            "kubernetes.labels",
+        )
     texts = {
         "none": "",
         "no JSON": "{a:1}",
@@ -187,6 +231,7 @@ def _bad_options() -> Bad:
         "a member twice, once escaped": '{"a":1,"\\u0061":1}',
         "a member twice, deep inside": '{"a":[{"b":{"c":1,"c":2}}]}',
         "something behind it": "{} {}",
+        "a byte order mark": "\ufeff{}",
         "8,193 bytes": '{"a":"' + "x" * 8_185 + '"}',
     }
     for name, text in texts.items():
@@ -194,7 +239,7 @@ def _bad_options() -> Bad:
 
 
 def _bad_bytes() -> Iterator[tuple[str, Callable[[bytes], bytes]]]:
-    """Changes of a good request, id (1), purpose (2), uri (3), expect (4), suites (6), after which it is in another form."""
+    """Changes of a good request (id, purpose, uri, expect, suites) after which it is in another form."""
     yield "bytes of a field cut short", lambda content: content[:-1]
     yield "an unknown field", lambda content: content + b"\xa2\x06\x00"
     yield "an unknown number", lambda content: content + b"\xa0\x06\x01"

@@ -101,9 +101,16 @@ def hashes() -> Iterator[Vector]:
     """Yield secrets with the hashes of their values and of the whole."""
     for name, values in _SECRETS.items():
         macs = {key: _value(key, value) for key, value in sorted(values.items())}
-        whole = _mac(b"m8/fingerprint/v1", _u32(len(macs)) + b"".join(_sized(key.encode()) + mac for key, mac in macs.items()))
+        whole = _mac(
+            b"m8/fingerprint/v1", _u32(len(macs)) + b"".join(_sized(key.encode()) + mac for key, mac in macs.items())
+        )
         shown = {key: _fingerprint(mac) for key, mac in macs.items()}
-        yield {"name": name, "fingerprint_key": _K.hex(), "values": _shown(values), "expected": {"values": shown, "whole": _fingerprint(whole)}}
+        yield {
+            "name": name,
+            "fingerprint_key": _K.hex(),
+            "values": _shown(values),
+            "expected": {"values": shown, "whole": _fingerprint(whole)},
+        }
 
 
 def _value(key: str, value: bytes) -> bytes:
@@ -147,14 +154,23 @@ def sealed(known: Sequence[Vector]) -> Iterator[Vector]:
 def public_keys() -> Iterator[Vector]:
     """Yield grants with one-time keys of which one half is none: nothing is sealed for them."""
     good = public_key()
-    small = {"0": bytes(32), "1": b"\x01" + bytes(31), "order 8": bytes.fromhex(_ORDER_8), "p": (2**255 - 19).to_bytes(32, "little")}
+    small = {
+        "0": bytes(32),
+        "1": b"\x01" + bytes(31),
+        "order 8": bytes.fromhex(_ORDER_8),
+        "p": (2**255 - 19).to_bytes(32, "little"),
+    }
     keys = {
         "ML-KEM: the first coefficient is 3,329": b"\x01" + bytes([good[1] & 0xF0 | 0x0D]) + good[2:],
         "ML-KEM: the last coefficient is 4,095": good[:1_150] + bytes([good[1_150] | 0xF0, 0xFF]) + good[1_152:],
         **{f"X25519: {name}": good[:1_184] + point for name, point in small.items()},
     }
     for name, key in keys.items():
-        yield {"name": name, "grant": serialised(grant(request(), public_key=key)).hex(), "expected": fault("PUBLIC_KEY")}
+        yield {
+            "name": name,
+            "grant": serialised(grant(request(), public_key=key)).hex(),
+            "expected": fault("PUBLIC_KEY"),
+        }
 
 
 _ORDER_8 = "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"

@@ -17,7 +17,10 @@ def signed_requests() -> Iterator[Vector]:
     key = Ed25519PrivateKey.from_private_bytes(_SEED)
     wire = _string(b"ssh-ed25519") + _string(key.public_key().public_bytes_raw())
     nothing = hashlib.sha256(b"").digest()
-    for name, sealed in {"of something sealed": hashlib.sha256(b"sealed").digest(), "of nothing sealed": nothing}.items():
+    for name, sealed in {
+        "of something sealed": hashlib.sha256(b"sealed").digest(),
+        "of nothing sealed": nothing,
+    }.items():
         digests = {"grant_sha256": hashlib.sha256(b"grant").hexdigest(), "sealed_sha256": sealed.hex()}
         statement = b"m8/signed-request/v1\0" + hashlib.sha256(b"grant").digest() + sealed
         head = _string(b"request@monoskope") + _string(b"") + _string(b"sha512")

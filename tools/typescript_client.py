@@ -1,23 +1,26 @@
-"""Generate the messages of the TypeScript client from `proto`, or check that what is committed is what would be generated.
+"""Generate the messages of the TypeScript client from `proto` and build it, or check it.
 
-    python tools/typescript_messages.py            write clients/typescript/src/messages
-    python tools/typescript_messages.py --check    compare with what is committed; 1 on a difference, with the fix
+    python tools/typescript_client.py            write clients/typescript/src/messages, and build its dist
+    python tools/typescript_client.py --check    compare the messages, check types and what package.json pins
 
 protoc-gen-es gets what protoc parsed, without the rules of `buf.validate`, which m8 alone applies, and without
 services: so the client has no 5,000 lines of rules in it. It takes Node and the packages of the client, and no network.
-Without them `--check` says so and compares nothing, except in CI, where it fails.
+Without them `--check` says so and checks the rest, except in CI, where it fails.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.compiler.plugin_pb2 import CodeGeneratorRequest, CodeGeneratorResponse
 from google.protobuf.descriptor_pb2 import DescriptorProto, FileDescriptorProto, FileDescriptorSet
@@ -34,7 +37,9 @@ FIX = "Run `make ts` and commit the result."
 
 _ROOTS = ("monoskope/api/gateway/v1/commands.proto", "monoskope/api/gateway/v1/queries.proto")
 """The calls of a put. All that they need comes with them."""
-_RULES = "buf/validate/validate.proto"
+RUNTIME = ("@bufbuild/protobuf", "@panva/hpke-noble", "hpke")
+"""All that the client needs at run time."""
+_EXACT = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
 class NoNodeError(Exception):
@@ -109,37 +114,68 @@ def write(files: Mapping[str, str]) -> None:
         path.write_text(content, encoding="utf-8")
 
 
+def problems_of(package: Mapping[str, Any], lock: Mapping[str, Any]) -> list[str]:
+    """Return what is wrong with what the client pins.
+
+    Args:
+        package: Its package.json.
+        lock: Its package-lock.json.
+    """
+    pinned = {**package["dependencies"], **package["devDependencies"]}
+    found = [f"{name} is not pinned to one version." for name, one in pinned.items() if not _EXACT.fullmatch(one)]
+    if sorted(package["dependencies"]) != list(RUNTIME):
+        found.append(f"the client needs something else at run time than {', '.join(RUNTIME)}.")
+    for path, one in lock["packages"].items():
+        if path and "integrity" not in one:
+            found.append(f"{path} has no hash in package-lock.json.")
+        if "resolved" in one:
+            found.append(f"{path} names a registry: run `npm install` there, whose .npmrc leaves it out.")
+    return found
+
+
 def check() -> list[str]:
-    """Return what is wrong. Raises `NoNodeError` in CI alone."""
+    """Return what is wrong."""
+    package, lock = (json.loads((CLIENT / f"package{end}.json").read_text("utf-8")) for end in ("", "-lock"))
+    found = problems_of(package, lock)
     try:
         made = generated()
+        _npm("check")
     except NoNodeError as error:
         if os.environ.get("CI") == "true":
-            return [f"nobody compared the messages with proto/: {error}"]
+            return [*found, f"nobody compared the messages with proto/, or checked types: {error}"]
         print(f"Not compared with proto/: {error} Only whoever changes the TypeScript client needs it.")
-        return []
+        return found
     there = committed()
-    return [
-        f"src/messages/{name} is not what proto/ gives. {FIX}"
-        for name in sorted({*made, *there})
-        if made.get(name) != there.get(name)
-    ]
+    differing = [name for name in sorted({*made, *there}) if made.get(name) != there.get(name)]
+    return found + [f"src/messages/{name} is not what proto/ gives. {FIX}" for name in differing]
+
+
+def _npm(script: str) -> None:
+    """Run a script of package.json. Raises `CalledProcessError` after its output was shown."""
+    if shutil.which("npm") is None:
+        raise NoNodeError("there is no npm here (on Debian: apt install npm).")
+    subprocess.run(["npm", "run", "--silent", script], cwd=CLIENT, check=True)
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Generate or check; 1 if something is wrong."""
+    """Generate and build, or check; 1 if something is wrong."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="compare with what is committed and change nothing")
-    if parser.parse_args(words).check:
-        found = check()
-        print("\n".join(f"clients/typescript: {problem}" for problem in found) or "The messages are what proto/ gives.")
-        return 1 if found else 0
     try:
+        if parser.parse_args(words).check:
+            found = check()
+            print(
+                "\n".join(f"clients/typescript: {problem}" for problem in found) or "The client is what proto/ gives."
+            )
+            return 1 if found else 0
         write(generated())
+        _npm("build")
     except NoNodeError as error:
         print(f"clients/typescript: {error}")
         return 1
-    print(f"Generated {MESSAGES.relative_to(ROOT)}.")
+    except subprocess.CalledProcessError as error:
+        return error.returncode
+    print(f"Generated {MESSAGES.relative_to(ROOT)} and built {(CLIENT / 'dist').relative_to(ROOT)}.")
     return 0
 
 

@@ -141,7 +141,7 @@ def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(
         "signingKey": base64.b64encode(key.private_bytes(*form)).decode(),
     }
     ca_file = signing.cluster.folder / "m8" / "ca.crt"
-    found = in_node(bundle("door_node", tmp_path), "honest", "unsigned", given=given, ca_file=ca_file)
+    found = in_node(bundle("test/door_node.ts", tmp_path), "honest", "unsigned", given=given, ca_file=ca_file)
     assert (found["honest"]["put"]["outcome"], found["honest"]["put"]["signerKey"]) == ("UPLOADED", shown(signing.key))
     assert found["honest"]["equal"]["outcome"] == "EQUAL"
     assert found["unsigned"] == {"ended": found["unsigned"]["ended"], "sent": False}

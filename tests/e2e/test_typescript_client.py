@@ -6,6 +6,7 @@ Each of its two runs is one process or page for all tests. What m8 answers is ch
 from __future__ import annotations
 
 import base64
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,9 @@ import pytest
 from tests.e2e.conftest import Team
 from tests.e2e.ran import ok, upstream
 from tests.support.browser import Chromium, Watched, chromium
+from tests.support.operations import needed
 from tests.support.quick_cluster import PAGE
-from tests.support.typescript import bundle, in_node
+from tests.support.typescript import CLIENT, bundle, in_node
 
 VALUE = "correct horse \u00e4 battery"
 BEFORE = {
@@ -59,9 +61,9 @@ def met(request: pytest.FixtureRequest, patient: Team, tmp_path_factory: pytest.
     folder, words = tmp_path_factory.mktemp("typescript"), ("honest", "patched", "lied")
     if request.param == "node":
         ca_file = patient.cluster.folder / "m8" / "ca.crt"
-        found = in_node(bundle("door_node", folder), *words, given=given(patient, "node"), ca_file=ca_file)
+        found = in_node(bundle("test/door_node.ts", folder), *words, given=given(patient, "node"), ca_file=ca_file)
     else:
-        script = bundle("door", folder, "browser")
+        script = bundle("test/door.ts", folder, "browser")
         found = in_chromium(request.getfixturevalue("browser"), script, words, given(patient, "chromium"))
     return found | {"where": request.param}
 
@@ -137,3 +139,22 @@ def test_the_log_of_m8_has_no_value_in_any_form(met: Found, patient: Team) -> No
 def test_chromium_seals_with_its_own_code_and_needs_no_package_for_it(met: Found) -> None:
     source = met["honest"]["source"]
     assert source == "native" if met["where"] == "chromium" else source in {"native", "noble"}
+
+
+def test_the_example_of_its_readme_puts(patient: Team, tmp_path: Path) -> None:
+    example = "examples/put.mjs"
+    shown = (CLIENT / example).read_text(encoding="utf-8")
+    assert f"```js\n{shown}```" in (CLIENT / "README.md").read_text(encoding="utf-8")
+    told, cluster = given(patient, "example"), patient.cluster
+    words = [told["server"], str(patient.user.token_file), told["prefix"], told["identity"], "password"]
+    done = subprocess.run(
+        [needed("node", "nodejs"), bundle(example, tmp_path), *words],
+        env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt")},
+        input=VALUE.encode(),
+        capture_output=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(b"UPLOADED fp1:")
+    assert upstream(cluster, patient, "example") == {"password": VALUE}

@@ -18,14 +18,15 @@ _FORMS = {
 
 
 def bundle(name: str, folder: Path, kind: Literal["node", "browser"] = "node") -> Path:
-    """Bundle `clients/typescript/test/NAME.ts` into a file in `folder`, and return it."""
+    """Bundle a file below `clients/typescript` into one in `folder`, and return it: `test/door.ts`."""
     needed("node", "nodejs")
     esbuild = CLIENT / "node_modules" / ".bin" / "esbuild"
     if not esbuild.exists():
         not_here("the packages of the client are not installed: (cd clients/typescript && npm ci)")
-    target = folder / f"{name}.{kind}.mjs"
-    words = ["--bundle", "--log-level=warning", *_FORMS[kind], f"--outfile={target}"]
-    subprocess.run([esbuild, CLIENT / "test" / f"{name}.ts", *words], cwd=CLIENT, check=True, timeout=60)
+    target = folder / f"{Path(name).stem}.{kind}.mjs"
+    itself = f"--alias:@monoskope/client={CLIENT / 'src' / 'index.ts'}"
+    words = ["--bundle", "--log-level=warning", itself, *_FORMS[kind], f"--outfile={target}"]
+    subprocess.run([esbuild, CLIENT / name, *words], cwd=CLIENT, check=True, timeout=60)
     return target
 
 

@@ -14,7 +14,7 @@ ABOUT = [
     "Vectors of every message of docs/protocol.md, with which another implementation checks itself; that page says",
     "how to read them (Vectors). Bytes are in hex, `values` in base64, `says` is protobuf's JSON. Each has at most",
     "one fault: `expected.fault` names its class, and of MALFORMED `expected.field` the field as the .proto",
-    "file names it, `content` for a message as a whole. Made by `make message-vectors`, which knows none of our parsers.",
+    "file names it, `content` for a message as a whole. `make message-vectors` makes them, apart from our parsers.",
 ]
 
 

@@ -165,6 +165,20 @@ test("the plaintext is overwritten, whether it was sent or not", async () => {
   }
 });
 
+test("a text is no value, and a token with a line end is none: nothing is asked", async () => {
+  const stage = await Stage.set();
+  await unsent(stage, stage.client().put(URI, { k: VALUE as unknown as Uint8Array }), UsageError, "not bytes");
+  await unsent(stage, stage.client({ token: `${TOKEN}\n` }).put(URI, { k: utf8(VALUE) }), M8Error, "line end");
+  await unsent(stage, stage.client({ token: async () => "" }).put(URI, { k: utf8(VALUE) }), M8Error, "no characters");
+  assert.equal(stage.calls.length, 0);
+});
+
+test("an answer without end is not kept", async () => {
+  const endless = new ReadableStream({ pull: (control) => control.enqueue(new Uint8Array(1_048_576)) });
+  const stage = await Stage.set({ instead: () => new Response(endless, { headers: { "Content-Type": "application/proto" } }) });
+  await unsent(stage, put(stage, { timeoutMs: 100 }), M8Error, "cannot be reached");
+});
+
 test("there is no way without TLS, and no address with a path or a login", () => {
   for (const server of ["http://m8:1", "m8:1", "https://m8", "https://m8:1/x", "https://a:b@m8:1", "https://m8:1?x"]) {
     assert.throws(() => new Client({ server, token: TOKEN, pins: new FixedPins({}) }), (error) => error instanceof M8Error && !error.message.includes("a:b"));

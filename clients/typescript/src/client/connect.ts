@@ -1,5 +1,6 @@
 // Calls of m8's HTTP door: the Connect protocol with binary messages, over fetch (docs/reference/http.md).
 import { create, type DescMessage, fromBinary, type MessageInitShape, type MessageShape, toBinary } from "@bufbuild/protobuf";
+import { concat } from "../protocol/bytes.ts";
 import { M8Error } from "./errors.ts";
 
 /** One method of the API. */
@@ -20,6 +21,9 @@ export interface Door {
 
 /** How much longer than m8 the caller waits, so that m8's own answer comes first, in milliseconds. */
 const LONGER_MS = 1_000;
+/** The most bytes of an answer: grants, receipts and 64 rotations are far below. */
+const MOST_BYTES = 4_194_304;
+const TOKEN = /^[!-~]+$/;
 const SERVER = /^https:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$/;
 
 /** The server, if it is named as `https://host:port`. There is no way without TLS. Throws `M8Error`. */
@@ -36,6 +40,7 @@ export async function call<I extends DescMessage, O extends DescMessage>(
   timeoutMs: number,
 ): Promise<MessageShape<O>> {
   const token = await door.token();
+  if (!TOKEN.test(token)) throw new M8Error("UNAUTHENTICATED", "the token is none: it has no characters, or a space or a line end in it.");
   const answer = await asked(door, method, new Uint8Array(toBinary(method.input, create(method.input, message))), token, timeoutMs);
   if (answer.status !== 200) throw refusal(answer.status, answer.body);
   if (answer.type !== "application/proto") throw new M8Error("PROTOCOL", "m8 answers with another content type than it was asked for.");
@@ -73,12 +78,28 @@ async function asked(door: Door, method: Method<DescMessage, DescMessage>, body:
       signal,
     });
     const type = (response.headers.get("Content-Type") ?? "").split(";")[0] ?? "";
-    return { status: response.status, type, body: new Uint8Array(await response.arrayBuffer()) };
+    return { status: response.status, type, body: await bodyOf(response) };
   } catch (error) {
     // The error's own text can hold an address, and no header.
     const late = error instanceof DOMException && error.name === "TimeoutError";
     throw new M8Error(late ? "TIMED_OUT" : "UNAVAILABLE", late ? "m8 does not answer in time." : "m8 cannot be reached.", { temporary: true });
   }
+}
+
+/** The body, of which no more is kept than an answer can have. Throws for more. */
+async function bodyOf(response: Response): Promise<Uint8Array> {
+  const parts: Uint8Array[] = [];
+  let size = 0;
+  const reader = response.body?.getReader();
+  for (let part = await reader?.read(); part?.value !== undefined; part = await reader?.read()) {
+    parts.push(part.value);
+    size += part.value.length;
+    if (size > MOST_BYTES) {
+      await reader?.cancel();
+      throw new RangeError("the answer is too large");
+    }
+  }
+  return concat(...parts);
 }
 
 /** The statuses of Connect after which the same call may succeed. */

@@ -32,7 +32,7 @@ export function encode(values: Readonly<Record<string, Uint8Array>>): Bytes {
   for (const key of keys) {
     if (!isKey(key)) throw new UsageError(`the key ${JSON.stringify(key)} is not valid: 1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor '..' first.`);
   }
-  const entries = keys.map((key) => [key, values[key] ?? new Uint8Array()] as const);
+  const entries = keys.map((key) => [key, bytesOf(key, values[key])] as const);
   const size = entries.reduce((sum, [key, value]) => sum + key.length + 6 + 4 * Math.ceil(value.length / 3), 1);
   const padded = new Uint8Array(paddedSize(size)).fill(SPACE);
   let at = 0;
@@ -47,6 +47,12 @@ export function encode(values: Readonly<Record<string, Uint8Array>>): Bytes {
   }
   padded[at] = CLOSE;
   return padded;
+}
+
+/** The type says that a value is bytes; programs in plain JavaScript do not read types. */
+function bytesOf(key: string, value: unknown): Uint8Array {
+  if (!(value instanceof Uint8Array)) throw new UsageError(`the value of ${key} is not bytes (Uint8Array).`);
+  return value;
 }
 
 function paddedSize(size: number): number {

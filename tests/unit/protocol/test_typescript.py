@@ -15,7 +15,7 @@ TESTS = Path(__file__).resolve().parents[2]
 def test_the_typescript_client_agrees_with_every_vector_and_claims_nothing_unproven(tmp_path: Path) -> None:
     node, script = needed("node", "nodejs"), bundle("test/all.test.ts", tmp_path)
     done = subprocess.run(
-        [node, "--no-warnings", "--test", "--test-reporter=tap", script],
+        [node, "--no-warnings", "--test-reporter=tap", script],
         env={"VECTORS": str(TESTS)},
         capture_output=True,
         text=True,

@@ -190,6 +190,10 @@ def bad_lists() -> BadCase:
             DONE | {"public_values": [{"key": "a", "value": pem}]},
             "public_values",
         )
+    halves = {"unsorted": ["b", "a"], "a key twice": ["a", "a"], "a bad key": ["a b"]}
+    for name, keys in halves.items():
+        shown_halves = [{"key": key, "value": PEM} for key in keys]
+        yield f"public halves: {name}", "GENERATE", "UPLOADED", DONE | {"public_values": shown_halves}, "public_values"
     started = {"intent": bytes(32), "public_values": PUBLIC}
     yield "STARTED with a public half", "GENERATE", "STARTED", started, "public_values"
     yield "LISTED without a page", "LIST", "LISTED", {}, "listed"

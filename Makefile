@@ -17,7 +17,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console ts message-vectors rooms lock weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -62,6 +62,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== sync_client: the synchronous client is what the client says"; $(BIN)/python tools/sync_client.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== console_bundle: the page of monoctl console is what console/ gives"; $(BIN)/python tools/console_bundle.py --check
+	@echo "== typescript_client: its messages are what proto/ says, its types hold, its packages are pinned"; $(BIN)/python tools/typescript_client.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "== mkdocs: the pages make one site"; $(MAKE) --no-print-directory docs
 	@echo "All checks passed."
@@ -91,9 +92,16 @@ generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from 
 reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
 	$(BIN)/python tools/reference.py
 
-console: $(DEV_READY) ## Build the page of monoctl console from console/ (the one target that needs Node, 20 or newer)
+console: $(DEV_READY) ## Build the page of monoctl console from console/ (needs Node, 20 or newer)
 	@[ -d console/node_modules ] || ! command -v npm >/dev/null || (cd console && npm ci --ignore-scripts --no-audit --no-fund)
 	@$(BIN)/python tools/console_bundle.py
+
+ts: $(DEV_READY) ## Generate the messages of the TypeScript client from proto/, and build it (needs Node, 20 or newer)
+	@[ -d clients/typescript/node_modules ] || ! command -v npm >/dev/null || (cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund)
+	@$(BIN)/python tools/typescript_client.py
+
+message-vectors: $(DEV_READY) ## Write tests/vectors-messages.json, by which every implementation checks itself
+	@$(BIN)/python -m tools.message_vectors
 
 rooms: $(DEV_READY) ## Count the rooms of the house and who imports whom, and draw them in CONTRIBUTING.md
 	@$(BIN)/python tools/rooms.py --write

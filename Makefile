@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
 HA_READY := $(VENV)/.ha-ready
+RELEASE_READY := $(VENV)/.release-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
 DEMO_MB := 100
@@ -17,7 +18,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console ts message-vectors rooms lock weigh clean need-python
+.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -112,6 +113,10 @@ lock: ## Choose new versions of everything that is installed (the one target tha
 	  --output-file requirements/demo.txt
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --all-extras --group dev \
 	  --constraint requirements/demo.txt --output-file requirements/dev.txt
+	$(LOCK) --upgrade requirements/release.in --constraint requirements/dev.txt --output-file requirements/release.txt
+
+release: $(RELEASE_READY) ## Build what is published twice, compare, and say what it is made of, below build/release (ADVISORIES=unchecked)
+	@$(BIN)/python -m tools.release $(if $(filter unchecked,$(ADVISORIES)),--advisories-unchecked)
 
 weigh: $(DEV_READY) ## Measure what an installation downloads
 	@for list in demo dev; do \
@@ -151,4 +156,9 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
 $(HA_READY): requirements/ha.txt $(DEV_READY)
 	@echo "Installing psycopg below $(VENV), which Patroni needs: about 5 MB to download."
 	$(PIP) install --require-hashes --no-deps -r requirements/ha.txt
+	@touch $@
+
+$(RELEASE_READY): requirements/release.txt $(DEV_READY)
+	@echo "Installing below $(VENV) what a release needs besides: about 15 MB to download."
+	$(PIP) install --require-hashes -r requirements/release.txt
 	@touch $@

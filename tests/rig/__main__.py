@@ -1,7 +1,7 @@
 """`make rig`: break every part and every link under load, round after round, and check after each what must hold.
 
-`python -m tests.rig --seconds 300 --seed 7` runs all worlds in turn; with `--world` and `--round` one round alone, which
-is how a round that failed is planned again.
+`python -m tests.rig --seconds 300 --seed 7` runs all worlds in turn; with `--world` and `--round` one round alone: so
+a round that failed is planned again.
 """
 
 from __future__ import annotations

@@ -89,7 +89,7 @@ def _receipt_is_true(facts: Facts, told: Told, history: Sequence[Version], at: i
     if told.prior and (at == 0 or history[at - 1].text != told.prior):
         yield f"{told.version} of {told.uri} does not come after {told.prior}, as its receipt says"
     if not told.prior and at and history[at - 1].content is not None:
-        yield f"{told.version} of {told.uri} replaced {history[at - 1].text}, and its receipt says that nothing was there"
+        yield f"{told.version} of {told.uri} replaced {history[at - 1].text}; its receipt says that nothing was there"
 
 
 def versions_are_explained(facts: Facts) -> Iterator[str]:

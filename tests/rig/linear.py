@@ -1,6 +1,6 @@
 """Is a history of one register linearizable? The search of Wing and Gong, with the memory of Lowe.
 
-J. M. Wing and C. Gong, "Testing and verifying concurrent objects" (1993); G. Lowe, "Testing for linearizability" (2017).
+J. M. Wing and C. Gong, "Testing and verifying concurrent objects", 1993; G. Lowe, "Testing for linearizability", 2017.
 A history is linearizable if each operation can be given one moment between its call and its return so that, one after
 the other at these moments, all of them have the results that they had.
 """
@@ -10,7 +10,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Kind: TypeAlias = Literal["write", "cas", "refused", "read", "read-other"]
 
 NOTHING = ""
 """What the register holds at first."""
@@ -31,7 +33,7 @@ class Call:
 
     began: float
     ended: float
-    kind: Literal["write", "cas", "refused", "read", "read-other"]
+    kind: Kind
     value: str = NOTHING
     expected: str = NOTHING
 
@@ -105,9 +107,9 @@ def _open(order: Sequence[Call], done: int) -> list[int]:
 
 
 def smallest(calls: Sequence[Call], fails: Callable[[Sequence[Call]], bool]) -> list[Call]:
-    """Return calls without those that a failing history does not need to fail: what a person can read."""
+    """Return a failing history without the calls that change nothing and that it does not need to fail."""
     left = list(calls)
-    for call in calls:
+    for call in (one for one in calls if not one.changes):
         without = [one for one in left if one is not call]
         if fails(without):
             left = without

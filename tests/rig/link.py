@@ -8,7 +8,7 @@ import random
 import socket
 import struct
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 DELAY, CUT, RESET, SLICE, HOLD, DUPLICATE = FAULTS = ("delay", "cut", "reset", "slice", "hold", "duplicate")
 """What a link can do: each piece waits; connections are closed, also new ones; connections are reset after some bytes;
@@ -29,7 +29,6 @@ class _Connection:
     far: asyncio.StreamWriter
     left: float = float("inf")
     """Bytes until it is reset."""
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 class Link:
@@ -51,6 +50,8 @@ class Link:
         self._passes = asyncio.Event()
         self._passes.set()
         self._open: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -61,8 +62,14 @@ class Link:
         """Stop listening, and end every connection."""
         assert self._server is not None
         self._server.close()
-        tasks = [task for one in list(self._open) for task in self._end(one, abruptly=True)]
-        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in list(self._open):
+            self._end(one, abruptly=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
     def fault(self, kind: str, chance: random.Random) -> None:
         """Misbehave from now on, in one of the ways of `FAULTS`; `chance` draws what its name leaves open."""
@@ -89,10 +96,11 @@ class Link:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.counts["connections"] += 1
+        if self._fault == CUT:
+            self.counts["cut"] += 1
+            writer.close()
+            return
         try:
-            if self._fault == CUT:
-                self.counts["cut"] += 1
-                raise OSError
             far_reader, far = await asyncio.open_connection("127.0.0.1", self.to)
         except OSError:
             writer.close()
@@ -102,10 +110,11 @@ class Link:
             one.left = self._chance.choice(_RESET_AFTER)
         also = await self._second() if self._fault == DUPLICATE else None
         self._open.add(one)
-        one.tasks = [
-            asyncio.create_task(self._copy(one, reader, far, also)),
-            asyncio.create_task(self._copy(one, far_reader, writer, None)),
-        ]
+        self._writers |= {writer, far} | ({also} if also is not None else set())
+        for carried in (self._copy(one, reader, far, also), self._copy(one, far_reader, writer, None)):
+            task = asyncio.create_task(carried)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
     async def _second(self) -> asyncio.StreamWriter | None:
         """Open a second connection, whose answers nobody reads."""
@@ -134,13 +143,14 @@ class Link:
                     break
                 one.left -= len(piece)
                 await self._send(writer, piece)
-                if also is not None:
-                    with contextlib.suppress(OSError):
-                        also.write(piece)
+                if also is not None and not also.transport.is_closing():
+                    also.write(piece)
         with contextlib.suppress(OSError, RuntimeError):
             writer.close()
         if also is not None:
             also.close()
+            self._writers.discard(also)
+        self._writers.discard(writer)
         self._open.discard(one)
 
     async def _send(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
@@ -148,8 +158,10 @@ class Link:
         for begin in range(0, len(piece), step):
             writer.write(piece[begin : begin + step])
             await writer.drain()
+            if step < _PIECE:
+                await asyncio.sleep(0)  # else the kernel puts the slices together again
 
-    def _end(self, one: _Connection, *, abruptly: bool) -> list[asyncio.Task[None]]:
+    def _end(self, one: _Connection, *, abruptly: bool) -> None:
         """Close or reset both sides."""
         self.counts["reset" if abruptly else "cut"] += 1
         self._open.discard(one)
@@ -161,4 +173,3 @@ class Link:
                 writer.transport.abort()
             else:
                 writer.close()
-        return one.tasks

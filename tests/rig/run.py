@@ -206,6 +206,9 @@ class Life:
         self.counts["operations"] += len(operations)
         self.counts["acknowledged"] += ends["OK"]
         _say(f"{round_.replay}: {seconds:.0f} s, {dict(ends.most_common())}")
+        for one in operations:
+            if one.end in {"IDENTITY_CHANGED", "INTERNAL", "PROTOCOL"}:
+                _say(str(one))
         for fault in round_.faults:
             _say(f"    {fault}")
 

@@ -121,7 +121,7 @@ class World:
             cluster.reactors[folder] = cluster.part(folder, "m8", "reactor", "run", folder, log=f"{folder}/reactor.log")
             cluster.reactors[folder].start()
         prefixes = ["vault://rig", "local://rig"]
-        self.users = [cluster.add_user(f"user{number}", prefixes=prefixes) for number in range(USERS)]
+        self.users = [cluster.add_user(f"user{number}", prefixes=prefixes, pin=False) for number in range(USERS)]
 
     def _names(self) -> list[dict[str, list[str]]]:
         """For each m8 how it may be dialled besides its own addresses, at both doors."""

@@ -1,4 +1,4 @@
-"""Sixty-four writers of one secret, each of whom names the version that it replaces, and whether that was linearizable."""
+"""Sixty-four writers of one secret, who name the version that they replace, and whether that was linearizable."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from monoskope.client import Client, Expect
 from monoskope.errors import ConflictError, Error, NotFoundError, OutcomeUnknownError
 from tests.rig.history import NOTHING_WRITTEN, OK, Operation
-from tests.rig.linear import Call, is_linearizable, smallest
+from tests.rig.linear import Call, Kind, is_linearizable, smallest
 from tests.support.engines import Version
 
 WRITERS = 64
@@ -88,10 +88,10 @@ def calls(operations: Sequence[Operation], history: Sequence[Version]) -> list[C
 def _call(one: Operation, values: Mapping[str, str]) -> Call | None:
     ended = math.inf if one.ended is None else one.ended
     if one.verb == "compare":
-        kind = "read" if one.equal else "read-other"
+        kind: Kind = "read" if one.equal else "read-other"
         return Call(one.began, ended, kind, one.value) if one.end == OK else None
     expected = "" if one.expect == "absent" else values.get(one.expect, "a version that is not there")
-    write = "write" if one.expect == "any" else "cas"
+    write: Kind = "write" if one.expect == "any" else "cas"
     if one.end == OK:
         return Call(one.began, ended, write, one.value, expected)
     if one.end == ConflictError.code.value:

@@ -42,25 +42,22 @@ class _Engine(Protocol):
 
 
 class Breaker:
-    """Breaks and mends a world, in one thread of its own.
+    """Breaks and mends a world.
 
     Args:
         world: What is broken.
+        thread: Of one thread, in which all parts are started. What a thread started dies with it.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, thread: ThreadPoolExecutor) -> None:
         self._world = world
-        self._thread = ThreadPoolExecutor(1, "breaker")
+        self._thread = thread
         self.counts: Counter[str] = Counter()
         """Faults that happened, by kind."""
 
     async def run(self, work: Callable[[], T]) -> T:
         """Do something to the world's parts."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
-
-    def close(self) -> None:
-        """End the thread, and with it every part that it started."""
-        self._thread.shutdown()
 
     async def break_by(self, round_: Round) -> None:
         """Let the faults of a round happen, each at its time."""
@@ -118,8 +115,7 @@ class Breaker:
             engine.start()
             return
         part = self._world.part(fault.target, fault.which)
-        if fault.kind == "stop":
-            _signal(part.pid, signal.SIGCONT)
+        _signal(part.pid, signal.SIGCONT)
         if part.pid is None:
             self._start(part)
 

@@ -7,11 +7,13 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 from monoskope.client import Client
 from monoskope.errors import Error
+from monoskope.exit_codes import ExitCode
 from tests.rig import invariants, writers
 from tests.rig.clients import BOUND_S, Clients, settings_of
 from tests.rig.facts import Facts, read, requests_of, verify_log
@@ -28,6 +30,12 @@ ROUNDS = 8
 
 SETTLES_S = LIFETIME_S + 30.0
 """Once nothing is broken, every request must have ended after that: nobody uses its key, and it is recovered."""
+
+UNEXPECTED = {ExitCode.INTERNAL.name, ExitCode.IDENTITY_CHANGED.name, ExitCode.PROTOCOL.name, ExitCode.USAGE.name}
+"""Ends that no fault of a rig explains: they are told of."""
+
+LAST_S = 40.0
+"""What the last round of a world and its end may take of the world's time."""
 
 ERASED_S = 20.0
 SHARED_CLIENTS = 8
@@ -48,6 +56,7 @@ class Rig:
         self._seconds = seconds
         self._numbers = dict.fromkeys(WORLDS, 0)
         self._total: Counter[str] = Counter()
+        self._thread = ThreadPoolExecutor(1, "rig")
         self.found: list[str] = []
 
     async def run(self, world: str = "", number: int = 0) -> int:
@@ -60,7 +69,7 @@ class Rig:
         while not number and (time.monotonic() < self._until or not self._total["worlds"]):
             name = worlds[self._total["worlds"] % len(worlds)]
             first = self._numbers[name] + 1
-            await self._live(name, range(first, first + ROUNDS), until=time.monotonic() + share)
+            await self._live(name, range(first, first + ROUNDS), until=time.monotonic() + share - LAST_S)
         _say(f"{', '.join(f'{count} {what}' for what, count in self._total.items())}; {len(self.found)} violations")
         return int(bool(self.found))
 
@@ -69,7 +78,7 @@ class Rig:
         self._total["worlds"] += 1
         with tempfile.TemporaryDirectory(prefix="m8-rig-") as folder:
             world = World(Path(folder), name)
-            life = Life(world)
+            life = Life(world, self._thread)
             try:
                 await life.begin()
                 for at, number in enumerate(numbers):
@@ -93,11 +102,12 @@ class Life:
 
     Args:
         world: It.
+        thread: As for `Breaker`.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, thread: ThreadPoolExecutor) -> None:
         self._world = world
-        self._breaker = Breaker(world)
+        self._breaker = Breaker(world, thread)
         self._operations: list[Operation] = []
         self._plans: list[Round] = []
         self.counts: Counter[str] = Counter()
@@ -114,7 +124,6 @@ class Life:
         self.counts["faults"] += self._breaker.counts.total()
         self.counts["connections"] += sum(link.counts["connections"] for link in self._world.all_links)
         await self._breaker.run(self._world.close)
-        self._breaker.close()
         for link in self._world.all_links:
             await link.close()
 
@@ -207,8 +216,8 @@ class Life:
         self.counts["acknowledged"] += ends["OK"]
         _say(f"{round_.replay}: {seconds:.0f} s, {dict(ends.most_common())}")
         for one in operations:
-            if one.end in {"IDENTITY_CHANGED", "INTERNAL", "PROTOCOL"}:
-                _say(str(one))
+            if one.end in UNEXPECTED:
+                _say(f"    {one}")
         for fault in round_.faults:
             _say(f"    {fault}")
 

@@ -61,7 +61,7 @@ class Told:
         version: What the receipt says is upstream.
         prior: What it says was replaced.
         fingerprint: Of the whole secret, "" if the receipt has none.
-        since_ms: When its state was entered, by m8's clock.
+        announced: What its STARTED said would be replaced, None without one.
     """
 
     uri: str
@@ -71,15 +71,15 @@ class Told:
     version: str = ""
     prior: str = ""
     fingerprint: str = ""
-    since_ms: int = 0
+    announced: str | None = None
 
     @classmethod
     def of(cls, request: Request) -> Told:
         """Return what a request of the log comes to."""
-        receipt = request.receipt
+        receipt, started = request.receipt, request.upload.started
         reason = _name(upload_pb2.Reason.Name(request.reason), "REASON_")
         if receipt is None:
-            return cls(request.uri, request.ended, reason=reason, since_ms=request.upload.since_ms)
+            return cls(request.uri, request.ended, reason=reason)
         return cls(
             request.uri,
             request.ended,
@@ -88,7 +88,7 @@ class Told:
             receipt.upstream_version,
             receipt.prior_version,
             receipt.fingerprint,
-            request.upload.since_ms,
+            None if started is None else started.prior_version,
         )
 
 

@@ -23,6 +23,9 @@ from tests.support.operations import address_of, asked, samples
 T = TypeVar("T")
 
 
+_LOOK_S = 0.5
+"""How often a part with a failpoint is looked at, whether it has died."""
+
 ATTACHED_S = 90.0
 """How long everything may take to work again once nothing is broken any more."""
 
@@ -60,7 +63,7 @@ class Breaker:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)
 
     async def break_by(self, round_: Round) -> None:
-        """Let the faults of a round happen, each at its time."""
+        """Let the faults of a round happen, each at its time, until it is cancelled."""
         async with asyncio.TaskGroup() as group:
             for fault in round_.faults:
                 group.create_task(self._happen(fault))
@@ -78,6 +81,9 @@ class Breaker:
         await self.run(lambda: self._begin(fault))
         await asyncio.sleep(fault.lasts_s)  # the length of the fault
         await self.run(lambda: self._end(fault))
+        while fault.kind == "failpoint" and self._world.part(fault.target, fault.which).name in self._world.armed:
+            await asyncio.sleep(_LOOK_S)  # it breaks when it comes to its place
+            await self.run(lambda: self._end(fault))
 
     async def mend(self) -> None:
         """Mend everything, and return once all of it works."""

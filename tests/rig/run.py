@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import tempfile
 import time
 from collections import Counter
@@ -133,10 +134,10 @@ class Life:
         self._plans.append(round_)
         clients = Clients(self._world, round_)
         writing = asyncio.create_task(self._writers(round_)) if round_.number == 1 else None
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._breaker.break_by(round_))
-            group.create_task(clients.run())
+        breaking = asyncio.create_task(self._breaker.break_by(round_))
+        await clients.run()
         found = [] if writing is None else await writing
+        await _stopped(breaking)
         self._operations += clients.operations
         await self._breaker.mend()
         found += await self._check(clients.operations)
@@ -215,9 +216,9 @@ class Life:
         self.counts["operations"] += len(operations)
         self.counts["acknowledged"] += ends["OK"]
         _say(f"{round_.replay}: {seconds:.0f} s, {dict(ends.most_common())}")
-        for one in operations:
-            if one.end in UNEXPECTED:
-                _say(f"    {one}")
+        said = Counter(f"{one.end}: {one.said[:200]}" for one in operations if one.end in UNEXPECTED)
+        for sentence, count in said.items():
+            _say(f"    {count} x {sentence}")
         for fault in round_.faults:
             _say(f"    {fault}")
 
@@ -247,6 +248,13 @@ async def _asked(client: Client, one: Operation, facts: Facts) -> list[str]:
         if upload.outcome != told.outcome:
             found.append(f"m8 says {upload.outcome} of {request_id}, and the log {told.outcome}: {one}")
     return found
+
+
+async def _stopped(breaking: asyncio.Task[None]) -> None:
+    """Let no further fault happen. Raises what a fault raised."""
+    breaking.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await breaking
 
 
 def _say(sentence: str) -> None:

@@ -164,6 +164,11 @@ def test_nothing_is_wrong_with_a_good_history() -> None:
     assert invariants.check(good()) == []
 
 
+def test_an_heir_may_name_what_was_announced_if_that_was_there_before() -> None:
+    assert invariants.check(request("a7", prior="v2", announced="v2")(good())) == []
+    assert invariants.check(request("a7", prior="v9", announced="v9")(good()))
+
+
 @pytest.mark.parametrize("name", LIES)
 def test_a_planted_violation_is_found(name: str) -> None:
     check, lie, sentence = LIES[name]

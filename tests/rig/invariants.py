@@ -88,7 +88,7 @@ def _receipt_is_true(facts: Facts, told: Told, history: Sequence[Version], at: i
         yield f"the hash in the receipt of {told.version} of {told.uri} is not that of its content"
     before = {"", *(version.text for version in history[:at])}
     if told.prior == told.announced and told.prior in before:
-        # An heir knows STARTED alone, which names what was there before the writer lost a check-and-set and tried again.
+        # An heir knows STARTED alone: it names what was there before the issuer lost a check-and-set and tried again.
         return
     if told.prior and (at == 0 or history[at - 1].text != told.prior):
         yield f"{told.version} of {told.uri} does not come after {told.prior}, as its receipt says"

@@ -117,6 +117,8 @@ class _Sdk:
             one.end, one.said = exit_code(error).name, error.message
             if isinstance(error, OutcomeUnknownError) and error.request_id not in {*one.request_ids, ""}:
                 one.request_ids.append(error.request_id)
+        except Exception as error:  # noqa: BLE001 - a defect, which the rig looks for
+            one.end, one.said = ExitCode.INTERNAL.name, repr(error)
         else:
             take(one, {name: getattr(result, name) for name in result.__struct_fields__})
 
@@ -224,6 +226,6 @@ def _note(one: Operation, code: int, out: bytes, err: str) -> None:
     if code in {ExitCode.OK, ExitCode.DIFFERENT}:
         take(one, json.loads(out))
         return
-    one.end, one.said = ExitCode(code).name, err.strip()[-600:]
+    one.end, one.said = ExitCode(code).name, err.strip()[-1_500:]
     if code == ExitCode.OUTCOME_UNKNOWN:
         one.request_ids += _REQUEST.findall(err)

@@ -39,6 +39,18 @@ NOTHING_WRITTEN = frozenset(
 )
 """Ends that promise it."""
 
+DEFECTS = frozenset(
+    code.name
+    for code in (
+        ExitCode.INTERNAL,
+        ExitCode.USAGE,
+        ExitCode.IDENTITY_CHANGED,
+        ExitCode.UNAUTHENTICATED,
+        ExitCode.PROTOCOL,
+    )
+)
+"""Ends that nothing of what the rig breaks explains."""
+
 
 @dataclass(slots=True)
 class Operation:

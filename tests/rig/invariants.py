@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tests.rig.facts import Facts, Told
-from tests.rig.history import KILLED, NOTHING_WRITTEN, OK, UNKNOWN, Operation
+from tests.rig.history import DEFECTS, KILLED, NOTHING_WRITTEN, OK, UNKNOWN, Operation
 from tests.support.engines import Version
 
 CHANGES = {"put", "patch", "copy"}
@@ -28,6 +28,7 @@ def check(facts: Facts) -> list[str]:
         compared_truly,
         one_after_the_other,
         ended_in_time,
+        nothing_is_a_defect,
     )
     return [found for each in checks for found in each(facts)]
 
@@ -189,6 +190,13 @@ def ended_in_time(facts: Facts) -> Iterator[str]:
             yield f"it never ended: {one}"
         elif one.ended - one.began > facts.bound_s:
             yield f"it took {one.ended - one.began:.1f} s: {one}"
+
+
+def nothing_is_a_defect(facts: Facts) -> Iterator[str]:
+    """Nobody is told of a defect, of a changed identity or of a bad credential because something broke."""
+    for one in facts.operations:
+        if one.end in DEFECTS:
+            yield f"an end that no fault explains: {one}"
 
 
 def _version(history: Sequence[Version], text: str) -> Version | None:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
+import traceback
 from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,7 +15,6 @@ from pathlib import Path
 
 from monoskope.client import Client
 from monoskope.errors import Error
-from monoskope.exit_codes import ExitCode
 from tests.rig import invariants, writers
 from tests.rig.clients import BOUND_S, Clients, settings_of
 from tests.rig.facts import Facts, read, requests_of, verify_log
@@ -31,9 +31,6 @@ ROUNDS = 8
 
 SETTLES_S = LIFETIME_S + 30.0
 """Once nothing is broken, every request must have ended after that: nobody uses its key, and it is recovered."""
-
-UNEXPECTED = {ExitCode.INTERNAL.name, ExitCode.IDENTITY_CHANGED.name, ExitCode.PROTOCOL.name, ExitCode.USAGE.name}
-"""Ends that no fault of a rig explains: they are told of."""
 
 LAST_S = 40.0
 """What the last round of a world and its end may take of the world's time."""
@@ -88,6 +85,8 @@ class Rig:
                     self._numbers[name] = number
                     self._report(await life.round(plan(self._seed, name, number)))
                 self._report(await life.settle())
+            except Exception as error:  # noqa: BLE001 - what does not work again is what the rig looks for
+                self._report(life.broken(error))
             finally:
                 await life.end()
                 self._total.update(life.counts)
@@ -109,9 +108,14 @@ class Life:
     def __init__(self, world: World, thread: ThreadPoolExecutor) -> None:
         self._world = world
         self._breaker = Breaker(world, thread)
-        self._operations: list[Operation] = []
+        self._of_rounds: list[list[Operation]] = []
         self._plans: list[Round] = []
         self.counts: Counter[str] = Counter()
+
+    @property
+    def _operations(self) -> list[Operation]:
+        """What clients did in all rounds."""
+        return [one for operations in self._of_rounds for one in operations]
 
     async def begin(self) -> None:
         """Build the world."""
@@ -133,16 +137,21 @@ class Life:
         began = time.monotonic()
         self._plans.append(round_)
         clients = Clients(self._world, round_)
+        self._of_rounds.append(clients.operations)
         writing = asyncio.create_task(self._writers(round_)) if round_.number == 1 else None
         breaking = asyncio.create_task(self._breaker.break_by(round_))
         await clients.run()
         found = [] if writing is None else await writing
         await _stopped(breaking)
-        self._operations += clients.operations
         await self._breaker.mend()
         found += await self._check(clients.operations)
         self._tell(round_, clients.operations, time.monotonic() - began)
         return self._kept(round_, clients.operations, found)
+
+    def broken(self, error: Exception) -> list[str]:
+        """Return what is wrong if the world does not work again, or the rig itself fails."""
+        found = ["".join(traceback.format_exception(error)).strip()]
+        return self._kept(self._plans[-1], self._operations, found, name="broken") if self._plans else found
 
     async def _writers(self, round_: Round) -> list[str]:
         """Let many write one secret meanwhile."""
@@ -216,9 +225,6 @@ class Life:
         self.counts["operations"] += len(operations)
         self.counts["acknowledged"] += ends["OK"]
         _say(f"{round_.replay}: {seconds:.0f} s, {dict(ends.most_common())}")
-        said = Counter(f"{one.end}: {one.said[:200]}" for one in operations if one.end in UNEXPECTED)
-        for sentence, count in said.items():
-            _say(f"    {count} x {sentence}")
         for fault in round_.faults:
             _say(f"    {fault}")
 

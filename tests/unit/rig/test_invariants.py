@@ -156,6 +156,7 @@ LIES: dict[str, tuple[str, Callable[[Facts], Facts], str]] = {
         "came back",
     ),
     "an operation hung": ("ended_in_time", operation(4, ended=None), "never ended.*refused"),
+    "a client met a defect": ("nothing_is_a_defect", operation(4, end="INTERNAL"), "no fault explains.*refused"),
     "an operation took too long": ("ended_in_time", operation(4, ended=60.0), "took 52.0 s.*refused"),
 }
 

@@ -56,6 +56,11 @@ NAMES = MappingProxyType(
             f"m8.rebuild.{phase}": f"read models are being rebuilt: the next piece of {phase} is due"
             for phase in _PHASES
         },
+        "m8.checkpoint.before-claim": "a checkpoint may be signed and is not claimed",
+        "m8.checkpoint.after-claim": "its size and root are claimed in the log and nothing is signed",
+        "m8.checkpoint.after-sign": "both keys have signed and the note is written nowhere",
+        "m8.checkpoint.after-file": "the note is in log.checkpoint and not in the log",
+        "m8.checkpoint.after-note": "the note is in the log and no witness was asked",
         "m8.timekeeper": "the timekeeper is about to look",
         "m8.audit.after-delivery": "a sink has taken audit lines and the cursor is not moved",
         CLOCK: "m8 reads the time of day; shift±SECONDS alone: from then on it reads so much more or less",

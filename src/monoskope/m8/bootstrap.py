@@ -17,6 +17,7 @@ from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
 from monoskope.m8.background.position_note import PositionNote
@@ -110,7 +111,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
-        watches = [certificate_watch.run, position_note.run]
+        checkpoints = CheckpointTask(app, settings.folder, every_s=settings.log.checkpoint_every_s)
+        watches = [certificate_watch.run, position_note.run, checkpoints.run]
         endpoints = Endpoints(app)
         if settings.database is None:  # the disk of a database is its administrator's
             reserve = Reserve(settings.event_log)
@@ -165,6 +167,7 @@ def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Col
             "secrets_per_user": str(settings.secrets_per_user),
             "verify_every_hours": str(settings.verify_every_hours),
             "erase_sealed_after_days": str(settings.erase_sealed_after_days),
+            "log.checkpoint_every_s": f"{settings.log.checkpoint_every_s:g}",
             **timings,
         },
     )

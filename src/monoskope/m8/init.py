@@ -16,10 +16,21 @@ from monoskope.host_port import HostPort, is_host
 from monoskope.m8 import settings
 from monoskope.m8.grpc import tls
 from monoskope.m8.renewal import CA_FILE, CA_KEY_FILE, write_public
+from monoskope.m8.tree import key_file
 from monoskope.settings import convert, write_private
 
 _FILES = frozenset(
-    {settings.SETTINGS_FILE, "log.db", "log-id", "token-signing.key", "tls.key", "tls.crt", CA_FILE, CA_KEY_FILE}
+    {
+        settings.SETTINGS_FILE,
+        "log.db",
+        "log-id",
+        "token-signing.key",
+        "tls.key",
+        "tls.crt",
+        CA_FILE,
+        CA_KEY_FILE,
+        key_file.FILE,
+    }
 )
 
 
@@ -34,6 +45,7 @@ class Plan:
         keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
         http_listen: Where the server is to listen for HTTP: "" for nowhere, None for the usual port beside the usual
             port of `listen`, and a free one beside another, as of a second server.
+        log_origin: What the log is called towards those who hold it to account, "" for a name by chance.
         database: The settings of `m8.toml` about a PostgreSQL database, by name; none for the SQLite file.
     """
 
@@ -42,6 +54,7 @@ class Plan:
     names: Sequence[str] = ()
     keep_ca_key: bool = True
     http_listen: str | None = None
+    log_origin: str = ""
     database: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
@@ -49,7 +62,8 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     """Make the folder (0700), its settings, token key and certificate, and return the settings.
 
     Raises:
-        UsageError: a name is not a host, a setting of the database breaks its rule, or the folder cannot be made.
+        UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or
+            the folder cannot be made.
         RefusedError: others can reach the file with the database's password.
         AlreadyExistsError: the folder holds a server, or a part of one.
     """
@@ -64,10 +78,12 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     # Before anything is made: a folder that is half made is refused at the next try.
     file = plan.folder / settings.SETTINGS_FILE
     settings.check(convert(table, settings.File, where=str(file)), file)
+    log_key = key_file.make(plan.log_origin)
     _make_folder(plan.folder)
     key = Ed25519PrivateKey.generate()
     certificate = tls.make([address.host for address in addresses], now=dt.datetime.now(dt.UTC))
     write_private(plan.folder / "token-signing.key", key.private_bytes_raw())
+    key_file.write(plan.folder, log_key)
     write_private(plan.folder / "tls.key", certificate.key)
     write_public(plan.folder / "tls.crt", certificate.certificate)
     write_public(plan.folder / CA_FILE, certificate.ca)

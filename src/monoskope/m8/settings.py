@@ -1,8 +1,8 @@
 """The settings of an m8 server: its folder, and `m8.toml` in it. They are read and checked once.
 
 The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
-is), `token-signing.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept; while a server runs,
-`address` and `http-address`.
+is), `token-signing.key`, `log.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept; `log.checkpoint`,
+which m8 keeps; while a server runs, `address` and `http-address`.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.log_settings import LogTable
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.timings import ServerTimings
 from monoskope.operations import address
@@ -90,6 +91,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         audit: Where audit lines go (docs/operate/audit.md).
         limits: For peers that have not logged in.
         issuers: Whose tokens m8 exchanges for its own.
+        log: How often checkpoints of the log are signed (docs/operate/witnessed-log.md).
         timings: For tests (docs/breakage.md).
     """
 
@@ -119,6 +121,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: tuple[AuditTable, ...] = ()
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     issuers: tuple[IssuerFile, ...] = ()
+    log: LogTable = msgspec.field(default_factory=LogTable)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
 
@@ -148,6 +151,7 @@ class ServerSettings:
     audit: tuple[SinkSettings, ...] = ()
     limits: AccessLimits = field(default_factory=AccessLimits)
     issuers: tuple[Issuer, ...] = ()
+    log: LogTable = field(default_factory=LogTable)
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -256,6 +260,7 @@ def check(file: File, path: Path) -> ServerSettings:
         audit=sink_settings.checked(file.audit, path),
         limits=file.limits,
         issuers=issuer_settings.checked(file.issuers, path),
+        log=file.log,
         timings=file.timings,
     )
 

@@ -37,14 +37,16 @@ def alive() -> Answer:
     return Answer(200, "application/json", b'{"alive": true}\n')
 
 
-def readiness(checks: Mapping[str, str]) -> Answer:
+def readiness(checks: Mapping[str, str], notes: Mapping[str, str] | None = None) -> Answer:
     """Return the answer of `/readyz`: 200 if every check is `ok`, else 503.
 
     Args:
         checks: The name of each check, and `ok` or a few fixed words that say what is wrong.
+        notes: The same of what an operator should know and calls do not depend on.
     """
     is_ready = all(state == "ok" for state in checks.values())
-    body = json.dumps({"ready": is_ready, "checks": dict(checks)}).encode()
+    found = {"ready": is_ready, "checks": dict(checks), **({"notes": dict(notes)} if notes else {})}
+    body = json.dumps(found).encode()
     return Answer(200 if is_ready else 503, "application/json", body + b"\n")
 
 

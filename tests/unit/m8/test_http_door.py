@@ -45,7 +45,7 @@ async def test_every_method_of_the_table_says_the_same_at_both_doors(world: Worl
     """Of a message without fields, with a token and without; over HTTP in JSON and in protobuf."""
     anna, administrator = world.user("anna", "vault://app").metadata, world.administrator().metadata
     asked = [method for method in methods(world.app).values() if method.kind is not Kind.ATTACHING]
-    assert len(asked) == 31
+    assert len(asked) == 33
     for method in asked:
         streams = method.kind is Kind.STREAMING
         # Anna would wait for her first event.

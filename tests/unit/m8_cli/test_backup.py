@@ -40,7 +40,7 @@ def test_a_backup_of_a_running_server_holds_all_until_then_and_serves(settings: 
         assert "holds 1 events" in command(settings, "backup", str(copy)).stdout
         after = token(settings, "after")
     files = {path.name for path in copy.iterdir()}
-    assert files == {"m8.toml", "log.db", "token-signing.key", "tls.key", "tls.crt", "ca.key", "ca.crt"}
+    assert files == {"m8.toml", "log.db", "token-signing.key", "log.key", "tls.key", "tls.crt", "ca.key", "ca.crt"}
     modes = {path.name: path.stat().st_mode & 0o777 for path in copy.iterdir()}
     assert {name for name, mode in modes.items() if mode != 0o600} == {"tls.crt", "ca.crt"}
     assert copy.stat().st_mode & 0o777 == 0o700

@@ -41,6 +41,10 @@ KEPT = {
     "builds",
     "log_id",
     "cursors",
+    "tree_tiles",
+    "log_names",
+    "checkpoints",
+    "cosignatures",
     "documents_2",
     "labels_2",
 }

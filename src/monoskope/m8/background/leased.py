@@ -20,6 +20,11 @@ ASKS = 3
 """How often a holder asks within the time of its lease."""
 
 
+async def always() -> bool:
+    """Let work run that every process can do."""
+    return True
+
+
 class Leased:
     """Runs `work` while this process holds the lease `name`; each time it gets the lease, `work` is called anew.
 
@@ -28,13 +33,23 @@ class Leased:
         name: Of the lease.
         work: Makes what runs. It ends when it is cancelled; what it raises besides ends `run`.
         ttl_s: Seconds for which the lease is taken each time.
+        may: Returns whether this process can do the work now; if not, it leaves the lease to others.
     """
 
-    def __init__(self, app: App, name: str, work: Callable[[], Awaitable[None]], *, ttl_s: float) -> None:
+    def __init__(
+        self,
+        app: App,
+        name: str,
+        work: Callable[[], Awaitable[None]],
+        *,
+        ttl_s: float,
+        may: Callable[[], Awaitable[bool]] = always,
+    ) -> None:
         self._app = app
         self._name = name
         self._work = work
         self._ttl_s = ttl_s
+        self._may = may
         self._ends_at = 0.0
         self._asking: asyncio.Task[bool] | None = None
 
@@ -42,7 +57,7 @@ class Leased:
         """Hold the lease whenever it is free, until cancelled; then give it up."""
         try:
             while True:
-                if await self._ask():
+                if await self._may() and await self._ask():
                     await self._run_while_held()
                 else:
                     await asyncio.sleep(self._ttl_s / ASKS)

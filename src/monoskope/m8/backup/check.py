@@ -13,14 +13,17 @@ from monoskope.m8.backup.named import named
 from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
 from monoskope.m8.log.imports import Following, genesis
 from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.tree_rows import Checkpoint, Named
 
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """Some records, or sealed bytes that the records of the page before name."""
+    """Some records, or sealed bytes that the records of the page before name; or the log's names, or checkpoints."""
 
-    events: Sequence[RecordedEvent]
-    sealed: Sequence[bytes] = field(repr=False)
+    events: Sequence[RecordedEvent] = ()
+    sealed: Sequence[bytes] = field(default=(), repr=False)
+    names: Sequence[Named] = ()
+    checkpoints: Sequence[Checkpoint] = ()
 
 
 class Checking:
@@ -35,7 +38,8 @@ class Checking:
         self._frames = form.Frames(pieces)
         self._at_least = at_least
         self._following: Following = genesis()
-        self._records = self._sealed = self._named = 0
+        self._records = self._sealed = self._named = self._checkpoints = 0
+        self._names: Sequence[Named] = ()
         self.header: form.Header | None = None
         self.end: form.End | None = None
 
@@ -69,9 +73,14 @@ class Checking:
             kind, content = await self._frames.next()
             if kind == form.RECORDS:
                 events = self._follow(form.bodies(content))
-                yield Page(events, ())
+                yield Page(events)
             elif kind == form.SEALED:
-                yield Page((), self._checked(form.bodies(content), events))
+                yield Page(sealed=self._checked(form.bodies(content), events))
+            elif kind == form.NAMES:
+                self._names = form.names(content)
+                yield Page(names=self._names)
+            elif kind == form.CHECKPOINTS:
+                yield Page(checkpoints=self._of_records(form.checkpoints(content)))
             elif kind == form.END:
                 await self._finish(form.end(content))
                 return
@@ -102,6 +111,14 @@ class Checking:
         self._sealed += len(sealed)
         return sealed
 
+    def _of_records(self, checkpoints: Sequence[Checkpoint]) -> Sequence[Checkpoint]:
+        """Return checkpoints that can be of the records before them. Whether they are, `m8 events verify` says."""
+        numbers = {named.number for named in self._names}
+        if any(one.number not in numbers or not 1 <= one.size <= self._records for one in checkpoints):
+            raise damaged("it has checkpoints of records that it does not have")
+        self._checkpoints += len(checkpoints)
+        return checkpoints
+
     async def _finish(self, end: form.End) -> None:
         assert self.header is not None, "it has begun"
         if end.sha256 != self._frames.sha256.hex():
@@ -109,6 +126,8 @@ class Checking:
         counted = (self._records, self._sealed, self._named - self._sealed)
         if (end.records, end.sealed, end.erased) != counted or self._records != self.header.position:
             raise damaged("it has more or fewer records or sealed bytes than it says")
+        if end.checkpoints != self._checkpoints:
+            raise damaged("it has more or fewer checkpoints than it says")
         if self.header.position and self._following.hash.hex() != self.header.head:
             raise LogTamperedError(self.header.position, "the last record is not the one that the header names")
         if not await self._frames.is_over():

@@ -12,11 +12,12 @@ from monoskope.m8.backup import form
 from monoskope.m8.backup.named import named
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
 from monoskope.m8.log.imports import Following, genesis
+from monoskope.m8.log.tree_rows import Named
 
 READ = 256
 """Records that are read at once."""
 _TOGETHER = 16
-"""Sealed bytes, a megabyte each at worst, that are read at once."""
+"""Sealed bytes, a megabyte each at worst, that are read at once; and checkpoints."""
 
 
 class Making:
@@ -37,7 +38,8 @@ class Making:
         self._engine = engine
         self._version = version
         self._sha256 = hashlib.sha256()
-        self._records = self._sealed = self._erased = 0
+        self._records = self._sealed = self._erased = self._checkpoints = 0
+        self._names: Sequence[Named] = ()
         self.header: form.Header | None = None
         """Known once the first piece was made."""
         self.end: form.End | None = None
@@ -64,14 +66,19 @@ class Making:
                     yield self._noted(piece)
         if following.hash.hex() != self.header.head and self.header.position:
             raise LogTamperedError(following.position, "the last record is not the one that was there before")
-        self.end = form.End(self._records, self._sealed, self._erased, self._sha256.hexdigest())
+        async for piece in self._tree():
+            yield self._noted(piece)
+        self.end = form.End(
+            self._records, self._sealed, self._erased, self._sha256.hexdigest(), checkpoints=self._checkpoints
+        )
         yield form.frame(form.END, msgspec.json.encode(self.end))
 
     async def _begin(self) -> form.Header:
         position = await self._log.head()
         last = await self._log.read(after=position - 1, limit=1) if position else []
+        self._names = await self._log.names()
         return form.Header(
-            format=form.FORMAT,
+            format=form.FORMAT if self._names else form.UNWITNESSED,
             created_at_ms=self._created_at_ms,
             position=position,
             head="".join(event.hash.hex() for event in last),
@@ -96,6 +103,19 @@ class Making:
             self._erased += len(found) - len(there)
             if there:
                 yield form.frame(form.SEALED, form.page(there))
+
+    async def _tree(self) -> AsyncGenerator[bytes, None]:
+        """Yield the names of the log, and checkpoints of what is in this backup. The tree is made of the records."""
+        assert self.header is not None, "it was begun"
+        if self._names:
+            yield form.frame(form.NAMES, msgspec.json.encode(self._names))
+        for name in self._names:
+            after = 0
+            while page := await self._log.checkpoints(name.number, after=after, limit=_TOGETHER):
+                after = page[-1].size
+                if some := [one for one in page if one.size <= self.header.position]:
+                    self._checkpoints += len(some)
+                    yield form.frame(form.CHECKPOINTS, msgspec.json.encode(some))
 
     def _noted(self, piece: bytes) -> bytes:
         self._sha256.update(piece)

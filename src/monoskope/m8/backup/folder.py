@@ -10,9 +10,11 @@ from monoskope.errors import AlreadyExistsError, RefusedError, UsageError
 from monoskope.m8 import renewal, settings
 from monoskope.m8.log import sqlite_backup, sqlite_file
 from monoskope.m8.settings import ServerSettings
+from monoskope.m8.tree import key_file
 from monoskope.settings import find_private, write_private
 
-_PRIVATE = ("token-signing.key", "tls.key", renewal.CA_KEY_FILE, renewal.NEXT_KEY)
+_PRIVATE = ("token-signing.key", "tls.key", key_file.FILE, renewal.CA_KEY_FILE, renewal.NEXT_KEY)
+"""Not `log.checkpoint`: it is there to notice that the log was put back, so it must not be put back with it."""
 _PUBLIC = ("tls.crt", renewal.CA_FILE, renewal.NEXT_CERTIFICATE)
 
 

@@ -8,6 +8,8 @@ so many bytes.
 | `H` | the header, JSON: first and once |
 | `R` | a page of records; each is four bytes for its length, then the record byte for byte |
 | `S` | sealed bytes that records of the page before it name, in the same form |
+| `N` | what the log is called towards those who hold it to account, JSON; from format 2 on |
+| `C` | some of its checkpoints with their cosignatures, JSON; after `N` |
 | `E` | the end, JSON: last and once; nothing follows it |
 
 The end holds the SHA-256 of everything before its frame. Source: docs/adr/0035-backups.md.
@@ -24,12 +26,16 @@ import msgspec
 from monoskope.archive.errors import damaged, not_a_backup
 from monoskope.errors import UsageError
 from monoskope.m8.log import identity
+from monoskope.m8.log.tree_rows import Checkpoint, Named
 
 MAGIC = b"m8-backup\n"
-FORMAT = 1
+FORMAT = 2
 """A backup of a greater number needs a newer m8."""
 
-HEADER, RECORDS, SEALED, END = b"H", b"R", b"S", b"E"
+UNWITNESSED = 1
+"""The format of a backup without names and checkpoints, which every m8 reads."""
+
+HEADER, RECORDS, SEALED, NAMES, CHECKPOINTS, END = b"H", b"R", b"S", b"N", b"C", b"E"
 
 MAX_FRAME = 33_554_432
 """Bytes in one frame at most. A page is begun anew at `PAGE` bytes, and one record has about 4 MiB at most."""
@@ -43,7 +49,7 @@ class Header(msgspec.Struct, frozen=True):
     """What a backup is of. Unknown fields are ignored: a change that matters raises `format`.
 
     Attributes:
-        format: `FORMAT` of the m8 that made it.
+        format: `UNWITNESSED`, or `FORMAT` of the m8 that made it.
         created_at_ms: When it was begun, milliseconds since 1970.
         position: The last position in it; the first is 1. 0 for an empty log.
         head: SHA-256 of the record there, hex; "" for an empty log.
@@ -61,7 +67,7 @@ class Header(msgspec.Struct, frozen=True):
     version: str
 
 
-class End(msgspec.Struct, frozen=True):
+class End(msgspec.Struct, frozen=True, omit_defaults=True):
     """What a backup must have held when it ends.
 
     Attributes:
@@ -69,12 +75,14 @@ class End(msgspec.Struct, frozen=True):
         sealed: How many sealed bytes.
         erased: How many sealed bytes its records name that were erased before.
         sha256: Of everything before the end's own frame, hex.
+        checkpoints: How many checkpoints.
     """
 
     records: int
     sealed: int
     erased: int
     sha256: str
+    checkpoints: int = 0
 
 
 def frame(kind: bytes, content: bytes) -> bytes:
@@ -119,6 +127,22 @@ def header(content: bytes) -> Header:
 
 def _fits(position: int, head: str) -> bool:
     return (_SHA256.fullmatch(head) is not None and position > 0) or (position == 0 and not head)
+
+
+def names(content: bytes) -> list[Named]:
+    """Return the names of the log. Raises `DamagedError`."""
+    try:
+        return msgspec.json.decode(content, type=list[Named])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise damaged("the names of its log cannot be read") from None
+
+
+def checkpoints(content: bytes) -> list[Checkpoint]:
+    """Return checkpoints. Raises `DamagedError`."""
+    try:
+        return msgspec.json.decode(content, type=list[Checkpoint])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise damaged("its checkpoints cannot be read") from None
 
 
 def end(content: bytes) -> End:

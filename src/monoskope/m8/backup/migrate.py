@@ -36,6 +36,7 @@ async def copy(source: EventLog, target: EventLog) -> Noted:
         await target.import_records([event.record for event in events])
         after = events[-1].position
     await _copy_sealed(source, target, goes_on=there.position > 0)
+    await _copy_tree(source, target)
     await source.check_chain()
     await target.check_chain()
     if await source.head() != after:
@@ -63,6 +64,17 @@ async def _copy_sealed(source: EventLog, target: EventLog, *, goes_on: bool) -> 
                 erased.append(digest)
     if erased:
         await target.erase_sealed(erased)
+
+
+async def _copy_tree(source: EventLog, target: EventLog) -> None:
+    """Copy what the log is called, and its checkpoints. The tiles are made anew from the records."""
+    names = await source.names()
+    await target.import_names(names, ())
+    for named in names:
+        after = 0
+        while page := await source.checkpoints(named.number, after=after, limit=READ):
+            await target.import_names((), page)
+            after = page[-1].size
 
 
 def _grown(fix: str) -> ConflictError:

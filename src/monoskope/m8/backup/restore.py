@@ -36,6 +36,8 @@ async def restore(checking: Checking, log: EventLog) -> form.Header:
             _check_same(event, there.position, there.hash)
         if new or page.sealed:
             await log.import_records([event.record for event in new], page.sealed)
+        if page.names or page.checkpoints:
+            await log.import_names(page.names, page.checkpoints)
     if there.position > header.position:
         raise _another()
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+from base64 import b64encode
 from pathlib import Path
 
 import click
@@ -16,8 +18,11 @@ from monoskope.m8.opened import adopt_log, wall_clock
 from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load
+from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.verifying import Verified, verified
 from monoskope.times import rfc3339
 
+_PAGE = 256
 _COLUMNS = ("position", "stream", "version", "type", "time", "actor", "hash", "detail")
 
 # The group takes --dir too, so that both `m8 events --dir D verify` and `m8 events verify --dir D` do what they say.
@@ -63,21 +68,49 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
     }
 
 
-@events.command()
+@events.command(short_help="Check the records, the tree and its checkpoints.")
 @_own_folder_option
 @click.pass_obj
 def verify(folder: Path, own: Path | None) -> None:
-    """Check every record and the hash chain."""
+    """Check every record, the hash chain, the tree, and every checkpoint and cosignature that is kept."""
 
-    async def work() -> tuple[int, str]:
-        async with opened(own or folder) as (_, log):
+    async def work() -> tuple[int, str, Verified]:
+        async with opened(own or folder) as (settings, log):
             last = await log.check_chain()
             events = await log.read(after=last - 1, limit=1) if last else []
-            return last, events[0].hash.hex() if events else "none"
+            digest = events[0].hash.hex() if events else "none"
+            return last, digest, await verified(log, last, LastSigned(settings.folder).read())
 
-    last, digest = asyncio.run(work())
+    last, digest, tree = asyncio.run(work())
     click.echo(f"The log holds: {last} events, each naming the hash of the one before it.")
     click.echo(f"Hash of the last: {digest}. Keep it elsewhere to notice a log rewritten as a whole.")
+    if tree.names:
+        click.echo(
+            f"The tree holds: {tree.checkpoints} checkpoints with {tree.cosignatures} cosignatures, each as it was "
+            "signed, and each of the records that are here."
+        )
+
+
+@events.command(short_help="Write the records byte for byte.")
+@click.option("--after", type=click.IntRange(min=0), default=0, metavar="N", help="Only records after position N.")
+@_own_folder_option
+@click.pass_obj
+def export(folder: Path, own: Path | None, after: int) -> None:
+    """Write the records byte for byte, one JSON object a line: position, hash (hex) and record (base64).
+
+    The hash is the SHA-256 of the record, and the entry of the log's tree. Sealed bytes are not among them.
+    """
+
+    async def work() -> None:
+        async with opened(own or folder) as (_, log):
+            at = after
+            while page := await log.read(after=at, limit=_PAGE):
+                for event in page:
+                    record = b64encode(event.record).decode()
+                    click.echo(json.dumps({"position": event.position, "hash": event.hash.hex(), "record": record}))
+                at = page[-1].position
+
+    asyncio.run(work())
 
 
 @events.command()

@@ -50,6 +50,7 @@ _COMMANDS = MappingProxyType(
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
+        "log": "monoskope.m8.cli.log:log",
         "migrate": "monoskope.m8.cli.migrate:migrate",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",

@@ -11,6 +11,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.tree import building
 
 
 @click.command(short_help="Create the folder of a new server.")
@@ -45,6 +46,12 @@ from monoskope.m8.init import Plan, lay_out
     metavar="FILE",
     help="With --database: the file with the password, mode 0600.",
 )
+@click.option(
+    "--log-origin",
+    default="",
+    metavar="NAME",
+    help="What the event log is called in its checkpoints, for ever.  [default: monoskope/<16 hex digits>]",
+)
 def init(
     *,
     folder: Path,
@@ -55,6 +62,7 @@ def init(
     database: str,
     database_ca: Path | None,
     database_password_file: Path | None,
+    log_origin: str,
 ) -> None:
     """Create the folder of a new server, with settings, token key, CA and certificate."""
     given = {"database": database, "database_ca": database_ca, "database_password_file": database_password_file}
@@ -65,6 +73,7 @@ def init(
             http_listen=http_listen,
             names=names,
             keep_ca_key=not no_ca_key,
+            log_origin=log_origin,
             database={
                 name: str(Path(value).absolute()) if isinstance(value, Path) else value
                 for name, value in given.items()
@@ -87,11 +96,17 @@ def readmodels() -> None:
 @readmodels.command(short_help="Rebuild the read models from the log, also while m8 serves.")
 @folder_option
 def rebuild(folder: Path) -> None:
-    """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end."""
+    """Rebuild the read models from the log, also while m8 serves: it answers from the old ones until the end.
+
+    The tiles of the log's tree are made anew, too. Checkpoints stay: m8 signed them, and others have them.
+    """
     arm_failpoints()
     click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
 
 
 async def _rebuild(folder: Path) -> int:
     async with opened(folder) as (_, log):
-        return await log.rebuild()
+        replayed = await log.rebuild()
+        if await log.tree_size():
+            await building.rebuild(log, upto=await log.head())
+        return replayed

@@ -1,6 +1,7 @@
 """m8's HTTP door: it decides by the head of a request what becomes of it (`http.messages.Application`).
 
-It serves the table of methods by the Connect protocol (https://connectrpc.com/docs/protocol), and what operators ask.
+It serves the table of methods by the Connect protocol (https://connectrpc.com/docs/protocol), the witnessed log piece
+by piece, and what operators ask.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from monoskope.m8.http.operations import Operations
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.http.refused import Headers
 from monoskope.m8.http.requests import Call
+from monoskope.m8.http.tiles import Tiles
 from monoskope.m8.methods.table import SERVICES, Kind, Method, methods
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
@@ -37,6 +39,7 @@ class HttpApplication:
         self._app = app
         self._methods = methods(app)
         self._operations = Operations(app, endpoints)
+        self._tiles = Tiles(app)
         self._origins = origins or Origins()
 
     async def accept(self, head: Head) -> Decision:
@@ -54,13 +57,14 @@ class HttpApplication:
         """Decide. What is not yet a response is given the `headers`; `accept` adds them to one."""
         is_form = head.path == token_endpoint.PATH
         method = self._methods.get(token_endpoint.METHOD if is_form else head.path)
-        if method is None and head.path not in self._operations:
+        if method is None and head.path not in self._operations and head.path not in self._tiles:
             return _unknown(head.path)
         allowed = "POST" if method is not None and method.kind is not Kind.ATTACHING else "GET"
         if head.method != allowed:
             return self._other_method(head, allowed)
         if method is None:
-            return await self._operations.answer(head.path, requests.arrival(head))
+            pages = self._tiles if head.path in self._tiles else self._operations
+            return await pages.answer(head.path, requests.arrival(head))
         if method.kind is Kind.ATTACHING:
             # Reactors carry no token: their login proves who they are.
             return Attached(self._app, method, requests.arrival(head))

@@ -14,7 +14,7 @@ Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
 
@@ -22,6 +22,7 @@ from monoskope.errors import Error
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
 from monoskope.m8.log.failures import ExpectedVersionError, LogTamperedError, UnknownAppendError
+from monoskope.m8.log.tree_rows import TreeRows
 from monoskope.value import Value
 
 __all__ = [
@@ -102,7 +103,7 @@ def no_documents(_event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
     return ()
 
 
-class EventLog(ABC):
+class EventLog(TreeRows):
     """Events in one order, with documents and heartbeats beside them. Bound to the event loop it was opened on.
 
     Every method raises `UnavailableError` when the engine does not answer or the log is closed; what it was to write

@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
-from monoskope.m8.log import sqlite_cursors, sqlite_forms
+from monoskope.m8.log import sqlite_cursors, sqlite_forms, sqlite_tree
 from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
@@ -48,6 +48,7 @@ ADDED = (
 )""",
     sqlite_forms.BUILDS,
     sqlite_cursors.TABLE,
+    *sqlite_tree.TABLES,
 )
 """Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""
 

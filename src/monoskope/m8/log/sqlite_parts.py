@@ -19,12 +19,13 @@ from monoskope.m8.log.failures import check_limit, closed
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.log.sqlite_readers import Readers, Watcher
 from monoskope.m8.log.sqlite_tail import Tail
+from monoskope.m8.log.sqlite_tree import SqliteTreeRows
 from monoskope.m8.log.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
 
 
-class SqliteParts(EventLog):
+class SqliteParts(SqliteTreeRows, EventLog):
     """Everything of `SqliteLog` but its events and documents."""
 
     def __init__(

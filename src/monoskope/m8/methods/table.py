@@ -11,10 +11,11 @@ from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2
 from monoskope.m8.queries.access import AccessQueries
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
+from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.access.exchange import TokenExchange
 from monoskope.m8.service.access.role_bindings import RoleBindingCommands
 from monoskope.m8.service.access.tokens import TokenCommands
@@ -27,7 +28,8 @@ _COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
 _QUERIES = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]
 _REACTORS = reactor_pb2.DESCRIPTOR.services_by_name["ReactorService"]
 _ACCESS = access_pb2.DESCRIPTOR.services_by_name["AccessService"]
-_SERVICES = (_COMMANDS, _QUERIES, _REACTORS, _ACCESS)
+_LOG = log_pb2.DESCRIPTOR.services_by_name["LogService"]
+_SERVICES = (_COMMANDS, _QUERIES, _REACTORS, _ACCESS, _LOG)
 
 SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
 """Full names of the services."""
@@ -89,6 +91,7 @@ _PLACES = {
     "WhoCan": Places.ONE_AT_A_TIME,
     "CreateToken": Places.ONE_AT_A_TIME,
     "ListTokens": Places.ONE_AT_A_TIME,
+    "GetUploadProof": Places.ONE_AT_A_TIME,
 }
 
 WITHOUT_TOKEN = frozenset({"ExchangeToken"})
@@ -164,6 +167,7 @@ def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method
 def _handlers(app: App) -> dict[str, _Handler]:
     commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
     access, role_bindings, tokens = AccessQueries(app), RoleBindingCommands(app), TokenCommands(app)
+    log = LogQueries(app)
     return {
         "RequestSecretUploadKey": commands.request_secret_upload_key,
         "RequestUploadSecret": commands.request_upload_secret,
@@ -197,4 +201,6 @@ def _handlers(app: App) -> dict[str, _Handler]:
         "CreateToken": tokens.create_token,
         "ListTokens": access.list_tokens,
         "RevokeToken": tokens.revoke_token,
+        "GetCheckpoint": log.get_checkpoint,
+        "GetUploadProof": log.get_upload_proof,
     }

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from prometheus_client import generate_latest
 
 from monoskope.errors import Error, UnavailableError
+from monoskope.m8.operations import witnessed
 from monoskope.m8.operations.snapshot import Snapshot
 from monoskope.m8.service.app import App
 from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
@@ -51,7 +52,8 @@ class Endpoints:
                 "log": OK if app.state.log_is_writable else "not writable",
                 "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
                 "serving": "draining" if app.state.is_draining else OK,
-            }
+            },
+            {"witnessed log": await self._witnessed() if database == OK else "unknown"},
         )
 
     async def metrics(self) -> Answer:
@@ -70,6 +72,14 @@ class Endpoints:
                 return OK, await self._app.log.schema_state()
         except (Error, TimeoutError):
             return OK, "unreadable"
+
+    async def _witnessed(self) -> str:
+        """Return how the checkpoints of the log are: calls are served whatever that is."""
+        try:
+            async with asyncio.timeout(DATABASE_S):
+                return witnessed.health(self._app.witnessed, await self._app.witnessed.seen(), self._app.clock())
+        except (Error, TimeoutError):
+            return "unreadable"
 
     async def _answers(self) -> str:
         try:

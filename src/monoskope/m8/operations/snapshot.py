@@ -11,6 +11,7 @@ from collections.abc import Callable
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.metrics.requests import STATES
+from monoskope.m8.operations import witnessed
 from monoskope.m8.readmodels.stores import with_beats
 from monoskope.m8.service.app import App
 
@@ -61,6 +62,9 @@ class Snapshot:
         self._set("m8_database_last_position", head)
         self._set("m8_feed_lag_events", max(0, head - app.feed.position))
         self._set("m8_database_size_bytes", await app.log.size_bytes())
+        seen, tree = await app.witnessed.seen(), await app.log.tree_size()
+        for name, value in witnessed.gauges(app.witnessed, seen, head=head, tree=tree, now_ms=app.clock()).items():
+            self._set(name, value)
         beats, notes = await app.log.beats(), await app.log.beat_notes()
         counts, oldest, now = app.requests.counts(), app.requests.oldest_ms(), app.clock()
         async for known in app.documents.stores():

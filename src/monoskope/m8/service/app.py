@@ -28,6 +28,7 @@ from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.call_note import TellCall
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 
 @dataclass(slots=True)
@@ -90,6 +91,7 @@ class App:
     aggregates: Aggregates = field(init=False)
     documents: Documents = field(init=False)
     feed: Feed = field(init=False)
+    witnessed: WitnessedLog = field(init=False)
     request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
@@ -109,6 +111,7 @@ class App:
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
         self.documents = Documents(self.log)
+        self.witnessed = WitnessedLog(self.log, self.clock)
         self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)

@@ -24,6 +24,7 @@ from monoskope.testing.logs.imports import Imports
 from monoskope.testing.logs.leases import Leases
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
+from monoskope.testing.logs.trees import Trees
 
 __all__ = [
     "BrokenProjectorError",
@@ -38,5 +39,5 @@ __all__ = [
 ]
 
 
-class EventLogContract(Appends, Reads, Finding, Following, Leases, Cursors, Tampering):
+class EventLogContract(Appends, Reads, Finding, Following, Leases, Cursors, Tampering, Trees):
     """Subclass it under a name that begins with `Test` and fill in the three hooks of `LogHarness`."""

@@ -27,6 +27,7 @@ from monoskope.m8.log.postgres.failures import FAILURES, explain
 from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Append
 from monoskope.m8.log.postgres.target import PostgresTarget
+from monoskope.m8.log.postgres.tree import PostgresTreeRows
 from monoskope.m8.log.postgres.writer import Writer
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ REBUILD_TTL_MS = 60_000
 """How long that lease lasts from each batch of a rebuild on."""
 
 
-class PostgresLog(EventLog):
+class PostgresLog(PostgresTreeRows, EventLog):
     """An `EventLog` in one PostgreSQL database. Made by `open`."""
 
     def __init__(

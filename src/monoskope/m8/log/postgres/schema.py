@@ -7,7 +7,7 @@ nowhere else (`connecting`). Nobody else may make anything there (`own_schema`):
 from __future__ import annotations
 
 from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.log.postgres import own_schema
+from monoskope.m8.log.postgres import own_schema, tree
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -195,6 +195,8 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM))
     if await connection.fetchval("SELECT to_regclass('cursors') IS NULL"):
         await connection.execute(CURSORS)
+    if await connection.fetchval("SELECT to_regclass('cosignatures') IS NULL"):
+        await connection.execute(tree.TABLES)
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
         raise ConflictError(
             f"the event log in database {target} is not whole: an import into it did not end.",

@@ -1,0 +1,198 @@
+"""Brings the tree up to the log's end, and signs its checkpoints: off the path of an append, in one process by lease.
+
+The lease spares work and protects nothing: what must not be signed twice is decided in `tree.signing`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+from monoskope.errors import Error, UnavailableError
+from monoskope.m8.background.leased import Leased
+from monoskope.m8.log import tree_rows
+from monoskope.m8.log.tree_rows import Named
+from monoskope.m8.log_settings import HOURLY_S
+from monoskope.m8.service.app import App
+from monoskope.m8.tree import building, state
+from monoskope.m8.tree.asking import Asking
+from monoskope.m8.tree.following import Follower
+from monoskope.m8.tree.key_file import FILE, KeyFile
+from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.signing import Signer, StoppedError, sentence
+from monoskope.m8.tree.state import State
+from monoskope.m8.tree.troubles import Trouble
+from monoskope.protocol.tlog.log_key import LogKey
+
+LEASE = "checkpoints"
+"""The lease under which it runs."""
+
+LEASE_S = 15.0
+"""Seconds for which the lease is taken each time."""
+
+LOOK_S = 1.0
+"""How often it looks whether the log has grown, at most, in seconds."""
+
+
+class CheckpointTask:
+    """The work for one process.
+
+    Args:
+        app: The process.
+        folder: Of this m8: it has `log.key` and `log.checkpoint`.
+        every_s: While the log grows, a checkpoint is signed at most so often, in seconds.
+    """
+
+    def __init__(self, app: App, folder: Path, *, every_s: float) -> None:
+        self._app = app
+        self._log = app.log
+        self._witnessed = app.witnessed
+        self._every_s = every_s
+        self._look_s = min(LOOK_S, every_s)
+        self._keys = KeyFile(folder)
+        last = LastSigned(folder)
+        self._signer = Signer(app.log, last, app.clock)
+        self._follower = Follower(app.log, app.witnessed, last, self._signer)
+        self._asking = self._begin_asking()
+        self._told: State | None = None
+        self._key_trouble = Trouble("this m8 can sign no checkpoint", "this m8 can sign checkpoints", warns=True)
+        self._log_trouble = Trouble(
+            "the event log is not the one that was signed", "the event log continues what was signed"
+        )
+        self._signing = Trouble("no checkpoint is signed", "checkpoints are signed again")
+
+    async def run(self) -> None:
+        """Work until cancelled."""
+        leased = Leased(self._app, LEASE, self.work, ttl_s=LEASE_S, may=self.may_sign)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._watch())
+            group.create_task(leased.run())
+
+    async def may_sign(self) -> bool:
+        """Return whether this process has the keys that belong to the log. If not, the operating log says so once."""
+        try:
+            key = await asyncio.to_thread(self._keys.load)
+            trouble = misfit(key, await self._log.names())
+        except UnavailableError:
+            return False
+        except Error as error:
+            key, trouble = None, sentence(error)
+        self._key_trouble.say(trouble)
+        self._witnessed.key_trouble = trouble
+        return key is not None and not trouble
+
+    async def _watch(self) -> None:
+        """Follow what is signed, by whichever process, until cancelled."""
+        while True:
+            await self.follow()
+            await asyncio.sleep(self._look_s)
+
+    async def follow(self) -> None:
+        """Look once whether what is signed continues what was. What is wrong is told, and nothing is raised."""
+        try:
+            await self._follower.follow()
+            self._log_trouble.say("")
+        except UnavailableError:
+            return  # the next look tries again
+        except Error as error:
+            self._log_trouble.say(sentence(error))
+        self._witnessed.own_trouble = self._log_trouble.sentence
+
+    async def work(self) -> None:
+        """Build and sign, until cancelled or until another key counts. To be called by whoever has the lease."""
+        self._asking = self._begin_asking()
+        while await self.may_sign():
+            await self.round()
+            await asyncio.sleep(self._look_s)
+
+    async def round(self) -> None:
+        """Bring the tree up to the end of the log, sign a checkpoint if one is due, and ask the witnesses.
+
+        What keeps it from signing is told, and nothing is raised.
+        """
+        try:
+            key = await asyncio.to_thread(self._keys.load)
+            head = await self._log.head()
+            if key is None or not head:
+                return
+            named = await self._named(key)
+            await self._grow(head)
+            checkpoint = await self._signed_if_due(key, named)
+            if checkpoint is not None and await self._asking.cosign(named, checkpoint, self._witnessed.tree):
+                self._witnessed.forget()
+            self._signing.say(self._asking.stop)
+        except UnavailableError:
+            return  # the operating log says it elsewhere; the next round tries again
+        except Error as error:
+            self._signing.say(sentence(error))
+        await self._tell()
+
+    async def _named(self, key: LogKey) -> Named:
+        """Return the last name of the log; the first time, give it the one of this key."""
+        names = await self._log.names()
+        if not names:
+            await self._log.give_name(Named(1, key.origin, tuple(map(str, key.vkeys)), self._app.clock()))
+            self._witnessed.forget()
+            names = await self._log.names()
+        if trouble := misfit(key, names):
+            raise StoppedError(trouble)
+        return names[-1]
+
+    async def _grow(self, head: int) -> None:
+        size = await self._witnessed.tree.size()
+        while size < head:
+            size = await building.grow(self._log, upto=head)
+            if size < head:
+                await asyncio.sleep(building.PAUSE_S)
+
+    async def _signed_if_due(self, key: LogKey, named: Named) -> tree_rows.Checkpoint | None:
+        """Return the newest checkpoint: a new one if it is time for one and nothing speaks against it."""
+        newest = await self._log.checkpoint(named.number)
+        if self._asking.stop:
+            return newest
+        shown = await self._asking.shown(key)
+        if not shown and newest is not None and not self._is_due(newest, await self._witnessed.tree.size()):
+            return newest
+        signed = await self._signer.sign(key, named, shown)
+        self._asking.passed()
+        self._witnessed.forget()
+        return signed
+
+    def _is_due(self, newest: tree_rows.Checkpoint, size: int) -> bool:
+        age_ms = self._app.clock() - newest.at_ms
+        # A clock that was set back must not keep us from signing for as long.
+        return age_ms < 0 or age_ms >= 1000 * (HOURLY_S if size == newest.size else self._every_s)
+
+    async def _tell(self) -> None:
+        """Tell the other processes how it goes, if that is news, or was told long ago."""
+        now = self._app.clock()
+        new = State(self._signing.sentence, self._asking.witnesses, self._asking.no_quorum_since_ms, now)
+        told = self._told
+        if told is not None and new.says_as(told) and 0 <= now - told.at_ms < state.TOLD_MS:
+            return
+        try:
+            await state.tell(self._log, new)
+        except UnavailableError:
+            return  # the next round tells it
+        self._told = new
+        self._witnessed.forget()
+
+    def _begin_asking(self) -> Asking:
+        return Asking(self._log, self._witnessed.cosigners, self._app.clock, every_s=self._every_s)
+
+
+def misfit(key: LogKey | None, names: Sequence[Named]) -> str:
+    """Return why a process with this key can sign nothing for a log with these names, "" if it can."""
+    if key is None:
+        if names:
+            return f"{FILE} is missing in the folder of this m8. Copy it from another m8 of this log, or from a backup."
+        return (
+            "This log is not witnessed: it has no keys. Run: m8 log init , on one m8, and copy log.key to the others."
+        )
+    if names and (key.origin, tuple(map(str, key.vkeys))) != (names[-1].origin, names[-1].vkeys):
+        return (
+            f"{FILE} is not the key of this log, which is {names[-1].origin}. Copy it from another m8 of this log, or "
+            "from a backup."
+        )
+    return ""

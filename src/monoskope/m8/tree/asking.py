@@ -1,0 +1,90 @@
+"""Asking the witnesses, in the process that signs: what they show at its start, then for their cosignatures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from monoskope.errors import Error
+from monoskope.m8.log import tree_rows
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.tree_rows import Named
+from monoskope.m8.tree.checkpoints import whole_note
+from monoskope.m8.tree.cosigners import Asked, Cosigners
+from monoskope.m8.tree.state import WitnessNote
+from monoskope.m8.tree.tree import Tree
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+
+
+class Asking:
+    """What one process asks the witnesses, from the moment on at which it begins to sign.
+
+    Args:
+        log: The event log.
+        cosigners: The witnesses, None if m8 asks none.
+        clock: Milliseconds since 1970.
+        every_s: They are asked at most so often, in seconds.
+    """
+
+    def __init__(self, log: EventLog, cosigners: Cosigners | None, clock: Callable[[], int], *, every_s: float) -> None:
+        self._log = log
+        self._cosigners = cosigners
+        self._clock = clock
+        self._every_s = every_s
+        self._asked_at = float("-inf")
+        self._shown: list[Checkpoint] | None = None
+        self.witnesses: tuple[WitnessNote, ...] = ()
+        """What was wrong with each witness when it was asked last."""
+        self.no_quorum_since_ms = 0
+        """Since when the newest checkpoint lacks a quorum, milliseconds since 1970; 0 if it does not."""
+        self.stop = ""
+        """Why nothing may be signed, in one sentence: what a witness has shown. It stays so."""
+
+    async def shown(self, key: LogKey) -> list[Checkpoint]:
+        """Return what witnesses show that our own keys signed. They are asked once, and `passed` drops it.
+
+        A witness that does not answer keeps nobody from signing: it is asked again with the next checkpoint.
+        """
+        if self._shown is None:
+            self._shown = []
+            for note in () if self._cosigners is None else await self._cosigners.published():
+                try:
+                    if note.verified(key.vkeys):
+                        self._shown.append(Checkpoint.parse(note.text))
+                except Error:  # it says nothing about us
+                    continue
+        return self._shown
+
+    def passed(self) -> None:
+        """Take note that a checkpoint was signed which continues all that witnesses showed."""
+        self._shown = []
+
+    async def cosign(self, named: Named, checkpoint: tree_rows.Checkpoint, tree: Tree) -> bool:
+        """Ask for cosignatures of the newest checkpoint if it lacks any, and return whether there are new ones.
+
+        Raises:
+            UnavailableError: the log fails.
+        """
+        cosigners = self._cosigners
+        if cosigners is None or self.stop or not self._is_due(checkpoint, cosigners):
+            return False
+        self._asked_at = time.monotonic()
+        asked = await cosigners.cosign(whole_note(checkpoint), tree)
+        if asked.cosignatures:
+            await self._log.keep_cosignatures(named.number, checkpoint.size, asked.cosignatures)
+        self._take(checkpoint, asked, cosigners)
+        return bool(asked.cosignatures)
+
+    def _is_due(self, checkpoint: tree_rows.Checkpoint, cosigners: Cosigners) -> bool:
+        lacks = set(cosigners.vkeys) - {each.vkey for each in checkpoint.cosignatures}
+        return bool(lacks) and time.monotonic() - self._asked_at >= self._every_s
+
+    def _take(self, checkpoint: tree_rows.Checkpoint, asked: Asked, cosigners: Cosigners) -> None:
+        have = {each.vkey for each in (*checkpoint.cosignatures, *asked.cosignatures)} & set(cosigners.vkeys)
+        if len(have) >= cosigners.quorum:
+            self.no_quorum_since_ms = 0
+        elif not self.no_quorum_since_ms:
+            self.no_quorum_since_ms = self._clock()
+        self.witnesses = tuple(WitnessNote(each.vkey, each.trouble) for each in asked.witnesses)
+        self.stop = asked.stop

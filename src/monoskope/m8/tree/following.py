@@ -1,0 +1,70 @@
+"""Following what is signed, whichever process signs: so each folder notices a database that was put back."""
+
+from __future__ import annotations
+
+import asyncio
+
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.tree.last_signed import LastSigned, Signed
+from monoskope.m8.tree.signing import BehindError, ForkedError, Signer
+from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+
+
+class Follower:
+    """Keeps the file `log.checkpoint` of one folder up to date.
+
+    Args:
+        log: The event log.
+        witnessed: What this process knows of its checkpoints.
+        last: The file.
+        signer: Knows what continues what.
+    """
+
+    def __init__(self, log: EventLog, witnessed: WitnessedLog, last: LastSigned, signer: Signer) -> None:
+        self._log = log
+        self._witnessed = witnessed
+        self._last = last
+        self._signer = signer
+
+    async def follow(self) -> None:
+        """Write the newest checkpoint down, if it continues what is written down.
+
+        Raises:
+            StoppedError: it does not, or the log ends before that.
+            UnavailableError: the log fails.
+            UsageError: `log.checkpoint` cannot be read or written.
+        """
+        seen = await self._witnessed.seen()
+        signed = await self.check(seen)
+        if seen.named is None or seen.newest is None:
+            return
+        newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+        if signed is None or signed.checkpoint != newest:
+            await asyncio.to_thread(self._last.advance, seen.newest.note)
+
+    async def check(self, seen: Seen) -> Signed | None:
+        """Check that the log continues what is written down, and return that. Raises as `follow`."""
+        signed = await asyncio.to_thread(self._last.read)
+        if signed is not None and not _is_former(signed, seen):
+            await self._check(signed.checkpoint, seen)
+        return signed
+
+    async def _check(self, signed: Checkpoint, seen: Seen) -> None:
+        if seen.named is not None and seen.newest is not None and signed.size <= seen.size:
+            newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+            await self._signer.follows(signed, newest, "log.checkpoint")
+            return
+        # It was signed here and is not in the database yet, or not any more.
+        head = await self._log.head()
+        if head < signed.size:
+            raise BehindError(head, signed, "log.checkpoint")
+        if await self._witnessed.tree.size() < signed.size:
+            return  # the records are there, and the tree comes after them
+        if await self._witnessed.tree.root(signed.size) != signed.root:
+            raise ForkedError(signed, "log.checkpoint")
+
+
+def _is_former(signed: Signed, seen: Seen) -> bool:
+    """Whether it is of a name before the last one: it was renewed."""
+    return signed.checkpoint.origin in {named.origin for named in seen.names[:-1]}

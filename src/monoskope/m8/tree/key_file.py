@@ -1,0 +1,67 @@
+"""`log.key` in m8's folder: the two private keys that sign checkpoints. Every replica has a copy, or signs none."""
+
+from __future__ import annotations
+
+import secrets
+from pathlib import Path
+
+from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.settings import find_private, write_private
+
+FILE = "log.key"
+
+
+def new_origin() -> str:
+    """Return a name for a new log that no other has."""
+    return f"monoskope/{secrets.token_hex(8)}"
+
+
+def make(origin: str) -> LogKey:
+    """Return new keys for the log `origin`, "" for a name by chance. Raises `UsageError` if the origin is none."""
+    return LogKey.make(origin or new_origin())
+
+
+def write(folder: Path, key: LogKey) -> None:
+    """Write the keys into a folder that has none.
+
+    Raises:
+        AlreadyExistsError: there are keys.
+        UsageError: the folder cannot be written to.
+    """
+    if (folder / FILE).exists():
+        raise AlreadyExistsError(
+            f"{folder / FILE} exists already; it was not changed.", fix="m8 log key shows its public keys."
+        )
+    write_private(folder / FILE, key.to_pem())
+
+
+class KeyFile:
+    """The keys in one folder, read again when the file has changed.
+
+    Args:
+        folder: Of m8.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        self._content = b""
+        self._key: LogKey | None = None
+
+    def load(self) -> LogKey | None:
+        """Return the keys, None if there are none. Blocks.
+
+        Raises:
+            UsageError: the file holds something else.
+            RefusedError: others can reach it.
+        """
+        content = find_private(self._path)
+        if content is None:
+            return None
+        if self._key is None or content != self._content:
+            try:
+                self._key = LogKey.from_pem(content)
+            except UsageError as error:
+                raise UsageError(f"{self._path}: {error.message}", fix="Restore it from your backup.") from None
+            self._content = content
+        return self._key

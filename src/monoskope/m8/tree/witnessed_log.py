@@ -1,0 +1,171 @@
+"""The witnessed log as one m8 process knows it: what it answers to those who hold it to account, cheaply.
+
+A thousand clients ask with every command. So what the database says is asked for at most once a second, and a proof is
+made once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.tree_rows import Checkpoint, Named
+from monoskope.m8.tree import state
+from monoskope.m8.tree.checkpoints import Checkpoints
+from monoskope.m8.tree.cosigners import Cosigners
+from monoskope.m8.tree.state import State
+from monoskope.m8.tree.tree import Tree
+from monoskope.value import Value
+
+FRESH_S = 1.0
+"""What was looked up serves everybody who asks within so many seconds."""
+
+KEPT = 1_024
+"""Consistency proofs that are remembered."""
+
+
+class Witness(Value, frozen=True):
+    """One witness: its verifier key, the largest size that it cosigned and when, and what is wrong with it."""
+
+    vkey: str
+    size: int
+    at_s: int
+    trouble: str
+
+
+class Seen(Value, frozen=True):
+    """What the database said at one moment.
+
+    Attributes:
+        names: Of the log, in order; () if it is not witnessed.
+        newest: The newest checkpoint of the last name.
+        witnessed: The newest one with a quorum.
+        state: What the process that signs told last.
+        witnesses: In the order of the settings.
+    """
+
+    names: tuple[Named, ...] = ()
+    newest: Checkpoint | None = None
+    witnessed: Checkpoint | None = None
+    state: State | None = None
+    witnesses: tuple[Witness, ...] = ()
+
+    @property
+    def named(self) -> Named | None:
+        """The name that counts now."""
+        return self.names[-1] if self.names else None
+
+    @property
+    def size(self) -> int:
+        """The size of the newest checkpoint, 0 without one."""
+        return 0 if self.newest is None else self.newest.size
+
+
+class WitnessedLog:
+    """One process's view.
+
+    Args:
+        log: The event log.
+        clock: Milliseconds since 1970.
+    """
+
+    def __init__(self, log: EventLog, clock: Callable[[], int]) -> None:
+        self._log = log
+        self._clock = clock
+        self._looking: asyncio.Task[Seen] | None = None
+        self._until = 0.0
+        self._proofs: OrderedDict[tuple[int, int, int], tuple[bytes, ...]] = OrderedDict()
+        self.tree = Tree(log)
+        self.cosigners: Cosigners | None = None
+        """The witnesses that this m8 asks; set before it serves."""
+        self.own_trouble = ""
+        """Why this process lets nothing be signed, whatever others say: its folder knows more than the database."""
+        self.key_trouble = ""
+        """Why this process cannot sign, which another one may do."""
+
+    async def seen(self, *, at_least: int = 0) -> Seen:
+        """Return what the database says, or said within the last second.
+
+        Args:
+            at_least: If the newest checkpoint that it knows is smaller, it asks again.
+
+        Raises:
+            UnavailableError: the log fails.
+        """
+        found = await self._shared()
+        if found.size < at_least:
+            self._until = 0.0
+            found = await self._shared()
+        return found
+
+    def forget(self) -> None:
+        """Ask the database the next time: this process has just changed something there."""
+        self._until = 0.0
+
+    async def consistency(self, number: int, old: int, new: int) -> tuple[bytes, ...]:
+        """Return the proof between two sizes of the tree, the smaller one first, of the log's name `number`.
+
+        Raises:
+            TreeBehindError: the tree is not as large yet.
+        """
+        key = (number, min(old, new), max(old, new))
+        if (proof := self._proofs.get(key)) is None:
+            proof = await self.tree.consistency(key[1], key[2])
+            self._proofs[key] = proof
+            if len(self._proofs) > KEPT:
+                self._proofs.popitem(last=False)
+        return proof
+
+    async def checkpoints(self) -> Checkpoints | None:
+        """Return the checkpoints of the name that counts now, None if the log is not witnessed."""
+        named = (await self.seen()).named
+        return None if named is None else Checkpoints(self._log, named, self.cosigners)
+
+    def trouble(self, seen: Seen) -> str:
+        """Return why nothing is signed, in one sentence, "" if all is well."""
+        if self.own_trouble:
+            return self.own_trouble
+        told = seen.state
+        if told is not None and self._clock() - told.at_ms < state.STALE_MS:
+            return told.trouble
+        return self.key_trouble or (told.trouble if told is not None else "")
+
+    async def _shared(self) -> Seen:
+        now = time.monotonic()
+        if self._looking is None or (self._looking.done() and now >= self._until):
+            self._looking = asyncio.ensure_future(self._look())
+            self._until = now + FRESH_S
+        try:
+            # The caller that asked first may hang up; the others still wait for it.
+            return await asyncio.shield(self._looking)
+        except Exception:
+            self._until = 0.0
+            raise
+
+    async def _look(self) -> Seen:
+        names = tuple(await self._log.names())
+        if not names:
+            return Seen()
+        checkpoints = Checkpoints(self._log, names[-1], self.cosigners)
+        told = await state.told(self._log)
+        return Seen(
+            names=names,
+            newest=await checkpoints.newest(),
+            witnessed=await checkpoints.newest_witnessed(),
+            state=told,
+            witnesses=await self._witnesses(names[-1].number, told),
+        )
+
+    async def _witnesses(self, number: int, told: State | None) -> tuple[Witness, ...]:
+        if self.cosigners is None:
+            return ()
+        troubles = {each.vkey: each.trouble for each in told.witnesses} if told is not None else {}
+        return tuple(
+            [
+                Witness(vkey, *await self._log.cosigned(number, vkey), troubles.get(vkey, ""))
+                for vkey in self.cosigners.vkeys
+            ]
+        )

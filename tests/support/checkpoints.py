@@ -1,0 +1,55 @@
+"""What tests of the witnessed log share: the tree of RFC 6962 as its text has it, and an m8 that signs when told to."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+
+from monoskope.m8.background.checkpoint_task import CheckpointTask
+from monoskope.m8.log.event_log import EventLog, NewEvent
+from monoskope.m8.service.app import App
+from monoskope.m8.tree import key_file
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+
+ORIGIN = "monoskope/00112233aabbccdd"
+EVERY_S = 10.0
+
+
+def root_of(entries: Sequence[bytes]) -> bytes:
+    """The root of the tree over `entries`: MTH of RFC 6962, section 2.1, word for word."""
+    if not entries:
+        return hashlib.sha256(b"").digest()
+    if len(entries) == 1:
+        return hashlib.sha256(b"\0" + entries[0]).digest()
+    k = 1
+    while k * 2 < len(entries):
+        k *= 2
+    return hashlib.sha256(b"\1" + root_of(entries[:k]) + root_of(entries[k:])).digest()
+
+
+def checkpoint_of(note: bytes) -> Checkpoint:
+    """What a note says."""
+    return Checkpoint.parse(Note.parse(note).text)
+
+
+def keys_in(folder: Path, origin: str = ORIGIN) -> LogKey:
+    """Keys of the log, which a folder has from then on."""
+    key = key_file.make(origin)
+    key_file.write(folder, key)
+    return key
+
+
+def signing(app: App, folder: Path) -> CheckpointTask:
+    """The work of a process with the folder, to be told when to do a round."""
+    app.witnessed.forget()
+    return CheckpointTask(app, folder, every_s=EVERY_S)
+
+
+async def grown(log: EventLog, number: int, *, stream: str = "some") -> list[bytes]:
+    """Record so many events, and return the hash of each record."""
+    before = await log.read_stream(stream)
+    events = [NewEvent("Happened", b"%d" % (len(before) + index)) for index in range(number)]
+    return [event.hash for event in await log.append(stream, None, events, actor="tests")]

@@ -1,0 +1,296 @@
+"""When m8 signs a checkpoint, which process does, and what it says when none may."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite_backup import back_up
+from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.readmodels.chain import project
+from monoskope.m8.service.app import App
+from monoskope.m8.tree import building
+from monoskope.m8.tree.cosigners import Asked, WitnessState
+from monoskope.m8.tree.renewing import renew
+from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.witnessed_log import Seen
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+from tests.support.checkpoints import EVERY_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
+from tests.support.m8_world import PATIENCE_S, World, an_m8
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with an_m8(tmp_path) as world:
+        yield world
+
+
+async def seen(app: App) -> Seen:
+    """What the database says now."""
+    app.witnessed.forget()
+    return await app.witnessed.seen()
+
+
+async def trouble(app: App) -> str:
+    return app.witnessed.trouble(await seen(app))
+
+
+class Witnesses:
+    """Two witnesses that answer as a test says."""
+
+    vkeys: Sequence[str] = ("one+key", "two+key")
+    quorum = 2
+    alarm_s = 60.0
+
+    def __init__(self) -> None:
+        self.answers = Asked()
+        self.shown: list[Note] = []
+        self.asked: list[bytes] = []
+
+    async def cosign(self, note: bytes, tree: Tree) -> Asked:
+        self.asked.append(note)
+        assert await tree.size() >= checkpoint_of(note).size
+        return self.answers
+
+    async def published(self) -> Sequence[Note]:
+        return self.shown
+
+
+class Log:
+    """Takes what the operating log is told."""
+
+    def __init__(self, said: list[str]) -> None:
+        self._said = said
+
+    def warning(self, event: str, *, message: str) -> None:
+        self._said.append(f"{event}: {message}")
+
+    def info(self, event: str) -> None:
+        self._said.append(event)
+
+
+async def test_a_checkpoint_is_signed_when_the_log_grew_and_hourly_without(world: World, tmp_path: Path) -> None:
+    """At most every ten seconds, both keys, and of all that is recorded by then."""
+    key = keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await task.round()
+    assert (await seen(world.app)).names == (), "an empty log has no name yet"
+    entries = await grown(world.app.log, 3)
+    await task.round()
+    first = (await seen(world.app)).newest
+    assert first is not None
+    note = Note.parse(first.note)
+    assert set(note.verified(key.vkeys)) == set(key.vkeys)
+    assert checkpoint_of(first.note) == Checkpoint(ORIGIN, 3, root_of(entries))
+    entries += await grown(world.app.log, 300)
+    world.clock.pass_s(EVERY_S - 1)
+    await task.round()
+    assert (await seen(world.app)).newest == first
+    world.clock.pass_s(1)
+    await task.round()
+    second = (await seen(world.app)).newest
+    assert second is not None
+    assert checkpoint_of(second.note) == Checkpoint(ORIGIN, 303, root_of(entries))
+    world.clock.pass_s(3_599)
+    await task.round()
+    assert (await seen(world.app)).newest == second
+    world.clock.pass_s(1)
+    await task.round()
+    third = (await seen(world.app)).newest
+    assert third is not None
+    assert (third.size, third.at_ms - second.at_ms) == (303, 3_600_000)
+    assert await trouble(world.app) == ""
+
+
+async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, tmp_path: Path) -> None:
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 1)
+    await task.round()
+    world.clock.pass_s(-7_200)
+    await grown(world.app.log, 1)
+    await task.round()
+    assert (await seen(world.app)).size == 2
+
+
+async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_and_says_so(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No keys at all: what to run. Another key: which one it should be. It says each once."""
+    said: list[str] = []
+    monkeypatch.setattr("monoskope.operating_log.get", lambda: Log(said))
+    task = signing(world.app, tmp_path)
+    assert not await task.may_sign()
+    assert not await task.may_sign()
+    assert len(said) == 1
+    assert "m8 log init" in said.pop()
+    keys_in(tmp_path)
+    assert await task.may_sign()
+    await grown(world.app.log, 1)
+    await task.round()
+    for name in ("without", "foreign"):
+        (tmp_path / name).mkdir()
+    keys_in(tmp_path / "foreign")
+    app = replace(world.app, replica="m8/other", leases=set(), news=asyncio.Event())
+    for name, text in (("without", "log.key is missing"), ("foreign", f"not the key of this log, which is {ORIGIN}")):
+        other = signing(app, tmp_path / name)
+        assert not await other.may_sign()
+        assert text in said[-1]
+        assert await trouble(app) == "", "another one signs"
+    world.clock.pass_s(600)
+    assert "not the key of this log" in await trouble(app), "and now nobody does"
+
+
+async def test_the_one_that_has_the_keys_gets_the_lease(world: World, tmp_path: Path) -> None:
+    """Whoever cannot sign does not keep others from it."""
+    keys_in(tmp_path)
+    (tmp_path / "without").mkdir()
+    await grown(world.app.log, 1)
+    other = replace(world.app, replica="m8/other", leases=set(), news=asyncio.Event())
+    tasks = [
+        asyncio.create_task(signing(other, tmp_path / "without").run()),
+        asyncio.create_task(signing(world.app, tmp_path).run()),
+    ]
+    async with asyncio.timeout(PATIENCE_S):
+        while (await seen(world.app)).size == 0 or not (tmp_path / "without" / "log.checkpoint").exists():
+            await grown(world.app.log, 1)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    there = checkpoint_of((tmp_path / "without" / "log.checkpoint").read_bytes())
+    assert there.origin == ORIGIN, "each folder remembers what was signed"
+
+
+async def test_a_database_that_is_put_back_is_signed_no_more_until_the_log_is_renewed(
+    world: World, tmp_path: Path
+) -> None:
+    """Its records are lost for good. The new name tells where the former one ended, and why; users decide."""
+    former = keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    await task.round()
+    back_up(tmp_path / "log.db", tmp_path / "before.db")
+    await grown(world.app.log, 3)
+    world.clock.pass_s(EVERY_S)
+    await task.round()
+    last = (tmp_path / "log.checkpoint").read_bytes()
+    log = await SqliteLog.open(tmp_path / "before.db", clock=world.clock, projector=project)
+    app = App(log, world.app.authenticate, (), world.clock, "m8", "0.1.0")
+    for events, text in ((0, "ends at position 2"), (1, "ends at position 3"), (9, "does not continue")):
+        if events:
+            await grown(log, events, stream="others")
+        world.clock.pass_s(EVERY_S)
+        task = signing(app, tmp_path)
+        await task.round()
+        await task.follow()
+        assert text in await trouble(app)
+        assert "m8 log renew" in await trouble(app)
+        assert (await seen(app)).size == 2, "what it shows is what it signed before"
+    await renew(log, tmp_path, reason="The disk was lost.", at_ms=world.clock())
+    task = signing(app, tmp_path)
+    await task.round()
+    await task.follow()
+    found = await seen(app)
+    assert (found.size, await trouble(app)) == (12, "")
+    assert found.named is not None
+    assert (found.named.reason, found.named.last_note) == ("The disk was lost.", last)
+    assert found.named.origin != former.origin
+    assert LogKey.from_pem((tmp_path / "log.key.former-1").read_bytes()).vkeys == former.vkeys
+    await log.close()
+
+
+async def test_each_folder_notices_a_database_that_is_put_back_whoever_signs(world: World, tmp_path: Path) -> None:
+    """A replica that never signed has written down what it saw."""
+    keys_in(tmp_path)
+    (tmp_path / "replica").mkdir()
+    await grown(world.app.log, 2)
+    await signing(world.app, tmp_path).round()
+    replica = signing(world.app, tmp_path / "replica")
+    await replica.follow()
+    empty = await SqliteLog.open(tmp_path / "empty.db", clock=world.clock, projector=project)
+    app = App(empty, world.app.authenticate, (), world.clock, "m8", "0.1.0")
+    await signing(app, tmp_path / "replica").follow()
+    assert "ends at position 0" in app.witnessed.own_trouble
+    await empty.close()
+
+
+async def test_witnesses_are_asked_until_each_has_cosigned(world: World, tmp_path: Path) -> None:
+    """Their cosignatures are kept, and a quorum is counted. One that fails is named."""
+    keys_in(tmp_path)
+    witnesses = Witnesses()
+    world.app.witnessed.cosigners = witnesses
+    one, two = (
+        Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", at_s) for vkey, at_s in (("one+key", 5), ("two+key", 6))
+    )
+    witnesses.answers = Asked((one,), "", (WitnessState("one+key"), WitnessState("two+key", "It does not answer.")))
+    await grown(world.app.log, 1)
+    await signing(world.app, tmp_path).round()
+    found = await seen(world.app)
+    assert found.witnessed is None
+    assert [(each.vkey, each.size, each.at_s, each.trouble) for each in found.witnesses] == [
+        ("one+key", 1, 5, ""),
+        ("two+key", 0, 0, "It does not answer."),
+    ]
+    assert found.state is not None
+    assert found.state.no_quorum_since_ms == world.clock()
+    witnesses.answers = Asked((two,), "", (WitnessState("one+key"), WitnessState("two+key")))
+    task = signing(world.app, tmp_path)
+    await task.round()
+    found = await seen(world.app)
+    assert found.witnessed is not None
+    assert found.witnessed.cosignatures == (one, two)
+    assert found.state is not None
+    assert found.state.no_quorum_since_ms == 0
+    await task.round()
+    assert len(witnesses.asked) == 2, "nothing is left to ask for"
+
+
+async def test_a_witness_that_has_seen_more_stops_the_signing(world: World, tmp_path: Path) -> None:
+    """Our own keys signed it, so this database is not the one. What others signed, or nobody, stops nothing."""
+    key = keys_in(tmp_path)
+    witnesses = Witnesses()
+    world.app.witnessed.cosigners = witnesses
+    await grown(world.app.log, 2)
+    ahead = Checkpoint(ORIGIN, 9, bytes(32))
+    foreign = LogKey.make(ORIGIN)
+    witnesses.shown = [Note.parse(key.sign(ahead, 1))]
+    await signing(world.app, tmp_path).round()
+    assert "a witness has a checkpoint of it up to 9" in await trouble(world.app)
+    assert (await seen(world.app)).newest is None
+    witnesses.shown = [Note.parse(foreign.sign(ahead, 1))]
+    await signing(world.app, tmp_path).round()
+    assert (await seen(world.app)).size == 2
+    witnesses.answers = Asked(stop="A witness has seen a checkpoint of ours that we do not have.")
+    await grown(world.app.log, 1)
+    task = signing(world.app, tmp_path)
+    world.clock.pass_s(EVERY_S)
+    await task.round()
+    await grown(world.app.log, 1)
+    world.clock.pass_s(EVERY_S)
+    await task.round()
+    assert await trouble(world.app) == "A witness has seen a checkpoint of ours that we do not have."
+    assert (await seen(world.app)).size == 3
+
+
+async def test_a_long_log_is_caught_up_with_in_pieces(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between two pieces others have the log for themselves."""
+    keys_in(tmp_path)
+    monkeypatch.setattr(building, "PIECE", 10)
+    monkeypatch.setattr(building, "PAUSE_S", 0)
+    entries = await grown(world.app.log, 35)
+    begun = asyncio.create_task(signing(world.app, tmp_path).round())
+    sizes = set()
+    while not begun.done():
+        sizes.add(await world.app.witnessed.tree.size())
+        await asyncio.sleep(0)
+    assert sizes >= {10, 20, 30}
+    assert await world.app.witnessed.tree.root(35) == root_of(entries)

@@ -1,0 +1,219 @@
+"""The tree of RFC 6962, against the definitions of the RFC written down once more, without any of our cleverness."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.merkle import (
+    EMPTY_ROOT,
+    MAX_SIZE,
+    Node,
+    consistency_plan,
+    inclusion_plan,
+    leaf_hash,
+    node_hash,
+    root_plan,
+    verify_consistency,
+    verify_inclusion,
+)
+
+ENTRIES = [hashlib.sha256(str(number).encode()).digest() for number in range(600)]
+SMALL = 34
+
+
+def half(entries: Sequence[bytes]) -> int:
+    """Return k of RFC 6962: the largest power of two smaller than the number of entries."""
+    k = 1
+    while k * 2 < len(entries):
+        k *= 2
+    return k
+
+
+def mth(entries: Sequence[bytes]) -> bytes:
+    """RFC 6962, section 2.1: MTH."""
+    if not entries:
+        return hashlib.sha256(b"").digest()
+    if len(entries) == 1:
+        return hashlib.sha256(b"\0" + entries[0]).digest()
+    k = half(entries)
+    return hashlib.sha256(b"\1" + mth(entries[:k]) + mth(entries[k:])).digest()
+
+
+def path(index: int, entries: Sequence[bytes]) -> tuple[bytes, ...]:
+    """RFC 6962, section 2.1.1: PATH."""
+    if len(entries) == 1:
+        return ()
+    k = half(entries)
+    if index < k:
+        return (*path(index, entries[:k]), mth(entries[k:]))
+    return (*path(index - k, entries[k:]), mth(entries[:k]))
+
+
+def subproof(old: int, entries: Sequence[bytes], *, whole: bool) -> tuple[bytes, ...]:
+    """RFC 6962, section 2.1.2: SUBPROOF."""
+    if old == len(entries):
+        return () if whole else (mth(entries),)
+    k = half(entries)
+    if old <= k:
+        return (*subproof(old, entries[:k], whole=whole), mth(entries[k:]))
+    return (*subproof(old - k, entries[k:], whole=False), mth(entries[:k]))
+
+
+def hashes_of(needs: Sequence[Node]) -> dict[Node, bytes]:
+    return {node: mth(ENTRIES[node.index << node.level : (node.index + 1) << node.level]) for node in needs}
+
+
+def root(size: int) -> bytes:
+    plan = root_plan(size)
+    return plan.build(hashes_of(plan.needs))
+
+
+def inclusion(index: int, size: int) -> tuple[bytes, ...]:
+    plan = inclusion_plan(index, size)
+    return plan.build(hashes_of(plan.needs))
+
+
+def consistency(old: int, new: int) -> tuple[bytes, ...]:
+    plan = consistency_plan(old, new)
+    return plan.build(hashes_of(plan.needs))
+
+
+def test_the_empty_tree_has_the_root_of_the_rfc() -> None:
+    assert root(0) == EMPTY_ROOT
+    assert EMPTY_ROOT.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_leaves_and_nodes_are_hashed_apart() -> None:
+    assert leaf_hash(b"").hex() == "6e340b9cffb37a989ca544e6bb780a2c78901d3fb33738768511a30617afa01d"
+    assert node_hash(b"", b"") == hashlib.sha256(b"\1").digest()
+
+
+@pytest.mark.parametrize("size", range(SMALL))
+def test_every_root_and_proof_of_a_small_tree_is_that_of_the_rfc(size: int) -> None:
+    assert root(size) == mth(ENTRIES[:size])
+    for index in range(size):
+        proof = inclusion(index, size)
+        assert proof == path(index, ENTRIES[:size])
+        verify_inclusion(index, size, leaf_hash(ENTRIES[index]), proof, mth(ENTRIES[:size]))
+    for old in range(size + 1):
+        proof = consistency(old, size)
+        assert proof == (subproof(old, ENTRIES[:size], whole=True) if old else ())
+        verify_consistency(old, mth(ENTRIES[:old]), size, mth(ENTRIES[:size]), proof)
+
+
+@given(st.data())
+def test_roots_and_proofs_of_larger_trees_are_those_of_the_rfc(data: st.DataObject) -> None:
+    size = data.draw(st.integers(1, len(ENTRIES)))
+    index = data.draw(st.integers(0, size - 1))
+    old = data.draw(st.integers(1, size))
+    top = mth(ENTRIES[:size])
+    assert root(size) == top
+    included, continued = inclusion(index, size), consistency(old, size)
+    assert included == path(index, ENTRIES[:size])
+    assert continued == subproof(old, ENTRIES[:size], whole=True)
+    verify_inclusion(index, size, leaf_hash(ENTRIES[index]), included, top)
+    verify_consistency(old, mth(ENTRIES[:old]), size, top, continued)
+
+
+@given(st.data())
+def test_a_proof_with_one_bit_changed_is_refused(data: st.DataObject) -> None:
+    size = data.draw(st.integers(2, 80))
+    index, old = data.draw(st.integers(0, size - 1)), data.draw(st.integers(1, size - 1))
+    leaf, top, before = leaf_hash(ENTRIES[index]), mth(ENTRIES[:size]), mth(ENTRIES[:old])
+    included, continued = inclusion(index, size), consistency(old, size)
+    for faulty in one_bit_off(included, data):
+        with pytest.raises(LogProofError):
+            verify_inclusion(index, size, leaf, faulty, top)
+    for faulty in one_bit_off(continued, data):
+        with pytest.raises(LogProofError):
+            verify_consistency(old, before, size, top, faulty)
+    ((wrong_top,), (wrong_leaf,)) = (next(one_bit_off((each,), data)) for each in (top, leaf))
+    with pytest.raises(LogProofError):
+        verify_inclusion(index, size, wrong_leaf, included, top)
+    with pytest.raises(LogProofError):
+        verify_inclusion(index, size, leaf, included, wrong_top)
+    with pytest.raises(LogProofError):
+        verify_consistency(old, before, size, wrong_top, continued)
+    with pytest.raises(LogProofError):
+        verify_consistency(old, wrong_leaf, size, top, continued)
+
+
+def one_bit_off(proof: Sequence[bytes], data: st.DataObject) -> Iterator[tuple[bytes, ...]]:
+    for at, hash_ in enumerate(proof):
+        bit = data.draw(st.integers(0, 255))
+        changed = bytearray(hash_)
+        changed[bit // 8] ^= 1 << bit % 8
+        yield (*proof[:at], bytes(changed), *proof[at + 1 :])
+
+
+def misshapen(proof: tuple[bytes, ...], other: bytes) -> list[tuple[bytes, ...]]:
+    """Return what a proof becomes when a hash is lost or added, or all are turned round."""
+    faults = [proof[:-1], proof[1:], (*proof, other), (other, *proof), proof[::-1], ()]
+    return [fault for fault in faults if fault != proof]
+
+
+@pytest.mark.parametrize("size", range(1, 18))
+def test_an_inclusion_proof_is_good_for_its_own_place_alone(size: int) -> None:
+    top = mth(ENTRIES[:size])
+    for index in range(size):
+        leaf, proof = leaf_hash(ENTRIES[index]), inclusion(index, size)
+        for other in set(range(size)) - {index}:
+            with pytest.raises(LogProofError):
+                verify_inclusion(other, size, leaf, proof, top)
+        for fault in misshapen(proof, top):
+            with pytest.raises(LogProofError):
+                verify_inclusion(index, size, leaf, fault, top)
+
+
+@pytest.mark.parametrize("size", range(1, 18))
+def test_a_consistency_proof_is_good_for_its_own_sizes_alone(size: int) -> None:
+    top = mth(ENTRIES[:size])
+    for old in range(1, size):
+        before, proof = mth(ENTRIES[:old]), consistency(old, size)
+        for other in set(range(size + 1)) - {old}:
+            with pytest.raises(LogProofError):
+                verify_consistency(other, before, size, top, proof)
+        for fault in misshapen(proof, top):
+            with pytest.raises(LogProofError):
+                verify_consistency(old, before, size, top, fault)
+
+
+def test_what_is_no_tree_is_refused() -> None:
+    one, two = mth(ENTRIES[:1]), mth(ENTRIES[:2])
+    for old_size, old_root, new_size, new_root, proof in (
+        (1, one, 1, two, ()),
+        (0, one, 2, two, ()),
+        (0, EMPTY_ROOT, 0, one, ()),
+        (0, EMPTY_ROOT, 2, two, (one,)),
+        (2, two, 2, two, (two,)),
+        (2, two, 1, one, ()),
+        (-1, two, 2, two, ()),
+        (1, one, MAX_SIZE + 1, two, ()),
+        (1, one[:31], 2, two, (leaf_hash(ENTRIES[1]),)),
+        (1, one, 2, two, (leaf_hash(ENTRIES[1]) + b"\0",)),
+    ):
+        with pytest.raises(LogProofError):
+            verify_consistency(old_size, old_root, new_size, new_root, proof)
+    for index, size, leaf, top in ((0, 0, one, EMPTY_ROOT), (-1, 1, one, one), (1, 1, one, one), (0, 1, one[:-1], one)):
+        with pytest.raises(LogProofError):
+            verify_inclusion(index, size, leaf, (), top)
+
+
+@pytest.mark.parametrize(("index", "size"), [(0, 0), (1, 1), (-1, 1), (0, -1), (0, MAX_SIZE + 1)])
+def test_no_plan_is_made_for_an_entry_that_is_not_there(index: int, size: int) -> None:
+    with pytest.raises(ValueError, match="tree"):
+        inclusion_plan(index, size)
+
+
+@given(st.integers(1, MAX_SIZE), st.data())
+def test_a_plan_for_the_largest_tree_is_small(size: int, data: st.DataObject) -> None:
+    old, index = data.draw(st.integers(1, size)), data.draw(st.integers(0, size - 1))
+    assert len(root_plan(size).needs) <= 63
+    assert len(inclusion_plan(index, size).parts) <= 63
+    assert len(consistency_plan(old, size).parts) <= 64

@@ -17,6 +17,8 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_forms import DOCUMENTS
 from monoskope.m8.readmodels import chain, history, puts, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.m8.tree.last_signed import Signed
+from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
 from tests.crash.logbook import Request
 from tests.ha.audit import everything
@@ -153,6 +155,27 @@ async def verify_log(log: EventLog, events: Sequence[RecordedEvent], kept: Docum
         for name in kept
         if kept[name] != again[name]
     ]
+
+
+async def verify_tree(log: EventLog, signed: Callable[[], Sequence[Signed]]) -> list[str]:
+    """Check every tile and every checkpoint; return what is wrong.
+
+    Args:
+        log: The log, which may grow meanwhile: then it is looked at again.
+        signed: Reads the checkpoints that stand in the folders of m8.
+    """
+    for _ in range(LOOKS):
+        noted = [*signed(), None]
+        head = await log.head()
+        try:
+            for one in noted:
+                await verified(log, head, one)
+        except Error as error:
+            if await log.head() == head:
+                return [f"the tree of the log does not hold: {error}"]
+        else:
+            return []
+    raise AssertionError("the log does not come to rest")
 
 
 async def rebuilt(events: Sequence[RecordedEvent]) -> Documents:

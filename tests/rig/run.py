@@ -17,7 +17,7 @@ from monoskope.client import Client
 from monoskope.errors import Error
 from tests.rig import invariants, writers
 from tests.rig.clients import BOUND_S, Clients, settings_of
-from tests.rig.facts import Facts, read, requests_of, verify_log
+from tests.rig.facts import Facts, read, requests_of, verify_log, verify_tree
 from tests.rig.faults import Breaker
 from tests.rig.history import UNKNOWN, Operation, write
 from tests.rig.schedule import WORLDS, Round, plan
@@ -36,6 +36,8 @@ LAST_S = 40.0
 """What the last round of a world and its end may take of the world's time."""
 
 ERASED_S = 20.0
+COVERED_S = 30.0
+POLL_S = 0.2
 SHARED_CLIENTS = 8
 """Connections of the writers of one secret."""
 
@@ -169,6 +171,7 @@ class Life:
         try:
             events, kept = await read(log)
             found = await verify_log(log, events, kept)
+            found += await verify_tree(log, lambda: self._world.signed)
         finally:
             await log.close()
         requests = requests_of(events)
@@ -193,6 +196,7 @@ class Life:
             await asyncio.sleep(1.0)
         found += [f"the request {each} did not end: {facts.requests[each]}" for each in open_]
         found += await self._breaker.run(lambda: self._breaker.keys_are_erased(ERASED_S))
+        found += await self._covered()
         found += invariants.check(facts) + await self._answers(facts)
         found += await self._rebuilt()
         return self._kept(self._plans[-1], self._operations, found, name="all")
@@ -206,6 +210,20 @@ class Life:
                     if one.end == UNKNOWN and one.client % len(self._world.users) == number:
                         found += await _asked(client, one, facts)
         return found
+
+    async def _covered(self) -> list[str]:
+        """Wait until a checkpoint covers the whole log: nothing that broke keeps m8 from signing."""
+        log = await self._world.open_log()
+        try:
+            deadline = time.monotonic() + COVERED_S
+            while (covered := max((one.checkpoint.size for one in self._world.signed), default=0)) < await log.head():
+                if time.monotonic() > deadline:
+                    return [f"checkpoints cover {covered} of {await log.head()} events, and m8 signs no more"]
+                await asyncio.sleep(POLL_S)
+        finally:
+            await log.close()
+        self.counts["signed"] = covered
+        return []
 
     async def _rebuilt(self) -> list[str]:
         """Rebuild the read models of this log itself: they are what they were."""

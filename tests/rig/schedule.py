@@ -17,7 +17,7 @@ from tests.rig import link
 CLIENTS = 16
 PROGRAMS = 4
 """So many of them, the first ones, run `monoctl` for each operation; the others use the SDK."""
-STEPS = 4
+STEPS = 5
 LASTS_S = 9.0
 """The last fault of a round begins before that."""
 

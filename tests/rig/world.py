@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import shutil
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -13,6 +14,8 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import chain
+from monoskope.m8.tree import key_file
+from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT
@@ -32,6 +35,9 @@ LIFETIME_S = 30
 TIMINGS = REACTOR_TIMINGS | {"settle": 5.0}
 """As in tests/crash, but as much time between the end of the write window and the end of the lookup as faults of an
 engine last, with a second more: the protocol has 30 s."""
+
+CHECKPOINT_EVERY_S = 0.5
+"""Of the log: so often that something breaks while one is signed."""
 
 KEPT_VERSIONS = 1_000
 LIMITS = {
@@ -168,6 +174,12 @@ class World:
         target = self.postgres.target(self._database)
         return await PostgresLog.open(target, clock=lambda: 0, projector=chain.project)
 
+    @property
+    def signed(self) -> list[Signed]:
+        """The last checkpoint that each m8 has in its folder, outside of the database."""
+        folders = [self.cluster.folder / part.name for part in self.cluster.m8s]
+        return [signed for folder in folders if (signed := LastSigned(folder).read()) is not None]
+
     @functools.cached_property
     def engines(self) -> Mapping[str, Engine]:
         """The engine behind each store, asked past reactors and links."""
@@ -205,12 +217,18 @@ class _Cluster(ReplicaCluster):
     def settings_of_m8(self, also: list[dict[str, list[str]]], database: dict[str, object]) -> None:
         """Set what each m8 is told when its folder is laid out: its further names, and where the log is."""
         self._also = also
-        limits: dict[str, object] = {"open_requests_per_user": 10_000, "timings": dict(M8_TIMINGS)}
-        self._settings = limits | database
+        settings: dict[str, object] = {
+            "open_requests_per_user": 10_000,
+            "timings": dict(M8_TIMINGS),
+            "log": {"checkpoint_every_s": CHECKPOINT_EVERY_S},
+        }
+        self._settings = settings | database
 
     def lay_out(self) -> None:
-        """Make the folder of every m8, as the base class does, and open both doors of each."""
+        """Make the folder of every m8, as the base class does, open both doors of each, and let each sign."""
         super().lay_out()
+        for part in self.m8s[1:]:
+            shutil.copy2(self.folder / "m8" / key_file.FILE, self.folder / part.name / key_file.FILE)
         for part, http, also in zip(self.m8s, self.https, self._also, strict=True):
             file = self.folder / part.name / "m8.toml"
             table = tomllib.loads(file.read_text(encoding="utf-8"))

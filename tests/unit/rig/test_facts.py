@@ -22,7 +22,7 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.logs import some_time
 from tests.rig.facts import read, requests_of, verify_log, verify_tree
 from tests.support.checkpoints import ORIGIN
-from tests.support.m8_world import a_world, until_granted
+from tests.support.m8_world import a_world
 from tests.support.vectors import a_request
 
 
@@ -32,11 +32,10 @@ async def opened(folder: Path) -> SqliteLog:
 
 @pytest_asyncio.fixture
 async def folder(tmp_path: Path) -> AsyncIterator[Path]:
-    """The log of an m8 that gave out one key, with a tree and one checkpoint."""
+    """The log of an m8 that was asked for one key, with a tree and one checkpoint."""
     async with a_world(tmp_path) as world:
-        reactor = await world.attached()
-        await until_granted(world.user("anna", "vault://team-a"), reactor)
-        await reactor.leave()
+        await world.attached()
+        await world.user("anna", "vault://app").ask(a_request())
     log, key = await opened(tmp_path), LogKey.make(ORIGIN)
     named = Named(1, ORIGIN, tuple(map(str, key.vkeys)), 1)
     await log.give_name(named)

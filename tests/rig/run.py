@@ -222,7 +222,6 @@ class Life:
                 await asyncio.sleep(POLL_S)
         finally:
             await log.close()
-        self.counts["signed"] = covered
         return []
 
     async def _rebuilt(self) -> list[str]:

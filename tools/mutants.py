@@ -51,6 +51,7 @@ _BY_FOLDER = {
         " listing detail"
     ),
     "protocol/sshsig": "certificate container fields keys primitives text",
+    "protocol/tlog": "checkpoint log_key merkle names note policy proof_file tiles upload_proof vkey",
     "reactor": "keys",
     "reactor/admission": "admission signature_gate",
     "reactor/link": "copy_tokens",
@@ -61,6 +62,7 @@ _BY_FOLDER = {
         "fitting list_names verify import_secret generate copy_secret copy_signer patch compare delivery rollback"
     ),
     "client": "trust proof seen_secrets",
+    "client/log_proofs": "asking comparing held known offline",
     "client/signing": "agent agent_signer chosen key_signer private_file public_key signing",
     "client/purposes": "verify copy_secret",
     "m8/limits": "logins places quota",
@@ -71,9 +73,11 @@ _BY_FOLDER = {
 FILES = (*(f"{folder}/{name}.py" for folder, names in _BY_FOLDER.items() for name in names.split()), *RULES)
 TESTS = {
     "protocol/sshsig": ("tests/unit/protocol/sshsig", "tests/unit/reactor/signers"),
+    "protocol/tlog": ("tests/unit/protocol/tlog",),
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol"),
+    "client/log_proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_verify_proof.py"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),
     "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol"),
     "m8": ("tests/unit/m8",),

@@ -14,7 +14,7 @@ from pathlib import Path
 from google.protobuf.descriptor_pb2 import FileDescriptorProto, MethodDescriptorProto
 
 from monoskope.m8.methods.table import WITHOUT_TOKEN
-from tools import http_reference, token_endpoint
+from tools import http_reference, openapi_log, token_endpoint
 from tools.api_reference import FILE_SERVICE, METHOD, comments_of, described
 from tools.json_schemas import ERRORS, Schema, reference, schemas
 
@@ -104,8 +104,16 @@ def document(proto: Path) -> Schema:
         },
         "servers": [_SERVER],
         "security": [{"token": []}],
-        "tags": [*({"name": name, "description": meaning} for name, meaning in tags), token_endpoint.TAG, _OPERATIONS],
-        "paths": {call.path: _post(call) for call in calls} | token_endpoint.PATHS | _operations(),
+        "tags": [
+            *({"name": name, "description": meaning} for name, meaning in tags),
+            token_endpoint.TAG,
+            openapi_log.TAG,
+            _OPERATIONS,
+        ],
+        "paths": {call.path: _post(call) for call in calls}
+        | token_endpoint.PATHS
+        | openapi_log.paths()
+        | _operations(),
         "components": {
             "securitySchemes": {"token": _TOKEN},
             "parameters": _PARAMETERS,
@@ -199,6 +207,11 @@ def _operations() -> Schema:
             "checks": {
                 "type": "object",
                 "description": "The name of each check: `ok`, or a few words.",
+                "additionalProperties": {"type": "string"},
+            },
+            "notes": {
+                "type": "object",
+                "description": "The same of what calls do not depend on.",
                 "additionalProperties": {"type": "string"},
             },
         },

@@ -41,6 +41,10 @@ class Code(Enum):
     """Nothing was sent for this secret, because of what happened to another one of the same call."""
     NOT_AUTHORIZED = "NOT_AUTHORIZED"
     """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
+    LOG_MISMATCH = "LOG_MISMATCH"
+    """What m8 shows of its log does not fit the log that is pinned, or it shows nothing of it any more."""
+    NOT_YET = "NOT_YET"
+    """It is recorded, and no checkpoint of the log covers it yet; asking again soon can succeed."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
 
@@ -170,6 +174,24 @@ class RateLimitedError(Error):
     ) -> None:
         super().__init__(message, fix=fix, code=code, by_m8=by_m8, reason_name=reason_name)
         self.retry_after_s = retry_after_s
+
+
+class LogMismatchError(Error):
+    """What m8 shows of its log does not fit the log that is pinned, or it shows nothing of it any more.
+
+    It is found by the checks of docs/witnessed-log.md. Found before anything was sealed, it means that nothing was
+    sent.
+    """
+
+    code = Code.LOG_MISMATCH
+    notes: tuple[str, ...] = ()
+    """The signed notes that do not fit together, the earlier one first, whole: they are evidence. A client sets it."""
+
+
+class NotYetError(Error):
+    """What is asked for is recorded, and no checkpoint of the log covers it yet."""
+
+    code = Code.NOT_YET
 
 
 class NotTriedError(Error):

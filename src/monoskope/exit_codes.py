@@ -53,6 +53,10 @@ class ExitCode(IntEnum):
     """Of several secrets some were changed and some were not; what is printed says which."""
     NOT_AUTHORIZED = 17
     """A store's reactor did not act: its own list does not let this key or person do this; nothing was written."""
+    LOG_MISMATCH = 18
+    """What m8 shows does not fit its pinned log; stop, keep what is printed, and ask a person."""
+    NOT_YET = 19
+    """It is recorded, and no checkpoint of the log covers it yet; try again soon."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 
@@ -69,10 +73,12 @@ def exit_code(error: Error) -> ExitCode:
 def exit_code_of_all(errors: Sequence[Error], *, changed: int = 0) -> ExitCode:
     """Return how a program ends after several tasks, `changed` of which wrote something.
 
-    OUTCOME_UNKNOWN if one is, else PARTLY_DONE if something was written besides the errors, else as the first error
-    that is not NOT_TRIED; OK without errors.
+    LOG_MISMATCH if one is, since then m8 itself is in doubt. Else OUTCOME_UNKNOWN if one is, else PARTLY_DONE if
+    something was written besides the errors, else as the first error that is not NOT_TRIED; OK without errors.
     """
     codes = [exit_code(error) for error in errors]
+    if ExitCode.LOG_MISMATCH in codes:
+        return ExitCode.LOG_MISMATCH
     if ExitCode.OUTCOME_UNKNOWN in codes:
         return ExitCode.OUTCOME_UNKNOWN
     if codes and changed:

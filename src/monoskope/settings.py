@@ -255,6 +255,18 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
         raise _not_writable(path, error, "Check the folder.") from None
 
 
+def check_new(path: Path, *, force: bool = False) -> None:
+    """Check that `write_private` will be able to write `path`, before something is made that would be lost.
+
+    Raises:
+        UsageError: it exists and `force` is false, or its folder is none that can be written to.
+    """
+    if not force and (path.exists() or path.is_symlink()):
+        raise UsageError(f"{path} exists already; it was not changed.", fix="Name another file, or say --force.")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise UsageError(f"no file can be made in {path.parent}.", fix="Make that folder, or name another one.")
+
+
 def _not_writable(path: Path, error: OSError, fix: str) -> NotWritableError:
     return NotWritableError(f"{path} cannot be written: {error.strerror}.", fix=fix)
 

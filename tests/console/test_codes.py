@@ -46,10 +46,12 @@ MET = {
 }
 
 NOT_MET = {
+    "LOG_MISMATCH": "it takes an m8 that changed its log: tests/protocol shows what commands do then",
     "ALREADY_EXISTS": "names that can be taken are those of stores, which no page makes",
     "TIMED_OUT": "it takes two minutes in which a reactor holds a key and answers nothing",
     "PROTOCOL": "an m8 of the same version speaks this protocol",
     "NOT_TRIED": "the page has all secrets of a form checked before it sends any",
+    "NOT_YET": "the page asks for no proof of a request",
     "INTERNAL": "no defect of this kind is known",
 }
 

@@ -43,6 +43,13 @@ name_claim = "sub"
 """
 
 
+LOG = """
+[log]
+checkpoint_every_s = 0.5
+"""
+"""So that nobody waits long for a proof."""
+
+
 class QuickCluster(Cluster):
     """A cluster whose tokens are made by the code of `m8 token create`, in this process, which has loaded it already.
 
@@ -55,7 +62,7 @@ class QuickCluster(Cluster):
         file = self.folder / "m8" / "m8.toml"
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
-            write_private(file, f"{text}\n{ISSUER}".encode(), replace=True)
+            write_private(file, f"{text}\n{ISSUER}\n{LOG}".encode(), replace=True)
         super().start_m8()
 
     def make_token(self, subject: str, *options: str, out: Path) -> None:

@@ -41,11 +41,13 @@ EVENTS_IN = {
     "m8/cli/signatures.py": "lists what stores did, with its signatures",
     "m8/domain/append.py": "decides on what reactors append",
     "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
+    "m8/queries/witnessed.py": "finds what was asked and its signature, for a proof",
     "m8/readmodels/sealed_bytes.py": "counts",
     "m8/readmodels/summary.py": "says what an event says, for people",
     "m8/readmodels/uploads.py": "keeps what events say",
     "m8/service/feed.py": "learns the secret from a request's first event",
     "m8/service/session.py": "delivers the sealed bytes",
+    "protocol/tlog/upload_proof.py": "takes m8's word for a reason that no receipt gives",
     "reactor/admission/grant.py": "appends grants, or says why there is none",
     "reactor/link/open_requests.py": "keeps what events say",
 }

@@ -50,12 +50,14 @@ from monoskope.m8.http.requests import Call
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
+from monoskope.m8.tree.key_file import KeyFile
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.gathered_values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
+from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys, _Entry
@@ -228,6 +230,8 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
+    LogKey: lambda: LogKey.make("monoskope/0123456789abcdef"),
+    KeyFile: lambda: KeyFile(Path("/nowhere")),
     Task: lambda: Task(
         uri=SecretUri.parse("vault://app/db"),
         purpose=upload_pb2.PURPOSE_UPLOAD,

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.credential import Credential, Issued
+    from monoskope.client.log_proofs.offline import verify_upload_proof
     from monoskope.client.login.kept import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
         Token,
         WhoAmI,
     )
+    from monoskope.client.results.log_proofs import LogComparison, UploadProof
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Reactor, Store
@@ -84,6 +86,7 @@ __all__ = [
     "Issued",
     "KeySigner",
     "Known",
+    "LogComparison",
     "Login",
     "NewToken",
     "Permission",
@@ -107,6 +110,7 @@ __all__ = [
     "Token",
     "Undeletion",
     "Upload",
+    "UploadProof",
     "UpstreamName",
     "UpstreamPage",
     "Verification",
@@ -114,6 +118,7 @@ __all__ = [
     "WorkloadToken",
     "find_login",
     "load_settings",
+    "verify_upload_proof",
 ]
 
 _HOMES = {
@@ -133,6 +138,7 @@ _HOMES = {
     "Issued": "credential",
     "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
+    "LogComparison": "results.log_proofs",
     "Login": "login.kept",
     "NewToken": "results.access",
     "Permission": "results.access",
@@ -156,6 +162,7 @@ _HOMES = {
     "Token": "results.access",
     "Undeletion": "purposes.undelete",
     "Upload": "results.secrets",
+    "UploadProof": "results.log_proofs",
     "UpstreamName": "purposes.list_names",
     "UpstreamPage": "purposes.list_names",
     "Verification": "purposes.verify",
@@ -163,6 +170,7 @@ _HOMES = {
     "WorkloadToken": "login.workload",
     "find_login": "login.kept",
     "load_settings": "settings",
+    "verify_upload_proof": "log_proofs.offline",
 }
 
 

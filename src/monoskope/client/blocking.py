@@ -6,9 +6,11 @@ wherever the program is, in the middle of a pause or of a read from a socket, to
 
 from __future__ import annotations
 
+import _thread
+import contextvars
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 R = TypeVar("R")
 
@@ -46,6 +48,39 @@ class Places:
         self._free += 1
 
 
+class Beside(Generic[R]):
+    """Work in a thread of its own. Its promises are those of `runtime.Begun`.
+
+    It is no thread of `threading`, which a command loads for nothing else, and the process does not wait for it.
+    """
+
+    def __init__(self, work: Coroutine[Any, Any, R]) -> None:
+        self._ended = _thread.allocate_lock()
+        self._ended.acquire()
+        self._result: R | None = None
+        self._error: BaseException | None = None
+        _thread.start_new_thread(contextvars.copy_context().run, (self._run, work))
+
+    def _run(self, work: Coroutine[Any, Any, R]) -> None:
+        try:
+            self._result = run(work)
+        except BaseException as error:  # noqa: BLE001 - its caller is to have it
+            self._error = error
+        self._ended.release()
+
+    async def end(self, within_s: float) -> R:
+        """Return its result."""
+        if not self._ended.acquire(timeout=max(within_s, 0.0)):
+            raise TimeoutError
+        self._ended.release()
+        if self._error is not None:
+            raise self._error
+        return self._result  # type: ignore[return-value]  # without an error there is a result
+
+    def stop(self) -> None:
+        """Leave it alone: it ends by itself, or with the process."""
+
+
 class BlockingRuntime:
     """Its promises are those of `runtime.Runtime`. Each client has its own."""
 
@@ -73,6 +108,14 @@ class BlockingRuntime:
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run one after the other."""
         return [await one for one in work]
+
+    def alone(self) -> BlockingRuntime:
+        """Return another one."""
+        return BlockingRuntime()
+
+    def beside(self, work: Coroutine[Any, Any, R]) -> Beside[R]:
+        """Begin it in a thread. It must use nothing that the caller uses meanwhile."""
+        return Beside(work)
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
         """Let `sent` call `prepare`."""

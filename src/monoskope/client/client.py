@@ -17,9 +17,12 @@ from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.editing import Editing
+from monoskope.client.known_logs import NAME
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
+from monoskope.client.log_watch import LogWatch
 from monoskope.client.notes import Notes
 from monoskope.client.pace import Paces
+from monoskope.client.proving import Proving
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
@@ -29,6 +32,7 @@ from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.upstream_names import UpstreamNames
 from monoskope.client.versions import whole
+from monoskope.client.witnessed import Witnessed
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
@@ -37,6 +41,7 @@ from monoskope.unshared import Unshared
 if TYPE_CHECKING:
     from monoskope.client.access import Access
     from monoskope.client.administration import Stores
+    from monoskope.client.log_proofs.held import HeldLog
     from monoskope.client.preview import Preview
     from monoskope.client.proof import Proofs
     from monoskope.client.purposes.compare import Comparison
@@ -48,7 +53,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
+class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, UpstreamNames, Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -99,6 +104,7 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             notify=self._notify,
             servers=self.settings.servers,
         )
+        self._system_known_logs = system_known_stores.with_name(NAME)
         self._observe = observe
         self._progress = progress
         self._pause_s = pause_s
@@ -135,6 +141,7 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
             pause_s=self._pause_s,
             runtime=self._runtime,
         )
+        self._open.watch = LogWatch(self._open, given, system=self._system_known_logs, notify=self._notify)
         self._paces = Paces(self._runtime, pause_s=self._pause_s)
         return self
 
@@ -286,6 +293,16 @@ class Client(Restorations, Editing, Agreeing, Reading, UpstreamNames, Unshared):
         self._runtime.meanwhile(identity.load)
         given = self.settings
         return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
+
+    def _held_log(self) -> HeldLog:
+        from monoskope.client.log_proofs.held import HeldLog  # noqa: PLC0415 - few ask for a proof
+
+        return HeldLog(self._held(), self.queries, self.settings, self._notify)
+
+    def _pinned(self) -> dict[str, str]:
+        given = self.settings
+        pins = self._known.read_with(given.server, given.store_identities)
+        return {store: identity for (server, store), identity in pins.identities.items() if server == given.server}
 
     @property
     def stores(self) -> Stores:

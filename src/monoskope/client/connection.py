@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Sequence
+from enum import Enum, auto
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from google.protobuf.message import Message
 
@@ -14,14 +15,21 @@ from monoskope.client import forks
 from monoskope.client.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
-from monoskope.client.roots import find_roots
+from monoskope.client.roots import Roots, find_roots
 from monoskope.client.runtime import Runtime, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
 from monoskope.client.transport.dial import dial
 from monoskope.client.transport.failures import NotSentError, StreamRefusedError
-from monoskope.errors import AwayError, Error, RateLimitedError, UnauthenticatedError, UnavailableError
+from monoskope.errors import (
+    AwayError,
+    Error,
+    LogMismatchError,
+    RateLimitedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
 
@@ -41,6 +49,33 @@ MOST_STREAMS_REFUSED = 10
 
 NotReachedError = errors.NotReachedError
 
+_NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
+"""What m8 says instead of an answer."""
+
+
+class LogUse(Enum):
+    """What a call has to do with the check of m8's log (`monoskope.client.log_watch`)."""
+
+    WAITS = auto()
+    """A check begins beside it if one is due, and the answer is given when the log was found to fit."""
+    BEGINS = auto()
+    """A check begins beside it if one is due. Its caller waits for `fits` before anything is sealed or sent."""
+    NONE = auto()
+    """It is about what was sent before: its answer is reported whatever the log is like."""
+
+
+class Watch(Protocol):
+    """What holds m8 to its log."""
+
+    def begin(self, token: str) -> None:
+        """Begin a check if one is due. Never waits."""
+
+    async def fits(self, ends_at: float) -> None:
+        """Wait until a check that was begun has ended, until `ends_at` (of `Runtime.now`). Raises what it found."""
+
+    async def close(self) -> None:
+        """Let a check that is under way go."""
+
 
 class RenewedError(UnavailableError):
     """A stream ended with the token that it began with, and there is a new one: it can go on at once."""
@@ -59,6 +94,7 @@ class Connection(Unshared):
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS; or where tokens come from, asked before each call.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
+        roots: What was found by the two before; it counts before both.
         pause_s: First pause in seconds before a call that was not let in is made again.
         runtime: What it waits with; by default asyncio.
 
@@ -74,18 +110,26 @@ class Connection(Unshared):
         token: str | Credential,
         *,
         ca: str = "",
+        roots: Roots | None = None,
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
         self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
         """What everything that uses this connection waits with."""
-        self._roots = find_roots(ca_file, ca)
+        self._roots = roots or find_roots(ca_file, ca)
         forks.opening(self)
         self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
         self._pause_s = pause_s
         self._places = self.runtime.places(CALLS_AT_ONCE)
         credential = FixedToken(token) if isinstance(token, str) else token
         self._caller = Caller(credential, self._exchange, self.runtime)
+        self.watch: Watch | None = None
+        """What holds m8 to its log, None for nothing."""
+
+    def twin(self, token: str) -> Connection:
+        """Return another connection to the same servers, whose calls carry `token`: for a thread of its own."""
+        runtime = self.runtime.alone()
+        return Connection(self._servers.names, None, token, roots=self._roots, pause_s=self._pause_s, runtime=runtime)
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
@@ -103,7 +147,54 @@ class Connection(Unshared):
         """The token that was sent last, "" before the first call."""
         return self._caller.last
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float) -> R:
+    async def call(self, method: Method[R], request: Message, timeout_s: float, *, log: LogUse = LogUse.WAITS) -> R:
+        """Call `method` as `call_unwatched` does, and hold m8 to its log as `log` says.
+
+        Raises:
+            LogMismatchError: what m8 shows of its log does not fit.
+            Error: as `call_unwatched`.
+        """
+        if self.watch is None or log is LogUse.NONE:
+            return await self.call_unwatched(method, request, timeout_s)
+        ends_at = self.runtime.now() + max(timeout_s, 0.001)
+        try:
+            answer = await self.call_unwatched(method, request, timeout_s, beside=self.watch)
+        except Error as error:
+            # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
+            if (
+                error.by_m8
+                and not isinstance(error, _NO_ANSWER)
+                and (found := await self.mismatch(ends_at)) is not None
+            ):
+                raise found from None
+            raise
+        if log is LogUse.WAITS:
+            await self.watch.fits(ends_at)
+        return answer
+
+    async def mismatch(self, ends_at: float) -> LogMismatchError | None:
+        """Return why m8's log does not fit, as far as that is known by `ends_at`; None if it fits, or is not known."""
+        try:
+            await self.fits(ends_at)
+        except LogMismatchError as error:
+            return error
+        except Error:
+            pass
+        return None
+
+    async def fits(self, ends_at: float) -> None:
+        """Wait until the log that m8 shows was found to fit, at most until `ends_at` (of `Runtime.now`).
+
+        Raises:
+            LogMismatchError: it does not fit.
+            UnavailableError: m8 did not show it in time.
+        """
+        if self.watch is not None:
+            await self.watch.fits(ends_at)
+
+    async def call_unwatched(
+        self, method: Method[R], request: Message, timeout_s: float, *, beside: Watch | None = None
+    ) -> R:
         """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
 
         A query, and a command that may be sent twice, is also called again while m8 says that something it needs is
@@ -118,11 +209,12 @@ class Connection(Unshared):
             RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
             Error: what m8 said, by its code.
         """
+        # `beside` is told of the token once there is one, so that it can begin its own call at the same time.
         ends_at = self.runtime.now() + max(timeout_s, 0.001)
         refusals = absences = 0
         while True:
             try:
-                return await self._let_in(method, request, ends_at)
+                return await self._let_in(method, request, ends_at, beside)
             except RateLimitedError as error:
                 refusal: Error = error
                 pause_s = pause_after(error.retry_after_s, refusals, self._pause_s)
@@ -140,23 +232,23 @@ class Connection(Unshared):
             await self.runtime.sleep(pause_s)
             refusals += 1
 
-    async def _let_in(self, method: Method[R], request: Message, ends_at: float) -> R:
+    async def _let_in(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         try:
             await self._places.acquire(ends_at)
         except TimeoutError:
             raise failures.late(self.server) from None
         try:
-            return await self._somewhere(method, request, ends_at)
+            return await self._somewhere(method, request, ends_at, beside)
         finally:
             self._places.release()
 
-    async def _somewhere(self, method: Method[R], request: Message, ends_at: float) -> R:
+    async def _somewhere(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         """Call the current server and, while that does no harm, the others, each once."""
         only_unreached = True
         for left in reversed(range(len(self._servers.names))):
             server = self.server
             try:
-                return await self._once(method, request, max(ends_at - self.runtime.now(), 0.001))
+                return await self._once(method, request, max(ends_at - self.runtime.now(), 0.001), beside)
             except UnavailableError as error:
                 if isinstance(error, StreamRefusedError):
                     raise
@@ -169,12 +261,15 @@ class Connection(Unshared):
                     raise
         raise AssertionError("there is at least one server")
 
-    async def _once(self, method: Method[R], request: Message, timeout_s: float) -> R:
+    async def _once(self, method: Method[R], request: Message, timeout_s: float, beside: Watch | None) -> R:
         """Call the current server; once more if it refuses the token and there is another one."""
         token = await self._caller.token()
+        transport = self._servers.transport
+        if beside is not None:
+            beside.begin(token)
         with spans.Span(method.name, kind="client"):
             try:
-                return await self._servers.transport.call(method, request, timeout_s, _metadata(token))
+                return await transport.call(method, request, timeout_s, _metadata(token))
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)
                 if renewed == token:
@@ -200,6 +295,9 @@ class Connection(Unshared):
         """
         server = self.server
         token = await self._caller.token()
+        if self.watch is not None:
+            self.watch.begin(token)
+            await self.watch.fits(self.runtime.now() + CALL_TIMEOUT_S)
         began = False
         while True:
             try:
@@ -223,6 +321,8 @@ class Connection(Unshared):
 
     async def close(self) -> None:
         """Close it; calls under way are cancelled."""
+        if self.watch is not None:
+            await self.watch.close()
         self._caller.forget()
         await self._servers.close()
         forks.closed(self)

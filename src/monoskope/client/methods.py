@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 
 if TYPE_CHECKING:
-    from monoskope.api.gateway.v1 import access_pb2
+    from monoskope.api.gateway.v1 import access_pb2, log_pb2
 
 R = TypeVar("R", bound=Message)
 
@@ -80,6 +80,22 @@ LIST_SECRET_STORES = _query(lambda: queries_pb2.ListSecretStoresResponse)
 GET_SERVER = _query(lambda: queries_pb2.GetServerResponse)
 LIST_EVENTS = _query(lambda: queries_pb2.ListEventsResponse)
 WATCH_EVENTS = _query(lambda: queries_pb2.WatchEventsResponse)
+
+
+def _checkpoint() -> type[log_pb2.GetCheckpointResponse]:
+    from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - loaded while the first call is under way
+
+    return log_pb2.GetCheckpointResponse
+
+
+def _upload_proof() -> type[log_pb2.GetUploadProofResponse]:
+    from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for a proof
+
+    return log_pb2.GetUploadProofResponse
+
+
+GET_CHECKPOINT = Method("LogService", _checkpoint, may_be_repeated=True)
+GET_UPLOAD_PROOF = Method("LogService", _upload_proof, may_be_repeated=True)
 
 
 def _exchanged() -> type[access_pb2.ExchangeTokenResponse]:

@@ -7,7 +7,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterable
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 R = TypeVar("R")
 
@@ -64,6 +64,24 @@ async def apart(work: Callable[[], R]) -> R:
     return await ended
 
 
+class Beside(Generic[R]):
+    """A task. Its promises are those of `runtime.Begun`."""
+
+    def __init__(self, work: Coroutine[Any, Any, R]) -> None:
+        self._task = asyncio.ensure_future(work)
+        # Where nobody waits for it any more, nobody is to be told of its end either.
+        self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+
+    async def end(self, within_s: float) -> R:
+        """Return its result. Who waits can be cancelled; the task goes on."""
+        async with asyncio.timeout(within_s):
+            return await asyncio.shield(self._task)
+
+    def stop(self) -> None:
+        """Cancel it."""
+        self._task.cancel()
+
+
 class AsyncioRuntime:
     """Its promises are those of `runtime.Runtime`."""
 
@@ -88,6 +106,14 @@ class AsyncioRuntime:
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run all at once."""
         return list(await asyncio.gather(*work))
+
+    def alone(self) -> AsyncioRuntime:
+        """Return itself."""
+        return self
+
+    def beside(self, work: Coroutine[Any, Any, R]) -> Beside[R]:
+        """Begin it as a task."""
+        return Beside(work)
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
         """Call `prepare` in a moment."""

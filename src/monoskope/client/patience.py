@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from monoskope.client.connection import Connection
+from monoskope.client.connection import Connection, LogUse
 from monoskope.client.methods import Method
 from monoskope.client.pace import Pace
 from monoskope.errors import NotReachedError, TimedOutError, UnavailableError
@@ -78,10 +78,14 @@ class Patience:
         finally:
             self.ends_at = before
 
-    async def resend(self, method: Method[R], message: Message, resends: int | None = None) -> R:
+    async def resend(
+        self, method: Method[R], message: Message, resends: int | None = None, *, log: LogUse = LogUse.NONE
+    ) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
 
         If m8 answers that its own time is over, ours may not be: then it is asked again.
+
+        By default it is about what was sent: that is asked for whatever m8's log is like.
         """
         sent = 0
         while True:
@@ -89,7 +93,7 @@ class Patience:
             if remaining <= 0:
                 raise TimedOutError("time is over.")
             try:
-                answer = await self._connection.call(method, message, remaining)
+                answer = await self._connection.call(method, message, remaining, log=log)
             except TimedOutError as error:
                 self._said = "" if error.by_m8 else self._said  # m8 had taken it, and waited
             except UnavailableError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
 from monoskope.client import methods
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.client.methods import Method
 from monoskope.client.runtime import Runtime
@@ -25,6 +25,8 @@ MAX_PAGES = 50_000
 """How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
 if TYPE_CHECKING:
+    from monoskope.api.gateway.v1 import log_pb2
+
     _Asked = (
         queries_pb2.ListSecretsRequest
         | queries_pb2.ListSecretVersionsRequest
@@ -207,6 +209,20 @@ class Queries:
         """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
         return await self._connection.call(methods.GET_SECRET_UPLOAD, request, timeout_s)
+
+    async def checkpoint(self, size: int) -> log_pb2.GetCheckpointResponse:
+        """Return the newest checkpoints of the log, with proofs from a tree of `size` entries. Nothing is verified."""
+        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for it
+
+        request = log_pb2.GetCheckpointRequest(size=size)
+        return await self._connection.call(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S, log=LogUse.NONE)
+
+    async def upload_proof(self, request_id: bytes, *, witnessed: bool) -> log_pb2.GetUploadProofResponse:
+        """Return what proves that the last event of a request stands in the log. Nothing is verified."""
+        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for it
+
+        request = log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed)
+        return await self._connection.call(methods.GET_UPLOAD_PROOF, request, CALL_TIMEOUT_S, log=LogUse.NONE)
 
     async def _pages(self, method: Method[P], request: _Asked) -> AsyncIterator[P]:
         """Yield every page of a listing, from the one that `request` asks for on.

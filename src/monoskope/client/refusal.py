@@ -37,6 +37,8 @@ ERRORS: dict[Code, type[Error]] = {
     Code.RATE_LIMITED: errors.RateLimitedError,
     Code.NOT_TRIED: errors.NotTriedError,
     Code.NOT_AUTHORIZED: errors.NotAuthorizedError,
+    Code.LOG_MISMATCH: errors.LogMismatchError,
+    Code.NOT_YET: errors.NotYetError,
 }
 """The class of each code."""
 

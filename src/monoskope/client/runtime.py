@@ -10,6 +10,7 @@ from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, Protocol, TypeVar
 
 R = TypeVar("R")
+R_co = TypeVar("R_co", covariant=True)
 
 
 class Places(Protocol):
@@ -20,6 +21,16 @@ class Places(Protocol):
 
     def release(self) -> None:
         """Give it back."""
+
+
+class Begun(Protocol[R_co]):
+    """Work that was begun beside its caller's."""
+
+    async def end(self, within_s: float) -> R_co:
+        """Return its result, or raise what it raised. Raises `TimeoutError` if it takes longer; it goes on then."""
+
+    def stop(self) -> None:
+        """Let nobody wait for it any more."""
 
 
 class Runtime(Protocol):
@@ -43,6 +54,12 @@ class Runtime(Protocol):
 
     async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run each to its end, at once if that is possible, and return the results in the same order."""
+
+    def alone(self) -> Runtime:
+        """Return what work in a thread of its own waits with; this itself where nothing has a thread of its own."""
+
+    def beside(self, work: Coroutine[Any, Any, R]) -> Begun[R]:
+        """Begin `work`, which goes on while its caller does something else. If this blocks: in a thread of its own."""
 
     def meanwhile(self, prepare: Callable[[], None]) -> None:
         """Call `prepare`, which takes some milliseconds, while the answer of the next call is awaited."""

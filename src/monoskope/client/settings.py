@@ -57,8 +57,8 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Everything needed to dial: complete and checked.
 
     Raises:
-        UsageError: a server or the token is malformed, the CA or the servers are given twice, or `known_stores` is a
-            pipe.
+        UsageError: a server or the token is malformed, the CA or the servers are given twice, `known_stores` is a
+            pipe, or what is demanded of the log is malformed or cannot be met.
     """
 
     hidden = frozenset({"token"})
@@ -89,6 +89,13 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """What signs requests for stores that take signed ones alone; "" for nothing. As git's `user.signingKey`: the file
     of a private key, or a public key or certificate, as a file or as itself, whose other half the ssh-agent holds."""
 
+    log_vkeys: tuple[str, ...] = ()
+    """The two verifier keys of the server's log, if they are known beforehand (docs/witnessed-log.md)."""
+    log_witnesses: tuple[str, ...] = ()
+    """The verifier keys of the witnesses that the user trusts."""
+    log_quorum: int = 0
+    """How many of them must have cosigned what m8 shows of its log; 0 without witnesses."""
+
     def __post_init__(self) -> None:
         if self.server and self.servers and self.server != self.servers[0]:
             raise given_twice("server", "servers")
@@ -103,6 +110,10 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
             raise given_twice("ca", "ca_file")
         if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
             raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
+        if self.log_vkeys or self.log_witnesses or self.log_quorum:
+            from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - few give any of them
+
+            demand_of(self.log_vkeys, self.log_witnesses, self.log_quorum)
 
     @property
     def credential_source(self) -> str:
@@ -113,6 +124,11 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     def known_stores_path(self) -> Path | None:
         """The file of the pins as a path, None if there is none."""
         return None if self.known_stores is None else Path(self.known_stores)
+
+    @property
+    def known_logs_path(self) -> Path | None:
+        """The file of the known logs, which lies beside that of the pins; None if there is none."""
+        return None if self.known_stores is None else Path(self.known_stores).with_name("known_logs")
 
 
 Settings = ClientSettings
@@ -182,7 +198,22 @@ def load_settings(
         store_identities=dict(given),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
         signing_key=found["signing_key"].value if "signing_key" in found else "",
+        log_vkeys=_words(found, "log_vkeys"),
+        log_witnesses=_words(found, "log_witnesses"),
+        log_quorum=_quorum(found),
     )
+
+
+def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
+    return tuple(found[name].value.split()) if name in found else ()
+
+
+def _quorum(found: Mapping[str, Setting]) -> int:
+    if "log_quorum" not in found:
+        return 0
+    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+
+    return quorum(found["log_quorum"].value, found["log_quorum"].source)
 
 
 def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:

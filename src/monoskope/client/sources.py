@@ -16,7 +16,11 @@ LOGIN_FIELDS = ("login_issuer", "login_client_id", "login_audience", "login_scop
 """What `monoctl login` needs, and build jobs. In a file they count for the `server` of that file alone, so that what an
 issuer gives for one m8 goes to no other."""
 
-FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOGIN_FIELDS)
+LOG_FIELDS = ("log_vkeys", "log_witnesses", "log_quorum")
+"""What is demanded of the log of an m8. In a file they count for the `server` of that file alone: each m8 has its own
+log."""
+
+FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
@@ -72,6 +76,13 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """PEM file of the authority that signs the issuer's certificate; by default the system's authorities count."""
     logins: dict[str, LoginTable] = msgspec.field(default_factory=dict)
     """Further issuers, by the names that `monoctl login --issuer` takes."""
+    log_vkeys: str = ""
+    """The two verifier keys of the server's log, with a space between them, as `m8 log key` prints them
+    (docs/witnessed-log.md)."""
+    log_witnesses: str = ""
+    """The verifier keys of the witnesses that you trust, with spaces between them."""
+    log_quorum: str = ""
+    """How many of them must have cosigned what m8 shows of its log, such as "2"."""
     signing_key: str = ""
     """Signs requests for stores that take signed ones alone: a private key, or a public key or certificate whose other
     half an ssh-agent holds (docs/signed-requests.md). A file, or a public key itself: `key::ssh-ed25519 AAAA…`."""
@@ -209,8 +220,8 @@ def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
     if file.server and found["server"].value == file.server:
         authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
-        logins = {name: getattr(file, name) for name in LOGIN_FIELDS} | {"login_ca_file": authority}
-        _add(found, _given({name: (value, str(path)) for name, value in logins.items()}))
+        own = {name: getattr(file, name) for name in (*LOG_FIELDS, *LOGIN_FIELDS)} | {"login_ca_file": authority}
+        _add(found, _given({name: (value, str(path)) for name, value in own.items()}))
 
 
 def _paths(file: ConfigFile) -> dict[str, str]:

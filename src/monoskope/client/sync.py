@@ -19,6 +19,7 @@ from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.client.loop_thread import LoopThread
 from monoskope.client.preview import Preview
+from monoskope.client.proving import PROOF_TIMEOUT_S
 from monoskope.client.purposes.compare import Comparison
 from monoskope.client.purposes.copy_secret import Copy
 from monoskope.client.purposes.delete import Deletion
@@ -32,14 +33,17 @@ from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
 from monoskope.client.reading import SecretState
 from monoskope.client.results.access import AllowedMember, Applied, NewToken, Permission, RoleBinding, Token, WhoAmI
+from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
+from monoskope.client.results.shown_log import Log
 from monoskope.client.results.stores import Store
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.target import Confirm
 from monoskope.client.task import Progress
 from monoskope.client.upstream_names import PAGE_TIMEOUT_S
+from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
@@ -566,6 +570,73 @@ class SyncClient(Unshared):
     def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
         return self._loop.run(self._client.get_server())
+
+    def get_log(self) -> Log:
+        """Look at m8's log now, and return what it shows.
+
+        Raises:
+            LogMismatchError: it does not fit what is known of it.
+            NotFoundError: m8 shows no log.
+            Error: as `put_secret`.
+        """
+        return self._loop.run(self._client.get_log())
+
+    def offered_log(self) -> OfferedLog:
+        """Return the log that m8 shows in the place of the pinned one. Changes nothing.
+
+        Raises:
+            UsageError: no log is pinned, or m8 shows the pinned one.
+            NotFoundError: m8 shows no log.
+            LogMismatchError: its note is not signed by the keys that it shows.
+        """
+        return self._loop.run(self._client.offered_log())
+
+    def accept_log(self, origin: str) -> Path:
+        """Pin the log that m8 shows in the place of the one that was pinned, as after a renewal.
+
+        Ask the administrator first, by another way than m8, whether the log was renewed, and why. What happened before
+        is not held against m8 any more.
+
+        Args:
+            origin: The name of the new log, as the administrator says it.
+
+        Returns:
+            Where the file as it was is kept.
+
+        Raises:
+            LogMismatchError: m8 shows another log.
+            RefusedError: the administrator of this machine pins another log.
+            Error: as `offered_log`.
+        """
+        return self._loop.run(self._client.accept_log(origin))
+
+    def get_upload_proof(self, request_id: str, *, timeout: float = PROOF_TIMEOUT_S) -> UploadProof:
+        """Return the proof of what became of a request, once it is checked. `content` of the result is the file.
+
+        Args:
+            request_id: 32 hex digits, as in the results.
+            timeout: Seconds to wait for a checkpoint that covers the request's last event.
+
+        Raises:
+            NotYetError: it is recorded, and no checkpoint covers it yet.
+            LogMismatchError: the proof does not hold, or is of another tree than this client keeps.
+            UsageError: no identity of the store is pinned.
+            NotFoundError: there is no such request of the caller's, or m8's log is not witnessed.
+        """
+        return self._loop.run(self._client.get_upload_proof(request_id, timeout=timeout))
+
+    def compare_log(self, note: bytes) -> LogComparison:
+        """Compare another person's note of the log with the one that this client keeps.
+
+        Args:
+            note: The signed note, as `monoctl get log` shows it.
+
+        Raises:
+            UsageError: it is not a note.
+            LogMismatchError: it is of another log, or m8 does not prove that both are of one tree. Its `notes` are
+                evidence.
+        """
+        return self._loop.run(self._client.compare_log(note))
 
     def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> Iterator[UpstreamName]:
         """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.

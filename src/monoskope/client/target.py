@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client import methods
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
@@ -202,7 +202,7 @@ class Resolver:
             pins = self._known.read()
             if store.identity == pins.identities.get((self._settings.server, uri.store)):
                 return Target(uri, store, self._trust(store, pins))
-        store = await self.store(uri.store)
+        store = await self.store(uri.store, log=LogUse.BEGINS)
         trust = self._trust(store, self._known.read())
         self._remembered.add(uri.store, store)
         return Target(uri, store, trust)
@@ -234,10 +234,14 @@ class Resolver:
         uri = SecretUri(await self._default(), path)
         return SecretUri.parse(str(uri))
 
-    async def store(self, name: str) -> views_pb2.SecretStore:
-        """Return what m8 says of one store ("" for the default). Raises `ProofError` if it answers for another."""
+    async def store(self, name: str, *, log: LogUse = LogUse.WAITS) -> views_pb2.SecretStore:
+        """Return what m8 says of one store ("" for the default); `log` as `Connection.call`.
+
+        Raises:
+            ProofError: it answers for another.
+        """
         query = queries_pb2.GetSecretStoreRequest(name=name)
-        answer = await self._connection.call(methods.GET_SECRET_STORE, query, self._timeout_s)
+        answer = await self._connection.call(methods.GET_SECRET_STORE, query, self._timeout_s, log=log)
         if name and answer.store.name != name:
             raise ProofError(f"asked for store {name!r}, m8 answered with {answer.store.name!r}")
         check_store_name(answer.store.name)

@@ -27,7 +27,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import methods, reasons
 from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
-from monoskope.client.connection import Connection
+from monoskope.client.connection import Connection, LogUse
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, load, seal
@@ -102,6 +102,7 @@ class Walk:
 
         Raises:
             IdentityChangedError: a grant does not verify; nothing was sent.
+            LogMismatchError: what m8 shows of its log does not fit; nothing was sealed or sent.
             TimedOutError: time was over, and nothing was sent.
             OutcomeUnknownError: it may or may not have been done; the message names the request, and until when it
                 could still be done.
@@ -165,12 +166,13 @@ class Walk:
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
+            await self._connection.fits(self._patience.ends_at)
             signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
             sent = Sent(task, request, grant, sealed, over_at)
             sent = sent if signing is None else await self._sign(signing, sent)
         except KeyRefusedError as end:
-            return Failure(
+            failure = Failure(
                 reasons.error_for(
                     end.reason,
                     str(task.uri),
@@ -183,9 +185,17 @@ class Walk:
                 limited=task.is_limited(end.reason),
             )
         except (TimedOutError, TimeoutError):
-            return Failure(self._timed_out(task))
+            failure = Failure(self._timed_out(task))
         except Error as error:
-            return Failure(error)
+            failure = Failure(error)
+        else:
+            return await self._sent(sent, shown)
+        mismatch = await self._connection.mismatch(self._patience.ends_at)
+        return failure if mismatch is None else Failure(mismatch)
+
+    async def _sent(self, sent: Sent, shown: upload_pb2.Signed) -> Result | Failure:
+        """Send what was sealed for the grant `shown`, and return what became of it."""
+        task, request, over_at = sent.task, sent.request, sent.over_at
         if sent.signature and self._runtime.now() >= over_at:
             return Failure(signed_too_late(task.uri))
         # Deliver a pending Ctrl-C here, while nothing has been sent.
@@ -231,7 +241,7 @@ class Walk:
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends)).key
+        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends, log=LogUse.BEGINS)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
@@ -246,7 +256,7 @@ class Walk:
                 return grant, answer.grant
             if polls:
                 await self._patience.pause(polls - 1)
-            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS)
+            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS, log=LogUse.BEGINS)
             polls += 1
 
     async def _send(self, sent: Sent) -> Result | Failure:

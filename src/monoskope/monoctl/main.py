@@ -35,7 +35,10 @@ _VERBS = {
     "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),
     "label": _verb("Edit labels of secrets, without a value.", {"secret": "label:secret"}),
     "expire": _verb("Note when secrets expire, without a value.", {"secret": "expire:secret"}),
-    "verify": _verb("Check that stores still hold what was put.", {"secret": "verify:secret"}),
+    "verify": _verb(
+        "Check what stores hold, proofs of uploads, and the log.",
+        {"secret": "verify:secret", "proof": "log_proofs:proof", "log": "log_proofs:log"},
+    ),
     "get": _verb(
         "Show what m8 knows.",
         {
@@ -45,6 +48,7 @@ _VERBS = {
             "store-types": "get:store_types",
             "events": "events:events",
             "upload": "get:upload",
+            "log": "log:log",
             "role-bindings": "role_bindings:list_",
             "tokens": "tokens:list_",
         },
@@ -77,7 +81,8 @@ A secret is named `store://path`, or `path` alone in the default store. Values c
 prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refused, 4 not found, 5 identity changed,
 6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different, not
 in sync, or “no”, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 17 not
-authorized by the store's own list, 130 interrupted.
+authorized by the store's own list, 18 m8's log does not fit the pinned one, 19 not in a checkpoint yet, 130
+interrupted.
 """
 
 
@@ -92,9 +97,11 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.group(
     cls=RootGroup,
     lazy={
+        "accept-log": f"{_HERE}.log:accept_log",
         "apply": f"{_HERE}.role_bindings:apply",
         "completion": f"{_HERE}.completion:completion",
         "console": f"{_HERE}.console:console",
+        "forget-log": f"{_HERE}.log:forget_log",
         "forget-store": f"{_HERE}.forget_store:forget_store",
         "help": f"{_HERE}.show_help:show_help",
         "list-upstream": f"{_HERE}.list_upstream:list_upstream",
@@ -104,9 +111,11 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "whoami": f"{_HERE}.whoami:whoami",
     },
     summaries={
+        "accept-log": "Accept a log that was renewed in the place of the one that is pinned.",
         "apply": "Make the role bindings those of a file (administrators).",
         "completion": "Print a completion script for your shell.",
         "console": "Open a page in your browser that does what the commands do.",
+        "forget-log": "Forget the log that is pinned for a server.",
         "forget-store": "Forget the identity that you agreed to for a store.",
         "help": "Show the help of a command.",
         "list-upstream": "List what is in an engine, to find what can be imported.",

@@ -72,8 +72,8 @@ class Log:
     def warning(self, event: str, *, message: str) -> None:
         self._said.append(f"{event}: {message}")
 
-    def info(self, event: str) -> None:
-        self._said.append(event)
+    def info(self, event: str, **_fields: str) -> None:
+        """Ends of troubles, and leases."""
 
 
 async def test_a_checkpoint_is_signed_when_the_log_grew_and_hourly_without(world: World, tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_a
 ) -> None:
     """No keys at all: what to run. Another key: which one it should be. It says each once."""
     said: list[str] = []
-    monkeypatch.setattr("monoskope.operating_log.get", lambda: Log(said))
+    monkeypatch.setattr("monoskope.m8.tree.troubles.operating_log.get", lambda: Log(said))
     task = signing(world.app, tmp_path)
     assert not await task.may_sign()
     assert not await task.may_sign()

@@ -51,6 +51,8 @@ def test_exit_codes_never_change() -> None:
         "NOT_TRIED": 15,
         "PARTLY_DONE": 16,
         "NOT_AUTHORIZED": 17,
+        "LOG_MISMATCH": 18,
+        "NOT_YET": 19,
         "INTERRUPTED": 130,
     }
 

@@ -254,11 +254,13 @@ def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
 
 
 NOTING_WAITS = """
-import sys
+import sys, threading
 from monoskope.client.blocking import BlockingRuntime
 from monoskope.monoctl.main import main
 prepares = BlockingRuntime.sent
 def sent(runtime):
+    if threading.current_thread() is not threading.main_thread():  # the look at m8's log
+        return prepares(runtime)
     had = set(sys.modules)
     prepares(runtime)
     print("waited", *(set(sys.modules) - had), file=sys.stderr)

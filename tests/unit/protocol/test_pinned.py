@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.secrets.v1 import options_pb2, proof_pb2, upload_pb2
 from monoskope.protocol import labels
+from monoskope.protocol.tlog import proof_file, vkey
 
 LABELS = {
     "SEALED_SECRET": b"m8/sealed-secret/v1",
@@ -23,6 +24,7 @@ LABELS = {
     "COPY_REQUEST": b"m8/copy-request/v1",
     "SIGNED_REQUEST": b"m8/signed-request/v1",
 }
+EVIDENCE = {"record": 1, "grant": 2, "rotations": 3, "request_signature": 4, "request": 5}
 PURPOSE = {"UPLOAD": 1, "COMPARE": 2, "LIST": 11}
 EXPECT = {"ANY": 1, "ABSENT": 2, "VERSION": 3, "OVERWRITE": 4}
 OUTCOME = {"UPLOADED": 1, "UNCHANGED": 2, "EQUAL": 3, "DIFFERENT": 4, "FAILED": 5, "STARTED": 6, "LISTED": 15}
@@ -77,3 +79,17 @@ def test_a_number_never_changes(kind: Any, prefix: str, known: dict[str, int]) -
     """New ones may come."""
     expected = {"UNSPECIFIED": 0, **known}
     assert {name: kind.Value(f"{prefix}_{name}") for name in expected} == expected
+
+
+def test_what_is_signed_and_shown_of_the_log_never_changes() -> None:
+    """Other people's tools and proofs that people kept depend on each of these bytes."""
+    assert vkey.SUBTREE_LABEL == b"subtree/v1\n\0"
+    assert vkey.COSIGNATURE_LABEL == "cosignature/v1"
+    assert {kind.name: kind.value for kind in vkey.Kind} == {
+        "ED25519": 1,
+        "COSIGNATURE_ED25519": 4,
+        "COSIGNATURE_ML_DSA_44": 6,
+    }
+    assert proof_file.FIRST_LINE == "c2sp.org/tlog-proof@v1"
+    numbers = {field.name: field.number for field in proof_pb2.UploadEvidence.DESCRIPTOR.fields}
+    assert {name: numbers[name] for name in EVIDENCE} == EVIDENCE

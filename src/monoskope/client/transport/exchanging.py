@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import ssl
 
 from monoskope.client.proxies import proxy_for
@@ -65,7 +66,9 @@ class Dialled:
         return failures.silent(self.name, kind)
 
 
+@functools.lru_cache(maxsize=4)
 def _trusting(roots: Roots) -> ssl.SSLContext:
+    # Kept: to read a system's whole list takes 10 ms, and a command can have two connections.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -15,7 +15,9 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 _LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus}
 _LINES[499] = b"HTTP/1.1 499 Client Closed Request\r\n"  # Connect's, for a call that was cancelled
-_ALWAYS = b"Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n"
+_ALWAYS = b"X-Content-Type-Options: nosniff\r\n"
+_NOT_KEPT = b"Cache-Control: no-store\r\n"
+"""For every answer that does not say by itself who may keep it."""
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 _VALUE = re.compile(r"[!-~](?:[\t -~]*[!-~])?|", re.ASCII)
 _FRAMING = frozenset({"connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"})
@@ -50,7 +52,8 @@ def head(status: int, headers: tuple[tuple[str, str], ...], framing: bytes, *, i
     """Return the head of an answer. Raises `ValueError` as `serialised`."""
     fields = [_field(name, value) for name, value in headers]
     close = b"Connection: close\r\n" if is_last else b""
-    return b"".join((_LINES[status], *fields, framing, _ALWAYS, close, b"\r\n"))
+    kept = b"" if any(name.lower() == "cache-control" for name, _ in headers) else _NOT_KEPT
+    return b"".join((_LINES[status], *fields, framing, kept, _ALWAYS, close, b"\r\n"))
 
 
 def chunk(piece: bytes) -> bytes:

@@ -38,11 +38,20 @@ STATUS: Mapping[Code, str] = MappingProxyType(
         Code.RATE_LIMITED: "RESOURCE_EXHAUSTED",
         Code.NOT_TRIED: "CANCELLED",
         Code.NOT_AUTHORIZED: "PERMISSION_DENIED",
+        Code.LOG_MISMATCH: "FAILED_PRECONDITION",
+        Code.NOT_YET: "UNAVAILABLE",
     }
 )
 """The status of every code, as `google.rpc.Code` names it."""
 
-BEFORE: Mapping[Code, Code] = MappingProxyType({Code.RATE_LIMITED: Code.REFUSED, Code.NOT_AUTHORIZED: Code.REFUSED})
+BEFORE: Mapping[Code, Code] = MappingProxyType(
+    {
+        Code.RATE_LIMITED: Code.REFUSED,
+        Code.NOT_AUTHORIZED: Code.REFUSED,
+        Code.LOG_MISMATCH: Code.IDENTITY_CHANGED,
+        Code.NOT_YET: Code.UNAVAILABLE,
+    }
+)
 """What clients of before a code were told instead. They would take a code that they do not know for a defect."""
 
 

@@ -54,6 +54,7 @@ class LogQueries:
             ],
             trouble=self._log.trouble(seen),
             renewal=_renewal(seen),
+            vkeys=() if seen.named is None else seen.named.vkeys,
         )
 
     async def get_upload_proof(

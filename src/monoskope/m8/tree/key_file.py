@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from pathlib import Path
 
 from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import find_private, write_private
+from monoskope.unshared import Unshared
 
 FILE = "log.key"
 
@@ -36,7 +38,7 @@ def write(folder: Path, key: LogKey) -> None:
     write_private(folder / FILE, key.to_pem())
 
 
-class KeyFile:
+class KeyFile(Unshared):
     """The keys in one folder, read again when the file has changed.
 
     Args:
@@ -45,7 +47,7 @@ class KeyFile:
 
     def __init__(self, folder: Path) -> None:
         self._path = folder / FILE
-        self._content = b""
+        self._digest = b""
         self._key: LogKey | None = None
 
     def load(self) -> LogKey | None:
@@ -58,10 +60,11 @@ class KeyFile:
         content = find_private(self._path)
         if content is None:
             return None
-        if self._key is None or content != self._content:
+        digest = hashlib.sha256(content).digest()
+        if self._key is None or digest != self._digest:
             try:
                 self._key = LogKey.from_pem(content)
             except UsageError as error:
                 raise UsageError(f"{self._path}: {error.message}", fix="Restore it from your backup.") from None
-            self._content = content
+            self._digest = digest
         return self._key

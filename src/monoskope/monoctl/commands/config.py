@@ -10,7 +10,7 @@ import msgspec
 
 from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
-from monoskope.client.sources import LOGIN_FIELDS, is_public_key
+from monoskope.client.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import write
@@ -20,6 +20,9 @@ from monoskope.settings import write_private
 _config_option = click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file [MONOCTL_CONFIG]."
 )
+
+_NAMES = ["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS]
+"""What `set` takes."""
 
 
 @click.command(short_help="Show the settings and where each comes from.")
@@ -54,7 +57,9 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
 
 
 @click.command("set", short_help="Write one setting to the settings file.")
-@click.argument("name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOGIN_FIELDS]))
+@click.argument(
+    "name", type=click.Choice(["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS])
+)
 @click.argument("value")
 @_config_option
 def set_(name: str, value: str, config: Path | None) -> None:
@@ -63,6 +68,10 @@ def set_(name: str, value: str, config: Path | None) -> None:
         value = ",".join(check_servers(value))
     elif name == "login_issuer" and origin_of(value) is None:
         raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
+    elif name in LOG_FIELDS:
+        from monoskope.client.log.demand import check_setting  # noqa: PLC0415 - for these settings alone
+
+        check_setting(name, value)
     elif name in LOGIN_FIELDS and name != "login_ca_file":
         pass
     elif name == "signing_key" and is_public_key(value):

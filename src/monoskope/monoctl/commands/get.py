@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -16,6 +18,7 @@ from monoskope.monoctl.output.formats import Document, pairs
 from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
 from monoskope.monoctl.output.server_certificate import note_if_it_expires
+from monoskope.settings import check_new, write_private
 
 _SECRETS = {
     "URI": "uri",
@@ -265,21 +268,48 @@ def store_types(form: Form, session: CommandSession) -> None:
 @click.command(short_help="Show one request.")
 @click.argument("request_id")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
+@click.option(
+    "--proof",
+    "proof_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write a proof of it that needs no m8, a file of mode 0600; waits for it up to 30 seconds.",
+)
+@click.option("--force", is_flag=True, help="With --proof: replace FILE if it exists.")
 @timeout_option
 @form_option
 @connection_options
-def upload(request_id: str, timeout: float, form: Form, session: CommandSession, *, wait: bool) -> None:
+def upload(
+    request_id: str,
+    timeout: float,
+    form: Form,
+    session: CommandSession,
+    proof_file: Path | None,
+    *,
+    wait: bool,
+    force: bool,
+) -> None:
     """Show one request. Its outcome is shown only if a receipt of the store's pinned identity proves it.
 
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
-    """
 
-    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str]:
+    With --proof it also writes what proves to others what became of the request (docs/log-proofs.md). Just after a put
+    no checkpoint of the log covers it: then the command waits, and ends as NOT_YET.
+    """
+    if proof_file is not None:
+        check_new(proof_file, force=force)
+
+    async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str, bytes]:
         content = request_id_bytes(request_id)
         answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        return answer.upload, await client.proofs.upload(answer, content), client.settings.signing_key
+        checked = await client.proofs.upload(answer, content)
+        proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
+        return answer.upload, checked, client.settings.signing_key, proof
 
-    view, checked, signing_key = session.run(work)
+    view, checked, signing_key, proof = session.run(work)
+    if proof_file is not None:
+        write_private(proof_file, proof, replace=force)
+        write.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.errors import Error, OutcomeUnknownError, RateLimitedError
+from monoskope.errors import Error, LogMismatchError, OutcomeUnknownError, RateLimitedError
 from monoskope.exit_codes import exit_code
 from monoskope.monoctl.output.flags import with_flags
 from monoskope.monoctl.output.formats import Document
@@ -16,8 +16,8 @@ def sentences(error: Error) -> tuple[str, str]:
 def failure(error: Error) -> Document:
     """Return everything that is known of a refusal.
 
-    It has `retry_after_s`, null if it is not known, `uri`, which is "" in a call about one secret, and with an end that
-    is not known its `request_id`.
+    It has `retry_after_s`, null if it is not known, `uri`, which is "" in a call about one secret, with an end that is
+    not known its `request_id`, and with a log that does not fit the signed `notes` that show it.
     """
     message, fix = sentences(error)
     later = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
@@ -33,4 +33,6 @@ def failure(error: Error) -> Document:
     }
     if isinstance(error, OutcomeUnknownError):
         found["request_id"] = error.request_id
+    if isinstance(error, LogMismatchError):
+        found["notes"] = list(error.notes)
     return found

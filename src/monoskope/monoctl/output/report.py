@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.errors import Code, Error, OutcomeUnknownError, RateLimitedError, UsageError
+from monoskope.errors import Code, Error, LogMismatchError, OutcomeUnknownError, RateLimitedError, UsageError
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
@@ -51,6 +51,8 @@ def report(error: Error, *, as_json: bool) -> None:
         }
         if isinstance(error, RateLimitedError):
             document["retry_after_s"] = error.retry_after_s
+        if isinstance(error, LogMismatchError):
+            document["notes"] = list(error.notes)
         write.err(json_text({"error": document}))
         return
     write.err(message, mark="error: ", fg="red", bold=True)
@@ -58,6 +60,15 @@ def report(error: Error, *, as_json: bool) -> None:
         write.err(fix)  # the text itself says that it is m8's advice
     elif fix:
         write.err(fix, mark="fix: ", fg="green")
+    if isinstance(error, LogMismatchError):
+        print_notes(error.notes)
+
+
+def print_notes(notes: Sequence[str]) -> None:
+    """Print signed notes to stderr, whole and as they are, so that they can be given to somebody else as evidence."""
+    for number, note in enumerate(notes, start=1):
+        write.err(f"{number} of {len(notes)}:", mark="note of the log, ", fg="yellow")
+        write.err(*note.split("\n"))
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.errors import Fault, NoteError
 from monoskope.protocol.tlog.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
-from monoskope.protocol.tlog.names import base64_text, is_name, read_base64, read_decimal
+from monoskope.protocol.tlog.names import base64_text, check_name, read_base64, read_decimal
 from monoskope.value import Value
 
 
@@ -20,14 +20,13 @@ class Checkpoint(Value, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises `NoteError` for what can be in no checkpoint."""
-        if not is_name(self.origin):
-            raise NoteError("the origin of a checkpoint", "must have 1 to 255 bytes, without spaces and +")
+        check_name("the origin of a checkpoint", self.origin)
         if not 0 <= self.size <= MAX_SIZE:
-            raise NoteError("the size of a checkpoint", "must be below 2**63")
+            raise NoteError("the size of a checkpoint", "must be below 2**63", fault=Fault.NUMBER)
         if len(self.root) != HASH_BYTES:
-            raise NoteError("the root of a checkpoint", "must have 32 bytes")
+            raise NoteError("the root of a checkpoint", "must have 32 bytes", fault=Fault.ROOT)
         if self.size == 0 and self.root != EMPTY_ROOT:
-            raise NoteError("the root of a checkpoint of size 0", "must be that of the empty tree")
+            raise NoteError("the root of a checkpoint of size 0", "must be that of the empty tree", fault=Fault.ROOT)
 
     @property
     def text(self) -> str:

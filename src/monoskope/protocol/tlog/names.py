@@ -7,7 +7,7 @@ import binascii
 import re
 
 from monoskope.late import pattern
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.errors import Fault, NoteError
 
 MAX_NAME_BYTES = 255
 """Bytes of a name at most, in UTF-8: what a cosigned message has room for (c2sp.org/tlog-cosignature)."""
@@ -23,6 +23,12 @@ _DECIMAL = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
 def is_name(text: str) -> bool:
     """Whether `text` can be the name of a key: 1 to 255 bytes without "+", white space and control characters."""
     return len(text) <= MAX_NAME_BYTES and _NAME.fullmatch(text) is not None and len(text.encode()) <= MAX_NAME_BYTES
+
+
+def check_name(what: str, text: str) -> None:
+    """Raise `NoteError` that names `what` unless `text` can be the name of a key."""
+    if not is_name(text):
+        raise NoteError(what, "must have 1 to 255 bytes, without spaces, control characters and +", fault=Fault.NAME)
 
 
 def base64_text(content: bytes) -> str:
@@ -41,7 +47,7 @@ def read_base64(what: str, text: str) -> bytes:
     except (binascii.Error, UnicodeEncodeError):
         content = b""
     if not text or base64_text(content) != text:
-        raise NoteError(what, "must be standard base64 with padding, in its one form")
+        raise NoteError(what, "must be standard base64 with padding, in its one form", fault=Fault.BASE64)
     return content
 
 
@@ -52,5 +58,5 @@ def read_decimal(what: str, text: str) -> int:
         NoteError: it is not the one decimal form of such a number; names `what`.
     """
     if _DECIMAL.fullmatch(text) is None or int(text) >= 2**63:
-        raise NoteError(what, "must be a decimal below 2**63 without leading zeros")
+        raise NoteError(what, "must be a decimal below 2**63 without leading zeros", fault=Fault.NUMBER)
     return int(text)

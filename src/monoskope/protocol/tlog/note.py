@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monoskope.protocol.tlog.errors import NoteError
-from monoskope.protocol.tlog.names import base64_text, is_name, read_base64
+from monoskope.protocol.tlog.errors import Fault, NoteError
+from monoskope.protocol.tlog.names import base64_text, check_name, read_base64
 from monoskope.protocol.tlog.vkey import KEY_ID_BYTES, VerifierKey
 from monoskope.value import Value
 
@@ -33,8 +33,9 @@ class NoteSignature(Value, frozen=True):
     def parse(cls, line: str) -> NoteSignature:
         """Return the signature in a line without its end. Raises `NoteError`."""
         parts = line.removeprefix(_DASH).split(" ")
-        if not line.startswith(_DASH) or len(parts) != 2 or not is_name(parts[0]):
+        if not line.startswith(_DASH) or len(parts) != 2:
             raise NoteError("a signature line", "must be an em dash, the name of a key and base64")
+        check_name("the name in a signature line", parts[0])
         content = read_base64("a signature line", parts[1])
         if len(content) <= KEY_ID_BYTES:
             raise NoteError("a signature line", "must have a signature after the 4 bytes of the key id")
@@ -59,7 +60,7 @@ class Note(Value, frozen=True):
             NoteError: it is not a note in its one form, has more than 64 KiB or 32 signatures, or two of one key.
         """
         if len(content) > MAX_NOTE_BYTES:
-            raise NoteError("a note", "must have at most 65,536 bytes")
+            raise NoteError("a note", "must have at most 65,536 bytes", fault=Fault.SIZE)
         try:
             whole = content.decode("utf-8")
         except UnicodeDecodeError:
@@ -71,7 +72,7 @@ class Note(Value, frozen=True):
             raise NoteError("a note", "must have a text, an empty line and lines of signatures")
         rows = lines[:-1].split("\n")
         if len(rows) > MAX_SIGNATURES:
-            raise NoteError("a note", "must have at most 32 signatures")
+            raise NoteError("a note", "must have at most 32 signatures", fault=Fault.SIZE)
         return cls(text + "\n", _distinct(NoteSignature.parse(row) for row in rows))
 
     def with_signatures(self, added: Iterable[NoteSignature]) -> Note:
@@ -119,5 +120,5 @@ def parse_signature_lines(content: bytes) -> tuple[NoteSignature, ...]:
 def _distinct(signatures: Iterable[NoteSignature]) -> tuple[NoteSignature, ...]:
     found = tuple(signatures)
     if len({(each.name, each.key_id) for each in found}) != len(found):
-        raise NoteError("a note", "must not have two signatures of one key")
+        raise NoteError("a note", "must not have two signatures of one key", fault=Fault.DUPLICATE)
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.value import Value
@@ -29,10 +29,12 @@ class LogKeys(Value, frozen=True):
         """
         found = {key.kind: key for key in vkeys}
         if len(vkeys) != 2 or set(found) != {Kind.ED25519, Kind.COSIGNATURE_ML_DSA_44}:
-            raise NoteError("the keys of a log", "must be two verifier keys, of type 0x01 and of type 0x06")
+            raise NoteError(
+                "the keys of a log", "must be two verifier keys, of type 0x01 and of type 0x06", fault=Fault.KEY
+            )
         keys = cls(found[Kind.ED25519], found[Kind.COSIGNATURE_ML_DSA_44])
         if keys.ed25519.name != keys.ml_dsa_44.name:
-            raise NoteError("the keys of a log", "must have one name, the origin of the log")
+            raise NoteError("the keys of a log", "must have one name, the origin of the log", fault=Fault.KEY)
         return keys
 
     @property
@@ -78,13 +80,13 @@ class Policy(Value, frozen=True):
         """Checks that the witnesses are distinct, and that the quorum can be met."""
         publics = {key.public_key for key in (*self.witnesses, *self.log.both)}
         if len(publics) != len(self.witnesses) + 2:
-            raise NoteError("the keys of witnesses", "must be distinct, and none may be the log's own")
+            raise NoteError("the keys of witnesses", "must be distinct, and none may be the log's own", fault=Fault.KEY)
         if any(key.kind is Kind.ED25519 for key in self.witnesses):
-            raise NoteError("the key of a witness", "must be of type 0x04 or 0x06")
+            raise NoteError("the key of a witness", "must be of type 0x04 or 0x06", fault=Fault.KEY)
         if len(self.witnesses) > MAX_WITNESSES:
-            raise NoteError("the witnesses", f"must be at most {MAX_WITNESSES}")
+            raise NoteError("the witnesses", f"must be at most {MAX_WITNESSES}", fault=Fault.SIZE)
         if not 0 <= self.quorum <= len(self.witnesses):
-            raise NoteError("the quorum", "must be at most the number of witnesses")
+            raise NoteError("the quorum", "must be at most the number of witnesses", fault=Fault.QUORUM)
 
     def believe(self, content: bytes) -> Believed:
         """Return the checkpoint in a note, if it has all signatures that are demanded.
@@ -96,12 +98,17 @@ class Policy(Value, frozen=True):
         note = Note.parse(content)
         checkpoint = Checkpoint.parse(note.text)
         if checkpoint.origin != self.log.origin:
-            raise LogProofError(f"the checkpoint is of the log {checkpoint.origin}, not of {self.log.origin}")
+            raise LogProofError(
+                f"the checkpoint is of the log {checkpoint.origin}, not of {self.log.origin}", fault=Fault.ORIGIN
+            )
         signers = note.verified((*self.log.both, *self.witnesses))
         signed_at_s = signers.get(self.log.ml_dsa_44)
         if self.log.ed25519 not in signers or signed_at_s is None:
-            raise LogProofError("the checkpoint is not signed by both keys of the log")
+            raise LogProofError("the checkpoint is not signed by both keys of the log", fault=Fault.UNSIGNED)
         cosigned = tuple((key, at_s) for key in self.witnesses if (at_s := signers.get(key)) is not None)
         if len(cosigned) < self.quorum:
-            raise LogProofError(f"the checkpoint is cosigned by {len(cosigned)} of its witnesses, not by {self.quorum}")
+            raise LogProofError(
+                f"the checkpoint is cosigned by {len(cosigned)} of its witnesses, not by {self.quorum}",
+                fault=Fault.QUORUM,
+            )
         return Believed(checkpoint, note, signed_at_s, cosigned)

@@ -9,8 +9,8 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
-from monoskope.protocol.tlog.names import base64_text, is_name, read_base64
+from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.tlog.names import base64_text, check_name, read_base64
 from monoskope.value import Value
 
 if TYPE_CHECKING:
@@ -53,10 +53,11 @@ class VerifierKey(Value, frozen=True):
 
     def __post_init__(self) -> None:
         """Raises `NoteError` for what can be no verifier key."""
-        if not is_name(self.name):
-            raise NoteError("the name of a verifier key", "must have 1 to 255 bytes, without spaces and +")
+        check_name("the name of a verifier key", self.name)
         if len(self.public_key) != _PUBLIC_KEY_BYTES[self.kind]:
-            raise NoteError("a verifier key", f"of this type must have {_PUBLIC_KEY_BYTES[self.kind]:,} bytes")
+            raise NoteError(
+                "a verifier key", f"of this type must have {_PUBLIC_KEY_BYTES[self.kind]:,} bytes", fault=Fault.KEY
+            )
 
     @property
     def key_id(self) -> bytes:
@@ -78,10 +79,10 @@ class VerifierKey(Value, frozen=True):
             raise NoteError("a verifier key", "must be a name, 8 hex digits and base64 with + between them")
         content = read_base64("a verifier key", parts[2])
         if content[0] not in Kind.__members__.values():
-            raise NoteError("a verifier key", "must be of type 0x01, 0x04 or 0x06")
+            raise NoteError("a verifier key", "must be of type 0x01, 0x04 or 0x06", fault=Fault.KEY)
         key = cls(parts[0], Kind(content[0]), content[1:])
         if key.key_id.hex() != parts[1]:
-            raise NoteError("a verifier key", "must have the key id of its name, type and key")
+            raise NoteError("a verifier key", "must have the key id of its name, type and key", fault=Fault.KEY)
         return key
 
     def verify(self, checkpoint: Checkpoint, signature: bytes) -> int | None:
@@ -103,14 +104,14 @@ class VerifierKey(Value, frozen=True):
             NoteError: the text is not a checkpoint, and the key's signatures are about nothing else.
         """
         if len(signature) != _SIGNATURE_BYTES[self.kind]:
-            raise LogProofError(f"a signature of the key {self.name} has a wrong length")
+            raise LogProofError(f"a signature of the key {self.name} has a wrong length", fault=Fault.SIGNATURE)
         if self.kind is Kind.ED25519:
             self._verify_ed25519(text.encode(), signature)
             return None
         at_s = _TIME.unpack_from(signature)[0]
         # 0 says that the signer does not speak of the newest tree, which nobody here may take for a time.
         if not 0 < at_s <= MAX_TIME_S:
-            raise LogProofError(f"a signature of the key {self.name} has no time")
+            raise LogProofError(f"a signature of the key {self.name} has no time", fault=Fault.SIGNATURE)
         checkpoint = Checkpoint.parse(text)
         if self.kind is Kind.COSIGNATURE_ED25519:
             self._verify_ed25519(cosigned_text(checkpoint, at_s), signature[_TIME.size :])
@@ -124,7 +125,7 @@ class VerifierKey(Value, frozen=True):
         try:
             _ed25519(self.public_key).verify(signature, message)
         except (InvalidSignature, ValueError):
-            raise LogProofError(f"a signature of the key {self.name} does not verify") from None
+            raise LogProofError(f"a signature of the key {self.name} does not verify", fault=Fault.SIGNATURE) from None
 
     def _verify_ml_dsa_44(self, message: bytes, signature: bytes) -> None:
         from cryptography.exceptions import InvalidSignature  # noqa: PLC0415 - loaded when it is first used
@@ -132,7 +133,7 @@ class VerifierKey(Value, frozen=True):
         try:
             _ml_dsa_44(self.public_key).verify(signature, message)
         except (InvalidSignature, ValueError):
-            raise LogProofError(f"a signature of the key {self.name} does not verify") from None
+            raise LogProofError(f"a signature of the key {self.name} does not verify", fault=Fault.SIGNATURE) from None
 
 
 def cosigned_text(checkpoint: Checkpoint, at_s: int) -> bytes:

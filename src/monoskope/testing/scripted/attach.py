@@ -10,10 +10,11 @@ import grpc
 import grpc.aio
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, views_pb2
 from monoskope.errors import Error
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.grpc.tls import Certificate
+from monoskope.testing.scripted.log import ScriptedLog
 
 
 class Scripted(Protocol):
@@ -22,12 +23,18 @@ class Scripted(Protocol):
     received: list[bytes]
     calls: list[str]
     failing: dict[str, list[Error | grpc.StatusCode | bytes]]
+    log: ScriptedLog | None
 
     def handle(self, method: str, message: Message) -> Message:
         """Answer one call, or raise what to answer with."""
 
     def watched(self) -> Iterator[views_pb2.EventSummary]:
         """Yield what WatchEvents streams."""
+
+
+def log_service(m8: Scripted) -> Sequence[tuple[Any, Any]]:
+    """Return the service of the log with its messages, if `m8` has a log. It is none of those whose calls it notes."""
+    return [] if m8.log is None else [(log_pb2, log_pb2.DESCRIPTOR.services_by_name["LogService"])]
 
 
 class ScriptedServices(grpc.GenericRpcHandler):
@@ -40,6 +47,7 @@ class ScriptedServices(grpc.GenericRpcHandler):
             (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
             (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
             (access_pb2, access_pb2.DESCRIPTOR.services_by_name["AccessService"]),
+            *log_service(m8),
         ):
             for method in service.methods:
                 request = getattr(module, method.input_type.name)

@@ -20,7 +20,7 @@ from monoskope.http.server.server import serving
 from monoskope.m8.grpc.tls import Certificate
 from monoskope.m8.http import refused
 from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
-from monoskope.testing.scripted.attach import Scripted
+from monoskope.testing.scripted.attach import Scripted, log_service
 
 _MOST_BODY = 2_097_152
 
@@ -35,6 +35,7 @@ class ScriptedDoor:
             (commands_pb2, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]),
             (queries_pb2, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"]),
             (access_pb2, access_pb2.DESCRIPTOR.services_by_name["AccessService"]),
+            *log_service(m8),
         ):
             for method in service.methods:
                 request = getattr(module, method.input_type.name)

@@ -19,7 +19,7 @@ from typing import Any, Self
 import grpc
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, log_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError
 from monoskope.m8.grpc import tls
@@ -35,6 +35,7 @@ from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted import connect
 from monoskope.testing.scripted.attach import grpc_door
+from monoskope.testing.scripted.log import ScriptedLog
 
 KEY_ID = "63e8eb50bcac50aa"
 LAYOUT = "One entry a secret."
@@ -136,6 +137,8 @@ class ScriptedM8:
         """Method to what its next calls fail with; bytes are answered as they are, once the call was carried out."""
         self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
         self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
+        self.log: ScriptedLog | None = None
+        """Its log; set it before it serves. None for an m8 without one."""
         self.signed = False
         """Whether its stores take signed requests alone."""
         self.waits = True
@@ -239,7 +242,12 @@ class ScriptedM8:
             case queries_pb2.GetSecretStoreRequest():
                 return queries_pb2.GetSecretStoreResponse(store=self._store(message.name or self.default))
             case _:
-                return self.more(method, message)
+                return self._of_log(message) or self.more(method, message)
+
+    def _of_log(self, message: Message) -> Message | None:
+        if self.log is None or not isinstance(message, log_pb2.GetCheckpointRequest):
+            return None
+        return self.log.answer(message)
 
     def more(self, method: str, message: Message) -> Message:
         """Answer the calls that a put does not make; a test's own subclass says how."""

@@ -15,20 +15,22 @@ class GetCheckpointRequest(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class GetCheckpointResponse(_message.Message):
-    __slots__ = ("witnessed", "newest", "quorum", "witnesses", "trouble", "renewal")
+    __slots__ = ("witnessed", "newest", "quorum", "witnesses", "trouble", "renewal", "vkeys")
     WITNESSED_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     QUORUM_FIELD_NUMBER: _ClassVar[int]
     WITNESSES_FIELD_NUMBER: _ClassVar[int]
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
     RENEWAL_FIELD_NUMBER: _ClassVar[int]
+    VKEYS_FIELD_NUMBER: _ClassVar[int]
     witnessed: ProvenCheckpoint
     newest: ProvenCheckpoint
     quorum: int
     witnesses: _containers.RepeatedCompositeFieldContainer[Witness]
     trouble: str
     renewal: LogRenewal
-    def __init__(self, witnessed: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., newest: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., quorum: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[Witness, _Mapping]]] = ..., trouble: _Optional[str] = ..., renewal: _Optional[_Union[LogRenewal, _Mapping]] = ...) -> None: ...
+    vkeys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, witnessed: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., newest: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., quorum: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[Witness, _Mapping]]] = ..., trouble: _Optional[str] = ..., renewal: _Optional[_Union[LogRenewal, _Mapping]] = ..., vkeys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ProvenCheckpoint(_message.Message):
     __slots__ = ("note", "consistency")

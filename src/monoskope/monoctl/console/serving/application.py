@@ -38,6 +38,8 @@ _STATUS = {
     Code.PROTOCOL: 502,
     Code.RATE_LIMITED: 429,
     Code.NOT_TRIED: 409,
+    Code.LOG_MISMATCH: 409,
+    Code.NOT_YET: 503,
     Code.INTERNAL: 500,
 }
 """401 is the console's own: the page has no session. That m8 does not know the caller is another matter."""

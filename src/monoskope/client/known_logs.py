@@ -1,0 +1,307 @@
+"""`known_logs`: the log of each server as it was last seen, so that m8 cannot show another one later.
+
+It lies beside `known_stores`, with one line for each server and one space between fields (docs/protocol.md):
+
+    server vkey vkey note
+
+The keys are the log's: Ed25519, then ML-DSA-44. The note is the last one that was seen, in base64, or `-` if none was.
+Which line counts for a server, its other door and the servers of a list is decided as for `known_stores`. The system's
+file, which only its owner may write, counts where the user's own (mode 0600) has no line.
+"""
+
+from __future__ import annotations
+
+import binascii
+import os
+import re
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from monoskope.client.pins import standing
+from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
+from monoskope.host_port import check_server
+from monoskope.late import pattern
+from monoskope.settings import NotWritableError, find_private, locked, write_private
+from monoskope.value import Value
+
+NAME = "known_logs"
+NO_NOTE = "-"
+_KEYS = pattern(r"[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*", re.ASCII)
+_SIZE = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
+_NAME_A_FILE = "Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES: known_logs lies beside it."
+
+NOT_KEPT = "{why} So a later run cannot hold m8 to what its log shows now."
+"""What a user is told once, when what was seen of a log cannot be written down. `why` is a sentence."""
+
+
+class LogPin(Value, frozen=True):
+    """What is known of one log."""
+
+    vkeys: tuple[str, str]
+    """Its verifier keys: Ed25519, then ML-DSA-44."""
+    note: bytes = b""
+    """The last note that was seen; b"" if only the keys are known."""
+
+    @property
+    def origin(self) -> str:
+        """The log's name."""
+        return self.vkeys[0].partition("+")[0]
+
+    @property
+    def size(self) -> int:
+        """The size of the tree in the note, 0 without one."""
+        return int(_size(self.note)) if self.note else 0
+
+    @property
+    def checkpoint(self) -> bytes:
+        """The signed text of the note, b"" without one."""
+        return self.note.partition(b"\n\n")[0]
+
+    def line(self, server: str) -> str:
+        """Return the line of the file for `server`."""
+        note = binascii.b2a_base64(self.note, newline=False).decode("ascii") if self.note else NO_NOTE
+        return f"{server} {self.vkeys[0]} {self.vkeys[1]} {note}\n"
+
+
+Logs = dict[str, LogPin]
+"""Server to its log."""
+
+
+class KnownLogs:
+    """The logs that are known on this machine. Every change writes the whole file at once, under a lock.
+
+    Args:
+        path: The user's own file, made when the first log is pinned. None: what is seen is kept in memory alone.
+        system: The administrator's file, read only.
+        servers: Those of a list, which serve one log: what is known of one counts for all.
+    """
+
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        system: Path,
+        servers: Sequence[str] = (),
+    ) -> None:
+        self.path = path
+        self._system = system
+        self._servers = tuple(servers)
+        self._memory: Logs = {}
+
+    def logs(self) -> Logs:
+        """Return what is known of each server, by its own line alone. Raises as `pin`."""
+        return self._read()
+
+    def pin(self, server: str) -> LogPin | None:
+        """Return what is known of the log that `server` serves, None at first contact.
+
+        Raises:
+            UsageError: a line is malformed; names file and line.
+            RefusedError: others can reach the user's file, or write the system's.
+            LogMismatchError: two servers of the list have different logs, or two roots for one size.
+        """
+        return self._standing(self._read(), server)[1]
+
+    def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
+        """Keep `pin`, which was shown to continue `replaces`. A larger tree of the same log stays.
+
+        Returns:
+            A sentence that says why it cannot be written down and is kept in memory alone, "" if it was written.
+
+        Raises:
+            LogMismatchError: another process pinned another log meanwhile, or another root of the same size.
+            UsageError, RefusedError: as `pin`.
+        """
+
+        def change(own: Logs) -> None:
+            name, now = self._standing(self._read_system() | own, server)
+            if now is not None and now.vkeys != (pin.vkeys if replaces is None else replaces.vkeys):
+                raise _mismatch(f"another log of {server} was pinned meanwhile: {now.origin}", now, pin)
+            if now is not None and now.size == pin.size and now.note and now.checkpoint != pin.checkpoint:
+                raise _mismatch(f"the log of {server} has two roots for the size {pin.size}", now, pin)
+            if now is None or now.size < pin.size or not now.note:
+                own[name] = pin
+
+        return self._change(change)
+
+    def accept(self, server: str, pin: LogPin) -> Path:
+        """Put `pin` in the place of the log that is known, and return where the file as it was is kept.
+
+        Raises:
+            RefusedError: the administrator's file pins another log.
+            NotWritableError: the file cannot be written.
+            UsageError: as `pin`.
+        """
+
+        def change(own: Logs) -> None:
+            self._check_system(server, pin)
+            name = self._standing(self._read_system() | own, server)[0]
+            for at in {name, *self._group(server)}:
+                own.pop(at, None)
+            own[name] = pin
+
+        return self._replace(change)
+
+    def forget(self, server: str) -> tuple[LogPin, Path]:
+        """Remove what the user's own file knows of the log of `server`; the file as it was is kept beside it.
+
+        Returns:
+            What was known, and the path of the copy.
+
+        Raises:
+            NotFoundError: nothing is known of it.
+            RefusedError: it stands in the administrator's file.
+            NotWritableError, UsageError: as `accept`.
+        """
+        found: list[LogPin] = []
+
+        def change(own: Logs) -> None:
+            self._check_system(server, None)
+            name, pin = self._standing(own, server)
+            if pin is None:
+                raise NotFoundError(f"{self.path} knows no log of {server}.", fix="Look into the file.")
+            found.append(pin)
+            for at in {name, *self._group(server)}:
+                own.pop(at, None)
+
+        copy = self._replace(change)
+        return found[0], copy
+
+    def _check_system(self, server: str, wanted: LogPin | None) -> None:
+        system = self._standing(self._read_system(), server)[1]
+        if system is not None and (wanted is None or system.vkeys != wanted.vkeys):
+            raise RefusedError(
+                f"{self._system} pins the log {system.origin} of {server}, for all users of this machine.",
+                fix=f"Ask its administrator to correct {self._system}.",
+            )
+
+    def _replace(self, change: Callable[[Logs], None]) -> Path:
+        if self.path is None:
+            raise NotWritableError("no file for known_logs is given or found.", fix=_NAME_A_FILE)
+        copy = self.path.with_name(f"{self.path.name}.old")
+        with self._changing(self.path) as own:
+            before = find_private(self.path, client=True) or b""
+            change(own)
+            write_private(copy, before, replace=True)
+        return copy
+
+    def _group(self, server: str) -> tuple[str, ...]:
+        return self._servers if server in self._servers else (server,)
+
+    def _standing(self, logs: Logs, server: str) -> tuple[str, LogPin | None]:
+        """Return the server under which a log stands that counts for `server`, and what is known of it."""
+        group = self._group(server)
+        name = standing(group, logs)
+        if name is None:
+            return server, None
+        found = logs[name]
+        for other in (logs[at] for at in group if at in logs and at != name):
+            if other.vkeys != found.vkeys:
+                raise _mismatch(f"the servers {', '.join(group)} of one m8 have different logs", found, other)
+            if other.size == found.size and other.checkpoint != found.checkpoint:
+                raise _mismatch(f"the log of {server} has two roots for the size {found.size}", found, other)
+            found = other if other.size > found.size else found
+        return name, found
+
+    def _change(self, change: Callable[[Logs], None]) -> str:
+        why = "no file for known_logs is given or found."
+        if self.path is not None:
+            try:
+                with self._changing(self.path) as own:
+                    change(own)
+            except NotWritableError as error:
+                why = error.message
+            else:
+                return ""
+        own = self._own()
+        change(own)
+        self._memory = own
+        return NOT_KEPT.format(why=why)
+
+    @contextmanager
+    def _changing(self, path: Path) -> Iterator[Logs]:
+        with locked(path, fix=_NAME_A_FILE):
+            own = self._own()
+            before = dict(own)
+            yield own
+            if own != before:
+                content = "".join(pin.line(server) for server, pin in sorted(own.items()))
+                write_private(path, content.encode("utf-8"), replace=True)
+
+    def _read(self) -> Logs:
+        return self._read_system() | self._own()
+
+    def _own(self) -> Logs:
+        found = None if self.path is None else find_private(self.path, client=True)
+        return (parse(found, where=str(self.path)) if found else {}) | self._memory
+
+    def _read_system(self) -> Logs:
+        try:
+            with self._system.open("rb") as file:
+                mode, content = os.fstat(file.fileno()).st_mode, file.read()
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
+        except OSError as error:
+            raise UsageError(f"{self._system} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
+        if mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise RefusedError(
+                f"{self._system} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
+                fix=f"Run: chmod 644 {self._system}",
+            )
+        return parse(content, where=str(self._system))
+
+
+def parse(content: bytes, *, where: str) -> Logs:
+    """Read the lines of a file; `where` names it in errors. Keys and notes are verified when they are used.
+
+    Raises:
+        UsageError: a line is not of the form, or is about a server that had one; names the line.
+    """
+    logs: Logs = {}
+    for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
+        fields = line.split(" ")
+        pin = _pin(fields) if len(fields) == 4 else None
+        if pin is None or fields[0] in logs or not _is_server(fields[0]):
+            raise UsageError(
+                f"{where}, line {number} is not 'server vkey vkey note', or the second line of its server.",
+                fix="Correct that line, or restore the file from your copy.",
+            )
+        logs[fields[0]] = pin
+    return logs
+
+
+def _is_server(text: str) -> bool:
+    try:
+        return check_server(text) == text
+    except UsageError:
+        return False
+
+
+def _pin(fields: Sequence[str]) -> LogPin | None:
+    _, ed25519, ml_dsa_44, encoded = fields
+    if _KEYS.fullmatch(ed25519) is None or _KEYS.fullmatch(ml_dsa_44) is None:
+        return None
+    if encoded == NO_NOTE:
+        return LogPin((ed25519, ml_dsa_44))
+    try:
+        note = binascii.a2b_base64(encoded.encode("ascii"), strict_mode=True)
+    except ValueError:  # of which binascii's error is one
+        return None
+    pin = LogPin((ed25519, ml_dsa_44), note)
+    return pin if _SIZE.fullmatch(_size(note)) is not None else None
+
+
+def _size(note: bytes) -> str:
+    """Return the second line of a note: the size of its tree."""
+    return [*note.split(b"\n", 2), b""][1].decode("ascii", "replace")
+
+
+def _mismatch(what: str, *pins: LogPin) -> LogMismatchError:
+    error = LogMismatchError(
+        f"{what}.",
+        fix="Keep the notes as evidence, and ask your administrator and your auditor, by another way than m8.",
+    )
+    error.notes = tuple(pin.note.decode("utf-8", "replace") for pin in pins if pin.note)
+    return error

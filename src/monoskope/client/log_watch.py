@@ -1,0 +1,285 @@
+"""Holds m8 to its log: looks at the newest checkpoint beside a command's first call (docs/witnessed-log.md).
+
+A check begins together with a call that is made anyway, and costs no round trip of its own. Nothing is sealed, and no
+answer is given to a caller, before it has ended. What comes of a request that was sent is reported whatever the log is
+like: calls about it neither begin a check nor wait for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from monoskope.client import methods
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.known_logs import NAME, KnownLogs, LogPin
+from monoskope.client.runtime import Begun
+from monoskope.client.settings import ClientSettings
+from monoskope.errors import (
+    Error,
+    LogMismatchError,
+    NotReachedError,
+    RateLimitedError,
+    TimedOutError,
+    UnauthenticatedError,
+    UnavailableError,
+    UsageError,
+)
+from monoskope.times import now_ms
+from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.api.gateway.v1 import log_pb2
+    from monoskope.client.log.judging import Demand, Judge, Verdict
+
+AGAIN_AFTER_S = 10.0
+"""A check counts for so many seconds: m8 makes checkpoints no more often."""
+UNPINNED_S = 5.0
+"""How many seconds a checkpoint is awaited where m8 is held to nothing yet."""
+_MOST_PAUSE_S = 2.0
+
+FIRST = (
+    "this is the first look at the log of {server}. It is pinned now: {origin}, {size} entries. From now on m8 is held"
+    " to it (docs/witnessed-log.md)."
+)
+NOTHING_HELD = (
+    "nothing is held against the log of {server}: this machine has no file for known_logs. Give log_vkeys together with"
+    " log_witnesses and log_quorum."
+)
+
+
+class Looked(Value, frozen=True):
+    """What a check found."""
+
+    answer: log_pb2.GetCheckpointResponse | None = None
+    """None where m8 shows no log, and is held to none."""
+    verdict: Verdict | None = None
+    before: LogPin | None = None
+    """What was known before."""
+    server: str = ""
+    """Which server answered."""
+    notices: tuple[str, ...] = ()
+    """What the user should know."""
+
+
+class LogWatch:
+    """The checks of one client. Its promises are those of `connection.Watch`.
+
+    Args:
+        connection: To m8.
+        settings: What is demanded, and how its user names the server.
+        system: The administrator's file of known logs.
+        notify: Told what the user should know, once.
+        clock: Milliseconds since 1970.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        settings: ClientSettings,
+        *,
+        system: Path,
+        notify: Callable[[str], None],
+        clock: Callable[[], int] = now_ms,
+    ) -> None:
+        self._connection = connection
+        self._runtime = connection.runtime
+        self._server = settings.server
+        self._settings = settings
+        self._told: set[str] = set()
+        self._notify = notify
+        self._clock = clock
+        self.known = KnownLogs(settings.known_logs_path, system=system, servers=settings.servers)
+        """What is known of logs."""
+        self._begun: Begun[Looked] | None = None
+        self._failed: Error | None = None
+        self._behind: LogMismatchError | None = None
+        """What a check that is under way found so far: m8 is behind what it showed before, and may catch up."""
+        self._counts_until = -float("inf")
+
+    def begin(self, token: str) -> None:
+        """Begin a check if one is due."""
+        if self._begun is not None or (self._failed is None and self._runtime.now() < self._counts_until):
+            return
+        connection = self._connection.twin(token) if self._runtime.blocks else self._connection
+        self._begun = self._runtime.beside(self._checked(connection))
+
+    async def fits(self, ends_at: float) -> None:
+        """Wait for the check that was begun.
+
+        Raises:
+            LogMismatchError: the log does not fit.
+            UnavailableError: m8 is held to its log, and did not show it in time.
+            Error: it cannot be asked, or the file of known logs is malformed.
+        """
+        begun = self._begun
+        if begun is None:
+            if self._failed is not None:
+                raise self._failed
+            return
+        try:
+            looked = await begun.end(ends_at - self._runtime.now())
+        except TimeoutError:
+            raise self._behind or self._late() from None
+        except Error as error:
+            if self._begun is begun:
+                self._begun, self._failed = None, error
+            raise
+        if self._begun is begun:
+            self._settle(looked)
+
+    async def look(self, timeout_s: float = CALL_TIMEOUT_S) -> Looked:
+        """Check now, and return what was found. Raises as `fits`."""
+        self._begun = self._runtime.beside(self._checked(self._connection))
+        begun = self._begun
+        await self.fits(self._runtime.now() + timeout_s)
+        return await begun.end(0.0)
+
+    async def close(self) -> None:
+        """Let a check that is under way go."""
+        if self._begun is not None:
+            self._begun.stop()
+            self._begun = None
+
+    def _settle(self, looked: Looked) -> None:
+        self._begun, self._failed, self._behind = None, None, None
+        self._counts_until = self._runtime.now() + AGAIN_AFTER_S
+        for sentence in looked.notices:
+            if sentence not in self._told:
+                self._told.add(sentence)
+                self._notify(sentence)
+
+    def _late(self) -> UnavailableError:
+        return UnavailableError(
+            f"m8 at {self._server} did not show its log in time, and it is held to it; nothing was sealed or sent.",
+            fix="Try again later. If it stays so, ask your administrator.",
+        )
+
+    async def _checked(self, connection: Connection) -> Looked:
+        """Ask, judge and remember. In a thread of its own `connection` is one of its own, too, and is closed."""
+        try:
+            return await self._check(connection)
+        except LogMismatchError as error:
+            if error is not self._behind:
+                self._keep_evidence(error)
+            raise
+        finally:
+            if connection is not self._connection:
+                await connection.close()
+
+    async def _check(self, connection: Connection) -> Looked:
+        from monoskope.client.log.judging import STALE_S, Judge, age  # noqa: PLC0415 - while a call is under way
+
+        demand = self._demand()
+        pin = self.known.pin(self._server)
+        judge = Judge(self._server, pin, demand)
+        if demand.quorum and self.known.path is None and not demand.vkeys:
+            raise UsageError(
+                "a quorum of witnesses is demanded, and neither a file for known_logs nor log_vkeys is given.",
+                fix="Give log_vkeys (MONOCTL_LOG_VKEYS), as `m8 log key` prints them.",
+            )
+        answer = await self._asked(connection, 0 if pin is None else pin.size, judge)
+        if answer is None or not (judge.held or demand.quorum or answer.HasField("newest")):
+            return Looked(answer, before=pin, server=connection.server)
+        now_s = self._clock() // 1000
+        verdict = judge.judge(answer, now_s)
+        notices = list(self._remembered(pin, verdict, demand))
+        if abs(now_s - verdict.newest_at_s) > STALE_S:
+            notices.append(f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.")
+        return Looked(answer, verdict, pin, connection.server, tuple(notices))
+
+    def _demand(self) -> Demand:
+        from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - as above
+
+        given = self._settings
+        return demand_of(given.log_vkeys, given.log_witnesses, given.log_quorum)
+
+    def _remembered(self, pin: LogPin | None, verdict: Verdict, demand: Demand) -> Sequence[str]:
+        """Write down what was seen, and return what the user should know of that."""
+        if verdict.pin == pin:
+            return ()
+        why = self.known.remember(self._server, verdict.pin, replaces=pin)
+        if self.known.path is None:
+            held = demand.vkeys and demand.quorum
+            return () if held else (NOTHING_HELD.format(server=self._server),)
+        if why:
+            return (why,)
+        if pin is None:
+            return (FIRST.format(server=self._server, origin=verdict.pin.origin, size=verdict.pin.size),)
+        return ()
+
+    async def _asked(self, connection: Connection, size: int, judge: Judge) -> log_pb2.GetCheckpointResponse | None:
+        """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
+
+        Raises:
+            LogMismatchError: m8 has none, or stays behind.
+            Error: m8 cannot be asked.
+        """
+        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
+
+        request = log_pb2.GetCheckpointRequest(size=size)
+        ends_at = connection.runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
+        pause_s = 0.2
+        while True:
+            left_s = ends_at - connection.runtime.now()
+            try:
+                return await connection.call_unwatched(methods.GET_CHECKPOINT, request, left_s)
+            except Error as error:
+                if not judge.held:
+                    return None
+                if not isinstance(error, UnavailableError):
+                    raise _as_said(error, judge) from None
+                shown = await self._shown(connection, ends_at) if error.by_m8 else None
+                if shown is not None:
+                    judge.check_origin(shown)
+                if error.by_m8:
+                    self._behind = judge.behind(shown, error.message)
+                    self._keep_evidence(self._behind)
+                if connection.runtime.now() + pause_s >= ends_at:
+                    raise (self._behind if error.by_m8 else None) or error from None
+            await connection.runtime.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MOST_PAUSE_S)
+
+    async def _shown(self, connection: Connection, ends_at: float) -> log_pb2.GetCheckpointResponse | None:
+        """Return what m8 shows to somebody who knows nothing, None if that cannot be had.
+
+        A log that was rolled back or renewed can have fewer entries than are known. Its note is evidence, and says
+        whether it is another log.
+        """
+        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - as above
+
+        left_s = ends_at - connection.runtime.now()
+        try:
+            request = log_pb2.GetCheckpointRequest()
+            answer = await connection.call_unwatched(methods.GET_CHECKPOINT, request, max(left_s, 0.001))
+        except Error:
+            return None
+        return answer if answer.HasField("newest") else None
+
+    def _keep_evidence(self, error: LogMismatchError) -> None:
+        """Keep notes that do not fit together in a file beside the known logs. They are printed in any case."""
+        if len(error.notes) < 2 or self.known.path is None:
+            return
+        import hashlib  # noqa: PLC0415 - seldom needed
+
+        from monoskope.settings import write_private  # noqa: PLC0415 - as above
+
+        content = "\n".join(error.notes).encode("utf-8")
+        path = self.known.path.with_name(f"{NAME}.evidence-{hashlib.sha256(content).hexdigest()[:16]}")
+        try:
+            write_private(path, content)
+        except UsageError:
+            if not path.exists():
+                return
+        error.fix = f"{error.fix} The notes are kept in {path}."
+
+
+def _as_said(error: Error, judge: Judge) -> Error:
+    """Return what an answer without a checkpoint means where m8 is held to its log."""
+    if isinstance(error, UnauthenticatedError | RateLimitedError | TimedOutError | NotReachedError):
+        return error
+    try:
+        judge.missing(error.message)
+    except LogMismatchError as mismatch:
+        return mismatch

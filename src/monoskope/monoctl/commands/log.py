@@ -1,0 +1,171 @@
+"""`monoctl get log`, `monoctl accept-log` and `monoctl forget-log`: the log to which m8 is held."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.known_logs import NAME, KnownLogs
+from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.results.shown_log import Log, LogWitness
+from monoskope.client.settings import find
+from monoskope.client.witnessed import OfferedLog
+from monoskope.errors import LogMismatchError, UsageError
+from monoskope.host_port import check_servers
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs
+from monoskope.monoctl.output.report import print_notes
+from monoskope.times import rfc3339
+
+_LINES = {
+    "Log": "origin",
+    "Server": "server",
+    "Entries": "size",
+    "Signed": "signed_at",
+    "Entries that witnesses saw": "witnessed_size",
+    "Seen before with": "pinned_size",
+    "Witnesses that m8 wants": "quorum",
+    "Witnesses that you demand": "demanded",
+    "Trouble": "trouble",
+    "Renewed": "renewed_at",
+    "Why renewed": "renewal_reason",
+}
+
+
+@click.command(short_help="Show the log to which m8 is held.")
+@click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, to give to somebody else.")
+@output_option
+@connection_options
+def log(output: str, session: CommandSession, *, only_note: bool) -> None:
+    """Show the log to which m8 is held: how many entries it has, who signed that and when, and who cosigned it.
+
+    The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
+    prints to somebody else: their `monoctl verify log` shows whether m8 shows them the same log.
+    """
+
+    async def work(client: Client) -> Log:
+        return await client.get_log()
+
+    found = session.run(work)
+    if only_note:
+        write.out(*found.note.split("\n"), end="")
+        return
+    document = _document(found)
+    if output != "table":
+        emit(output, document, {})
+        return
+    pairs({title: cell(document, name) for title, name in _LINES.items() if document[name]})
+    if document["witnesses"]:
+        write.out()
+        columns = {"WITNESS": "name", "ENTRIES": "size", "COSIGNED": "cosigned_at", "TROUBLE": "trouble"}
+        emit(output, document["witnesses"], columns)
+    write.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
+
+
+def _document(found: Log) -> Document:
+    return {
+        "server": found.server,
+        "origin": found.origin,
+        "vkeys": list(found.vkeys),
+        "size": found.size,
+        "note": found.note,
+        "signed_at": _at(found.signed_at),
+        "witnessed_size": found.witnessed_size,
+        "witnessed_note": found.witnessed_note,
+        "newest_at": _at(found.newest_at),
+        "age_s": round(found.age_s, 3),
+        "demanded": found.demanded,
+        "quorum": found.quorum,
+        "witnesses": [_witness(one) for one in found.witnesses],
+        "trouble": found.trouble,
+        "renewed_at": _at(found.renewed_at),
+        "renewal_reason": found.renewal_reason,
+        "pinned_size": found.pinned_size,
+    }
+
+
+def _at(at: dt.datetime | None) -> str:
+    return "" if at is None else rfc3339(round(at.timestamp() * 1000))
+
+
+def _witness(one: LogWitness) -> Document:
+    return {
+        "name": one.name,
+        "vkey": one.vkey,
+        "size": one.size,
+        "cosigned_at": _at(one.cosigned_at),
+        "trouble": one.trouble,
+    }
+
+
+@click.command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")
+@click.option("--origin", default="", metavar="ORIGIN", help="The name of the new log, as the administrator says it.")
+@connection_options
+def accept_log(origin: str, session: CommandSession) -> None:
+    """Accept a log that was renewed, after a loss, in the place of the one that is pinned.
+
+    Ask your administrator first, by another way than m8, whether the log was renewed, and why: an m8 that hides what it
+    recorded would show a new log, too. The command shows both logs and asks; on no terminal it wants --origin. It
+    changes known_logs on this machine alone, and keeps the file as it was beside it.
+    """
+
+    async def work(client: Client) -> tuple[OfferedLog, Path]:
+        offered = await client.offered_log()
+        _show(client.settings.server, offered)
+        return offered, await client.accept_log(origin or _asked(offered))
+
+    offered, copy = session.run(work)
+    write.out(
+        f"The log {offered.shown.origin} is pinned now, with {offered.shown.size} entries.",
+        f"The file as it was, with {offered.known.origin}: {copy}",
+    )
+
+
+def _show(server: str, offered: OfferedLog) -> None:
+    write.err(
+        f"{server} shows the log {offered.shown.origin} with {offered.shown.size} entries. Pinned is the log"
+        f" {offered.known.origin} with {offered.known.size}.",
+        f"m8 says why it was renewed: {offered.reason}" if offered.reason else "m8 does not say that it was renewed.",
+    )
+    print_notes([note.decode("utf-8", "replace") for note in (offered.known.note, offered.shown.note) if note])
+
+
+def _asked(offered: OfferedLog) -> str:
+    """Return the origin that a person on the terminal accepts."""
+    if not terminal.interactive():
+        raise UsageError("nobody is there to be asked.", fix="Name the new log with --origin.")
+    question = (
+        "Ask your administrator, by another way than m8, whether the log was renewed.\n"
+        "What happened before is not held against m8 any more. Accept the new log?"
+    )
+    if not write.confirm(question):
+        raise LogMismatchError("you did not accept the new log; nothing was changed.", fix="Ask your administrator.")
+    return offered.shown.origin
+
+
+@click.command("forget-log", short_help="Forget the log that is pinned for a server.")
+@click.option("--server", metavar="SERVER", help="The m8 [MONOCTL_SERVER].")
+@click.option("--known-stores", metavar="FILE", help="The file beside which known_logs lies [MONOCTL_KNOWN_STORES].")
+@click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
+def forget_log(server: str | None, known_stores: str | None, config: Path | None) -> None:
+    """Forget the log that is pinned for a server, as after an m8 that was made anew for tests.
+
+    From then on nothing of what m8 showed before is held against it: for a log that was renewed after a loss use
+    `monoctl accept-log`. The command changes known_logs on this machine alone, and keeps the file as it was beside it.
+    """
+    found = find({"server": server, "known_stores": known_stores}, config=config)
+    if "server" not in found:
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
+    servers = check_servers(found["server"].value)
+    beside = Path(found["known_stores"].value) if "known_stores" in found else None
+    known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)
+    pin, copy = known.forget(servers[0])
+    write.out(
+        f"The log {pin.origin} of {servers[0]} is no longer pinned; it had {pin.size} entries.",
+        "The next command pins the log that m8 shows then.",
+        f"The file as it was: {copy}",
+    )

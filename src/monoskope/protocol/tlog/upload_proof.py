@@ -1,0 +1,264 @@
+"""The proof of an upload, checked without a server: what was asked, what the reactor signed, and since when.
+
+It is a `ProofFile` whose `extra` is an `UploadEvidence` (proof.proto). The entry is the SHA-256 of the record of the
+request's last event. Three parties speak in it, and each says another thing:
+
+- the store: by the grant and the receipt, what its reactor was asked and what became of that;
+- the witnesses: by their cosignatures, that the record stood in the log by their time;
+- m8: everything else, such as who asked and the record's own time. Nothing proves that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import events_pb2, identity_pb2, proof_pb2, upload_pb2
+from monoskope.errors import Error
+from monoskope.protocol import sshsig
+from monoskope.protocol.events import EVENTS, RequestEvent, receipt_of, request_id_of, step_with, steps_of
+from monoskope.protocol.grant import Grant, open_grant
+from monoskope.protocol.identity import open_signed, shown
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
+from monoskope.protocol.request import Request, parse_request
+from monoskope.protocol.rotation import follow
+from monoskope.protocol.signed_request import statement
+from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.tlog.merkle import leaf_hash, verify_inclusion
+from monoskope.protocol.tlog.policy import Believed, Policy
+from monoskope.protocol.tlog.proof_file import ProofFile
+from monoskope.protocol.upload import State
+from monoskope.protocol.wire import MalformedError, parse
+from monoskope.value import Value
+
+
+class ProvenUpload(Value, frozen=True):
+    """What a proof says, after every check."""
+
+    request: Request
+    """What was asked."""
+    event: str
+    """The request's last event when the proof was made, by its name."""
+    ended: bool
+    """Whether the request was over with it."""
+    position: int
+    """The place of the event in the log, from 1."""
+    recorded_at_ms: int
+    """When m8 recorded it, milliseconds since the Unix epoch: m8's word."""
+    subject: str
+    """Who asked: m8's word, "" where there is no grant."""
+    identity: str
+    """The identity of the store that signed grant and receipt; "" where the store signed nothing."""
+    grant: Grant | None
+    receipt: Receipt | None
+    """What the reactor signed; None if m8 ended the request, or it had not ended."""
+    reason: upload_pb2.Reason
+    """Why it failed: of the receipt; without one m8's word."""
+    request_signature: bytes
+    """The signature of the request (SSHSIG), which verifies and is of the signer in the receipt; or b""."""
+    destination_identity: str
+    """After COPY: the pinned identity of the other store, which signed its own receipt; "" if it is not pinned."""
+    believed: Believed
+    """The checkpoint, with the signatures that were demanded."""
+    by_s: int | None
+    """By when it stood in the log, by the time of the witnesses that the quorum needs; None if no witness cosigned."""
+
+
+class UploadProof(Value, frozen=True):
+    """A proof as it came. What it says of itself is what is needed to check it, and nothing else."""
+
+    file: ProofFile
+    evidence: proof_pb2.UploadEvidence
+    request: Request
+    """What was asked, as the proof says."""
+
+    @classmethod
+    def parse(cls, content: bytes) -> UploadProof:
+        """Return the proof in `content`.
+
+        Raises:
+            NoteError: it is not one, or not in its one form.
+        """
+        file = ProofFile.parse(content)
+        try:
+            evidence = parse(proof_pb2.UploadEvidence, file.extra)
+            request = parse_request(evidence.request)
+        except MalformedError as error:
+            rule = f"must be the evidence of a request ({error.message.removesuffix('.')})"
+            raise NoteError("the extra data of a proof", rule) from None
+        return cls(file, evidence, request)
+
+    @property
+    def origin(self) -> str:
+        """Which log it claims to be of."""
+        return self.file.checkpoint.origin
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Whose identities it takes: the store that was asked, and the destination of a COPY."""
+        to = self.request.destination
+        return (self.request.uri.store,) if to is None else (self.request.uri.store, to.store)
+
+    def verify(self, policy: Policy, pins: Mapping[str, str]) -> ProvenUpload:
+        """Return what is proven.
+
+        Args:
+            policy: The log's keys, its witnesses, and how many of them must have cosigned.
+            pins: Store to identity, as shown. A later identity counts if signed rotations lead to it.
+
+        Raises:
+            LogProofError: something does not hold; says what.
+            NoteError: the checkpoint is malformed.
+        """
+        believed = policy.believe(bytes(self.file.note))
+        record = self.evidence.record
+        entry = hashlib.sha256(record).digest()
+        verify_inclusion(
+            self.file.index, believed.checkpoint.size, leaf_hash(entry), self.file.hashes, believed.checkpoint.root
+        )
+        stored, event = _read(record, self.file.index, self.request)
+        identities = _identities(self.request.uri.store, pins, self.evidence.rotations)
+        grant = self._grant(identities)
+        receipt = self._receipt(identities, grant, event)
+        return ProvenUpload(
+            request=self.request,
+            event=stored.type,
+            ended=_is_end(event, receipt),
+            position=stored.position,
+            recorded_at_ms=stored.recorded_at_ms,
+            subject="" if grant is None else grant.subject,
+            identity="" if grant is None else shown(self.evidence.grant.identity_key),
+            grant=grant,
+            receipt=receipt,
+            reason=_reason(event, receipt),
+            request_signature=self._signature(grant, receipt),
+            destination_identity=_destination(receipt, pins),
+            believed=believed,
+            by_s=_by(believed, policy.quorum),
+        )
+
+    def _grant(self, identities: frozenset[str]) -> Grant | None:
+        if not self.evidence.HasField("grant"):
+            return None
+        signed = self.evidence.grant
+        identity = _signer_of(signed, identities, "grant")
+        try:
+            return open_grant(signed, identity=identity, request=self.evidence.request, subject=None)
+        except Error as error:
+            raise LogProofError(_why("grant", error), fault=Fault.GRANT) from None
+
+    def _receipt(self, identities: frozenset[str], grant: Grant | None, event: RequestEvent) -> Receipt | None:
+        signed = receipt_of(event)
+        if signed is None:
+            return None
+        if grant is None:
+            raise LogProofError("there is a receipt without the grant that it answers", fault=Fault.GRANT)
+        identity = _signer_of(signed, identities, "receipt")
+        try:
+            sealed = parse_receipt(signed.content).sealed_sha256
+            if sealed and not grant.request.rules.seals:
+                sealed = sealed_digest(b"", b"")
+            receipt = open_receipt(signed, identity=identity, grant=grant, sealed_sha256=sealed or None)
+        except Error as error:
+            raise LogProofError(_why("receipt", error), fault=Fault.RECEIPT) from None
+        if step_with(event, receipt.outcome) is None:
+            raise LogProofError("the record is an event of another kind than its receipt says", fault=Fault.RECORD)
+        return receipt
+
+    def _signature(self, grant: Grant | None, receipt: Receipt | None) -> bytes:
+        """Return the signature of the request, if the receipt names who made it."""
+        blob = self.evidence.request_signature
+        if grant is None or receipt is None or receipt.outcome == upload_pb2.OUTCOME_FAILED:
+            return b""  # nothing says that it is good: the reactor may have refused it
+        if not receipt.signer:
+            if blob:
+                raise LogProofError("there is a signature of a request that needs none", fault=Fault.SIGNER)
+            return b""
+        try:
+            found = sshsig.parse(blob)
+            found.verify(statement(grant.sha256, receipt.sealed_sha256))
+        except sshsig.FaultError as error:
+            raise LogProofError(_why("signature of the request", error), fault=Fault.SIGNER) from None
+        principal = receipt.signer if found.certificate is None else found.certificate.principal
+        if (found.key.fingerprint, principal) != (receipt.signer_key, receipt.signer):
+            raise LogProofError("the receipt names another signer than the one who signed", fault=Fault.SIGNER)
+        return blob
+
+
+def _read(record: bytes, index: int, request: Request) -> tuple[event_pb2.Event, RequestEvent]:
+    """Return the record and the event in it, which are at the place and of the request that the proof says."""
+    try:
+        stored = parse(event_pb2.Event, record)
+        kind = EVENTS.get(stored.type)
+        if kind is None:
+            raise LogProofError("the record is no event of a request", fault=Fault.RECORD)
+        event = parse(kind, stored.data)
+    except MalformedError as error:
+        raise LogProofError(_why("record", error), fault=Fault.RECORD) from None
+    if stored.position != index + 1:
+        raise LogProofError("the record says that it stands at another place of the log", fault=Fault.RECORD)
+    if request_id_of(stored.stream) != request.request_id:
+        raise LogProofError("the record is of another request", fault=Fault.RECORD)
+    return stored, event
+
+
+def _identities(
+    store: str, pins: Mapping[str, str], rotations: Sequence[identity_pb2.SignedRotation]
+) -> frozenset[str]:
+    """Return the pinned identity of the store and those to which signed rotations lead from it."""
+    pin = pins.get(store)
+    if pin is None:
+        return frozenset()
+    try:
+        return frozenset([pin, *follow(pin, rotations, store=store)])
+    except Error as error:
+        raise LogProofError(_why("rotation of the store's identity", error), fault=Fault.IDENTITY) from None
+
+
+def _signer_of(signed: upload_pb2.Signed, identities: frozenset[str], what: str) -> str:
+    identity = shown(signed.identity_key)
+    if identity not in identities:
+        raise LogProofError(
+            f"the {what} is signed by {identity}, which is neither the pinned identity of the store nor a later one",
+            fault=Fault.IDENTITY,
+        )
+    return identity
+
+
+def _is_end(event: RequestEvent, receipt: Receipt | None) -> bool:
+    step = None if receipt is None else step_with(event, receipt.outcome)
+    steps = steps_of(event) if step is None else (step,)
+    return all(step.leads_to is State.ENDED for step in steps)
+
+
+def _reason(event: RequestEvent, receipt: Receipt | None) -> upload_pb2.Reason:
+    if receipt is not None:
+        return receipt.reason
+    return event.reason if isinstance(event, events_pb2.SecretUploadFailed) else upload_pb2.REASON_UNSPECIFIED
+
+
+def _destination(receipt: Receipt | None, pins: Mapping[str, str]) -> str:
+    """Check that the destination of a COPY signed its receipt, if its identity is pinned, and return that."""
+    if receipt is None or receipt.destination is None or receipt.destination_grant is None:
+        return ""
+    try:
+        pin = pins.get(parse_receipt(receipt.destination.content).uri.store, "")
+        if pin:
+            open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)
+            open_signed(receipt.destination, RECEIPT, pin)
+    except Error as error:
+        raise LogProofError(_why("receipt of the destination", error), fault=Fault.IDENTITY) from None
+    return pin
+
+
+def _by(believed: Believed, quorum: int) -> int | None:
+    """Return the time by which as many witnesses as the quorum needs had cosigned; without a quorum the first one."""
+    times = sorted(at_s for _, at_s in believed.cosigned)
+    return times[max(quorum, 1) - 1] if times else None
+
+
+def _why(what: str, error: Error) -> str:
+    return f"the {what} does not hold: {error.message.removesuffix('.')}"

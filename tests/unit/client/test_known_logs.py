@@ -1,0 +1,168 @@
+"""`known_logs`: which line counts, what is never lowered, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from monoskope.client.known_logs import KnownLogs, LogPin
+from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.testing.scripted.log import ORIGIN, ScriptedLog
+
+SERVER, OTHER_DOOR, SECOND = "m8.example.org:7443", "https://m8.example.org:7480", "m8-b.example.org:7443"
+LOG = ScriptedLog(9)
+FORK = ScriptedLog(9, key=LOG.key, seed="fork")
+STRANGER = ScriptedLog(9, key=LogKey.make("monoskope/fedcba9876543210"))
+
+
+def pin(size: int, log: ScriptedLog = LOG) -> LogPin:
+    return LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
+
+
+@pytest.fixture
+def known(tmp_path: Path) -> KnownLogs:
+    return opened(tmp_path)
+
+
+def opened(folder: Path, *servers: str) -> KnownLogs:
+    return KnownLogs(folder / "known_logs", system=folder / "system", servers=servers)
+
+
+def test_what_is_written_is_read_again(known: KnownLogs, tmp_path: Path) -> None:
+    known.remember(SERVER, pin(4), replaces=None)
+
+    found = opened(tmp_path).pin(SERVER)
+
+    assert found is not None
+    assert (found.origin, found.size, found.vkeys) == (ORIGIN, 4, tuple(LOG.vkeys))
+    assert opened(tmp_path).pin("elsewhere.example.org:7443") is None
+
+
+def test_the_other_door_of_a_host_has_the_same_log(known: KnownLogs, tmp_path: Path) -> None:
+    known.remember(SERVER, pin(4), replaces=None)
+    known.remember(OTHER_DOOR, pin(6), replaces=pin(4))
+
+    assert (tmp_path / "known_logs").read_text().startswith(f"{SERVER} ")
+    assert [found.size for door in (SERVER, OTHER_DOOR) if (found := known.pin(door))] == [6, 6]
+
+
+def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
+    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
+    several = opened(tmp_path, SERVER, SECOND)
+
+    several.remember(SERVER, pin(5), replaces=pin(4))
+
+    assert [found.size for server in (SERVER, SECOND) if (found := several.pin(server))] == [5, 5]
+
+
+@pytest.mark.parametrize(
+    ("other", "says"), [(STRANGER, "have different logs"), (FORK, "two roots for the size 9")], ids=["log", "root"]
+)
+def test_servers_of_a_list_with_different_logs_are_an_error(tmp_path: Path, other: ScriptedLog, says: str) -> None:
+    opened(tmp_path).remember(SERVER, pin(9), replaces=None)
+    opened(tmp_path).remember(SECOND, pin(9, other), replaces=None)
+
+    with pytest.raises(LogMismatchError, match=says) as caught:
+        opened(tmp_path, SERVER, SECOND).pin(SERVER)
+    assert len(caught.value.notes) == 2
+
+
+def test_a_pin_is_never_lowered(known: KnownLogs) -> None:
+    known.remember(SERVER, pin(6), replaces=None)
+    known.remember(SERVER, pin(4), replaces=pin(2))
+
+    found = known.pin(SERVER)
+    assert found is not None
+    assert found.size == 6
+
+
+def test_what_another_process_saw_meanwhile_must_fit(known: KnownLogs) -> None:
+    known.remember(SERVER, pin(6), replaces=None)
+
+    with pytest.raises(LogMismatchError, match="two roots for the size 6") as caught:
+        known.remember(SERVER, pin(6, FORK), replaces=pin(3))
+    assert len(caught.value.notes) == 2
+    with pytest.raises(LogMismatchError, match=r"another log of .* was pinned meanwhile"):
+        known.remember(SERVER, pin(7, STRANGER), replaces=None)
+
+
+def test_a_renewed_log_takes_the_place_of_the_old_one_and_a_copy_is_kept(known: KnownLogs, tmp_path: Path) -> None:
+    known.remember(SERVER, pin(6), replaces=None)
+    before = (tmp_path / "known_logs").read_bytes()
+
+    copy = known.accept(SERVER, pin(2, STRANGER))
+
+    assert copy.read_bytes() == before
+    found = known.pin(SERVER)
+    assert found is not None
+    assert (found.origin, found.size) == ("monoskope/fedcba9876543210", 2)
+
+
+def test_a_log_that_is_forgotten_is_kept_in_a_copy(known: KnownLogs, tmp_path: Path) -> None:
+    known.remember(SERVER, pin(6), replaces=None)
+
+    found, copy = known.forget(OTHER_DOOR)
+
+    assert (found.size, known.pin(SERVER)) == (6, None)
+    assert ORIGIN in copy.read_text()
+    with pytest.raises(NotFoundError, match="knows no log of"):
+        known.forget(SERVER)
+
+
+def test_the_administrators_file_counts_and_is_changed_by_nobody_else(known: KnownLogs, tmp_path: Path) -> None:
+    (tmp_path / "system").write_text(f"{SERVER} {' '.join(LOG.vkeys)} -\n")
+    found = known.pin(SERVER)
+    assert found is not None
+    assert (found.size, found.note) == (0, b"")
+
+    known.remember(SERVER, pin(4), replaces=found)
+    with pytest.raises(RefusedError, match="for all users of this machine"):
+        known.forget(SERVER)
+    with pytest.raises(RefusedError, match="for all users of this machine"):
+        known.accept(SERVER, pin(2, STRANGER))
+    (tmp_path / "system").chmod(0o666)
+    with pytest.raises(RefusedError, match="others than its owner can write it"):
+        known.pin(SERVER)
+
+
+def test_a_file_that_others_can_reach_is_refused(known: KnownLogs, tmp_path: Path) -> None:
+    known.remember(SERVER, pin(4), replaces=None)
+    (tmp_path / "known_logs").chmod(0o644)
+
+    with pytest.raises(RefusedError, match="others than its owner can reach it"):
+        known.pin(SERVER)
+
+
+KEYS = " ".join(LOG.vkeys)
+BAD = {
+    "three fields": f"{SERVER} {KEYS}",
+    "five fields": f"{SERVER} {KEYS} - -",
+    "no server": f"m8.example.org {KEYS} -",
+    "upper case": f"M8.example.org:7443 {KEYS} -",
+    "no key": f"{SERVER} {LOG.vkeys[0]} key -",
+    "no base64": f"{SERVER} {KEYS} *",
+    "no note": f"{SERVER} {KEYS} YWJj",
+    "twice": f"{SERVER} {KEYS} -\n{SERVER} {KEYS} -",
+}
+
+
+@pytest.mark.parametrize("text", list(BAD.values()), ids=list(BAD))
+def test_a_malformed_line_is_named_and_nothing_of_the_file_counts(known: KnownLogs, tmp_path: Path, text: str) -> None:
+    (tmp_path / "known_logs").touch(0o600)
+    (tmp_path / "known_logs").write_text(f"{text}\n")
+
+    with pytest.raises(UsageError, match=rf"known_logs, line {text.count(chr(10)) + 1} is not"):
+        known.pin(SERVER)
+
+
+def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> None:
+    (tmp_path / ".known_logs.lock").mkdir()
+    known = opened(tmp_path)
+
+    assert "cannot be written" in known.remember(SERVER, pin(4), replaces=None)
+    found = known.pin(SERVER)
+    assert found is not None
+    assert found.size == 4
+    assert "no file" in KnownLogs(None, system=tmp_path / "system").remember(SERVER, pin(4), replaces=None)

@@ -1,0 +1,258 @@
+"""Whether what m8 shows of its log fits: each way in which it may not, and the evidence."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from monoskope.api.gateway.v1 import log_pb2
+from monoskope.client.known_logs import LogPin
+from monoskope.client.log.judging import STALE_S, Demand, Judge, Verdict
+from monoskope.errors import LogMismatchError
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+from monoskope.testing.scripted.log import ORIGIN, ScriptedLog, ScriptedWitness
+
+SERVER = "m8.example.org:7443"
+Answer = log_pb2.GetCheckpointResponse
+
+
+def pinned(log: ScriptedLog, size: int) -> LogPin:
+    first, second = log.vkeys
+    return LogPin((first, second), log.note(size))
+
+
+def shown(log: ScriptedLog, known: int = 0) -> Answer:
+    return log.answer(log_pb2.GetCheckpointRequest(size=known))
+
+
+def judged(answer: Answer, pin: LogPin | None = None, demand: Demand | None = None, *, after_s: int = 0) -> Verdict:
+    return Judge(SERVER, pin, demand or Demand()).judge(answer, int(time.time()) + after_s)
+
+
+@pytest.fixture
+def log() -> ScriptedLog:
+    return ScriptedLog(5)
+
+
+@pytest.fixture
+def watched(log: ScriptedLog) -> Demand:
+    """Three witnesses cosign, of which two are demanded."""
+    log.witnesses = [ScriptedWitness(f"witness.example/{name}") for name in "abc"]
+    return Demand(witnesses=tuple(each.vkey for each in log.witnesses), quorum=2)
+
+
+def test_first_contact_pins_what_is_shown(log: ScriptedLog) -> None:
+    verdict = judged(shown(log))
+
+    assert (verdict.pin.origin, verdict.pin.size, verdict.pin.vkeys) == (ORIGIN, 5, tuple(log.vkeys))
+
+
+@pytest.mark.parametrize("known", [1, 2, 3, 4, 5])
+def test_a_larger_tree_that_continues_the_known_one_is_pinned(log: ScriptedLog, known: int) -> None:
+    pin = pinned(log, known)
+    log.grow(4)
+
+    assert judged(shown(log, known), pin).pin.size == 9
+
+
+def test_the_same_tree_signed_again_changes_nothing(log: ScriptedLog) -> None:
+    pin = pinned(log, 5)
+    log.at_s = 1_000
+
+    assert judged(shown(log, 5), pin).pin is pin
+
+
+Lie = Callable[[ScriptedLog, Answer], object]
+
+
+def _swap_note(log: ScriptedLog, answer: Answer) -> None:
+    """The note of a fork that has the pinned size."""
+    fork = ScriptedLog(3, key=log.key, seed="fork")
+    answer.newest.note = fork.note(3)
+    del answer.newest.consistency[:]
+
+
+def _fork(log: ScriptedLog, answer: Answer) -> None:
+    fork = ScriptedLog(8, key=log.key, seed="fork")
+    answer.newest.CopyFrom(shown(fork, 3).newest)
+
+
+def _rolled_back(log: ScriptedLog, answer: Answer) -> None:
+    answer.newest.note = log.note(2)
+    answer.newest.consistency[:] = log.proof(2, 3)
+
+
+def _one_signature(place: int) -> Lie:
+    def change(_: ScriptedLog, answer: Answer) -> None:
+        note = Note.parse(answer.newest.note)
+        answer.newest.note = bytes(Note(note.text, (note.signatures[place],)))
+
+    return change
+
+
+def _other_log(_: ScriptedLog, answer: Answer) -> None:
+    other = ScriptedLog(5, key=LogKey.make("monoskope/fedcba9876543210"))
+    answer.CopyFrom(shown(other))
+
+
+def _same_name(_: ScriptedLog, answer: Answer) -> None:
+    answer.CopyFrom(shown(ScriptedLog(5), 3))
+
+
+def _bent(_: ScriptedLog, answer: Answer) -> None:
+    answer.newest.note = answer.newest.note.replace(b"\n5\n", b"\n6\n")
+
+
+def _no_note(_: ScriptedLog, answer: Answer) -> None:
+    answer.ClearField("newest")
+
+
+def _no_proof(_: ScriptedLog, answer: Answer) -> None:
+    del answer.newest.consistency[:]
+
+
+def _bent_proof(_: ScriptedLog, answer: Answer) -> None:
+    answer.newest.consistency[0] = bytes(32)
+
+
+def _garbage(_: ScriptedLog, answer: Answer) -> None:
+    answer.newest.note = b"\xff not a note"
+
+
+LIES = {
+    "another tree of the pinned size": (_swap_note, "two different trees of 3 entries", 2),
+    "another tree that is larger": (_fork, "does not continue", 2),
+    "an older tree": (_rolled_back, "with 2 entries, and it showed 3 before", 2),
+    "no ML-DSA signature": (_one_signature(0), "not signed by both keys", 2),
+    "no Ed25519 signature": (_one_signature(1), "not signed by both keys", 2),
+    "another log": (_other_log, "shows the log monoskope/fedcba9876543210, and the one that is pinned is", 2),
+    "other keys under the same name": (_same_name, "does not count", 2),
+    "a size that nobody signed": (_bent, "does not verify", 2),
+    "no note": (_no_note, "shows no checkpoint", 1),
+    "no proof": (_no_proof, "does not continue", 2),
+    "another proof": (_bent_proof, "does not continue", 2),
+    "no text": (_garbage, "must be UTF-8", 2),
+}
+
+
+@pytest.mark.parametrize(("lie", "says", "notes"), list(LIES.values()), ids=list(LIES))
+def test_a_lie_is_told_and_its_notes_are_shown_whole(log: ScriptedLog, lie: Lie, says: str, notes: int) -> None:
+    pin = pinned(log, 3)
+    answer = shown(log, 3)
+    lie(log, answer)
+
+    with pytest.raises(LogMismatchError) as caught:
+        judged(answer, pin)
+
+    assert says in caught.value.message
+    assert len(caught.value.notes) == notes
+    assert caught.value.notes[0] == pin.note.decode()
+    assert notes == 1 or caught.value.notes[1] == answer.newest.note.decode("utf-8", "replace")
+
+
+def test_a_renewal_is_told_in_m8s_words_and_is_an_error_until_it_is_accepted(log: ScriptedLog) -> None:
+    pin = pinned(log, 3)
+    answer = shown(ScriptedLog(1, key=LogKey.make("monoskope/fedcba9876543210")))
+    answer.renewal.reason = "the disk\x1b[2J was lost"
+    answer.renewal.renewed_at_ms = 1_700_000_000_000
+
+    with pytest.raises(LogMismatchError) as caught:
+        judged(answer, pin)
+
+    assert "“the disk\\u001b[2J was lost”" in caught.value.message
+    assert "2023-11-14T22:13:20" in caught.value.message
+    assert "monoctl accept-log" in caught.value.fix
+
+
+def test_keys_that_are_given_hold_m8_at_first_contact(log: ScriptedLog) -> None:
+    assert judged(shown(log), demand=Demand(tuple(reversed(log.vkeys)))).pin.size == 5
+
+    with pytest.raises(LogMismatchError, match="does not count"):
+        judged(shown(ScriptedLog(5)), demand=Demand(tuple(log.vkeys)))
+
+
+def test_keys_that_are_given_and_are_not_the_pinned_ones_are_an_error(log: ScriptedLog) -> None:
+    with pytest.raises(LogMismatchError, match="the settings give other keys"):
+        Judge(SERVER, pinned(log, 3), Demand(tuple(ScriptedLog().vkeys)))
+
+
+@pytest.mark.parametrize("vkeys", [0, 1], ids=["none", "one"])
+def test_keys_that_cannot_be_checked_are_not_pinned(log: ScriptedLog, vkeys: int) -> None:
+    answer = shown(log)
+    del answer.vkeys[vkeys:]
+
+    with pytest.raises(LogMismatchError, match="the keys that"):
+        judged(answer)
+
+
+def test_a_quorum_that_is_demanded_must_have_cosigned(log: ScriptedLog, watched: Demand) -> None:
+    assert judged(shown(log, 3), pinned(log, 3), watched).pin.size == 5
+
+    two, log.witnesses = log.witnesses[1:], log.witnesses[:1]
+    with pytest.raises(LogMismatchError, match="cosigned by 1 of its witnesses, not by 2"):
+        judged(shown(log, 3), pinned(log, 3), watched)
+    log.witnesses = two
+    assert judged(shown(log, 3), pinned(log, 3), watched)
+    log.witnesses = []
+    with pytest.raises(LogMismatchError, match="none has the cosignatures of 2 of your witnesses"):
+        judged(shown(log), None, watched)
+
+
+def test_witnesses_may_be_behind_what_is_pinned_if_they_saw_the_same_log(log: ScriptedLog, watched: Demand) -> None:
+    log.witnessed_size = 2
+    verdict = judged(shown(log, 4), pinned(log, 4), watched)
+    assert (verdict.pin.size, verdict.witnessed and verdict.witnessed.checkpoint.size) == (5, 2)
+
+    answer = shown(log, 4)
+    fork = ScriptedLog(2, key=log.key, seed="fork")
+    fork.witnesses = log.witnesses
+    answer.witnessed.note = fork.note(2)
+    with pytest.raises(LogMismatchError, match="does not continue"):
+        judged(answer, pinned(log, 4), watched)
+
+
+def test_the_witnessed_tree_is_the_one_that_first_contact_pins(log: ScriptedLog, watched: Demand) -> None:
+    log.witnessed_size = 4
+
+    assert judged(shown(log), None, watched).pin.size == 4
+
+
+def test_two_trees_of_one_size_in_one_answer_are_evidence_without_a_pin(log: ScriptedLog, watched: Demand) -> None:
+    answer = shown(log)
+    fork = ScriptedLog(5, key=log.key, seed="fork")
+    answer.newest.note = fork.note(5)
+
+    with pytest.raises(LogMismatchError, match="two different trees of 5 entries") as caught:
+        judged(answer, None, watched)
+
+    assert caught.value.notes == (answer.witnessed.note.decode(), answer.newest.note.decode())
+
+
+@pytest.mark.parametrize("after_s", [STALE_S + 60, -STALE_S - 60], ids=["old", "in the future"])
+def test_a_stale_checkpoint_is_an_error_where_a_quorum_is_demanded(
+    log: ScriptedLog, watched: Demand, after_s: int
+) -> None:
+    assert judged(shown(log), after_s=after_s).newest_at_s
+    with pytest.raises(LogMismatchError, match=r"2\.0 h"):
+        judged(shown(log), None, watched, after_s=after_s)
+
+
+def test_one_witness_cannot_make_the_others_look_fresh(log: ScriptedLog, watched: Demand) -> None:
+    now_s = int(time.time())
+    log.at_s = now_s - 2 * STALE_S
+    answer = shown(log)
+    fresh = log.witnesses[0].cosign(log.checkpoint(5), now_s)
+    answer.witnessed.note = bytes(Note.parse(answer.witnessed.note).with_signatures([fresh]))
+
+    with pytest.raises(LogMismatchError, match=r"4\.0 h ago"):
+        judged(answer, None, watched)
+
+
+def test_the_trees_of_the_scripted_log_are_those_of_rfc_6962() -> None:
+    assert ScriptedLog(0).checkpoint(0) == Checkpoint(
+        ORIGIN, 0, bytes.fromhex("e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")
+    )

@@ -1,0 +1,404 @@
+"""A client holds m8 to its log: beside its first call, before anything is sealed, over every way to m8."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import log_pb2, queries_pb2
+from monoskope.client import Client, PutResult, blocking
+from monoskope.client.blocking_client import BlockingClient
+from monoskope.client.connection import Connection
+from monoskope.client.known_logs import KnownLogs, LogPin
+from monoskope.client.log_watch import AGAIN_AFTER_S
+from monoskope.client.methods import GET_CHECKPOINT, Method
+from monoskope.client.settings import ClientSettings
+from monoskope.errors import Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.testing.scripted.client import pinned, settings_for
+from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+
+URI, VALUES = "vault://app/db", {"password": b"correct horse battery staple"}
+
+
+class LoggedM8(ScriptedM8):
+    """Has a log, which a test bends, and answers every query."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: ScriptedLog = ScriptedLog(5)  # type: ignore[assignment]  # this one always has one
+
+    def more(self, method: str, message: object) -> object:  # type: ignore[override]
+        if method == "GetServer":
+            return queries_pb2.GetServerResponse(version="1")
+        raise NotFoundError(f"{method} is not scripted.")
+
+
+@pytest.fixture(params=["grpc", "blocking"])
+def way(request: pytest.FixtureRequest) -> str:
+    """How the client reaches m8: beside the first call as a task, or in a thread with a connection of its own."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def m8(way: str, tmp_path: Path) -> AsyncIterator[LoggedM8]:
+    async with LoggedM8().serving(tmp_path, http=way != "grpc") as m8:
+        pinned(m8, tmp_path)
+        yield m8
+
+
+class User:
+    """Runs commands of one way, each with a client of its own, as `monoctl` does."""
+
+    def __init__(self, way: str, m8: ScriptedM8, folder: Path) -> None:
+        self.folder = folder
+        self.notes: list[str] = []
+        self._kind = BlockingClient if way == "blocking" else Client
+        self._m8 = m8
+
+    def settings(self, **given: object) -> ClientSettings:
+        return settings_for(self._m8, self.folder, **given)
+
+    async def run(self, work: Callable[[Client], object], settings: ClientSettings | None = None) -> object:
+        async def whole() -> object:
+            client = self._kind(
+                settings or self.settings(),
+                notify=self.notes.append,
+                system_known_stores=self.folder / "system" / "known_stores",
+                pause_s=0.001,
+            )
+            async with client:
+                return await work(client)  # type: ignore[misc]  # each is a coroutine
+
+        if self._kind is BlockingClient:
+            return await asyncio.to_thread(blocking.run, whole())
+        return await whole()
+
+    async def put(self, settings: ClientSettings | None = None) -> object:
+        return await self.run(lambda client: client.put_secret(URI, VALUES), settings)
+
+    async def ask(self, settings: ClientSettings | None = None) -> object:
+        return await self.run(lambda client: client.get_server(), settings)
+
+    @property
+    def known(self) -> LogPin | None:
+        return KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self._m8.server)
+
+
+@pytest.fixture
+def user(way: str, m8: LoggedM8, tmp_path: Path) -> User:
+    return User(way, m8, tmp_path)
+
+
+async def test_first_contact_pins_the_log_and_says_so_once(user: User, m8: LoggedM8, tmp_path: Path) -> None:
+    assert isinstance(await user.put(), PutResult)
+    await user.put()
+
+    assert user.known is not None
+    assert (user.known.origin, user.known.size) == (m8.log.key.origin, 5)
+    assert len(user.notes) == 1
+    assert f"first look at the log of {m8.server}. It is pinned now: {m8.log.key.origin}, 5 entries" in user.notes[0]
+    assert m8.log.asked == [0, 5]
+    assert stat.S_IMODE((tmp_path / "known_logs").stat().st_mode) == 0o600
+
+
+async def test_a_log_that_grows_is_followed(user: User, m8: LoggedM8) -> None:
+    await user.put()
+    m8.log.grow(7)
+    await user.ask()
+    await user.ask()
+
+    assert m8.log.asked == [0, 5, 12]
+    assert user.known is not None
+    assert user.known.size == 12
+
+
+async def test_a_log_that_does_not_fit_stops_a_put_before_anything_is_sealed_or_sent(
+    user: User, m8: LoggedM8, tmp_path: Path
+) -> None:
+    await user.ask()
+    before = user.known
+    m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+
+    with pytest.raises(LogMismatchError, match="does not continue") as caught:
+        await user.put()
+
+    assert m8.count("RequestUploadSecret") == 0
+    assert user.known == before
+    assert len(caught.value.notes) == 2
+    (evidence,) = tmp_path.glob("known_logs.evidence-*")
+    assert evidence.read_text(encoding="utf-8") == "\n".join(caught.value.notes)
+    assert str(evidence) in caught.value.fix
+
+
+async def test_no_answer_is_given_before_the_log_was_found_to_fit(user: User, m8: LoggedM8) -> None:
+    await user.ask()
+    m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+
+    with pytest.raises(LogMismatchError):
+        await user.ask()
+    with pytest.raises(LogMismatchError):  # and not that there is no such thing
+        await user.run(lambda client: client.get_secret(URI))
+
+
+async def test_two_notes_of_one_size_are_told_as_such(user: User, m8: LoggedM8) -> None:
+    await user.ask()
+    m8.log = ScriptedLog(5, key=m8.log.key, seed="fork")
+
+    with pytest.raises(LogMismatchError, match="two different trees of 5 entries"):
+        await user.put()
+
+
+@pytest.mark.parametrize("pin", [True, False], ids=["pinned", "not pinned"])
+async def test_an_m8_that_shows_no_log_any_more_is_an_error_once_it_is_pinned(
+    user: User, m8: LoggedM8, pin: bool
+) -> None:
+    if pin:
+        await user.ask()
+    m8.log.failure = NotFoundError("there is no log.")
+
+    if not pin:
+        assert isinstance(await user.put(), PutResult)
+        assert user.notes == []
+        return
+    with pytest.raises(LogMismatchError, match=r"shows no checkpoint .* \(m8 says: there is no log\)"):
+        await user.put()
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: User, way: str, tmp_path: Path) -> None:
+    folder = tmp_path / "older"
+    folder.mkdir()
+    async with ScriptedM8().serving(folder, http=way != "grpc") as older:
+        pinned(older, folder)
+        other = User(way, older, folder)
+        assert isinstance(await other.put(), PutResult)
+        log = ScriptedLog(2)
+        KnownLogs(folder / "known_logs", system=folder / "none").remember(
+            older.server, LogPin((log.vkeys[0], log.vkeys[1]), log.note(2)), replaces=None
+        )
+        with pytest.raises(LogMismatchError, match="shows no checkpoint"):
+            await other.put()
+
+
+async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
+    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    m8.log.grow(4)
+    await user.ask()
+    del m8.log.entries[5:]
+
+    with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* this process has 5") as caught:
+        await user.put()
+    assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
+    assert m8.log.asked.count(9) > 1
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_a_process_that_catches_up_is_no_error(user: User, m8: LoggedM8) -> None:
+    await user.ask()
+    later = m8.log.entries[3:]
+    del m8.log.entries[3:]
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        try:
+            return honest(request)
+        finally:
+            m8.log.entries += later
+            later.clear()
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    assert isinstance(await user.put(), PutResult)
+
+
+async def test_a_check_that_hangs_ends_with_the_time_of_the_command(
+    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await user.ask()
+    released, honest = threading.Event(), Connection.call_unwatched
+
+    async def hanging(connection: Connection, method: Method[Any], *rest: Any, **more: Any) -> Any:
+        if method is GET_CHECKPOINT:
+            await asyncio.get_running_loop().create_future() if not connection.runtime.blocks else released.wait(30)
+        return await honest(connection, method, *rest, **more)
+
+    monkeypatch.setattr(Connection, "call_unwatched", hanging)
+    try:
+        with pytest.raises(UnavailableError, match="did not show its log in time"):
+            await user.run(lambda client: client.put_secret(URI, VALUES, timeout=0.2))
+    finally:
+        released.set()
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_a_quorum_with_given_keys_holds_m8_on_a_machine_without_memory(user: User, m8: LoggedM8) -> None:
+    m8.log.witnesses = [ScriptedWitness("witness.example/a"), ScriptedWitness("witness.example/b")]
+    settings = user.settings(
+        log_vkeys=tuple(m8.log.vkeys), log_witnesses=tuple(str(each.vkey) for each in m8.log.witnesses), log_quorum=2
+    )
+    no_memory = ClientSettings(
+        server=settings.server,
+        ca_file=settings.ca_file,
+        token=settings.token,
+        store_identities={"vault": m8.identity.shown},
+        log_vkeys=settings.log_vkeys,
+        log_witnesses=settings.log_witnesses,
+        log_quorum=2,
+    )
+    assert isinstance(await user.put(no_memory), PutResult)
+    assert not [note for note in user.notes if "log" in note and "known_stores" not in note]
+
+    m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")  # its own keys are not enough
+    with pytest.raises(LogMismatchError, match="none has the cosignatures of 2 of your witnesses"):
+        await user.put(no_memory)
+
+
+async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the_log(user: User, m8: LoggedM8) -> None:
+    no_memory = ClientSettings(
+        server=m8.server,
+        ca_file=m8.ca_file,
+        token=user.settings().token,
+        store_identities={"vault": m8.identity.shown},
+    )
+    assert isinstance(await user.put(no_memory), PutResult)
+    assert any("nothing is held against the log" in note for note in user.notes)
+
+    witness = str(ScriptedWitness("w.example").vkey)
+    with pytest.raises(UsageError, match="neither a file for known_logs nor log_vkeys"):
+        await user.put(ClientSettings(**_fields(no_memory), log_witnesses=(witness,), log_quorum=1))
+
+
+def _fields(settings: ClientSettings) -> dict[str, object]:
+    return {
+        "server": settings.server,
+        "ca_file": settings.ca_file,
+        "token": settings.token,
+        "store_identities": settings.store_identities,
+    }
+
+
+async def test_what_cannot_be_written_down_is_said_and_the_command_goes_on(user: User, tmp_path: Path) -> None:
+    (tmp_path / ".known_logs.lock").mkdir()
+
+    assert isinstance(await user.put(), PutResult)
+    assert any("cannot hold m8 to what its log shows now" in note for note in user.notes)
+
+
+async def test_an_old_checkpoint_is_a_warning(user: User, m8: LoggedM8) -> None:
+    m8.log.at_s = 1_700_000_000
+
+    await user.ask()
+
+    assert any("was signed last" in note for note in user.notes)
+
+
+async def test_the_administrators_file_holds_m8_before_the_first_contact(
+    user: User, m8: LoggedM8, tmp_path: Path
+) -> None:
+    (tmp_path / "system").mkdir()
+    line = f"{m8.server} {' '.join(ScriptedLog(1).vkeys)} -\n"
+    (tmp_path / "system" / "known_logs").write_text(line)
+    with pytest.raises(LogMismatchError, match="does not count"):
+        await user.put()
+
+    (tmp_path / "system" / "known_logs").write_text(f"{m8.server} {' '.join(m8.log.vkeys)} -\n")
+    assert isinstance(await user.put(), PutResult)
+    assert user.known is not None
+    assert user.known.size == 5
+
+
+async def test_what_was_sent_is_reported_before_the_log_that_does_not_fit(user: User, m8: LoggedM8) -> None:
+    """The log changes after the first of three secrets."""
+    await user.ask()
+
+    def work(client: Client) -> object:
+        async def both() -> list[PutResult | Error]:
+            first = await client.put_secret(URI, VALUES)
+            m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+            client._connection().watch._counts_until = 0.0  # type: ignore[union-attr]
+            return [first, *await client.put_secrets(["vault://app/two", "vault://app/three"], VALUES)]
+
+        return both()
+
+    results = await user.run(work)
+    assert isinstance(results, list)
+    assert [type(result).__name__ for result in results] == ["PutResult", "LogMismatchError", "LogMismatchError"]
+    assert m8.count("RequestUploadSecret") == 1
+
+
+async def test_nothing_that_follows_a_sending_waits_for_the_log(user: User, m8: LoggedM8) -> None:
+    """The log is bent once the sealed secret has come: its receipt is shown all the same."""
+    await user.ask()
+    honest = m8.end
+
+    def end(attempt: Attempt) -> object:
+        m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+        return honest(attempt)
+
+    m8.end = end  # type: ignore[assignment]
+    assert isinstance(await user.put(), PutResult)
+    with pytest.raises(LogMismatchError):
+        await user.ask()
+
+
+async def test_a_check_counts_for_a_while_and_one_that_failed_does_not(user: User, m8: LoggedM8) -> None:
+    def work(client: Client) -> object:
+        async def several() -> None:
+            for _ in range(3):
+                await client.get_server()
+            honest, m8.log = m8.log, ScriptedLog(9, key=m8.log.key, seed="fork")
+            watch = client._connection().watch
+            watch._counts_until -= AGAIN_AFTER_S  # type: ignore[union-attr]
+            for _ in range(2):
+                with pytest.raises(LogMismatchError):
+                    await client.get_server()
+            m8.log = honest
+            await client.get_server()
+
+        return several()
+
+    await user.run(work)
+    assert m8.log.asked == [0, 5]
+
+
+async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8, tmp_path: Path) -> None:
+    await user.ask()
+    before = (tmp_path / "known_logs").read_bytes()
+    m8.log = ScriptedLog(2, key=LogKey.make("monoskope/fedcba9876543210"))
+    with pytest.raises(LogMismatchError, match="and the one that is pinned is"):
+        await user.put()
+
+    with pytest.raises(LogMismatchError, match="you accept monoskope/0000000000000000"):
+        await user.run(lambda client: client.accept_log("monoskope/0000000000000000"))
+    copy = await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
+
+    assert Path(str(copy)).read_bytes() == before
+    assert isinstance(await user.put(), PutResult)
+    with pytest.raises(UsageError, match="shows the log that is pinned"):
+        await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
+
+
+async def test_the_log_is_shown(user: User, m8: LoggedM8) -> None:
+    m8.log.witnesses = [ScriptedWitness("witness.example/a")]
+    await user.ask()
+    m8.log.grow(2)
+    m8.log.trouble = "the disk is full."
+    m8.log.witnessed_size = 6
+
+    log = await user.run(lambda client: client.get_log())
+
+    assert (log.size, log.witnessed_size, log.pinned_size, log.quorum) == (7, 6, 5, 1)  # type: ignore[attr-defined]
+    assert log.trouble == "the disk is full."  # type: ignore[attr-defined]
+    assert log.witnesses[0].name == "witness.example/a"  # type: ignore[attr-defined]
+    m8.log.failure = NotFoundError("there is none.")
+    with pytest.raises(LogMismatchError):
+        await user.run(lambda client: client.get_log())

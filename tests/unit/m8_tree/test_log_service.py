@@ -1,0 +1,199 @@
+"""What m8 answers to those who hold it to its log: the newest checkpoints with proofs, and proofs of requests."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import log_pb2, log_pb2_grpc
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.tree.cosigners import Asked
+from monoskope.m8.tree.renewing import renew
+from monoskope.m8.tree.tree import Tree
+from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
+from monoskope.protocol.tlog.note import Note
+from tests.support.checkpoints import EVERY_S, checkpoint_of, grown, keys_in, signing
+from tests.support.m8_world import Sealed, User, World, a_world
+from tests.support.vectors import a_request
+
+NOT_FOUND, UNAVAILABLE = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def signed(world: World, folder: Path) -> None:
+    world.clock.pass_s(EVERY_S)
+    await signing(world.app, folder).round()
+    world.app.witnessed.forget()
+
+
+async def checkpoint(world: World, user: User, size: int = 0) -> log_pb2.GetCheckpointResponse:
+    stub: Any = log_pb2_grpc.LogServiceStub(world.channel)
+    answer: log_pb2.GetCheckpointResponse = await stub.GetCheckpoint(
+        log_pb2.GetCheckpointRequest(size=size), metadata=user.metadata
+    )
+    return answer
+
+
+async def proof(
+    world: World, user: User, request_id: bytes, *, witnessed: bool = False
+) -> log_pb2.GetUploadProofResponse:
+    stub: Any = log_pb2_grpc.LogServiceStub(world.channel)
+    message = log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed)
+    answer: log_pb2.GetUploadProofResponse = await stub.GetUploadProof(message, metadata=user.metadata)
+    return answer
+
+
+async def refused(work: Any, code: grpc.StatusCode) -> str:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await work
+    assert caught.value.code() is code
+    return str(caught.value.details())
+
+
+class OneWitness:
+    """Cosigns what it is told to."""
+
+    vkeys: Sequence[str] = ("one+key",)
+    quorum = 1
+    alarm_s = 60.0
+
+    def __init__(self) -> None:
+        self.cosigns = True
+
+    async def cosign(self, _note: bytes, _tree: Tree) -> Asked:
+        return Asked((Cosignature("one+key", "\u2014 one AAAAAAA=", 7),)) if self.cosigns else Asked()
+
+    async def published(self) -> Sequence[Note]:
+        return ()
+
+
+async def test_a_log_without_keys_says_that_it_is_not_witnessed(world: World) -> None:
+    """A client that pinned nothing goes on; one that had pinned a note does not."""
+    anna = world.user("anna", "vault://app")
+    assert "is not witnessed" in await refused(checkpoint(world, anna), NOT_FOUND)
+
+
+async def test_every_caller_gets_the_newest_checkpoint_proven_from_the_size_that_they_know(
+    world: World, tmp_path: Path
+) -> None:
+    keys_in(tmp_path)
+    anna = world.user("anna", "vault://app")
+    await signed(world, tmp_path)
+    first = checkpoint_of((await checkpoint(world, anna)).newest.note)
+    await grown(world.app.log, 300)
+    await signed(world, tmp_path)
+    answer = await checkpoint(world, anna, first.size)
+    second = checkpoint_of(answer.newest.note)
+    assert second.size == first.size + 300
+    verify_consistency(first.size, first.root, second.size, second.root, answer.newest.consistency)
+    assert not (await checkpoint(world, anna)).newest.consistency
+    assert not (await checkpoint(world, anna, second.size)).newest.consistency
+    assert (answer.quorum, list(answer.witnesses), answer.trouble) == (0, [], "")
+    assert not answer.HasField("witnessed")
+    assert not answer.HasField("renewal")
+
+
+async def test_a_process_that_knows_less_than_the_caller_answers_no_old_note(world: World, tmp_path: Path) -> None:
+    """A note of before would look like a log that was rolled back. It asks the database again first."""
+    keys_in(tmp_path)
+    anna = world.user("anna", "vault://app")
+    await signed(world, tmp_path)
+    size = checkpoint_of((await checkpoint(world, anna)).newest.note).size
+    assert "knows no tree of the size" in await refused(checkpoint(world, anna, size + 1), UNAVAILABLE)
+    await grown(world.app.log, 1)
+    world.clock.pass_s(EVERY_S)
+    await signing(world.app, tmp_path).round()
+    assert checkpoint_of((await checkpoint(world, anna, size + 1)).newest.note).size == size + 1
+
+
+async def test_what_a_quorum_cosigned_is_told_apart_from_what_is_newest(world: World, tmp_path: Path) -> None:
+    """Both are proven from the size of the caller, which may lie between the two."""
+    keys_in(tmp_path)
+    witness = OneWitness()
+    world.app.witnessed.cosigners = witness
+    anna = world.user("anna", "vault://app")
+    await signed(world, tmp_path)
+    witness.cosigns = False
+    await grown(world.app.log, 5)
+    await signed(world, tmp_path)
+    middle = checkpoint_of((await checkpoint(world, anna)).newest.note)
+    await grown(world.app.log, 5)
+    await signed(world, tmp_path)
+    answer = await checkpoint(world, anna, middle.size)
+    old, new = checkpoint_of(answer.witnessed.note), checkpoint_of(answer.newest.note)
+    assert old.size < middle.size < new.size
+    verify_consistency(old.size, old.root, middle.size, middle.root, answer.witnessed.consistency)
+    verify_consistency(middle.size, middle.root, new.size, new.root, answer.newest.consistency)
+    assert answer.witnessed.note.decode().endswith("\u2014 one AAAAAAA=\n")
+    assert answer.quorum == 1
+    assert [(each.vkey, each.size, each.cosigned_at_s) for each in answer.witnesses] == [("one+key", old.size, 7)]
+
+
+async def test_a_renewed_log_says_why_to_those_who_knew_the_former_one(world: World, tmp_path: Path) -> None:
+    """Also to one who knows a greater size of it than there is now."""
+    keys_in(tmp_path)
+    anna = world.user("anna", "vault://app")
+    await grown(world.app.log, 20)
+    await signed(world, tmp_path)
+    former = (await checkpoint(world, anna)).newest.note
+    await renew(world.app.log, tmp_path, reason="The keys were stolen.", at_ms=world.clock())
+    world.app.witnessed.forget()
+    size = checkpoint_of(former).size
+    answer = await checkpoint(world, anna, size)
+    assert not answer.newest.note, "nothing is signed under the new name yet"
+    assert (answer.renewal.last_note, answer.renewal.reason) == (former, "The keys were stolen.")
+    assert answer.renewal.renewed_at_ms == world.clock()
+    await refused(checkpoint(world, anna, size + 1), UNAVAILABLE)
+    await signed(world, tmp_path)
+    answer = await checkpoint(world, anna, size)
+    assert checkpoint_of(answer.newest.note).origin != checkpoint_of(former).origin
+
+
+async def test_a_request_is_proven_to_its_user_and_to_those_who_see_all(world: World, tmp_path: Path) -> None:
+    """The entry is the hash of the record of its last event; beside it stands what was asked and granted."""
+    keys_in(tmp_path)
+    anna, bob = world.user("anna", "vault://app"), world.user("bob", "vault://app")
+    reactor = await world.attached()
+    request = a_request()
+    request_id = await anna.ask(request)
+    _, grant = await reactor.give_key()
+    await signed(world, tmp_path)
+    await asyncio.gather(anna.send(request_id, Sealed()), reactor.write(grant))
+    early = await proof(world, anna, request_id)
+    assert (early.proof_later, early.note) == (True, b"")
+    await signed(world, tmp_path)
+    await grown(world.app.log, 40)
+    await signed(world, tmp_path)
+    found = await proof(world, anna, request_id)
+    covering = checkpoint_of(found.note)
+    event = event_pb2.Event.FromString(found.evidence.record)
+    assert (event.type, event.position, event.stream) == (
+        "SecretUploaded",
+        found.index + 1,
+        f"upload/{request_id.hex()}",
+    )
+    entry = hashlib.sha256(found.evidence.record).digest()
+    verify_inclusion(found.index, covering.size, leaf_hash(entry), found.inclusion, covering.root)
+    assert covering.size < await world.app.log.head(), "the smallest checkpoint that covers it"
+    assert found.evidence.request == request.content
+    assert found.evidence.grant.content == grant.content
+    auditor = world.user("eve", rights=frozenset(), role=events_pb2.ROLE_AUDITOR)
+    for other in (world.administrator(), auditor):
+        assert await proof(world, other, request_id) == found
+    for user, asked in ((bob, request_id), (anna, bytes(16))):
+        await refused(proof(world, user, asked), NOT_FOUND)
+    assert (await proof(world, anna, request_id, witnessed=True)).proof_later

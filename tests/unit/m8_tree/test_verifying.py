@@ -1,0 +1,150 @@
+"""`m8 events verify` finds whatever of the tree, the checkpoints and the signatures was changed behind m8's back."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from monoskope.errors import Error
+from monoskope.m8.backup import migrate
+from monoskope.m8.log.event_log import LogTamperedError
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.tree_rows import Cosignature, Named
+from monoskope.m8.tree import building
+from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.renewing import renew
+from monoskope.m8.tree.signing import Signer
+from monoskope.m8.tree.verifying import Verified, verified
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note, NoteSignature
+from monoskope.protocol.tlog.vkey import cosigned_message
+from monoskope.testing.logs import some_time
+from tests.support.checkpoints import ORIGIN, checkpoint_of, grown
+
+KEY, WITNESS = LogKey.make(ORIGIN), LogKey.make("witness.example")
+NAMED = Named(1, ORIGIN, tuple(map(str, KEY.vkeys)), 1)
+SEALED = b"sealed bytes"
+
+
+async def signed(log: SqliteLog, folder: Path, key: LogKey = KEY, named: Named = NAMED) -> bytes:
+    await building.grow(log, upto=await log.head())
+    return (await Signer(log, LastSigned(folder), some_time).sign(key, named)).note
+
+
+def cosigned(note: bytes) -> Cosignature:
+    """A cosignature of ML-DSA-44, which a log's own second signature has the form of."""
+    says = checkpoint_of(note)
+    vkey = WITNESS.vkeys[1]
+    line = Note.parse(_of_witness(says)).signatures[0].line.rstrip("\n")
+    return Cosignature(str(vkey), line, 77)
+
+
+def _of_witness(says: Checkpoint) -> bytes:
+    """A note of that checkpoint with the witness's timed signature alone."""
+    vkey = WITNESS.vkeys[1]
+    signature = (77).to_bytes(8, "big") + WITNESS._ml_dsa_44.sign(cosigned_message(vkey.name, says, 77))
+    return bytes(Note(says.text, (NoteSignature(vkey.name, vkey.key_id, signature),)))
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    """Two checkpoints, of 3 and of 303 records; the first one is cosigned."""
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    await log.give_name(NAMED)
+    await grown(log, 3)
+    note = await signed(log, tmp_path)
+    await log.keep_cosignatures(1, 3, [cosigned(note)])
+    await grown(log, 300)
+    await signed(log, tmp_path)
+    yield log
+    await log.close()
+
+
+async def verify(log: SqliteLog, folder: Path) -> Verified:
+    return await verified(log, await log.check_chain(), LastSigned(folder).read())
+
+
+async def test_a_log_that_was_renewed_rebuilt_and_moved_verifies_whole(log: SqliteLog, tmp_path: Path) -> None:
+    """Names, checkpoints and cosignatures go with the records; the tree is made anew from them."""
+    assert await verify(log, tmp_path) == Verified(1, 2, 1)
+    named = await renew(log, tmp_path, reason="A test.", at_ms=5)
+    key = LogKey.from_pem((tmp_path / "log.key").read_bytes())
+    await signed(log, tmp_path, key, named)
+    await log.rebuild()
+    assert await verify(log, tmp_path) == Verified(2, 3, 1)
+    moved = await SqliteLog.open(tmp_path / "moved.db", clock=some_time, for_import=True)
+    await migrate.copy(log, moved)
+    assert await verify(moved, tmp_path) == Verified(2, 3, 1)
+    assert await moved.names() == await log.names()
+    assert await moved.checkpoints(1, after=0, limit=10) == await log.checkpoints(1, after=0, limit=10)
+    assert not await moved.claim(2, 303, bytes(32), at_ms=1), "what was claimed stays claimed"
+    await grown(moved, 1)
+    await building.rebuild(moved, upto=304)
+    await signed(moved, tmp_path, key, named)
+    await moved.close()
+
+
+async def test_erased_sealed_bytes_are_no_part_of_it(log: SqliteLog, tmp_path: Path) -> None:
+    """A policy of retention erases them; records keep their SHA-256, so chain and tree hold as before."""
+    await log.append("sealed", 0, [(await log.read(after=0, limit=1))[0]], actor="a", sealed=SEALED)  # type: ignore[list-item] # it has what a new event has
+    await signed(log, tmp_path)
+    assert await log.erase_sealed([hashlib.sha256(SEALED).digest()]) == 1
+    assert await verify(log, tmp_path) == Verified(1, 3, 1)
+
+
+CHANGES = {
+    "a tile": "UPDATE tree_tiles SET body = zeroblob(length(body)) WHERE level = 0 AND number = 0",
+    "a tile above": "UPDATE tree_tiles SET body = zeroblob(length(body)) WHERE level = 1",
+    "a root": "UPDATE checkpoints SET root = zeroblob(32) WHERE size = 3",
+    "a size": "UPDATE checkpoints SET size = 4 WHERE size = 3",
+    "a checkpoint of more records": "UPDATE checkpoints SET size = 304 WHERE size = 303",
+    "a note of another size": "UPDATE checkpoints SET note = (SELECT max(note) FROM checkpoints)",
+    "a signature": "UPDATE checkpoints SET note = CAST(replace(note, 'A', 'B') AS BLOB) WHERE size = 3",
+    "a missing signature": "UPDATE checkpoints SET note = :single WHERE size = 3",
+    "a cosignature": "UPDATE cosignatures SET line = (SELECT replace(line, 'A', 'B') FROM cosignatures)",
+    "its time": "UPDATE cosignatures SET at_s = 78",
+    "a key": "UPDATE log_names SET vkeys = :other",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_any_change_is_found(log: SqliteLog, tmp_path: Path, change: str) -> None:
+    kept = await log.checkpoint(1, at_least=3)
+    assert kept is not None
+    note = Note.parse(kept.note)
+    values = {
+        "other": "\n".join(map(str, LogKey.make(ORIGIN).vkeys)),
+        "single": bytes(Note(note.text, note.signatures[:1])),
+    }
+    with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as database:
+        assert (
+            database.execute(
+                CHANGES[change], {name: value for name, value in values.items() if f":{name}" in CHANGES[change]}
+            ).rowcount
+            >= 1
+        )
+    with pytest.raises(Error, match=r"does not hold|damaged"):
+        await verify(log, tmp_path)
+
+
+async def test_a_log_rewritten_as_a_whole_is_found_by_its_checkpoints(log: SqliteLog, tmp_path: Path) -> None:
+    """All hashes of the chain are right. The checkpoints, in the database and outside of it, are of other records."""
+    other = await SqliteLog.open(tmp_path / "other.db", clock=some_time)
+    await grown(other, 303, stream="other")
+    assert await other.check_chain() == 303
+    await other.import_names(await log.names(), await log.checkpoints(1, after=0, limit=10))
+    with pytest.raises(LogTamperedError, match="position 3: the records up to there are not those that a checkpoint"):
+        await verify(other, tmp_path)
+    without = await SqliteLog.open(tmp_path / "without.db", clock=some_time)
+    await grown(without, 400, stream="other")
+    await without.import_names([NAMED], ())
+    with pytest.raises(LogTamperedError, match=r"that log\.checkpoint was signed for"):
+        await verify(without, tmp_path)
+    await other.close()
+    await without.close()

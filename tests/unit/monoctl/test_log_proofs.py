@@ -1,0 +1,259 @@
+"""`get upload --proof` and `verify log` against an m8 that records, and against one that shows two logs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from google.protobuf.message import Message
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import log_pb2
+from monoskope.api.secrets.v1 import events_pb2, proof_pb2
+from monoskope.client import SyncClient, UploadProof
+from monoskope.client.log_proofs import asking
+from monoskope.client.settings import load_settings
+from monoskope.errors import LogMismatchError, NotYetError, UsageError
+from monoskope.monoctl.main import cli
+from monoskope.protocol.tlog.merkle import inclusion_plan
+from monoskope.protocol.wire import serialise
+from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
+from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.unit.monoctl.as_alice import VALUE, environment
+
+
+class Recording(ScriptedM8):
+    """Has a log, and proves the end of the request made last from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.log: ScriptedLog = ScriptedLog(5)
+        self.later = 0
+        """How often it answers that no checkpoint covers the event yet."""
+        self.later_with_witnesses = False
+        self.asked_witnessed: list[bool] = []
+        self.proves_from: ScriptedLog | None = None
+        """Another log than the one that it shows."""
+        self.index = -1
+        self.evidence = proof_pb2.UploadEvidence()
+
+    def record(self) -> str:
+        """Record the end of the request made last, and return its id."""
+        attempt = self.attempts[-1]
+        ended = events_pb2.SecretUploaded(receipt=attempt.success())
+        self.index = self.log.size
+        record = event_pb2.Event(
+            position=self.index + 1,
+            stream=f"upload/{attempt.request.request_id.hex()}",
+            version=5,
+            type="SecretUploaded",
+            recorded_at_ms=1_798_000_000_000,
+            actor="reactor/vault",
+            data=serialise(ended),
+            previous_hash=bytes(32),
+        )
+        self.evidence = proof_pb2.UploadEvidence(
+            record=serialise(record), grant=attempt.signed_grant(), request=attempt.request.content
+        )
+        for log in (self.log, self.proves_from):
+            if log is not None:
+                log.entries.append(hashlib.sha256(self.evidence.record).digest())
+        self.log.grow(3)
+        return attempt.request.request_id.hex()
+
+    def more(self, method: str, message: Message) -> Message:
+        if not isinstance(message, log_pb2.GetUploadProofRequest):
+            return super().more(method, message)
+        self.asked_witnessed.append(message.witnessed)
+        answer = log_pb2.GetUploadProofResponse(index=self.index, evidence=self.evidence)
+        if self.later > 0 or (message.witnessed and self.later_with_witnesses):
+            self.later -= 1
+            answer.proof_later = True
+            return answer
+        log = self.proves_from or self.log
+        plan = inclusion_plan(self.index, log.size)
+        answer.inclusion.extend(plan.build(log._hashes(plan.needs)))
+        answer.note = log.note(log.size, cosigned=message.witnessed)
+        return answer
+
+
+@pytest.fixture(params=["grpc", "http"])
+def m8(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+    monkeypatch.setattr(asking, "_PAUSE_S", 0.0)
+    scripted = Recording()
+    with scripted.serving_in_thread(tmp_path, http=request.param == "http"):
+        yield scripted
+
+
+class Alice:
+    """Runs commands with her settings, and has a file for a proof."""
+
+    def __init__(self, m8: ScriptedM8, folder: Path) -> None:
+        self.folder = folder
+        self.file = folder / "put.tlog-proof"
+        self.env = environment(m8, folder)
+
+    def __call__(self, *words: str, **more: str) -> Result:
+        return CliRunner().invoke(cli, words, env=self.env | more)
+
+    def put(self) -> None:
+        (self.folder / "value").write_text(VALUE)
+        done = self("put", "secret", "vault://app/db", "--from-file", f"k={self.folder / 'value'}")
+        assert done.exit_code == 0, done.output
+
+    def get(self, request_id: str, *words: str, **more: str) -> Result:
+        return self("get", "upload", request_id, "--proof", str(self.file), *words, **more)
+
+    def client(self) -> SyncClient:
+        return SyncClient(load_settings(environ=self.env))
+
+
+@pytest.fixture
+def alice(m8: Recording, tmp_path: Path) -> Alice:
+    return Alice(m8, tmp_path)
+
+
+def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    request_id = m8.record()
+    m8.later = 2
+
+    written = alice.get(request_id)
+
+    assert written.exit_code == 0, written.output
+    assert stat.S_IMODE(alice.file.stat().st_mode) == 0o600
+    said = alice("verify", "proof", str(alice.file), "-o", "json", MONOCTL_SERVER="", MONOCTL_TOKEN_FILE="")
+    assert said.exit_code == 0, said.output
+    document = json.loads(said.stdout)
+    assert (document["request_id"], document["outcome"], document["log_size"]) == (request_id, "UPLOADED", 9)
+    assert VALUE not in alice.file.read_text(encoding="utf-8")
+
+    alice.file.write_bytes(b"mine")
+    asked = len(m8.asked_witnessed)
+    assert alice.get(request_id).exit_code == 2
+    assert (alice.file.read_bytes(), len(m8.asked_witnessed)) == (b"mine", asked)
+    assert alice.get(request_id, "--force").exit_code == 0
+    assert alice.file.read_bytes() != b"mine"
+
+
+def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    request_id = m8.record()
+    m8.later = 1_000
+    with alice.client() as client, pytest.raises(NotYetError, match=request_id):
+        client.get_upload_proof(request_id, timeout=0.0)
+
+
+def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    request_id = m8.record()
+    with alice.client() as client:
+        proof = client.get_upload_proof(request_id)
+    assert isinstance(proof, UploadProof)
+    assert (proof.uri, proof.subject, proof.witnessed_at) == ("vault://app/db", "alice", None)
+    assert proof.content.startswith(b"c2sp.org/tlog-proof@v1\n")
+
+
+def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are_demanded(
+    m8: Recording, alice: Alice
+) -> None:
+    witness = ScriptedWitness("witness.example/a")
+    m8.log.witnesses = [witness]
+    alice.put()
+    request_id = m8.record()
+    demands = {"MONOCTL_LOG_WITNESSES": str(witness.vkey), "MONOCTL_LOG_QUORUM": "1"}
+
+    good = alice.get(request_id, **demands)
+    assert good.exit_code == 0, good.output
+    said = json.loads(alice("verify", "proof", str(alice.file), "-o", "json", **demands).stdout)
+    assert said["witnesses"] == ["witness.example/a"]
+    assert said["witnessed_at"]
+
+    m8.later_with_witnesses = True
+    settings = load_settings(environ=alice.env)
+    told: list[str] = []
+    with SyncClient(settings, notify=told.append) as client:
+        assert client.get_upload_proof(request_id, timeout=0.0).witnesses == ()
+    assert any("only m8 says" in sentence for sentence in told)
+    with SyncClient(load_settings(environ=alice.env | demands)) as client, pytest.raises(NotYetError):
+        client.get_upload_proof(request_id, timeout=0.0)
+
+
+def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    m8.proves_from = ScriptedLog(5, key=m8.log.key, seed="fork")
+    request_id = m8.record()
+
+    refused = alice.get(request_id)
+
+    assert refused.exit_code == 18, refused.output
+    assert not alice.file.exists()
+    assert "note of the log" in refused.stderr
+
+
+@pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])
+def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Alice, fault: str) -> None:
+    alice.put()
+    request_id = m8.record()
+    if fault == "another request":
+        alice.put()
+        m8.record()  # and shows the proof of this one for the earlier one
+    elif fault == "no proof":
+        m8.evidence.record += b"\n"
+    else:
+        m8.index += 1
+    refused = alice.get(request_id)
+    assert refused.exit_code == 18, refused.output
+    assert not alice.file.exists()
+
+
+def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    request_id = m8.record()
+    (alice.folder / "known_stores").write_text("")
+    with alice.client() as client, pytest.raises(UsageError, match="no identity of the store"):
+        client.get_upload_proof(request_id)
+
+
+@pytest.mark.parametrize("grown", [0, 4], ids=["the same size", "another size"])
+def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Alice, grown: int) -> None:
+    alice.put()
+    theirs = alice.folder / "theirs"
+    theirs.write_bytes(m8.log.note(3))  # from before
+    m8.log.grow(grown)
+    for note in (m8.log.note(3), m8.log.note(m8.log.size)):
+        theirs.write_bytes(note)
+        agreed = alice("verify", "log", str(theirs), "-o", "json")
+        assert agreed.exit_code == 0, agreed.output
+        assert json.loads(agreed.stdout)["known_size"] == m8.log.size
+    assert "is of the log that this machine knows" in alice("verify", "log", str(theirs)).stdout
+
+
+@pytest.mark.parametrize("size", [3, 5, 7], ids=["smaller", "the same size", "larger"])
+def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice: Alice, size: int) -> None:
+    alice.put()
+    theirs = alice.folder / "theirs"
+    theirs.write_bytes(ScriptedLog(size, key=m8.log.key, seed="fork").note(size))
+
+    refused = alice("verify", "log", str(theirs), "-o", "json")
+
+    assert refused.exit_code == 18, refused.output
+    mine, other = json.loads(refused.stderr)["error"]["notes"]
+    assert mine.splitlines()[:2] == [m8.log.key.origin, "5"]
+    assert other.encode() == theirs.read_bytes()
+
+
+def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    theirs = alice.folder / "theirs"
+    theirs.write_bytes(ScriptedLog(5).note(5))  # the same origin under other keys
+    assert alice("verify", "log", str(theirs)).exit_code == 18
+    theirs.write_bytes(b"no note\n")
+    assert alice("verify", "log", str(theirs)).exit_code == 2
+    with alice.client() as client, pytest.raises(LogMismatchError):
+        client.compare_log(ScriptedLog(5).note(5))

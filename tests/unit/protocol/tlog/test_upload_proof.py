@@ -1,0 +1,107 @@
+"""The proof of an upload of every purpose and outcome, and of a copy, in which two stores sign."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import pytest
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import proof_pb2, upload_pb2
+from monoskope.protocol.events import event_of, upload_stream
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.errors import Fault, LogProofError
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.merkle import leaf_hash
+from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.proof_file import ProofFile
+from monoskope.protocol.tlog.upload_proof import ProvenUpload, UploadProof
+from monoskope.protocol.wire import serialise
+from tests.support.receipts import COPY_GRANT, GOOD, GRANT, GRANTS, SEALED, put_grant, receipt
+from tests.support.vectors import Signer
+
+KEY = LogKey.make("monoskope/0123456789abcdef")
+POLICY = Policy(LogKeys.of(KEY.vkeys))
+STORE, THERE = Signer(), Signer()
+
+
+def proof(grant: Grant, found: Receipt) -> UploadProof:
+    """Return the proof from a log that has this event alone."""
+    event = event_of(found, STORE.sign(RECEIPT, found.content))
+    record = serialise(
+        event_pb2.Event(
+            position=1,
+            stream=upload_stream(grant.request.request_id),
+            version=5,
+            type=event.DESCRIPTOR.name,
+            recorded_at_ms=1,
+            actor="reactor/vault",
+            data=serialise(event),
+            previous_hash=bytes(32),
+        )
+    )
+    signed = STORE.sign(UPLOAD_GRANT, grant.content)
+    evidence = proof_pb2.UploadEvidence(record=record, grant=signed, request=grant.request.content)
+    root = leaf_hash(hashlib.sha256(record).digest())
+    note = Note.parse(KEY.sign(Checkpoint(KEY.origin, 1, root), 1_798_000_000))
+    return UploadProof.parse(bytes(ProofFile(0, (), note, serialise(evidence))))
+
+
+def sealed_of(grant: Grant) -> bytes:
+    return SEALED if grant.request.rules.seals else sealed_digest(b"", b"")
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_every_outcome_can_be_proven(kind: str) -> None:
+    grant = GRANTS.get(kind, GRANT)
+    found = receipt(kind, grant=grant, sealed=sealed_of(grant))
+    proven = proof(grant, found).verify(POLICY, {"vault": STORE.shown})
+    assert (proven.receipt, proven.grant, proven.identity) == (found, grant, STORE.shown)
+    assert proven.ended == (found.outcome != upload_pb2.OUTCOME_STARTED)
+
+
+@pytest.mark.parametrize("kind", GOOD)
+def test_a_receipt_about_other_sealed_bytes_than_its_purpose_has_is_refused(kind: str) -> None:
+    grant = GRANTS.get(kind, GRANT)
+    if grant.request.rules.seals:
+        return  # which bytes were sealed, only the receipt says
+    found = receipt(kind, grant=grant, sealed=SEALED)
+    with pytest.raises(LogProofError) as refused:
+        proof(grant, found).verify(POLICY, {"vault": STORE.shown})
+    assert refused.value.fault is Fault.RECEIPT
+
+
+def copied(signer: Signer) -> ProvenUpload:
+    """Return what is proven of a copy whose destination was signed for by `signer`."""
+    put = put_grant()
+    fields: dict[str, Any] = GOOD["UPLOADED first"]
+    arrived = make_receipt(grant=put, sealed_sha256=SEALED, **fields)
+    found = receipt(
+        "COPIED",
+        grant=COPY_GRANT,
+        sealed=sealed_of(COPY_GRANT),
+        destination=signer.sign(RECEIPT, arrived.content),
+        destination_grant=signer.sign(UPLOAD_GRANT, put.content),
+    )
+    return proof(COPY_GRANT, found).verify(POLICY, {"vault": STORE.shown, "local": THERE.shown})
+
+
+def test_a_copy_is_proven_by_both_stores() -> None:
+    assert copied(THERE).destination_identity == THERE.shown
+
+
+def test_a_copy_that_another_identity_signed_for_at_its_destination_is_refused() -> None:
+    with pytest.raises(LogProofError) as refused:
+        copied(Signer())
+    assert refused.value.fault is Fault.IDENTITY
+
+
+def test_a_copy_is_proven_by_its_source_alone_where_the_destination_is_not_pinned() -> None:
+    found = receipt("COPIED", grant=COPY_GRANT, sealed=sealed_of(COPY_GRANT))
+    proven = proof(COPY_GRANT, found).verify(POLICY, {"vault": STORE.shown})
+    assert proven.destination_identity == ""

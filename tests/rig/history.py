@@ -47,6 +47,7 @@ DEFECTS = frozenset(
         ExitCode.IDENTITY_CHANGED,
         ExitCode.UNAUTHENTICATED,
         ExitCode.PROTOCOL,
+        ExitCode.LOG_MISMATCH,
     )
 )
 """Ends that nothing of what the rig breaks explains."""

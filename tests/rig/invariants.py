@@ -193,7 +193,7 @@ def ended_in_time(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_a_defect(facts: Facts) -> Iterator[str]:
-    """Nobody is told of a defect, of a changed identity or of a bad credential because something broke."""
+    """Nobody is told of a defect, a changed identity, a log that does not fit or a bad credential."""
     for one in facts.operations:
         if one.end in DEFECTS:
             yield f"an end that no fault explains: {one}"

@@ -18,7 +18,7 @@ DEV_MB := 260
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
+.PHONY: help demo test soak crash rig ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -30,11 +30,15 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
-soak: $(DEV_READY) ## Run the tests that are too slow for each change: every version mixture, more attacks and ends
+soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
+	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
+
+rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
 
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha

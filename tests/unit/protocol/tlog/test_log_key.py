@@ -121,3 +121,12 @@ def test_what_verifies_no_note_loads_no_cryptography() -> None:
     code = "\n".join(f"import monoskope.protocol.tlog.{module}" for module in modules)
     script = f"{code}\nimport sys; print([name for name in sys.modules if name.startswith('cryptography')])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_keys_of_a_log_are_two_kinds_under_one_name() -> None:
+    ed25519, ml_dsa_44 = KEY.vkeys
+    other = LogKey.make("monoskope/fedcba9876543210").vkeys
+    for keys in ([ed25519], [ed25519, ed25519], [ed25519, ml_dsa_44, ml_dsa_44], [ed25519, other[1]], []):
+        with pytest.raises(NoteError) as refused:
+            LogKeys.of(keys)
+        assert refused.value.fault is Fault.KEY

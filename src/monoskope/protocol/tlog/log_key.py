@@ -9,7 +9,6 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 from monoskope.late import pattern
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.errors import NoteError
-from monoskope.protocol.tlog.names import check_name, is_name
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import MAX_TIME_S, Kind, VerifierKey, cosigned_message
 from monoskope.unshared import Unshared
@@ -44,7 +43,6 @@ class LogKey(Unshared):
     @classmethod
     def make(cls, origin: str) -> LogKey:
         """Return new keys for the log with that name. Raises `NoteError` if it is none."""
-        check_name("the origin of a log", origin)
         return cls(origin, Ed25519PrivateKey.generate(), MLDSA44PrivateKey.generate())
 
     @classmethod
@@ -59,7 +57,7 @@ class LogKey(Unshared):
             found = _FILE.fullmatch(content.decode("utf-8"))
         except UnicodeDecodeError:
             raise wrong from None
-        if found is None or not is_name(found["origin"]):
+        if found is None:
             raise wrong
         try:
             keys = [

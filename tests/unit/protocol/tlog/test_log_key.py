@@ -137,7 +137,7 @@ def test_a_policy_has_witnesses_that_can_cosign_and_a_quorum_that_can_be_met() -
     witnesses = [VerifierKey(f"w{number}", Kind.COSIGNATURE_ED25519, bytes([number]) * 32) for number in range(31)]
     assert Policy(log, tuple(witnesses[:30]), 30).quorum == 30
     signs_text = VerifierKey("w", Kind.ED25519, b"w" * 32)
-    same_key = VerifierKey("another name", Kind.COSIGNATURE_ED25519, witnesses[0].public_key)
+    same_key = VerifierKey("another", Kind.COSIGNATURE_ED25519, witnesses[0].public_key)
     for keys, quorum, fault in (
         (witnesses[:1], 2, Fault.QUORUM),
         (witnesses[:1], -1, Fault.QUORUM),

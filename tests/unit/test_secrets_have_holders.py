@@ -27,6 +27,8 @@ FREE = {
     "monoskope.archive.s3.S3Source": "an encrypted backup",
     "monoskope.archive.s3.S3Target": "an encrypted backup",
     "monoskope.client.checks.Wanted": "the names of values",
+    "monoskope.client.known_logs.LogPin": "a checkpoint of the log, which m8 shows to everybody",
+    "monoskope.client.witnessed.OfferedLog": "the last checkpoint of the former log, which m8 shows to everybody",
     "monoskope.client.purposes.compare.Comparison": "the name of the key that signed",
     "monoskope.client.purposes.copy_secret.Copy": "the name of the key that signed",
     "monoskope.client.purposes.delete.Deletion": "the name of the key that signed",

@@ -156,6 +156,7 @@ class WitnessedLog:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now >= self._until):
             self._looking = asyncio.ensure_future(self._look())
+            self._looking.add_done_callback(_looked_at)
             self._until = now + FRESH_S
         try:
             # The caller that asked first may hang up; the others still wait for it.
@@ -188,3 +189,9 @@ class WitnessedLog:
                 for vkey in self.cosigners.vkeys
             ]
         )
+
+
+def _looked_at(looking: asyncio.Task[Seen]) -> None:
+    """Take note of a failure, also if everybody who asked has hung up."""
+    if not looking.cancelled():
+        looking.exception()

@@ -213,6 +213,16 @@ def test_no_plan_is_made_for_an_entry_that_is_not_there(index: int, size: int) -
         inclusion_plan(index, size)
 
 
+@pytest.mark.parametrize("size", [-1, MAX_SIZE + 1])
+def test_no_plan_is_made_for_a_tree_that_cannot_be(size: int) -> None:
+    with pytest.raises(ValueError, match="tree"):
+        root_plan(size)
+    with pytest.raises(ValueError, match="tree"):
+        consistency_plan(1, size)
+    with pytest.raises(ValueError, match="tree"):
+        consistency_plan(2, 1)
+
+
 @settings(deadline=None)
 @given(st.integers(1, MAX_SIZE), st.data())
 def test_a_plan_for_the_largest_tree_is_small(size: int, data: st.DataObject) -> None:

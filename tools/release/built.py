@@ -42,8 +42,8 @@ def changed(root: Path = ROOT) -> str:
     return _run(["git", "status", "--porcelain"], root, os.environ)
 
 
-def build_twice(out: Path, root: Path = ROOT, *, with_npm: bool = True) -> list[Path]:
-    """Build everything twice and put it into `out`, which must not exist; return the files, sorted by name.
+def build_twice(out: Path, root: Path = ROOT, *, with_python: bool = True, with_npm: bool = True) -> list[Path]:
+    """Build all that is asked for twice and put it into `out`, which must not exist; return the files, sorted by name.
 
     Raises:
         NotReproducibleError: a file differs between the two builds, or one of them lacks it.
@@ -52,7 +52,7 @@ def build_twice(out: Path, root: Path = ROOT, *, with_npm: bool = True) -> list[
     with tempfile.TemporaryDirectory() as first, tempfile.TemporaryDirectory(prefix="another-and-longer-") as second:
         built = []
         for number, folder in enumerate((Path(first), Path(second))):
-            built.append(_build(root, folder, number, with_npm=with_npm))
+            built.append(_build(root, folder, number, with_python=with_python, with_npm=with_npm))
         check_same(*built)
         shutil.copytree(built[0], out)
     return sorted(out.iterdir())
@@ -66,7 +66,7 @@ def check_same(first: Path, second: Path) -> None:
         raise NotReproducibleError(f"two builds of one commit differ in {', '.join(different)}.")
 
 
-def _build(root: Path, folder: Path, number: int, *, with_npm: bool) -> Path:
+def _build(root: Path, folder: Path, number: int, *, with_python: bool, with_npm: bool) -> Path:
     source, out = folder / "source", folder / "out"
     _export(root, source)
     out.mkdir()
@@ -74,7 +74,7 @@ def _build(root: Path, folder: Path, number: int, *, with_npm: bool) -> Path:
     environment = {**os.environ, **_SURROUNDINGS[number], "SOURCE_DATE_EPOCH": seconds, "HOME": str(folder)}
     umask = os.umask(_UMASKS[number])
     try:
-        for target in ("sdist", "wheel"):
+        for target in ("sdist", "wheel") if with_python else ():
             command = [sys.executable, "-m", "hatchling", "build", "--target", target, "--directory", str(out)]
             _run(command, source, environment)
         if with_npm:
@@ -87,6 +87,8 @@ def _build(root: Path, folder: Path, number: int, *, with_npm: bool) -> Path:
 def _build_npm(source: Path, out: Path, environment: Mapping[str, str]) -> None:
     _run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], source, environment)
     _run(["npm", "run", "build"], source, environment)
+    for path in (source / "dist").rglob("*"):
+        path.chmod(0o755 if path.is_dir() else 0o644)  # npm packs the modes that the umask left
     _run(["npm", "pack", "--ignore-scripts", "--pack-destination", str(out)], source, environment)
 
 

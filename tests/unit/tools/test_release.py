@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import subprocess
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -91,6 +93,15 @@ def _committed(folder: Path) -> Path:
 def test_wheel_and_sdist_of_this_commit_are_the_same_twice(tmp_path: Path) -> None:
     files = built.build_twice(tmp_path / "out", with_npm=False)
     assert [path.suffix for path in files] == [".whl", ".gz"]
+
+
+@pytest.mark.skipif(not os.environ.get("CI") and not shutil.which("npm"), reason="npm is not installed")
+def test_the_npm_package_of_this_commit_is_the_same_twice(tmp_path: Path) -> None:
+    (package,) = built.build_twice(tmp_path / "out", with_python=False)
+    with tarfile.open(package) as packed:
+        modes = {member.mode for member in packed.getmembers()}
+    assert package.name.startswith("monoskope-client-")
+    assert modes == {0o644}
 
 
 def test_a_build_that_depends_on_its_surroundings_is_refused(tmp_path: Path) -> None:

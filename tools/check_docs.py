@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from tools import cli_reference, doc_commands  # noqa: E402 - found only now when run as a program
 
 SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
-THREAT_MODEL = Path("docs/threat-model.md")
+THREAT_MODEL = Path("docs/security/threat-model.md")
 BREAKAGE = Path("docs/breakage.md")
 DECISIONS = Path("docs/adr")
 GLOSSARY = Path("docs/concepts.md")

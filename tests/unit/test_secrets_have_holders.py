@@ -26,6 +26,8 @@ FREE = {
     "monoskope.archive.s3.Place": "the name of an object",
     "monoskope.archive.s3.S3Source": "an encrypted backup",
     "monoskope.archive.s3.S3Target": "an encrypted backup",
+    "monoskope.client.known_logs.LogPin": "a signed note, which is published",
+    "monoskope.client.witnessed.OfferedLog": "a signed note, which is published",
     "monoskope.client.checks.Wanted": "the names of values",
     "monoskope.client.known_logs.LogPin": "a checkpoint of the log, which m8 shows to everybody",
     "monoskope.client.witnessed.OfferedLog": "the last checkpoint of the former log, which m8 shows to everybody",

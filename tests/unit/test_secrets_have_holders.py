@@ -29,8 +29,6 @@ FREE = {
     "monoskope.client.known_logs.LogPin": "a signed note, which is published",
     "monoskope.client.witnessed.OfferedLog": "a signed note, which is published",
     "monoskope.client.checks.Wanted": "the names of values",
-    "monoskope.client.known_logs.LogPin": "a checkpoint of the log, which m8 shows to everybody",
-    "monoskope.client.witnessed.OfferedLog": "the last checkpoint of the former log, which m8 shows to everybody",
     "monoskope.client.purposes.compare.Comparison": "the name of the key that signed",
     "monoskope.client.purposes.copy_secret.Copy": "the name of the key that signed",
     "monoskope.client.purposes.delete.Deletion": "the name of the key that signed",

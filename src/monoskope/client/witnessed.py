@@ -53,7 +53,7 @@ class Witnessed(ABC):
         if answer is None or verdict is None:
             raise NotFoundError(
                 f"m8 at {looked.server} keeps no log that can be checked.",
-                fix="Ask its administrator to set one up: `m8 log init` (docs/operate/witnessed-log.md).",
+                fix="Ask its administrator for one (docs/operate/witnessed-log.md).",
             )
         newest, witnessed = verdict.newest, verdict.witnessed
         return Log(

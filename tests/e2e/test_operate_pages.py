@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,7 @@ from tests.e2e.typist import ROOT, SERVE, blocks
 
 OPERATE = ROOT / "docs" / "operate"
 INCIDENTS = ROOT / "docs" / "security" / "incidents"
+KEYS = INCIDENTS.parent / "keys.md"
 FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
 PUT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
 AGREED = PUT + ' --store-identity "notes=$(m8 reactor identity reactor)"'
@@ -118,7 +120,17 @@ def test_a_stolen_token_is_worth_nothing_once_its_page_was_followed(operator: Op
     stolen = operator.done(f"monoctl get tokens --by anna -o name {ADMIN}").strip()
     operator.instead["00112233445566778899aabbccddeeff"] = stolen.removeprefix("token/")
     operator.follow(INCIDENTS / "stolen-token.md")
-    operator.done("monoctl whoami --token-file anna.token", code=3)
+    operator.done("monoctl whoami --token-file anna.token", code=10)
+
+
+def test_the_ceremony_for_two_people_makes_every_key_and_replaces_one(tmp_path: Path) -> None:
+    two = Operator.at(tmp_path)
+    two.environment["HOME"] = str(two.folder)
+    two.follow(KEYS)
+    keys = {str(path.relative_to(two.folder)) for path in two.folder.rglob("*.key")}
+    of_m8 = {f".local/state/monoskope/m8/{name}.key" for name in ("token-signing", "log", "tls", "ca")}
+    assert keys == of_m8 | {f"reactor/{name}.key" for name in ("identity", "fingerprint", "copy")}
+    assert two.done("m8 token list --valid").count("user:corp:anna") == 2
 
 
 def test_every_page_here_is_followed_or_has_no_commands() -> None:

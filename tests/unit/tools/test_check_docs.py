@@ -77,6 +77,7 @@ def test_a_true_repository_has_no_problems(root: Path) -> None:
         ),
         (MODEL, "# Threat model\n", f"{MODEL} has no table."),
         ("docs/breakage.md", THREATS.replace("test_one", "test_none"), "docs/breakage.md:5: the test"),
+        ("docs/security/asvs.md", THREATS.replace("test_one", "test_none"), "docs/security/asvs.md:5: the test"),
     ],
 )
 def test_what_is_not_true_is_named(root: Path, name: str, text: str, complaint: str) -> None:

@@ -1,4 +1,4 @@
-"""The commands of docs/operate and docs/security/incidents run as they stand: with one m8, the store `notes` and a second one, `files`."""
+"""Pages of docs/operate and of incidents, typed as they stand, with the stores `notes` and `files` of one m8."""
 
 from __future__ import annotations
 

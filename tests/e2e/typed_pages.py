@@ -1,4 +1,4 @@
-"""Somebody who follows a page of docs/operate or docs/security, with one m8 and the reactors of two stores, `notes` and `files`."""
+"""Somebody who follows a page, with one m8 and the reactors of two stores, `notes` and `files`."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 DEMO_READY := $(VENV)/.demo-ready
 DEV_READY := $(VENV)/.dev-ready
 HA_READY := $(VENV)/.ha-ready
+RELEASE_READY := $(VENV)/.release-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
 DEMO_MB := 100
@@ -17,7 +18,7 @@ DEV_MB := 295
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash ha bench bench-scale bench-console bench-signatures check docs console-images mutants fuzz fuzz-sshsig leaks generate reference console rooms lock weigh clean need-python
+.PHONY: help demo test soak crash rig ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz fuzz-sshsig leaks generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -29,11 +30,15 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
 
-soak: $(DEV_READY) ## Run the tests that are too slow for each change: every version mixture, more attacks and ends
+soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
+	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
+
+rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
 
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha
@@ -62,6 +67,7 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== sync_client: the synchronous client is what the client says"; $(BIN)/python tools/sync_client.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== console_bundle: the page of monoctl console is what console/ gives"; $(BIN)/python tools/console_bundle.py --check
+	@echo "== typescript_client: its messages are what proto/ says, its types hold, its packages are pinned"; $(BIN)/python tools/typescript_client.py --check
 	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "== mkdocs: the pages make one site"; $(MAKE) --no-print-directory docs
 	@echo "All checks passed."
@@ -72,6 +78,10 @@ docs: $(DEV_READY) ## Build the documentation as one site below build/site
 
 console-images: $(DEV_READY) ## Take the pictures of the console for docs/console.md, with Chromium
 	@CONSOLE_IMAGES=1 $(BIN)/python -m pytest -q -m soak -k pictures tests/console/looks/test_looks.py
+
+lies: $(DEV_READY) ## Print the lies of m8, tell each for every purpose, then some at once by chance (SEED=7 SECONDS=60)
+	@$(BIN)/python -m tests.lies.catalogue
+	@env -u PYTHONDONTWRITEBYTECODE LIES=all SEED="$(or $(SEED),1)" SECONDS="$(or $(SECONDS),60)" $(BIN)/python -m pytest -n 2 --dist loadfile -rP tests/lies
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py
@@ -93,9 +103,16 @@ generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from 
 reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
 	$(BIN)/python tools/reference.py
 
-console: $(DEV_READY) ## Build the page of monoctl console from console/ (the one target that needs Node, 20 or newer)
+console: $(DEV_READY) ## Build the page of monoctl console from console/ (needs Node, 20 or newer)
 	@[ -d console/node_modules ] || ! command -v npm >/dev/null || (cd console && npm ci --ignore-scripts --no-audit --no-fund)
 	@$(BIN)/python tools/console_bundle.py
+
+ts: $(DEV_READY) ## Generate the messages of the TypeScript client from proto/, and build it (needs Node, 20 or newer)
+	@[ -d clients/typescript/node_modules ] || ! command -v npm >/dev/null || (cd clients/typescript && npm ci --ignore-scripts --no-audit --no-fund)
+	@$(BIN)/python tools/typescript_client.py
+
+message-vectors: $(DEV_READY) ## Write tests/vectors-messages.json, by which every implementation checks itself
+	@$(BIN)/python -m tools.message_vectors
 
 rooms: $(DEV_READY) ## Count the rooms of the house and who imports whom, and draw them in CONTRIBUTING.md
 	@$(BIN)/python tools/rooms.py --write
@@ -106,6 +123,10 @@ lock: ## Choose new versions of everything that is installed (the one target tha
 	  --output-file requirements/demo.txt
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --all-extras --group dev \
 	  --constraint requirements/demo.txt --output-file requirements/dev.txt
+	$(LOCK) --upgrade requirements/release.in --constraint requirements/dev.txt --output-file requirements/release.txt
+
+release: $(RELEASE_READY) ## Build what is published twice, compare, and say what it is made of, below build/release (ADVISORIES=unchecked)
+	@$(BIN)/python -m tools.release $(if $(filter unchecked,$(ADVISORIES)),--advisories-unchecked)
 
 weigh: $(DEV_READY) ## Measure what an installation downloads
 	@for list in demo dev; do \
@@ -145,4 +166,9 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(BIN)/python
 $(HA_READY): requirements/ha.txt $(DEV_READY)
 	@echo "Installing psycopg below $(VENV), which Patroni needs: about 5 MB to download."
 	$(PIP) install --require-hashes --no-deps -r requirements/ha.txt
+	@touch $@
+
+$(RELEASE_READY): requirements/release.txt $(DEV_READY)
+	@echo "Installing below $(VENV) what a release needs besides: about 15 MB to download."
+	$(PIP) install --require-hashes -r requirements/release.txt
 	@touch $@

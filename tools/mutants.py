@@ -3,6 +3,8 @@
     python tools/mutants.py                 all of them; 1 if any survives
     python tools/mutants.py grant payload   only those of files whose name contains one of the words
     python tools/mutants.py --list          what would be removed
+    python tools/mutants.py client/trust --tests tests/lies
+                                            with these tests alone: whether the lies of the catalogue bite
 
 A check is an `if` that ends in `raise`, each operand of its `or`, each bound of its `low <= x <= high`, and a call for
 its own sake of a function that is named like a check. In files that decide by conditions rather than by raising
@@ -61,7 +63,7 @@ _BY_FOLDER = {
     "reactor/work": (
         "fitting list_names verify import_secret generate copy_secret copy_signer patch compare delivery rollback"
     ),
-    "client": "trust proof seen_secrets",
+    "client": "trust proof seen_secrets target queries access",
     "client/log_proofs": "asking comparing held known offline",
     "client/signing": "agent agent_signer chosen key_signer private_file public_key signing",
     "client/purposes": "verify copy_secret",
@@ -76,14 +78,14 @@ TESTS = {
     "protocol/tlog": ("tests/unit/protocol/tlog",),
     "reactor/signers": ("tests/unit/reactor/signers",),
     "protocol": ("tests/unit/protocol", "tests/protocol"),
-    "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol"),
+    "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "client/log_proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_verify_proof.py"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),
-    "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol"),
+    "client": ("tests/unit/client", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "m8": ("tests/unit/m8",),
     "stores": ("tests/unit/stores",),
 }
-"""Part of the package to its tests, nearest first; none starts a server. The first part that fits counts."""
+"""Part of the package to its tests, nearest first, those with processes last. The first part that fits counts."""
 PROCESSES = 2
 SLOWEST_S = 60.0
 """Allowed on top of five times what the same tests take unharmed: a mutant may loop for ever."""
@@ -201,8 +203,9 @@ def tests_for(file: str) -> list[str]:
 class Workspace:
     """A copy of the package in which one file at a time is replaced."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, alone: Sequence[str] = ()) -> None:
         self._folder = folder
+        self._alone = alone
         shutil.copytree(PACKAGE, folder / "monoskope", ignore=shutil.ignore_patterns("__pycache__"))
 
     def run(self, tests: Sequence[str], timeout_s: float) -> str | None:
@@ -241,13 +244,17 @@ class Workspace:
             raise RuntimeError(f"pytest ended with {process.returncode}:\n{output}")
         return failed["test"]
 
+    def tests_for(self, file: str) -> list[str]:
+        """What to run for a file: the tests that were named, else those that are near it."""
+        return list(self._alone) or tests_for(file)
+
     def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
         """Put the mutant in, run its tests, put the original back."""
         target = self._folder / "monoskope" / mutant.file
         original = target.read_text(encoding="utf-8")
         target.write_text(mutant.source, encoding="utf-8")
         try:
-            return Verdict(mutant, self.run(tests_for(mutant.file), timeout_s))
+            return Verdict(mutant, self.run(self.tests_for(mutant.file), timeout_s))
         finally:
             target.write_text(original, encoding="utf-8")
 
@@ -258,18 +265,18 @@ def baselines(workspace: Workspace, files: Sequence[str]) -> dict[str, float]:
     parts = {file.split("/", maxsplit=1)[0]: file for file in files}
     for part, file in parts.items():
         begun = time.monotonic()
-        failed = workspace.run(tests_for(file), timeout_s=600)
+        failed = workspace.run(workspace.tests_for(file), timeout_s=600)
         if failed is not None:
             raise RuntimeError(f"{failed} fails without any mutant: mend that first.")
         allowed[part] = SLOWEST_S + 5 * (time.monotonic() - begun)
     return {file: allowed[file.split("/", maxsplit=1)[0]] for file in files}
 
 
-def hunt(mutants: Sequence[Mutant], folder: Path) -> Iterator[Verdict]:
+def hunt(mutants: Sequence[Mutant], folder: Path, alone: Sequence[str] = ()) -> Iterator[Verdict]:
     """Try every mutant, `PROCESSES` at a time; verdicts come as they fall."""
     spaces: queue.Queue[Workspace] = queue.Queue()
     for number in range(PROCESSES):
-        spaces.put(Workspace(folder / str(number)))
+        spaces.put(Workspace(folder / str(number), alone))
     first = spaces.get()
     allowed = baselines(first, sorted({mutant.file for mutant in mutants}))
     spaces.put(first)
@@ -296,6 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="parts of file names; all files without any")
     parser.add_argument("--list", action="store_true", help="only say what would be removed")
+    parser.add_argument("--tests", nargs="+", default=[], help="run these tests alone")
     chosen = parser.parse_args(arguments)
     mutants = all_mutants(chosen.words)
     if chosen.list:
@@ -304,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     survivors: list[Mutant] = []
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        for count, verdict in enumerate(hunt(mutants, Path(folder)), start=1):
+        for count, verdict in enumerate(hunt(mutants, Path(folder), chosen.tests), start=1):
             if verdict.killer is None:
                 survivors.append(verdict.mutant)
             print(f"{count}/{len(mutants)} {row(verdict.mutant, verdict.killer or 'SURVIVED')}", flush=True)

@@ -23,6 +23,8 @@ from monoskope.client import Client, Expect
 from monoskope.errors import ConflictError, Error, NotFoundError
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from tests.attack.conftest import Scene
+from tests.rig import writers
+from tests.rig.history import OK
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -35,6 +37,9 @@ PLACES = [
     (2, "vault"),
     *(pytest.param(*place, marks=pytest.mark.soak) for place in [(1, "vault"), (1, "local"), (2, "local")]),
 ]
+UNLIMITED = {"compares_per_hour_per_uri": 1_000, "compares_per_hour": 10_000}
+"""A writer who is refused after it announced its write has guessed."""
+
 KEPT = {"vault": {}, "local": {"keep_versions": 1_000}}
 
 Write = Callable[[Client], Awaitable[Any]]
@@ -139,7 +144,7 @@ def failed(ends: list[Done | Error]) -> Counter[str]:
 async def test_all_end_well_and_one_after_the_other(
     scene: Scene, clients: list[Client], replicas: int, store: str, expect: Expect
 ) -> None:
-    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store])
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], limits=UNLIMITED)
     uri = scene.uri(store)
 
     async def writer(number: int) -> list[Done | Error]:
@@ -160,7 +165,7 @@ async def test_all_end_well_and_one_after_the_other(
 async def test_whatever_they_do_it_is_one_after_the_other(
     scene: Scene, clients: list[Client], replicas: int, store: str
 ) -> None:
-    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store])
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], limits=UNLIMITED)
     uri = scene.uri(store)
     first = await do(scene.client, put(uri, 0, Expect.ANY))
     assert isinstance(first, Done)
@@ -182,3 +187,17 @@ async def test_whatever_they_do_it_is_one_after_the_other(
     refused = sum(isinstance(end, ConflictError) for end in ends[2::4])
     last = check_linear(done, blind=(replicas, store) == (2, "vault"), refused=refused)
     await holds_what_it_names(scene, uri, last)
+
+
+async def test_writers_who_name_the_version_that_they_replace_are_linearizable(
+    scene: Scene, clients: list[Client]
+) -> None:
+    await scene.hostile.serve("vault", replicas=2, engine=KEPT["vault"], limits=UNLIMITED)
+    uri = scene.uri("vault")
+    operations = await writers.write_at_once(clients, uri, writers=WRITERS, tries=1)
+    operations += await writers.write_at_once(clients, uri, writers=8, tries=2)
+    assert {one.end for one in operations} == {OK, "CONFLICT"}
+    assert sum(one.verb == "compare" for one in operations) > 1
+    history = await asyncio.to_thread(scene.hostile.history, uri)
+    assert writers.check(operations, history) == []
+    assert len(history) == sum(one.verb == "put" and one.end == OK for one in operations)

@@ -20,6 +20,7 @@ from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, upl
 from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
+from tests.support.checkpoints import cosigned, keys_in, signing
 from tests.support.m8_command import Ended, m8
 from tests.support.m8_world import Sealed, a_world
 from tests.support.vectors import a_request
@@ -60,6 +61,12 @@ async def lived(folder: Path) -> None:
             _, grant = await reactor.give_key()
             if number == 0:
                 await asyncio.gather(user.send(request.request_id, SEALED), reactor.write(grant))
+        if not (folder / "log.key").exists():
+            keys_in(folder)
+        await signing(world.app, folder).round()
+        signed = await world.app.log.checkpoint(1)
+        assert signed is not None
+        await world.app.log.keep_cosignatures(1, signed.size, [cosigned(signed.note)])
 
 
 async def content(place: Place) -> dict[str, object]:
@@ -69,6 +76,10 @@ async def content(place: Place) -> dict[str, object]:
         found: dict[str, object] = {name: await log.scan(name, limit=10_000) for name in COLLECTIONS}
         found["events"] = await log.read(after=0, limit=10_000)
         found["sealed"] = await log.sealed_after(b"", limit=10_000)
+        found["names"] = await log.names()
+        found["checkpoints"] = await log.checkpoints(1, after=0, limit=10_000)
+        assert found["names"]
+        assert found["checkpoints"]
         found["checked"] = await log.check_chain()
         found["id"] = await find_id(place)
         return found

@@ -46,7 +46,7 @@ MET = {
 }
 
 NOT_MET = {
-    "LOG_MISMATCH": "it takes an m8 that changed its log: tests/protocol shows what commands do then",
+    "LOG_MISMATCH": "it takes an m8 that changed its log: tests/e2e/test_witnessed_log.py shows what commands do then",
     "ALREADY_EXISTS": "names that can be taken are those of stores, which no page makes",
     "TIMED_OUT": "it takes two minutes in which a reactor holds a key and answers nothing",
     "PROTOCOL": "an m8 of the same version speaks this protocol",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from cryptography.hazmat.primitives import serialization
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
@@ -20,6 +22,7 @@ from monoskope.testing.engines.openssh import Agent as RealAgent
 from tests.e2e.ran import ok, refused
 from tests.support.quick_cluster import QuickCluster
 from tests.support.ssh import certify, keygen, shown
+from tests.support.typescript import bundle, in_node
 
 ANNA = "anna@example.org"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "http" / "put.py"
@@ -121,3 +124,25 @@ def test_the_http_example_signs_with_openssh_alone(signing: Signing) -> None:
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("UPLOADED fp1:")
+
+
+def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(
+    signing: Signing, tmp_path: Path
+) -> None:
+    key = serialization.load_ssh_private_key(signing.key.read_bytes(), password=None)
+    form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    given = {
+        "server": signing.cluster.https_server,
+        "token": signing.anna.token_file.read_text().strip(),
+        "store": "one",
+        "identity": signing.cluster.identities["one"],
+        "prefix": URI + "typescript",
+        "value": "correct horse",
+        "signingKey": base64.b64encode(key.private_bytes(*form)).decode(),
+    }
+    ca_file = signing.cluster.folder / "m8" / "ca.crt"
+    found = in_node(bundle("test/door_node.ts", tmp_path), "honest", "unsigned", given=given, ca_file=ca_file)
+    assert (found["honest"]["put"]["outcome"], found["honest"]["put"]["signerKey"]) == ("UPLOADED", shown(signing.key))
+    assert found["honest"]["equal"]["outcome"] == "EQUAL"
+    assert found["unsigned"] == {"ended": found["unsigned"]["ended"], "sent": False}
+    assert "signed request alone" in found["unsigned"]["ended"]["message"]

@@ -8,11 +8,13 @@ from pathlib import Path
 
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.log.event_log import EventLog, NewEvent
+from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import key_file
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.note import Note, NoteSignature
+from monoskope.protocol.tlog.vkey import cosigned_message
 
 ORIGIN = "monoskope/00112233aabbccdd"
 EVERY_S = 10.0
@@ -53,3 +55,12 @@ async def grown(log: EventLog, number: int, *, stream: str = "some") -> list[byt
     before = await log.read_stream(stream)
     events = [NewEvent("Happened", b"%d" % (len(before) + index)) for index in range(number)]
     return [event.hash for event in await log.append(stream, None, events, actor="tests")]
+
+
+def cosigned(note: bytes) -> Cosignature:
+    """A witness's cosignature of ML-DSA-44: what a log's own second signature is, too, of the same checkpoint."""
+    witness = LogKey.make("witness.example")
+    says, vkey = checkpoint_of(note), witness.vkeys[1]
+    signature = (77).to_bytes(8, "big") + witness._ml_dsa_44.sign(cosigned_message(vkey.name, says, 77))
+    line = NoteSignature(vkey.name, vkey.key_id, signature).line.rstrip("\n")
+    return Cosignature(str(vkey), line, 77)

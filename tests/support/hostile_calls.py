@@ -22,10 +22,14 @@ from tests.support.passing import Call, Which
 Change = Callable[[Call, bytes], Message | bytes | None]
 
 
+Failure = Error | grpc.StatusCode | grpc.Status
+"""How a call fails: as m8 refuses, with a bare status as a broken connection has, or with any status at all."""
+
+
 class _RefusedError(Exception):
     """A call is refused in m8's place."""
 
-    def __init__(self, failure: Error | grpc.StatusCode) -> None:
+    def __init__(self, failure: Failure) -> None:
         super().__init__(str(failure))
         self.failure = failure
 
@@ -60,8 +64,8 @@ class CallRules:
 
         return self.on_call(name, act, **more)
 
-    def refuse(self, name: str, failure: Error | grpc.StatusCode, **more: Any) -> Rule[Call]:
-        """Refuse in m8's place: as m8 does, or with a bare status as a broken connection has."""
+    def refuse(self, name: str, failure: Failure, **more: Any) -> Rule[Call]:
+        """Refuse in m8's place."""
 
         async def act(_: Call, __: Rule[Call]) -> bytes:
             raise _RefusedError(failure)
@@ -146,10 +150,10 @@ class CallRules:
             await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
             raise
         except _RefusedError as error:
-            if isinstance(error.failure, Error):
-                await context.abort_with_status(status_of(error.failure))
-            else:
+            if isinstance(error.failure, grpc.StatusCode):
                 await context.abort(error.failure, "broken")
+            failure = error.failure
+            await context.abort_with_status(status_of(failure) if isinstance(failure, Error) else failure)
             raise
         self.seen.append(answer)
         return bytes(answer)

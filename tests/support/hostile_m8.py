@@ -32,6 +32,7 @@ from monoskope.m8.grpc.server import OPTIONS
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_calls import CallRules
+from tests.support.hostile_http import Calls
 from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures
 from tests.support.hostile_session import Session
 from tests.support.hostile_websocket import Upstream, websockets
@@ -52,8 +53,8 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         listen: The `host:port` that clients and reactors dial; one of m8's `names`.
         upstream: Where the real m8 listens.
         folder: The real m8's folder, with its certificate and key.
-        websockets: The `host:port` at which reactors attach by a WebSocket, and where the real m8 takes them without
-            TLS; None for by gRPC alone.
+        websockets: The `host:port` of the HTTP door, at which reactors attach by a WebSocket and clients call, and
+            where the real m8 takes reactors without TLS; None for gRPC alone.
 
     Attributes:
         calls: The rules for calls. The methods of this class add to both.
@@ -92,7 +93,7 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         if self._websockets is not None:
             listen, upstream = self._websockets
             await self._open.enter_async_context(
-                websockets(listen, self._folder, lambda: self._session(Upstream(upstream)))
+                websockets(listen, self._folder, lambda: self._session(Upstream(upstream)), Calls(self, self._call))
             )
         return self
 

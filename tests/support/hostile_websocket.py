@@ -1,9 +1,8 @@
-"""The HTTP door of a hostile m8, at which reactors attach by a WebSocket. Everything else of it is as with gRPC."""
+"""The HTTP door of a hostile m8: reactors attach there by a WebSocket, and clients call. All else is as with gRPC."""
 
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -12,13 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import grpc
-from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Decision, EndedError, Head, Response, WebSocket
+from monoskope.http.messages import Decision, EndedError, Head, WebSocket
 from monoskope.http.server.server import serving
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.reactor.link.websocket_link import END
+from tests.support.hostile_http import Calls, as_connect
 from tests.support.hostile_session import Session
 from tests.support.passing import ATTACH, Metadata
 from tests.support.websocket_call import WebSocketCall
@@ -48,13 +47,7 @@ class _Context:
         await self._socket.send(content)
 
     async def abort(self, code: grpc.StatusCode, details: str, metadata: Metadata = ()) -> NoReturn:
-        status = status_pb2.Status.FromString(dict(metadata).get("grpc-status-details-bin", b""))
-        found = [
-            {"type": one.TypeName(), "value": base64.b64encode(one.value).decode().rstrip("=")}
-            for one in status.details
-        ]
-        error = {"code": code.name.lower(), "message": details, "details": found}
-        await self._socket.send(json.dumps({"error": error}))
+        await self._socket.send(json.dumps({"error": as_connect(code, details, metadata)}))
         await self._socket.close(1011)
         raise EndedError
 
@@ -85,17 +78,18 @@ class _Attach:
 
 
 class _Application:
-    def __init__(self, session: Callable[[], Session]) -> None:
+    def __init__(self, session: Callable[[], Session], calls: Calls) -> None:
         self._session = session
+        self._calls = calls
 
     async def accept(self, head: Head) -> Decision:
-        return _Attach(self._session()) if head.path == ATTACH else Response(404)
+        return _Attach(self._session()) if head.path == ATTACH else self._calls.accepted(head)
 
 
 @asynccontextmanager
-async def websockets(listen: str, folder: Path, session: Callable[[], Session]) -> AsyncIterator[None]:
-    """Let reactors attach at `listen`, under m8's certificate in `folder`."""
+async def websockets(listen: str, folder: Path, session: Callable[[], Session], calls: Calls) -> AsyncIterator[None]:
+    """Let reactors attach and clients call at `listen`, under m8's certificate in `folder`."""
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(folder / "tls.crt", folder / "tls.key")
-    async with serving(HostPort.parse(listen), _Application(session), tls=tls, drain_s=0.5):
+    async with serving(HostPort.parse(listen), _Application(session, calls), tls=tls, drain_s=0.5):
         yield

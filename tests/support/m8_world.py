@@ -439,8 +439,9 @@ class World:
         rights: frozenset[events_pb2.Right] = RIGHTS,
         role: events_pb2.Role = events_pb2.ROLE_USER,
         expires_at_ms: int = 2_000_000_000_000,
+        token: str = "",
     ) -> User:
-        token = f"{name}-{len(self._principals)}"
+        token = token or f"{name}-{len(self._principals)}"
         parsed = tuple(UriPrefix.parse(prefix) for prefix in prefixes)
         self._principals[token] = Principal.of_token(
             token, name, role, prefixes=parsed, rights=rights, expires_at_ms=expires_at_ms

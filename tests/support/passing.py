@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.events import request_id_of
 
@@ -34,7 +34,12 @@ class Method:
 
 def _methods() -> dict[str, Method]:
     found = {}
-    for module, service in ((commands_pb2, "SecretCommandService"), (queries_pb2, "SecretQueryService")):
+    for module, service in (
+        (commands_pb2, "SecretCommandService"),
+        (queries_pb2, "SecretQueryService"),
+        (access_pb2, "AccessService"),
+        (log_pb2, "LogService"),
+    ):
         described = module.DESCRIPTOR.services_by_name[service]
         for method in described.methods:
             request, response = getattr(module, method.input_type.name), getattr(module, method.output_type.name)

@@ -19,6 +19,9 @@ from tests.support import issuers
 JOBS = "https://jobs.example.com"
 """An issuer whose tokens are exchanged until they end, as a job of GitLab has one for its whole life."""
 
+PAGE = "https://app.example.org"
+"""The origin of web pages that may call m8's HTTP door."""
+
 ISSUER = f"""
 [[issuers]]
 name = "corp"
@@ -58,11 +61,12 @@ class QuickCluster(Cluster):
     """
 
     def start_m8(self) -> None:
-        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`."""
+        """Start m8. If its folder is laid out already, it knows the issuer of `tests.support.issuers`, and `PAGE`."""
         file = self.folder / "m8" / "m8.toml"
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
-            write_private(file, f"{text}\n{ISSUER}\n{LOG}".encode(), replace=True)
+            log = "" if "[log]" in text else LOG
+            write_private(file, f'http_origins = ["{PAGE}"]\n{text}\n{ISSUER}\n{log}'.encode(), replace=True)
         super().start_m8()
 
     def make_token(self, subject: str, *options: str, out: Path) -> None:

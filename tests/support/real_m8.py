@@ -157,13 +157,16 @@ class RealM8:
 
 
 @asynccontextmanager
-async def serving(folder: Path, *, store: str = "memory", by: str = "grpc") -> AsyncIterator[RealM8]:
+async def serving(
+    folder: Path, *, store: str = "memory", by: str = "grpc", limits: ServerLimits | None = None
+) -> AsyncIterator[RealM8]:
     """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`.
 
     Args:
         folder: Is filled.
         store: The name of the store that a test adds.
         by: How reactors attach: "grpc" or "websocket".
+        limits: m8's, if not the usual ones.
     """
     made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
@@ -171,7 +174,7 @@ async def serving(folder: Path, *, store: str = "memory", by: str = "grpc") -> A
     shown = Tls(grpc.ssl_server_credentials([(made.key, made.certificate)]), made.ca)
     server, http = f"localhost:{free_port()}", f"localhost:{free_port()}"
     async with (
-        an_m8(folder, limits=ServerLimits(heartbeat_s=1), server=server, tls=shown) as world,
+        an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=server, tls=shown) as world,
         HostileM8(
             listen=server,
             upstream=world.target,

@@ -96,6 +96,7 @@ def notes() -> list[Vector]:
         "empty": ("", "FORM"),
         "a text alone": (TEXT, "FORM"),
         "no signature after the empty line": (TEXT + "\n", "FORM"),
+        "a signature alone": (one, "FORM"),
         "no empty line": (TEXT + one, "FORM"),
         "no new line at the end": (NOTE[:-1], "FORM"),
         "an empty line at the end": (NOTE + "\n", "FORM"),

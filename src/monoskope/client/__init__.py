@@ -61,6 +61,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.log_proofs import LogComparison, UploadProof
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.server import Event, Server
+    from monoskope.client.results.shown_log import Log, LogWitness
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, Settings, load_settings
     from monoskope.client.signing.agent_signer import AgentSigner
@@ -68,6 +69,7 @@ if TYPE_CHECKING:
     from monoskope.client.signing.signer import Signer
     from monoskope.client.sync import SyncClient
     from monoskope.client.task import Progress, Stage
+    from monoskope.client.witnessed import OfferedLog
 
 __all__ = [
     "AgentSigner",
@@ -86,9 +88,12 @@ __all__ = [
     "Issued",
     "KeySigner",
     "Known",
+    "Log",
     "LogComparison",
+    "LogWitness",
     "Login",
     "NewToken",
+    "OfferedLog",
     "Permission",
     "PrefixRights",
     "Preview",
@@ -139,8 +144,11 @@ _HOMES = {
     "KeySigner": "signing.key_signer",
     "Known": "purposes.list_names",
     "LogComparison": "results.log_proofs",
+    "Log": "results.shown_log",
+    "LogWitness": "results.shown_log",
     "Login": "login.kept",
     "NewToken": "results.access",
+    "OfferedLog": "witnessed",
     "Permission": "results.access",
     "PrefixRights": "results.access",
     "Preview": "preview",

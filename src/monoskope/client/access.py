@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.methods import Method
+from monoskope.client.queries import endless
 from monoskope.client.results.access import (
     AllowedMember,
     Applied,
@@ -151,15 +152,24 @@ class Access:
         return NewToken(answer.token, answer.token_id, moment(answer.expires_at_ms))
 
     async def tokens(self) -> AsyncIterator[Token]:
-        """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors."""
+        """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors.
+
+        Raises:
+            UnavailableError: the pages have no end, or lead back to one that was there.
+        """
         request = access_pb2.ListTokensRequest(page_size=1_000)
+        seen = {""}
         for _ in range(MAX_PAGES):
             answer = await self._call(_LIST_TOKENS, request)
             for view in answer.tokens:
                 yield Token.of(view)
             if not answer.next_page_token:
                 return
+            if answer.next_page_token in seen:
+                raise endless()
+            seen.add(answer.next_page_token)
             request.page_token = answer.next_page_token
+        raise endless()
 
     async def revoke_token(self, token_id: str) -> None:
         """Make a token invalid, at once. Administrators may revoke all, others their own.

@@ -237,9 +237,14 @@ class Queries:
             if not page.next_page_token:
                 return
             if page.next_page_token in seen:
-                break
+                raise endless()
             seen.add(page.next_page_token)
             request.page_token = page.next_page_token
-        raise UnavailableError(
-            "the pages of m8's answer have no end.", fix="What was shown is incomplete. Look into m8, or ask for less."
-        )
+        raise endless()
+
+
+def endless() -> UnavailableError:
+    """Return the error of a listing whose pages have no end."""
+    return UnavailableError(
+        "the pages of m8's answer have no end.", fix="What was shown is incomplete. Look into m8, or ask for less."
+    )

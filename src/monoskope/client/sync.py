@@ -782,7 +782,11 @@ class SyncAccess:
         return self._loop.run(self._access.create_token(member, ttl=ttl))
 
     def tokens(self) -> Iterator[Token]:
-        """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors."""
+        """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors.
+
+        Raises:
+            UnavailableError: the pages have no end, or lead back to one that was there.
+        """
         return self._loop.iterate(self._access.tokens())
 
     def revoke_token(self, token_id: str) -> None:

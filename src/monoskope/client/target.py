@@ -238,13 +238,16 @@ class Resolver:
         """Return what m8 says of one store ("" for the default); `log` as `Connection.call`.
 
         Raises:
-            ProofError: it answers for another.
+            ProofError: it answers for another, or for one whose name is none.
         """
         query = queries_pb2.GetSecretStoreRequest(name=name)
         answer = await self._connection.call(methods.GET_SECRET_STORE, query, self._timeout_s, log=log)
         if name and answer.store.name != name:
             raise ProofError(f"asked for store {name!r}, m8 answered with {answer.store.name!r}")
-        check_store_name(answer.store.name)
+        try:
+            check_store_name(answer.store.name)
+        except UsageError:
+            raise ProofError(f"m8 names a store {answer.store.name!r}, and no store can be called so") from None
         return answer.store
 
     async def _default(self) -> str:

@@ -53,7 +53,7 @@ class Witnessed(ABC):
         if answer is None or verdict is None:
             raise NotFoundError(
                 f"m8 at {looked.server} keeps no log that can be checked.",
-                fix="Ask its administrator to set one up: `m8 log init` (docs/operate/witnessed-log.md).",
+                fix="Ask its administrator for one (docs/operate/witnessed-log.md).",
             )
         newest, witnessed = verdict.newest, verdict.witnessed
         return Log(
@@ -70,6 +70,7 @@ class Witnessed(ABC):
             quorum=answer.quorum,
             witnesses=tuple(map(LogWitness.of, answer.witnesses)),
             trouble=answer.trouble,
+            quorum_trouble=answer.quorum_trouble,
             renewed_at=moment(answer.renewal.renewed_at_ms),
             renewal_reason=answer.renewal.reason,
             pinned_size=0 if looked.before is None else looked.before.size,

@@ -40,6 +40,7 @@ from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
+from monoskope.m8.witnesses.witnesses import asked
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
 
 
@@ -80,7 +81,10 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     if settings.http is not None:
         require_free(settings.http.listen, "http_listen")
     meters = Meters()
-    async with opened_log(settings, migrates=True, measured=meters.wrote) as event_log:
+    async with (
+        opened_log(settings, migrates=True, measured=meters.wrote) as event_log,
+        asked(settings.witnesses, settings.folder, wall_clock) as witnesses,
+    ):
         tokens = open_tokens(settings, event_log)
         app = App(
             log=event_log,
@@ -111,6 +115,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         certificate_watch = CertificateWatch(app, presented)
         position_note = PositionNote(event_log, settings.folder)
         await position_note.compare()
+        app.witnessed.cosigners = witnesses
         checkpoints = CheckpointTask(app, settings.folder, every_s=settings.log.checkpoint_every_s)
         watches = [certificate_watch.run, position_note.run, checkpoints.run]
         endpoints = Endpoints(app)
@@ -167,6 +172,7 @@ def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Col
             "secrets_per_user": str(settings.secrets_per_user),
             "verify_every_hours": str(settings.verify_every_hours),
             "erase_sealed_after_days": str(settings.erase_sealed_after_days),
+            "witnesses": "" if settings.witnesses is None else settings.witnesses.digest,
             "log.checkpoint_every_s": f"{settings.log.checkpoint_every_s:g}",
             **timings,
         },

@@ -28,6 +28,8 @@ from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log_settings import LogTable
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.timings import ServerTimings
+from monoskope.m8.witnesses import settings as witness_settings
+from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import address
 from monoskope.operations.address import Address
 
@@ -91,6 +93,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         audit: Where audit lines go (docs/operate/audit.md).
         limits: For peers that have not logged in.
         issuers: Whose tokens m8 exchanges for its own.
+        quorum: How many of the witnesses must have cosigned a checkpoint before users who demand witnesses believe it.
+        witness_alarm_s: m8 says that a quorum is missing after so many seconds.
+        witness: Who cosigns the checkpoints of the log (docs/operate/witnesses.md).
         log: How often checkpoints of the log are signed (docs/operate/witnessed-log.md).
         timings: For tests (docs/breakage.md).
     """
@@ -121,6 +126,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     audit: tuple[AuditTable, ...] = ()
     limits: AccessLimits = msgspec.field(default_factory=AccessLimits)
     issuers: tuple[IssuerFile, ...] = ()
+    quorum: int = 0
+    witness_alarm_s: float = witness_settings.DEFAULT_ALARM_S
+    witness: tuple[WitnessTable, ...] = ()
     log: LogTable = msgspec.field(default_factory=LogTable)
     timings: ServerTimings = msgspec.field(default_factory=ServerTimings)
 
@@ -152,6 +160,7 @@ class ServerSettings:
     limits: AccessLimits = field(default_factory=AccessLimits)
     issuers: tuple[Issuer, ...] = ()
     log: LogTable = field(default_factory=LogTable)
+    witnesses: WitnessesSettings | None = None
     timings: ServerTimings = field(default_factory=ServerTimings)
 
     @property
@@ -261,6 +270,7 @@ def check(file: File, path: Path) -> ServerSettings:
         limits=file.limits,
         issuers=issuer_settings.checked(file.issuers, path),
         log=file.log,
+        witnesses=witness_settings.checked(file.witness, file.quorum, file.witness_alarm_s, path),
         timings=file.timings,
     )
 

@@ -22,6 +22,7 @@ from monoskope.m8.backup.restore import restore
 from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.noted import Noted, last
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
 from monoskope.m8.readmodels import chain
 from monoskope.testing.logs import ledger, some_time
 
@@ -240,3 +241,40 @@ async def test_a_backup_of_events_that_no_m8_recorded_is_refused(
     await made.close()
     with pytest.raises(ConflictError, match="import"):
         await opened(at)
+
+
+async def test_names_and_checkpoints_go_with_the_records_that_they_are_of(log: SqliteLog, target: SqliteLog) -> None:
+    """Of those that were signed while the backup was made, it holds none whose records it has not."""
+    last = await log.head()
+    names = [Named(1, "example.org/log", ("a+key",), 1), Named(2, "example.org/next", ("b+key",), 2, "Lost.", b"note")]
+    kept = [
+        Checkpoint(1, 1, bytes(32), 1, b"note", (Cosignature("w+key", "line", 5),)),
+        Checkpoint(2, last, bytes(32), 2),
+    ]
+    await log.import_names(names, [*kept, Checkpoint(2, last + 1, bytes(32), 3)])
+    content = await backup(log)
+    restored = await check(content)
+    assert restored.header is not None
+    assert restored.header.format == 2
+    await restore(Checking(pieces(content)), target)
+    assert await target.names() == names
+    assert await target.checkpoints(1, after=0, limit=9) == kept[:1]
+    assert await target.checkpoints(2, after=0, limit=9) == kept[1:]
+
+
+async def test_a_witnessed_backup_with_any_of_the_last_bytes_changed_is_refused(log: SqliteLog) -> None:
+    """Checkpoints stand at its end."""
+    await log.import_names([Named(1, "example.org/log", ("a+key",), 1)], [Checkpoint(1, 1, bytes(32), 1)])
+    content = await backup(log)
+    for at in range(len(content) - 400, len(content)):
+        changed = bytearray(content)
+        changed[at] ^= 1 << at % 8
+        with pytest.raises(Error):
+            await check(bytes(changed))
+
+
+async def test_a_log_without_a_name_is_backed_up_in_the_format_that_every_m8_reads(log: SqliteLog) -> None:
+    restored = await check(await backup(log))
+    assert restored.header is not None
+    assert restored.header.format == 1
+    assert b"checkpoints" not in await backup(log)

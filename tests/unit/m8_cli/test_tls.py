@@ -60,7 +60,7 @@ def test_the_authoritys_key_is_kept_for_its_owner_alone_or_not_at_all_and_no_key
     lay(tmp_path / "m8")
     lay_out(Plan(folder=tmp_path / "other", listen=HostPort("127.0.0.1", 0), keep_ca_key=False))
     assert keys_in(tmp_path / "m8") == {"tls.key", "ca.key", "log.key"}
-    assert keys_in(tmp_path / "other") == {"tls.key"}
+    assert keys_in(tmp_path / "other") == {"tls.key", "log.key"}
     assert (tmp_path / "m8" / "ca.key").stat().st_mode & 0o777 == 0o600
     for shown in (tls.make([], now=NOW), tls.make_authority(now=NOW), PresentedCertificate(lay(tmp_path / "third"))):
         assert "PRIVATE" not in repr(shown)

@@ -77,7 +77,7 @@ class OneWitness:
     async def cosign(self, _note: bytes, _tree: Tree) -> Asked:
         return Asked((Cosignature("one+key", "\u2014 one AAAAAAA=", 7),)) if self.cosigns else Asked()
 
-    async def published(self) -> Sequence[Note]:
+    async def published(self, _tree: Tree) -> Sequence[Note]:
         return ()
 
 

@@ -14,20 +14,18 @@ from monoskope.errors import Error
 from monoskope.m8.backup import migrate
 from monoskope.m8.log.event_log import LogTamperedError
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.tree_rows import Cosignature, Named
+from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.tree import building
 from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.signing import Signer
 from monoskope.m8.tree.verifying import Verified, verified
-from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.note import Note, NoteSignature
-from monoskope.protocol.tlog.vkey import cosigned_message
+from monoskope.protocol.tlog.note import Note
 from monoskope.testing.logs import some_time
-from tests.support.checkpoints import ORIGIN, checkpoint_of, grown
+from tests.support.checkpoints import ORIGIN, cosigned, grown
 
-KEY, WITNESS = LogKey.make(ORIGIN), LogKey.make("witness.example")
+KEY = LogKey.make(ORIGIN)
 NAMED = Named(1, ORIGIN, tuple(map(str, KEY.vkeys)), 1)
 SEALED = b"sealed bytes"
 
@@ -35,21 +33,6 @@ SEALED = b"sealed bytes"
 async def signed(log: SqliteLog, folder: Path, key: LogKey = KEY, named: Named = NAMED) -> bytes:
     await building.grow(log, upto=await log.head())
     return (await Signer(log, LastSigned(folder), some_time).sign(key, named)).note
-
-
-def cosigned(note: bytes) -> Cosignature:
-    """A cosignature of ML-DSA-44, which a log's own second signature has the form of."""
-    says = checkpoint_of(note)
-    vkey = WITNESS.vkeys[1]
-    line = Note.parse(_of_witness(says)).signatures[0].line.rstrip("\n")
-    return Cosignature(str(vkey), line, 77)
-
-
-def _of_witness(says: Checkpoint) -> bytes:
-    """A note of that checkpoint with the witness's timed signature alone."""
-    vkey = WITNESS.vkeys[1]
-    signature = (77).to_bytes(8, "big") + WITNESS._ml_dsa_44.sign(cosigned_message(vkey.name, says, 77))
-    return bytes(Note(says.text, (NoteSignature(vkey.name, vkey.key_id, signature),)))
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2, proof_pb2
 from monoskope.client import SyncClient, UploadProof
 from monoskope.client.log_proofs import asking
 from monoskope.client.settings import load_settings
-from monoskope.errors import LogMismatchError, NotYetError, UsageError
+from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
 from monoskope.monoctl.main import cli
 from monoskope.protocol.tlog.merkle import inclusion_plan
 from monoskope.protocol.wire import serialise
@@ -217,6 +217,15 @@ def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Alic
     request_id = m8.record()
     (alice.folder / "known_stores").write_text("")
     with alice.client() as client, pytest.raises(UsageError, match="no identity of the store"):
+        client.get_upload_proof(request_id)
+
+
+def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Alice) -> None:
+    alice.put()
+    request_id = m8.record()
+    (alice.folder / "known_logs").unlink()
+    m8.log.failure = NotFoundError("this log is not witnessed.")
+    with alice.client() as client, pytest.raises(NotFoundError, match="no log that can be checked"):
         client.get_upload_proof(request_id)
 
 

@@ -16,4 +16,6 @@ export interface Failure {
   uri: string;
   /** With OUTCOME_UNKNOWN: the request whose end is not known, 32 hex digits. */
   request_id?: string;
+  /** With LOG_MISMATCH: the signed notes that do not fit together, whole. */
+  notes?: string[];
 }

@@ -58,7 +58,7 @@ export function IdentityStop({ store, failure, leave }: StopProps) {
 }
 
 /** Open the dialog over everything, as long as it is in the page. */
-function useShown() {
+export function useShown() {
   const element = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => {
     const dialog = element.current;

@@ -7,6 +7,7 @@ import type { Store } from "../../api/documents/stores";
 import { partsOf } from "../../parts";
 import type { Sending } from "../send/useSending";
 import { IdentityStop } from "./IdentityStop";
+import { LogStop } from "./LogStop";
 import { PinDialog } from "./PinDialog";
 
 export interface Gate {
@@ -38,7 +39,10 @@ export function useGate(stores: readonly Store[], again: () => void): Gate {
 /** Return the full stop of a form, if there is a reason for one. */
 export function stopOf(stores: readonly Store[], uris: readonly string[], sending: Pick<Sending<unknown>, "results" | "failure">, leave: () => void): ComponentChildren {
   const failures = sending.results.flatMap((row) => ("failed" in row ? [row.failed] : []));
-  const failure: Failure | undefined = [...(sending.failure === null ? [] : [sending.failure]), ...failures].find((one) => one.code === "IDENTITY_CHANGED");
+  const all: Failure[] = [...(sending.failure === null ? [] : [sending.failure]), ...failures];
+  const log = all.find((one) => one.code === "LOG_MISMATCH");
+  if (log !== undefined) return <LogStop failure={log} leave={leave} />;
+  const failure = all.find((one) => one.code === "IDENTITY_CHANGED");
   const concerned = storesOf(failure !== undefined && failure.uri !== "" ? [failure.uri] : uris, stores);
   const changed = concerned.find((store) => store.identity_state === "changed");
   if (failure === undefined && changed === undefined) return null;

@@ -9,7 +9,7 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.escape import escape
 
-_FIX = "Give both keys as the log's operator published them: --log-vkey KEY --log-vkey KEY."
+_FIX = "Give both keys as the log's operator published them: `log_vkeys=`."
 
 
 def servers_of(origin: str, known: KnownLogs) -> dict[str, tuple[str, str]]:
@@ -44,6 +44,6 @@ def identities_at(servers: Iterable[str], known: KnownStores) -> dict[str, str]:
         if server in wanted and found.setdefault(store, identity) != identity:
             raise UsageError(
                 f"known_stores has two identities for the store {store!r}.",
-                fix=f"Give the right one: --store-identity {store}=SHA256:….",
+                fix="Give the right one: `store_identities=`.",
             )
     return found

@@ -12,7 +12,7 @@ from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
 
 NO_IDENTITY = "no identity of the store {store!r} is pinned here."
-NO_IDENTITY_FIX = "Give the one that its operator published: --store-identity {store}=SHA256:…."
+NO_IDENTITY_FIX = "Give the one that its operator published: `store_identities=`."
 """What is told where a store signed and nothing says by which identity it must have done."""
 
 
@@ -53,5 +53,5 @@ def verified(content: bytes, policy: Policy, store_identities: Mapping[str, str]
     pins = {store: check_shown(identity) for store, identity in store_identities.items()}
     if proof.evidence.HasField("grant") and proof.stores[0] not in pins:
         store = proof.stores[0]
-        raise UsageError(NO_IDENTITY.format(store=store), fix=NO_IDENTITY_FIX.format(store=store))
+        raise UsageError(NO_IDENTITY.format(store=store), fix=NO_IDENTITY_FIX)
     return UploadProof.of(proof.verify(policy, pins), content)

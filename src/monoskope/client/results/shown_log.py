@@ -56,6 +56,8 @@ class Log(Value, frozen=True):
     witnesses: tuple[LogWitness, ...]
     trouble: str
     """Why m8 signs no checkpoint at present, or ""."""
+    quorum_trouble: str
+    """That a quorum of witnesses is missing for longer than m8 is set to take, or ""."""
     renewed_at: dt.datetime | None
     """When the log began in the place of one that was lost, None if it did not."""
     renewal_reason: str

@@ -151,7 +151,7 @@ class CheckpointTask:
         newest = await self._log.checkpoint(named.number)
         if self._asking.stop:
             return newest
-        shown = await self._asking.shown(key)
+        shown = await self._asking.shown(key, self._witnessed.tree)
         if not shown and newest is not None and not self._is_due(newest, await self._witnessed.tree.size()):
             return newest
         signed = await self._signer.sign(key, named, shown)

@@ -20,6 +20,10 @@ ASKS = 3
 """How often a holder asks within the time of its lease."""
 
 
+AGAIN_S = 1.0
+"""How often a process that may not do the work looks whether it may now, at least, in seconds."""
+
+
 async def always() -> bool:
     """Let work run that every process can do."""
     return True
@@ -57,7 +61,9 @@ class Leased:
         """Hold the lease whenever it is free, until cancelled; then give it up."""
         try:
             while True:
-                if await self._may() and await self._ask():
+                if not await self._may():
+                    await asyncio.sleep(min(AGAIN_S, self._ttl_s / ASKS))
+                elif await self._ask():
                     await self._run_while_held()
                 else:
                     await asyncio.sleep(self._ttl_s / ASKS)

@@ -19,6 +19,8 @@ from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew as begin_anew
 from monoskope.m8.tree.signing import Signer, sentence
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
+from monoskope.m8.witnesses.evidence import PREFIX
+from monoskope.m8.witnesses.witnesses import Witnesses, asked
 from monoskope.times import rfc3339
 
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"
@@ -90,8 +92,8 @@ def status(folder: Path, output: str) -> None:
     """Show how far the tree and its checkpoints are, and what keeps m8 from signing."""
 
     async def work() -> dict[str, object]:
-        async with opened(folder) as (_, event_log):
-            return await _status(event_log, folder)
+        async with opened(folder) as (settings, event_log), asked(settings.witnesses, folder, wall_clock) as witnesses:
+            return await _status(event_log, folder, witnesses)
 
     row = asyncio.run(work())
     if output == "json":
@@ -101,8 +103,9 @@ def status(folder: Path, output: str) -> None:
         click.echo(f"{name.replace('_', ' ')}: {value}")
 
 
-async def _status(event_log: EventLog, folder: Path) -> dict[str, object]:
+async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None) -> dict[str, object]:
     witnessed = WitnessedLog(event_log, wall_clock)
+    witnessed.cosigners = witnesses
     seen = await witnessed.seen()
     last = LastSigned(folder)
     trouble = witnessed.trouble(seen)
@@ -118,6 +121,7 @@ async def _status(event_log: EventLog, folder: Path) -> dict[str, object]:
         **_newest(seen),
         "log_checkpoint": here,
         "trouble": trouble or "none",
+        **_witnesses(witnessed, seen, folder),
         "renewed": _renewed(seen),
     }
 
@@ -131,6 +135,23 @@ def _newest(seen: Seen) -> dict[str, object]:
         "signed_at": rfc3339(newest.at_ms),
         "cosignatures": len(newest.cosignatures),
     }
+
+
+def _witnesses(witnessed: WitnessedLog, seen: Seen, folder: Path) -> dict[str, object]:
+    """What is known of the witnesses; nothing if m8 asks none and none has shown anything."""
+    found: dict[str, object] = {}
+    if witnessed.cosigners is not None:
+        found["quorum"] = f"{witnessed.cosigners.quorum} of {len(seen.witnesses)}"
+        found["newest_with_quorum"] = "none" if seen.witnessed is None else seen.witnessed.size
+        found["quorum_trouble"] = witnessed.quorum_trouble(seen) or "none"
+    for witness in seen.witnesses:
+        when = (
+            f"cosigned position {witness.size} at {rfc3339(witness.at_s * 1000)}" if witness.size else "never cosigned"
+        )
+        found[f"witness {witness.vkey.partition('+')[0]}"] = f"{when}. {witness.trouble}".rstrip(". ") + "."
+    if evidence := [str(path) for path in sorted(folder.glob(f"{PREFIX}*"))]:
+        found["evidence"] = " ".join(evidence)
+    return found
 
 
 def _renewed(seen: Seen) -> str:

@@ -108,6 +108,15 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_log_tree_lag_events": ("How many events the tree of the witnessed log does not have yet.", ()),
     "m8_log_checkpoint_age_seconds": ("How old its newest checkpoint is, 0 without one.", ()),
     "m8_log_signing_stopped": ("1 if m8 signs no checkpoints, though the log has keys.", ()),
+    "m8_log_quorum_missing_seconds": (
+        "For how long its newest checkpoint lacks a quorum of witnesses, 0 if all is well.",
+        (),
+    ),
+    "m8_log_witness_failing": ("1 if the witness did not cosign when it was asked last.", ("witness",)),
+    "m8_log_witness_cosigned_timestamp_seconds": (
+        "When the witness cosigned last, seconds since 1970; 0 if never.",
+        ("witness",),
+    ),
     "m8_draining": ("1 while m8 stops.", ()),
     "m8_timekeeper_lease_held": ("1 if this m8 is the one that keeps the deadlines.", ()),
     "m8_open_requests": ("Requests that have not ended; `granted` have a one-time key alive.", ("store", "state")),

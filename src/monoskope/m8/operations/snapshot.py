@@ -65,6 +65,8 @@ class Snapshot:
         seen, tree = await app.witnessed.seen(), await app.log.tree_size()
         for name, value in witnessed.gauges(app.witnessed, seen, head=head, tree=tree, now_ms=app.clock()).items():
             self._set(name, value)
+        for name, witness, value in witnessed.witnesses(seen):
+            self._gauges[name].labels(witness).set(value)
         beats, notes = await app.log.beats(), await app.log.beat_notes()
         counts, oldest, now = app.requests.counts(), app.requests.oldest_ms(), app.clock()
         async for known in app.documents.stores():

@@ -55,6 +55,7 @@ class LogQueries:
             trouble=self._log.trouble(seen),
             renewal=_renewal(seen),
             vkeys=() if seen.named is None else seen.named.vkeys,
+            quorum_trouble=self._log.quorum_trouble(seen),
         )
 
     async def get_upload_proof(

@@ -41,14 +41,14 @@ class Asking:
         self.stop = ""
         """Why nothing may be signed, in one sentence: what a witness has shown. It stays so."""
 
-    async def shown(self, key: LogKey) -> list[Checkpoint]:
+    async def shown(self, key: LogKey, tree: Tree) -> list[Checkpoint]:
         """Return what witnesses show that our own keys signed. They are asked once, and `passed` drops it.
 
         A witness that does not answer keeps nobody from signing: it is asked again with the next checkpoint.
         """
         if self._shown is None:
             self._shown = []
-            for note in () if self._cosigners is None else await self._cosigners.published():
+            for note in () if self._cosigners is None else await self._cosigners.published(tree):
                 try:
                     if note.verified(key.vkeys):
                         self._shown.append(Checkpoint.parse(note.text))

@@ -133,10 +133,30 @@ class WitnessedLog:
             return told.trouble
         return self.key_trouble or (told.trouble if told is not None else "")
 
+    def no_quorum_s(self, seen: Seen) -> float:
+        """Return for how many seconds the newest checkpoint has lacked the cosignatures of a quorum, 0 if it does not.
+
+        A few seconds are usual: witnesses are asked after a checkpoint was signed.
+        """
+        if self.cosigners is None or seen.state is None or not seen.state.no_quorum_since_ms:
+            return 0.0
+        return max(0, self._clock() - seen.state.no_quorum_since_ms) / 1000
+
+    def quorum_trouble(self, seen: Seen) -> str:
+        """Return that a quorum is missing for too long, in one sentence, "" if it is not."""
+        missing_s = self.no_quorum_s(seen)
+        if self.cosigners is None or missing_s < self.cosigners.alarm_s:
+            return ""
+        return (
+            f"For {missing_s:.0f} s no new checkpoint has had the cosignatures of a quorum: {self.cosigners.quorum} of "
+            f"{len(self.cosigners.vkeys)} witnesses."
+        )
+
     async def _shared(self) -> Seen:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now >= self._until):
             self._looking = asyncio.ensure_future(self._look())
+            self._looking.add_done_callback(_looked_at)
             self._until = now + FRESH_S
         try:
             # The caller that asked first may hang up; the others still wait for it.
@@ -169,3 +189,9 @@ class WitnessedLog:
                 for vkey in self.cosigners.vkeys
             ]
         )
+
+
+def _looked_at(looking: asyncio.Task[Seen]) -> None:
+    """Take note of a failure, also if everybody who asked has hung up."""
+    if not looking.cancelled():
+        looking.exception()

@@ -31,6 +31,7 @@ _LINES = {
     "Witnesses that m8 wants": "quorum",
     "Witnesses that you demand": "demanded",
     "Trouble": "trouble",
+    "Trouble with witnesses": "quorum_trouble",
     "Renewed": "renewed_at",
     "Why renewed": "renewal_reason",
 }
@@ -82,6 +83,7 @@ def _document(found: Log) -> Document:
         "quorum": found.quorum,
         "witnesses": [_witness(one) for one in found.witnesses],
         "trouble": found.trouble,
+        "quorum_trouble": found.quorum_trouble,
         "renewed_at": _at(found.renewed_at),
         "renewal_reason": found.renewal_reason,
         "pinned_size": found.pinned_size,

@@ -26,6 +26,7 @@ _PHRASES = MappingProxyType(
     {
         "`expect=Expect.OVERWRITE`": "--overwrite",
         "`options=`": "options given (--binary, --aws-…, --kubernetes-…)",
+        "`log_vkeys=`": "--log-vkey KEY --log-vkey KEY",
         "`store_identities=`": "--store-identity STORE=SHA256:…",
     }
 )

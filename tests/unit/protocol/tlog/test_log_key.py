@@ -16,7 +16,7 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import EMPTY_ROOT
 from monoskope.protocol.tlog.note import Note, NoteSignature, parse_signature_lines
 from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import Kind
+from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 
 KEY = LogKey.make("monoskope/0123456789abcdef")
 CHECKPOINT = Checkpoint(KEY.origin, 5, b"r" * 32)
@@ -121,3 +121,31 @@ def test_what_verifies_no_note_loads_no_cryptography() -> None:
     code = "\n".join(f"import monoskope.protocol.tlog.{module}" for module in modules)
     script = f"{code}\nimport sys; print([name for name in sys.modules if name.startswith('cryptography')])"
     assert subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout == "[]\n"
+
+
+def test_the_keys_of_a_log_are_two_kinds_under_one_name() -> None:
+    ed25519, ml_dsa_44 = KEY.vkeys
+    other = LogKey.make("monoskope/fedcba9876543210").vkeys
+    for keys in ([ed25519], [ed25519, ed25519], [ed25519, ml_dsa_44, ml_dsa_44], [ed25519, other[1]], []):
+        with pytest.raises(NoteError) as refused:
+            LogKeys.of(keys)
+        assert refused.value.fault is Fault.KEY
+
+
+def test_a_policy_has_witnesses_that_can_cosign_and_a_quorum_that_can_be_met() -> None:
+    log = LogKeys.of(KEY.vkeys)
+    witnesses = [VerifierKey(f"w{number}", Kind.COSIGNATURE_ED25519, bytes([number]) * 32) for number in range(31)]
+    assert Policy(log, tuple(witnesses[:30]), 30).quorum == 30
+    signs_text = VerifierKey("w", Kind.ED25519, b"w" * 32)
+    same_key = VerifierKey("another", Kind.COSIGNATURE_ED25519, witnesses[0].public_key)
+    for keys, quorum, fault in (
+        (witnesses[:1], 2, Fault.QUORUM),
+        (witnesses[:1], -1, Fault.QUORUM),
+        (witnesses, 1, Fault.SIZE),
+        ([signs_text], 1, Fault.KEY),
+        ([witnesses[0], same_key], 2, Fault.KEY),
+        ([KEY.vkeys[1]], 1, Fault.KEY),
+    ):
+        with pytest.raises(NoteError) as refused:
+            Policy(log, tuple(keys), quorum)
+        assert refused.value.fault is fault

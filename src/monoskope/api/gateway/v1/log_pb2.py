@@ -22,7 +22,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 from monoskope.api.secrets.v1 import proof_pb2 as monoskope_dot_api_dot_secrets_dot_v1_dot_proof__pb2
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\"monoskope/api/gateway/v1/log.proto\x12\x18monoskope.api.gateway.v1\x1a$monoskope/api/secrets/v1/proof.proto\"*\n\x14GetCheckpointRequest\x12\x12\n\x04size\x18\x01 \x01(\x04R\x04size\"\xf8\x02\n\x15GetCheckpointResponse\x12H\n\twitnessed\x18\x01 \x01(\x0b\x32*.monoskope.api.gateway.v1.ProvenCheckpointR\twitnessed\x12\x42\n\x06newest\x18\x02 \x01(\x0b\x32*.monoskope.api.gateway.v1.ProvenCheckpointR\x06newest\x12\x16\n\x06quorum\x18\x03 \x01(\rR\x06quorum\x12?\n\twitnesses\x18\x04 \x03(\x0b\x32!.monoskope.api.gateway.v1.WitnessR\twitnesses\x12\x18\n\x07trouble\x18\x05 \x01(\tR\x07trouble\x12>\n\x07renewal\x18\x06 \x01(\x0b\x32$.monoskope.api.gateway.v1.LogRenewalR\x07renewal\x12\x1e\n\x05vkeys\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x02R\x05vkeys\"]\n\x10ProvenCheckpoint\x12\x1d\n\x04note\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04R\x04note\x12*\n\x0b\x63onsistency\x18\x02 \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10@R\x0b\x63onsistency\"o\n\x07Witness\x12\x12\n\x04vkey\x18\x01 \x01(\tR\x04vkey\x12\x12\n\x04size\x18\x02 \x01(\x04R\x04size\x12\"\n\rcosigned_at_s\x18\x03 \x01(\x03R\x0b\x63osignedAtS\x12\x18\n\x07trouble\x18\x04 \x01(\tR\x07trouble\"e\n\nLogRenewal\x12\x1b\n\tlast_note\x18\x01 \x01(\x0cR\x08lastNote\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\"\n\rrenewed_at_ms\x18\x03 \x01(\x03R\x0brenewedAtMs\"]\n\x15GetUploadProofRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x1c\n\twitnessed\x18\x02 \x01(\x08R\twitnessed\"\xd1\x01\n\x16GetUploadProofResponse\x12\x14\n\x05index\x18\x01 \x01(\x04R\x05index\x12&\n\tinclusion\x18\x02 \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10@R\tinclusion\x12\x12\n\x04note\x18\x03 \x01(\x0cR\x04note\x12\x44\n\x08\x65vidence\x18\x04 \x01(\x0b\x32(.monoskope.api.secrets.v1.UploadEvidenceR\x08\x65vidence\x12\x1f\n\x0bproof_later\x18\x05 \x01(\x08R\nproofLater2\xf3\x01\n\nLogService\x12p\n\rGetCheckpoint\x12..monoskope.api.gateway.v1.GetCheckpointRequest\x1a/.monoskope.api.gateway.v1.GetCheckpointResponse\x12s\n\x0eGetUploadProof\x12/.monoskope.api.gateway.v1.GetUploadProofRequest\x1a\x30.monoskope.api.gateway.v1.GetUploadProofResponseb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n\"monoskope/api/gateway/v1/log.proto\x12\x18monoskope.api.gateway.v1\x1a$monoskope/api/secrets/v1/proof.proto\"*\n\x14GetCheckpointRequest\x12\x12\n\x04size\x18\x01 \x01(\x04R\x04size\"\x9f\x03\n\x15GetCheckpointResponse\x12H\n\twitnessed\x18\x01 \x01(\x0b\x32*.monoskope.api.gateway.v1.ProvenCheckpointR\twitnessed\x12\x42\n\x06newest\x18\x02 \x01(\x0b\x32*.monoskope.api.gateway.v1.ProvenCheckpointR\x06newest\x12\x16\n\x06quorum\x18\x03 \x01(\rR\x06quorum\x12?\n\twitnesses\x18\x04 \x03(\x0b\x32!.monoskope.api.gateway.v1.WitnessR\twitnesses\x12\x18\n\x07trouble\x18\x05 \x01(\tR\x07trouble\x12>\n\x07renewal\x18\x06 \x01(\x0b\x32$.monoskope.api.gateway.v1.LogRenewalR\x07renewal\x12\x1e\n\x05vkeys\x18\x07 \x03(\tB\x08\xbaH\x05\x92\x01\x02\x10\x02R\x05vkeys\x12%\n\x0equorum_trouble\x18\x08 \x01(\tR\rquorumTrouble\"]\n\x10ProvenCheckpoint\x12\x1d\n\x04note\x18\x01 \x01(\x0c\x42\t\xbaH\x06z\x04\x18\x80\x80\x04R\x04note\x12*\n\x0b\x63onsistency\x18\x02 \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10@R\x0b\x63onsistency\"o\n\x07Witness\x12\x12\n\x04vkey\x18\x01 \x01(\tR\x04vkey\x12\x12\n\x04size\x18\x02 \x01(\x04R\x04size\x12\"\n\rcosigned_at_s\x18\x03 \x01(\x03R\x0b\x63osignedAtS\x12\x18\n\x07trouble\x18\x04 \x01(\tR\x07trouble\"e\n\nLogRenewal\x12\x1b\n\tlast_note\x18\x01 \x01(\x0cR\x08lastNote\x12\x16\n\x06reason\x18\x02 \x01(\tR\x06reason\x12\"\n\rrenewed_at_ms\x18\x03 \x01(\x03R\x0brenewedAtMs\"]\n\x15GetUploadProofRequest\x12&\n\nrequest_id\x18\x01 \x01(\x0c\x42\x07\xbaH\x04z\x02h\x10R\trequestId\x12\x1c\n\twitnessed\x18\x02 \x01(\x08R\twitnessed\"\xd1\x01\n\x16GetUploadProofResponse\x12\x14\n\x05index\x18\x01 \x01(\x04R\x05index\x12&\n\tinclusion\x18\x02 \x03(\x0c\x42\x08\xbaH\x05\x92\x01\x02\x10@R\tinclusion\x12\x12\n\x04note\x18\x03 \x01(\x0cR\x04note\x12\x44\n\x08\x65vidence\x18\x04 \x01(\x0b\x32(.monoskope.api.secrets.v1.UploadEvidenceR\x08\x65vidence\x12\x1f\n\x0bproof_later\x18\x05 \x01(\x08R\nproofLater2\xf3\x01\n\nLogService\x12p\n\rGetCheckpoint\x12..monoskope.api.gateway.v1.GetCheckpointRequest\x1a/.monoskope.api.gateway.v1.GetCheckpointResponse\x12s\n\x0eGetUploadProof\x12/.monoskope.api.gateway.v1.GetUploadProofRequest\x1a\x30.monoskope.api.gateway.v1.GetUploadProofResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,17 +42,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_GETCHECKPOINTREQUEST']._serialized_start=102
   _globals['_GETCHECKPOINTREQUEST']._serialized_end=144
   _globals['_GETCHECKPOINTRESPONSE']._serialized_start=147
-  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=523
-  _globals['_PROVENCHECKPOINT']._serialized_start=525
-  _globals['_PROVENCHECKPOINT']._serialized_end=618
-  _globals['_WITNESS']._serialized_start=620
-  _globals['_WITNESS']._serialized_end=731
-  _globals['_LOGRENEWAL']._serialized_start=733
-  _globals['_LOGRENEWAL']._serialized_end=834
-  _globals['_GETUPLOADPROOFREQUEST']._serialized_start=836
-  _globals['_GETUPLOADPROOFREQUEST']._serialized_end=929
-  _globals['_GETUPLOADPROOFRESPONSE']._serialized_start=932
-  _globals['_GETUPLOADPROOFRESPONSE']._serialized_end=1141
-  _globals['_LOGSERVICE']._serialized_start=1144
-  _globals['_LOGSERVICE']._serialized_end=1387
+  _globals['_GETCHECKPOINTRESPONSE']._serialized_end=562
+  _globals['_PROVENCHECKPOINT']._serialized_start=564
+  _globals['_PROVENCHECKPOINT']._serialized_end=657
+  _globals['_WITNESS']._serialized_start=659
+  _globals['_WITNESS']._serialized_end=770
+  _globals['_LOGRENEWAL']._serialized_start=772
+  _globals['_LOGRENEWAL']._serialized_end=873
+  _globals['_GETUPLOADPROOFREQUEST']._serialized_start=875
+  _globals['_GETUPLOADPROOFREQUEST']._serialized_end=968
+  _globals['_GETUPLOADPROOFRESPONSE']._serialized_start=971
+  _globals['_GETUPLOADPROOFRESPONSE']._serialized_end=1180
+  _globals['_LOGSERVICE']._serialized_start=1183
+  _globals['_LOGSERVICE']._serialized_end=1426
 # @@protoc_insertion_point(module_scope)

@@ -15,7 +15,7 @@ class GetCheckpointRequest(_message.Message):
     def __init__(self, size: _Optional[int] = ...) -> None: ...
 
 class GetCheckpointResponse(_message.Message):
-    __slots__ = ("witnessed", "newest", "quorum", "witnesses", "trouble", "renewal", "vkeys")
+    __slots__ = ("witnessed", "newest", "quorum", "witnesses", "trouble", "renewal", "vkeys", "quorum_trouble")
     WITNESSED_FIELD_NUMBER: _ClassVar[int]
     NEWEST_FIELD_NUMBER: _ClassVar[int]
     QUORUM_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +23,7 @@ class GetCheckpointResponse(_message.Message):
     TROUBLE_FIELD_NUMBER: _ClassVar[int]
     RENEWAL_FIELD_NUMBER: _ClassVar[int]
     VKEYS_FIELD_NUMBER: _ClassVar[int]
+    QUORUM_TROUBLE_FIELD_NUMBER: _ClassVar[int]
     witnessed: ProvenCheckpoint
     newest: ProvenCheckpoint
     quorum: int
@@ -30,7 +31,8 @@ class GetCheckpointResponse(_message.Message):
     trouble: str
     renewal: LogRenewal
     vkeys: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, witnessed: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., newest: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., quorum: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[Witness, _Mapping]]] = ..., trouble: _Optional[str] = ..., renewal: _Optional[_Union[LogRenewal, _Mapping]] = ..., vkeys: _Optional[_Iterable[str]] = ...) -> None: ...
+    quorum_trouble: str
+    def __init__(self, witnessed: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., newest: _Optional[_Union[ProvenCheckpoint, _Mapping]] = ..., quorum: _Optional[int] = ..., witnesses: _Optional[_Iterable[_Union[Witness, _Mapping]]] = ..., trouble: _Optional[str] = ..., renewal: _Optional[_Union[LogRenewal, _Mapping]] = ..., vkeys: _Optional[_Iterable[str]] = ..., quorum_trouble: _Optional[str] = ...) -> None: ...
 
 class ProvenCheckpoint(_message.Message):
     __slots__ = ("note", "consistency")

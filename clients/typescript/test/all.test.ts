@@ -1,0 +1,3 @@
+// All tests of this package in one process: tests/unit/protocol/test_typescript.py runs them.
+import "./vectors.test.ts";
+import "./walk.test.ts";

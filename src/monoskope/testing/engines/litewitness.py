@@ -1,0 +1,131 @@
+"""The real litewitness, with its key in a real ssh-agent, managed by the real witnessctl (Debian: `litetlog`).
+
+It speaks HTTP on loopback: what terminates TLS stands before it. Debian's own build of version 0.4.3 cannot cosign
+(docs/adr/0055-witnesses.md), so the program is given: tools/get_litewitness.py builds it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypedDict
+
+from monoskope.errors import UnavailableError
+from monoskope.testing.engines.openssh import Agent, make_key, run
+from monoskope.testing.parts import Part, free_port, listens
+
+
+class KnownLog(TypedDict):
+    """A log as `witnessctl list-logs` shows it."""
+
+    origin: str
+    size: int
+    root_hash: str
+    keys: list[str]
+
+
+class Litewitness:
+    """One witness, with a database and a key of its own. Usable as a context manager.
+
+    Args:
+        program: Where litewitness is.
+        name: Of the witness, as in its verifier key.
+
+    Raises:
+        UnavailableError: a program is missing, or does not start.
+    """
+
+    def __init__(self, program: Path, name: str) -> None:
+        self.name = name
+        self.port = free_port()
+        self.folder = Path(tempfile.mkdtemp(prefix="m8-litewitness-", dir="/tmp"))
+        self._program = program
+        self._agent = Agent()
+        self._part: Part | None = None
+        self.vkey = ""
+        """Its verifier key, once it runs."""
+
+    def __repr__(self) -> str:
+        return f"<Litewitness {self.name}>"
+
+    def __enter__(self) -> Self:
+        self._agent.__enter__()
+        try:
+            make_key(self.folder / "key")
+            self._agent.add(self.folder / "key")
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End it, with its key and its database."""
+        self.kill()
+        self._agent.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    @property
+    def database(self) -> Path:
+        """What it remembers of logs."""
+        return self.folder / "litewitness.db"
+
+    def start(self) -> None:
+        """Start it, and wait until it listens."""
+        fingerprint = run("ssh-keygen", "-l", "-f", str(self.folder / "key.pub")).split()[1]
+        agent = str(self._agent.socket)
+        options = ("-db", str(self.database), "-name", self.name, "-key", fingerprint, "-ssh-agent", agent)
+        self._part = Part(
+            self.name,
+            [str(self._program), *options, "-listen", f"127.0.0.1:{self.port}"],
+            log=self.folder / "log",
+            folder=self.folder,
+            # Built as Debian builds it, Go 1.24 reads the patterns of its paths as Go 1.21 did, and finds none.
+            environment={"PATH": os.environ.get("PATH", os.defpath), "GODEBUG": "httpmuxgo121=0"},
+        )
+        self._part.start()
+        self._part.wait_for(lambda: listens(f"127.0.0.1:{self.port}"))
+        found = re.findall(r"vkey=(\S+)", (self.folder / "log").read_text(encoding="utf-8"))
+        self.vkey = found[-1]
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        if self._part is not None:
+            self._part.kill()
+            self._part = None
+
+    def wipe(self) -> None:
+        """Lose everything that it remembers; it must not run."""
+        for path in self.folder.glob("litewitness.db*"):
+            path.unlink()
+
+    def know(self, origin: str, vkey: str) -> None:
+        """Have it take the checkpoints of a log, as its operator does. It may run meanwhile."""
+        self._control("add-log", "-origin", origin)
+        self._control("add-key", "-origin", origin, "-key", vkey)
+
+    def known(self) -> dict[str, KnownLog]:
+        """Return the logs that it takes checkpoints of, by their origins."""
+        logs: list[KnownLog] = [json.loads(line) for line in self._control("list-logs").splitlines()]
+        return {log["origin"]: log for log in logs}
+
+    def _control(self, command: str, *options: str) -> str:
+        program = shutil.which("witnessctl")
+        if program is None:
+            raise UnavailableError("witnessctl is not installed.", fix="Install it, e.g. with: apt install litetlog.")
+        words = [program, command, "-db", str(self.database), *options]
+        done = subprocess.run(words, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise UnavailableError(f"witnessctl {command} ended with {done.returncode}: {done.stderr.strip()}")
+        return done.stdout

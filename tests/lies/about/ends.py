@@ -1,0 +1,220 @@
+"""Lies about the end of a request, after the sealed secret was sent: only a receipt under the pin tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Code
+from monoskope.protocol.labels import RECEIPT
+from monoskope.testing.cluster.identities import Identity
+from tests.lies.lie import QUIET_S, WRITING, Lie, Step
+from tests.lies.rig import MEMORY
+from tests.lies.scene import Scene
+
+THIEF = Identity()
+UNKNOWN = Code.OUTCOME_UNKNOWN
+ENDED, WRITES = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
+NO_RECEIPT = "m8 says that it ended .*, but shows no receipt for it"
+NOTHING = "what came as its receipt proves nothing"
+
+Change = Callable[[Any, Scene], Any]
+
+
+def end(change: Change) -> Callable[[Scene], Any]:
+    """Change what is said of the end."""
+    return lambda scene: scene.change_end(lambda view: change(view, scene))
+
+
+def unsigned(reason: str = "UNSPECIFIED", outcome: int = 0) -> Callable[[Scene], Any]:
+    """Say that it ended, without a receipt."""
+
+    def change(view: Any, _: Scene) -> None:
+        view.ClearField("receipt")
+        view.state, view.reason = ENDED, upload_pb2.Reason.Value(f"REASON_{reason}")
+        view.outcome = outcome
+
+    return end(change)
+
+
+def receipt(change: Change) -> Callable[[Scene], Any]:
+    """Change the receipt of the end, if one is shown."""
+    return end(lambda view, scene: change(view.receipt, scene) if view.HasField("receipt") else None)
+
+
+def rewritten(**fields: object) -> Callable[[Scene], Any]:
+    """Change fields of the receipt, under the signature that it has."""
+
+    def change(signed: Any, _: Scene) -> None:
+        message = upload_pb2.Receipt.FromString(signed.content)
+        for name, value in fields.items():
+            setattr(message, name, value)
+        signed.content = message.SerializeToString(deterministic=True)
+
+    return receipt(change)
+
+
+def cut(name: str) -> Callable[[Scene], Any]:
+    """Cut the last byte of a part of the receipt."""
+    return receipt(lambda signed, _: setattr(signed, name, getattr(signed, name)[:-1]))
+
+
+def of_thief(signed: Any, _: Scene) -> None:
+    """The same receipt, signed by a thief."""
+    signed.CopyFrom(THIEF.sign(RECEIPT, signed.content))
+
+
+def as_pinned(signed: Any, scene: Scene) -> None:
+    """The same, said to be the store's."""
+    of_thief(signed, scene)
+    signed.identity_key = scene.rig.identities[MEMORY].public_key
+
+
+def _begun(view: Any, scene: Scene) -> None:
+    view.state = ENDED
+    view.receipt.CopyFrom(scene.kept.started)
+
+
+def _begun_now(view: Any, scene: Scene) -> None:
+    """What the reactor really signed when it began to write this."""
+    found = [
+        passing.to_m8().append.started.receipt
+        for session in scene.wire.sessions
+        for passing in session.passed
+        if passing.kind == "SecretUploadStarted"
+        and passing.request_id == view.request_id
+        and passing.way.value == "to m8"
+    ]
+    if found:
+        view.state = ENDED
+        view.receipt.CopyFrom(found[0])
+
+
+def _never(view: Any, _: Scene) -> None:
+    view.state = WRITES
+    view.ClearField("receipt")
+
+
+def _signed_by_other_store(signed: Any, scene: Scene) -> None:
+    """By the identity of the other store of this m8, which is pinned for that store."""
+    signed.CopyFrom(scene.rig.identities["other"].sign(RECEIPT, signed.content))
+
+
+UNSIGNED = [
+    "KEY_LOST",
+    "CONFLICT",
+    "UPSTREAM_UNAVAILABLE",
+    "RATE_LIMITED",
+    "EXPIRED",
+    "STORE_INACTIVE",
+    "NO_REACTOR",
+    "OUTCOME_UNKNOWN",
+    "NOT_AUTHORIZED",
+    "UPSTREAM_CHANGED",
+]
+
+FIELDS: dict[str, object] = {
+    "outcome": upload_pb2.OUTCOME_FAILED,
+    "reason": upload_pb2.REASON_CONFLICT,
+    "uri": "memory://team-a/else",
+    "upstream_version": "v0",
+    "fingerprint": "fp1:0000000000000000:" + "0" * 64,
+    "signer": "mallory",
+    "signer_key": "SHA256:" + "A" * 43,
+    "grant_sha256": bytes(32),
+    "sealed_sha256": bytes(32),
+    "detail": "all is well.",
+    "replica": bytes(16),
+    "more": True,
+}
+
+LIES = (
+    Lie(Step.END, "that it is over", unsigned(), NO_RECEIPT, UNKNOWN),
+    Lie(Step.END, "success without a receipt", unsigned(outcome=upload_pb2.OUTCOME_UPLOADED), NO_RECEIPT, UNKNOWN),
+    *(
+        Lie(Step.END, f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt", UNKNOWN)
+        for reason in UNSIGNED
+    ),
+    Lie(Step.END, "that it still goes on", end(_never), "no receipt came within", UNKNOWN, patience_s=QUIET_S),
+    Lie(
+        Step.END,
+        "another outcome beside its receipt",
+        end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED)),
+    ),
+    Lie(
+        Step.END, "another secret beside its receipt", end(lambda view, _: setattr(view, "uri", "memory://team-a/else"))
+    ),
+    Lie(Step.END, "another request beside its receipt", end(lambda view, _: setattr(view, "request_id", bytes(16)))),
+    Lie(
+        Step.RECEIPT, "a thief's receipt", receipt(of_thief), f"{NOTHING}.*signed by {re.escape(THIEF.shown)}", UNKNOWN
+    ),
+    Lie(
+        Step.RECEIPT,
+        "a thief's receipt as the store's",
+        receipt(as_pinned),
+        f"{NOTHING}: a signature does not verify",
+        UNKNOWN,
+    ),
+    Lie(Step.RECEIPT, "one that another store signed", receipt(_signed_by_other_store), NOTHING, UNKNOWN),
+    Lie(
+        Step.RECEIPT,
+        "an earlier receipt of the same purpose",
+        receipt(lambda signed, scene: signed.CopyFrom(scene.kept.view.receipt)),
+        f"{NOTHING}.*another grant",
+        UNKNOWN,
+    ),
+    Lie(
+        Step.RECEIPT,
+        "a receipt of another purpose",
+        receipt(lambda signed, scene: signed.CopyFrom(scene.kept_of("put", "delete").view.receipt)),
+        f"{NOTHING}",
+        UNKNOWN,
+    ),
+    Lie(
+        Step.RECEIPT,
+        "the grant as the receipt",
+        end(lambda view, _: view.receipt.CopyFrom(view.grant) if view.HasField("receipt") else None),
+        f"{NOTHING}: a signature does not verify",
+        UNKNOWN,
+    ),
+    Lie(
+        Step.RECEIPT,
+        "that writing began, of an earlier request",
+        end(_begun),
+        NOTHING,
+        UNKNOWN,
+        tuple(one for one in WRITING if one != "copy"),
+    ),
+    Lie(
+        Step.RECEIPT,
+        "that writing began, as the end",
+        end(_begun_now),
+        f"{NOTHING}.*writing began|does not fit",
+        UNKNOWN,
+        tuple(one for one in WRITING if one != "copy"),
+    ),
+    Lie(Step.RECEIPT, "a receipt that is cut", cut("content"), f"{NOTHING}: a signature does not verify", UNKNOWN),
+    Lie(Step.RECEIPT, "a signature that is cut", cut("signature"), f"{NOTHING}.*64 bytes", UNKNOWN),
+    Lie(Step.RECEIPT, "an identity that is cut", cut("identity_key"), NOTHING, UNKNOWN),
+    Lie(Step.RECEIPT, "an empty receipt", receipt(lambda signed, _: signed.Clear()), NOTHING, UNKNOWN),
+    Lie(
+        Step.RECEIPT,
+        "a receipt with more fields",
+        receipt(lambda signed, _: setattr(signed, "content", signed.content + b"\xf8\x3f\x01")),
+        f"{NOTHING}: a signature does not verify",
+        UNKNOWN,
+    ),
+    *(
+        Lie(
+            Step.RECEIPT,
+            f"another {name}",
+            rewritten(**{name: value}),
+            f"{NOTHING}: a signature does not verify",
+            UNKNOWN,
+        )
+        for name, value in FIELDS.items()
+    ),
+)

@@ -1,0 +1,281 @@
+"""Lies about the one-time key: whatever they are, nothing is sealed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
+from monoskope.errors import Code
+from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.testing.cluster.identities import Identity, OneTimeKey
+from tests.lies.lie import QUIET_S, Lie, Step
+from tests.lies.rig import MEMORY
+from tests.lies.scene import Scene
+
+THIEF = Identity()
+KEY, CHANGED = Step.KEY, Code.IDENTITY_CHANGED
+ENDED, REQUESTED = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_REQUESTED
+NO_SIGNATURE = "a signature does not verify"
+
+Change = Callable[[Any, Scene], Any]
+
+
+def key(change: Change) -> Callable[[Scene], Any]:
+    """Change what is said of the key."""
+    return lambda scene: scene.change_key(lambda answer: change(answer, scene))
+
+
+def granted(change: Change) -> Callable[[Scene], Any]:
+    """Change the grant, if one is shown."""
+    return key(lambda answer, scene: change(answer.grant, scene) if answer.HasField("grant") else None)
+
+
+def rewritten(**fields: object) -> Callable[[Scene], Any]:
+    """Change fields of the grant, under the signature that it has."""
+
+    def change(grant: Any, _: Scene) -> None:
+        message = upload_pb2.UploadGrant.FromString(grant.content)
+        for name, value in fields.items():
+            setattr(message, name, value)
+        grant.content = message.SerializeToString(deterministic=True)
+
+    return granted(change)
+
+
+def of_thief(grant: Any, _: Scene) -> None:
+    """The grant with a key of the thief's, signed by him."""
+    message = upload_pb2.UploadGrant.FromString(grant.content)
+    message.public_key = OneTimeKey().public
+    grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, message.SerializeToString(deterministic=True)))
+
+
+def as_pinned(grant: Any, scene: Scene) -> None:
+    """The same, said to be the store's."""
+    of_thief(grant, scene)
+    grant.identity_key = scene.rig.identities[MEMORY].public_key
+
+
+def cut(name: str) -> Change:
+    """Cut the last byte of a part of it."""
+
+    def change(grant: Any, _: Scene) -> None:
+        setattr(grant, name, getattr(grant, name)[:-1])
+
+    return change
+
+
+def ended(reason: int, detail: str = "") -> Callable[[Scene], Any]:
+    """Say that the request ended without a key."""
+
+    def change(answer: Any, _: Scene) -> None:
+        answer.ClearField("grant")
+        answer.state, answer.reason, answer.detail = ENDED, reason, detail
+
+    return key(change)
+
+
+def _stepped(answer: Any, scene: Scene) -> None:
+    claimed = upload_pb2.Signed()
+    if answer.HasField("grant"):
+        of_thief(answer.grant, scene)
+        claimed = answer.grant
+    step = THIEF.rotate(THIEF, MEMORY)
+    answer.rotations.append(identity_pb2.SignedRotation(content=step.content, new_signature=claimed.signature))
+
+
+def asks(change: Callable[..., Any]) -> Callable[[Scene], Any]:
+    """Ask the reactor for something else than alice asks for."""
+
+    def tell(scene: Scene) -> None:
+        def act(message: Any) -> None:
+            request = upload_pb2.UploadRequest.FromString(message.request)
+            change(request, scene)
+            message.request = request.SerializeToString(deterministic=True)
+
+        scene.change_call("RequestSecretUploadKey", act)
+
+    return tell
+
+
+def _labelled(one: Any, _: Scene) -> None:
+    one.keep_labels = False
+    one.labels.add(name="owner", value="mallory")
+
+
+def _silence(answer: Any, _: Scene) -> None:
+    answer.Clear()
+    answer.state = REQUESTED
+
+
+UNSIGNED = {
+    name: Code[code]
+    for name, code in (
+        ("BAD_PAYLOAD", "REFUSED"),
+        ("CONFLICT", "CONFLICT"),
+        ("UPSTREAM_REFUSED", "REFUSED"),
+        ("CANNOT_READ", "REFUSED"),
+        ("UNSUPPORTED", "REFUSED"),
+        ("EXPIRED", "TIMED_OUT"),
+        ("STORE_INACTIVE", "REFUSED"),
+        ("UPSTREAM_CHANGED", "CONFLICT"),
+        ("NOT_AUTHORIZED", "NOT_AUTHORIZED"),
+        ("NO_REACTOR", "UNAVAILABLE"),
+    )
+}
+"""Reasons that m8 gives by itself, before anything was sent, and the code that its user gets."""
+
+FIELDS: dict[str, object] = {
+    "subject": "mallory",
+    "suite": 2,
+    "replica": b"r" * 16,
+    "lifetime_s": 3_600,
+    "max_plaintext": 512,
+    "fingerprint_key_id": "0" * 16,
+    "signature_required": False,
+    "public_key": b"k" * 1_216,
+}
+
+LIES = (
+    Lie(KEY, "a thief's key and signature", granted(of_thief), f"signed by {re.escape(THIEF.shown)}", CHANGED),
+    Lie(KEY, "a thief's signature as the store's", granted(as_pinned), NO_SIGNATURE, CHANGED),
+    *(Lie(KEY, f"another {name}", rewritten(**{name: value}), NO_SIGNATURE, CHANGED) for name, value in FIELDS.items()),
+    Lie(
+        KEY,
+        "an earlier grant",
+        granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.grant)),
+        "another request",
+        CHANGED,
+    ),
+    Lie(
+        KEY,
+        "the grant of another purpose",
+        granted(lambda grant, scene: grant.CopyFrom(scene.kept_of("put", "delete").view.grant)),
+        "another request",
+        CHANGED,
+    ),
+    Lie(
+        KEY,
+        "a receipt as the grant",
+        granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.receipt)),
+        NO_SIGNATURE,
+        CHANGED,
+    ),
+    Lie(
+        KEY,
+        "a grant with more fields",
+        granted(lambda grant, _: setattr(grant, "content", grant.content + b"\x78\x01")),
+        NO_SIGNATURE,
+        CHANGED,
+    ),
+    Lie(KEY, "a grant that is cut", granted(cut("content")), NO_SIGNATURE, CHANGED),
+    Lie(KEY, "a signature that is cut", granted(cut("signature")), "does not have 64 bytes", CHANGED),
+    Lie(
+        KEY,
+        "an identity that is cut",
+        granted(cut("identity_key")),
+        "a message is signed by .*, not by the store's identity",
+        CHANGED,
+    ),
+    Lie(
+        KEY,
+        "an empty grant",
+        granted(lambda grant, _: grant.Clear()),
+        "a message is signed by .*, not by the store's identity",
+        CHANGED,
+    ),
+    Lie(KEY, "a step to the thief", key(_stepped), "an identity rotation is malformed", CHANGED),
+    *(
+        Lie(
+            KEY,
+            f"unsigned {reason}",
+            ended(upload_pb2.Reason.Value(f"REASON_{reason}")),
+            f"m8 says.*{reason}.*No store signed that; nothing was sent",
+            code,
+        )
+        for reason, code in UNSIGNED.items()
+    ),
+    Lie(
+        KEY, "an unsigned reason that nobody knows", ended(99), "No store signed that; nothing was sent", Code.INTERNAL
+    ),
+    Lie(
+        KEY,
+        "a detail that would harm",
+        ended(upload_pb2.REASON_CONFLICT, "\x1b[2J run `monoctl put --overwrite` now"),
+        r"^(?!.*(?:\x1b|--overwrite)).*No store signed that",
+        Code.CONFLICT,
+    ),
+    Lie(
+        KEY,
+        "no end and no key",
+        key(_silence),
+        "no key came within .*; nothing was sent",
+        Code.TIMED_OUT,
+        patience_s=QUIET_S,
+    ),
+    Lie(
+        KEY,
+        "that another secret is asked for",
+        asks(lambda one, scene: setattr(one, "uri", scene.kept.view.uri)),
+        "another request",
+        CHANGED,
+    ),
+    Lie(
+        KEY,
+        "that a deletion is asked for",
+        asks(lambda one, _: setattr(one, "destroy", True)),
+        "another request",
+        CHANGED,
+        ("delete",),
+    ),
+    Lie(
+        KEY,
+        "that anything may be replaced",
+        asks(lambda one, _: setattr(one, "expect", upload_pb2.EXPECT_OVERWRITE)),
+        "another request",
+        CHANGED,
+        ("put", "patch", "generate", "delete", "undelete", "rollback", "copy"),
+    ),
+    Lie(
+        KEY,
+        "that other keys are removed",
+        asks(lambda one, _: one.remove_keys.append("zz")),
+        "another request",
+        CHANGED,
+        ("patch",),
+    ),
+    Lie(
+        KEY,
+        "that it is copied elsewhere",
+        asks(lambda one, _: setattr(one, "destination", "other://team-a/else")),
+        "another request",
+        CHANGED,
+        ("copy",),
+    ),
+    Lie(
+        KEY,
+        "that something weaker is generated",
+        asks(lambda one, _: setattr(one.recipes[1], "size", 12)),
+        "another request",
+        CHANGED,
+        ("generate",),
+    ),
+    Lie(
+        KEY,
+        "that another version is rolled back to",
+        asks(lambda one, _: setattr(one, "to_version", "v2")),
+        "another request",
+        CHANGED,
+        ("rollback",),
+    ),
+    Lie(
+        KEY,
+        "that labels are added",
+        asks(_labelled),
+        "another request",
+        CHANGED,
+        ("put", "generate"),
+    ),
+)

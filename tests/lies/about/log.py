@@ -1,0 +1,232 @@
+"""Lies about the witnessed log, to alice, who has pinned an earlier note of it. m8 holds the log's own keys."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from monoskope.api.gateway.v1 import log_pb2
+from monoskope.errors import Code, NotFoundError
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+from tests.lies.lie import Lie, Step
+from tests.lies.rig import ORIGIN, Rig
+from tests.lies.scene import Scene
+
+LOG, MISMATCH = Step.LOG, Code.LOG_MISMATCH
+ELSEWHERE = "monoskope/fedcba9876543210"
+FORGED = LogKey.make(ORIGIN)
+OTHER = LogKey.make(ELSEWHERE)
+SIGNED_H = 3
+"""Hours since which a stale note is signed."""
+
+Change = Callable[[log_pb2.GetCheckpointResponse, Scene], Any]
+
+
+def shows(change: Change) -> Callable[[Scene], Any]:
+    """Change what m8 shows of its log."""
+
+    def act(answer: Any, scene: Scene) -> None:
+        change(answer, scene)
+
+    return lambda scene: scene.change("GetCheckpoint", lambda answer: act(answer, scene))
+
+
+def _checkpoint(answer: log_pb2.GetCheckpointResponse) -> Checkpoint:
+    return Checkpoint.parse(Note.parse(answer.newest.note).text)
+
+
+def _sign(rig: Rig, checkpoint: Checkpoint, *, key: LogKey | None = None, ago_s: int = 0) -> bytes:
+    return (key or rig.log_key).sign(checkpoint, rig.m8.world.clock.now_ms // 1000 - ago_s)
+
+
+def note(
+    change: Callable[[Checkpoint, Scene], Checkpoint] = lambda shown, _: shown,
+    *,
+    key: LogKey | None = None,
+    ago_s: int = 0,
+) -> Callable[[Scene], Any]:
+    """Show another note, signed by the log's own keys, or by others."""
+
+    def act(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
+        answer.newest.note = _sign(scene.rig, change(_checkpoint(answer), scene), key=key, ago_s=ago_s)
+
+    return shows(act)
+
+
+def _pinned(scene: Scene) -> Checkpoint:
+    return scene.rig.pinned
+
+
+def _old(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
+    """An honest note of long ago, and the honest proof that what is pinned continues it."""
+    answer.newest.note = scene.rig.old_note
+    answer.newest.consistency[:] = scene.rig.old_proof
+
+
+def _one_signature(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
+    lines = answer.newest.note.splitlines(keepends=True)
+    answer.newest.note = b"".join(lines[:-1])
+
+
+def _extended(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
+    text, _between, signatures = answer.newest.note.partition(b"\n\n")
+    answer.newest.note = text + b"\nmore\n\n" + signatures
+
+
+def _flipped(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
+    first = answer.newest.consistency[0]
+    answer.newest.consistency[0] = bytes([first[0] ^ 1]) + first[1:]
+
+
+def _two_trees(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
+    """Show the newest, and as the witnessed one another tree of the same size, signed by the same keys."""
+    shown = _checkpoint(answer)
+    answer.witnessed.CopyFrom(answer.newest)
+    answer.witnessed.note = _sign(scene.rig, Checkpoint(ORIGIN, shown.size, bytes(32)))
+
+
+def _renewed(answer: log_pb2.GetCheckpointResponse, scene: Scene) -> None:
+    shown = _checkpoint(answer)
+    answer.newest.note = _sign(scene.rig, Checkpoint(ELSEWHERE, shown.size, shown.root), key=OTHER)
+    answer.vkeys[:] = [str(vkey) for vkey in OTHER.vkeys]
+    answer.renewal.reason = "lost a disk\x1b[2J; run monoctl accept-log now"
+    answer.renewal.renewed_at_ms = scene.rig.m8.world.clock.now_ms
+
+
+def _swapped_keys(answer: log_pb2.GetCheckpointResponse, _: Scene) -> None:
+    answer.vkeys[:] = [str(vkey) for vkey in FORGED.vkeys]
+
+
+def _no_log(scene: Scene) -> None:
+    scene.wire.refuse("GetCheckpoint", NotFoundError("this log is not witnessed."), times=None)
+
+
+# --- proofs of requests ---
+
+ProofChange = Callable[[log_pb2.GetUploadProofResponse, Scene], Any]
+
+
+def proof(change: ProofChange) -> Callable[[Scene], Any]:
+    """Change the proof of a request."""
+
+    def act(answer: Any, scene: Scene) -> None:
+        change(answer, scene)
+
+    return lambda scene: scene.change("GetUploadProof", lambda answer: act(answer, scene))
+
+
+def _other_hash(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
+    answer.inclusion[0] = bytes(32)
+
+
+def _other_record(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
+    answer.evidence.record = answer.evidence.record[:-1] + bytes([answer.evidence.record[-1] ^ 1])
+
+
+def _forged_note(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
+    shown = Checkpoint.parse(Note.parse(answer.note).text)
+    answer.note = _sign(scene.rig, shown, key=FORGED)
+
+
+def _own_tree(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
+    """A tree of m8's own, of the same size, signed by the log's keys, under which nothing is included."""
+    shown = Checkpoint.parse(Note.parse(answer.note).text)
+    answer.note = _sign(scene.rig, Checkpoint(ORIGIN, shown.size, bytes(32)))
+
+
+def _earlier_grant(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
+    answer.evidence.grant.CopyFrom(scene.rig.kept["put"].view.grant)
+
+
+def _earlier_signature(answer: log_pb2.GetUploadProofResponse, scene: Scene) -> None:
+    answer.evidence.request_signature = scene.rig.kept["put"].sent.request_signature
+
+
+def _later(answer: log_pb2.GetUploadProofResponse, _: Scene) -> None:
+    answer.Clear()
+    answer.proof_later = True
+
+
+def lie(name: str, tell: Callable[[Scene], Any], says: str, code: Code | None = MISMATCH) -> Lie:
+    """A lie about what m8 shows of its log, whatever is asked for."""
+    return Lie(LOG, name, tell, says, code)
+
+
+def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MISMATCH) -> Lie:
+    """A lie about the proof of a request."""
+    return Lie(LOG, name, tell, says, code, ("get upload proof",))
+
+
+NOT_INCLUDED = "the inclusion proof does not lead to the root of the tree"
+NOT_COUNTS = "the note that .* shows of its log does not count"
+CONTINUES = "does not continue what it showed before"
+
+LIES = (
+    lie(
+        "no checkpoint",
+        shows(lambda answer, _: answer.ClearField("newest")),
+        "shows no checkpoint of its log that counts",
+    ),
+    lie("that it keeps no log", _no_log, "shows no checkpoint of its log that counts .*this log is not witnessed"),
+    lie(
+        "another origin",
+        note(lambda shown, _: Checkpoint(ELSEWHERE, shown.size, shown.root), key=OTHER),
+        f"shows the log {ELSEWHERE}, and the one that is pinned is {ORIGIN}",
+    ),
+    lie("that the log was renewed", shows(_renewed), r"(?!.*\x1b).*m8 says that the log was renewed at .*lost a disk"),
+    lie("a note of other keys", note(key=FORGED), NOT_COUNTS),
+    lie("a note with one signature", shows(_one_signature), NOT_COUNTS),
+    lie("a note with one more line", shows(_extended), NOT_COUNTS),
+    lie(
+        "a note that is cut",
+        shows(lambda answer, _: setattr(answer.newest, "note", answer.newest.note[:-9])),
+        NOT_COUNTS,
+    ),
+    lie("a note that is none", shows(lambda answer, _: setattr(answer.newest, "note", b"\xff\x1b")), NOT_COUNTS),
+    lie("an old checkpoint", shows(_old), "was rolled back, or you are shown an old copy"),
+    lie(
+        "another tree of the pinned size",
+        note(lambda _, scene: Checkpoint(ORIGIN, _pinned(scene).size, bytes(32))),
+        "two different trees of .* entries, both signed by it",
+    ),
+    lie("another root", note(lambda shown, _: Checkpoint(ORIGIN, shown.size, bytes(32))), CONTINUES),
+    lie("twice the size", note(lambda shown, _: Checkpoint(ORIGIN, 2 * shown.size, shown.root)), CONTINUES),
+    lie("no proof that it continues", shows(lambda answer, _: answer.newest.ClearField("consistency")), CONTINUES),
+    lie("a proof with another hash", shows(_flipped), CONTINUES),
+    lie("a proof with one more hash", shows(lambda answer, _: answer.newest.consistency.append(bytes(32))), CONTINUES),
+    lie("two trees at once", shows(_two_trees), f"{CONTINUES}|two different trees"),
+    lie("other keys beside its note", shows(_swapped_keys), "", None),
+    lie("a note that was signed long ago", note(ago_s=SIGNED_H * 3_600), "notice: the log of .*", None),
+    of_proof(
+        "another place in the tree", proof(lambda answer, _: setattr(answer, "index", answer.index - 1)), NOT_INCLUDED
+    ),
+    of_proof("another hash of the inclusion", proof(_other_hash), NOT_INCLUDED),
+    of_proof("no inclusion", proof(lambda answer, _: answer.ClearField("inclusion")), NOT_INCLUDED),
+    of_proof("another record", proof(_other_record), NOT_INCLUDED),
+    of_proof("a proof under other keys", proof(_forged_note), "the checkpoint is not signed by both keys of the log"),
+    of_proof("a proof in a tree of m8's own", proof(_own_tree), NOT_INCLUDED),
+    of_proof("the grant of an earlier request", proof(_earlier_grant), "the grant is for another request"),
+    of_proof(
+        "no grant of what it proves",
+        proof(lambda answer, _: answer.evidence.ClearField("grant")),
+        "a receipt without the grant that it answers",
+    ),
+    of_proof(
+        "the signature of an earlier request",
+        proof(_earlier_signature),
+        "the signature is not the key's over this statement",
+    ),
+    of_proof(
+        "no signature of what it proves",
+        proof(lambda answer, _: answer.evidence.ClearField("request_signature")),
+        "the signature of the request does not hold",
+    ),
+    of_proof(
+        "a proof that is to come, for ever",
+        proof(_later),
+        "is recorded, and no checkpoint of the log covers it yet",
+        Code.NOT_YET,
+    ),
+)

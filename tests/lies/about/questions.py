@@ -1,0 +1,203 @@
+"""Lies about what is known: what no receipt proves is never shown as proven."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from monoskope.api.gateway.v1 import access_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Code
+from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.testing.cluster.identities import Identity
+from tests.lies.lie import Lie, Step
+from tests.lies.scene import Scene
+from tests.support.passing import Call
+
+THIEF = Identity()
+QUESTIONS, EVENTS = Step.QUESTIONS, Step.EVENTS
+FALSE = "proven=False, why_not_proven=[\"']what m8 shows as its proof is none: "
+OTHERWISE = f"{FALSE}m8 shows something else than its receipt says'"
+VERSION_OTHERWISE = "proven=False, why_not_proven='m8 shows something else than the receipt of its request says'"
+NO_END = "the pages of m8's answer have no end"
+HASH = "fp1:0000000000000000:" + "0" * 64
+
+Change = Callable[[Any, Scene], Any]
+
+
+def secret(change: Change) -> Callable[[Scene], Any]:
+    """Change what is shown of secrets, one by one or in a list."""
+
+    def tell(scene: Scene) -> None:
+        scene.change("GetSecret", lambda answer: _done(change(answer.secret, scene)))
+        scene.change("ListSecrets", lambda answer: _done([change(one, scene) for one in answer.secrets]))
+
+    return tell
+
+
+def _done(_: object) -> None:
+    """Changed in place."""
+
+
+def version(change: Change) -> Callable[[Scene], Any]:
+    """Change what is shown of a secret's versions."""
+    return lambda scene: scene.change(
+        "ListSecretVersions", lambda answer: _done([change(one, scene) for one in answer.versions])
+    )
+
+
+def upload(change: Change) -> Callable[[Scene], Any]:
+    """Change what is shown of a request."""
+    return lambda scene: scene.change("GetSecretUpload", lambda answer: _done(change(answer.upload, scene)))
+
+
+def sets(name: str, value: object) -> Change:
+    """Set one field."""
+    return lambda one, _: setattr(one, name, value)
+
+
+def of_thief(one: Any, _: Scene) -> None:
+    """The receipt, signed by a thief."""
+    one.receipt.CopyFrom(THIEF.sign(RECEIPT, one.receipt.content))
+
+
+def earlier(one: Any, scene: Scene) -> None:
+    """The receipt of another secret."""
+    one.receipt.CopyFrom(scene.rig.kept["delete"].view.receipt)
+
+
+def _values(one: Any, _: Scene) -> None:
+    one.values[0].fingerprint = HASH
+
+
+def _forged_grant(one: Any, _: Scene) -> None:
+    one.grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, one.grant.content))
+
+
+def answered_anew(method: str) -> Callable[[Scene], Any]:
+    """Answer each page with the first one, and name a page that was there as the next."""
+
+    def tell(scene: Scene) -> None:
+        async def act(call: Any, _: object) -> bytes:
+            message = call.message
+            message.ClearField("page_token")
+            asked = Call(call.path, message.SerializeToString(), call.metadata, call.time_s)
+            answer = call.method.response.FromString(await scene.wire.forward(asked))
+            answer.next_page_token = "again"
+            return bytes(answer.SerializeToString())
+
+        scene.wire.on_call(method, act, times=None)
+
+    return tell
+
+
+def _tokens(scene: Scene) -> None:
+    scene.wire.answer("ListTokens", access_pb2.ListTokensResponse(next_page_token="again"), times=None)
+
+
+SECRET = ("get secret", "list secrets")
+VERSIONS = ("list versions",)
+UPLOAD = ("get upload",)
+WORD = "proven=False, why_not_proven="
+
+LIES = (
+    *(
+        Lie(QUESTIONS, f"another {name} of a secret", secret(sets(name, value)), OTHERWISE, purposes=SECRET)
+        for name, value in (
+            ("fingerprint", HASH),
+            ("upstream_version", "v0"),
+            ("deleted", True),
+        )
+    ),
+    Lie(QUESTIONS, "another hash of a value", secret(_values), OTHERWISE, purposes=SECRET),
+    Lie(QUESTIONS, "a receipt of a thief", secret(of_thief), f"{FALSE}a message is signed by", purposes=SECRET),
+    Lie(QUESTIONS, "a receipt of another secret", secret(earlier), OTHERWISE, purposes=SECRET),
+    Lie(
+        QUESTIONS,
+        "no receipt of a secret",
+        secret(lambda one, _: one.ClearField("receipt")),
+        f"{WORD}'m8 shows no receipt for it'",
+        purposes=SECRET,
+    ),
+    Lie(
+        QUESTIONS,
+        "a name that is none",
+        secret(sets("uri", "memory://../x")),
+        f"{WORD}|not a|malformed",
+        purposes=SECRET,
+    ),
+    *(
+        Lie(QUESTIONS, f"another {name} of a version", version(sets(name, value)), VERSION_OTHERWISE, purposes=VERSIONS)
+        for name, value in (
+            ("uri", "memory://team-a/else"),
+            ("outcome", upload_pb2.OUTCOME_UNCHANGED),
+            ("upstream_version", "v0"),
+            ("prior_version", "v0"),
+            ("purpose", upload_pb2.PURPOSE_PATCH),
+            ("fingerprint", HASH),
+        )
+    ),
+    Lie(
+        QUESTIONS,
+        "another request of a version",
+        version(sets("request_id", bytes(16))),
+        f"{WORD}'m8 does not show its request",
+        purposes=VERSIONS,
+    ),
+    *(
+        Lie(QUESTIONS, f"another {name} of a request", upload(sets(name, value)), FALSE, purposes=UPLOAD)
+        for name, value in (
+            ("request_id", bytes(16)),
+            ("uri", "memory://team-a/else"),
+            ("purpose", upload_pb2.PURPOSE_PATCH),
+            ("outcome", upload_pb2.OUTCOME_UNCHANGED),
+            ("destination", "other://team-a/else"),
+        )
+    ),
+    Lie(QUESTIONS, "a forged grant of a request", upload(_forged_grant), FALSE, purposes=UPLOAD),
+    Lie(QUESTIONS, "no grant of a request", upload(lambda one, _: one.ClearField("grant")), FALSE, purposes=UPLOAD),
+    Lie(QUESTIONS, "a thief's receipt of a request", upload(of_thief), FALSE, purposes=UPLOAD),
+    Lie(QUESTIONS, "another receipt of a request", upload(earlier), FALSE, purposes=UPLOAD),
+    Lie(
+        QUESTIONS,
+        "success of a request without a receipt",
+        upload(lambda one, _: one.ClearField("receipt")),
+        "outcome='',.*proven=False, why_not_proven='m8 shows no receipt for it'",
+        purposes=UPLOAD,
+    ),
+    Lie(
+        QUESTIONS,
+        "that a request still goes on",
+        upload(sets("state", views_pb2.UPLOAD_STATE_WRITING)),
+        f"{WORD}'m8 does not show it as ended'",
+        purposes=UPLOAD,
+    ),
+    *(
+        Lie(
+            QUESTIONS, f"pages of {method} that lead back", answered_anew(method), NO_END, Code.UNAVAILABLE, (question,)
+        )
+        for method, question in (
+            ("ListSecrets", "list secrets"),
+            ("ListSecretVersions", "list versions"),
+            ("ListSecretStores", "list stores"),
+        )
+    ),
+    Lie(EVENTS, "pages that lead back", answered_anew("ListEvents"), NO_END, Code.UNAVAILABLE, ("list events",)),
+    Lie(
+        Step.ACCESS,
+        "pages of tokens that lead back",
+        _tokens,
+        NO_END,
+        Code.UNAVAILABLE,
+        ("list tokens",),
+        patience_s=5.0,
+    ),
+    Lie(
+        QUESTIONS,
+        "another newest receipt of a secret to verify",
+        secret(earlier),
+        "another receipt than the newest that m8 shows",
+        Code.IDENTITY_CHANGED,
+        ("verify",),
+    ),
+)

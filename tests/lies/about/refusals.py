@@ -1,0 +1,116 @@
+"""Refusals and errors that m8 invents: its words are called its words, and no fix of its own is passed on as ours."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+from google.protobuf.any_pb2 import Any as Packed
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
+from grpc_status import rpc_status
+
+from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
+from tests.lies.lie import Lie, Step
+from tests.lies.scene import Scene
+from tests.support.hostile_calls import Failure
+
+REFUSAL = Step.REFUSAL
+ASK, SEND = "RequestSecretUploadKey", "RequestUploadSecret"
+SAYS = "m8 says: "
+ANSWERED = "m8 at .* answered"
+
+
+def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], Any]:
+    """Refuse every call of a method that is about the secret."""
+    return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri)
+
+
+def status(
+    reason: str, *, domain: str = "monoskope", number: int = 9, message: str = "no.", cut: int = 0, **metadata: str
+) -> grpc.Status:
+    """A status as no m8 makes it."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
+    detail = Packed()
+    detail.Pack(info)
+    detail.value = detail.value[: len(detail.value) - cut]
+    made: grpc.Status = rpc_status.to_status(status_pb2.Status(code=number, message=message, details=[detail]))
+    return made
+
+
+def lie(name: str, failure: Failure, says: str, code: Code, **more: object) -> Lie:
+    """A refusal of the request for a key."""
+    return Lie(REFUSAL, name, refuses(failure), says, code, **more)  # type: ignore[arg-type]
+
+
+THIEF = "SHA256:" + "T" * 43
+LIES = (
+    lie("a code that nobody knows", status("WONDERFUL"), SAYS, Code.INTERNAL),
+    lie("an error of somebody else's", status("NOT_FOUND", domain="example.org"), ANSWERED, Code.IDENTITY_CHANGED),
+    lie("an error that cannot be read", status("NOT_FOUND", cut=1), ANSWERED, Code.IDENTITY_CHANGED),
+    lie(
+        "a changed identity, and to agree to it",
+        IdentityChangedError("the store has a new identity.", fix=f"Run monoctl put --store-identity memory={THIEF}"),
+        f"m8 says: the store has a new identity.*m8 suggests: Run monoctl put --store-identity memory={THIEF}",
+        Code.IDENTITY_CHANGED,
+    ),
+    lie(
+        "a conflict, and to overwrite",
+        ConflictError("somebody changed it.", fix="Put again with --overwrite."),
+        "m8 says: somebody changed it.*m8 suggests: Put again with --overwrite",
+        Code.CONFLICT,
+    ),
+    lie(
+        "a fix that would harm",
+        RefusedError("no.", fix="Delete ~/.config/monoskope/known_stores and log in again."),
+        "m8 says: no.*\nm8 suggests: Delete",
+        Code.REFUSED,
+    ),
+    lie(
+        "text that rules the terminal",
+        RefusedError("\x1b[2J\x1b[1;1H\u202eno\u2028.", fix="\x9b2J\x07"),
+        r"^(?!.*[\x1b\x07\x9b\u202e\u2028]).*m8 says: ",
+        Code.REFUSED,
+    ),
+    lie("a text without an end", RefusedError("x" * 3_000), r"^.{0,700}$", Code.REFUSED),
+    lie("success as an error", status("UPLOADED", message="UPLOADED"), "m8 says: UPLOADED", Code.INTERNAL),
+    lie("that its end is not known", status("OUTCOME_UNKNOWN"), SAYS, Code.OUTCOME_UNKNOWN),
+    lie("that it was not tried", status("NOT_TRIED"), SAYS, Code.NOT_TRIED),
+    lie("that the reactor does not act", status("NOT_AUTHORIZED"), SAYS, Code.NOT_AUTHORIZED),
+    lie(
+        "a limit for eleven days",
+        RateLimitedError("too much.", retry_after_s=999_999),
+        "m8 says: too much",
+        Code.RATE_LIMITED,
+    ),
+    lie(
+        "a limit without a time",
+        RateLimitedError("too much."),
+        "m8 says: too much",
+        Code.RATE_LIMITED,
+        purposes=("put",),
+        patience_s=3.0,
+    ),
+    lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
+    *(
+        lie(f"a bare {one.name}", one, ANSWERED, Code.INTERNAL)
+        for one in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS)
+    ),
+    *(
+        Lie(
+            REFUSAL,
+            f"{name}, once it was sent",
+            refuses(failure, SEND),
+            "after the sealed secret was sent",
+            Code.OUTCOME_UNKNOWN,
+            done=False,
+        )
+        for name, failure in (
+            ("a code that nobody knows", status("WONDERFUL")),
+            ("a changed identity", IdentityChangedError("another.")),
+            ("that it was not tried", status("NOT_TRIED")),
+            ("an error that cannot be read", status("NOT_FOUND", cut=1)),
+            ("a limit for eleven days", RateLimitedError("too much.", retry_after_s=999_999)),
+        )
+    ),
+)

@@ -1,0 +1,85 @@
+"""The whole catalogue, and what of it each change tells.
+
+python -m tests.lies.catalogue      prints it as a table, with counts
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from tests.lies.about import (
+    commands,
+    copies,
+    deliveries,
+    ends,
+    keys,
+    log,
+    logins,
+    questions,
+    refusals,
+    sending,
+    servers,
+    stores,
+    time,
+)
+from tests.lies.lie import QUIET_S, Lie, Step, Victim
+
+CATALOGUE: tuple[Lie, ...] = (
+    *stores.LIES,
+    *keys.LIES,
+    *sending.LIES,
+    *ends.LIES,
+    *refusals.LIES,
+    *time.LIES,
+    *deliveries.LIES,
+    *copies.LIES,
+    *questions.LIES,
+    *commands.LIES,
+    *servers.LIES,
+    *logins.LIES,
+    *log.LIES,
+)
+
+AT_ONCE = 2
+"""To how many purposes a lie is told at each change; `make lies` tells it to all."""
+
+_DOORS = ("grpc", "http")
+
+
+def plan(lie: Lie, *, every: bool) -> list[tuple[str, str]]:
+    """Return the purposes to which a lie is told, each with the door at which it is.
+
+    At each change a lie meets the next purposes in turn, so that each purpose is met at each step. Silence and
+    processes take their time, and meet one.
+    """
+    if every:
+        return [(purpose, door) for purpose in lie.purposes for door in _DOORS]
+    at = _turn(lie)
+    count = len(lie.purposes)
+    slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
+    told = 1 if slow else min(AT_ONCE, count)
+    chosen = [lie.purposes[(at * AT_ONCE + number) % count] for number in range(told)]
+    return [(purpose, _DOORS[(at + number) % 2]) for number, purpose in enumerate(chosen)]
+
+
+def _turn(lie: Lie) -> int:
+    """Its number among the lies of its step that are told to as many purposes."""
+    alike = [one for one in CATALOGUE if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
+    return alike.index(lie)
+
+
+def table() -> str:
+    """The catalogue for people."""
+    lines = [f"{'step':<28}{'against':<10}{'m8 says':<62}{'purposes':<10}the victim says"]
+    for lie in CATALOGUE:
+        end = lie.code.value if lie.code is not None else "the truth"
+        lines.append(f"{lie.step.value:<28}{lie.against.value:<10}{lie.name:<62}{len(lie.purposes):<10}{end}")
+    steps, victims = Counter(lie.step for lie in CATALOGUE), Counter(lie.against for lie in CATALOGUE)
+    lines += ["", *(f"{steps[step]:>5}  {step.value}" for step in Step if steps[step])]
+    lines += ["", *(f"{victims[victim]:>5}  against {victim.value}" for victim in Victim)]
+    told = sum(len(lie.purposes) for lie in CATALOGUE)
+    return "\n".join([*lines, "", f"{len(CATALOGUE)} lies, told for {told} pairs of a lie and a purpose."])
+
+
+if __name__ == "__main__":
+    print(table())  # noqa: T201 - it is what the user asked for

@@ -1,0 +1,103 @@
+"""Tell a lie, and assert what holds whatever m8 says."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections import Counter
+from typing import Any
+
+from monoskope.api.gateway.v1 import commands_pb2
+from monoskope.errors import Code, Error
+from monoskope.exit_codes import BY_CODE, ExitCode
+from monoskope.uri import SecretUri
+from tests.lies import commands
+from tests.lies.lie import Lie, Step
+from tests.lies.questions import QUESTIONS
+from tests.lies.rig import Rig
+from tests.lies.scene import Scene, scene
+from tests.lies.walks import KEPT, NEW, WALKS, check_truth
+
+SETTLED_S = 5.0
+ASKED = {**WALKS, **QUESTIONS}
+
+
+async def tell(rig: Rig, lie: Lie, purpose: str, *, door: str) -> str:
+    """Tell one lie while alice asks for one thing, assert the four promises, and return what she was told."""
+    if lie.step is Step.LOG:
+        await rig.grow(door)
+    async with asyncio.timeout(lie.patience_s + 10), scene(rig, purpose, patience_s=lie.patience_s) as found:
+        before = found.one.engine.there(found.one.path)
+        if lie.step is Step.LOG:
+            await rig.sign()
+        lie.tell(found)
+        servers = ",".join(rig.servers.values()) if lie.dial == "both" else rig.servers[door]
+        code, result, said = await asked(found, servers, purpose)
+        for act in found.afterwards:
+            await act()
+        rig.wire.honest()
+        if lie.settles:
+            await settled(found)
+        check_promises(found, said)
+        if code is None and purpose in WALKS:
+            check_truth(purpose, found.one, result)
+        elif code not in {None, Code.OUTCOME_UNKNOWN} and lie.done is None:
+            assert found.one.engine.there(found.one.path) == before, f"done, and not told: {said}"
+        if lie.done is not None:
+            assert any(engine.changes for engine in rig.engines.values()) is lie.done, said
+        assert code is lie.code, said
+        assert re.search(lie.says, said, re.DOTALL), said
+        return said
+
+
+async def asked(found: Scene, servers: str, purpose: str) -> tuple[Code | None, Any, str]:
+    """Ask as alice. Return the code of the failure, None for success; the result; and all that she was told."""
+    if purpose in commands.COMMANDS:
+        ended = await commands.run(found.rig, servers, purpose, found.one)
+        code = next((code for code, exit_code in BY_CODE.items() if exit_code == ended.code), None)
+        assert code is not None or ended.code in {ExitCode.OK, ExitCode.DIFFERENT}, repr(ended)
+        return code, ended, repr(ended)
+    try:
+        async with found.rig.client(servers) as client:
+            result = await ASKED[purpose](client, found.one)
+    except Error as error:
+        return error.code, None, f"{error.code.value}: {error.message}\n{error.fix}"
+    return None, result, "\n".join([repr(result), *(f"notice: {one}" for one in found.rig.told)])
+
+
+def check_promises(found: Scene, said: str) -> None:
+    """Assert that no value is shown, and that all that changed was signed for."""
+    now = found.one.engine.now_at(found.one.path) or {}
+    for value in {found.one.value, *(value for key, value in now.items() if key != KEPT)}:
+        assert found.wire.saw(value) == 0, "m8 saw a value"
+        assert value.decode() not in said
+    signed = Counter(_signed_places(found))
+    for store, engine in found.rig.engines.items():
+        changed = Counter((store, path) for path in engine.changes)
+        assert changed <= signed, f"changed without a signature: {changed - signed}"
+    if found.one.engine.changes and found.purpose in {"put", "patch"}:
+        assert now[NEW] == found.one.value, "upstream is what alice did not put"
+
+
+def _signed_places(found: Scene) -> list[tuple[str, tuple[str, ...]]]:
+    """Where alice's signatures of this scene let something be changed: once for each."""
+    requests = {grant.request.request_id: grant.request for grant in found.rig.signer.signed}
+    places = [uri for request in requests.values() for uri in (request.uri, request.destination)]
+    for call in found.wire.called:
+        message = call.message
+        if not isinstance(message, commands_pb2.RequestUploadSecretRequest) or not message.request_signature:
+            continue
+        if call.request is not None and call.request_id not in requests and call.request.uri.startswith("memory://"):
+            requests[call.request_id] = None  # type: ignore[assignment]
+            places += [SecretUri.parse(uri) for uri in (call.request.uri, call.request.destination) if uri]
+    return [(uri.store, uri.path) for uri in places if uri is not None]
+
+
+async def settled(found: Scene) -> None:
+    """Wait until reactors have done what they were asked for: what they say of it has come by."""
+    sent = [one for one in found.wire.called if one.name == "RequestUploadSecret"]
+    for request_id in {call.request_id for call in sent}:
+        view = await found.rig.m8.alice.upload(request_id)
+        if view.version >= 3:
+            async with asyncio.timeout(SETTLED_S):
+                await found.rig.m8.ended(request_id)

@@ -1,0 +1,41 @@
+"""Each lie of the catalogue: no value is shown, nothing false is believed, nothing unsigned is done, and it is said."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.lies.catalogue import CATALOGUE, plan
+from tests.lies.lie import EVERY, Lie, Step
+from tests.lies.rig import Rig
+from tests.lies.telling import tell
+
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.lie]
+
+ALL = os.environ.get("LIES") == "all"
+"""Whether each lie is told for all its purposes, at both doors."""
+
+
+@pytest.mark.parametrize("lie", [lie for lie in CATALOGUE if lie.step is not Step.LOG], ids=lambda lie: lie.id)
+async def test_a_lie(rig: Rig, lie: Lie) -> None:
+    for purpose, door in plan(lie, every=ALL):
+        try:
+            await tell(rig, lie, purpose, door=door)
+        except AssertionError as error:
+            error.add_note(f"{purpose}, at the door {door}")
+            raise
+
+
+HONEST = Lie(Step.STORE, "nothing false", lambda _: None)
+
+
+@pytest.mark.parametrize("purpose", EVERY)
+async def test_without_a_lie_it_is_done(rig: Rig, purpose: str) -> None:
+    for door in ("grpc", "http"):
+        await tell(rig, HONEST, purpose, door=door)
+
+
+async def test_without_a_lie_what_is_shown_is_proven(rig: Rig) -> None:
+    for question in ("get secret", "list secrets", "list versions", "get upload"):
+        assert "proven=True" in await tell(rig, HONEST, question, door="grpc")

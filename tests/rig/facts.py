@@ -1,0 +1,194 @@
+"""What the log and the engines say, in the form in which invariants look at it."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import tempfile
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Error
+from monoskope.m8.log.event_log import EventLog, RecordedEvent
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite_forms import DOCUMENTS
+from monoskope.m8.readmodels import chain, history, puts, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.m8.tree.last_signed import Signed
+from monoskope.m8.tree.verifying import verified
+from monoskope.protocol.events import request_id_of
+from tests.crash.logbook import Request
+from tests.ha.audit import everything
+from tests.rig.history import Operation
+from tests.support.engines import Version
+
+COLLECTIONS = sorted(
+    {
+        history.HISTORY,
+        puts.PUTS,
+        sealed_bytes.SEALED_BYTES,
+        secrets.REPLACEMENTS,
+        secrets.SECRETS,
+        secrets.VERSIONS,
+        stores.DEFAULT_STORE,
+        stores.FINGERPRINT_KEY,
+        stores.STORES,
+        tokens.REVOCATIONS,
+        tokens.TOKENS,
+        uploads.ENDED,
+        uploads.OPEN_COUNTS,
+        uploads.OPEN_UPLOADS,
+    }
+)
+"""Of the read models. `rebuilt` fails if its events make others."""
+
+LOOKS = 50
+"""How often a log that still grows is read again."""
+
+Documents = Mapping[str, Sequence[tuple[str, bytes]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the log says of one request.
+
+    Attributes:
+        uri: The secret.
+        ended: Whether it has ended.
+        outcome: UPLOADED and so on, "" without a receipt.
+        reason: KEY_LOST and so on, "" if it did not fail.
+        version: What the receipt says is upstream.
+        prior: What it says was replaced.
+        fingerprint: Of the whole secret, "" if the receipt has none.
+        announced: What its STARTED said would be replaced, None without one.
+    """
+
+    uri: str
+    ended: bool
+    outcome: str = ""
+    reason: str = ""
+    version: str = ""
+    prior: str = ""
+    fingerprint: str = ""
+    announced: str | None = None
+
+    @classmethod
+    def of(cls, request: Request) -> Told:
+        """Return what a request of the log comes to."""
+        receipt, started = request.receipt, request.upload.started
+        reason = _name(upload_pb2.Reason.Name(request.reason), "REASON_")
+        if receipt is None:
+            return cls(request.uri, request.ended, reason=reason)
+        return cls(
+            request.uri,
+            request.ended,
+            _name(upload_pb2.Outcome.Name(receipt.outcome), "OUTCOME_"),
+            reason,
+            receipt.upstream_version,
+            receipt.prior_version,
+            receipt.fingerprint,
+            None if started is None else started.prior_version,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """Everything that is known after some rounds.
+
+    Attributes:
+        operations: What clients did and were told.
+        requests: What the log says, by id in hex.
+        histories: Every version that the engine has of each secret, the oldest first.
+        fingerprint: Returns the hash of a secret's content, as receipts show it.
+        bound_s: How long an operation may take.
+    """
+
+    operations: Sequence[Operation]
+    requests: Mapping[str, Told]
+    histories: Mapping[str, Sequence[Version]]
+    fingerprint: Callable[[Mapping[str, str]], str]
+    bound_s: float
+
+
+def _name(text: str, prefix: str) -> str:
+    short = text.removeprefix(prefix)
+    return "" if short == "UNSPECIFIED" else short
+
+
+def requests_of(events: Iterable[RecordedEvent]) -> dict[str, Told]:
+    """Return what a log's events say of each request, by id in hex."""
+    found: defaultdict[str, Request] = defaultdict(Request)
+    for event in events:
+        request_id = request_id_of(event.stream)
+        if request_id is not None:
+            found[request_id.hex()].take(event_pb2.Event.FromString(event.record))
+    return {request_id: Told.of(request) for request_id, request in found.items()}
+
+
+async def read(log: EventLog) -> tuple[list[RecordedEvent], Documents]:
+    """Return all events, and the documents that stand beside exactly these."""
+    for _ in range(LOOKS):
+        events = await everything(log)
+        kept = await documents_of(log)
+        if await log.head() == len(events):
+            return events, kept
+    raise AssertionError("the log does not come to rest")
+
+
+async def documents_of(log: EventLog) -> dict[str, list[tuple[str, bytes]]]:
+    """Return all documents of all read models."""
+    return {name: [pair async for pair in log.scan_all(name)] for name in COLLECTIONS}
+
+
+async def verify_log(log: EventLog, events: Sequence[RecordedEvent], kept: Documents) -> list[str]:
+    """Check the chain, and that the documents are what a new log makes of the same events; return what is wrong."""
+    try:
+        await log.check_chain()
+    except Error as error:
+        return [f"the chain does not hold: {error}"]
+    again = await rebuilt(events)
+    return [
+        f"the read model {name} is not what its events say: {len(kept[name])} documents, {len(again[name])} rebuilt"
+        for name in kept
+        if kept[name] != again[name]
+    ]
+
+
+async def verify_tree(log: EventLog, signed: Callable[[], Sequence[Signed]]) -> list[str]:
+    """Check every tile and every checkpoint; return what is wrong.
+
+    Args:
+        log: The log, which may grow meanwhile: then it is looked at again.
+        signed: Reads the checkpoints that stand in the folders of m8.
+    """
+    for _ in range(LOOKS):
+        noted = [*signed(), None]
+        head = await log.head()
+        try:
+            for one in noted:
+                await verified(log, head, one)
+        except Error as error:
+            if await log.head() == head:
+                return [f"the tree of the log does not hold: {error}"]
+        else:
+            return []
+    raise AssertionError("the log does not come to rest")
+
+
+async def rebuilt(events: Sequence[RecordedEvent]) -> Documents:
+    """Return the documents that a new log makes of these events."""
+    with tempfile.TemporaryDirectory(prefix="m8-rig-") as folder:
+        file = Path(folder, "log.db")
+        log = await SqliteLog.open(file, clock=lambda: 0, projector=chain.project, for_import=True)
+        try:
+            await log.import_records([event.record for event in events])
+            await log.finish_import()
+            with contextlib.closing(sqlite3.connect(file)) as database:
+                made = {name for (name,) in database.execute(f"SELECT DISTINCT collection FROM {DOCUMENTS}")}
+            assert made <= set(COLLECTIONS), made
+            return await documents_of(log)
+        finally:
+            await log.close()

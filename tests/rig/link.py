@@ -1,0 +1,175 @@
+"""A TCP proxy on one link of the cluster, which can be told to delay, cut, reset, slice, hold or duplicate."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import socket
+import struct
+from collections import Counter
+from dataclasses import dataclass
+
+DELAY, CUT, RESET, SLICE, HOLD, DUPLICATE = FAULTS = ("delay", "cut", "reset", "slice", "hold", "duplicate")
+"""What a link can do: each piece waits; connections are closed, also new ones; connections are reset after some bytes;
+pieces are torn into small ones; nothing passes, and nothing is lost; what a client sends to a new connection is sent to
+a second one, too."""
+
+_PIECE = 65_536
+_RESET_AFTER = (0, 1, 5, 200, 1_500, 6_000)
+"""Bytes: before a handshake, inside of it, and after it."""
+_DELAYS_S = (0.01, 0.05, 0.2)
+
+
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """Two streams of each side."""
+
+    near: asyncio.StreamWriter
+    far: asyncio.StreamWriter
+    left: float = float("inf")
+    """Bytes until it is reset."""
+
+
+class Link:
+    """One link, honest at first.
+
+    Args:
+        name: For people.
+        port: Where it listens, at 127.0.0.1.
+        to: The port that it connects to.
+    """
+
+    def __init__(self, name: str, port: int, to: int) -> None:
+        self.name, self.port, self.to = name, port, to
+        self.counts: Counter[str] = Counter()
+        """What it did: connections, and connections that it broke or duplicated."""
+        self._fault = ""
+        self._chance = random.Random(0)
+        self._delay_s = 0.0
+        self._passes = asyncio.Event()
+        self._passes.set()
+        self._open: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+
+    async def close(self) -> None:
+        """Stop listening, and end every connection."""
+        assert self._server is not None
+        self._server.close()
+        for one in list(self._open):
+            self._end(one, abruptly=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
+
+    def fault(self, kind: str, chance: random.Random) -> None:
+        """Misbehave from now on, in one of the ways of `FAULTS`; `chance` draws what its name leaves open."""
+        self.mend()
+        self._fault, self._chance = kind, chance
+        match kind:
+            case "delay":
+                self._delay_s = chance.choice(_DELAYS_S)
+            case "hold":
+                self._passes.clear()
+            case "cut" | "duplicate":
+                for one in list(self._open):
+                    self._end(one, abruptly=False)
+            case "reset":
+                for one in self._open:
+                    one.left = chance.choice(_RESET_AFTER)
+
+    def mend(self) -> None:
+        """Be honest again. Connections that are open stay."""
+        self._fault, self._delay_s = "", 0.0
+        self._passes.set()
+        for one in self._open:
+            one.left = float("inf")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.counts["connections"] += 1
+        if self._fault == CUT:
+            self.counts["cut"] += 1
+            writer.close()
+            return
+        try:
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self.to)
+        except OSError:
+            writer.close()
+            return
+        one = _Connection(writer, far)
+        if self._fault == RESET:
+            one.left = self._chance.choice(_RESET_AFTER)
+        also = await self._second() if self._fault == DUPLICATE else None
+        self._open.add(one)
+        self._writers |= {writer, far} | ({also} if also is not None else set())
+        for carried in (self._copy(one, reader, far, also), self._copy(one, far_reader, writer, None)):
+            task = asyncio.create_task(carried)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _second(self) -> asyncio.StreamWriter | None:
+        """Open a second connection, whose answers nobody reads."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.to)
+        except OSError:
+            return None
+        self.counts["duplicated"] += 1
+        return writer
+
+    async def _copy(
+        self,
+        one: _Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        also: asyncio.StreamWriter | None,
+    ) -> None:
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                if self._delay_s:
+                    await asyncio.sleep(self._delay_s)  # the length of the fault
+                await self._passes.wait()
+                if one.left < len(piece):
+                    writer.write(piece[: int(one.left)])
+                    self._end(one, abruptly=True)
+                    break
+                one.left -= len(piece)
+                await self._send(writer, piece)
+                if also is not None and not also.transport.is_closing():
+                    also.write(piece)
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.close()
+        if also is not None:
+            also.close()
+            self._writers.discard(also)
+        self._writers.discard(writer)
+        self._open.discard(one)
+
+    async def _send(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
+        step = self._chance.randint(1, 64) if self._fault == SLICE else _PIECE
+        for begin in range(0, len(piece), step):
+            writer.write(piece[begin : begin + step])
+            await writer.drain()
+            if step < _PIECE:
+                await asyncio.sleep(0)  # else the kernel puts the slices together again
+
+    def _end(self, one: _Connection, *, abruptly: bool) -> None:
+        """Close or reset both sides."""
+        self.counts["reset" if abruptly else "cut"] += 1
+        self._open.discard(one)
+        for writer in (one.near, one.far):
+            if abruptly:
+                found = writer.get_extra_info("socket")
+                with contextlib.suppress(OSError):
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+            else:
+                writer.close()

@@ -1,0 +1,245 @@
+"""The cluster that the rig breaks: real parts, and a link that can misbehave between each two of them."""
+
+from __future__ import annotations
+
+import functools
+import shutil
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import tomli_w
+
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels import chain
+from monoskope.m8.tree import key_file
+from monoskope.m8.tree.last_signed import LastSigned, Signed
+from monoskope.reactor.identity.fingerprint import FingerprintKey
+from monoskope.settings import write_private
+from monoskope.testing.cluster import MOUNT
+from monoskope.testing.cluster.commands import User
+from monoskope.testing.cluster.replicas import ReplicaCluster
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import Part, free_port
+from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
+from tests.rig.link import Link
+from tests.rig.schedule import REACTORS, WORLDS
+from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
+
+USERS = 4
+LIFETIME_S = 30
+"""Of a one-time key: the shortest that the protocol allows."""
+
+TIMINGS = REACTOR_TIMINGS | {"settle": 5.0}
+"""As in tests/crash, but as much time between the end of the write window and the end of the lookup as faults of an
+engine last, with a second more: the protocol has 30 s."""
+
+CHECKPOINT_EVERY_S = 0.5
+"""Of the log: so often that something breaks while one is signed."""
+
+KEPT_VERSIONS = 1_000
+LIMITS = {
+    "uploads_per_second": 1_000,
+    "compares_per_hour_per_uri": 1_000,
+    "compares_per_hour": 10_000,
+    "lifetime_s": LIFETIME_S,
+}
+
+
+class World:
+    """m8, one or three, with OpenBao, age files, two reactors each, users, and links.
+
+    All of its methods that start or stop something run in one thread that lives as long as the world: the kernel ends
+    a part together with the thread that started it.
+
+    Args:
+        folder: An empty one.
+        name: One of `WORLDS`.
+    """
+
+    def __init__(self, folder: Path, name: str) -> None:
+        count, on_postgres = WORLDS[name]
+        self.name = name
+        self.postgres = Postgres(fsync=False) if on_postgres else None
+        self._database = ""
+        self._folder = folder
+        self.cluster = _Cluster(folder / "cluster", count)
+        self.links: dict[str, list[Link]] = {
+            "clients-grpc": [_link("clients-grpc", server) for server in self.cluster.servers],
+            "clients-http": [_link("clients-http", server) for server in self.cluster.https],
+            "reactors-grpc": [_link("reactors-grpc", server) for server in self.cluster.servers],
+            "reactors-http": [_link("reactors-http", server) for server in self.cluster.https],
+            "openbao": [_link("openbao", self.cluster.bao.address)],
+        }
+        if self.postgres is not None:
+            self.links["postgres"] = [_link("postgres", f":{self.postgres.port}")]
+        self.users: list[User] = []
+        self.armed: set[str] = set()
+        """Parts that run with a failpoint."""
+
+    @property
+    def all_links(self) -> Iterator[Link]:
+        """Every link."""
+        return (link for links in self.links.values() for link in links)
+
+    def dialled(self, link: str, *, first: int = 0) -> list[str]:
+        """What a client or a reactor is told to dial: every m8, through its link, beginning with one of them."""
+        scheme = "https://" if link.endswith("http") else ""
+        servers = [f"{scheme}127.0.0.1:{one.port}" for one in self.links[link]]
+        return [*servers[first % len(servers) :], *servers[: first % len(servers)]]
+
+    def part(self, target: str, which: int = 0) -> Part:
+        """An m8 or a reactor."""
+        return self.cluster.m8s[which] if target == "m8" else self.cluster.reactors[target]
+
+    @property
+    def parts(self) -> list[Part]:
+        """Every m8 and every reactor."""
+        return [*self.cluster.m8s, *self.cluster.reactors.values()]
+
+    # --- building it ---
+
+    def build(self) -> None:
+        """Start everything; the links listen already."""
+        cluster = self.cluster
+        if self.postgres is not None:
+            self.postgres.start()
+            self._database = self.postgres.create_database()
+        cluster.settings_of_m8(self._names(), self._database_settings())
+        cluster.start_m8()
+        cluster.start_openbao()
+        cluster.bao.call("POST", f"{MOUNT}/config", {"max_versions": KEPT_VERSIONS})
+        for folder, link in zip(REACTORS, ("reactors-grpc", "reactors-http") * 2, strict=True):
+            store = folder.removeprefix("reactor-").removesuffix("-2")
+            server = ",".join(self.dialled(link))
+            if store == "local":
+                cluster.make_local_reactor(store, folder=folder, server=server)
+            else:
+                cluster.make_vault_reactor(store, folder=folder, readable=True, server=server)
+        cluster.share_fingerprint_key(*REACTORS)
+        for folder in REACTORS:
+            self._set_reactor(folder)
+        for store in ("vault", "local"):
+            cluster.add_store(store)
+        for folder in REACTORS:
+            cluster.reactors[folder] = cluster.part(folder, "m8", "reactor", "run", folder, log=f"{folder}/reactor.log")
+            cluster.reactors[folder].start()
+        prefixes = ["vault://rig", "local://rig"]
+        self.users = [cluster.add_user(f"user{number}", prefixes=prefixes, pin=False) for number in range(USERS)]
+
+    def _names(self) -> list[dict[str, list[str]]]:
+        """For each m8 how it may be dialled besides its own addresses, at both doors."""
+
+        def names(door: str, at: int) -> list[str]:
+            return [f"127.0.0.1:{self.links[f'{side}-{door}'][at].port}" for side in ("clients", "reactors")]
+
+        return [
+            {"names": names("grpc", at), "http_names": names("http", at)} for at in range(len(self.cluster.servers))
+        ]
+
+    def _database_settings(self) -> dict[str, object]:
+        if self.postgres is None:
+            return {}
+        password = self._folder / "database-password"
+        write_private(password, self.postgres.password.encode())
+        return {
+            "database": f"postgresql://m8@127.0.0.1:{self.links['postgres'][0].port}/{self._database}",
+            "database_ca": str(self.postgres.ca_file),
+            "database_password_file": str(password),
+        }
+
+    def _set_reactor(self, folder: str) -> None:
+        file = self.cluster.folder / folder / "reactor.toml"
+        engine: dict[str, object]
+        if "vault" in folder:
+            engine = {"address": f"https://127.0.0.1:{self.links['openbao'][0].port}", **ENGINE_TIMEOUTS}
+        else:
+            first = self.cluster.folder / "reactor-local" / "reactor.toml"
+            engine = tomllib.loads(first.read_text(encoding="utf-8"))["engine"] | {"keep_versions": KEPT_VERSIONS}
+        shorten(file, timings=dict(TIMINGS), limits=dict(LIMITS), engine=engine)
+        table = tomllib.loads(file.read_text(encoding="utf-8")) | {"operations_listen": "127.0.0.1:0"}
+        other = "local" if "vault" in folder else "vault"
+        rule = {"to": other, "identity": self.cluster.identities[other], "paths": [{"from": "", "to": ""}]}
+        write_private(file, tomli_w.dumps(table | {"copy": [rule]}).encode(), replace=True)
+
+    # --- looking at it ---
+
+    async def open_log(self) -> EventLog:
+        """Open the log past m8 and past the links."""
+        if self.postgres is None:
+            path = self.cluster.folder / "m8" / "log.db"
+            return await SqliteLog.open(path, clock=lambda: 0, projector=chain.project)
+        target = self.postgres.target(self._database)
+        return await PostgresLog.open(target, clock=lambda: 0, projector=chain.project)
+
+    @property
+    def signed(self) -> list[Signed]:
+        """The last checkpoint that each m8 has in its folder, outside of the database."""
+        folders = [self.cluster.folder / part.name for part in self.cluster.m8s]
+        return [signed for folder in folders if (signed := LastSigned(folder).read()) is not None]
+
+    @functools.cached_property
+    def engines(self) -> Mapping[str, Engine]:
+        """The engine behind each store, asked past reactors and links."""
+        return {
+            "vault": OpenBaoEngine(self.cluster.bao),
+            "local": AgeEngine(self.cluster.folder / "reactor-local"),
+        }
+
+    @functools.cached_property
+    def key(self) -> FingerprintKey:
+        """The fingerprint key of all its reactors."""
+        return FingerprintKey.load(self.cluster.folder / REACTORS[0])
+
+    def fingerprint(self, content: Mapping[str, str]) -> str:
+        """Return the hash of a secret as receipts show it."""
+        return self.key.shown(self.key.whole({name: value.encode() for name, value in content.items()}))
+
+    def close(self) -> None:
+        """End everything at once."""
+        for part in (*self.cluster.reactors.values(), *self.cluster.m8s):
+            part.kill()
+        self.cluster.bao.kill()
+        if self.postgres is not None:
+            self.postgres.__exit__(None, None, None)
+
+
+class _Cluster(ReplicaCluster):
+    """Several m8, each with both doors."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        super().__init__(folder, count=count)
+        self.https = [f"127.0.0.1:{free_port()}" for _ in range(count)]
+        self._also: list[dict[str, list[str]]] = [{} for _ in range(count)]
+
+    def settings_of_m8(self, also: list[dict[str, list[str]]], database: dict[str, object]) -> None:
+        """Set what each m8 is told when its folder is laid out: its further names, and where the log is."""
+        self._also = also
+        settings: dict[str, object] = {
+            "open_requests_per_user": 10_000,
+            "timings": dict(M8_TIMINGS),
+            "log": {"checkpoint_every_s": CHECKPOINT_EVERY_S},
+        }
+        self._settings = settings | database
+
+    def lay_out(self) -> None:
+        """Make the folder of every m8, as the base class does, open both doors of each, and let each sign."""
+        super().lay_out()
+        for part in self.m8s[1:]:
+            shutil.copy2(self.folder / "m8" / key_file.FILE, self.folder / part.name / key_file.FILE)
+        for part, http, also in zip(self.m8s, self.https, self._also, strict=True):
+            file = self.folder / part.name / "m8.toml"
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            table |= {
+                "names": list(dict.fromkeys([*table["names"], *also["names"]])),
+                "http_listen": http,
+                "http_names": [http, *also["http_names"]],
+                "operations_listen": "127.0.0.1:0",
+            }
+            write_private(file, tomli_w.dumps(table).encode(), replace=True)
+
+
+def _link(name: str, address: str) -> Link:
+    return Link(name, free_port(), int(address.rpartition(":")[2]))

@@ -1,0 +1,206 @@
+"""Witnesses of tests: keys that cosign, a server over TLS that says what a test wants, and real litewitnesses."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import http.client
+import os
+import shutil
+import ssl
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
+
+from monoskope.m8.grpc import tls
+from monoskope.m8.witnesses.witnesses import Witnesses
+from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.note import NoteSignature
+from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_message, cosigned_text
+from monoskope.testing.engines.litewitness import Litewitness
+
+LITEWITNESS = Path(__file__).resolve().parents[2] / "build" / "litewitness" / "litewitness"
+
+
+Asking: TypeAlias = Callable[..., AbstractAsyncContextManager[Witnesses]]
+"""Asks servers, each given with its key or verifier key, and a quorum."""
+
+
+class WitnessKey:
+    """The private key of a witness of ours, of either type."""
+
+    def __init__(self, name: str, *, kind: Kind = Kind.COSIGNATURE_ED25519) -> None:
+        self._private: Ed25519PrivateKey | MLDSA44PrivateKey
+        self._private = (
+            Ed25519PrivateKey.generate() if kind is Kind.COSIGNATURE_ED25519 else MLDSA44PrivateKey.generate()
+        )
+        self.vkey = VerifierKey(name, kind, self._private.public_key().public_bytes_raw())
+
+    def cosign(self, checkpoint: Checkpoint, at_s: int) -> NoteSignature:
+        if self.vkey.kind is Kind.COSIGNATURE_ED25519:
+            message = cosigned_text(checkpoint, at_s)
+        else:
+            message = cosigned_message(self.vkey.name, checkpoint, at_s)
+        signature = at_s.to_bytes(8, "big") + self._private.sign(message)
+        return NoteSignature(self.vkey.name, self.vkey.key_id, signature)
+
+
+@dataclass
+class Request:
+    method: str
+    path: str
+    body: bytes
+
+
+@dataclass
+class Reply:
+    """What it says. With `wait` the head comes when the event is set; `endless` is repeated until the client goes."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait: threading.Event | None = None
+    endless: bytes = b""
+
+
+Says = Callable[[Request], Reply]
+
+
+@dataclass
+class WitnessServer:
+    """`says` may be changed at any time. `asked` has every request."""
+
+    url: str
+    ca_file: Path | None
+    says: Says
+    asked: list[Request] = field(default_factory=list)
+
+    def toml(self, vkey: VerifierKey | str) -> str:
+        """Its table in m8.toml."""
+        lines = [f'url = "{self.url}"', f'vkey = "{vkey}"', f'ca_file = "{self.ca_file}"']
+        return "\n".join(["[[witness]]", *lines, ""])
+
+
+@contextlib.contextmanager
+def witness_server(folder: Path, says: Says) -> Iterator[WitnessServer]:
+    """Serve at a free port of 127.0.0.1 until the end of the block, with the certificate of `folder`."""
+    ca_file, pair = _certificate(folder)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(pair)
+    found = WitnessServer("", ca_file, says)
+    over = threading.Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self) -> None:
+            request = Request(self.command, self.path, self.rfile.read(int(self.headers.get("Content-Length", 0))))
+            found.asked.append(request)
+            reply = found.says(request)
+            while reply.wait is not None and not over.is_set() and not reply.wait.wait(0.02):
+                pass
+            self.send_response(reply.status)
+            for name, value in reply.headers.items():
+                self.send_header(name, value)
+            if not reply.endless:
+                self.send_header("Content-Length", str(len(reply.body)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(reply.body)
+                while reply.endless and not over.is_set():
+                    self.wfile.write(reply.endless)
+            self.close_connection = self.close_connection or bool(reply.endless)
+
+        def do_GET(self) -> None:
+            self.do_POST()
+
+        def log_message(self, *_arguments: Any) -> None:
+            pass
+
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def finish_request(self, request: Any, client_address: Any) -> None:
+            with contextlib.suppress(OSError):  # of which ssl.SSLError is one
+                secured = context.wrap_socket(request, server_side=True)
+                with contextlib.closing(secured):
+                    super().finish_request(secured, client_address)
+
+    server = Server(("127.0.0.1", 0), Handler)
+    found.url = f"https://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield found
+    finally:
+        over.set()
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def before(port: int) -> Says:
+    """Say what the HTTP server at a port of this machine says: TLS ends here. 502 if it is away."""
+
+    def says(request: Request) -> Reply:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        with contextlib.closing(connection):
+            try:
+                connection.request(request.method, request.path, request.body)
+                answer = connection.getresponse()
+                return Reply(answer.status, answer.read(), {"Content-Type": answer.headers.get("Content-Type", "")})
+            except OSError:
+                return Reply(502)
+
+    return says
+
+
+def mirrored(port: int) -> Says:
+    """As `before`, and show the checkpoint that was cosigned last, as c2sp.org/tlog-witness wants it of a witness."""
+    shown: dict[str, bytes] = {}
+    ask = before(port)
+
+    def says(request: Request) -> Reply:
+        if request.method == "GET":
+            return Reply(200, shown[request.path]) if request.path in shown else Reply(404)
+        reply = ask(request)
+        if reply.status == 200:
+            note = request.body.partition(b"\n\n")[2]
+            origin = note.partition(b"\n")[0]
+            shown[f"/{hashlib.sha256(origin).hexdigest()}/checkpoint"] = note + reply.body
+        return reply
+
+    return says
+
+
+def needed() -> Path:
+    """Return where litewitness is. Where it was not built the test is skipped, and in CI it fails."""
+    if not LITEWITNESS.exists() or shutil.which("witnessctl") is None:
+        said = "apt install litetlog, and python tools/get_litewitness.py"
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(said)
+    return LITEWITNESS
+
+
+@contextlib.contextmanager
+def real_witness(folder: Path, name: str) -> Iterator[tuple[Litewitness, WitnessServer]]:
+    """A real litewitness behind TLS."""
+    with Litewitness(needed(), name) as witness, witness_server(folder, before(witness.port)) as server:
+        yield witness, server
+
+
+def _certificate(folder: Path) -> tuple[Path, Path]:
+    ca_file, pair = folder / "witness-ca.crt", folder / "witness.pem"
+    if not pair.exists():
+        made = tls.make((), now=dt.datetime.now(dt.UTC))
+        ca_file.write_bytes(made.ca)
+        pair.write_bytes(made.certificate + made.key)
+    return ca_file, pair

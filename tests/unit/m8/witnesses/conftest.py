@@ -1,0 +1,54 @@
+"""A log in memory with its keys, and what asks its witnesses."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from monoskope.m8.tree import key_file
+from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable, checked
+from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.protocol.tlog.log_key import LogKey
+from tests.support.memory_tree import MemoryTree
+from tests.support.witness_servers import Asking, WitnessKey, WitnessServer
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> LogKey:
+    """The log's keys, in `log.key` of the folder."""
+    found = key_file.make("")
+    key_file.write(tmp_path, found)
+    return found
+
+
+@pytest.fixture
+def tree(tmp_path: Path, key: LogKey) -> MemoryTree:
+    """The log, of 5 records; the folder is that of its m8."""
+    return MemoryTree(key, 5, folder=tmp_path)
+
+
+@pytest.fixture
+def asking(tmp_path: Path, key: LogKey) -> Asking:
+    """Ask these servers, each with its key; the folder is the test's own."""
+
+    @asynccontextmanager
+    async def one(*servers: tuple[WitnessServer, WitnessKey | str], quorum: int = 1) -> AsyncIterator[Witnesses]:
+        tables = [
+            WitnessTable(
+                url=server.url,
+                vkey=who if isinstance(who, str) else str(who.vkey),
+                ca_file="" if server.ca_file is None else str(server.ca_file),
+            )
+            for server, who in servers
+        ]
+        settings = checked(tables, quorum, 900.0, tmp_path / "m8.toml")
+        assert isinstance(settings, WitnessesSettings)
+        async with asked(settings, tmp_path, lambda: int(time.time() * 1000)) as witnesses:
+            assert witnesses is not None
+            yield witnesses
+
+    return one

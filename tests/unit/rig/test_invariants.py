@@ -1,0 +1,186 @@
+"""Each check of the rig bites: a good history passes, and one lie in it is found, by the check that is meant for it."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pytest
+
+from tests.rig import invariants
+from tests.rig.facts import Facts, Told
+from tests.rig.history import KILLED, OK, Operation
+from tests.support.engines import Version
+
+URI, COPY = "vault://rig/r1/c1", "local://rig/r1/copy-c1"
+
+
+def shown(content: Mapping[str, str]) -> str:
+    return f"fp1:{sorted(content.items())}"
+
+
+def told(version: str, prior: str, content: Mapping[str, str], uri: str = URI) -> Told:
+    return Told(uri, True, "UPLOADED", "", version, prior, shown(content))
+
+
+ONE, TWO, THREE = {"password": "one"}, {"password": "one", "user": "two"}, {"password": "three"}
+
+
+def good() -> Facts:
+    """A put, a patch, a comparison, a copy, a put that was refused, one whose end nobody knows, and a deletion."""
+    operations = [
+        Operation(1, "put", URI, "one", "any", "", 0, 1, OK, ["a1"], "v1"),
+        Operation(1, "patch", URI, "two", "any", "", 2, 3, OK, ["a2"], "v2"),
+        Operation(2, "compare", URI, "two", "any", "", 4, 5, OK, ["a3"], "v2", equal=False),
+        Operation(2, "copy", URI, "", "any", COPY, 6, 7, OK, ["a4"], "w1", "v2"),
+        Operation(3, "put", URI, "refused", "v1", "", 8, 9, "CONFLICT", ["a5"]),
+        Operation(3, "put", URI, "three", "any", "", 10, 11, "OUTCOME_UNKNOWN", ["a6"]),
+        Operation(4, "put", URI, "four", "any", "", 12, 13, OK, ["a7"], "v4"),
+        Operation(4, "delete", URI, "", "any", "", 14, 15, OK, ["a8"], "v4"),
+        Operation(5, "put", URI, "killed", "any", "", 12, 13, KILLED),
+    ]
+    requests = {
+        "a1": told("v1", "", ONE),
+        "a2": told("v2", "v1", TWO),
+        "a3": Told(URI, True, "DIFFERENT", "", "v2"),
+        "a4": Told(URI, True, "COPIED", "", "v2"),
+        "a4b": told("w1", "", TWO, COPY),
+        "a5": Told(URI, True, "FAILED", "CONFLICT", "v2"),
+        "a6": Told(URI, True, "FAILED", "OUTCOME_UNKNOWN"),
+        "a7": told("v4", "v3", {"password": "four"}),
+        "a8": Told(URI, True, "DELETED", "", "", "v4"),
+    }
+    histories = {
+        URI: [Version("v1", ONE), Version("v2", TWO), Version("v3", THREE), Version("v4", None)],
+        COPY: [Version("w1", TWO)],
+    }
+    return Facts(operations, requests, histories, shown, 30.0)
+
+
+def operation(number: int, **changes: Any) -> Callable[[Facts], Facts]:
+    """One operation was told something else."""
+
+    def lie(facts: Facts) -> Facts:
+        changed = [
+            dataclasses.replace(one, **changes) if at == number else one for at, one in enumerate(facts.operations)
+        ]
+        return dataclasses.replace(facts, operations=changed)
+
+    return lie
+
+
+def request(name: str, **changes: Any) -> Callable[[Facts], Facts]:
+    """The log says something else of one request."""
+
+    def lie(facts: Facts) -> Facts:
+        changed = dataclasses.replace(facts.requests[name], **changes)
+        return dataclasses.replace(facts, requests={**facts.requests, name: changed})
+
+    return lie
+
+
+def engine(*versions: Version, uri: str = URI) -> Callable[[Facts], Facts]:
+    """The engine has something else."""
+    return lambda facts: dataclasses.replace(facts, histories={**facts.histories, uri: versions})
+
+
+V1, V2, V3, V4 = Version("v1", ONE), Version("v2", TWO), Version("v3", THREE), Version("v4", None)
+
+LIES: dict[str, tuple[str, Callable[[Facts], Facts], str]] = {
+    "an acknowledged put is lost": ("acknowledged_is_there", engine(V2, V3, V4), "lost.*one"),
+    "an acknowledged put holds another value": (
+        "acknowledged_is_there",
+        engine(Version("v1", THREE), V2, V3, V4),
+        "another content.*one",
+    ),
+    "a patch did not set its key": (
+        "acknowledged_is_there",
+        engine(V1, Version("v2", ONE), V3, V4),
+        "another content.*two",
+    ),
+    "a copy is not what was copied": (
+        "acknowledged_is_there",
+        engine(Version("w1", THREE), uri=COPY),
+        "another content.*copy",
+    ),
+    "a deletion left it there": (
+        "acknowledged_is_there",
+        engine(V1, V2, V3, Version("v4", {"password": "four"})),
+        "still there",
+    ),
+    "a success without any receipt": ("success_has_a_receipt", operation(0, request_ids=[]), "without a receipt.*one"),
+    "a success whose request failed": (
+        "success_has_a_receipt",
+        request("a1", outcome="FAILED", reason="CONFLICT"),
+        "without a receipt.*one",
+    ),
+    "two receipts name one version": ("receipts_are_true", request("a2", version="v1", prior=""), "2 receipts"),
+    "a receipt names what is not there": ("receipts_are_true", request("a1", version="v9"), "v9.*0 times"),
+    "a receipt has another hash": ("receipts_are_true", request("a1", fingerprint="fp1:other"), "hash"),
+    "a receipt skips a version": ("receipts_are_true", request("a7", prior="v2"), "does not come after v2"),
+    "a receipt hides what it replaced": ("receipts_are_true", request("a7", prior=""), "nothing was there"),
+    "written twice": (
+        "versions_are_explained",
+        engine(V1, V2, V3, Version("v3b", THREE), V4),
+        "no receipt names",
+    ),
+    "what was refused is there": (
+        "refused_is_not_there",
+        engine(V1, V2, Version("v3", {"password": "refused"}), V4),
+        "nothing was written.*refused",
+    ),
+    "the log says KEY_LOST, and it is there": (
+        "ends_are_true",
+        request("a6", reason="KEY_LOST"),
+        "nothing was written, and it is there.*three",
+    ),
+    "the log says UPLOADED, and it is not there": (
+        "ends_are_true",
+        engine(Version("v1", {"password": "other"}), Version("v2", {"password": "other", "user": "two"}), V3, V4),
+        "not there.*one",
+    ),
+    "of an unknown outcome nobody can ask": ("ends_are_true", operation(5, request_ids=["ff"]), "knows no request"),
+    "a value came back": (
+        "written_once",
+        engine(V1, Version("v1b", THREE), Version("v1c", ONE), V2, V3, V4),
+        "written again.*one",
+    ),
+    "one put made two versions": ("written_once", engine(V1, Version("v1b", ONE), V2, V3, V4), "more than once.*one"),
+    "a comparison lied": ("compared_truly", operation(2, equal=True), "falsely"),
+    "a comparison with what never was": ("compared_truly", operation(2, version="v7"), "never there"),
+    "a later operation saw an older version": (
+        "one_after_the_other",
+        operation(2, version="v1", equal=False),
+        "came back",
+    ),
+    "an operation hung": ("ended_in_time", operation(4, ended=None), "never ended.*refused"),
+    "a client met a defect": ("nothing_is_a_defect", operation(4, end="INTERNAL"), "no fault explains.*refused"),
+    "an operation took too long": ("ended_in_time", operation(4, ended=60.0), "took 52.0 s.*refused"),
+}
+
+
+def test_nothing_is_wrong_with_a_good_history() -> None:
+    assert invariants.check(good()) == []
+
+
+def test_an_heir_may_name_what_was_announced_if_that_was_there_before() -> None:
+    assert invariants.check(request("a7", prior="v2", announced="v2")(good())) == []
+    assert invariants.check(request("a7", prior="v9", announced="v9")(good()))
+
+
+@pytest.mark.parametrize("name", LIES)
+def test_a_planted_violation_is_found(name: str) -> None:
+    check, lie, sentence = LIES[name]
+    found = list(getattr(invariants, check)(lie(good())))
+    assert any(re.search(sentence, each) for each in found), found
+
+
+def test_every_check_has_a_planted_violation() -> None:
+    checks = {
+        name
+        for name, value in vars(invariants).items()
+        if callable(value) and getattr(value, "__module__", "") == invariants.__name__ and not name.startswith("_")
+    }
+    assert checks - {"check"} == {check for check, _, _ in LIES.values()}

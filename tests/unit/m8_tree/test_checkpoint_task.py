@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.errors import Error, RefusedError, UnavailableError
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.log.tree_rows import Cosignature
@@ -53,6 +54,8 @@ class Witnesses:
         self.answers = Asked()
         self.shown: list[Note] = []
         self.asked: list[bytes] = []
+        self.fails: list[Error] = []
+        """What the next looks end with."""
 
     async def cosign(self, note: bytes, tree: Tree) -> Asked:
         self.asked.append(note)
@@ -60,6 +63,8 @@ class Witnesses:
         return self.answers
 
     async def published(self, _tree: Tree) -> Sequence[Note]:
+        if self.fails:
+            raise self.fails.pop()
         return self.shown
 
 
@@ -118,6 +123,25 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, 
     await grown(world.app.log, 1)
     await task.round()
     assert (await seen(world.app)).size == 2
+
+
+@pytest.mark.parametrize("fails", [UnavailableError("the log fails."), RefusedError("log.evidence-9 has mode 0644.")])
+async def test_nothing_is_signed_before_a_look_at_the_witnesses_has_succeeded(
+    world: World, tmp_path: Path, fails: Error
+) -> None:
+    """A database that fails for a moment, or evidence that cannot be read, must not stand for "they show nothing"."""
+    key = keys_in(tmp_path)
+    witnesses = Witnesses()
+    world.app.witnessed.cosigners = witnesses
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    witnesses.shown = [Note.parse(key.sign(Checkpoint(ORIGIN, 9, b"\x07" * 32), 1_798_000_000))]
+    witnesses.fails = [fails]
+    for _ in range(3):
+        await task.round()
+        assert (await seen(world.app)).newest is None
+    assert witnesses.fails == []
+    assert "a witness has a checkpoint of it up to 9" in await trouble(world.app)
 
 
 async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_and_says_so(

@@ -180,7 +180,7 @@ class LogWatch:
                 fix="Give log_vkeys (MONOCTL_LOG_VKEYS), as `m8 log key` prints them.",
             )
         answer = await self._asked(connection, 0 if pin is None else pin.size, judge)
-        if answer is None or not (judge.held or demand.quorum or answer.HasField("newest")):
+        if answer is None or not (judge.held or answer.HasField("newest")):
             return Looked(answer, before=pin, server=connection.server)
         now_s = self._clock() // 1000
         verdict = judge.judge(answer, now_s)

@@ -174,6 +174,19 @@ async def test_an_m8_that_shows_no_log_any_more_is_an_error_once_it_is_pinned(
     assert m8.count("RequestUploadSecret") == 0
 
 
+@pytest.mark.parametrize("failure", [NotFoundError("there is no log."), UnavailableError("the log is away.")])
+async def test_a_demanded_quorum_holds_m8_at_first_contact(
+    user: User, m8: LoggedM8, failure: Error, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An m8 that refuses to show its log must not be believed more than one that shows it without cosignatures."""
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    m8.log.failure = failure
+    witness = ScriptedWitness("witness.example/a")
+    with pytest.raises(LogMismatchError):
+        await user.put(user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1))
+    assert m8.count("RequestUploadSecret") == 0
+
+
 async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: User, way: str, tmp_path: Path) -> None:
     folder = tmp_path / "older"
     folder.mkdir()

@@ -392,6 +392,27 @@ async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8,
         await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
 
 
+async def test_a_log_with_the_right_name_and_other_keys_is_not_accepted(
+    user: User, m8: LoggedM8, tmp_path: Path
+) -> None:
+    """Anybody can use a name. Keys that a person compared, or that the settings give, are the ones that count."""
+    await user.ask()
+    before = (tmp_path / "known_logs").read_bytes()
+    right = LogKey.make("monoskope/fedcba9876543210")
+    vkeys = tuple(map(str, right.vkeys))
+    m8.log = ScriptedLog(2, key=LogKey.make(right.origin))
+
+    with pytest.raises(LogMismatchError, match="with other keys than those that you accept"):
+        await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys))
+    with pytest.raises(LogMismatchError, match="not signed by both keys"):
+        await user.run(lambda client: client.accept_log(right.origin), user.settings(log_vkeys=vkeys))
+    assert (tmp_path / "known_logs").read_bytes() == before
+
+    m8.log = ScriptedLog(2, key=right)
+    await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys[::-1]))
+    assert isinstance(await user.put(user.settings(log_vkeys=vkeys)), PutResult)
+
+
 async def test_the_log_is_shown(user: User, m8: LoggedM8) -> None:
     m8.log.witnesses = [ScriptedWitness("witness.example/a")]
     await user.ask()

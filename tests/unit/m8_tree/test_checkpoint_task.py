@@ -23,6 +23,7 @@ from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
+from monoskope.settings import write_private
 from tests.support.checkpoints import EVERY_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
 from tests.support.m8_world import PATIENCE_S, World, an_m8
 
@@ -142,6 +143,20 @@ async def test_nothing_is_signed_before_a_look_at_the_witnesses_has_succeeded(
         assert (await seen(world.app)).newest is None
     assert witnesses.fails == []
     assert "a witness has a checkpoint of it up to 9" in await trouble(world.app)
+
+
+async def test_what_users_read_of_a_trouble_names_no_folder_of_the_server(world: World, tmp_path: Path) -> None:
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    write_private(tmp_path / "log.checkpoint", b"nothing of the kind", replace=True)
+    await task.round()
+    await task.follow()
+    assert "log.checkpoint is damaged" in await trouble(world.app)
+    assert str(tmp_path) not in await trouble(world.app)
+    write_private(tmp_path / "log.key", b"nothing of the kind", replace=True)
+    assert not await task.may_sign()
+    assert str(tmp_path) not in world.app.witnessed.key_trouble
 
 
 async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_and_says_so(

@@ -149,6 +149,20 @@ async def test_no_answer_is_given_before_the_log_was_found_to_fit(user: User, m8
         await user.run(lambda client: client.get_secret(URI))
 
 
+async def test_an_m8_that_lies_anew_each_time_does_not_fill_the_disk_of_its_users(
+    user: User, m8: LoggedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is printed all the same."""
+    monkeypatch.setattr("monoskope.client.log_watch.MOST_EVIDENCE", 2)
+    await user.ask()
+    for seed in "abcd":
+        m8.log = ScriptedLog(9, key=m8.log.key, seed=seed)
+        with pytest.raises(LogMismatchError) as caught:
+            await user.ask()
+        assert len(caught.value.notes) == 2
+    assert len(list(tmp_path.glob("known_logs.evidence-*"))) == 2
+
+
 async def test_two_notes_of_one_size_are_told_as_such(user: User, m8: LoggedM8) -> None:
     await user.ask()
     m8.log = ScriptedLog(5, key=m8.log.key, seed="fork")

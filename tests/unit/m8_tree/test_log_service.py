@@ -116,8 +116,8 @@ async def test_callers_who_name_sizes_that_no_log_has_do_not_keep_the_database_b
     keys_in(tmp_path)
     await signed(world, tmp_path)
     witnessed = world.app.witnessed
-    monkeypatch.setattr("monoskope.m8.tree.witnessed_log.time", SimpleNamespace(monotonic=lambda: now))
     now, looks, honest = 1_000_000.0, 0, witnessed._look
+    monkeypatch.setattr("monoskope.m8.tree.witnessed_log.time", SimpleNamespace(monotonic=lambda: now))
 
     async def counted() -> Seen:
         nonlocal looks

@@ -159,6 +159,26 @@ async def test_what_users_read_of_a_trouble_names_no_folder_of_the_server(world:
     assert str(tmp_path) not in world.app.witnessed.key_trouble
 
 
+async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(
+    world: World, tmp_path: Path
+) -> None:
+    """The file outlives the database: a forged note there would keep m8 from signing after the database is mended."""
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    await task.round()
+    before = (tmp_path / "log.checkpoint").read_bytes()
+    forged = LogKey.make(ORIGIN).sign(Checkpoint(ORIGIN, 2**62, bytes(32)), 1_798_000_000)
+    await grown(world.app.log, 1)
+    await building.grow(world.app.log, upto=3)
+    assert await world.app.log.claim(1, 3, await world.app.witnessed.tree.root(3), at_ms=world.clock())
+    await world.app.log.keep_note(1, 3, forged, at_ms=world.clock())
+    world.app.witnessed.forget()
+    await task.follow()
+    assert "the keys of the log did not sign" in await trouble(world.app)
+    assert (tmp_path / "log.checkpoint").read_bytes() == before
+
+
 async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_and_says_so(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -18,7 +18,7 @@ DEV_MB := 295
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash rig ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz fuzz-sshsig leaks generate reference console ts message-vectors rooms lock release weigh clean need-python
+.PHONY: help demo test soak crash rig ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from monoskope.m8.tree import key_file
-from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.parts import wait_until
@@ -22,8 +21,6 @@ from tests.e2e.ran import ok
 from tests.support.m8_command import m8
 from tests.support.quick_cluster import QuickCluster
 from tests.support.rewritten_log import make_strange, rewrite
-
-QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"
 
 
 class World:
@@ -42,8 +39,6 @@ class World:
     def start(self) -> None:
         cluster = self.cluster
         m8("init", "--dir", "m8", "--listen", cluster.server, home=cluster.folder)
-        file = self.m8 / "m8.toml"
-        write_private(file, (file.read_text(encoding="utf-8") + QUICK).encode(), replace=True)
         cluster.start_m8()
         self.administer("create", "secret-store", "local", "--type", "local", "--identity", self.identity)
         self.administer("activate", "secret-store", "local")

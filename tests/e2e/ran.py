@@ -23,9 +23,9 @@ def ok(ran: Ran) -> Ran:
 
 
 def refused(ran: Ran, code: int) -> str:
-    """The error's message, once it is one with that exit code."""
+    """The error's message, once it is one with that exit code. Notes may stand before it, e.g. of a first look."""
     assert ran.code == code, (ran.code, ran.out, ran.err)
-    error = json.loads(ran.err)["error"]
+    error = json.loads(ran.err.splitlines()[-1])["error"]
     assert error["exit_code"] == code
     assert error["fix"]
     return str(error["message"])

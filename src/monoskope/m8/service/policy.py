@@ -135,7 +135,7 @@ def require_proof(principal: Principal, upload: views_pb2.SecretUpload) -> None:
     if not _sees_receipt(principal, upload):
         raise RefusedError(
             f"a proof of this request shows what {principal.subject} has no right to see, such as hashes.",
-            fix=f"Ask {upload.subject} for the file that monoctl get upload {upload.request_id.hex()} --proof FILE writes.",
+            fix=f"Ask {upload.subject} to make it: monoctl get upload {upload.request_id.hex()} --proof FILE.",
         )
 
 

@@ -28,6 +28,7 @@ from tests.support.m8_world import Sealed, User, World, a_world
 from tests.support.vectors import a_request
 
 NOT_FOUND, UNAVAILABLE = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE
+REFUSED = grpc.StatusCode.PERMISSION_DENIED
 
 
 @pytest.fixture
@@ -190,7 +191,7 @@ async def test_a_renewed_log_says_why_to_those_who_knew_the_former_one(world: Wo
     assert checkpoint_of(answer.newest.note).origin != checkpoint_of(former).origin
 
 
-async def test_a_request_is_proven_to_its_user_and_to_those_who_see_all(world: World, tmp_path: Path) -> None:
+async def test_a_request_is_proven_to_its_user_and_to_no_auditor_without_see_hash(world: World, tmp_path: Path) -> None:
     """The entry is the hash of the record of its last event; beside it stands what was asked and granted."""
     keys_in(tmp_path)
     anna, bob = world.user("anna", "vault://app"), world.user("bob", "vault://app")
@@ -220,7 +221,12 @@ async def test_a_request_is_proven_to_its_user_and_to_those_who_see_all(world: W
     assert found.evidence.grant.content == grant.content
     auditor = world.user("eve", rights=frozenset(), role=events_pb2.ROLE_AUDITOR)
     for other in (world.administrator(), auditor):
-        assert await proof(world, other, request_id) == found
+        assert "such as hashes" in await refused(proof(world, other, request_id), REFUSED)
+    root, member = world.administrator(), "user:corp:both"
+    await root.bind("audit", member, role=events_pb2.ROLE_AUDITOR)
+    see_hash = {"prefix": "vault://app", "rights": [events_pb2.RIGHT_SEE_HASH]}
+    await root.bind("hashes", member, role=events_pb2.ROLE_USER, **see_hash)
+    assert await proof(world, world.member(member), request_id) == found
     for user, asked in ((bob, request_id), (anna, bytes(16))):
         await refused(proof(world, user, asked), NOT_FOUND)
     assert (await proof(world, anna, request_id, witnessed=True)).proof_later

@@ -12,6 +12,7 @@ from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.uploads import shown
+from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations
 from monoskope.m8.tree.checkpoints import whole_note
@@ -64,7 +65,8 @@ class LogQueries:
         """Return what proves that the last event of a request stands in the log.
 
         Raises:
-            NotFoundError: there is no such request of the caller's, or this log is not witnessed.
+            NotFoundError: there is no such request that the caller may see, or this log is not witnessed.
+            RefusedError: the caller may not see what its receipt says.
         """
         operating_log.bind_contextvars(request_id=message.request_id.hex())
         events = await self._app.log.read_stream(upload_stream(message.request_id))
@@ -102,10 +104,11 @@ class LogQueries:
         return log_pb2.ProvenCheckpoint(note=whole_note(checkpoint), consistency=proof)
 
     async def _evidence(self, events: list[RecordedEvent], principal: Principal) -> proof_pb2.UploadEvidence:
-        """Return what the entry is about. Raises `NotFoundError` unless the request is the caller's to prove."""
+        """Return what the entry is about. Raises as `policy.require_proof`."""
         upload = shown(events)
-        if upload is None or not (principal.sees_all or upload.subject == principal.subject):
+        if upload is None:
             raise unknown_request()
+        policy.require_proof(principal, upload)
         evidence = proof_pb2.UploadEvidence(record=events[-1].record, rotations=await rotations(self._app, upload.uri))
         if upload.HasField("grant"):
             evidence.grant.CopyFrom(upload.grant)

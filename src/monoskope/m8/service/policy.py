@@ -8,6 +8,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
+from monoskope.m8.domain.upload import unknown_request
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request
 from monoskope.uri import SecretUri
@@ -115,11 +116,30 @@ def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb
     Whoever asked always gets the receipt: it is the proof of success, and of a value that they know, or they had to
     have see-hash to ask. For everybody else it needs see-hash, and list for names that were listed.
     """
-    rules = PURPOSES.get(upload.purpose)
-    right = events_pb2.RIGHT_SEE_HASH if rules is None else rules.shown_with
-    may_see = principal.may(right, SecretUri.parse(upload.uri))
-    if upload.subject == principal.subject or may_see:
+    if _sees_receipt(principal, upload):
         return upload
     shown = copy.deepcopy(upload)
     shown.ClearField("receipt")
     return shown
+
+
+def require_proof(principal: Principal, upload: views_pb2.SecretUpload) -> None:
+    """Raise unless the caller may have the proof of a request: it holds the receipt, and so the hashes, whole.
+
+    Raises:
+        NotFoundError: the request does not exist for the caller: it is another user's.
+        RefusedError: the caller is administrator or auditor, and would not see its receipt.
+    """
+    if upload.subject != principal.subject and not principal.sees_all:
+        raise unknown_request()
+    if not _sees_receipt(principal, upload):
+        raise RefusedError(
+            f"a proof of this request shows what {principal.subject} has no right to see, such as hashes.",
+            fix=f"Ask {upload.subject} to make it: monoctl get upload {upload.request_id.hex()} --proof FILE.",
+        )
+
+
+def _sees_receipt(principal: Principal, upload: views_pb2.SecretUpload) -> bool:
+    rules = PURPOSES.get(upload.purpose)
+    right = events_pb2.RIGHT_SEE_HASH if rules is None else rules.shown_with
+    return upload.subject == principal.subject or principal.may(right, SecretUri.parse(upload.uri))

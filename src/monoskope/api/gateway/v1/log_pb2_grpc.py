@@ -59,7 +59,7 @@ class LogServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetUploadProof(self, request, context):
-        """Return what proves that the last event of a request stands in the log. Its user, administrators and auditors only.
+        """Return what proves that the last event of a request stands in the log. For its user, and for administrators and auditors who may see its receipt.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -36,7 +36,7 @@ class LogServiceStub:
     GetCheckpoint: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetCheckpointRequest, _log_pb2.GetCheckpointResponse]
     """Return the newest checkpoints, each proven consistent with a tree of the size that the caller knows."""
     GetUploadProof: _grpc.UnaryUnaryMultiCallable[_log_pb2.GetUploadProofRequest, _log_pb2.GetUploadProofResponse]
-    """Return what proves that the last event of a request stands in the log. Its user, administrators and auditors only."""
+    """Return what proves that the last event of a request stands in the log. For its user, and for administrators and auditors who may see its receipt."""
 
 @_typing.type_check_only
 class LogServiceAsyncStub(LogServiceStub):
@@ -46,7 +46,7 @@ class LogServiceAsyncStub(LogServiceStub):
     GetCheckpoint: _aio.UnaryUnaryMultiCallable[_log_pb2.GetCheckpointRequest, _log_pb2.GetCheckpointResponse]  # type: ignore[assignment]
     """Return the newest checkpoints, each proven consistent with a tree of the size that the caller knows."""
     GetUploadProof: _aio.UnaryUnaryMultiCallable[_log_pb2.GetUploadProofRequest, _log_pb2.GetUploadProofResponse]  # type: ignore[assignment]
-    """Return what proves that the last event of a request stands in the log. Its user, administrators and auditors only."""
+    """Return what proves that the last event of a request stands in the log. For its user, and for administrators and auditors who may see its receipt."""
 
 class LogServiceServicer(metaclass=_abc_1.ABCMeta):
     """Shows and proves the event log's tree (RFC 6962, c2sp.org/tlog-checkpoint). Every caller with a token may ask."""
@@ -65,6 +65,6 @@ class LogServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _log_pb2.GetUploadProofRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_log_pb2.GetUploadProofResponse, _abc.Awaitable[_log_pb2.GetUploadProofResponse]]:
-        """Return what proves that the last event of a request stands in the log. Its user, administrators and auditors only."""
+        """Return what proves that the last event of a request stands in the log. For its user, and for administrators and auditors who may see its receipt."""
 
 def add_LogServiceServicer_to_server(servicer: LogServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

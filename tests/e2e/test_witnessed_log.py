@@ -21,7 +21,7 @@ from monoskope.testing.scripted.log import ScriptedWitness
 from tests.e2e.ran import ok
 from tests.support.m8_command import m8
 from tests.support.quick_cluster import QuickCluster
-from tests.support.rewritten_log import make_strange, rewrite
+from monoskope.testing.cluster.rewritten_log import make_strange, rewrite
 
 QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"
 

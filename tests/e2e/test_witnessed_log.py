@@ -16,12 +16,12 @@ from monoskope.m8.tree import key_file
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.cluster.rewritten_log import make_strange, rewrite
 from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedWitness
 from tests.e2e.ran import ok
 from tests.support.m8_command import m8
 from tests.support.quick_cluster import QuickCluster
-from monoskope.testing.cluster.rewritten_log import make_strange, rewrite
 
 QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"
 

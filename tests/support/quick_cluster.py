@@ -65,7 +65,8 @@ class QuickCluster(Cluster):
         file = self.folder / "m8" / "m8.toml"
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
-            write_private(file, f'http_origins = ["{PAGE}"]\n{text}\n{ISSUER}\n{LOG}'.encode(), replace=True)
+            log = "" if "[log]" in text else LOG
+            write_private(file, f'http_origins = ["{PAGE}"]\n{text}\n{ISSUER}\n{log}'.encode(), replace=True)
         super().start_m8()
 
     def make_token(self, subject: str, *options: str, out: Path) -> None:

@@ -3,7 +3,7 @@
 - every relative link, and its anchor, resolves;
 - every `make` target that is named exists;
 - every command line of `monoctl` and `m8` has commands and options that exist, also in errors and helps of the code;
-- every row of the threat model and of docs/breakage.md names a test, and every test named there exists;
+- every row of the threat model and of docs/breakage.md names a test, and every test that a page names exists;
 - every decision record is listed in docs/adr/README.md;
 - every word of the glossary is used; no page, and no error or help text of the code, uses a word that it refuses.
 """
@@ -23,7 +23,7 @@ if __name__ == "__main__":
 from tools import cli_reference, doc_commands  # noqa: E402 - found only now when run as a program
 
 SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
-THREAT_MODEL = Path("docs/threat-model.md")
+THREAT_MODEL = Path("docs/security/threat-model.md")
 BREAKAGE = Path("docs/breakage.md")
 DECISIONS = Path("docs/adr")
 GLOSSARY = Path("docs/concepts.md")
@@ -149,7 +149,7 @@ def test_exists(root: Path, file: str, name: str) -> bool:
 
 
 def tested_rows(root: Path, name: Path) -> Iterator[str]:
-    """Complaints about rows of the page `name` without a test, or with one that does not exist."""
+    """Complaints about rows of the page `name` without a test."""
     page = root / name
     if not page.is_file():
         yield f"{name} is missing."
@@ -164,10 +164,18 @@ def tested_rows(root: Path, name: Path) -> Iterator[str]:
     for i in bodies:
         if not _TEST_ID.search(lines[i]):
             yield f"{name}:{i + 1}: this row names no test."
-    for i, line in enumerate(lines):
-        for test in _TEST_ID.finditer(line):
-            if not test_exists(root, test["file"], test["name"]):
-                yield f"{name}:{i + 1}: the test {test.group()} does not exist."
+
+
+def missing_tests(root: Path) -> Iterator[str]:
+    """Complaints about tests that pages name and that do not exist."""
+    for page in pages(root):
+        name = page.relative_to(root)
+        if any(name.is_relative_to(kept) for kept in KEPT_AS_WRITTEN):
+            continue
+        for i, line in enumerate(page.read_text(encoding="utf-8").splitlines()):
+            for test in _TEST_ID.finditer(line):
+                if not test_exists(root, test["file"], test["name"]):
+                    yield f"{name}:{i + 1}: the test {test.group()} does not exist."
 
 
 def _is_sentence(lines: list[str], index: int) -> bool:
@@ -259,6 +267,7 @@ def problems(root: Path) -> list[str]:
         *missing_commands(root),
         *tested_rows(root, THREAT_MODEL),
         *tested_rows(root, BREAKAGE),
+        *missing_tests(root),
         *unlisted_decisions(root),
         *unsaid_words(root),
     ]

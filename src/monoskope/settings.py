@@ -65,6 +65,8 @@ def _table(text: str, path: Path) -> dict[str, object]:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not valid TOML: {error}.", fix="Correct that line.") from None
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deeply.", fix="Settings need no more than three levels.") from None
 
 
 def _plain_table(text: str) -> dict[str, str] | None:

@@ -1,9 +1,10 @@
-"""The commands of docs/operate run as they stand: with one m8, the store `notes` and a second one, `files`."""
+"""Pages of docs/operate and of incidents, typed as they stand, with the stores `notes` and `files` of one m8."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +12,8 @@ from tests.e2e.typed_pages import Operator
 from tests.e2e.typist import ROOT, SERVE, blocks
 
 OPERATE = ROOT / "docs" / "operate"
+INCIDENTS = ROOT / "docs" / "security" / "incidents"
+KEYS = INCIDENTS.parent / "keys.md"
 FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
 PUT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
 AGREED = PUT + ' --store-identity "notes=$(m8 reactor identity reactor)"'
@@ -108,8 +111,34 @@ def test_a_lost_identity_is_replaced_as_the_page_says(operator: Operator) -> Non
     assert "UPLOADED" in proven or "fp1:" in proven
 
 
+@pytest.mark.parametrize("page", ["stolen-fingerprint-key.md", "compromised-reactor.md"])
+def test_a_night_goes_as_its_page_says(operator: Operator, page: str) -> None:
+    operator.follow(INCIDENTS / page)
+
+
+def test_a_stolen_token_is_worth_nothing_once_its_page_was_followed(operator: Operator) -> None:
+    stolen = operator.done(f"monoctl get tokens --by anna -o name {ADMIN}").strip()
+    operator.instead["00112233445566778899aabbccddeeff"] = stolen.removeprefix("token/")
+    operator.follow(INCIDENTS / "stolen-token.md")
+    operator.done("monoctl whoami --token-file anna.token", code=10)
+
+
+def test_the_ceremony_for_two_people_makes_every_key_and_replaces_one(tmp_path: Path) -> None:
+    two = Operator.at(tmp_path)
+    two.environment["HOME"] = str(two.folder)
+    two.follow(KEYS)
+    keys = {str(path.relative_to(two.folder)) for path in two.folder.rglob("*.key")}
+    of_m8 = {f".local/state/monoskope/m8/{name}.key" for name in ("token-signing", "log", "tls", "ca")}
+    assert keys == of_m8 | {f"reactor/{name}.key" for name in ("identity", "fingerprint", "copy")}
+    assert two.done("m8 token list --valid").count("user:corp:anna") == 2
+
+
 def test_every_page_here_is_followed_or_has_no_commands() -> None:
     followed = {"rotate-fingerprint-key.md", "lost-fingerprint-key.md", "rotate-identity.md", "lost-identity.md"}
     ours = followed | {"largest-secret.md"}
     assert all((OPERATE / name).exists() for name in ours)
     assert not blocks(OPERATE / "largest-secret.md")
+    nights = {"README.md", "stolen-token.md", "stolen-fingerprint-key.md", "compromised-reactor.md"}
+    elsewhere = {"m8-lies.md", "lost-identity.md"}  # with the tests of the log, and in docs/operate
+    assert {page.name for page in INCIDENTS.iterdir()} == nights | elsewhere
+    assert not blocks(INCIDENTS / "README.md") + blocks(INCIDENTS / "lost-identity.md")

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
+import shlex
 import shutil
 import sqlite3
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -20,8 +23,13 @@ from monoskope.testing.cluster.rewritten_log import make_strange, rewrite
 from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedWitness
 from tests.e2e.ran import ok
+from tests.e2e.typist import ROOT, blocks
 from tests.support.m8_command import m8
 from tests.support.quick_cluster import QuickCluster
+
+PAGE = ROOT / "docs" / "security" / "incidents" / "m8-lies.md"
+PUBLISHED = "monoskope/0123456789abcdef"
+"""The name of a renewed log on that page."""
 
 QUICK = "\n[log]\ncheckpoint_every_s = 0.05\n"
 
@@ -74,6 +82,17 @@ class World:
         with contextlib.closing(sqlite3.connect(self.m8 / "log.db")) as log:
             return int(log.execute("SELECT position FROM head").fetchone()[0])
 
+    def typed(self, line: str) -> int:
+        """Run a line of a page, as anna or, if it is a command of m8, on its machine; return its exit code."""
+        words = shlex.split(line)
+        if words[0] == "m8":
+            m8(*words[1:], home=self.cluster.folder, env={"M8_DIR": str(self.m8)})
+            return 0
+        if words[0] == "monoctl":
+            return self.anna.monoctl(*words[1:]).code
+        home = {"HOME": str(self.anna.home), "PATH": "/usr/bin:/bin"}
+        return subprocess.run(["/bin/sh", "-c", line], cwd=self.anna.home, env=home, check=True).returncode
+
     def copy(self, name: str) -> Path:
         """Copy the database of an m8 that does not run."""
         return Path(shutil.copy2(self.m8 / "log.db", self.copies / name))
@@ -103,6 +122,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
         world.vkeys = world.log_of(world.anna)["vkeys"]
         world.cluster.m8.stop()
         world.copy("honest")
+        shutil.copy2(world.m8 / "log.key", world.copies / "log.key")
         yield world
 
 
@@ -171,3 +191,25 @@ def test_the_next_command_notices_and_seals_nothing(
     assert all(note.startswith("monoskope/") and note.count("\n— monoskope/") == 2 for note in error["notes"])
     assert (world.anna.known_stores.parent / "known_logs").read_bytes() == known
     assert (unpinned.code, unpinned.out) == (18, "")
+
+
+def test_the_page_about_a_lying_m8_leads_from_the_lie_to_a_renewed_log(world: World) -> None:
+    world.cluster.m8.stop()
+    shutil.copy2(world.copies / "log.key", world.m8 / "log.key")
+    rewritten(world)
+    known = (world.anna.known_stores.parent / "known_logs").read_text(encoding="utf-8").split()
+    (world.cluster.folder / "their.note").write_bytes(base64.b64decode(known[-1]))
+    ended, origin = list[tuple[str, int]](), ""
+    for line in (line for kind, body in blocks(PAGE) if kind == "sh" for line in body.strip().splitlines()):
+        if line == "monoctl get log" and ended[-1][0] == "m8 events verify":
+            world.serve(world.copies / "honest")
+        if PUBLISHED in line:
+            wait_until(lambda: "renewed" in world.anna.monoctl("get", "log").err, what="m8 shows the renewed log")
+            origin = m8("log", "key", home=world.cluster.folder, env={"M8_DIR": str(world.m8)}).stdout.partition("+")[0]
+        ended.append((line.split(" --")[0], world.typed(line.replace(PUBLISHED, origin))))
+
+    lied = [("monoctl get log", 18), ("monoctl verify log their.note", 18)]
+    right = [(line, 0) for line, _ in lied]
+    assert [end for end in ended if end[0].startswith("monoctl")] == [*lied, *right, ("monoctl accept-log", 0)]
+    assert (world.anna.home / "evidence" / "known_logs").exists()
+    assert world.log_of(world.anna)["origin"] == origin

@@ -1,15 +1,26 @@
-"""Somebody who follows a page of docs/operate, with one m8 and the reactors of two stores, `notes` and `files`."""
+"""Somebody who follows a page, with one m8 and the reactors of two stores, `notes` and `files`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.e2e.typist import RUN, Typist, blocks, is_attached, pattern
 
 
+@dataclass
 class Operator(Typist):
     """Sees both outputs of each command."""
+
+    instead: dict[str, str] = field(default_factory=dict)
+    """What to type for what stands on a page as an example, such as the id of a token."""
+
+    def adapted(self, line: str) -> str:
+        """Type what there is in the place of an example."""
+        for example, true in self.instead.items():
+            line = line.replace(example, true)
+        return super().adapted(line)
 
     def follow(self, page: Path, *, codes: Mapping[tuple[str, int], int] | None = None) -> None:
         """Do what the page says. `codes` has how a command ends when it stands on the page for the nth time."""

@@ -12,7 +12,7 @@ from tests.lies.lie import EVERY, Step, Victim
 pytestmark = pytest.mark.lie
 
 LEAST = 280
-"""How many lies docs/threat-model.md promises at least."""
+"""How many lies docs/security/threat-model.md promises at least."""
 
 
 def test_the_catalogue_has_no_lie_twice_and_is_as_long_as_is_said() -> None:
@@ -36,5 +36,5 @@ def test_the_table_has_a_line_for_each_lie() -> None:
 
 
 def test_the_documentation_promises_no_more_lies_than_there_are() -> None:
-    page = Path("docs/threat-model.md").read_text(encoding="utf-8")
+    page = Path("docs/security/threat-model.md").read_text(encoding="utf-8")
     assert f"at least {LEAST} lies" in page

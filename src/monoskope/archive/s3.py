@@ -60,7 +60,10 @@ def parse_place(text: str, endpoint_url: str) -> Place:
     if match is None:
         raise UsageError("the place is not of the form s3://bucket/key.", fix="Write for example s3://backups/m8/1.age")
     if endpoint_url:
-        parts = urlsplit(endpoint_url)
+        try:
+            parts = urlsplit(endpoint_url)
+        except ValueError:
+            raise UsageError("--endpoint-url is not a URL.", fix="Write for example https://s3.example.org .") from None
         if parts.scheme != "https" and not (parts.scheme == "http" and _is_local(parts.hostname or "")):
             raise UsageError("--endpoint-url is not https://…", fix="Use TLS; http is for this machine alone.")
         if parts.username or parts.password:

@@ -289,15 +289,16 @@ class Connection(Unshared):
     async def stream(self, method: Method[R], request: Message) -> AsyncIterator[R]:
         """Yield what `method` streams until it ends. When a server fails, the next call goes on.
 
+        A stream can last for hours. So m8 is held to its log before the stream begins, and again before what comes is
+        shown, as often as a client of single calls would do.
+
         Raises:
             RenewedError: the token has ended, and there is a new one.
             Error: as `call`.
         """
         server = self.server
         token = await self._caller.token()
-        if self.watch is not None:
-            self.watch.begin(token)
-            await self.watch.fits(self.runtime.now() + CALL_TIMEOUT_S)
+        await self._held(token)
         began = False
         while True:
             try:
@@ -305,6 +306,7 @@ class Connection(Unshared):
                 async with contextlib.aclosing(streamed) as responses:
                     async for response in responses:
                         began = True
+                        await self._held(token)
                         yield response
             except UnavailableError:
                 self._servers.failed(server)
@@ -318,6 +320,12 @@ class Connection(Unshared):
                 token = renewed
             else:
                 return
+
+    async def _held(self, token: str) -> None:
+        """Hold m8 to its log if a check is due. Raises as `fits`."""
+        if self.watch is not None:
+            self.watch.begin(token)
+            await self.watch.fits(self.runtime.now() + CALL_TIMEOUT_S)
 
     async def close(self) -> None:
         """Close it; calls under way are cancelled."""

@@ -235,7 +235,13 @@ class KnownLogs:
 
     def _own(self) -> Logs:
         found = None if self.path is None else find_private(self.path, client=True)
-        return (parse(found, where=str(self.path)) if found else {}) | self._memory
+        logs = parse(found, where=str(self.path)) if found else {}
+        for server, pin in self._memory.items():
+            there = logs.get(server)
+            # Another process may have written more meanwhile: what is in memory never takes its place.
+            if there is None or (there.vkeys == pin.vkeys and there.size < pin.size):
+                logs[server] = pin
+        return logs
 
     def _read_system(self) -> Logs:
         try:

@@ -38,6 +38,8 @@ AGAIN_AFTER_S = 10.0
 UNPINNED_S = 5.0
 """How many seconds a checkpoint is awaited where m8 is held to nothing yet."""
 _MOST_PAUSE_S = 2.0
+MOST_EVIDENCE = 64
+"""Files with notes that do not fit are kept at most: an m8 that lies must not fill the disk of its users."""
 
 FIRST = (
     "this is the first look at the log of {server}. It is pinned now: {origin}, {size} entries. From now on m8 is held"
@@ -180,7 +182,7 @@ class LogWatch:
                 fix="Give log_vkeys (MONOCTL_LOG_VKEYS), as `m8 log key` prints them.",
             )
         answer = await self._asked(connection, 0 if pin is None else pin.size, judge)
-        if answer is None or not (judge.held or demand.quorum or answer.HasField("newest")):
+        if answer is None or not (judge.held or answer.HasField("newest")):
             return Looked(answer, before=pin, server=connection.server)
         now_s = self._clock() // 1000
         verdict = judge.judge(answer, now_s)
@@ -268,10 +270,12 @@ class LogWatch:
         content = "\n".join(error.notes).encode("utf-8")
         path = self.known.path.with_name(f"{NAME}.evidence-{hashlib.sha256(content).hexdigest()[:16]}")
         try:
-            write_private(path, content)
-        except UsageError:
             if not path.exists():
-                return
+                if sum(1 for _ in path.parent.glob(f"{NAME}.evidence-*")) >= MOST_EVIDENCE:
+                    return
+                write_private(path, content)
+        except UsageError:
+            return
         error.fix = f"{error.fix} The notes are kept in {path}."
 
 

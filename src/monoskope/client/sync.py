@@ -587,11 +587,11 @@ class SyncClient(Unshared):
         Raises:
             UsageError: no log is pinned, or m8 shows the pinned one.
             NotFoundError: m8 shows no log.
-            LogMismatchError: its note is not signed by the keys that it shows.
+            LogMismatchError: its note is not signed by the keys that it shows, or the settings give other keys.
         """
         return self._loop.run(self._client.offered_log())
 
-    def accept_log(self, origin: str) -> Path:
+    def accept_log(self, origin: str, *, vkeys: Sequence[str] = ()) -> Path:
         """Pin the log that m8 shows in the place of the one that was pinned, as after a renewal.
 
         Ask the administrator first, by another way than m8, whether the log was renewed, and why. What happened before
@@ -599,6 +599,8 @@ class SyncClient(Unshared):
 
         Args:
             origin: The name of the new log, as the administrator says it.
+            vkeys: Its two verifier keys, as the administrator says them, or as `offered_log` showed them to a person
+                who compared them; () for those that m8 shows under that name, which any log could use.
 
         Returns:
             Where the file as it was is kept.
@@ -608,7 +610,7 @@ class SyncClient(Unshared):
             RefusedError: the administrator of this machine pins another log.
             Error: as `offered_log`.
         """
-        return self._loop.run(self._client.accept_log(origin))
+        return self._loop.run(self._client.accept_log(origin, vkeys=vkeys))
 
     def get_upload_proof(self, request_id: str, *, timeout: float = PROOF_TIMEOUT_S) -> UploadProof:
         """Return the proof of what became of a request, once it is checked. `content` of the result is the file.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ class Witnessed(ABC):
         Raises:
             UsageError: no log is pinned, or m8 shows the pinned one.
             NotFoundError: m8 shows no log.
-            LogMismatchError: its note is not signed by the keys that it shows.
+            LogMismatchError: its note is not signed by the keys that it shows, or the settings give other keys.
         """
         from monoskope.client.log.judging import Demand, Judge  # noqa: PLC0415 - a put does not need it
 
@@ -93,7 +94,8 @@ class Witnessed(ABC):
         answer = await self._connection().call_unwatched(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S)
         if not answer.HasField("newest"):
             raise NotFoundError(f"m8 at {server} shows no checkpoint.", fix="Ask its administrator why.")
-        shown = Judge(server, None, Demand()).judge(answer, 0).pin
+        # Anybody can use a log's name. Where the settings give keys, no others are offered under it.
+        shown = Judge(server, None, Demand(vkeys=self.settings.log_vkeys)).judge(answer, 0).pin
         if set(shown.vkeys) == set(known.vkeys):
             raise UsageError(
                 f"{server} shows the log that is pinned: there is none to accept.",
@@ -102,7 +104,7 @@ class Witnessed(ABC):
         renewal = answer.renewal
         return OfferedLog(known, shown, renewal.reason, renewal.last_note)
 
-    async def accept_log(self, origin: str) -> Path:
+    async def accept_log(self, origin: str, *, vkeys: Sequence[str] = ()) -> Path:
         """Pin the log that m8 shows in the place of the one that was pinned, as after a renewal.
 
         Ask the administrator first, by another way than m8, whether the log was renewed, and why. What happened before
@@ -110,6 +112,8 @@ class Witnessed(ABC):
 
         Args:
             origin: The name of the new log, as the administrator says it.
+            vkeys: Its two verifier keys, as the administrator says them, or as `offered_log` showed them to a person
+                who compared them; () for those that m8 shows under that name, which any log could use.
 
         Returns:
             Where the file as it was is kept.
@@ -124,6 +128,11 @@ class Witnessed(ABC):
             raise LogMismatchError(
                 f"{self.settings.server} shows the log {offered.shown.origin}, and you accept {origin}.",
                 fix="Ask your administrator, by another way than m8, which is right.",
+            )
+        if vkeys and set(vkeys) != set(offered.shown.vkeys):
+            raise LogMismatchError(
+                f"{self.settings.server} shows the log {origin} with other keys than those that you accept.",
+                fix="Ask your administrator, by another way than m8, which keys are right.",
             )
         return self._held().known.accept(self.settings.server, offered.shown)
 

@@ -166,3 +166,21 @@ def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> No
     assert found is not None
     assert found.size == 4
     assert "no file" in KnownLogs(None, system=tmp_path / "system").remember(SERVER, pin(4), replaces=None)
+
+
+def test_what_is_in_memory_does_not_hide_or_lower_what_another_process_wrote(tmp_path: Path) -> None:
+    """A file that could not be written once: what this process saw then is older than what is in the file now."""
+    lock = tmp_path / ".known_logs.lock"
+    lock.mkdir()
+    known = opened(tmp_path)
+    assert "cannot be written" in known.remember(SERVER, pin(4), replaces=None)
+    lock.rmdir()
+    opened(tmp_path).remember(SERVER, pin(9), replaces=None)
+
+    seen = known.pin(SERVER)
+    assert seen is not None
+    assert seen.size == 9
+    known.remember(SERVER, pin(6), replaces=pin(4))
+    kept = opened(tmp_path).pin(SERVER)
+    assert kept is not None
+    assert kept.size == 9

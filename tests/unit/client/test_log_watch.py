@@ -149,6 +149,20 @@ async def test_no_answer_is_given_before_the_log_was_found_to_fit(user: User, m8
         await user.run(lambda client: client.get_secret(URI))
 
 
+async def test_an_m8_that_lies_anew_each_time_does_not_fill_the_disk_of_its_users(
+    user: User, m8: LoggedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is printed all the same."""
+    monkeypatch.setattr("monoskope.client.log_watch.MOST_EVIDENCE", 2)
+    await user.ask()
+    for seed in "abcd":
+        m8.log = ScriptedLog(9, key=m8.log.key, seed=seed)
+        with pytest.raises(LogMismatchError) as caught:
+            await user.ask()
+        assert len(caught.value.notes) == 2
+    assert len(list(tmp_path.glob("known_logs.evidence-*"))) == 2
+
+
 async def test_two_notes_of_one_size_are_told_as_such(user: User, m8: LoggedM8) -> None:
     await user.ask()
     m8.log = ScriptedLog(5, key=m8.log.key, seed="fork")
@@ -171,6 +185,19 @@ async def test_an_m8_that_shows_no_log_any_more_is_an_error_once_it_is_pinned(
         return
     with pytest.raises(LogMismatchError, match=r"shows no checkpoint .* \(m8 says: there is no log\)"):
         await user.put()
+    assert m8.count("RequestUploadSecret") == 0
+
+
+@pytest.mark.parametrize("failure", [NotFoundError("there is no log."), UnavailableError("the log is away.")])
+async def test_a_demanded_quorum_holds_m8_at_first_contact(
+    user: User, m8: LoggedM8, failure: Error, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An m8 that refuses to show its log must not be believed more than one that shows it without cosignatures."""
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    m8.log.failure = failure
+    witness = ScriptedWitness("witness.example/a")
+    with pytest.raises(LogMismatchError):
+        await user.put(user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1))
     assert m8.count("RequestUploadSecret") == 0
 
 
@@ -377,6 +404,27 @@ async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8,
     assert isinstance(await user.put(), PutResult)
     with pytest.raises(UsageError, match="shows the log that is pinned"):
         await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
+
+
+async def test_a_log_with_the_right_name_and_other_keys_is_not_accepted(
+    user: User, m8: LoggedM8, tmp_path: Path
+) -> None:
+    """Anybody can use a name. Keys that a person compared, or that the settings give, are the ones that count."""
+    await user.ask()
+    before = (tmp_path / "known_logs").read_bytes()
+    right = LogKey.make("monoskope/fedcba9876543210")
+    vkeys = tuple(map(str, right.vkeys))
+    m8.log = ScriptedLog(2, key=LogKey.make(right.origin))
+
+    with pytest.raises(LogMismatchError, match="with other keys than those that you accept"):
+        await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys))
+    with pytest.raises(LogMismatchError, match="not signed by both keys"):
+        await user.run(lambda client: client.accept_log(right.origin), user.settings(log_vkeys=vkeys))
+    assert (tmp_path / "known_logs").read_bytes() == before
+
+    m8.log = ScriptedLog(2, key=right)
+    await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys[::-1]))
+    assert isinstance(await user.put(user.settings(log_vkeys=vkeys)), PutResult)
 
 
 async def test_the_log_is_shown(user: User, m8: LoggedM8) -> None:

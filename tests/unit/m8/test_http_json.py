@@ -49,6 +49,8 @@ REFUSED: list[tuple[Any, bytes, str]] = [
         "a0: stands twice",
     ),
     (queries_pb2.GetSecretRequest, b'{"uri":17}', "uri: must be a string"),
+    (queries_pb2.GetSecretRequest, b'{"\\ud800":1}', "(a name that no field can have)"),
+    (commands_pb2.CreateSecretStoreRequest, b'{"\\ud800":{"a":1}}', "(a name that no field can have)"),
     (queries_pb2.GetSecretRequest, b'{"uri":"\\ud800"}', "uri: must be a string of Unicode text"),
     (queries_pb2.GetSecretRequest, b'{"uri":NaN}', "uri: must be a string"),
     (queries_pb2.GetSecretRequest, b'{"uri":{"a":1,"a":2}}', "uri: must be a string"),

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.errors import Error, RefusedError, UnavailableError
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.log.tree_rows import Cosignature
@@ -22,6 +23,7 @@ from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
+from monoskope.settings import write_private
 from tests.support.checkpoints import EVERY_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
 from tests.support.m8_world import PATIENCE_S, World, an_m8
 
@@ -53,6 +55,8 @@ class Witnesses:
         self.answers = Asked()
         self.shown: list[Note] = []
         self.asked: list[bytes] = []
+        self.fails: list[Error] = []
+        """What the next looks end with."""
 
     async def cosign(self, note: bytes, tree: Tree) -> Asked:
         self.asked.append(note)
@@ -60,6 +64,8 @@ class Witnesses:
         return self.answers
 
     async def published(self, _tree: Tree) -> Sequence[Note]:
+        if self.fails:
+            raise self.fails.pop()
         return self.shown
 
 
@@ -118,6 +124,59 @@ async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, 
     await grown(world.app.log, 1)
     await task.round()
     assert (await seen(world.app)).size == 2
+
+
+@pytest.mark.parametrize("fails", [UnavailableError("the log fails."), RefusedError("log.evidence-9 has mode 0644.")])
+async def test_nothing_is_signed_before_a_look_at_the_witnesses_has_succeeded(
+    world: World, tmp_path: Path, fails: Error
+) -> None:
+    """A database that fails for a moment, or evidence that cannot be read, must not stand for "they show nothing"."""
+    key = keys_in(tmp_path)
+    witnesses = Witnesses()
+    world.app.witnessed.cosigners = witnesses
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    witnesses.shown = [Note.parse(key.sign(Checkpoint(ORIGIN, 9, b"\x07" * 32), 1_798_000_000))]
+    witnesses.fails = [fails]
+    for _ in range(3):
+        await task.round()
+        assert (await seen(world.app)).newest is None
+    assert witnesses.fails == []
+    assert "a witness has a checkpoint of it up to 9" in await trouble(world.app)
+
+
+async def test_what_users_read_of_a_trouble_names_no_folder_of_the_server(world: World, tmp_path: Path) -> None:
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    write_private(tmp_path / "log.checkpoint", b"nothing of the kind", replace=True)
+    await task.round()
+    await task.follow()
+    assert "log.checkpoint is damaged" in await trouble(world.app)
+    assert str(tmp_path) not in await trouble(world.app)
+    write_private(tmp_path / "log.key", b"nothing of the kind", replace=True)
+    assert not await task.may_sign()
+    assert str(tmp_path) not in world.app.witnessed.key_trouble
+
+
+async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(
+    world: World, tmp_path: Path
+) -> None:
+    """The file outlives the database: a forged note there would keep m8 from signing after the database is mended."""
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 2)
+    await task.round()
+    before = (tmp_path / "log.checkpoint").read_bytes()
+    forged = LogKey.make(ORIGIN).sign(Checkpoint(ORIGIN, 2**62, bytes(32)), 1_798_000_000)
+    await grown(world.app.log, 1)
+    await building.grow(world.app.log, upto=3)
+    assert await world.app.log.claim(1, 3, await world.app.witnessed.tree.root(3), at_ms=world.clock())
+    await world.app.log.keep_note(1, 3, forged, at_ms=world.clock())
+    world.app.witnessed.forget()
+    await task.follow()
+    assert "the keys of the log did not sign" in await trouble(world.app)
+    assert (tmp_path / "log.checkpoint").read_bytes() == before
 
 
 async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_and_says_so(

@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import grpc
@@ -19,6 +20,7 @@ from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.cosigners import Asked
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
 from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import Note
 from tests.support.checkpoints import EVERY_S, checkpoint_of, grown, keys_in, signing
@@ -105,6 +107,31 @@ async def test_every_caller_gets_the_newest_checkpoint_proven_from_the_size_that
     assert (answer.quorum, list(answer.witnesses), answer.trouble) == (0, [], "")
     assert not answer.HasField("witnessed")
     assert not answer.HasField("renewal")
+
+
+async def test_callers_who_name_sizes_that_no_log_has_do_not_keep_the_database_busy(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can ask for 2**62, again and again: it is looked up once for all of them."""
+    keys_in(tmp_path)
+    await signed(world, tmp_path)
+    witnessed = world.app.witnessed
+    now, looks, honest = 1_000_000.0, 0, witnessed._look
+    monkeypatch.setattr("monoskope.m8.tree.witnessed_log.time", SimpleNamespace(monotonic=lambda: now))
+
+    async def counted() -> Seen:
+        nonlocal looks
+        looks += 1
+        return await honest()
+
+    monkeypatch.setattr(witnessed, "_look", counted)
+    witnessed.forget()
+    for size in range(200):
+        assert (await witnessed.seen(at_least=2**62 + size)).size < 2**62
+    assert looks == 1
+    now += 2 * AGAIN_S
+    await witnessed.seen(at_least=2**62)
+    assert looks == 2, "and one who knows more is not left with an old look for long"
 
 
 async def test_a_process_that_knows_less_than_the_caller_answers_no_old_note(world: World, tmp_path: Path) -> None:

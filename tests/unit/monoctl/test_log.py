@@ -109,6 +109,7 @@ def test_a_renewed_log_is_accepted_by_its_name(alice: Alice, m8: ScriptedM8) -> 
     assert (asked.exit_code, wrong.exit_code, accepted.exit_code) == (2, 18, 0)
     assert "Pinned is the log " + ORIGIN in accepted.stderr
     assert "m8 does not say that it was renewed" in accepted.stderr
+    assert m8.log.vkeys[0] in accepted.stderr
     assert alice.put().exit_code == 0
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.unit.monoctl.sentences import every
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "threat-model.md"
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "security" / "threat-model.md"
 HEADING = "## What `monoctl` says of an outcome, and what proves it"
 
 

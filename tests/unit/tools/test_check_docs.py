@@ -8,6 +8,8 @@ import pytest
 
 from tools import check_docs
 
+MODEL = "docs/security/threat-model.md"
+
 THREATS = """# Threat model
 
 | attacker | gets | test |
@@ -34,8 +36,8 @@ def root(tmp_path: Path) -> Path:
     """A repository in which everything is true."""
     files = {
         "Makefile": "demo: x\n\ttrue\n",
-        "README.md": "# Title\n\nSee [the threat model](docs/threat-model.md#threat-model). Run `make demo KEEP=x`.\n",
-        "docs/threat-model.md": THREATS,
+        "README.md": f"# Title\n\nSee [the threat model]({MODEL}#threat-model). Run `make demo KEEP=x`.\n",
+        MODEL: THREATS,
         "docs/breakage.md": THREATS,
         "docs/concepts.md": CONCEPTS,
         "docs/adr/README.md": "# Decisions\n\n- [One](0001-one.md)\n",
@@ -57,24 +59,25 @@ def test_a_true_repository_has_no_problems(root: Path) -> None:
     ("name", "text", "complaint"),
     [
         ("README.md", "[gone](docs/gone.md)", "README.md: the link docs/gone.md leads nowhere."),
-        ("README.md", "[x](docs/threat-model.md#gone)", "docs/threat-model.md#gone: that page has no such heading."),
+        ("README.md", f"[x]({MODEL}#gone)", f"{MODEL}#gone: that page has no such heading."),
         ("README.md", "Run `make demolish`.", "there is no `make demolish`"),
         ("README.md", "```sh\nmake demolish\n```", "there is no `make demolish`"),
         ("README.md", "Replicas are workers.", "README.md: say 'reactor or replica' instead of 'worker'"),
         ("README.md", "A replica is a side car.", "README.md: say 'reactor or replica' instead of 'side car'"),
         ("docs/adr/0001-one.md", "# One", "docs/concepts.md: no page uses 'replica'."),
         ("docs/adr/0002-two.md", "# Two", "docs/adr/README.md does not list 0002-two.md"),
-        ("docs/threat-model.md", THREATS.replace("test_one", "test_none"), "test_none does not exist"),
-        ("docs/threat-model.md", THREATS.replace("test_two", "test_none"), "test_none does not exist"),
-        ("docs/threat-model.md", THREATS.replace("test_a.py", "test_b.py"), "test_b.py::test_one does not exist"),
-        ("docs/threat-model.md", THREATS + "| spy | all | - |\n", "docs/threat-model.md:7: this row names no test."),
+        (MODEL, THREATS.replace("test_one", "test_none"), "test_none does not exist"),
+        (MODEL, THREATS.replace("test_two", "test_none"), "test_none does not exist"),
+        (MODEL, THREATS.replace("test_a.py", "test_b.py"), "test_b.py::test_one does not exist"),
+        (MODEL, THREATS + "| spy | all | - |\n", f"{MODEL}:7: this row names no test."),
         (
-            "docs/threat-model.md",
+            MODEL,
             THREATS + "\n| sentence | proof |\n|---|---|\n| UPLOADED | - |\n\n| a |\n|---|\n| b |\n",
-            "docs/threat-model.md:14: this row names no test.",
+            f"{MODEL}:14: this row names no test.",
         ),
-        ("docs/threat-model.md", "# Threat model\n", "docs/threat-model.md has no table."),
+        (MODEL, "# Threat model\n", f"{MODEL} has no table."),
         ("docs/breakage.md", THREATS.replace("test_one", "test_none"), "docs/breakage.md:5: the test"),
+        ("docs/security/asvs.md", THREATS.replace("test_one", "test_none"), "docs/security/asvs.md:5: the test"),
     ],
 )
 def test_what_is_not_true_is_named(root: Path, name: str, text: str, complaint: str) -> None:
@@ -84,9 +87,9 @@ def test_what_is_not_true_is_named(root: Path, name: str, text: str, complaint: 
 
 
 def test_a_missing_threat_model_is_a_problem(root: Path) -> None:
-    (root / "docs/threat-model.md").unlink()
+    (root / MODEL).unlink()
     (root / "README.md").write_text("# Title\n", encoding="utf-8")
-    assert check_docs.problems(root) == ["docs/threat-model.md is missing."]
+    assert check_docs.problems(root) == [f"{MODEL} is missing."]
 
 
 @pytest.mark.parametrize(

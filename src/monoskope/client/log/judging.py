@@ -77,8 +77,11 @@ class Judge:
 
     @property
     def held(self) -> bool:
-        """Whether m8 is held to anything: then a checkpoint that is missing is as bad as a wrong one."""
-        return self._log is not None
+        """Whether m8 is held to anything: then a checkpoint that is missing is as bad as a wrong one.
+
+        A quorum that is demanded holds it at first contact, too.
+        """
+        return self._log is not None or self._demand.quorum > 0
 
     def judge(self, answer: log_pb2.GetCheckpointResponse, now_s: int) -> Verdict:
         """Return what an answer to `GetCheckpoint` with the size of the pin shows.

@@ -48,6 +48,7 @@ class CheckpointTask:
         self._app = app
         self._log = app.log
         self._witnessed = app.witnessed
+        self._folder = folder
         self._every_s = every_s
         self._look_s = min(LOOK_S, every_s)
         self._keys = KeyFile(folder)
@@ -77,7 +78,7 @@ class CheckpointTask:
         except UnavailableError:
             return False
         except Error as error:
-            key, trouble = None, sentence(error)
+            key, trouble = None, self._told_of(error)
         self._key_trouble.say(trouble)
         self._witnessed.key_trouble = trouble
         return key is not None and not trouble
@@ -96,7 +97,7 @@ class CheckpointTask:
         except UnavailableError:
             return  # the next look tries again
         except Error as error:
-            self._log_trouble.say(sentence(error))
+            self._log_trouble.say(self._told_of(error))
         self._witnessed.own_trouble = self._log_trouble.sentence
 
     async def work(self) -> None:
@@ -121,11 +122,11 @@ class CheckpointTask:
             checkpoint = await self._signed_if_due(key, named)
             if checkpoint is not None and await self._asking.cosign(named, checkpoint, self._witnessed.tree):
                 self._witnessed.forget()
-            self._signing.say(self._asking.stop)
+            self._signing.say(self._without_folder(self._asking.stop))
         except UnavailableError:
             return  # the operating log says it elsewhere; the next round tries again
         except Error as error:
-            self._signing.say(sentence(error))
+            self._signing.say(self._told_of(error))
         await self._tell()
 
     async def _named(self, key: LogKey) -> Named:
@@ -177,6 +178,13 @@ class CheckpointTask:
             return  # the next round tells it
         self._told = new
         self._witnessed.forget()
+
+    def _told_of(self, error: Error) -> str:
+        return self._without_folder(sentence(error))
+
+    def _without_folder(self, trouble: str) -> str:
+        """Return what is wrong with the names of files alone: every user reads it, and none needs to know more."""
+        return trouble.replace(f"{self._folder}/", "")
 
     def _begin_asking(self) -> Asking:
         return Asking(self._log, self._witnessed.cosigners, self._app.clock, every_s=self._every_s)

@@ -81,5 +81,5 @@ def _verify(token: str, key: OKPKey, fix: str) -> bytes:
 def _claims(payload: bytes, fix: str) -> Claims:
     try:
         return msgspec.json.decode(payload, type=Claims)
-    except msgspec.DecodeError:  # possible only with the signing key
+    except (msgspec.DecodeError, UnicodeDecodeError):  # possible only with the signing key
         raise UnauthenticatedError("the token is signed, but its claims are not those of m8.", fix=fix) from None

@@ -97,7 +97,7 @@ def _check_object(descriptor: Descriptor, value: object, name: str, path: str) -
         raise _refused(name, _below(path, value.name), "stands twice")
     seen: set[str] = set()
     for key, part in value.items():
-        field = descriptor.fields_by_camelcase_name.get(key) or descriptor.fields_by_name.get(key)
+        field = _field(descriptor, key)
         below = _below(path, key)
         if field is None:
             raise _refused(name, below, f"{descriptor.name} has no such field")
@@ -107,6 +107,13 @@ def _check_object(descriptor: Descriptor, value: object, name: str, path: str) -
         if part is not None:
             _check_field(field, part, name, below)
     _check_oneofs(descriptor, value, name, path)
+
+
+def _field(descriptor: Descriptor, key: str) -> FieldDescriptor | None:
+    # Protobuf's tables of names fail at half of a surrogate pair, which JSON can spell and which no name has.
+    if _NAME.fullmatch(key) is None:
+        return None
+    return descriptor.fields_by_camelcase_name.get(key) or descriptor.fields_by_name.get(key)
 
 
 def _check_oneofs(descriptor: Descriptor, value: Mapping[str, object], name: str, path: str) -> None:
@@ -169,7 +176,9 @@ def _is_boolean(_field: FieldDescriptor, value: object) -> bool:
 
 def _is_enum(field: FieldDescriptor, value: object) -> bool:
     if isinstance(value, str):
-        return field.enum_type is not None and value in field.enum_type.values_by_name
+        # As for the names of fields.
+        is_name = _NAME.fullmatch(value) is not None
+        return is_name and field.enum_type is not None and value in field.enum_type.values_by_name
     return isinstance(value, int) and not isinstance(value, bool) and -(2**31) <= value < 2**31
 
 

@@ -79,7 +79,7 @@ def replicas(beats: Mapping[str, int], notes: Mapping[str, bytes]) -> list[Repli
         if key.startswith(PREFIX):
             try:
                 note = msgspec.json.decode(notes[key], type=Note) if notes.get(key) else Note("", 0)
-            except msgspec.DecodeError:  # a reactor's, of a store that is called m8
+            except (msgspec.DecodeError, UnicodeDecodeError):  # a reactor's, of a store that is called m8
                 continue
             found.append(Replica(key, seen_ms, note))
     return sorted(found, key=lambda replica: replica.order)

@@ -47,13 +47,14 @@ class Asking:
         A witness that does not answer keeps nobody from signing: it is asked again with the next checkpoint.
         """
         if self._shown is None:
-            self._shown = []
+            found = []
             for note in () if self._cosigners is None else await self._cosigners.published(tree):
                 try:
                     if note.verified(key.vkeys):
-                        self._shown.append(Checkpoint.parse(note.text))
+                        found.append(Checkpoint.parse(note.text))
                 except Error:  # it says nothing about us
                     continue
+            self._shown = found  # not earlier: a look that failed is made again, and nothing is signed before
         return self._shown
 
     def passed(self) -> None:

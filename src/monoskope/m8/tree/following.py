@@ -5,10 +5,14 @@ from __future__ import annotations
 import asyncio
 
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.tree.last_signed import LastSigned, Signed
-from monoskope.m8.tree.signing import BehindError, ForkedError, Signer
+from monoskope.m8.tree.signing import BehindError, ForkedError, Signer, StoppedError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.vkey import VerifierKey
 
 
 class Follower:
@@ -31,7 +35,7 @@ class Follower:
         """Write the newest checkpoint down, if it continues what is written down.
 
         Raises:
-            StoppedError: it does not, or the log ends before that.
+            StoppedError: it does not, the log ends before that, or the keys of the log did not sign it.
             UnavailableError: the log fails.
             UsageError: `log.checkpoint` cannot be read or written.
         """
@@ -41,6 +45,7 @@ class Follower:
             return
         newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
         if signed is None or signed.checkpoint != newest:
+            _check_signed(newest, seen.newest.note, seen.named)
             await asyncio.to_thread(self._last.advance, seen.newest.note)
 
     async def check(self, seen: Seen) -> Signed | None:
@@ -63,6 +68,23 @@ class Follower:
             return  # the records are there, and the tree comes after them
         if await self._witnessed.tree.root(signed.size) != signed.root:
             raise ForkedError(signed, "log.checkpoint")
+
+
+def _check_signed(newest: Checkpoint, note: bytes, named: Named) -> None:
+    """Check that the keys of the log signed `newest` in `note`. Raises `StoppedError`.
+
+    Who can write to the database could else write to the file, which outlives it, and keep m8 from signing for good.
+    """
+    try:
+        policy = Policy(LogKeys.of([VerifierKey.parse(text) for text in named.vkeys]))
+        if policy.believe(note).checkpoint == newest:
+            return
+    except (NoteError, LogProofError):
+        pass
+    raise StoppedError(
+        f"the database has a checkpoint of position {newest.size} that the keys of the log did not sign.",
+        fix="Somebody changed the database. Keep it as evidence, and run: m8 events verify",
+    )
 
 
 def _is_former(signed: Signed, seen: Seen) -> bool:

@@ -7,6 +7,7 @@ import secrets
 from pathlib import Path
 
 from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import find_private, write_private
 from monoskope.unshared import Unshared
@@ -21,7 +22,13 @@ def new_origin() -> str:
 
 def make(origin: str) -> LogKey:
     """Return new keys for the log `origin`, "" for a name by chance. Raises `UsageError` if the origin is none."""
-    return LogKey.make(origin or new_origin())
+    try:
+        return LogKey.make(origin or new_origin())
+    except NoteError:
+        raise UsageError(
+            "the log's origin must have 1 to 255 bytes, without spaces, control characters and +.",
+            fix="Choose another one, such as example.com/secrets.",
+        ) from None
 
 
 def write(folder: Path, key: LogKey) -> None:

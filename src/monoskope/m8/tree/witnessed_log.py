@@ -23,6 +23,9 @@ from monoskope.value import Value
 FRESH_S = 1.0
 """What was looked up serves everybody who asks within so many seconds."""
 
+AGAIN_S = 0.1
+"""A caller who knows a larger checkpoint has the database asked again, and all such callers at most so often."""
+
 KEPT = 1_024
 """Consistency proofs that are remembered."""
 
@@ -77,6 +80,7 @@ class WitnessedLog:
         self._clock = clock
         self._looking: asyncio.Task[Seen] | None = None
         self._until = 0.0
+        self._looked_at = float("-inf")
         self._proofs: OrderedDict[tuple[int, int, int], tuple[bytes, ...]] = OrderedDict()
         self.tree = Tree(log)
         self.cosigners: Cosigners | None = None
@@ -90,13 +94,14 @@ class WitnessedLog:
         """Return what the database says, or said within the last second.
 
         Args:
-            at_least: If the newest checkpoint that it knows is smaller, it asks again.
+            at_least: If the newest checkpoint that it knows is smaller, it asks again. Anybody can name any size: so it
+                does that at most ten times a second.
 
         Raises:
             UnavailableError: the log fails.
         """
         found = await self._shared()
-        if found.size < at_least:
+        if found.size < at_least and time.monotonic() - self._looked_at >= AGAIN_S:
             self._until = 0.0
             found = await self._shared()
         return found
@@ -158,6 +163,7 @@ class WitnessedLog:
             self._looking = asyncio.ensure_future(self._look())
             self._looking.add_done_callback(_looked_at)
             self._until = now + FRESH_S
+            self._looked_at = now
         try:
             # The caller that asked first may hang up; the others still wait for it.
             return await asyncio.shield(self._looking)

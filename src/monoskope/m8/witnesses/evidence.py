@@ -8,7 +8,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from monoskope.errors import UsageError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.note import Note
 from monoskope.settings import find_private, write_private
 
 PREFIX = "log.evidence-"
@@ -24,10 +26,15 @@ class Evidence:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def read(self) -> list[bytes]:
-        """Return the notes. Raises `RefusedError` if others than the owner can reach one."""
-        found = [find_private(path) for path in sorted(self._folder.glob(f"{PREFIX}*"))]
-        return [content for content in found if content is not None]
+    def read(self) -> list[Note]:
+        """Return the notes.
+
+        Raises:
+            UsageError: a file is damaged: what was seen is not known, so nothing is to be signed.
+            RefusedError: others than the owner can reach one.
+        """
+        found = ((path, find_private(path)) for path in sorted(self._folder.glob(f"{PREFIX}*")))
+        return [_note(path, content) for path, content in found if content is not None]
 
     def keep(self, checkpoint: Checkpoint, note: bytes) -> Path:
         """Write the note of `checkpoint` down, forced to disk, and return where it is.
@@ -38,3 +45,13 @@ class Evidence:
         path = self._folder / f"{PREFIX}{checkpoint.size}-{checkpoint.root[:4].hex()}"
         write_private(path, note, replace=True)
         return path
+
+
+def _note(path: Path, content: bytes) -> Note:
+    try:
+        return Note.parse(content)
+    except UsageError as error:
+        raise UsageError(
+            f"{path} is damaged: {error.message}",
+            fix="Compare this m8's log with its witnesses and with users' notes. Only then move the file away.",
+        ) from None

@@ -47,14 +47,14 @@ async def judge(shown: Checkpoint, tree: Tree) -> Verdict:
     return Verdict.PART if await tree.root(shown.size) == shown.root else Verdict.OTHER
 
 
-def reason(verdict: Verdict, shown: Checkpoint, size: int, evidence: str) -> str:
+def reason(verdict: Verdict, shown: Checkpoint, size: int, kept: str) -> str:
     """Return why nothing may be signed, in one sentence and what helps.
 
     Args:
         verdict: `MORE` or `OTHER`.
         shown: What the witness shows.
         size: Of the tree that is there.
-        evidence: The file that keeps the note.
+        kept: What became of the note, as it follows "It is".
     """
     what = (
         f"and the event log ends at position {size}: an older or another database is in use"
@@ -62,7 +62,7 @@ def reason(verdict: Verdict, shown: Checkpoint, size: int, evidence: str) -> str
         else "and the event log holds other records: records were changed, or another database is in use"
     )
     return (
-        f"a witness shows a checkpoint of position {shown.size} that the keys of this log signed, {what}. It is kept "
-        f"in {evidence}. Put the right database in place and start m8 again; if records are lost for good, run: "
+        f"a witness shows a checkpoint of position {shown.size} that the keys of this log signed, {what}. It is "
+        f"{kept}. Put the right database in place and start m8 again; if records are lost for good, run: "
         "m8 log renew --reason TEXT"
     )

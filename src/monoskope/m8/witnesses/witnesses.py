@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
+from monoskope.errors import UsageError
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.cosigners import Asked, WitnessState
 from monoskope.m8.tree.key_file import KeyFile
@@ -67,7 +68,7 @@ class Witnesses:
 
         Raises:
             UnavailableError: the log fails.
-            UsageError: `log.key` cannot be read, or the evidence cannot be written.
+            UsageError: `log.key` cannot be read.
         """
         keys = await self._log_keys()
         whole = Note.parse(note)
@@ -97,8 +98,8 @@ class Witnesses:
             found = judging.ours(content, keys)
             if found is not None and await judging.judge(found[1], tree) is not judging.Verdict.PART:
                 await asyncio.to_thread(self._evidence.keep, found[1], content)
-        notes = []
-        for content in dict.fromkeys((*await asyncio.to_thread(self._evidence.read), *shown)):
+        notes = await asyncio.to_thread(self._evidence.read)
+        for content in dict.fromkeys(shown):
             with suppress(NoteError):
                 notes.append(Note.parse(content))
         return notes
@@ -136,8 +137,11 @@ class Witnesses:
     async def _stop(self, results: Iterable[Result], tree: Tree) -> str:
         for result in results:
             if isinstance(result, Contradicted):
-                path = await asyncio.to_thread(self._evidence.keep, result.checkpoint, result.note)
-                return judging.reason(result.verdict, result.checkpoint, await tree.size(), str(path))
+                try:
+                    kept = f"kept in {await asyncio.to_thread(self._evidence.keep, result.checkpoint, result.note)}"
+                except UsageError as error:  # a full disk must not let it sign on
+                    kept = f"not kept: {error.message.removesuffix('.')}"
+                return judging.reason(result.verdict, result.checkpoint, await tree.size(), kept)
         return ""
 
 

@@ -111,14 +111,15 @@ def accept_log(origin: str, session: CommandSession) -> None:
     """Accept a log that was renewed, after a loss, in the place of the one that is pinned.
 
     Ask your administrator first, by another way than m8, whether the log was renewed, and why: an m8 that hides what it
-    recorded would show a new log, too. The command shows both logs and asks; on no terminal it wants --origin. It
+    recorded would show a new log, too. The command shows both logs and asks; on no terminal it wants --origin. Compare
+    the key, too: any log can use any name. If your settings have log_vkeys, no other keys are accepted. The command
     changes known_logs on this machine alone, and keeps the file as it was beside it.
     """
 
     async def work(client: Client) -> tuple[OfferedLog, Path]:
         offered = await client.offered_log()
         _show(client.settings.server, offered)
-        return offered, await client.accept_log(origin or _asked(offered))
+        return offered, await client.accept_log(origin or _asked(offered), vkeys=offered.shown.vkeys)
 
     offered, copy = session.run(work)
     write.out(
@@ -131,6 +132,7 @@ def _show(server: str, offered: OfferedLog) -> None:
     write.err(
         f"{server} shows the log {offered.shown.origin} with {offered.shown.size} entries. Pinned is the log"
         f" {offered.known.origin} with {offered.known.size}.",
+        f"Its Ed25519 key, which `m8 log key` prints on the server: {offered.shown.vkeys[0]}",
         f"m8 says why it was renewed: {offered.reason}" if offered.reason else "m8 does not say that it was renewed.",
     )
     print_notes([note.decode("utf-8", "replace") for note in (offered.known.note, offered.shown.note) if note])

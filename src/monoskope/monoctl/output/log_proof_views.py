@@ -10,7 +10,10 @@ from monoskope.times import rfc3339
 
 M8S_WORD = "REQUESTED BY and RECORDED are m8's word."
 END_BY_M8 = "No receipt says how it ended: what EVENT and REASON say is m8's word, too."
-M8S_WORD_ALONE = "The store signed nothing of this request: what was asked is m8's word, too."
+M8S_WORD_ALONE = (
+    "The store signed nothing of this request: nothing proves what was asked but the word of m8, and of the person who"
+    " gave you the file."
+)
 NO_WITNESS = "No witness that you named cosigned the log: only m8 says since when the event is in it."
 NOT_ENDED = "The request had not ended when the proof was made."
 

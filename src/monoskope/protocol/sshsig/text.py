@@ -35,7 +35,8 @@ def parse_words(name: str, encoded: str) -> PublicKey | Certificate:
         raise FaultError(Fault.MALFORMED, "a public key is not base64") from None
     if base64.b64encode(blob).decode("ascii") != encoded:
         raise FaultError(Fault.MALFORMED, "a public key is not base64 in its one form")
-    if Reader(blob).string() != name.encode("utf-8"):
+    # A name from a command line or the environment can hold bytes that are no UTF-8.
+    if Reader(blob).string() != name.encode("utf-8", "surrogateescape"):
         raise FaultError(Fault.KEY_TYPE, "a public key is of another kind than the word before it")
     return parse_signer(blob)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
@@ -64,7 +65,7 @@ class LogKey(Unshared):
                 serialization.load_pem_private_key(found[name].encode(), password=None)
                 for name in ("ed25519", "ml_dsa_44")
             ]
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             raise wrong from None
         ed25519, ml_dsa_44 = keys
         if not isinstance(ed25519, Ed25519PrivateKey) or not isinstance(ml_dsa_44, MLDSA44PrivateKey):

@@ -68,7 +68,8 @@ class Policy(Value, frozen=True):
     """What a reader demands of a checkpoint.
 
     Raises:
-        NoteError: a witness has a key that cannot cosign or that is there twice, or the quorum cannot be met.
+        NoteError: a witness has a key that cannot cosign, a witness or its key is there twice, or the quorum cannot be
+            met.
     """
 
     log: LogKeys
@@ -81,6 +82,13 @@ class Policy(Value, frozen=True):
         publics = {key.public_key for key in (*self.witnesses, *self.log.both)}
         if len(publics) != len(self.witnesses) + 2:
             raise NoteError("the keys of witnesses", "must be distinct, and none may be the log's own", fault=Fault.KEY)
+        # A witness may have a key of each kind under its one name. It is one witness, and counts once.
+        if len({key.name for key in (*self.witnesses, self.log.ed25519)}) != len(self.witnesses) + 1:
+            raise NoteError(
+                "the keys of witnesses",
+                "must have distinct names, and none the log's: give one key of each",
+                fault=Fault.KEY,
+            )
         if any(key.kind is Kind.ED25519 for key in self.witnesses):
             raise NoteError("the key of a witness", "must be of type 0x04 or 0x06", fault=Fault.KEY)
         if len(self.witnesses) > MAX_WITNESSES:

@@ -39,7 +39,7 @@ class ProvenUpload(Value, frozen=True):
     """What a proof says, after every check."""
 
     request: Request
-    """What was asked."""
+    """What was asked: the store's word. Without a grant it is what the file says, and m8's word at most."""
     event: str
     """The request's last event when the proof was made, by its name."""
     ended: bool
@@ -119,7 +119,7 @@ class UploadProof(Value, frozen=True):
         verify_inclusion(
             self.file.index, believed.checkpoint.size, leaf_hash(entry), self.file.hashes, believed.checkpoint.root
         )
-        stored, event = _read(record, self.file.index, self.request)
+        stored, event = _read(record, self.file.index, self.request, self.evidence.request)
         identities = _identities(self.request.uri.store, pins, self.evidence.rotations)
         grant = self._grant(identities)
         receipt = self._receipt(identities, grant, event)
@@ -188,7 +188,7 @@ class UploadProof(Value, frozen=True):
         return blob
 
 
-def _read(record: bytes, index: int, request: Request) -> tuple[event_pb2.Event, RequestEvent]:
+def _read(record: bytes, index: int, request: Request, asked: bytes) -> tuple[event_pb2.Event, RequestEvent]:
     """Return the record and the event in it, which are at the place and of the request that the proof says."""
     try:
         stored = parse(event_pb2.Event, record)
@@ -202,6 +202,8 @@ def _read(record: bytes, index: int, request: Request) -> tuple[event_pb2.Event,
         raise LogProofError("the record says that it stands at another place of the log", fault=Fault.RECORD)
     if request_id_of(stored.stream) != request.request_id:
         raise LogProofError("the record is of another request", fault=Fault.RECORD)
+    if isinstance(event, events_pb2.SecretUploadKeyRequested) and event.request != asked:
+        raise LogProofError("the record says that something else was asked", fault=Fault.RECORD)
     return stored, event
 
 

@@ -87,7 +87,7 @@ def _from_kubeconfig(auth: Kubeconfig, state_dir: Path) -> Access:
         content = read_private(Path(auth.file))
     try:
         parsed = yaml.safe_load(content)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         parsed = None
     if not isinstance(parsed, dict):
         raise StoreRefusedError(f"{auth.file} is not a kubeconfig.", fix="Write one with kubectl config view --raw.")
@@ -115,7 +115,8 @@ def _from_kubeconfig(auth: Kubeconfig, state_dir: Path) -> Access:
 
 def _named(parsed: Mapping[str, Any], many: str, one: str, name: object, file: str) -> dict[str, Any]:
     """Return the entry `name` of a kubeconfig's list."""
-    for each in parsed.get(many) or []:
+    listed = parsed.get(many)
+    for each in listed if isinstance(listed, list) else ():
         if isinstance(each, dict) and each.get("name") == name and isinstance(each.get(one), dict):
             return dict(each[one])
     raise StoreRefusedError(f"{file} has no {one} of that name.", fix="Set context to one that is there.")

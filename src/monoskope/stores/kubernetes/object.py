@@ -27,6 +27,35 @@ BEFORE = "monoskope.io/write-before"
 Object = Mapping[str, Any]
 
 
+def foreign() -> StoreRefusedError:
+    """Return the error for an answer that is not the API's."""
+    return StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
+
+
+def checked(found: Object) -> Object:
+    """Return a Secret as read. Raises `StoreRefusedError` if what is looked at here has not the API's types."""
+    metadata = found.get("metadata")
+    if not isinstance(metadata, dict) or not _is_table(found.get("data")):
+        raise foreign()
+    entries = metadata.get("managedFields") or []
+    if not all(_is_table(metadata.get(name)) for name in ("annotations", "labels")) or not isinstance(entries, list):
+        raise foreign()
+    if not all(map(_is_of_a_manager, entries)):
+        raise foreign()
+    return found
+
+
+def _is_of_a_manager(entry: object) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    fields: object = entry.get("fieldsV1")
+    return not fields or (isinstance(fields, dict) and _is_table(fields.get("f:data")))
+
+
+def _is_table(found: object) -> bool:
+    return found is None or isinstance(found, dict)
+
+
 def version_of(found: Object | None) -> str:
     """Return the version of a Secret as read, `NOTHING` if there is none or it is being deleted.
 
@@ -35,10 +64,12 @@ def version_of(found: Object | None) -> str:
     """
     if found is None:
         return NOTHING
-    metadata = found.get("metadata") or {}
+    metadata = found.get("metadata")
+    if not isinstance(metadata, dict):
+        raise foreign()
     uid, version = metadata.get("uid"), metadata.get("resourceVersion")
     if not isinstance(uid, str) or not isinstance(version, str) or not (uid and version):
-        raise StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
+        raise foreign()
     return NOTHING if metadata.get("deletionTimestamp") else f"{uid}:{version}"
 
 

@@ -215,8 +215,8 @@ class KubernetesStore(StoreDriver):
     async def _get(self, place: Place, accept: str) -> objects.Object | None:
         answer = await self._http.send("GET", place.url, accept=accept)
         if answer.status == 409:
-            raise StoreRefusedError("the answer is not that of a Kubernetes API server.", fix="Check the address.")
-        return answer.json() if answer.ok else None
+            raise objects.foreign()
+        return objects.checked(answer.json()) if answer.ok else None
 
     async def _change(
         self, path: tuple[str, ...], values: Merge, *, replacing: str | None, write_tag: str, options: object | None

@@ -93,7 +93,7 @@ def _kept(state: Path) -> _Kept | None:
     found = _read(state)
     try:
         return None if found is None else msgspec.json.decode(found, type=_Kept)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         raise StoreRefusedError(
             f"{state} is damaged.", fix="Restore it from your copy, or move it aside and give a new wrapping token."
         ) from None

@@ -28,16 +28,22 @@ CREDENTIALS = {
 
 
 class Moto:
-    """One emulator on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager."""
+    """One emulator on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: Its own; made if it is missing.
+        tls: Folder with `tls.crt` and `tls.key`, PEM, for 127.0.0.1; None for plain HTTP.
+    """
+
+    def __init__(self, folder: Path, *, tls: Path | None = None) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"{'http' if tls is None else 'https'}://127.0.0.1:{port}"
+        files = () if tls is None else ("-c", str(tls / "tls.crt"), "-k", str(tls / "tls.key"))
         self._clients: dict[str, Any] = {}
         self._part = Part(
             "moto",
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
+            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *files],
             log=folder / "moto.log",
             folder=folder,
             environment={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},
@@ -55,7 +61,7 @@ class Moto:
     def start(self) -> None:
         """Start it, unless it runs, and return when it listens."""
         self._part.start()
-        self._part.wait_for(lambda: listens(self.url.removeprefix("http://")))
+        self._part.wait_for(lambda: listens(self.url.partition("://")[2]))
 
     def kill(self) -> None:
         """End it at once. Whatever was in it is lost."""

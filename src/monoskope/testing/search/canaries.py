@@ -14,7 +14,7 @@ import re
 import secrets
 import string
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -33,7 +33,10 @@ STYLES: Mapping[Style, bytes] = {
 
 _MARK = 12
 _AROUND = 120
-_WIDE = {"utf-16": "utf-16-le", "utf-32": "utf-32-le"}
+_WIDE = {"utf-16": "utf-16-le", "utf-16-be": "utf-16-be", "utf-32": "utf-32-le"}
+_ESCAPED = {"json/lower": r"\u{:04x}", "json/upper": r"\u{:04X}", "url/lower": "%{:02x}", "url/upper": "%{:02X}"}
+"""How each character is written by what escapes even letters and digits. Others leave the mark as it is."""
+_ESCAPE = {"json": re.compile(rb"\\u00([0-9A-Fa-f]{2})"), "url": re.compile(rb"%([0-9A-Fa-f]{2})")}
 _BASE64 = re.compile(rb"[A-Za-z0-9_-]+")
 _URL = bytes.maketrans(b"+/", b"-_")
 
@@ -54,10 +57,11 @@ class Sighting:
         return set(self.found.get(name, ()))
 
 
-def _new_mark() -> str:
+def new_mark(choose: Callable[[str], str] = secrets.choice) -> str:
+    """Return a mark for `Canaries`. With another `choose` it can be made again."""
     alphabet = string.ascii_letters + string.digits
     while True:
-        mark = "".join(secrets.choice(alphabet) for _ in range(_MARK))
+        mark = "".join(choose(alphabet) for _ in range(_MARK))
         if all(write_form(mark.encode(), form).isalnum() for form in FORMS):
             return mark
 
@@ -70,7 +74,7 @@ class Canaries:
         mark: Of an earlier instance; a new one by default.
     """
 
-    mark: str = field(default_factory=_new_mark)
+    mark: str = field(default_factory=new_mark)
     _names: dict[str, str] = field(default_factory=dict)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
 
@@ -90,10 +94,11 @@ class Canaries:
 
     @property
     def wanted(self) -> Wanted:
-        """The mark in every form: those of `FORMS`, and texts as Python holds them."""
+        """The mark in every form: those of `FORMS`, texts as Python and others hold them, and escaped ones."""
         mark = self.mark.encode()
         needles = {form: needle for form, needle in Wanted.of("mark", mark).needles.items() if "url" not in form}
         needles |= {form: (self.mark.encode(codec),) for form, codec in _WIDE.items()}
+        needles |= {form: (_escaped(self.mark, form).encode(),) for form in _ESCAPED}
         return Wanted("mark", needles)
 
     def look_into(self, pid: int) -> Sighting:
@@ -117,7 +122,13 @@ class Canaries:
         value = self.value(name, 64)
         if form in _WIDE:
             return value.decode().encode(_WIDE[form])
+        if form in _ESCAPED:
+            return _escaped(value.decode(), form).encode()
         return value if form == "raw" else write_form(value, form).encode()
+
+
+def _escaped(text: str, form: str) -> str:
+    return "".join(_ESCAPED[form].format(ord(character)) for character in text)
 
 
 def _readings(passage: Passage) -> list[bytes]:
@@ -125,6 +136,8 @@ def _readings(passage: Passage) -> list[bytes]:
     encoding = passage.form.partition("/")[0]
     if encoding in _WIDE:
         return [text[shift:].decode(_WIDE[encoding], "ignore").encode() for shift in range(4)]
+    if encoding in _ESCAPE:
+        return [_ESCAPE[encoding].sub(lambda found: bytes([int(found[1], 16)]), text)]
     if encoding == "hex":
         digits = b"".join(re.findall(rb"[0-9a-fA-F]{24,}", text))
         return [binascii.unhexlify(digits[shift : shift + (len(digits) - shift) // 2 * 2]) for shift in range(2)]

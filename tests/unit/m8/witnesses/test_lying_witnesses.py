@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.errors import UsageError
 from monoskope.m8.witnesses import witness
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import Kind
+from monoskope.settings import write_private
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, Reply, Request, Says, WitnessKey, WitnessServer, witness_server
 
@@ -178,6 +180,27 @@ async def test_a_checkpoint_that_our_own_keys_signed_stops_the_signing_and_is_ke
     server.says = lambda _: Reply(503)
     async with asking((server, who)) as witnesses:
         assert [bytes(note) for note in await witnesses.published(tree)] == [seen]
+
+
+async def test_evidence_that_cannot_be_kept_or_read_lets_nothing_be_signed(
+    server: WitnessServer, who: WitnessKey, asking: Asking, tree: MemoryTree
+) -> None:
+    """A full disk, or a file that was cut off, must not stand for a witness that shows nothing."""
+    seen = tree.note()
+    server.says = shows(seen, size=5, status=409)
+    path = tree.folder / f"log.evidence-5-{tree.checkpoint().root[:4].hex()}"
+    tree.length = 3
+    path.mkdir()
+    async with asking((server, who)) as witnesses:
+        asked = await witnesses.cosign(tree.note(), tree)
+    assert "position 5 that the keys of this log signed" in asked.stop
+    assert "It is not kept: " in asked.stop
+    path.rmdir()
+    write_private(path, seen[:50])
+    server.says = lambda _: Reply(503)
+    async with asking((server, who)) as witnesses:
+        with pytest.raises(UsageError, match="is damaged"):
+            await witnesses.published(tree)
 
 
 FORGED: dict[str, Callable[[MemoryTree], bytes]] = {

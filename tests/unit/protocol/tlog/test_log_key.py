@@ -137,6 +137,8 @@ def test_a_policy_has_witnesses_that_can_cosign_and_a_quorum_that_can_be_met() -
     witnesses = [VerifierKey(f"w{number}", Kind.COSIGNATURE_ED25519, bytes([number]) * 32) for number in range(31)]
     assert Policy(log, tuple(witnesses[:30]), 30).quorum == 30
     signs_text = VerifierKey("w", Kind.ED25519, b"w" * 32)
+    same_witness = VerifierKey("w0", Kind.COSIGNATURE_ML_DSA_44, b"w" * 1_312)
+    named_as_the_log = VerifierKey(KEY.origin, Kind.COSIGNATURE_ED25519, b"w" * 32)
     same_key = VerifierKey("another", Kind.COSIGNATURE_ED25519, witnesses[0].public_key)
     for keys, quorum, fault in (
         (witnesses[:1], 2, Fault.QUORUM),
@@ -144,6 +146,8 @@ def test_a_policy_has_witnesses_that_can_cosign_and_a_quorum_that_can_be_met() -
         (witnesses, 1, Fault.SIZE),
         ([signs_text], 1, Fault.KEY),
         ([witnesses[0], same_key], 2, Fault.KEY),
+        ([witnesses[0], same_witness], 2, Fault.KEY),
+        ([named_as_the_log], 1, Fault.KEY),
         ([KEY.vkeys[1]], 1, Fault.KEY),
     ):
         with pytest.raises(NoteError) as refused:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.secrets.v1 import proof_pb2, upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, proof_pb2, upload_pb2
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
@@ -21,7 +21,7 @@ from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import ProvenUpload, UploadProof
-from monoskope.protocol.wire import serialise
+from monoskope.protocol.wire import parse, serialise
 from tests.support.receipts import COPY_GRANT, GOOD, GRANT, GRANTS, SEALED, put_grant, receipt
 from tests.support.vectors import Signer
 
@@ -46,8 +46,12 @@ def proof(grant: Grant, found: Receipt) -> UploadProof:
         )
     )
     signed = STORE.sign(UPLOAD_GRANT, grant.content)
-    evidence = proof_pb2.UploadEvidence(record=record, grant=signed, request=grant.request.content)
-    root = leaf_hash(hashlib.sha256(record).digest())
+    return logged(proof_pb2.UploadEvidence(record=record, grant=signed, request=grant.request.content))
+
+
+def logged(evidence: proof_pb2.UploadEvidence) -> UploadProof:
+    """Return the proof from a log that has the record of `evidence` alone."""
+    root = leaf_hash(hashlib.sha256(evidence.record).digest())
     note = Note.parse(KEY.sign(Checkpoint(KEY.origin, 1, root), 1_798_000_000))
     return UploadProof.parse(bytes(ProofFile(0, (), note, serialise(evidence))))
 
@@ -105,3 +109,29 @@ def test_a_copy_is_proven_by_its_source_alone_where_the_destination_is_not_pinne
     found = receipt("COPIED", grant=COPY_GRANT, sealed=sealed_of(COPY_GRANT))
     proven = proof(COPY_GRANT, found).verify(POLICY, {"vault": STORE.shown})
     assert proven.destination_identity == ""
+
+
+def test_a_record_that_says_what_was_asked_is_no_proof_of_another_question() -> None:
+    """Before a store has signed, the record alone says it: a file with another URI must not borrow it."""
+    asked = GRANT.request
+    event = events_pb2.SecretUploadKeyRequested(request=asked.content)
+    record = serialise(
+        event_pb2.Event(
+            position=1,
+            stream=upload_stream(asked.request_id),
+            version=1,
+            type=event.DESCRIPTOR.name,
+            recorded_at_ms=1,
+            actor="user:corp:alice",
+            data=serialise(event),
+            previous_hash=bytes(32),
+        )
+    )
+    pins = {"vault": STORE.shown}
+    honest = logged(proof_pb2.UploadEvidence(record=record, request=asked.content)).verify(POLICY, pins)
+    assert honest.request.uri == asked.uri
+    other = parse(upload_pb2.UploadRequest, asked.content)
+    other.uri = "vault://app/another"
+    with pytest.raises(LogProofError) as refused:
+        logged(proof_pb2.UploadEvidence(record=record, request=serialise(other))).verify(POLICY, pins)
+    assert refused.value.fault is Fault.RECORD

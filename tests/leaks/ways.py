@@ -1,0 +1,295 @@
+"""Every way in which a value comes in, and every way in which that fails: each takes new canaries each time."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import json
+import signal
+import subprocess
+import threading
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+from monoskope.client import Client, SyncClient
+from monoskope.client.settings import ClientSettings, load_settings
+from monoskope.errors import Error
+from monoskope.testing.cluster import PREFIX
+from monoskope.testing.cluster.commands import Ran
+from monoskope.testing.parts import program, wait_until
+from tests.leaks.world import TEAM, World
+from tests.support.console import Console
+from tests.support.console_calls import Page, value
+from tests.unit.monoctl.on_terminal import converse
+
+Values = Mapping[str, bytes]
+
+BREAKING = (
+    *(f"{place}-{step}=error" for step in ("open", "started", "write") for place in ("before", "after")),
+    "after-open=kill",
+    "before-write=exit",
+)
+"""Where a reactor stumbles, with a traceback, or dies."""
+
+PER_SECRET = 40
+"""Values in one secret."""
+
+
+class Ways:
+    """All ways into one world."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self._numbers = itertools.count()
+        self.given = 0
+        """How many canaries went in."""
+
+    def all(self) -> list[Callable[[], None]]:
+        """Every way, in an order in which none needs what a later one makes."""
+        stores = [partial(self._by_file, store) for store in self.world.stores]
+        ways: list[Callable[[], None]] = [
+            *stores,
+            self.by_stdin,
+            self.by_env_file,
+            self.by_json_file,
+            self.by_prompt,
+            self.by_http_door,
+            self.by_patch,
+            self.by_compare,
+            self.by_copy,
+            self.by_import,
+            self.by_console,
+            self.by_async_sdk,
+            self.by_sync_sdk,
+            self.refused_by_expectation,
+            self.refused_by_version,
+            self.refused_here,
+            self.refused_by_right,
+            self.sent_nowhere,
+            self.interrupted,
+        ]
+        return ways + [partial(self.breaking, f"reactor.{failpoint}@1") for failpoint in BREAKING]
+
+    # --- by commands ---
+
+    def _values(self, way: str, count: int = PER_SECRET, *, most: int = 60_000, escaped: bool = False) -> Values:
+        self.given += count
+        return self.world.marks.values(way, count, style="escaped" if escaped else "plain", most=most)
+
+    def _uri(self, store: str, path: str = "") -> str:
+        return f"{store}://{TEAM}/{path or next(self._numbers)}"
+
+    def _put(self, uri: str, values: Values, *words: str, verb: str = "put", by: str = "json") -> Ran:
+        """Put values from a file of the user."""
+        file = self.world.folder / "inputs" / f"{next(self._numbers)}.{by}"
+        if by == "json":
+            listed = {key: {"base64": b64encode(one).decode()} for key, one in values.items()}
+            file.write_text(json.dumps(listed))
+        else:
+            lines = (b"%b='%b'\n" % (key.replace("-", "_").encode(), one) for key, one in values.items())
+            file.write_bytes(b"".join(lines))
+        source = "--from-json" if by == "json" else "--from-env-file"
+        return self.world.user.monoctl(verb, "secret", uri, source, str(file), *words)
+
+    def _must(self, ran: Ran, *codes: int) -> None:
+        assert ran.code in (codes or (0,)), (ran.code, ran.err[-600:], ran.out, ran.arguments[:3])
+
+    def _by_file(self, store: str) -> None:
+        limits = {"ssm": (3, 100), "sm": (10, 300), "barbican": (10, 300)}
+        count, most = limits.get(store, (PER_SECRET, 60_000))
+        values = self._values(f"put into {store}", count, most=most)
+        words = [f"--from-file={key}={self._input(one)}" for key, one in values.items()]
+        self._must(self.world.user.monoctl("put", "secret", self._uri(store), *words))
+
+    def _input(self, content: bytes) -> str:
+        file = self.world.folder / "inputs" / str(next(self._numbers))
+        file.write_bytes(content)
+        return str(file)
+
+    def by_stdin(self) -> None:
+        """One value by a pipe."""
+        for one in self._values("stdin", 3).values():
+            words = ("put", "secret", self._uri("vault"), "--from-file", "key=-")
+            self._must(self.world.user.monoctl(*words, input=one))
+
+    def by_env_file(self) -> None:
+        """An env file, and one secret for each of its keys."""
+        self._must(self._put(self._uri("local"), self._values("env file"), by="env"))
+        below = f"vault://{TEAM}/each-{next(self._numbers)}/"
+        self._must(self._put(below, self._values("each", 4), "--each", by="env"))
+
+    def by_json_file(self) -> None:
+        """A JSON file, with characters that JSON escapes, and a large value."""
+        self._must(self._put(self._uri("vault"), self._values("JSON file", escaped=True)))
+        self.given += 1
+        large = {"large": self.world.marks.canaries.value("large", 60_000, "wide")}
+        self._must(self._put(self._uri("local"), large))
+
+    def by_prompt(self) -> None:
+        """Values that are typed."""
+        values = self._values("prompt", 3, most=300)
+        command = [program("monoctl"), "put", "secret", self._uri("local"), *values]
+        steps = [(f"{key}", one + b"\r") for key, one in values.items()]
+        typed = converse(command, steps, self.world.quiet(), folder=str(self.world.folder))
+        self.world.heard[f"what terminal {next(self._numbers)} showed"] = typed.shown.encode()
+        assert typed.code == 0, typed.shown
+
+    def by_http_door(self) -> None:
+        """The same through Connect."""
+        self._must(self._put(self._uri("vault"), self._values("HTTP"), "--server", self.world.cluster.https_server))
+
+    def by_patch(self) -> None:
+        """Some values of a secret."""
+        uri = self._uri("vault")
+        self._must(self._put(uri, self._values("before a patch", 5)))
+        self._must(self._put(uri, self._values("patch"), verb="patch"))
+
+    def by_compare(self) -> None:
+        """Right values, and wrong ones."""
+        uri, values = self._uri("vault"), self._values("compare")
+        self._must(self._put(uri, values))
+        self._must(self._put(uri, values, verb="compare"))
+        self._must(self._put(uri, self._values("compare, different"), verb="compare"), 12)
+
+    def by_copy(self) -> None:
+        """From one store to another."""
+        uri, number = self._uri("vault"), next(self._numbers)
+        self._must(self._put(uri, self._values("copy", 20)))
+        self._must(self.world.user.monoctl("copy", "secret", uri, self._uri("local", f"copied-{number}")))
+
+    def by_import(self) -> None:
+        """What others put into the engine."""
+        path = f"{TEAM}/imported-{next(self._numbers)}"
+        data = {key: one.decode() for key, one in self._values("import", 20).items()}
+        self.world.cluster.bao.call("POST", f"secret/data/{PREFIX}/{path}", {"data": data})
+        self._must(self.world.user.monoctl("import", "secret", f"vault://{path}"))
+
+    # --- by programs that live on ---
+
+    def _console(self) -> Page:
+        """A new console, which takes the place of the last one: its session ends soon when nobody uses it."""
+        self.world.close()
+        console = Console(self.world.user, environment=self.world.quiet())
+        self.world.consoles[:] = [console]
+        address = console.address()
+        page = Page(int(address.split(":")[2].partition("/")[0]))
+        assert page.begin(address.partition("#")[2]).status == 200
+        return page
+
+    def by_console(self) -> None:
+        """Through the console: good, refused by the store, and malformed."""
+        page, uri = self._console(), self._uri("vault")
+        values = [value(key, one) for key, one in self._values("console").items()]
+        answer = page.send("put", {"uris": [uri]}, values)
+        assert "done" in str(answer.document), answer.document
+        refused = [value(key, one) for key, one in self._values("console, refused", 10).items()]
+        assert "CONFLICT" in str(page.send("put", {"uris": [uri], "expect": "absent"}, refused).document)
+        malformed = b"A=1\nB='" + self.world.marks.canaries.value("console, malformed", 3_000)
+        self.given += 1
+        assert page.send("put", {"uris": [uri]}, [({"kind": "env", "name": ".env"}, malformed)]).status == 400
+
+    def by_async_sdk(self) -> None:
+        """Several at once."""
+
+        async def put() -> None:
+            async with Client(self._settings()) as client:
+                each = [(self._uri(store), self._values("SDK")) for store in ("vault", "local", "vault")]
+                await asyncio.gather(*(client.put_secret(uri, values) for uri, values in each))
+                for uri, values in each[:1]:
+                    assert (await client.compare_secret(uri, values)).equal
+
+        asyncio.run(put())
+
+    def by_sync_sdk(self) -> None:
+        """Without a loop, and with what fails."""
+        with SyncClient(self._settings()) as client:
+            uri = self._uri("local")
+            client.put_secret(uri, self._values("SDK, synchronous"))
+            for wrong in ("nowhere://x", f"vault://elsewhere/{next(self._numbers)}"):
+                with contextlib.suppress(Error):
+                    client.put_secret(wrong, self._values("SDK, refused", 5))
+
+    # --- and what fails ---
+
+    def refused_by_expectation(self) -> None:
+        """Something is there already."""
+        uri = self._uri("vault")
+        self._must(self._put(uri, self._values("first", 5)))
+        self._must(self._put(uri, self._values("refused", 20), "--expect", "absent"), 6)
+
+    def refused_by_version(self) -> None:
+        """Another version is there: check-and-set."""
+        uri = self._uri("vault")
+        self._must(self._put(uri, self._values("first", 5)))
+        self._must(self._put(uri, self._values("wrong version", 20), "--expect", "9@2020-01-01T00:00:00Z"), 6)
+
+    def refused_here(self) -> None:
+        """What monoctl itself refuses: malformed files, too much, and keys that none can be."""
+        inputs = self.world.folder / "inputs"
+        for number, form in enumerate((b"A=1\nB='%b", b'{"a":"%b"', b'{"a":"%b","a":1}', b"no key here %b\n")):
+            content = self.world.marks.canaries.value("malformed", 600)
+            self.given += 1
+            kind = "json" if form.startswith(b"{") else "env-file"
+            file = inputs / f"malformed-{next(self._numbers)}-{number}"
+            file.write_bytes(form % content)
+            self._must(self.world.user.monoctl("put", "secret", self._uri("vault"), f"--from-{kind}", str(file)), 2, 3)
+        self.given += 1
+        large = {"large": self.world.marks.canaries.value("too large", 1_100_000)}
+        assert self._put(self._uri("vault"), large).code != 0
+
+    def refused_by_right(self) -> None:
+        """No right, no store, no reactor."""
+        for uri in ("vault://elsewhere/db", "nowhere://a/b"):
+            assert self._put(uri, self._values("refused by right", 10)).code != 0
+
+    def sent_nowhere(self) -> None:
+        """Nothing listens there."""
+        words = ("--server", "127.0.0.1:1", "--timeout", "1")
+        assert self._put(self._uri("vault"), self._values("sent nowhere", 10), *words).code != 0
+
+    def interrupted(self) -> None:
+        """Ctrl-C before the secret is sent, and a monoctl that is killed."""
+        for number, ends in enumerate((signal.SIGINT, signal.SIGKILL)):
+            one = self.world.marks.canaries.value("interrupted", 3_000)
+            self.given += 1
+            uri = self._uri("vault")
+            command = [program("monoctl"), "put", "secret", uri, "--from-file", f"key={self._input(one)}"]
+            # Pipes that nobody reads meanwhile would be full of what gRPC says.
+            environment = self.world.quiet() | {"MONOSKOPE_FAILPOINTS": "monoctl.before-send=stop"}
+            running = subprocess.Popen(
+                command, env=environment, cwd=self.world.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+            )
+            wait_until(lambda pid=running.pid: _is_stopped(pid), what="monoctl is about to send")  # type: ignore[misc]
+            running.send_signal(ends)
+            running.send_signal(signal.SIGCONT)
+            shown = b"".join(running.communicate(timeout=60))
+            self.world.heard[f"what an interrupted command printed, {number}"] = shown
+
+    def breaking(self, failpoints: str) -> None:
+        """A reactor that stumbles or dies in the middle; the command ends in some way."""
+        cluster = self.world.cluster
+        part = cluster.reactors["reactor-local"]
+        part.stop()
+        cluster.wait_until_detached("local", 0)
+        part.start({"MONOSKOPE_FAILPOINTS": failpoints})
+        part.wait_for(lambda: bool(cluster.attached("local")))
+        putting = threading.Thread(
+            target=self._put, args=(self._uri("local"), self._values(failpoints, 10), "--timeout", "8"), daemon=True
+        )
+        putting.start()
+        putting.join()
+        part.stop()
+        cluster.wait_until_detached("local", 0)
+        cluster.start_reactor("local")
+
+    def _settings(self) -> ClientSettings:
+        user = self.world.user
+        config = user.token_file.parent / "config.toml"
+        return load_settings(config=config, known_stores=user.known_stores, environ={"HOME": str(user.home)})
+
+
+def _is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"

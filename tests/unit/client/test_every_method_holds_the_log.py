@@ -1,0 +1,142 @@
+"""No method of the SDK returns anything while m8 shows another log. Each is tried, so a new one cannot forget it."""
+
+from __future__ import annotations
+
+import datetime as dt
+import inspect
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client import Client
+from monoskope.client.access import Access
+from monoskope.client.administration import Stores
+from monoskope.client.results.access import RoleBinding
+from monoskope.client.settings import ClientSettings
+from monoskope.errors import LogMismatchError
+from monoskope.testing.scripted.client import pinned, settings_for
+from monoskope.testing.scripted.log import ScriptedLog
+from monoskope.testing.scripted.m8 import ScriptedM8
+
+URI, ID = "vault://app/db", "00" * 16
+BINDING = RoleBinding("some", role="auditor", members=("user:corp:alice",))
+ARGUMENTS: dict[str, Any] = {
+    "binding": BINDING,
+    "bindings": [BINDING],
+    "count": 1,
+    "destination": "other://app/db",
+    "force": False,
+    "identity": "SHA256:" + "A" * 43,
+    "key_id": "00" * 8,
+    "kind": "vault",
+    "labels": {"team": "one"},
+    "member": "user:corp:alice",
+    "name": "vault",
+    "note": ScriptedLog(1).note(1),
+    "prefix": "",
+    "recipes": {"password": "password"},
+    "request_id": ID,
+    "right": "put",
+    "store": views_pb2.SecretStore(name="vault"),
+    "to": "1",
+    "token_id": ID,
+    "ttl": dt.timedelta(hours=1),
+    "uri": URI,
+    "uris": [URI],
+    "values": {"password": b"correct horse battery staple"},
+}
+OTHERWISE = {
+    "Client.accept_log": "it is the way out, and shows what it accepts",
+    "Client.offered_log": "it shows the other log",
+    "Client.full_uri": "it asks m8 nothing where the store is named",
+    "Client.look_at_identity": "it compares what the caller has with a file",
+}
+"""Why a method may do without."""
+
+
+def methods() -> list[str]:
+    """Return each public method."""
+    return [
+        f"{owner.__name__}.{name}"
+        for owner in (Client, Access, Stores)
+        for name, member in inspect.getmembers(owner, callable)
+        if not name.startswith("_")
+    ]
+
+
+@pytest.fixture
+async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
+    m8 = ScriptedM8()
+    m8.log = ScriptedLog(5)
+    async with m8.serving(tmp_path):
+        pinned(m8, tmp_path)
+        yield m8
+
+
+async def tried(client: Client, method: str) -> None:
+    """Call a method, and raise what it raises, yields in the place of a result, or returns so."""
+    owner, name = method.split(".")
+    target: Any = {"Client": client, "Access": client.access, "Stores": client.stores}[owner]
+    function = getattr(target, name)
+    wanted = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
+    words = {each.name: ARGUMENTS[each.name] for each in wanted}
+    if name == "edit_notes":
+        words["labels"] = ARGUMENTS["labels"]
+    answer = function(**words)
+    if inspect.isasyncgen(answer):
+        found: Any = [each async for each in answer]
+    else:
+        found = await answer
+    for each in found if isinstance(found, list) else ():
+        if isinstance(each, Exception):
+            raise each
+
+
+@pytest.mark.parametrize("method", [each for each in methods() if each not in OTHERWISE])
+async def test_each_method_ends_with_the_log_that_does_not_fit(m8: ScriptedM8, tmp_path: Path, method: str) -> None:
+    settings: ClientSettings = settings_for(m8, tmp_path)
+    system = tmp_path / "system" / "known_stores"
+    async with Client(settings, notify=lambda _: None, system_known_stores=system, pause_s=0.001) as client:
+        await client.get_log()
+    assert m8.log is not None
+    m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+    async with Client(settings, notify=lambda _: None, system_known_stores=system, pause_s=0.001) as client:
+        with pytest.raises(LogMismatchError):
+            await tried(client, method)
+    assert m8.count("RequestUploadSecret") == 0
+
+
+def test_what_does_without_is_there() -> None:
+    assert set(OTHERWISE) <= set(methods())
+
+
+class Watched(ScriptedM8):
+    """Streams two events."""
+
+    def watched(self) -> Any:
+        yield views_pb2.EventSummary(position=1, actor="alice", type="SecretUploaded", recorded_at_ms=1)
+        yield views_pb2.EventSummary(position=2, actor="alice", type="SecretUploaded", recorded_at_ms=1)
+
+
+async def test_a_stream_that_lasts_shows_nothing_after_the_log_was_changed(tmp_path: Path) -> None:
+    """A watcher lives for hours. It asks as often as a client of single calls, before it shows what came."""
+    m8 = Watched()
+    m8.log = ScriptedLog(5)
+    seen = []
+
+    async def follow(client: Client) -> None:
+        async for event in client.watch_events():
+            seen.append(event.position)
+            assert m8.log is not None
+            m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+            client._connection().watch._counts_until = -1.0  # type: ignore[union-attr]  # 10 s have passed
+
+    async with m8.serving(tmp_path):
+        settings = settings_for(m8, tmp_path)
+        async with Client(settings, notify=lambda _: None, system_known_stores=tmp_path / "none") as client:
+            with pytest.raises(LogMismatchError):
+                await follow(client)
+    assert seen == [1]

@@ -1,0 +1,436 @@
+"""What m8 reads: calls of anybody, tokens of issuers, settings, its log and its backups."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable
+from functools import cache
+from pathlib import Path
+
+from google.protobuf.message import DecodeError, Message
+from joserfc.jwk import ECKey, OKPKey
+
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.archive import s3
+from monoskope.archive.errors import DamagedError
+from monoskope.errors import Error, UnauthenticatedError, UsageError
+from monoskope.m8 import settings as m8_settings
+from monoskope.m8.audit import syslog_sink
+from monoskope.m8.audit.lines import Line
+from monoskope.m8.backup import form
+from monoskope.m8.credentials import token_claims
+from monoskope.m8.domain import events
+from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.http import attach, codecs, strict_json
+from monoskope.m8.http import form as http_form
+from monoskope.m8.issuers import claims, jose, rules
+from monoskope.m8.issuers.addresses import HttpsUrl
+from monoskope.m8.issuers.keys import parse_jwks
+from monoskope.m8.limits import peers
+from monoskope.m8.log import noted, record
+from monoskope.m8.log.event_log import LogTamperedError, NewEvent
+from monoskope.m8.log.postgres import names
+from monoskope.m8.log.postgres.settings import DatabaseSettings
+from monoskope.m8.methods import calls
+from monoskope.m8.queries import paging
+from monoskope.m8.readmodels import summary
+from monoskope.m8.service.access import views
+from monoskope.m8.sink_settings import EVENTS
+from monoskope.operations import address
+from monoskope.protocol.events import request_id_of
+from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.settings import parse
+from monoskope.traces import spans
+from tools.fuzz import samples
+from tools.fuzz.reader import FindingError, Reader, text
+from tools.fuzz.table.http import run
+
+_HERE = Path("/etc/m8")
+_KINDS: tuple[type[Message], ...] = (
+    commands_pb2.RequestSecretUploadKeyRequest,
+    commands_pb2.RequestUploadSecretRequest,
+    commands_pb2.UpdateSecretNotesRequest,
+    commands_pb2.CreateSecretStoreRequest,
+    queries_pb2.ListSecretsRequest,
+    queries_pb2.ListEventsRequest,
+    access_pb2.CreateRoleBindingRequest,
+    access_pb2.ApplyRoleBindingsRequest,
+    access_pb2.ExchangeTokenRequest,
+)
+
+
+def _json(content: bytes) -> object:
+    """Read a body as each kind of request; what is taken, protobuf writes."""
+    found = []
+    for kind in _KINDS:
+        try:
+            found.append(strict_json.read(kind, content).SerializeToString())
+        except UsageError:
+            continue
+    return found
+
+
+def _form_again(content: bytes) -> object:
+    return http_form.parse(content)
+
+
+@cache
+def _key() -> OKPKey:
+    return OKPKey.generate_key("Ed25519", auto_kid=True)
+
+
+def _m8_toml(content: bytes) -> object:
+    return m8_settings.check(parse(content, m8_settings.File, path=_HERE / "m8.toml"), _HERE / "m8.toml")
+
+
+def _frames(content: bytes) -> object:
+    """Read a whole backup, and check that it does not depend on how it came."""
+    whole, cut = run(_read_frames([content])), run(_read_frames([content[at : at + 1] for at in range(len(content))]))
+    if whole != cut:
+        raise FindingError(f"cut, these bytes mean {cut!r} and not {whole!r}")
+    return whole
+
+
+async def _read_frames(parts: list[bytes]) -> list[object]:
+    async def pieces() -> AsyncGenerator[bytes, None]:
+        for part in parts:
+            yield part
+
+    frames = form.Frames(pieces())
+    found: list[object] = []
+    try:
+        await frames.begin()
+        while not await frames.is_over():
+            kind, inside = await frames.next()
+            reads: Callable[[bytes], object] = {form.HEADER: form.header, form.END: form.end}.get(kind, form.bodies)
+            found.append((kind, reads(inside)))
+    except (DamagedError, UsageError) as error:
+        found.append(error.message)
+    finally:
+        await frames.close()
+    return found
+
+
+def _backups() -> Iterable[bytes]:
+    header = {"format": 1, "created_at_ms": 1, "position": 0, "head": "", "log_id": "", "engine": "sqlite"}
+    whole = form.MAGIC + form.frame(form.HEADER, json.dumps(header | {"version": "1"}).encode())
+    whole += form.frame(form.RECORDS, form.page([b"a", b"", b"b" * 9])) + form.frame(form.SEALED, form.page([b"c"]))
+    yield whole + form.frame(form.END, b'{"records":3,"sealed":1,"erased":0,"sha256":"00"}')
+
+
+def _records() -> Iterable[bytes]:
+    made = record.make(
+        NewEvent("SecretStoreActivated", b""),
+        position=7,
+        stream="store/vault",
+        version=1,
+        recorded_at_ms=1,
+        actor="anna",
+        previous_hash=bytes(32),
+    )
+    yield made.record
+
+
+def _event(content: bytes) -> object:
+    """Read an event of each type, as m8 and auditors do."""
+    try:
+        message = event_pb2.Event.FromString(content)
+    except DecodeError:
+        return None
+    found = record.parse(message.position, content)
+    try:
+        if events.read(found) is not None:
+            summary.summarise(found)
+    except DecodeError:
+        return None
+    return found
+
+
+def _syslog(content: bytes) -> bytes:
+    """Frame a line with a foreign host and foreign text, and read it as a receiver does (RFC 5425)."""
+    host, _, rest = content.partition(b"\n")
+    line = Line(EVENTS, 1, 7, rest)
+    name = syslog_sink._header_word(host.decode("utf-8", "replace"))  # noqa: SLF001 - what stands before each line
+    written = syslog_sink.message(line, host=name)
+    size, space, framed = syslog_sink.framed(written).partition(b" ")
+    if not space or int(size) != len(framed) or framed != written or framed.split(b" ")[2] != name.encode():
+        raise FindingError("a receiver reads another message")
+    return written
+
+
+def _attached(content: bytes) -> object:
+    async def messages() -> AsyncGenerator[bytes, None]:
+        yield content
+        yield content
+
+    async def read() -> list[bytes]:
+        return [message.SerializeToString() async for message in calls.parsed(messages())]
+
+    return run(read())
+
+
+def _jwks() -> Iterable[bytes]:
+    keys = [_key().as_dict(private=False), ECKey.generate_key("P-256", auto_kid=True).as_dict(private=False)]
+    yield json.dumps({"keys": keys}).encode()
+    yield json.dumps({"keys": [{"kty": "RSA", "kid": "k", "n": "A" * 342, "e": "AQAB"}]}).encode()
+
+
+def _texts(*texts: str) -> Callable[[], Iterable[bytes]]:
+    return lambda: [one.encode() for one in texts]
+
+
+_SETTINGS = """\
+listen = "127.0.0.1:7443"
+names = ["localhost:7443"]
+http_listen = "127.0.0.1:7480"
+http_origins = ["https://app.example.com"]
+operations_listen = "unix:operations.sock"
+[limits]
+[[issuers]]
+name = "corp"
+issuer = "https://issuer.example.org"
+audience = "m8"
+rules = [{ match = { "/a/b" = { prefix = "x/" } }, name_claim = "sub" }]
+[[audit]]
+kind = "syslog"
+name = "siem"
+address = "siem.example.org:6514"
+"""
+
+
+def _bindings() -> Iterable[bytes]:
+    user = access_pb2.RoleBinding(name="a", role=events_pb2.ROLE_USER, members=["user:corp:anna"], prefix="vault://a")
+    user.rights.append(events_pb2.RIGHT_PUT)
+    yield user.SerializeToString()
+
+
+@cache
+def _rules() -> tuple[rules.Rule, ...]:
+    content = _SETTINGS.replace('name_claim = "sub" }', 'name_claim = "sub", groups = "groups" }')
+    file = parse(content.encode(), m8_settings.File, path=_HERE / "m8.toml")
+    return m8_settings.check(file, _HERE / "m8.toml").issuers[0].rules
+
+
+def _member(content: bytes) -> object:
+    """Check the claims of a token whose signature is valid."""
+    said = jose.json_object(content, ExchangeRefusedError(ExchangeRefusal.MALFORMED, "no claims"))
+    claims.check_kind(said)
+    claims.check_audience(said, "m8", ())
+    claims.check_times(said, 1_800_000_000.0)
+    claims.subject_of(said)
+    rule = rules.matching(_rules(), said)
+    return rule.member("corp", said), rule.groups("corp", said)
+
+
+READERS = (
+    Reader(
+        "json-body",
+        "anybody who reaches the HTTP door",
+        ("m8/http/strict_json.py",),
+        _json,
+        errors=(),
+        seeds=_texts('{"requestId":"AAAAAAAAAAAAAAAAAAAAAA=="}', '{"prefix":"vault://a","pageSize":3}', '{"name":"x"}'),
+    ),
+    Reader(
+        "form",
+        "anybody who reaches the HTTP door",
+        ("m8/http/form.py",),
+        _form_again,
+        errors=(),
+        seeds=_texts("grant_type=a%3Ab&subject_token=x.y.z&resource=+"),
+    ),
+    Reader(
+        "envelope",
+        "anybody who reaches the HTTP door",
+        ("m8/http/codecs.py",),
+        codecs.only_message,
+        again=codecs.enveloped,
+        exact=True,
+        seeds=lambda: [codecs.enveloped(b"abc"), codecs.enveloped(b"")],
+    ),
+    Reader(
+        "attach-message",
+        "reactors, and who says to be one",
+        ("m8/methods/calls.py",),
+        _attached,
+        seeds=lambda: [reactor_pb2.AttachRequest().SerializeToString()],
+    ),
+    Reader(
+        "attach-end",
+        "reactors, and who says to be one",
+        ("m8/http/attach.py",),
+        lambda content: attach._ended_by(content.decode("utf-8", "replace")),  # noqa: SLF001 - of a text message
+        errors=(),
+        seeds=_texts("{}", '{"error":1}', "[[[["),
+    ),
+    Reader(
+        "issuer-token",
+        "anybody, before a login",
+        ("m8/issuers/jose.py",),
+        text(jose.parse),
+        errors=(ExchangeRefusedError,),
+        seeds=samples.jwts,
+    ),
+    Reader(
+        "jwks",
+        "issuers",
+        ("m8/issuers/keys.py", "m8/issuers/jose.py"),
+        lambda content: parse_jwks(content, "the keys"),
+        seeds=_jwks,
+    ),
+    Reader(
+        "m8-token",
+        "anybody who calls",
+        ("m8/credentials/token_claims.py",),
+        text(lambda one: token_claims.read(one, _key(), audience="m8", fix="Get another.")),
+        errors=(UnauthenticatedError,),
+        seeds=samples.jwts,
+    ),
+    Reader(
+        "m8-token-claims",
+        "who has m8's signing key",
+        ("m8/credentials/token_claims.py",),
+        lambda content: token_claims._claims(content, "Get another."),  # noqa: SLF001 - what was signed
+        errors=(UnauthenticatedError,),
+        seeds=_texts(
+            '{"iss":"m8","aud":"m8","sub":"a","exp":2,"iat":1,"jti":"x","role":"user","prefixes":[],"rights":[]}'
+        ),
+    ),
+    Reader(
+        "m8-toml",
+        "who runs m8",
+        ("settings.py", "m8/settings.py", "m8/sink_settings.py", "m8/issuers/settings.py"),
+        _m8_toml,
+        errors=(Error,),
+        seeds=_texts(_SETTINGS),
+    ),
+    Reader(
+        "https-url",
+        "who runs m8, and issuers",
+        ("m8/issuers/addresses.py",),
+        text(HttpsUrl.parse),
+        errors=(),
+        seeds=_texts("https://issuer.example.org/realm?x=1", "https://[::1]:8443"),
+    ),
+    Reader(
+        "postgres-url",
+        "who runs m8",
+        ("m8/log/postgres/settings.py",),
+        text(lambda one: DatabaseSettings(one).target(_HERE / "m8.toml", {"M8_DATABASE_PASSWORD": "x"})),
+        errors=(Error,),
+        seeds=_texts(
+            "postgresql://m8@127.0.0.1:5432/m8?sslmode=disable",
+            "postgresql://m8@/m8?host=/run/postgresql&sslmode=disable",
+        ),
+    ),
+    Reader(
+        "operations-address",
+        "who runs m8 or a reactor",
+        ("operations/address.py",),
+        text(lambda one: address.parse(one, folder=_HERE)),
+        seeds=_texts("127.0.0.1:7444", "unix:operations.sock", "[::1]:0"),
+    ),
+    Reader(
+        "noted-position",
+        "m8's folder",
+        ("m8/log/noted.py",),
+        text(noted.parse),
+        again=lambda found: str(found).encode(),
+        seeds=_texts("7", f"7:{'0' * 64}"),
+    ),
+    Reader(
+        "page-token",
+        "users",
+        ("m8/queries/paging.py",),
+        text(lambda one: paging.read_position("events.1", one)),
+        seeds=lambda: [paging.make_token("events.1", "7").encode()],
+    ),
+    Reader(
+        "record",
+        "the database, and backups",
+        ("m8/log/record.py",),
+        lambda content: record.parse_strictly(7, content),
+        errors=(LogTamperedError,),
+        again=lambda found: found.record,
+        exact=True,
+        seeds=_records,
+    ),
+    Reader(
+        "event",
+        "the database, and a newer m8",
+        ("m8/log/record.py", "m8/domain/events.py", "m8/readmodels/summary.py"),
+        _event,
+        errors=(),
+        seeds=_records,
+    ),
+    Reader(
+        "stream-name",
+        "the database",
+        ("protocol/events.py",),
+        text(request_id_of),
+        errors=(),
+        seeds=_texts(f"upload/{'0' * 32}"),
+    ),
+    Reader(
+        "stored-stream-name",
+        "the database",
+        ("m8/log/postgres/names.py",),
+        names.read,
+        errors=(),
+        again=lambda stream: b"\0" if stream is None else names.stored(stream),
+        seeds=lambda: [names.stored(f"upload/{'0' * 32}"), b"store/vault"],
+    ),
+    Reader(
+        "role-binding",
+        "administrators",
+        ("m8/service/access/views.py", "m8/domain/role_binding_rules.py"),
+        lambda content: views.parsed(access_pb2.RoleBinding.FromString(content)),
+        errors=(UsageError, DecodeError),
+        again=lambda binding: views.view(binding).SerializeToString(),
+        seeds=_bindings,
+    ),
+    Reader(
+        "claims-of-an-issuer",
+        "issuers",
+        ("m8/issuers/rules.py", "m8/issuers/claims.py"),
+        _member,
+        errors=(ExchangeRefusedError,),
+        seeds=_texts(
+            '{"iss":"i","aud":"m8","sub":"a","exp":2000000000,"iat":1700000000,"groups":["g"],"a":{"b":"x/y"}}'
+        ),
+    ),
+    Reader(
+        "address-of-a-peer",
+        "the system, of anybody who connects",
+        ("m8/limits/peers.py",),
+        text(peers.origin),
+        errors=(),
+        seeds=_texts("ipv4:127.0.0.1:7", "ipv6:%5B::ffff:10.0.0.1%5D:7"),
+    ),
+    Reader("backup", "who keeps backups", ("m8/backup/form.py",), _frames, errors=(), seeds=_backups),
+    Reader(
+        "s3-place",
+        "who runs m8",
+        ("archive/s3.py",),
+        text(lambda one: s3.parse_place(*one.partition("\n")[::2])),
+        seeds=_texts("s3://backups/m8/1.age\nhttps://s3.example.org"),
+    ),
+    Reader(
+        "syslog-frame",
+        "names that callers chose, on their way to a syslog server",
+        ("m8/audit/syslog_sink.py",),
+        _syslog,
+        errors=(),
+        seeds=_texts('host\n{"kind":"event"}', "\x00 \n\n"),
+    ),
+    Reader(
+        "traceparent",
+        "anybody who calls",
+        ("traces/spans.py",),
+        text(spans.valid),
+        errors=(),
+        seeds=_texts(f"00-{'1' * 32}-{'2' * 16}-01"),
+    ),
+)

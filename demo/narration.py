@@ -17,6 +17,9 @@ from monoskope.testing.cluster.commands import Ran
 
 WIDTH = 100
 
+_LONG = re.compile(r"([A-Za-z0-9+/]{40})[A-Za-z0-9+/=]{200,}")
+"""Base64 of more than a screen's line or two, such as a signature by ML-DSA-44, and how much of it is shown."""
+
 _STYLES = {"bold": "1", "dim": "2", "green": "32", "cyan": "36"}
 
 
@@ -44,8 +47,8 @@ class Narrator:
             self._print(f"    {line}")
 
     def shown(self, text: str) -> None:
-        """Something that was printed, or a piece of a file, as it is."""
-        for line in text.rstrip("\n").splitlines():
+        """Something that was printed, or a piece of a file, as it is but for signatures of more than two lines."""
+        for line in _LONG.sub(r"\1…", text.rstrip("\n")).splitlines():
             self._print(self._styled(f"      {line}", "dim"))
 
     def proven(self, text: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import hunt
 import signing
+import witnessed
 from claims import check, must
 from narration import Narrator
 
@@ -64,7 +65,11 @@ class Demo:
 
     def run(self) -> None:
         """Tell all of it. Raises `DemoError` at the first claim that does not hold."""
-        self._start_m8()
+        with witnessed.Witnessed(self.cluster, self.tell) as log:
+            self._run(log)
+
+    def _run(self, log: witnessed.Witnessed) -> None:
+        self._start_m8(log)
         self._start_openbao()
         self._make_reactors()
         self._add_stores()
@@ -77,11 +82,13 @@ class Demo:
         self._search()
         signing.Signing(self.cluster, self.tell, self._people["anna"]).show()
         self.pids["reactor-local"] = self.cluster.reactors["reactor-local"].pid or 0
+        log.show(self._people["anna"], put[f"vault://{PATH}"])
 
     # --- the chapters ---
 
-    def _start_m8(self) -> None:
+    def _start_m8(self, log: witnessed.Witnessed) -> None:
         self.tell.step("m8, the control plane, starts: TLS, and an event log in an embedded SQLite database")
+        log.begin()
         self.cluster.start_m8()
         self._started(self.cluster.m8, f"listens at {self.cluster.server}")
 

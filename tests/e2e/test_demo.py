@@ -99,6 +99,20 @@ def test_m8_writes_until_the_reactor_has_a_list_of_keys(kept: tuple[Path, subpro
     assert {line["signer"] for line in audit if line.get("signer")} == {"anna"}
 
 
+def test_a_rewritten_log_is_noticed_and_a_proof_is_verified_without_m8(
+    kept: tuple[Path, subprocess.CompletedProcess[str]],
+) -> None:
+    folder, done = kept
+    assert re.search(r"events verify --dir m8-rewritten\n +The log holds: \d+ events", done.stdout)
+    assert done.stdout.count("(exit code 18)") == 1
+    assert re.findall(r"note of the log, (\d) of 2:", done.stdout) == ["1", "2"]
+    verified = done.stdout.partition("rev$ monoctl verify proof")[2]
+    assert re.search(r"Outcome: +UPLOADED", verified)
+    assert "anna's proof still holds" in verified
+    assert ("Witnesses: " in verified) is (folder / "witnesses").exists()
+    assert list((folder / "anna" / ".config" / "monoskope").glob("known_logs.evidence-*"))
+
+
 def test_the_search_finds_the_control_in_every_encoding_and_the_value_nowhere(
     kept: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:

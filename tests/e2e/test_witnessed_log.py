@@ -19,13 +19,13 @@ from monoskope.m8.tree import key_file
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.cluster.rewritten_log import make_strange, rewrite
 from monoskope.testing.parts import wait_until
 from monoskope.testing.scripted.log import ScriptedWitness
 from tests.e2e.ran import ok
 from tests.e2e.typist import ROOT, blocks
 from tests.support.m8_command import m8
 from tests.support.quick_cluster import QuickCluster
-from tests.support.rewritten_log import make_strange, rewrite
 
 PAGE = ROOT / "docs" / "security" / "incidents" / "m8-lies.md"
 PUBLISHED = "monoskope/0123456789abcdef"

@@ -18,7 +18,7 @@ issuer gives for one m8 goes to no other."""
 
 LOG_FIELDS = ("log_vkeys", "log_witnesses", "log_quorum")
 """What is demanded of the log of an m8. In a file they count for the `server` of that file alone: each m8 has its own
-log."""
+log. In a file without one they count where no other source names a server, as for `monoctl verify proof`."""
 
 FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
@@ -218,6 +218,8 @@ def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
     texts = {"server": file.server} | ({"signing_key": file.signing_key} if is_public_key(file.signing_key) else {})
     _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
+    if "server" not in found:  # as for who checks proofs and has no account anywhere
+        _add(found, _given({name: (getattr(file, name), str(path)) for name in LOG_FIELDS}))
     if file.server and found["server"].value == file.server:
         authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
         own = {name: getattr(file, name) for name in (*LOG_FIELDS, *LOGIN_FIELDS)} | {"login_ca_file": authority}

@@ -294,3 +294,13 @@ def test_settings_do_not_show_the_token(environ: dict[str, str], dev: Path) -> N
 
 def test_the_name_of_earlier_versions_can_still_be_imported() -> None:
     assert client.Settings is client.ClientSettings is ClientSettings
+
+
+def test_what_is_demanded_of_a_log_counts_without_a_server_and_never_for_another_one(
+    environ: dict[str, str], user: Path
+) -> None:
+    write(user, 'log_vkeys = "a b"\n')
+    assert find({}, environ=environ)["log_vkeys"].value == "a b"
+    assert "log_vkeys" not in find({"server": "other:1"}, environ=environ)
+    write(user, 'server = "own:1"\nlog_vkeys = "a b"\n')
+    assert "log_vkeys" not in find({"server": "other:1"}, environ=environ)

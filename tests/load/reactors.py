@@ -100,10 +100,10 @@ class LoadReactor(FakeReactor):
 
 async def attach(plan: Plan, signers: dict[str, Signer], root: grpc.aio.Channel) -> list[LoadReactor]:
     """Attach one reactor for each store."""
-    reactors = [
-        LoadReactor(plan, ("grpc", "http")[at % 2], root, signer, store)
-        for at, (store, signer) in enumerate(signers.items())
-    ]
-    for reactor in reactors:
+    reactors = []
+    for at, (store, signer) in enumerate(signers.items()):
+        # One after another: m8 waits 5 s for a login, and each begins when its object is made.
+        reactor = LoadReactor(plan, ("grpc", "http")[at % 2], root, signer, store)
         await reactor.attach()
+        reactors.append(reactor)
     return reactors

@@ -18,7 +18,7 @@ DEV_MB := 295
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash rig ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
+.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -39,6 +39,9 @@ crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breaka
 
 rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
+
+load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and 1,000 hostile connections on one m8, about 12 minutes; ends with one line of JSON (SECONDS=600 SEED=7 POSTGRES=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(POSTGRES),--postgres)
 
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha

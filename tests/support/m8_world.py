@@ -242,6 +242,7 @@ class FakeReactor:
         replica: bytes | None = None,
         server: str = SERVER,
         http: str = "",
+        call: Any = None,
     ) -> None:
         self.signer = signer
         self.store = store
@@ -249,7 +250,9 @@ class FakeReactor:
         self.server = server
         self.key_id = KEY_ID
         self.call: Any
-        if http and ATTACH_BY == "websocket":
+        if call is not None:
+            self.call = call
+        elif http and ATTACH_BY == "websocket":
             self.call = WebSocketCall(HostPort.parse(http))
         else:
             self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
+import ssl
 from collections.abc import Callable
 
 import grpc
@@ -26,14 +27,20 @@ class WebSocketCall:
     """A session over a WebSocket. It dials at once and reads on its own.
 
     Args:
-        at: The HTTP door, on the loopback interface and without TLS.
+        at: The HTTP door, on the loopback interface.
         parse: Makes what `read` returns out of a message.
+        tls: How it is spoken to; None for a door without TLS.
     """
 
     def __init__(
-        self, at: HostPort, *, parse: Callable[[bytes], object] = reactor_pb2.AttachResponse.FromString
+        self,
+        at: HostPort,
+        *,
+        parse: Callable[[bytes], object] = reactor_pb2.AttachResponse.FromString,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._at = at
+        self._tls = tls
         self._parse = parse
         self._opened: asyncio.Future[ClientSocket] = asyncio.get_running_loop().create_future()
         self._came: asyncio.Queue[object] = asyncio.Queue()
@@ -58,7 +65,7 @@ class WebSocketCall:
 
     async def _read(self) -> None:
         try:
-            socket = await connect(self._at, PATH, None, most_message=_MOST)
+            socket = await connect(self._at, PATH, self._tls, most_message=_MOST)
             self._opened.set_result(socket)
             while isinstance(message := await socket.receive(), bytes):
                 self._came.put_nowait(self._parse(message))

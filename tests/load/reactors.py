@@ -1,0 +1,109 @@
+"""Reactors that follow the protocol and write nowhere: half of them at each door, one for each store."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import ssl
+from typing import Any
+
+import grpc
+import grpc.aio
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.host_port import HostPort
+from monoskope.protocol.events import request_id_of
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.request import parse_request
+from tests.load.plan import Plan
+from tests.support.m8_world import Delivered, FakeReactor
+from tests.support.vectors import Signer
+from tests.support.websocket_call import WebSocketCall
+
+BEAT_S = 3.0
+
+
+class _OneAtATime:
+    """A call on which one message is written at a time, as gRPC wants it."""
+
+    def __init__(self, call: Any) -> None:
+        self._call = call
+        self._writing = asyncio.Lock()
+
+    async def write(self, message: Any) -> None:
+        """Write a message after those that are being written."""
+        async with self._writing:
+            await self._call.write(message)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._call, name)
+
+
+class LoadReactor(FakeReactor):
+    """Grants every key and says of everything that it was written."""
+
+    def __init__(self, plan: Plan, door: str, channel: grpc.aio.Channel, signer: Signer, store: str) -> None:
+        server = plan.grpc if door == "grpc" else plan.http.removeprefix("https://")
+        call = None
+        if door == "http":
+            tls = ssl.create_default_context(cafile=plan.ca_file)
+            call = WebSocketCall(HostPort.parse(server), tls=tls)
+        super().__init__(channel, signer, store=store, server=server, call=call)
+        self.call = _OneAtATime(self.call)
+        self.troubles: list[str] = []
+        self._grants: dict[bytes, Grant] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def is_attached(self) -> bool:
+        """Whether m8 has not ended the session."""
+        return self._reader is not None and not self._reader.done()
+
+    async def serve(self) -> None:
+        """Beat, grant and write until cancelled."""
+        self._spawn(self._beat())
+        while True:
+            self._spawn(self._take(await self.delivered.get()))
+
+    def _spawn(self, work: Any) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.troubles.append(f"{type(error).__name__}: {error}"[:200])
+
+    async def _beat(self) -> None:
+        while True:
+            await self.beat()
+            await asyncio.sleep(BEAT_S)
+
+    async def _take(self, delivered: Delivered) -> None:
+        if delivered.event.type == "SecretUploadKeyRequested":
+            asked = events_pb2.SecretUploadKeyRequested.FromString(delivered.event.data)
+            request = parse_request(asked.request)
+            grant = self._grants[request.request_id] = self.grant_for(request, asked.subject)
+            await self._append(request.request_id, 1, self.provided(grant))
+        elif delivered.event.type == "SecretUploadRequested":
+            request_id = request_id_of(delivered.event.stream) or b""
+            grant, digest = self._grants.pop(request_id), hashlib.sha256(delivered.sealed).digest()
+            await self._append(request_id, 3, self.started(grant, digest))
+            await self._append(request_id, 4, self.uploaded(grant, digest))
+
+    async def _append(self, request_id: bytes, version: int, event: Any) -> None:
+        answer = await self.append(request_id, version, event)
+        if answer.error:
+            self.troubles.append(f"{answer.error}: {answer.message}"[:200])
+
+
+async def attach(plan: Plan, signers: dict[str, Signer], root: grpc.aio.Channel) -> list[LoadReactor]:
+    """Attach one reactor for each store."""
+    reactors = []
+    for at, (store, signer) in enumerate(signers.items()):
+        # One after another: m8 waits 5 s for a login, and each begins when its object is made.
+        reactor = LoadReactor(plan, ("grpc", "http")[at % 2], root, signer, store)
+        await reactor.attach()
+        reactors.append(reactor)
+    return reactors

@@ -1,0 +1,108 @@
+"""m8 with both doors, its tokens and its stores: what the load meets."""
+
+from __future__ import annotations
+
+import resource
+import tomllib
+from pathlib import Path
+
+import grpc
+import grpc.aio
+import tomli_w
+
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import UsageError
+from monoskope.m8.cli.common import opened
+from monoskope.m8.opened import open_tokens
+from monoskope.settings import write_private
+from monoskope.testing.cluster import Cluster
+from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import listens
+from tests.load.plan import Plan
+from tests.support.m8_world import User
+from tests.support.vectors import Signer
+
+DAY_S = 86_400
+WATCH_ALL_EACH = 20
+"""One in so many watchers watches everything, the others one user each."""
+
+
+def raise_files(needed: int) -> int:
+    """Raise the limit of open files of this process, and so of those that it starts; return it.
+
+    Raises:
+        UsageError: the system allows fewer than that.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        raise UsageError(
+            f"this load takes {needed} open files a process, and the hard limit is {hard}.",
+            fix=f"Raise it (ulimit -Hn {needed}), or ask for fewer users and hostile connections.",
+        )
+    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
+    return needed
+
+
+def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
+    """Start m8. Everybody is at one address, so an address may have as many connections as a door."""
+    cluster = Cluster(folder)
+    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+    file = folder / "m8" / "m8.toml"
+    table = tomllib.loads(file.read_text(encoding="utf-8"))
+    table["limits"] = {"connections": connections, "connections_per_address": connections}
+    if postgres is not None:
+        write_private(folder / "password", postgres.password.encode())
+        table["database"] = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}"
+        table["database_ca"] = str(postgres.ca_file)
+        table["database_password_file"] = str(folder / "password")
+    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+    cluster.start_m8()
+    cluster.m8.wait_for(lambda: listens(cluster.http))
+    return cluster
+
+
+async def plan_for(
+    cluster: Cluster, *, users: int, watchers: int, stores: int, seconds: float, seed: int, hostile: int, pause_s: float
+) -> tuple[Plan, str]:
+    """Return the plan, with all tokens made, and an administrator's token."""
+    names = [f"s{number}" for number in range(stores)]
+    rights = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH)
+    async with opened(cluster.folder / "m8") as (settings, log):
+        tokens = open_tokens(settings, log, actor="load")
+
+        async def issue(subject: str, *prefixes: str) -> str:
+            user = events_pb2.ROLE_USER
+            return (await tokens.issue(subject=subject, role=user, prefixes=prefixes, rights=rights, ttl_s=DAY_S)).jwt
+
+        of_users = {f"u{at}": await issue(f"u{at}", f"{names[at % stores]}://u{at}") for at in range(users)}
+        all_of_them = max(1, watchers // WATCH_ALL_EACH)
+        prefixes = [f"{names[at % stores]}://u{at % users}" for at in range(watchers - all_of_them)]
+        of_watchers = {prefix: await issue(f"w{at}", prefix) for at, prefix in enumerate(dict.fromkeys(prefixes))}
+        everything = [await issue(f"all{at}", *(f"{name}://" for name in names)) for at in range(all_of_them)]
+        greedy = await issue("greedy", f"{names[0]}://greedy")
+        root = (await tokens.issue(subject="root", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=DAY_S)).jwt
+    plan = Plan(
+        grpc=cluster.server,
+        http=f"https://{cluster.http}",
+        ca_file=str(cluster.folder / "m8" / "ca.crt"),
+        seconds=seconds,
+        seed=seed,
+        pause_s=pause_s,
+        users=of_users,
+        greedy=greedy,
+        watchers=of_watchers,
+        watchers_of_all=everything,
+        stores=names,
+        hostile=hostile,
+        hostile_per_s=60.0,
+    )
+    return plan, root
+
+
+async def add_stores(plan: Plan, root: str, channel: grpc.aio.Channel) -> dict[str, Signer]:
+    """Add every store and activate it; return who signs as it."""
+    administrator = User(channel, root)
+    signers = {name: Signer() for name in plan.stores}
+    for name, signer in signers.items():
+        await administrator.create(name, signer.shown)
+    return signers

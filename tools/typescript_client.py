@@ -39,6 +39,8 @@ _ROOTS = ("monoskope/api/gateway/v1/commands.proto", "monoskope/api/gateway/v1/q
 """The calls of a put. All that they need comes with them."""
 RUNTIME = ("@bufbuild/protobuf", "@panva/hpke-noble", "hpke")
 """All that the client needs at run time."""
+_INSTALL_SCRIPTS = ("preinstall", "install", "postinstall", "prepare")
+"""What npm runs where the client is installed, or fetched with git."""
 _EXACT = re.compile(r"[0-9]+\.[0-9]+\.[0-9]+")
 
 
@@ -125,7 +127,10 @@ def problems_of(package: Mapping[str, Any], lock: Mapping[str, Any]) -> list[str
     found = [f"{name} is not pinned to one version." for name, one in pinned.items() if not _EXACT.fullmatch(one)]
     if sorted(package["dependencies"]) != list(RUNTIME):
         found.append(f"the client needs something else at run time than {', '.join(RUNTIME)}.")
+    found += [f"the client has the install script {name}." for name in _INSTALL_SCRIPTS if name in package["scripts"]]
     for path, one in lock["packages"].items():
+        if one.get("hasInstallScript") and not one.get("dev"):
+            found.append(f"{path} runs a script when it is installed.")
         if path and "integrity" not in one:
             found.append(f"{path} has no hash in package-lock.json.")
         if "resolved" in one:

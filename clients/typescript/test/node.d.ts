@@ -3,6 +3,7 @@ declare module "node:test" {
   export function test(name: string, run: () => void | Promise<void>): void;
 }
 declare module "node:assert/strict" {
+  export function fail(message: string): never;
   export function deepEqual(found: unknown, expected: unknown, message?: string): void;
   export function equal(found: unknown, expected: unknown, message?: string): void;
   export function ok(found: unknown, message?: string): void;

@@ -19,6 +19,7 @@ import { follow } from "../src/protocol/rotation.ts";
 import { seal, suiteOf } from "../src/protocol/seal.ts";
 import { ed25519Signer, statement } from "../src/protocol/signing.ts";
 import { SecretUri } from "../src/protocol/uri.ts";
+import { parse } from "../src/protocol/wire.ts";
 import { decode, hashes, open, openHello, OtherFault } from "./other_half.ts";
 
 // biome-ignore lint: the files say what is in them
@@ -182,3 +183,21 @@ function fieldOf(parsed: () => unknown): string {
     throw error;
   }
 }
+
+test("a message inside a message has one form, too", () => {
+  const content = (inner: string) => bytes(`9a01${(inner.length / 2).toString(16).padStart(2, "0")}${inner}`);
+  const taken = (given: Bytes) => fieldOf(() => parse(ReceiptSchema, given)) === "";
+  assert.ok(taken(content("0a01611001")));
+  const others = {
+    "fields out of their order": content("10010a0161"),
+    "an unknown field": content("0a01611001f80101"),
+    "a field twice": content("0a016110011001"),
+    "a default that is written": content("0a01611000"),
+    "a number with a byte more": content("0a0161108100"),
+    "a number of more than 32 bits": content("0a0161108180808010"),
+    "a text with a surrogate": content("0a03eda0801001"),
+    "in two parts": Uint8Array.from([...content("0a0161"), ...content("1001")]),
+    "a group": bytes("9b019c01"),
+  };
+  assert.deepEqual(Object.entries(others).filter(([, given]) => taken(given)).map(([name]) => name), []);
+});

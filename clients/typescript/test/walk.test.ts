@@ -3,6 +3,7 @@ import * as assert from "node:assert/strict";
 import { test } from "node:test";
 import { create, toBinary } from "@bufbuild/protobuf";
 import { RequestSecretUploadKeyResponseSchema } from "../src/messages/gateway/v1/commands_pb.ts";
+import { GetSecretStoreResponseSchema } from "../src/messages/gateway/v1/queries_pb.ts";
 import { UploadState } from "../src/messages/gateway/v1/views_pb.ts";
 import { Outcome, Reason } from "../src/messages/secrets/v1/upload_pb.ts";
 import { Client, Done, type End, Failed, FixedPins, M8Error, MonoskopeError, NoKeyError, ProofError, ProvenReceipt, Unknown, UnknownStoreError, UsageError } from "../src/index.ts";
@@ -48,6 +49,11 @@ test("nobody makes a success without a proof", () => {
   const forged: Done = { kind: "done", outcome: "UPLOADED", fingerprint: "", receipt: null as unknown as ProvenReceipt };
   assert.ok(!(forged instanceof Done));
   assert.throws(() => new (ProvenReceipt as unknown as new (...words: unknown[]) => ProvenReceipt)(Symbol(), receipt, {}), (error) => error instanceof TypeError);
+  for (const shape of [receipt, Object.create(ProvenReceipt.prototype, { message: { value: receipt.message } })]) {
+    assert.throws(() => new Done(shape as ProvenReceipt), (error) => error instanceof TypeError);
+  }
+  const conflict = { message: { outcome: Outcome.FAILED, reason: Reason.CONFLICT } };
+  assert.throws(() => new Failed(conflict as unknown as ProvenReceipt), (error) => error instanceof TypeError);
 });
 
 test("a signed FAILED is a failure, and KEY_LOST and OUTCOME_UNKNOWN leave the end open", async () => {
@@ -150,6 +156,18 @@ test("a rotation is followed and pinned, and the former identity counts no more"
   await unsent(former, put(former, { pins }), ProofError, "not by the store's identity");
 });
 
+test("two puts at once follow one rotation, and an identity that is no step of it is not replaced", async () => {
+  const [before, after] = [await Identity.make(), await Identity.make()];
+  const pins = new FixedPins({ vault: before.shown });
+  const make = () => Stage.set({ rotations: [rotation] }, after);
+  const rotation = await before.rotated(after);
+  const stages = [await make(), await make()];
+  const ends = await Promise.all(stages.map((stage) => put(stage, { pins })));
+  assert.ok(ends.every((end) => end instanceof Done));
+  const other = `SHA256:${"A".repeat(43)}`;
+  await assert.rejects(pins.replace(SERVER, "vault", other, other), (error) => error instanceof ProofError);
+});
+
 test("an identity that rotated after the grant may sign the receipt, and a stranger may not", async () => {
   const [before, after] = [await Identity.make(), await Identity.make()];
   const rotated = await Stage.set({ receiptBy: after, rotationsLater: [await before.rotated(after)] }, before);
@@ -166,6 +184,61 @@ test("the plaintext is overwritten, whether it was sent or not", async () => {
     await walk({ door, pin, signer: null, patience: new Patience(1_000) }, request, plaintext).catch(() => null);
     assert.ok(plaintext.every((byte) => byte === 0));
   }
+});
+
+test("the values of the call are put, though the caller overwrites its own at once", async () => {
+  const stage = await Stage.set();
+  const value = utf8(VALUE);
+  const ending = stage.client().put(URI, { password: value });
+  value.fill(0);
+  assert.ok((await ending) instanceof Done);
+  assert.equal(new TextDecoder().decode(stage.opened?.["password"]), VALUE);
+});
+
+test("what plain JavaScript gives in another form is refused, and not read as nothing", async () => {
+  const stage = await Stage.set();
+  const client = stage.client();
+  const values = { password: utf8(VALUE) };
+  const given: readonly [() => Promise<End>, string][] = [
+    [() => client.put(URI, values, { labels: new Map([["team", "a"]]) as never }), "labels must be a plain object"],
+    [() => client.put(URI, values, { labels: { team: undefined } as never }), "the label team must be a text"],
+    [() => client.put(URI, values, { expiresOn: null as never }), "expiresOn must be a text"],
+    [() => client.put(URI, values, { options: { vault: { binary: 1 } } as never }), "must name a known case"],
+    [() => client.put(URI, values, { expect: "1" as never }), "of another type"],
+    [() => client.put(URI, values, { expect: "toString" as never }), "of another type"],
+    [() => client.put(URI, values, { labels: { team: "a\ud800" } }), "half of a character"],
+    [() => client.put(URI, values, { options: { case: "other", value: '{"a":"\udc00"}' } }), "half of a character"],
+    [() => client.patch(URI, values, { removeKeys: "user" as never }), "removeKeys must be an array"],
+    [() => client.patch(URI, new Map(Object.entries(values)) as never, { removeKeys: ["user"] }), "values must be a plain object"],
+  ];
+  for (const [work, words] of given) await unsent(stage, work(), MonoskopeError, words);
+  for (const timeoutMs of [Number.NaN, 0, -1, Number.POSITIVE_INFINITY]) {
+    assert.throws(() => stage.client({ timeoutMs }), (error) => error instanceof UsageError);
+  }
+  assert.equal(stage.calls.length, 0);
+});
+
+test("a key of a secret that JavaScript has a meaning for is one like any other", async () => {
+  const stage = await Stage.set();
+  const values = JSON.parse('{"__proto__":0,"constructor":0,"toString":0}', (_, value) => (value === 0 ? utf8(VALUE) : value));
+  assert.ok((await stage.client().put(URI, values)) instanceof Done);
+  assert.deepEqual(Object.keys(stage.opened ?? {}), ["__proto__", "constructor", "toString"]);
+});
+
+test("what m8 says with nobody's signature reaches no terminal raw", async () => {
+  const raw = "\u001b]0;x\u0007\u202e\u2028";
+  const key = { state: UploadState.ENDED, reason: Reason.UNSUPPORTED, detail: raw };
+  const body = new Uint8Array(toBinary(RequestSecretUploadKeyResponseSchema, create(RequestSecretUploadKeyResponseSchema, { key })));
+  const shown = new Uint8Array(toBinary(GetSecretStoreResponseSchema, create(GetSecretStoreResponseSchema, { store: { identity: raw } })));
+  const proto = (content: Uint8Array<ArrayBuffer>) => new Response(content, { headers: { "Content-Type": "application/proto" } });
+  const said = async (answer: Response, work: (client: Client) => Promise<unknown>): Promise<MonoskopeError> => {
+    const stage = await Stage.set({ instead: () => answer });
+    return work(stage.client()).then(() => assert.fail("it was taken"), (error) => error);
+  };
+  const put1 = (client: Client) => client.put(URI, { password: utf8(VALUE) });
+  const errors = [await said(proto(body), put1), await said(refusal(409, raw, raw), put1), await said(proto(shown), (client) => client.identityShown("vault"))];
+  assert.deepEqual(errors.map(({ name }) => name), ["NoKeyError", "M8Error", "M8Error"]);
+  for (const { message, code } of errors) assert.ok(!/[\p{C}\p{Zl}]/u.test(message) && /^[A-Z_]+$/.test(code));
 });
 
 test("a text is no value, and a token with a line end is none: nothing is asked", async () => {

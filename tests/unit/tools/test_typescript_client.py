@@ -40,6 +40,13 @@ def test_a_package_without_a_hash_and_one_with_a_registry_are_named() -> None:
         assert said in problem
 
 
+def test_a_script_that_runs_at_installation_is_named() -> None:
+    changed = PACKAGE | {"scripts": PACKAGE["scripts"] | {"postinstall": "node x.js"}}
+    assert problems_of(changed, LOCK) == ["the client has the install script postinstall."]
+    scripted = LOCK["packages"] | {HPKE: LOCK["packages"][HPKE] | {"hasInstallScript": True}}
+    assert problems_of(PACKAGE, LOCK | {"packages": scripted}) == [f"{HPKE} runs a script when it is installed."]
+
+
 def test_it_has_licence_and_version_of_the_product() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert (PACKAGE["version"], PACKAGE["license"]) == (project["version"], "Apache-2.0")

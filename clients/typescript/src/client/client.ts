@@ -3,13 +3,15 @@ import type { Label } from "../messages/secrets/v1/options_pb.ts";
 import { Expect, Purpose } from "../messages/secrets/v1/upload_pb.ts";
 import { byteOrder } from "../protocol/bytes.ts";
 import { UsageError } from "../protocol/errors.ts";
+import { isShown } from "../protocol/identity.ts";
 import { encode } from "../protocol/payload.ts";
 import { type Asked, makeRequest } from "../protocol/request.ts";
 import type { Signer } from "../protocol/signing.ts";
 import { SecretUri } from "../protocol/uri.ts";
 import { call, checkServer, type Door } from "./connect.ts";
 import type { End } from "./ends.ts";
-import { UnknownStoreError } from "./errors.ts";
+import { M8Error, UnknownStoreError } from "./errors.ts";
+import { checkPatience, list, namesOf, text } from "./given.ts";
 import { GET_STORE } from "./methods.ts";
 import { Patience } from "./patience.ts";
 import { Pin, type Pins } from "./pins.ts";
@@ -25,7 +27,7 @@ export interface Settings {
   readonly pins: Pins;
   /** Signs requests for stores that ask for it. */
   readonly signer?: Signer;
-  /** Milliseconds for one request; 60,000 if it is left out. */
+  /** Milliseconds for one request, 1 to a day; 60,000 if it is left out. */
   readonly timeoutMs?: number;
   /** For tests, and for runtimes with a fetch of their own. */
   readonly fetch?: typeof fetch;
@@ -61,10 +63,12 @@ export interface PatchOptions {
 export class Client {
   readonly #door: Door;
   readonly #settings: Settings;
+  readonly #timeoutMs: number;
 
   constructor(settings: Settings) {
-    const { token } = settings;
+    const { token, timeoutMs = 60_000 } = settings;
     this.#settings = settings;
+    this.#timeoutMs = checkPatience(timeoutMs);
     this.#door = {
       server: checkServer(settings.server),
       token: typeof token === "string" ? async () => token : token,
@@ -72,7 +76,10 @@ export class Client {
     };
   }
 
-  /** Puts a secret as a whole. The given values are copied, and the copies are overwritten. */
+  /**
+   * Puts a secret as a whole. The given values are copied before this returns its promise, and the copies are
+   * overwritten: the caller may overwrite its own at once.
+   */
   async put(uri: string, values: Values, { expect = "ANY", labels, expiresOn, options }: PutOptions = {}): Promise<End> {
     const keepLabels = labels === undefined;
     const keepExpiresOn = expiresOn === undefined;
@@ -80,14 +87,14 @@ export class Client {
       purpose: Purpose.UPLOAD,
       ...expected(expect),
       ...(keepLabels ? { keepLabels } : { labels: sortedLabels(labels) }),
-      ...(keepExpiresOn ? { keepExpiresOn } : { expiresOn }),
+      ...(keepExpiresOn ? { keepExpiresOn } : { expiresOn: text("expiresOn", expiresOn) }),
       ...(options === undefined ? {} : { options }),
     });
   }
 
   /** Sets some values of a secret, removes others, and leaves the rest as it is upstream. */
   async patch(uri: string, values: Values, { expect = "ANY", removeKeys = [], options }: PatchOptions = {}): Promise<End> {
-    if (removeKeys.some((key) => Object.hasOwn(values, key))) throw new UsageError("a key is set and removed.");
+    if (list("removeKeys", removeKeys).some((key) => Object.hasOwn(values, key))) throw new UsageError("a key is set and removed.");
     return this.#walk(uri, values, {
       purpose: Purpose.PATCH,
       ...expected(expect),
@@ -101,28 +108,31 @@ export class Client {
     return this.#walk(uri, values, { purpose: Purpose.COMPARE });
   }
 
-  /** The identity that m8 shows for a store. It is m8's word: compare it with what the store's operator says. */
+  /** The identity that m8 shows for a store, "" for none. It is m8's word: compare it with what the store's operator says. */
   async identityShown(store: string): Promise<string> {
     const patience = new Patience(this.#timeoutMs);
     const { store: found } = await patience.resend((ms) => call(this.#door, GET_STORE, { name: store }, ms));
-    return found?.identity ?? "";
+    const identity = found?.identity ?? "";
+    if (identity !== "" && !isShown(identity)) throw new M8Error("PROTOCOL", "m8 shows an identity that is none.");
+    return identity;
   }
 
-  get #timeoutMs(): number {
-    return this.#settings.timeoutMs ?? 60_000;
-  }
-
+  /** What the caller gave is read before anything is awaited: it may be changed or overwritten meanwhile. */
   async #walk(uri: string, values: Values, asked: Asked): Promise<End> {
     const { pins, signer = null } = this.#settings;
     const { server } = this.#door;
     const { store } = SecretUri.parse(uri);
-    const identity = await pins.get(server, store);
-    if (identity === null) throw new UnknownStoreError(server, store);
     const request = makeRequest({ ...asked, uri });
-    const removesOnly = (asked.removeKeys?.length ?? 0) > 0 && Object.keys(values).length === 0;
+    const removesOnly = (asked.removeKeys?.length ?? 0) > 0 && namesOf("values", values).length === 0;
     const plaintext = removesOnly ? null : encode(values);
-    const pin = new Pin(pins, server, store, identity);
-    return walk({ door: this.#door, pin, signer, patience: new Patience(this.#timeoutMs) }, request, plaintext);
+    try {
+      const identity = await pins.get(server, store);
+      if (identity === null) throw new UnknownStoreError(server, store);
+      const pin = new Pin(pins, server, store, identity);
+      return await walk({ door: this.#door, pin, signer, patience: new Patience(this.#timeoutMs) }, request, plaintext);
+    } finally {
+      plaintext?.fill(0);
+    }
   }
 }
 
@@ -131,6 +141,6 @@ function expected(expect: Expectation): Pick<Asked, "expect" | "expectVersion"> 
 }
 
 function sortedLabels(labels: Readonly<Record<string, string>>): Omit<Label, "$typeName">[] {
-  const named = Object.entries(labels).map(([name, value]) => ({ name, value }));
+  const named = namesOf("labels", labels).map((name) => ({ name, value: text(`the label ${name}`, labels[name]) }));
   return named.sort((one, other) => byteOrder(one.name, other.name));
 }

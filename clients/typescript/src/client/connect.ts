@@ -102,6 +102,8 @@ async function bodyOf(response: Response): Promise<Uint8Array> {
   return concat(...parts);
 }
 
+/** A code is a word: programs print it, and no text of m8's choosing. */
+const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 /** The statuses of Connect after which the same call may succeed. */
 const TEMPORARY = new Set([408, 429, 503, 504]);
 
@@ -115,7 +117,7 @@ function refusal(status: number, body: Uint8Array): M8Error {
   }
   const message = textOf(said, "message") || `HTTP status ${status}`;
   const info = detailOf(said, "google.rpc.ErrorInfo");
-  const code = textOf(info, "reason") || textOf(said, "code").toUpperCase() || "PROTOCOL";
+  const code = [textOf(info, "reason"), textOf(said, "code").toUpperCase()].find((one) => CODE.test(one)) ?? "PROTOCOL";
   return new M8Error(code, `m8 says: ${printable(message)}`, { temporary, fix: printable(textOf(member(info, "metadata"), "fix")) });
 }
 
@@ -135,6 +137,6 @@ function textOf(of: unknown, name: string): string {
 }
 
 /** Foreign text for people: its start, without characters that control a terminal or hide other text. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.slice(0, 1_000).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");
 }

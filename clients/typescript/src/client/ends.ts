@@ -1,6 +1,6 @@
 // How a request that was sent can end. Only a proven receipt makes a success: there is no other way to make one.
 import { Outcome, Reason, type Receipt } from "../messages/secrets/v1/upload_pb.ts";
-import { leavesOpen, type ProvenReceipt } from "../protocol/receipt.ts";
+import { leavesOpen, ProvenReceipt } from "../protocol/receipt.ts";
 
 /** The store's reactor did it, and signed that. */
 export class Done {
@@ -9,6 +9,7 @@ export class Done {
 
   constructor(receipt: ProvenReceipt) {
     const { outcome } = receipt.message;
+    if (!ProvenReceipt.is(receipt)) throw new TypeError("this receipt is not proven");
     if (outcome === Outcome.FAILED || outcome === Outcome.STARTED) throw new TypeError("this receipt tells of no success");
     this.#receipt = receipt;
   }
@@ -41,6 +42,7 @@ export class Failed {
 
   constructor(receipt: ProvenReceipt) {
     const { message } = receipt;
+    if (!ProvenReceipt.is(receipt)) throw new TypeError("this receipt is not proven");
     if (message.outcome !== Outcome.FAILED || leavesOpen(message)) throw new TypeError("this receipt tells of no failure");
     this.receipt = receipt;
     this.reason = Reason[message.reason];

@@ -8,7 +8,10 @@ import { follow } from "../protocol/rotation.ts";
 export interface Pins {
   /** The identity that is pinned for a store of a server, null for none. */
   get(server: string, store: string): Promise<string | null>;
-  /** Pins the identity that followed by signed rotations. Throws if another one than `before` is pinned by now. */
+  /**
+   * Pins the identity that followed by signed rotations. Throws if another one than `before` is pinned by now; `after`
+   * is none: of two requests at the same time, both follow the same rotation.
+   */
   replace(server: string, store: string, before: string, after: string): Promise<void>;
 }
 
@@ -25,7 +28,9 @@ export class FixedPins implements Pins {
   }
 
   async replace(_server: string, store: string, before: string, after: string): Promise<void> {
-    if (this.#pins.get(store) !== before) throw new ProofError("IDENTITY", `another identity is pinned for ${store} by now.`);
+    const pinned = this.#pins.get(store);
+    if (pinned === after) return;
+    if (pinned !== before) throw new ProofError("IDENTITY", `another identity is pinned for ${store} by now.`);
     this.#pins.set(store, after);
   }
 }

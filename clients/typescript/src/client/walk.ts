@@ -10,7 +10,7 @@ import { openReceipt } from "../protocol/receipt.ts";
 import type { Request } from "../protocol/request.ts";
 import { nothingSealed, seal, type Sealed } from "../protocol/seal.ts";
 import { MAX_SIGNATURE, type Signer, statement } from "../protocol/signing.ts";
-import { call, type Door } from "./connect.ts";
+import { call, type Door, printable } from "./connect.ts";
 import { type End, endOf, Unknown } from "./ends.ts";
 import { NoKeyError } from "./errors.ts";
 import { GET_KEY, GET_UPLOAD, REQUEST_KEY, REQUEST_UPLOAD } from "./methods.ts";
@@ -88,7 +88,7 @@ async function granted({ door, pin, patience }: Walker, request: Request): Promi
     await patience.pause();
     answer = await patience.resend((ms) => call(door, GET_KEY, { requestId }, ms));
   }
-  if (answer.grant === undefined) throw new NoKeyError(Reason[answer.reason] ?? "UNKNOWN", answer.detail, answer.retryAfterS);
+  if (answer.grant === undefined) throw new NoKeyError(Reason[answer.reason] ?? "UNKNOWN", printable(answer.detail), answer.retryAfterS);
   await pin.follow(answer.rotations);
   return openGrant(answer.grant, pin.identity, request.content, subjectOf(await door.token()));
 }

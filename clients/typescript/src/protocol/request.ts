@@ -29,7 +29,10 @@ export type Asked = Omit<MessageInitShape<typeof UploadRequestSchema>, "$typeNam
 /** A new request with a new id, checked like one from the wire. Throws `MalformedError`. */
 export function makeRequest(asked: Asked): Request {
   const requestId = crypto.getRandomValues(new Uint8Array(16));
-  return parseRequest(serialise(UploadRequestSchema, { ...asked, requestId, suites: [SUITE_1] }));
+  const request = parseRequest(serialise(UploadRequestSchema, { ...asked, requestId, suites: [SUITE_1] }));
+  // A case that the schema does not know would be left out, and the secret stored otherwise than was asked.
+  if (asked.options !== undefined && request.message.options.case === undefined) throw malformed("options", "must name a known case");
+  return request;
 }
 
 /** Parses the bytes of an UploadRequest. Throws `MalformedError`. */

@@ -3,9 +3,26 @@ import { create, type DescMessage, fromBinary, type MessageInitShape, type Messa
 import { type Bytes, equal } from "./bytes.ts";
 import { MalformedError } from "./errors.ts";
 
-/** The one serialised form of a message: fields in number order, defaults left out. */
+/**
+ * The one serialised form of a message: fields in number order, defaults left out.
+ *
+ * Throws `MalformedError` for a field that holds what it cannot hold, and for a text with half of a surrogate pair,
+ * which an encoder would replace in silence.
+ */
 export function serialise<D extends DescMessage>(schema: D, message: MessageInitShape<D>): Bytes {
-  return new Uint8Array(toBinary(schema, create(schema, message), { writeUnknownFields: false }));
+  if (!isWellFormed(message)) throw new MalformedError(schema.name, "content", "has a text with half of a character (an unpaired surrogate)");
+  try {
+    return new Uint8Array(toBinary(schema, create(schema, message), { writeUnknownFields: false }));
+  } catch {
+    // The library's own text names the content.
+    throw new MalformedError(schema.name, "content", "has a field of another type than it must have");
+  }
+}
+
+function isWellFormed(of: unknown): boolean {
+  if (typeof of === "string") return !/\p{Surrogate}/u.test(of);
+  if (typeof of !== "object" || of === null || of instanceof Uint8Array) return true;
+  return Object.values(of).every(isWellFormed);
 }
 
 /** The message in `content`. Throws `MalformedError` if it does not parse or is not in its one form. */

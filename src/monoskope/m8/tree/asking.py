@@ -18,7 +18,6 @@ from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 
-
 OLD_S = 1_800
 """A cosignature that is older than its checkpoint by more seconds is of the signature an hour before."""
 

@@ -44,10 +44,10 @@ def keys_in(folder: Path, origin: str = ORIGIN) -> LogKey:
     return key
 
 
-def signing(app: App, folder: Path) -> CheckpointTask:
+def signing(app: App, folder: Path, *, every_s: float = EVERY_S) -> CheckpointTask:
     """The work of a process with the folder, to be told when to do a round."""
     app.witnessed.forget()
-    return CheckpointTask(app, folder, every_s=EVERY_S)
+    return CheckpointTask(app, folder, every_s=every_s)
 
 
 async def grown(log: EventLog, number: int, *, stream: str = "some") -> list[bytes]:

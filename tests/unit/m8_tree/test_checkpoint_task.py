@@ -285,16 +285,15 @@ async def test_witnesses_are_asked_until_each_has_cosigned(world: World, tmp_pat
     keys_in(tmp_path)
     witnesses = Witnesses()
     world.app.witnessed.cosigners = witnesses
-    one, two = (
-        Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", at_s) for vkey, at_s in (("one+key", 5), ("two+key", 6))
-    )
+    now_s = world.clock() // 1000
+    one, two = (Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", now_s) for vkey in witnesses.vkeys)
     witnesses.answers = Asked((one,), "", (WitnessState("one+key"), WitnessState("two+key", "It does not answer.")))
     await grown(world.app.log, 1)
     await signing(world.app, tmp_path).round()
     found = await seen(world.app)
     assert found.witnessed is None
     assert [(each.vkey, each.size, each.at_s, each.trouble) for each in found.witnesses] == [
-        ("one+key", 1, 5, ""),
+        ("one+key", 1, now_s, ""),
         ("two+key", 0, 0, "It does not answer."),
     ]
     assert found.state is not None
@@ -309,6 +308,41 @@ async def test_witnesses_are_asked_until_each_has_cosigned(world: World, tmp_pat
     assert found.state.no_quorum_since_ms == 0
     await task.round()
     assert len(witnesses.asked) == 2, "nothing is left to ask for"
+
+
+async def test_a_log_at_rest_is_cosigned_each_hour_by_every_witness(world: World, tmp_path: Path) -> None:
+    """One that is away just then is asked again: a client takes no quorum whose times are older than two hours."""
+    keys_in(tmp_path)
+    witnesses = Witnesses()
+    world.app.witnessed.cosigners = witnesses
+
+    def cosigned(*vkeys: str) -> Asked:
+        now_s = world.clock() // 1000
+        found = tuple(Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", now_s) for vkey in vkeys)
+        return Asked(found, "", (WitnessState("one+key"), WitnessState("two+key")))
+
+    async def times() -> list[int]:
+        return [world.clock() // 1000 - each.at_s for each in (await seen(world.app)).witnesses]
+
+    await grown(world.app.log, 1)
+    witnesses.answers = cosigned("one+key", "two+key")
+    await signing(world.app, tmp_path, every_s=0).round()
+    task = signing(world.app, tmp_path, every_s=0)
+    world.clock.pass_s(3_600)
+    witnesses.answers = cosigned("one+key")
+    await task.round()
+    assert await times() == [0, 3_600]
+    assert (await seen(world.app)).witnessed is not None, "the cosignatures of before stay"
+    witnesses.answers = cosigned("two+key")
+    await task.round()
+    found = await seen(world.app)
+    assert await times() == [0, 0]
+    assert found.state is not None
+    assert found.state.no_quorum_since_ms == 0
+    asked = len(witnesses.asked)
+    for again in (task, signing(world.app, tmp_path, every_s=0)):
+        await again.round()
+    assert len(witnesses.asked) == asked, "nothing is left to ask for"
 
 
 async def test_a_witness_that_has_seen_more_stops_the_signing(world: World, tmp_path: Path) -> None:

@@ -21,9 +21,10 @@ from monoskope.m8.tree.cosigners import Asked
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
+from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import Note
-from tests.support.checkpoints import EVERY_S, checkpoint_of, grown, keys_in, signing
+from tests.support.checkpoints import EVERY_S, ORIGIN, checkpoint_of, grown, keys_in, signing
 from tests.support.m8_world import Sealed, User, World, a_world
 from tests.support.vectors import a_request
 
@@ -169,6 +170,18 @@ async def test_what_a_quorum_cosigned_is_told_apart_from_what_is_newest(world: W
     assert answer.witnessed.note.decode().endswith("\u2014 one AAAAAAA=\n")
     assert answer.quorum == 1
     assert [(each.vkey, each.size, each.cosigned_at_s) for each in answer.witnesses] == [("one+key", old.size, 7)]
+
+
+async def test_a_renewed_log_tells_how_far_the_former_one_had_come_as_a_witness_has_shown(
+    world: World, tmp_path: Path
+) -> None:
+    """The database was put back, and `log.checkpoint` is lost: what a witness showed is all that is known."""
+    key = keys_in(tmp_path)
+    await grown(world.app.log, 2)
+    await signed(world, tmp_path)
+    ahead = key.sign(Checkpoint(ORIGIN, 9, bytes(32)), 1)
+    named = await renew(world.app.log, tmp_path, reason="A test.", at_ms=world.clock(), shown=[Note.parse(ahead)])
+    assert named.last_note == ahead
 
 
 async def test_a_renewed_log_says_why_to_those_who_knew_the_former_one(world: World, tmp_path: Path) -> None:

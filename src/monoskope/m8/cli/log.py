@@ -19,7 +19,7 @@ from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew as begin_anew
 from monoskope.m8.tree.signing import Signer, sentence
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.m8.witnesses.evidence import PREFIX
+from monoskope.m8.witnesses.evidence import PREFIX, Evidence
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
 from monoskope.times import rfc3339
 
@@ -76,7 +76,8 @@ def renew(folder: Path, reason: str) -> None:
 
     async def work() -> None:
         async with opened(folder) as (_, event_log):
-            await begin_anew(event_log, folder, reason=reason, at_ms=wall_clock())
+            shown = await asyncio.to_thread(Evidence(folder).read)
+            await begin_anew(event_log, folder, reason=reason, at_ms=wall_clock(), shown=shown)
 
     load(folder)
     asyncio.run(work())

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import msgspec
+
 from monoskope.errors import Error
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.event_log import EventLog
@@ -15,6 +17,9 @@ from monoskope.m8.tree.state import WitnessNote
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
+
+OLD_S = 1_800
+"""A cosignature that is older than its checkpoint by more seconds is of the signature an hour before."""
 
 
 class Asking:
@@ -34,6 +39,8 @@ class Asking:
         self._every_s = every_s
         self._asked_at = float("-inf")
         self._shown: list[Checkpoint] | None = None
+        self._signed = (0, 0)
+        self._cosigned: set[str] = set()
         self.witnesses: tuple[WitnessNote, ...] = ()
         """What was wrong with each witness when it was asked last."""
         self.no_quorum_since_ms = 0
@@ -64,9 +71,13 @@ class Asking:
     async def cosign(self, named: Named, checkpoint: tree_rows.Checkpoint, tree: Tree) -> bool:
         """Ask for cosignatures of the newest checkpoint if it lacks any, and return whether there are new ones.
 
+        A tree that did not grow is signed again each hour. It keeps the cosignatures that it has, and lacks newer ones:
+        clients do not accept a quorum whose times are old.
+
         Raises:
             UnavailableError: the log fails.
         """
+        checkpoint = self._with_newer_alone(checkpoint)
         cosigners = self._cosigners
         if cosigners is None or self.stop or not self._is_due(checkpoint, cosigners):
             return False
@@ -74,8 +85,20 @@ class Asking:
         asked = await cosigners.cosign(whole_note(checkpoint), tree)
         if asked.cosignatures:
             await self._log.keep_cosignatures(named.number, checkpoint.size, asked.cosignatures)
+            self._cosigned.update(each.vkey for each in asked.cosignatures)
         self._take(checkpoint, asked, cosigners)
         return bool(asked.cosignatures)
+
+    def _with_newer_alone(self, checkpoint: tree_rows.Checkpoint) -> tree_rows.Checkpoint:
+        """Return it with those cosignatures alone that came after it was signed last."""
+        signed = (checkpoint.size, checkpoint.at_ms)
+        if signed != self._signed:
+            # What another process was given: it is new or an hour old, by clocks that may differ by some minutes.
+            least_s = checkpoint.at_ms // 1000 - OLD_S
+            newer = {each.vkey for each in checkpoint.cosignatures if each.at_s >= least_s}
+            self._signed, self._cosigned = signed, newer
+        kept = tuple(each for each in checkpoint.cosignatures if each.vkey in self._cosigned)
+        return msgspec.structs.replace(checkpoint, cosignatures=kept)
 
     def _is_due(self, checkpoint: tree_rows.Checkpoint, cosigners: Cosigners) -> bool:
         lacks = set(cosigners.vkeys) - {each.vkey for each in checkpoint.cosignatures}

@@ -6,6 +6,7 @@ Users accept it one by one, told why. It is for records or keys that are lost fo
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope.errors import ConflictError, UsageError
@@ -25,7 +26,7 @@ MAX_REASON = 500
 """Characters of a reason at most: users read it in their terminals."""
 
 
-async def renew(log: EventLog, folder: Path, *, reason: str, at_ms: int) -> Named:
+async def renew(log: EventLog, folder: Path, *, reason: str, at_ms: int, shown: Sequence[Note] = ()) -> Named:
     """Give the log a new name with new keys, and return it. A call that broke off is finished by the next one.
 
     The former keys stay in the folder as `log.key.former-N`. Other m8 of the log sign nothing until they have a copy of
@@ -36,6 +37,7 @@ async def renew(log: EventLog, folder: Path, *, reason: str, at_ms: int) -> Name
         folder: Of m8.
         reason: Why, in words that users understand.
         at_ms: Now, milliseconds since 1970.
+        shown: What witnesses have shown of the log, as this folder keeps it.
 
     Raises:
         UsageError: the reason is empty, too long or of more than one line; a file cannot be read or written.
@@ -51,7 +53,7 @@ async def renew(log: EventLog, folder: Path, *, reason: str, at_ms: int) -> Name
     number = len(names)
     if not names or names[-1].origin != key.origin:  # else the call before this one broke off here
         number += 1
-        last_note = await _last_note(log, folder, names)
+        last_note = await _last_note(log, folder, names, shown)
         named = Named(number, key.origin, tuple(map(str, key.vkeys)), at_ms, reason, last_note)
         if not await log.give_name(named):
             raise ConflictError("another m8 renewed this log just now.", fix="Run: m8 log status")
@@ -80,9 +82,14 @@ def _take(folder: Path, number: int) -> None:
     (folder / NEW).unlink()
 
 
-async def _last_note(log: EventLog, folder: Path, names: list[Named]) -> bytes:
-    """Return the largest checkpoint that is known of the former log: of the database, or of `log.checkpoint`."""
+async def _last_note(log: EventLog, folder: Path, names: Sequence[Named], shown: Sequence[Note]) -> bytes:
+    """Return the largest checkpoint that is known of the former log: of the database, `log.checkpoint` or a witness.
+
+    `log.checkpoint` may still hold one of a name before: it counts if there is no other.
+    """
     signed = await asyncio.to_thread(LastSigned(folder).read)
     kept = await log.checkpoint(names[-1].number) if names else None
-    found = [note for note in (signed.note if signed else b"", kept.note if kept else b"") if note]
-    return max(found, key=lambda note: Checkpoint.parse(Note.parse(note).text).size, default=b"")
+    origin = names[-1].origin if names else ""
+    notes = [*map(bytes, shown), b"" if signed is None else signed.note, b"" if kept is None else kept.note]
+    found = {note: Checkpoint.parse(Note.parse(note).text) for note in notes if note}
+    return max(found, key=lambda note: (found[note].origin == origin, found[note].size), default=b"")

@@ -30,6 +30,10 @@ _CHUNK = 100
 """Events that are read before other calls may run: a few milliseconds."""
 
 
+_TURN_S = 0.02
+"""Seconds that a page of the past takes from the others who read it: together they read some 5,000 events a second."""
+
+
 class Events:
     """`ListEvents` and `WatchEvents` without a transport.
 
@@ -38,6 +42,7 @@ class Events:
 
     def __init__(self, app: App) -> None:
         self._app = app
+        self._reading_past = 0
 
     async def list_events(
         self, message: queries_pb2.ListEventsRequest, caller: Caller
@@ -93,27 +98,51 @@ class Events:
         visible = visible_scope(caller.principal, message.prefix)
         after = message.after
         streams = _streams_of(caller.principal)
-        place = self._app.watching.held(caller.principal)
-        with (
-            place,
-            self._app.feed.follow(lambda one: one.event.stream in streams or is_visible(one, visible)) as follower,
-        ):
-            # Followed first, read then: a later revocation is seen as an event.
-            await self._require_rights(caller.principal)
-            head = await self._app.log.head()
-            after = head if message.from_now else after
-            while after < head and (events := await self._app.log.read(after=after, limit=_CHUNK)):
-                for event in events:
-                    located = await self._app.feed.locate(event)
-                    if is_visible(located, visible):
+        with self._app.watching.held(caller.principal):
+            if not message.from_now:
+                async for page_end, found in self._past(after, visible, caller.principal):
+                    after = page_end
+                    for located in found:
                         yield _response(located)
-                after = events[-1].position
-                await asyncio.sleep(0)
+            with self._app.feed.follow(lambda one: one.event.stream in streams or is_visible(one, visible)) as follower:
+                # Followed first, read then: a later revocation is seen as an event.
                 await self._require_rights(caller.principal)
-            while True:
-                located = await self._next(follower, caller.principal)
-                if located.event.position > after and is_visible(located, visible):
-                    yield _response(located)
+                head = await self._app.log.head()
+                after = head if message.from_now else after
+                while after < head:
+                    after, found = await self._page_after(after, visible, caller.principal)
+                    for located in found:
+                        yield _response(located)
+                while True:
+                    located = await self._next(follower, caller.principal)
+                    if located.event.position > after and is_visible(located, visible):
+                        yield _response(located)
+
+    async def _past(
+        self, after: int, visible: VisibleScope, principal: Principal
+    ) -> AsyncIterator[tuple[int, list[LocatedEvent]]]:
+        """Yield pages of what was recorded after `after`, each with its last position, until less than one is left.
+
+        Nothing is queued for a watcher meanwhile: it would be called too slow for reading the past. Many that read the
+        past at once take turns, so that they leave m8 time for others.
+        """
+        self._reading_past += 1
+        try:
+            while await self._app.log.head() - after > _CHUNK:
+                after, found = await self._page_after(after, visible, principal)
+                yield after, found
+                await asyncio.sleep(_TURN_S * (self._reading_past - 1))
+        finally:
+            self._reading_past -= 1
+
+    async def _page_after(
+        self, after: int, visible: VisibleScope, principal: Principal
+    ) -> tuple[int, list[LocatedEvent]]:
+        """Return the position of the last of the next events, and those of them that are visible."""
+        events = await self._app.log.read(after=after, limit=_CHUNK)
+        located = [await self._app.feed.locate(event) for event in events]
+        await self._require_rights(principal)
+        return events[-1].position, [one for one in located if is_visible(one, visible)]
 
     async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
         """Return the next event, as long as the token and what it allows are what they were."""

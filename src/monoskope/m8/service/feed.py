@@ -91,6 +91,10 @@ class Follower:
         raise self._error
 
 
+def _stopped() -> UnavailableError:
+    return UnavailableError("m8 is stopping.", fix="Connect again.")
+
+
 def too_slow() -> UnavailableError:
     """Return the answer to a peer that does not read what it asked for."""
     return UnavailableError("events are not read as fast as they are recorded.", fix="Connect again; nothing is lost.")
@@ -177,7 +181,7 @@ class Feed:
         """End all waiting calls and followers, so that a server that stops does not wait for them."""
         self._stopping = True
         for follower in self._followers:
-            follower.end(UnavailableError("m8 is stopping.", fix="Connect again."))
+            follower.end(_stopped())
         for wakers in self._waiting.values():
             for waker in wakers:
                 waker.stop()
@@ -219,6 +223,8 @@ class Feed:
     def follow(self, wants: Callable[[LocatedEvent], bool]) -> Iterator[Follower]:
         """Follow the log from now on, as long as the block runs."""
         follower = Follower(wants, self._backlog)
+        if self._stopping:
+            follower.end(_stopped())
         self._followers.add(follower)
         try:
             yield follower

@@ -142,12 +142,21 @@ async def test_a_secret_with_a_finalizer_is_nothing_and_not_written_to(harness: 
     await driver.close()
 
 
-@pytest.mark.parametrize("data", [None, {}, {"k": "not base64"}, {"k": 1}, ["k"]])
+@pytest.mark.parametrize("data", [None, {}, {"k": "not base64"}, {"k": 1}])
 async def test_what_is_no_secret_by_our_rules_is_not_read(harness: KubernetesHarness, data: Any) -> None:
     driver = await opened(harness)
     await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
     harness.server.secrets[PATH]["data"] = data
     with pytest.raises(CannotReadError):
+        await driver.read(PATH)
+    await driver.close()
+
+
+async def test_data_that_is_no_table_is_not_that_of_an_api_server(harness: KubernetesHarness) -> None:
+    driver = await opened(harness)
+    await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
+    harness.server.secrets[PATH]["data"] = ["k"]
+    with pytest.raises(StoreRefusedError, match="not that of a Kubernetes API server"):
         await driver.read(PATH)
     await driver.close()
 

@@ -30,9 +30,15 @@ async def tell(rig: Rig, lie: Lie, purpose: str, *, door: str) -> str:
         before = found.one.engine.there(found.one.path)
         if lie.step is Step.LOG:
             await rig.sign()
+        logins = rig.m8.count("Attached")
         lie.tell(found)
         servers = ",".join(rig.servers.values()) if lie.dial == "both" else rig.servers[door]
         code, result, said = await asked(found, servers, purpose)
+        for login in (1, 2):
+            # A reactor that was lied to at its login may still be away: then m8 refuses at once, and truly.
+            if lie.step is Step.LOGIN and code is Code.UNAVAILABLE is not lie.code:
+                await rig.m8.attached(logins + login)
+                code, result, said = await asked(found, servers, purpose)
         for act in found.afterwards:
             await act()
         rig.wire.honest()

@@ -10,9 +10,13 @@ from typing import Any
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries.event_filter import STEP_MS
+from monoskope.m8.queries.events import Events
+from monoskope.m8.service.app import Caller
 from tests.support.m8_world import World, a_world, refused
 
 
@@ -145,3 +149,20 @@ async def test_watching_from_now_begins_with_the_next_event(world: World) -> Non
         answer = await reading
     assert answer.event.position == recorded.position
     watching.cancel()
+
+
+async def test_a_watcher_that_reads_the_past_is_not_too_slow_for_what_is_recorded_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.app.feed, "_backlog", 50)
+    await an_hour(world, 300)
+    root = Principal.of_token(
+        "id", "root", events_pb2.ROLE_ADMINISTRATOR, prefixes=[], rights=frozenset(), expires_at_ms=2**50
+    )
+    caller = Caller(root, 10.0)
+    watching = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), caller)
+    seen = [(await anext(watching)).event.position]
+    last = (await an_hour(world, 200))[-1].position
+    seen += [(await anext(watching)).event.position for _ in range(last - 1)]
+    assert seen == list(range(1, last + 1))
+    await watching.aclose()

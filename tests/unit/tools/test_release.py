@@ -95,6 +95,7 @@ def test_wheel_and_sdist_of_this_commit_are_the_same_twice(tmp_path: Path) -> No
     assert [path.suffix for path in files] == [".whl", ".gz"]
 
 
+@pytest.mark.soak  # `make release` ends if they differ
 @pytest.mark.skipif(not os.environ.get("CI") and not shutil.which("npm"), reason="npm is not installed")
 def test_the_npm_package_of_this_commit_is_the_same_twice(tmp_path: Path) -> None:
     (package,) = built.build_twice(tmp_path / "out", with_python=False)

@@ -7,6 +7,7 @@ import io
 import secrets
 import sys
 import time
+from collections import Counter
 
 from monoskope import operating_log
 from monoskope.m8.log import sqlite_readers
@@ -27,12 +28,14 @@ def main() -> int:
     operating_log.set_up(io.StringIO())
     sqlite_readers.POLL_S = POLL_S
     began, batch = time.monotonic(), given.seed
+    tally: Counter[str] = Counter()
     again = f"SHRINK={int(given.shrink)} " if given.shrink else ""
     while batch == given.seed or time.monotonic() - began < given.seconds:
         sys.stdout.write(f"make model SEED={batch} SECONDS=1 {again}STEPS={given.steps} EXAMPLES={given.examples}\n")
         sys.stdout.flush()
-        run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink)
+        tally += run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink)
         batch += 1
+    sys.stdout.write("".join(f"{count:6} {how}\n" for how, count in sorted(tally.items())))
     return 0
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
 from monoskope.client.results.access import RoleBinding
-from tests.model.asking import DAY, NAMES, PREFIXES, RIGHTS, Asking, doors, members, tokens
+from tests.model.asking import DAY, NAMES, PREFIXES, RIGHTS, Asking, doors, members, rarely, tokens
 from tests.model.record import Binding, Ticket
 from tests.model.world import STORES
 
@@ -27,13 +27,13 @@ class Administration(Asking):
         self.record.active.setdefault(store, False)
         self.record.default = self.record.default or store
 
-    @rule(store=st.sampled_from(STORES), on=st.sampled_from((True, True, False)))
-    def switch(self, store: str, on: bool) -> None:
+    @rule(store=st.sampled_from(STORES), off=rarely)
+    def switch(self, store: str, off: bool) -> None:
         """Activate or deactivate a store."""
-        call = self.as_root(lambda root: root.stores.activate(store) if on else root.stores.deactivate(store))
+        call = self.as_root(lambda root: root.stores.deactivate(store) if off else root.stores.activate(store))
         assert call == ("" if store in self.record.active else "NOT_FOUND")
         if not call:
-            self.record.active[store] = on
+            self.record.active[store] = not off
 
     @rule(store=st.sampled_from(STORES))
     def prefer(self, store: str) -> None:
@@ -56,13 +56,13 @@ class Administration(Asking):
             self.record.bindings[name] = binding
             self.record.names.add(name)
 
-    @rule(name=st.sampled_from((*NAMES, "all")), at=doors)
+    @rule(name=st.sampled_from((*NAMES, *NAMES, "all-left", "all-right")), at=doors)
     def unbind(self, name: str, at: int) -> None:
         call = self.as_root(lambda root: root.access.delete_role_binding(name), at)
         assert call == ("" if name in self.record.names else "NOT_FOUND")
         self.record.bindings.pop(name, None)
 
-    @rule(target=tokens, member=members, days=st.sampled_from((1, 30)), at=doors)
+    @rule(target=tokens, member=members, days=st.sampled_from((1, 30, 30)), at=doors)
     def ticket(self, member: str, days: int, at: int) -> str:
         made: Any = self.do(self.made(member, days, at))
         self.record.tickets[made.token] = Ticket(member, self.record.now_s + days * DAY)
@@ -73,8 +73,10 @@ class Administration(Asking):
         root = await self.world.as_root(at)
         return await root.access.create_token(member, ttl=dt.timedelta(days=days))
 
-    @rule(token=tokens, at=doors)
-    def revoke(self, token: str, at: int) -> None:
+    @rule(token=tokens, really=rarely, at=doors)
+    def revoke(self, token: str, really: bool, at: int) -> None:
+        if not really:
+            return
         assert self.as_root(lambda root: root.access.revoke_token(self.looks.ids[token]), at) == ""
         ticket = self.record.tickets[token]
         self.record.tickets[token] = Ticket(ticket.member, ticket.until_s, revoked=True)

@@ -10,6 +10,7 @@ from tests.model.administration import Administration
 from tests.model.asking import MEMBERS, RIGHTS, tokens
 from tests.model.parts import Parts
 from tests.model.questions import Questions
+from tests.model.world import STORES
 from tests.model.writes import Writes
 
 
@@ -18,11 +19,12 @@ class Machine(Writes, Questions, Administration, Parts):
 
     @initialize(target=tokens)
     def begin(self) -> Any:
-        """One store with one reactor, and one user who may do everything there."""
-        self.create("left")
-        self.switch("left", on=True)
-        self.attach("left", 0, 0)
-        self.bind("all", MEMBERS[0], "left://", frozenset(RIGHTS), 0)
+        """Begin with stores that have a reactor each, and one user who may do everything there."""
+        for store in STORES:
+            self.create(store)
+            self.switch(store, off=False)
+            self.attach(store, 0, 0)
+            self.bind(f"all-{store}", MEMBERS[0], f"{store}://", frozenset(RIGHTS), 0)
         return self.ticket(MEMBERS[0], 30, 0)
 
     def teardown(self) -> None:

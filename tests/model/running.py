@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import ClassVar
+
 from hypothesis import HealthCheck, Phase, Verbosity, seed, settings
 from hypothesis.stateful import run_state_machine_as_test
 
@@ -11,8 +14,11 @@ POLL_S = 0.002
 """How often each m8 looks for what the other one wrote to their file, in seconds."""
 
 
-def run(number: int, *, examples: int, steps: int, shrink: bool = False) -> None:
-    """Run the examples of a seed; raise what the first one that fails raised, with its steps printed."""
+def run(number: int, *, examples: int, steps: int, shrink: bool = False) -> Counter[str]:
+    """Run the examples of a seed, and return how often each rule ended how.
+
+    Raises what the first example that fails raised, and prints its steps.
+    """
     phases = [Phase.generate, Phase.shrink] if shrink else [Phase.generate]
     how = settings(
         max_examples=examples,
@@ -27,6 +33,7 @@ def run(number: int, *, examples: int, steps: int, shrink: bool = False) -> None
 
     @seed(number)
     class Seeded(Machine):
-        pass
+        tally: ClassVar[Counter[str]] = Counter()
 
     run_state_machine_as_test(Seeded, settings=how)
+    return Seeded.tally

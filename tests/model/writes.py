@@ -194,4 +194,7 @@ class Writes(Asking):
         if end:
             (said, content), result = end
             notes = {"labels": None, "expires_on": None}
-            self.record.wrote(there, said, self.new(result, content), self.record.holder(token), notes)
+            assert result.outcome == said
+            version = Version(result.destination_version, content)
+            self.looks.seen(content, result.hash)
+            self.record.wrote(there, said, version, self.record.holder(token), notes)

@@ -18,7 +18,7 @@ DEV_MB := 295
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
+.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies model mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -85,6 +85,9 @@ console-images: $(DEV_READY) ## Take the pictures of the console for docs/consol
 lies: $(DEV_READY) ## Print the lies of m8, tell each for every purpose, then some at once by chance (SEED=7 SECONDS=60)
 	@$(BIN)/python -m tests.lies.catalogue
 	@env -u PYTHONDONTWRITEBYTECODE LIES=all SEED="$(or $(SEED),1)" SECONDS="$(or $(SECONDS),60)" $(BIN)/python -m pytest -n 2 --dist loadfile -rP tests/lies
+
+model: $(DEV_READY) ## Do what a seed says to two m8, their reactors and a small model of them, and compare (SECONDS=60 SEED=7 STEPS=50 EXAMPLES=10 SHRINK=1)
+	@$(BIN)/python -m tests.model $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(filter 1,$(SHRINK)),--shrink)
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

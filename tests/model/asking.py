@@ -1,0 +1,128 @@
+"""Asking the model, then the real parts: what each rule of the state machine does, and from what it chooses."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar
+
+from hypothesis import note
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine
+
+from monoskope.client import Client, Expect
+from monoskope.errors import Error
+from tests.model.looks import Looks
+from tests.model.record import Content, DeniedError, Record, Version
+from tests.model.world import STORES, World
+
+MEMBERS = ("user:local:anna", "user:local:ben")
+RIGHTS = ("put", "see-hash", "compare", "delete", "copy", "undelete", "rollback")
+PREFIXES = ("left://", "left://team", "left://team/a", "right://", "right://team")
+PLACES = ("team/a", "team/b", "teams")
+CONTENTS: tuple[Content, ...] = ({"k": b"1"}, {"k": b"2"}, {"k": b"1", "l": b"1"}, {"l": b"1"})
+NAMES = ("one", "two", "three", "four", "five")
+DAY = 86_400
+LONG_S = 20.0
+"""How long a client may try where somebody answers."""
+SHORT_S = 0.25
+"""How long it tries where nobody can."""
+
+HOT = "left://team/a"
+"""The place where most of it happens, so that much happens at one place."""
+uris = st.sampled_from((*[HOT] * 8, *(f"{store}://{place}" for store in STORES for place in PLACES)))
+members = st.sampled_from((MEMBERS[0], *MEMBERS))
+rarely = st.sampled_from((*[False] * 7, True))
+"""For what ends most of what follows: else all would be refused soon."""
+doors = st.sampled_from((0, 1))
+contents = st.sampled_from(CONTENTS)
+expects = st.sampled_from(("ANY", "ANY", "ABSENT", "OVERWRITE", "now", "before"))
+labels = st.sampled_from((None, {}, {"team": "a"}, {"team": "b", "env": "prod"}))
+days = st.sampled_from((None, "", "2031-01-01"))
+
+
+tokens: Bundle[str] = Bundle("tokens")
+"""The tokens that were given to users."""
+
+
+class Asking(RuleBasedStateMachine):
+    """The model, the real parts, and what compares them."""
+
+    tally: ClassVar[Counter[str]] = Counter()
+    """How often each rule ended how: "put done", "put NOT_FOUND"."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.runner = asyncio.Runner()
+        self.world = World()
+        self.record = Record()
+        self.looks = Looks(self.world, self.record)
+        self.patience = LONG_S
+        self.do(self.world.start())
+
+    def do(self, work: Any) -> Any:
+        """Run something on the one event loop."""
+        return self.runner.run(work)
+
+    def ends(self, told: Callable[[], Any], work: Callable[[Client], Awaitable[Any]], token: str, at: int) -> Any:
+        """Do what the model allows; return what it said and the real result, None if both denied it alike."""
+        self.patience = LONG_S
+        rule = told.__qualname__.split(".")[1]
+        try:
+            self.record.holder(token)
+            said = told()
+        except DeniedError as denied:
+            self.tally[f"{rule} {denied.code}"] += 1
+            if denied.code == "UNAVAILABLE":
+                self.patience = SHORT_S
+            self.do(self.denied(work, token, at, denied.code))
+            return None
+        result = self.do(self.done(work, token, at))
+        self.tally[f"{rule} done"] += 1
+        return said, result
+
+    async def done(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int) -> Any:
+        """Return the result of what must succeed."""
+        return await work(await self.world.m8[at].client(token))
+
+    async def denied(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int, code: str) -> None:
+        """Check that something ends with that code."""
+        try:
+            result = await work(await self.world.m8[at].client(token))
+        except Error as error:
+            note(f"  denied: {error}")
+            # Where nobody answers, the client tries until its time is over.
+            codes = {"UNAVAILABLE", "TIMED_OUT"} if code == "UNAVAILABLE" else {code}
+            assert error.code.value in codes, f"{code} was expected, not {error.code.value}: {error}"  # noqa: PT017
+            return
+        raise AssertionError(f"{code} was expected, not {result}")
+
+    def named(self, uri: str, expect: str) -> tuple[str, Any]:
+        """Return an expectation as the model and as the client take it."""
+        place = self.record.place(uri)
+        if expect == "now":
+            version = place.now.name if place.now else "v0"
+        elif expect == "before":
+            version = next(iter(place.known), "v0")
+        else:
+            return expect, Expect[expect]
+        return version, version
+
+    def new(self, result: Any, content: Content) -> Version:
+        """Return the version of a result; one that was written has a name that was never there."""
+        version = Version(result.upstream_version, content)
+        self.looks.seen(content, getattr(result, "hash", ""), result.upstream_version)
+        return version
+
+    def as_root(self, work: Callable[[Client], Awaitable[Any]], at: int = 0) -> str:
+        """Do something as the administrator; return the code of its error, "" for none."""
+
+        async def ended() -> str:
+            try:
+                await work(await self.world.as_root(at))
+            except Error as error:
+                return error.code.value
+            return ""
+
+        return str(self.do(ended()))

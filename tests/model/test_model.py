@@ -1,0 +1,14 @@
+"""A few examples of the state machine, the same each time; `make model` runs more, from other seeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from monoskope.m8.log import sqlite_readers
+from tests.model.running import POLL_S, run
+
+
+def test_two_m8_and_their_reactors_do_what_the_decision_record_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sqlite_readers, "POLL_S", POLL_S)
+    tally = run(1, examples=4, steps=30)
+    assert {how for how in tally if how.endswith("done")}, "no rule ended well: the examples show nothing"

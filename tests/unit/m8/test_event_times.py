@@ -160,7 +160,7 @@ async def test_a_watcher_that_reads_the_past_is_not_too_slow_for_what_is_recorde
         "id", "root", events_pb2.ROLE_ADMINISTRATOR, prefixes=[], rights=frozenset(), expires_at_ms=2**50
     )
     caller = Caller(root, 10.0)
-    watching = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), caller)
+    watching: Any = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), caller)
     seen = [(await anext(watching)).event.position]
     last = (await an_hour(world, 200))[-1].position
     seen += [(await anext(watching)).event.position for _ in range(last - 1)]

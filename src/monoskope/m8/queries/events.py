@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
@@ -100,49 +101,52 @@ class Events:
         streams = _streams_of(caller.principal)
         with self._app.watching.held(caller.principal):
             if not message.from_now:
-                async for page_end, found in self._past(after, visible, caller.principal):
-                    after = page_end
-                    for located in found:
-                        yield _response(located)
+                async with contextlib.aclosing(self._past(after, caller.principal)) as pages:
+                    async for page in pages:
+                        for located in page:
+                            if is_visible(located, visible):
+                                yield _response(located)
+                        after = page[-1].event.position
             with self._app.feed.follow(lambda one: one.event.stream in streams or is_visible(one, visible)) as follower:
                 # Followed first, read then: a later revocation is seen as an event.
                 await self._require_rights(caller.principal)
                 head = await self._app.log.head()
                 after = head if message.from_now else after
                 while after < head:
-                    after, found = await self._page_after(after, visible, caller.principal)
-                    for located in found:
-                        yield _response(located)
+                    page = await self._page_after(after, caller.principal)
+                    for located in page:
+                        if is_visible(located, visible):
+                            yield _response(located)
+                    after = page[-1].event.position
                 while True:
                     located = await self._next(follower, caller.principal)
                     if located.event.position > after and is_visible(located, visible):
                         yield _response(located)
 
-    async def _past(
-        self, after: int, visible: VisibleScope, principal: Principal
-    ) -> AsyncIterator[tuple[int, list[LocatedEvent]]]:
-        """Yield pages of what was recorded after `after`, each with its last position, until less than one is left.
+    async def _past(self, after: int, principal: Principal) -> AsyncGenerator[list[LocatedEvent], None]:
+        """Yield pages of what was recorded after `after`, until less than one is left.
 
         Nothing is queued for a watcher meanwhile: it would be called too slow for reading the past. Many that read the
         past at once take turns, so that they leave m8 time for others.
         """
         self._reading_past += 1
         try:
-            while await self._app.log.head() - after > _CHUNK:
-                after, found = await self._page_after(after, visible, principal)
-                yield after, found
+            head = await self._app.log.head()
+            while head - after > _CHUNK:
+                page = await self._page_after(after, principal)
+                yield page
+                after = page[-1].event.position
                 await asyncio.sleep(_TURN_S * (self._reading_past - 1))
+                if head - after <= _CHUNK:  # what was recorded meanwhile is the past, too
+                    head = await self._app.log.head()
         finally:
             self._reading_past -= 1
 
-    async def _page_after(
-        self, after: int, visible: VisibleScope, principal: Principal
-    ) -> tuple[int, list[LocatedEvent]]:
-        """Return the position of the last of the next events, and those of them that are visible."""
-        events = await self._app.log.read(after=after, limit=_CHUNK)
-        located = [await self._app.feed.locate(event) for event in events]
+    async def _page_after(self, after: int, principal: Principal) -> list[LocatedEvent]:
+        """Return the next events after the position `after`, as long as the caller has the rights to watch."""
+        located = [await self._app.feed.locate(event) for event in await self._app.log.read(after=after, limit=_CHUNK)]
         await self._require_rights(principal)
-        return events[-1].position, [one for one in located if is_visible(one, visible)]
+        return located
 
     async def _next(self, follower: Follower, principal: Principal) -> LocatedEvent:
         """Return the next event, as long as the token and what it allows are what they were."""

@@ -9,11 +9,12 @@ import ssl
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 from monoskope.m8.grpc import tls
+from tests.support.https_server import https_server
 
 DOCUMENT = "/.well-known/openid-configuration"
 
@@ -68,23 +69,8 @@ def https_issuer(folder: Path) -> Iterator[HttpsIssuer]:
         def log_message(self, *_arguments: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def finish_request(self, request: Any, client_address: Any) -> None:
-            with contextlib.suppress(OSError):  # of which ssl.SSLError is one
-                secured = context.wrap_socket(request, server_side=True)
-                with contextlib.closing(secured):
-                    super().finish_request(secured, client_address)
-
-    server = Server(("127.0.0.1", 0), Handler)
-    found.url = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield found
-    finally:
-        found.wait.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with https_server(Handler, context) as found.url:
+        try:
+            yield found
+        finally:
+            found.wait.set()

@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -27,6 +27,7 @@ from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import NoteSignature
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.testing.engines.litewitness import Litewitness
+from tests.support.https_server import https_server
 
 LITEWITNESS = Path(__file__).resolve().parents[2] / "build" / "litewitness" / "litewitness"
 
@@ -126,26 +127,11 @@ def witness_server(folder: Path, says: Says) -> Iterator[WitnessServer]:
         def log_message(self, *_arguments: Any) -> None:
             pass
 
-    class Server(ThreadingHTTPServer):
-        daemon_threads = True
-
-        def finish_request(self, request: Any, client_address: Any) -> None:
-            with contextlib.suppress(OSError):  # of which ssl.SSLError is one
-                secured = context.wrap_socket(request, server_side=True)
-                with contextlib.closing(secured):
-                    super().finish_request(secured, client_address)
-
-    server = Server(("127.0.0.1", 0), Handler)
-    found.url = f"https://127.0.0.1:{server.server_address[1]}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
-        yield found
-    finally:
-        over.set()
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with https_server(Handler, context) as found.url:
+        try:
+            yield found
+        finally:
+            over.set()
 
 
 def before(port: int) -> Says:

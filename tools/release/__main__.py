@@ -31,8 +31,11 @@ def main() -> int:
     locks = len(pinned.python_lists()) + len(pinned.npm_locks())
     print(f"Pinned: every dependency of {locks} locks has one version and hashes.")
     looked = advisories.look()
-    if not _told(looked) or (any(one.unanswered for one in looked) and not given.advisories_unchecked):
-        return 2 if not any(one.advisories for one in looked) else 1
+    _tell(looked)
+    if any(one.advisories for one in looked):
+        return 1
+    if any(one.unanswered for one in looked) and not given.advisories_unchecked:
+        return 2
     return _make()
 
 
@@ -66,8 +69,8 @@ def _check_statements(paths: list[Path]) -> None:
         Statement(path.read_bytes())
 
 
-def _told(looked: list[advisories.Looked]) -> bool:
-    """Print what was found, and return whether no advisory was."""
+def _tell(looked: list[advisories.Looked]) -> None:
+    """Print what was found."""
     for one in looked:
         if one.unanswered:
             print(f"Advisories: NOT CHECKED for {one.lock}: {one.unanswered}", file=sys.stderr)
@@ -76,7 +79,6 @@ def _told(looked: list[advisories.Looked]) -> bool:
     answered = [one for one in looked if not one.unanswered]
     if answered:
         print(f"Advisories: asked about {len(answered)} of {len(looked)} locks.")
-    return not any(one.advisories for one in looked)
 
 
 def _failed(message: str) -> int:

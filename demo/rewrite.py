@@ -2,7 +2,7 @@
 
     python rewrite.py m8-rewritten ben     # in the demo's folder, with a copy of m8's folder
 
-The keys of the log stay: whoever has m8 has them. `log.checkpoint`, by which m8 itself would notice, is removed.
+The keys of the log stay: the owner of m8 has them. `log.checkpoint`, by which m8 itself would notice, is removed.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ class Witnessed:
         signed = cluster.folder / REWRITTEN / "log.checkpoint"
         m8.wait_for(signed.exists)
         must(cluster.run("m8", "events", "verify", "--dir", REWRITTEN))
-        self.tell.proven("Whoever looks at this log alone finds nothing.")
+        self.tell.proven("A look at this log alone finds nothing wrong.")
 
     def _notice(self, anna: User) -> None:
         self.tell.step("anna's next command notices")

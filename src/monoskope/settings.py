@@ -134,6 +134,28 @@ def read_private(path: Path, *, missing: str = "Create it, or name another file.
     return found
 
 
+def find_of_system(path: Path) -> bytes | None:
+    """Read a file of the machine's administrator, which only its owner may write, or return None if there is none.
+
+    Raises:
+        UsageError: it cannot be read.
+        RefusedError: others can write it.
+    """
+    try:
+        with path.open("rb") as file:
+            mode, content = os.fstat(file.fileno()).st_mode, file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
+    if mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RefusedError(
+            f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
+            fix=f"Run: chmod 644 {path}",
+        )
+    return content
+
+
 def find_private(path: Path, *, client: bool = False) -> bytes | None:
     """Read a regular file of mode 0600 or tighter, or return None if there is none.
 

@@ -12,9 +12,7 @@ file, which only its owner may write, counts where the user's own (mode 0600) ha
 from __future__ import annotations
 
 import binascii
-import os
 import re
-import stat
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,7 +21,7 @@ from monoskope.client.pins import standing
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_server
 from monoskope.late import pattern
-from monoskope.settings import NotWritableError, find_private, locked, write_private
+from monoskope.settings import NotWritableError, find_of_system, find_private, locked, write_private
 from monoskope.value import Value
 
 NAME = "known_logs"
@@ -244,19 +242,8 @@ class KnownLogs:
         return logs
 
     def _read_system(self) -> Logs:
-        try:
-            with self._system.open("rb") as file:
-                mode, content = os.fstat(file.fileno()).st_mode, file.read()
-        except (FileNotFoundError, NotADirectoryError):
-            return {}
-        except OSError as error:
-            raise UsageError(f"{self._system} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise RefusedError(
-                f"{self._system} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
-                fix=f"Run: chmod 644 {self._system}",
-            )
-        return parse(content, where=str(self._system))
+        content = find_of_system(self._system)
+        return {} if content is None else parse(content, where=str(self._system))
 
 
 def parse(content: bytes, *, where: str) -> Logs:

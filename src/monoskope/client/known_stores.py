@@ -12,15 +12,13 @@ takes precedence over the system's, which only its owner may write.
 
 from __future__ import annotations
 
-import os
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from monoskope.client.pins import DEFAULT, Pins
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
-from monoskope.settings import NotWritableError, find_private, locked, write_private
+from monoskope.settings import NotWritableError, find_of_system, find_private, locked, write_private
 from monoskope.uri import check_store_name
 
 __all__ = ["DEFAULT", "SYSTEM_FILE", "KnownStores", "Pins", "PinsInMemory"]
@@ -212,19 +210,8 @@ class KnownStores:
         return self._memory.over(Pins.parse(_text(found, self._path), where=str(self._path)))
 
     def _read_system(self) -> Pins:
-        try:
-            with self._system.open("rb") as file:
-                mode, content = os.fstat(file.fileno()).st_mode, file.read()
-        except FileNotFoundError:
-            return Pins()
-        except OSError as error:
-            raise UsageError(f"{self._system} cannot be read: {error.strerror}.", fix="Ask its owner.") from None
-        if mode & (stat.S_IWGRP | stat.S_IWOTH):
-            raise RefusedError(
-                f"{self._system} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
-                fix=f"Run: chmod 644 {self._system}",
-            )
-        return Pins.parse(_text(content, self._system), where=str(self._system))
+        content = find_of_system(self._system)
+        return Pins() if content is None else Pins.parse(_text(content, self._system), where=str(self._system))
 
 
 class PinsInMemory(KnownStores):

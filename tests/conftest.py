@@ -15,6 +15,7 @@ import pytest
 
 from monoskope import operating_log
 from monoskope.testing.cluster.commands import Commands
+from monoskope.testing.parts import Part
 from tests.support import warm
 
 if TYPE_CHECKING:
@@ -29,8 +30,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-# Clusters run thousands of commands, and loading a program takes most of the time of each.
+# Clusters run thousands of commands and start hundreds of servers; loading a program takes most of the time of each.
 Commands.execute = staticmethod(warm.run)
+Part.spawn = staticmethod(warm.spawn)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Heed the marker before any fixture starts a program."""
+    warm.new_interpreters = item.get_closest_marker("new_interpreters") is not None
 
 
 @pytest.fixture(autouse=True)

@@ -11,6 +11,7 @@ import pytest
 
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
+from tests.support import warm
 from tests.support.quick_cluster import QuickCluster, events_of
 
 
@@ -46,7 +47,8 @@ class Team:
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, OpenBao and the stores `vault` (which the reactor can read) and `local`."""
     with QuickCluster(tmp_path_factory.mktemp("cluster")) as cluster:
-        cluster.start(https=("local",))
+        with warm.anew():  # some tests look into the memory of these parts
+            cluster.start(https=("local",))
         yield cluster
         assert cluster.m8.pid is not None, f"m8 ended unasked: {cluster.m8.last_words()}"
 

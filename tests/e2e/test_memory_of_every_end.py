@@ -21,6 +21,8 @@ from tests.e2e.ends_rig import Rig, Way, running
 from tests.e2e.ends_table import CANNOT, DEFECTS, HELD, UPLOAD, WAYS, ends, purposes, reached
 from tests.e2e.inside import Caller
 
+pytestmark = pytest.mark.new_interpreters
+
 AT_ONCE = 48
 
 LATE = frozenset({"KEY_LOST", "OUTCOME_UNKNOWN", "UPSTREAM_UNAVAILABLE"})

@@ -26,7 +26,7 @@ from tests.leaks.world import TEAM, World, running
 from tests.support.browser import Watched, browser_folder, chromium
 from tests.support.console import Console
 
-pytestmark = pytest.mark.leaks
+pytestmark = [pytest.mark.leaks, pytest.mark.new_interpreters]
 
 EVERYWHERE = {
     "audit lines at a webhook",

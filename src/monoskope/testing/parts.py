@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import ClassVar, Protocol
 
 from monoskope.errors import UnavailableError
 
@@ -106,6 +107,52 @@ def dying_with_us(arguments: Sequence[str], *, user: str = "") -> list[str]:
     return [sys.executable, "-S", "-E", "-c", _DIE_WITH_PARENT, str(os.getpid()), user, *arguments]
 
 
+class Process(Protocol):
+    """A program that was started, as `subprocess.Popen` shows it."""
+
+    @property
+    def pid(self) -> int:
+        """Its id, which is also that of its process group."""
+
+    def poll(self) -> int | None:
+        """Its exit code, or the negative number of the signal that ended it; None while it runs."""
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait until it ended, and return the same. Raises `subprocess.TimeoutExpired` after `timeout` seconds."""
+
+
+class Spawn(Protocol):
+    """What starts the program of a part, as `spawn` does."""
+
+    def __call__(
+        self, arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: int, user: str
+    ) -> Process:
+        """Start it."""
+
+
+def spawn(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: int, user: str
+) -> subprocess.Popen[bytes]:
+    """Start a program in a process group of its own, which ends when this process ends.
+
+    Args:
+        arguments: The program's path and its arguments.
+        folder: Its working folder.
+        environment: Its whole environment.
+        output: The descriptor of the file for its two outputs. Its input is empty.
+        user: As whom it runs, "" for the user of this process.
+    """
+    return subprocess.Popen(
+        dying_with_us(arguments, user=user),
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=output,
+        start_new_session=True,
+    )
+
+
 class Part:
     """One program with its log, started and stopped at will.
 
@@ -117,6 +164,9 @@ class Part:
         environment: Its whole environment.
         user: As whom it runs, "" for the user of this process.
     """
+
+    spawn: ClassVar[Spawn] = staticmethod(spawn)
+    """What starts the programs of all parts."""
 
     def __init__(
         self,
@@ -135,7 +185,7 @@ class Part:
         self._user = user
         self.environment = dict(environment)
         """Its whole environment; what is changed here counts from the next start."""
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
 
     def __repr__(self) -> str:
         return f"<Part {self.name} pid {self.pid}>"
@@ -151,15 +201,8 @@ class Part:
             return
         output = os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            self._process = subprocess.Popen(
-                dying_with_us(self.arguments, user=self._user),
-                cwd=self._folder,
-                env=self.environment | dict(environment or {}),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                start_new_session=True,
-            )
+            environment = self.environment | dict(environment or {})
+            self._process = self.spawn(self.arguments, self._folder, environment, output, self._user)
         finally:
             os.close(output)
         atexit.register(self.kill)

@@ -10,18 +10,21 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import select
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from threading import Lock
 
 from monoskope.start import EXECUTED, KEY_LOG
+from monoskope.testing import parts
 from monoskope.testing.cluster.commands import execute
 from monoskope.testing.parts import Part, program
 from tests.support.programs import CLEAN
@@ -31,21 +34,71 @@ _OWN_START = ("PYTHON", "GRPC_", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
 """How variables begin that count when a process starts or loads something: with them a program starts anew."""
 _LOCK = Lock()
 
+new_interpreters = False
+"""Whether programs that go on running start as new interpreters: in tests with that marker, and in `anew`."""
+
 
 def run(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], given: bytes, seconds: float
 ) -> subprocess.CompletedProcess[bytes]:
     """Run `m8` or `monoctl` to its end, as `commands.execute` does, but in a copy of the loaded process if it can."""
-    if not _will_do(arguments, environment):
+    if not _will_do(arguments, environment) or "serve" in arguments:
         return execute(arguments, folder, environment, given, seconds)
-    with _LOCK:
-        address = _loaded()
-    request = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.connect(address)
-        out, err = _streams(connection, json.dumps(request).encode(), given, seconds, arguments)
-        code = int.from_bytes(_exactly(connection, 4), "big", signed=True)
+    request = _request(arguments, folder, environment)
+    with _connected() as connection:
+        out, err = _streams(connection, request, given, seconds, arguments)
+        code = _code(_exactly(connection, 4))
     return subprocess.CompletedProcess(list(arguments), code, out, err)
+
+
+def spawn(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], output: int, user: str
+) -> parts.Process:
+    """Start a program as `parts.spawn` does, but `m8` and `monoctl` as copies of the loaded process if those will do.
+
+    Such a server has another allocator than m8 has, and its command line is that of the loaded process: a test that
+    looks at either has the marker `new_interpreters`.
+    """
+    if user or new_interpreters or not _will_do(arguments, environment):
+        return parts.spawn(arguments, folder, environment, output, user)
+    connection = _connected()
+    with Path(os.devnull).open("rb") as nothing:
+        _send(connection, _request(arguments, folder, environment, leads=True), (nothing.fileno(), output, output))
+    return _Copy(connection, arguments)
+
+
+@contextmanager
+def anew() -> Iterator[None]:
+    """Let what starts in here be new interpreters, for a test that gets it from a fixture of many tests."""
+    global new_interpreters  # noqa: PLW0603 - the tests of a process run one after the other
+    before, new_interpreters = new_interpreters, True
+    try:
+        yield
+    finally:
+        new_interpreters = before
+
+
+class _Copy:
+    """A copy that goes on running, as `parts.Process`."""
+
+    def __init__(self, connection: socket.socket, arguments: Sequence[str]) -> None:
+        self.pid = int.from_bytes(_exactly(connection, 4), "big")
+        self._connection = connection
+        self._arguments = list(arguments)
+        self._code: int | None = None
+
+    def poll(self) -> int | None:
+        with suppress(subprocess.TimeoutExpired):
+            return self.wait(0)
+        return None
+
+    def wait(self, timeout: float | None = None) -> int:
+        if self._code is None:
+            if not select.select([self._connection], (), (), timeout)[0]:
+                raise subprocess.TimeoutExpired(self._arguments, timeout or 0)
+            self._code = _code(_exactly(self._connection, 4))
+            self._connection.close()
+        return self._code
 
 
 def typed(
@@ -65,8 +118,30 @@ def _will_do(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether a copy shows the same as a new interpreter."""
     if any(name.startswith(_OWN_START) and name != "PYTHONWARNINGS" for name in environment):
         return False
-    path, *words = arguments
-    return path == program("monoctl") or (path == program("m8") and not {"serve", "dev"} & set(words))
+    return arguments[0] in {program("monoctl"), program("m8")} and "dev" not in arguments
+
+
+def _connected() -> socket.socket:
+    with _LOCK:
+        address = _loaded()
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(address)
+    return connection
+
+
+def _request(arguments: Sequence[str], folder: Path, environment: Mapping[str, str], *, leads: bool = False) -> bytes:
+    """What the loaded process is told; `leads`: whether the copy leads a process group, and dies with its parent."""
+    told = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment), "leads": leads}
+    return json.dumps(told).encode()
+
+
+def _send(connection: socket.socket, request: bytes, streams: Sequence[int]) -> None:
+    socket.send_fds(connection, [len(request).to_bytes(4, "big")], streams)
+    connection.sendall(request)
+
+
+def _code(four: bytes) -> int:
+    return int.from_bytes(four, "big", signed=True)
 
 
 def _streams(
@@ -74,8 +149,7 @@ def _streams(
 ) -> tuple[bytes, bytes]:
     """Send a request with the program's three streams; return all that the program wrote to two of them."""
     (stdin, typed), (read_out, stdout), (read_err, stderr) = os.pipe(), os.pipe(), os.pipe()
-    socket.send_fds(connection, [len(request).to_bytes(4, "big")], [stdin, stdout, stderr])
-    connection.sendall(request)
+    _send(connection, request, (stdin, stdout, stderr))
     for descriptor in (stdin, stdout, stderr):
         os.close(descriptor)
     pid = int.from_bytes(_exactly(connection, 4), "big")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import importlib
 import json
@@ -23,12 +24,15 @@ from monoskope.monoctl import __main__ as monoctl
 _PACKAGES = ("monoskope.monoctl", "monoskope.client", "monoskope.m8.cli", "monoskope.stores")
 _BESIDE = (
     "monoskope.m8.backup",
+    "monoskope.m8.bootstrap",
     "monoskope.m8.init",
     "monoskope.reactor.cli",
     "monoskope.reactor.skeleton",
     "monoskope.reactor.run",
     "monoskope.reactor.settings",
 )
+
+_PR_SET_PDEATHSIG = 1
 
 
 def main(address: str) -> None:
@@ -99,6 +103,10 @@ def _become(connection: socket.socket, others: tuple[socket.socket, ...]) -> Non
     size, streams, _, _ = socket.recv_fds(connection, 4, 3)
     request = json.loads(connection.recv(int.from_bytes(size, "big"), socket.MSG_WAITALL))
     connection.close()
+    if request["leads"]:
+        os.setsid()
+        if sys.platform == "linux":
+            ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     for number, descriptor in enumerate(streams):
         os.dup2(descriptor, number)
         os.close(descriptor)
@@ -116,11 +124,12 @@ def _program() -> Callable[[], object]:
     if Path(sys.argv[0]).name == "monoctl":
         os.environ["GRPC_VERBOSITY"] = "NONE"  # as the program says when it is loaded
         return monoctl.main
+    if m8.SERVERS & set(sys.argv[1:]) or sys.argv[1:2] == ["reactor"]:
+        os.environ.update(start.overwriting({}))  # as they are set once a program has executed itself again
     if sys.argv[1:2] != ["reactor"]:
         return m8.main
     from monoskope.reactor import cli  # noqa: PLC0415 - loaded already
 
-    os.environ.update(start.overwriting({}))
     del sys.argv[1]
     start.begin()
     return cli.main

@@ -30,6 +30,11 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+# `jsonschema` would load this one to check formats that no test asks for: a compiler of grammars, which takes seconds.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+gc.disable()  # until all tests are collected: what that makes stays
+
 # Clusters run thousands of commands and start hundreds of servers; loading a program takes most of the time of each.
 Commands.execute = staticmethod(warm.run)
 Part.spawn = staticmethod(warm.spawn)
@@ -61,6 +66,7 @@ def pytest_collection_finish() -> None:
     """Let collections of garbage pass over the tests themselves: reactors collect for each request, also in here."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 def _leave_terminal() -> None:

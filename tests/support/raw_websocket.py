@@ -28,7 +28,7 @@ def frame(opcode: int, content: bytes = b"", *, first: int = FIN, mask: bytes = 
     else:
         length = bytes([masked | 127]) + len(content).to_bytes(8, "big")
     if mask:
-        content = bytes(byte ^ mask[at % 4] for at, byte in enumerate(content))
+        content = _masked(content, mask)
     return bytes([first | opcode]) + length + mask + content
 
 
@@ -40,7 +40,12 @@ async def read_frame(reader: asyncio.StreamReader) -> tuple[int, bytes]:
         length = int.from_bytes(await reader.readexactly(2 if length == 126 else 8), "big")
     mask = await reader.readexactly(4) if second & 0x80 else bytes(4)
     content = await reader.readexactly(length)
-    return first & 0x0F, bytes(byte ^ mask[at % 4] for at, byte in enumerate(content))
+    return first & 0x0F, _masked(content, mask)
+
+
+def _masked(content: bytes, mask: bytes) -> bytes:
+    repeated = (mask * (len(content) // 4 + 1))[: len(content)]
+    return (int.from_bytes(content, "big") ^ int.from_bytes(repeated, "big")).to_bytes(len(content), "big")
 
 
 def accepted(key: bytes) -> bytes:

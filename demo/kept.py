@@ -16,9 +16,11 @@ Everything that one run of the Monoskope demo left behind. Nothing of it runs no
   reactor-vault/  the reactor of the store `vault`: settings, identity, fingerprint key, log files
   reactor-local/  the reactor of the store `local`; the age files themselves are in reactor-local/secrets
   openbao/        the OpenBao server with its storage, certificates, log files, seal key and root token
-  administrator/, anna/, ben/, carla/
-                  the home folders of the people: settings, token, known stores, and anna's key
-
+  administrator/, anna/, ben/, carla/, rev/
+                  the home folders of the people, some with settings, token, known stores and known logs; anna's
+                  key and her proof (put.tlog-proof)
+  m8-rewritten/   a copy of m8/ whose log was rewritten: what anna's command refused in the end
+{witnesses}
 Private keys, tokens and a root token lie in here. Delete the folder when you are done.
 
 
@@ -49,7 +51,10 @@ Then, in that folder:
 
   HOME={folder}/anna {monoctl} get secrets
   {m8} events --dir m8
+  HOME={folder}/anna {monoctl} verify proof anna/put.tlog-proof
 """
+
+_WITNESSES = "  witnesses/      the certificate of the two witnesses; they themselves kept nothing\n"
 
 
 def readme(cluster: Cluster, path: str, key: str, *, is_text: bool) -> str:
@@ -62,9 +67,11 @@ def readme(cluster: Cluster, path: str, key: str, *, is_text: bool) -> str:
         is_text: Whether OpenBao holds the value as it is, and not in base64.
     """
     bao = cluster.bao
+    witnesses = _WITNESSES if (cluster.folder / "witnesses").exists() else ""
     serve = [sys.executable, "-m", "monoskope.testing.engines.openbao", "serve", str(bao.folder)]
     read = [binary(), "kv", "get", f"-mount={MOUNT}", f"-field={key}", f"{PREFIX}/{path}"]
     return _TEXT.format(
+        witnesses=witnesses,
         serve=shlex.join(serve),
         read=shlex.join(read) + ("" if is_text else " | base64 -d > value"),
         address=bao.address,

@@ -21,6 +21,8 @@ from monoskope.late import pattern
 S = TypeVar("S", bound=msgspec.Struct)
 
 _UNKNOWN = pattern(r"unknown field `(?P<name>[^`]*)`")
+_UNQUOTED = pattern(r"Expected `str(?: \| null)?`, got `(?:int|float|bool)` - at `[^`]*?(?P<name>[a-z_]+)`")
+_QUOTED = pattern(r"Expected `(?:int|float|bool)(?: \| null)?`, got `str` - at `[^`]*?(?P<name>[a-z_]+)`")
 _DESCRIPTOR = pattern(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
 _CREDENTIALS = Path("/run/credentials")
 """Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
@@ -96,20 +98,29 @@ def convert(table: object, kind: type[S], *, where: str) -> S:
         return msgspec.convert(table, kind)
     except msgspec.ValidationError as error:
         text = str(error)
-        fix = "Correct that field."
-        unknown = _UNKNOWN.search(text)
-        if unknown is not None:
-            import difflib  # noqa: PLC0415 - only a misspelling needs it
+        raise UsageError(f"{where}: {text}.", fix=_fix_of(text, kind)) from None
 
-            names = _field_names(kind)
-            belongs_elsewhere = unknown["name"] in names
-            others = names - {unknown["name"]}
-            close = difflib.get_close_matches(unknown["name"], others, n=1, cutoff=0.8 if belongs_elsewhere else 0.6)
-            fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
-            if belongs_elsewhere:
-                place = "Write it in its own place: it is a field of another table, or of another kind of this one."
-                fix = f"{place} {fix}" if close else place
-        raise UsageError(f"{where}: {text}.", fix=fix) from None
+
+def _fix_of(complaint: str, kind: object) -> str:
+    """Return what to do about what msgspec complains of."""
+    if unquoted := _UNQUOTED.search(complaint):
+        return f'Write its value as a text, in quotes: {unquoted["name"]} = "…".'
+    if quoted := _QUOTED.search(complaint):
+        return f"Write its value without quotes: {quoted['name']} = …"
+    unknown = _UNKNOWN.search(complaint)
+    if unknown is None:
+        return "Correct that field."
+    import difflib  # noqa: PLC0415 - only a misspelling needs it
+
+    names = _field_names(kind)
+    belongs_elsewhere = unknown["name"] in names
+    others = names - {unknown["name"]}
+    close = difflib.get_close_matches(unknown["name"], others, n=1, cutoff=0.8 if belongs_elsewhere else 0.6)
+    fix = f"Did you mean {close[0]!r}?" if close else "Remove it, or correct its name."
+    if belongs_elsewhere:
+        place = "Write it in its own place: it is a field of another table, or of another kind of this one."
+        fix = f"{place} {fix}" if close else place
+    return fix
 
 
 def _field_names(kind: object) -> set[str]:

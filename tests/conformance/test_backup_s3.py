@@ -188,7 +188,7 @@ def test_m8_backs_up_to_such_a_store_and_restores_from_it(
     recipient = done("backup", "key", "identity").strip()
     url = ("--endpoint-url", moto.url)
     made = done("backup", "create", PLACE, "--dir", "a", "--recipient", recipient, *url)
-    assert f"{PLACE} holds 1 events" in made
-    assert "holds: 1 events" in done("backup", "verify", PLACE, "--identity", "identity", *url)
+    assert f"{PLACE} holds 1 event and" in made
+    assert "holds: 1 event," in done("backup", "verify", PLACE, "--identity", "identity", *url)
     assert "ann" in done("backup", "restore", PLACE, "--dir", "b", "--identity", "identity", *url)
     done("backup", "create", PLACE, "--dir", "a", "--recipient", recipient, *url, code=ExitCode.ALREADY_EXISTS)

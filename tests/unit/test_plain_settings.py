@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monoskope.client.settings import ConfigFile
 from monoskope.errors import UsageError
+from monoskope.m8.settings import File as M8File
 from monoskope.settings import _plain_table, parse
 
 _PIECES = st.lists(
@@ -40,3 +41,15 @@ def test_the_settings_that_monoctl_writes_are_plain() -> None:
 def test_what_is_wrong_is_said_of_plain_files_too(line: str, why: str) -> None:
     with pytest.raises(UsageError, match=why):
         parse(line.encode(), ConfigFile, path=Path("config.toml"))
+
+
+def test_a_number_without_quotes_where_a_text_is_wanted_is_told_to_be_quoted() -> None:
+    with pytest.raises(UsageError, match=r"config\.toml: Expected `str`, got `int` - at `\$\.log_quorum`") as caught:
+        parse(b"log_quorum = 2", ConfigFile, path=Path("config.toml"))
+    assert caught.value.fix == 'Write its value as a text, in quotes: log_quorum = "…".'
+
+
+def test_a_text_where_a_number_is_wanted_is_told_to_be_without_quotes(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="got `str`") as caught:
+        parse(b'quorum = "2"', M8File, path=tmp_path / "m8.toml")
+    assert caught.value.fix == "Write its value without quotes: quorum = …"

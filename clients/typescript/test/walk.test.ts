@@ -255,6 +255,14 @@ test("an answer without end is not kept", async () => {
   await unsent(stage, put(stage, { timeoutMs: 100 }), M8Error, "cannot be reached");
 });
 
+test("a certificate that Node does not take is named, with what to do", async () => {
+  const refused = (code: string) => Object.assign(new TypeError("fetch failed"), { cause: { code } });
+  for (const [code, said, fix] of [["DEPTH_ZERO_SELF_SIGNED_CERT", "(DEPTH_ZERO_SELF_SIGNED_CERT)", /NODE_EXTRA_CA_CERTS/], ["ECONNREFUSED", "(ECONNREFUSED)", /^$/], ["\u001b[31m", "reached.", /^$/]] as const) {
+    const stage = await Stage.set({ instead: () => { throw refused(code); } });
+    await assert.rejects(put(stage, { timeoutMs: 100 }), (error) => error instanceof M8Error && error.message.includes(said) && fix.test(error.fix));
+  }
+});
+
 test("there is no way without TLS, and no address with a path or a login", () => {
   for (const server of ["http://m8:1", "m8:1", "https://m8", "https://m8:1/x", "https://a:b@m8:1", "https://m8:1?x"]) {
     assert.throws(() => new Client({ server, token: TOKEN, pins: new FixedPins({}) }), (error) => error instanceof M8Error && !error.message.includes("a:b"));

@@ -16,6 +16,7 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Begun
 from monoskope.client.settings import ClientSettings
+from monoskope.counted import counted
 from monoskope.errors import (
     Error,
     LogMismatchError,
@@ -42,7 +43,7 @@ MOST_EVIDENCE = 64
 """Files with notes that do not fit are kept at most: an m8 that lies must not fill the disk of its users."""
 
 FIRST = (
-    "this is the first look at the log of {server}. It is pinned now: {origin}, {size} entries. From now on m8 is held"
+    "this is the first look at the log of {server}. It is pinned now: {origin}, {entries}. From now on m8 is held"
     " to it (docs/witnessed-log.md)."
 )
 NOTHING_HELD = (
@@ -208,7 +209,8 @@ class LogWatch:
         if why:
             return (why,)
         if pin is None:
-            return (FIRST.format(server=self._server, origin=verdict.pin.origin, size=verdict.pin.size),)
+            entries = counted(verdict.pin.size, "entry", "entries")
+            return (FIRST.format(server=self._server, origin=verdict.pin.origin, entries=entries),)
         return ()
 
     async def _asked(self, connection: Connection, size: int, judge: Judge) -> log_pb2.GetCheckpointResponse | None:

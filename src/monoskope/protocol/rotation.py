@@ -58,20 +58,21 @@ def steps_from(
 ) -> list[tuple[identity_pb2.SignedRotation, Rotation]]:
     """Return the steps that lead on from `pin`, oldest first, each as it came and as verified; [] if none does.
 
-    Steps before the pin are passed over unverified, so that what does not lead on costs nobody a signature; from it on,
-    each must begin where the one before ended, and the first that does not hold ends the walk.
+    Steps before the pin are passed over unverified and do not count to the 64, so that what does not lead on costs
+    nobody a signature; from it on, each must begin where the one before ended, and the first that does not hold ends
+    the walk.
 
     Raises:
         ProofError: a step does not verify, leads back to an earlier identity, or there are more than 64.
         MalformedError: a step is not well formed.
     """
-    if len(rotations) > MAX_STEPS:
-        raise ProofError(f"more than {MAX_STEPS} identity rotations are shown")
     chain = [pin]
     steps: list[tuple[identity_pb2.SignedRotation, Rotation]] = []
     for signed in rotations:
         if not steps and _claimed_old(signed) != pin:
             continue
+        if len(steps) == MAX_STEPS:
+            raise ProofError(f"more than {MAX_STEPS} identity rotations lead on from the pin")
         step = open_rotation(signed, store=store)
         if step.old != chain[-1]:
             raise ProofError("the identity rotations do not form a chain")

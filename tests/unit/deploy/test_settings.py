@@ -10,6 +10,7 @@ from pathlib import Path
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.init import Plan, lay_out
+from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -29,6 +30,17 @@ def test_m8_takes_the_settings_of_the_compose_file(tmp_path: Path) -> None:
     assert loaded.operations_listen == HostPort("127.0.0.1", M8)
     assert loaded.engine == "postgresql"
     assert loaded.listen.port == 7443
+
+
+def test_the_witnesses_of_the_compose_file_are_an_example_that_m8_takes(tmp_path: Path) -> None:
+    text = (DEPLOY / "compose" / "m8.toml").read_text(encoding="utf-8")
+    vkeys = (VerifierKey(name, Kind.COSIGNATURE_ED25519, name.encode() * 32) for name in ("a", "b"))
+    example = re.sub(r"^#(?! )", "", text, flags=re.MULTILINE)
+    example = re.sub(r'vkey = ".*"', lambda _: f'vkey = "{next(vkeys)}"', example)
+    (tmp_path / "m8.toml").write_text(example, encoding="utf-8")
+    found = settings.load(tmp_path).witnesses
+    assert found is not None
+    assert (found.quorum, len(found.witnesses)) == (2, 2)
 
 
 def test_a_unit_lets_its_service_open_the_ports_that_are_used_with_it() -> None:

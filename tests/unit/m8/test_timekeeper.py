@@ -13,6 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.tree import state
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, until_granted
 from tests.support.vectors import a_request
 
@@ -152,6 +153,17 @@ async def test_heartbeats_of_forgotten_processes_are_dropped(world: World) -> No
     await world.app.log.beat(f"vault/{'0' * 32}", world.clock())
     await pass_s(world, timekeeper, 11)
     assert [key for key in await world.app.log.beats() if key.startswith("vault/")] == []
+
+
+async def test_what_was_told_of_the_witnessed_log_stays_until_it_is_told_anew(world: World) -> None:
+    """It is told each minute. An administrator who looks in between must see what is wrong with a witness, too."""
+    timekeeper = Timekeeper(world.app)
+    trouble = state.WitnessNote("w+1+1", "It does not know this log.")
+    await state.tell(world.app.log, state.State(witnesses=(trouble,), at_ms=world.clock()))
+    await pass_s(world, timekeeper, 30)
+    told = await state.told(world.app.log)
+    assert told is not None
+    assert told.witnesses == (trouble,)
 
 
 async def test_heartbeats_of_other_m8_processes_that_are_gone_are_dropped(world: World) -> None:

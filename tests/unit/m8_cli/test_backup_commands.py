@@ -231,12 +231,12 @@ def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, 
     environment = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)}
     options = ["--dir", str(settings.folder), "--recipient", recipient]
     made = subprocess.run([*program, "create", "-", *options], env=environment, capture_output=True, check=True)
-    assert b"- holds 1 events" in made.stderr
+    assert b"- holds 1 event and" in made.stderr
     options = ["--identity", str(tmp_path / "identity")]
     read = subprocess.run(
         [*program, "verify", "-", *options], env=environment, input=made.stdout, capture_output=True, check=True
     )
-    assert b"holds: 1 events" in read.stdout
+    assert b"holds: 1 event," in read.stdout
 
 
 def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings: ServerSettings) -> None:

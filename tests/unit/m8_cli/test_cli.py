@@ -164,8 +164,8 @@ def test_verify_and_rebuild_and_erase_work_in_the_folder_they_are_given(home: Pa
     elsewhere = home / "elsewhere"
     elsewhere.mkdir()
     for arguments in (("--dir", folder, "verify"), ("verify", "--dir", folder)):
-        assert "1 events" in m8("events", *arguments, home=elsewhere).stdout
-    assert "Replayed 1 events" in m8("readmodels", "rebuild", "--dir", folder, home=elsewhere).stdout
+        assert "1 event," in m8("events", *arguments, home=elsewhere).stdout
+    assert "Replayed 1 event." in m8("readmodels", "rebuild", "--dir", folder, home=elsewhere).stdout
     assert "Erased 0" in m8("events", "erase-sealed", "--older-than", "30d", "--dir", folder, home=elsewhere).stdout
 
 

@@ -61,7 +61,7 @@ def test_it_erases_what_is_old_and_notes_the_last_position(settings: ServerSetti
     found = find(settings.folder)
     assert found is not None
     assert (found.position, found.hash) == (1, last)
-    assert "holds: 1 events" in m8("events", "--dir", str(settings.folder), "verify", home=settings.folder).stdout
+    assert "holds: 1 event," in m8("events", "--dir", str(settings.folder), "verify", home=settings.folder).stdout
 
 
 def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerSettings) -> None:

@@ -56,6 +56,14 @@ def test_sixty_four_steps_are_followed_and_no_more() -> None:
         follow(keys[0].shown, steps, store="vault")
 
 
+def test_steps_before_the_pin_do_not_count_to_the_sixty_four() -> None:
+    keys = [Signer() for _ in range(66)]
+    steps = [step(old, new) for old, new in itertools.pairwise(keys)]
+    assert follow(keys[1].shown, steps, store="vault")[-1] == keys[65].shown
+    assert follow(keys[64].shown, steps, store="vault") == [keys[65].shown]
+    assert follow(keys[65].shown, steps, store="vault") == []
+
+
 @pytest.mark.parametrize("name", ["old_signature", "new_signature"])
 def test_both_signatures_are_needed(name: str) -> None:
     signed = step(A, B)

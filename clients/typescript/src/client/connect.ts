@@ -81,9 +81,20 @@ async function asked(door: Door, method: Method<DescMessage, DescMessage>, body:
     return { status: response.status, type, body: await bodyOf(response) };
   } catch (error) {
     // The error's own text can hold an address, and no header.
-    const late = error instanceof DOMException && error.name === "TimeoutError";
-    throw new M8Error(late ? "TIMED_OUT" : "UNAVAILABLE", late ? "m8 does not answer in time." : "m8 cannot be reached.", { temporary: true });
+    if (error instanceof DOMException && error.name === "TimeoutError") throw new M8Error("TIMED_OUT", "m8 does not answer in time.", { temporary: true });
+    const why = codeOf(error);
+    const fix = CERTIFICATE.test(why) ? "Name the authority that signed m8's certificate in NODE_EXTRA_CA_CERTS, and dial m8 by a name in that certificate." : "";
+    throw new M8Error("UNAVAILABLE", `m8 cannot be reached${why && ` (${why})`}.`, { temporary: true, fix });
   }
+}
+
+/** Codes of Node for a certificate that it does not take. */
+const CERTIFICATE = /CERT|SELF_SIGNED|LEAF_SIGNATURE/;
+
+/** Node's own word for why a connection failed, such as ECONNREFUSED; "" in a browser, which does not say. */
+function codeOf(error: unknown): string {
+  const code = textOf(member(error, "cause"), "code");
+  return CODE.test(code) ? code : "";
 }
 
 /** The body, of which no more is kept than an answer can have. Throws for more. */

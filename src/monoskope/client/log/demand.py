@@ -17,6 +17,8 @@ _STAND_IN = LogKeys(
 _PRINTED = "Copy them as `m8 log key` prints them, with a space between them."
 _OF_WITNESSES = "Copy them as each witness publishes its key, with spaces between them."
 
+_AS_A_NUMBER = 'Give it in digits; in a settings file in quotes: log_quorum = "2".'
+
 
 def demand_of(vkeys: Sequence[str], witnesses: Sequence[str], quorum: int) -> Demand:
     """Return the demand.
@@ -68,5 +70,5 @@ def check_setting(name: str, value: str) -> None:
 def quorum(text: str, where: str) -> int:
     """Return how many cosignatures are demanded. Raises `UsageError` that names `where` it comes from."""
     if not (text.isascii() and text.isdecimal() and len(text) <= 3):
-        raise UsageError(f"log_quorum ({where}) is not a number of witnesses.", fix="Write for example 2.")
+        raise UsageError(f"log_quorum ({where}) is not a number of witnesses.", fix=_AS_A_NUMBER)
     return int(text)

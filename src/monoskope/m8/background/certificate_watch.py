@@ -6,6 +6,7 @@ import asyncio
 from typing import Protocol
 
 from monoskope import operating_log
+from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.m8.service.app import App
 from monoskope.times import instant
@@ -73,9 +74,9 @@ class CertificateWatch:
         if left_ms > WARN_MS or (self._warned_at_ms is not None and now_ms - self._warned_at_ms < _DAY_MS):
             return
         self._warned_at_ms = now_ms
-        at = instant(self._presented.expires_at_ms)
+        at, left = instant(self._presented.expires_at_ms), counted(left_ms // _DAY_MS, "day")
         operating_log.get().warning(
             "the certificate expires soon" if left_ms > 0 else "the certificate has expired",
-            message=f"It expires at {at}, in {left_ms // _DAY_MS} days." if left_ms > 0 else f"It expired at {at}.",
+            message=f"It expires at {at}, in {left}." if left_ms > 0 else f"It expired at {at}.",
             fix="Renew it: m8 tls renew",
         )

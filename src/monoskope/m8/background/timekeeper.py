@@ -29,6 +29,7 @@ from monoskope.m8.domain.upload import fail_by_m8
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import REFUSED, STORES, beat_key, last_seen_ms
 from monoskope.m8.service.app import App
+from monoskope.m8.tree import state
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.names import spelled
 
@@ -172,8 +173,8 @@ class Timekeeper:
                 if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
                     await self._detach(store.name, reactor.replica)
         for key, at_ms in beats.items():
-            is_beat = key not in silent and key not in (self._key, PROGRESS) and not key.startswith(REFUSED)
-            if is_beat and self._silence(key, at_ms) >= gone_ms:
+            kept = key in silent or key in (self._key, PROGRESS, state.KEY) or key.startswith(REFUSED)
+            if not kept and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 
     async def _detach(self, store: str, replica: bytes) -> None:

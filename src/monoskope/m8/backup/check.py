@@ -7,6 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
 
 from monoskope.archive.errors import damaged
+from monoskope.counted import counted
 from monoskope.errors import ConflictError
 from monoskope.m8.backup import form
 from monoskope.m8.backup.named import named
@@ -136,7 +137,7 @@ class Checking:
 
 
 def _too_old(position: int, noted: int) -> ConflictError:
-    lacks = "1 event" if noted - position == 1 else f"{noted - position} events"
+    lacks = counted(noted - position, "event")
     return ConflictError(
         f"the backup ends at position {position}, and position {noted} was noted: it lacks {lacks}.",
         fix="Take a later backup. If there is none, --accept-loss restores this one; what it lacks is lost.",

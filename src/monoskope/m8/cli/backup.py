@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 import click
 
+from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.m8 import settings
 from monoskope.m8.backup import folder as parts
@@ -74,6 +75,6 @@ def folder_(folder: Path, own: Path | None, target: Path) -> None:
     """
     folder = own or folder
     done = parts.back_up(settings.load(folder), target)
-    click.echo(f"{target} holds {done.events} events, each naming the hash of the one before it.")
+    click.echo(f"{target} holds {counted(done.events, 'event')}, each naming the hash of the one before it.")
     for path in done.outside:
         click.echo(f"warning: {path} lies outside of {folder}, and is not in it.", err=True)

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from monoskope.archive import places
+from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.m8.backup.create import Making
 from monoskope.m8.bootstrap import version
@@ -68,8 +69,9 @@ def create(
     assert making.header is not None, "it was made"
     assert making.end is not None, "it was made"
     header, end = making.header, making.end
-    erased = f" ({end.erased} were erased before)" if end.erased else ""
-    click.echo(f"{target} holds {end.records} events and {end.sealed} sealed secrets{erased}.", err=target == "-")
+    erased = f" ({end.erased} erased before)" if end.erased else ""
+    held = f"{counted(end.records, 'event')} and {counted(end.sealed, 'sealed secret')}{erased}"
+    click.echo(f"{target} holds {held}.", err=target == "-")
     if header.position:
         click.echo(
             f"It is of {rfc3339(header.created_at_ms)} and ends at {header.position}:{header.head} . "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import click
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.escape import escape
 from monoskope.m8.backup.aftermath import Lost
@@ -42,7 +43,7 @@ def tell(header: Header, found: Aftermath) -> None:
         click.echo(f"warning: it was not compared with the log of before: {escape(str(found.failure))}", err=True)
     revoked = frozenset[str]() if found.lost is None else frozenset(found.lost.revoked)
     if found.valid:
-        click.echo(f"\nValid now: {_many(len(found.valid), 'token')}.\n")
+        click.echo(f"\nValid now: {counted(len(found.valid), 'token')}.\n")
         show([_row(token, revoked, is_compared=found.lost is not None) for token in found.valid], _COLUMNS, "table")
         click.echo("")
     if found.lost is None:
@@ -52,10 +53,6 @@ def tell(header: Header, found: Aftermath) -> None:
     else:
         _tell_lost(found.lost, again=[token for token in found.valid if token.id in revoked])
     click.echo(f"Secrets that were put since then, and clients that pinned a newer identity: see {_PAGE}")
-
-
-def _many(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared: bool) -> dict[str, object]:
@@ -71,19 +68,18 @@ def _row(token: events_pb2.TokenIssued, revoked: frozenset[str], *, is_compared:
 
 def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
     click.echo(
-        f"The log of before had {_many(lost.events, 'more event')}, about {_many(len(lost.requests), 'request')}."
+        f"The log of before had {counted(lost.events, 'more event')}, about {counted(len(lost.requests), 'request')}."
     )
     if again:
-        click.echo(
-            f"Revoked after the backup, and valid again: {_many(len(again), 'token')}. Nothing was revoked now. Do it:"
-        )
+        tokens = counted(len(again), "token")
+        click.echo(f"Revoked after the backup, and valid again: {tokens}. Nothing was revoked now. Do it:")
         for token in again:
             click.echo(f"  m8 token revoke {escape(token.id)}")
     # One that came of a login or a job's token is replaced by its holder, without anybody's help.
     exchanged = [made for made in lost.issued if made.issuer]
     if exchanged:
         click.echo(
-            f"Exchanged after the backup, and refused: {_many(len(exchanged), 'token')}. Their holders get others."
+            f"Exchanged after the backup, and refused: {counted(len(exchanged), 'token')}. Their holders get others."
         )
     for made in (one for one in lost.issued if not one.issuer):
         who = escape(made.subject)
@@ -94,7 +90,7 @@ def _tell_lost(lost: Lost, *, again: list[events_pb2.TokenIssued]) -> None:
             f"Store {escape(name)} was added or changed after the backup: add it again, or compare its identity."
         )
     if lost.notes:
-        click.echo(f"Labels and days of expiry were edited after the backup: {_many(lost.notes, 'edit')}.")
+        click.echo(f"Labels and days of expiry were edited after the backup: {counted(lost.notes, 'edit')}.")
 
 
 def _tell_names(lost: Lost) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from monoskope.archive import places
+from monoskope.counted import counted
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.escape import escape
 from monoskope.m8.backup import aftermath
@@ -73,8 +74,9 @@ def verify(*, identity: Path, at_least: noted.Noted | None, endpoint_url: str, s
     checking = asyncio.run(work())
     assert checking.header is not None, "it was read"
     assert checking.end is not None, "it was read"
-    click.echo(f"The backup holds: {checking.end.records} events, each naming the hash of the one before it,")
-    click.echo(f"and {checking.end.sealed} sealed secrets ({checking.end.erased} were erased before).")
+    held = counted(checking.end.records, "event")
+    click.echo(f"The backup holds: {held}, each naming the hash of the one before it,")
+    click.echo(f"and {counted(checking.end.sealed, 'sealed secret')} ({checking.end.erased} erased before).")
     click.echo(_made(checking.header))
 
 
@@ -125,7 +127,7 @@ def restore(
         _restore(settings, source=source, endpoint_url=endpoint_url, identity=identity, least=least, before=old)
     )
     noted.note(settings.folder, noted.Noted(header.position, bytes.fromhex(header.head)))
-    click.echo(f"Restored {header.position} events. {_made(header)}")
+    click.echo(f"Restored {counted(header.position, 'event')}. {_made(header)}")
     tell(header, found)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.counted import counted
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -82,13 +83,11 @@ def verify(folder: Path, own: Path | None) -> None:
             return last, digest, await verified(log, last, LastSigned(settings.folder).read())
 
     last, digest, tree = asyncio.run(work())
-    click.echo(f"The log holds: {last} events, each naming the hash of the one before it.")
+    click.echo(f"The log holds: {counted(last, 'event')}, each naming the hash of the one before it.")
     click.echo(f"Hash of the last: {digest}. Keep it elsewhere to notice a log rewritten as a whole.")
     if tree.names:
-        click.echo(
-            f"The tree holds: {tree.checkpoints} checkpoints with {tree.cosignatures} cosignatures, each as it was "
-            "signed, and each of the records that are here."
-        )
+        signed = f"{counted(tree.checkpoints, 'checkpoint')} with {counted(tree.cosignatures, 'cosignature')}"
+        click.echo(f"The tree holds: {signed}, each as it was signed, and each of the records that are here.")
 
 
 @events.command(short_help="Write the records byte for byte.")

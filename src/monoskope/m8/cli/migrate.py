@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.m8 import settings
@@ -83,11 +84,12 @@ def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
     if not prepare:
         build.piece_s = sqlite_rebuild.LONG_PIECE_S
     sqlite_rebuild.migrate(path, build, tell=lambda _replayed, _left: None)
+    replayed = counted(build.replayed, "event")
     if prepare:
-        click.echo(f"Prepared: {build.replayed} events replayed. Start m8 serve of this version to end it.")
+        click.echo(f"Prepared: {replayed} replayed. Start m8 serve of this version to end it.")
         return ExitCode.OK
     sqlite_rebuild.drop_leftovers(path, wall_clock)
-    click.echo(f"Migrated: {build.replayed} events replayed, the read models have form {sqlite_forms.FORM} now.")
+    click.echo(f"Migrated: {replayed} replayed, the read models have form {sqlite_forms.FORM} now.")
     return ExitCode.OK
 
 

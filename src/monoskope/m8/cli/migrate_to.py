@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.m8.backup import migrate as parts
 from monoskope.m8.backup.stopped import check_stopped
@@ -34,7 +35,7 @@ def migrate_to(folder: Path, target: Place, text: str) -> None:
         raise UsageError(f"{target} is the log in use.", fix="Name an empty place.")
     ended = asyncio.run(_migrate(settings, target))
     at = f", and end at {ended}" if ended.position else ""
-    click.echo(f"Copied {ended.position} events to {target}. Both logs hold{at} .")
+    click.echo(f"Copied {counted(ended.position, 'event')} to {target}. Both logs hold{at} .")
     click.echo(_next(settings, target, text))
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from monoskope.counted import counted
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
@@ -101,7 +102,7 @@ def rebuild(folder: Path) -> None:
     The tiles of the log's tree are made anew, too. Checkpoints stay: m8 signed them, and others have them.
     """
     arm_failpoints()
-    click.echo(f"Replayed {asyncio.run(_rebuild(folder))} events.")
+    click.echo(f"Replayed {counted(asyncio.run(_rebuild(folder)), 'event')}.")
 
 
 async def _rebuild(folder: Path) -> int:

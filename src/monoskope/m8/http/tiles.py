@@ -70,7 +70,7 @@ class Tiles:
             raise NotFoundError("that is not the path of a tile.", fix="See c2sp.org/tlog-tiles.") from None
         named = (await self._app.witnessed.seen()).named
         if named is None or not await self._is_served(tile, named):
-            raise NotFoundError(f"no checkpoint of this log has {tile.path}.", fix="Read /checkpoint for its size.")
+            raise NotFoundError(f"no checkpoint of this log has {path[1:]}.", fix="Read /checkpoint for its size.")
         content = await (self._entries(tile) if path.startswith(_ENTRIES) else self._app.witnessed.tree.tile(tile))
         return Response(200, (BYTES, FOR_EVER if tile.width == FULL else NOT_SHARED), content)
 

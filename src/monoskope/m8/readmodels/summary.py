@@ -6,6 +6,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.counted import counted
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.summary_of_access import of_access
@@ -79,7 +80,7 @@ def _of_outcome(receipt: Receipt) -> str:
             return f"DELETED, version {prior}"
         case upload_pb2.OUTCOME_LISTED:
             assert receipt.listed is not None, "LISTED holds a page"
-            return f"LISTED, {len(receipt.listed.names)} names"
+            return f"LISTED, {counted(len(receipt.listed.names), 'name')}"
         case outcome:
             was = f" with the content of {receipt.restored_version}" if receipt.restored_version else ""
             return spelled(upload_pb2.Outcome, outcome) + (f", version {version}{was}" if version else "")

@@ -13,6 +13,7 @@ from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.client.results.shown_log import Log, LogWitness
 from monoskope.client.settings import find
 from monoskope.client.witnessed import OfferedLog
+from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
@@ -123,15 +124,15 @@ def accept_log(origin: str, session: CommandSession) -> None:
 
     offered, copy = session.run(work)
     write.out(
-        f"The log {offered.shown.origin} is pinned now, with {offered.shown.size} entries.",
+        f"The log {offered.shown.origin} is pinned now, with {counted(offered.shown.size, 'entry', 'entries')}.",
         f"The file as it was, with {offered.known.origin}: {copy}",
     )
 
 
 def _show(server: str, offered: OfferedLog) -> None:
     write.err(
-        f"{server} shows the log {offered.shown.origin} with {offered.shown.size} entries. Pinned is the log"
-        f" {offered.known.origin} with {offered.known.size}.",
+        f"{server} shows the log {offered.shown.origin} with {counted(offered.shown.size, 'entry', 'entries')}."
+        f" Pinned is the log {offered.known.origin} with {offered.known.size}.",
         f"Its Ed25519 key, which `m8 log key` prints on the server: {offered.shown.vkeys[0]}",
         f"m8 says why it was renewed: {offered.reason}" if offered.reason else "m8 does not say that it was renewed.",
     )
@@ -169,7 +170,7 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
     known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)
     pin, copy = known.forget(servers[0])
     write.out(
-        f"The log {pin.origin} of {servers[0]} is no longer pinned; it had {pin.size} entries.",
+        f"The log {pin.origin} of {servers[0]} is no longer pinned; it had {counted(pin.size, 'entry', 'entries')}.",
         "The next command pins the log that m8 shows then.",
         f"The file as it was: {copy}",
     )

@@ -12,6 +12,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
+from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
@@ -92,7 +93,7 @@ def log(note: Path, output: str, session: CommandSession) -> None:
         emit(output, log_proof_views.comparison(compared), {})
         return
     write.out(
-        f"The note is of the log that this machine knows: {compared.log}, {compared.size} entries;"
+        f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
         f" your own note has {compared.known_size}."
     )
 

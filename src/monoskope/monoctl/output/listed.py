@@ -9,6 +9,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.known_stores import NO_FILE
 from monoskope.client.seen_secrets import MOST, NAME, SeenSecrets, Shown
+from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.uri import UriPrefix
@@ -54,7 +55,7 @@ async def listed(client: Client, prefixes: tuple[str, ...]) -> Listed:
             digest = hashlib.sha256(view.receipt.content).digest() if view.HasField("receipt") else None
             shown[view.uri] = Shown(digest, checked.proven)
     uris = sorted(shown)
-    notes = [ASKED.format(count="1 secret" if len(uris) == 1 else f"{len(uris)} secrets")]
+    notes = [ASKED.format(count=counted(len(uris), "secret"))]
     known_stores = client.settings.known_stores_path
     if known_stores is None:
         return Listed(uris, [NOT_COMPARED.format(why=NO_FILE)], notes)

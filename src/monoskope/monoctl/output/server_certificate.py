@@ -6,6 +6,7 @@ import contextlib
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
+from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.times import instant, now_ms
@@ -27,6 +28,6 @@ async def note_if_it_expires(client: Client) -> None:
         days = (at_ms - now_ms()) // _DAY_MS
         if server.role == events_pb2.ROLE_ADMINISTRATOR and at_ms and days < WARN_DAYS:
             terminal.note(
-                f"m8 says that its certificate expires at {instant(at_ms)}, in {max(days, 0)} days. "
+                f"m8 says that its certificate expires at {instant(at_ms)}, in {counted(max(days, 0), 'day')}. "
                 "Renew it on the server: m8 tls renew"
             )

@@ -204,6 +204,23 @@ class Writes(Asking):
             self.looks.seen(content, result.hash)
             self.record.wrote(there, said, version, self.record.holder(token), notes)
 
+    @rule(
+        what=st.sampled_from(("undelete", "rollback", "copy")), uri=uris, to=st.sampled_from(PLACES),
+        oldest=st.booleans(), expect=st.sampled_from(("ANY", "OVERWRITE", "now")), token=tokens, at=doors,
+    )  # fmt: skip
+    def restore(  # noqa: PLR0917 - one argument for each choice
+        self, what: str, uri: str, to: str, oldest: bool, expect: str, token: str, at: int
+    ) -> None:
+        """Do what needs something that was there before, and mostly can be done: so it is done often."""
+        if what == "copy":
+            self.copy(uri, to, expect, token, at, False)
+        elif what == "rollback":
+            self.rollback(uri, oldest, expect, token, at, False)
+        else:
+            if not any(place.now is None and place.aside for place in self.record.places.values()):
+                self.delete(uri, "ANY", False, token, at)
+            self.undelete(uri, expect, token, at, False)
+
 
 def _destination(uri: str, to: str) -> tuple[str, str]:
     """The store to which a copy goes, and the place there."""

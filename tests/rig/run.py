@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -34,6 +34,9 @@ SETTLES_S = LIFETIME_S + 30.0
 
 LAST_S = 40.0
 """What the last round of a world and its end may take of the world's time."""
+
+LEAST = 0.05
+"""Of all operations so many must be acknowledged. On a machine that does much else it was a fifth."""
 
 ERASED_S = 20.0
 COVERED_S = 30.0
@@ -71,6 +74,8 @@ class Rig:
             first = self._numbers[name] + 1
             until = min(self._until, time.monotonic() + share - LAST_S)
             await self._live(name, range(first, first + ROUNDS), until=until)
+        if not numbers:
+            self._report(too_little(self._total))
         _say(f"{', '.join(f'{count} {what}' for what, count in self._total.items())}; {len(self.found)} violations")
         return int(bool(self.found))
 
@@ -257,6 +262,13 @@ class Life:
             write(file, {"replay": again, "faults": faults, "found": found}, operations)
             found = [*found, f"the history is in {file}; plan it again: {again}"]
         return found
+
+
+def too_little(total: Mapping[str, int]) -> list[str]:
+    """Return what is wrong with a run in which nearly nothing succeeded: then nothing could be lost, either."""
+    if total["acknowledged"] >= LEAST * total["operations"]:
+        return []
+    return [f"of {total['operations']} operations {total['acknowledged']} were acknowledged: that shows nothing"]
 
 
 async def _asked(client: Client, one: Operation, facts: Facts) -> list[str]:

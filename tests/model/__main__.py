@@ -35,11 +35,14 @@ def main() -> int:
     again = ("SHRINK=1 " if given.shrink else "") + ("POSTGRES=1 " if given.postgres else "")
     with Postgres(fsync=False) if given.postgres else contextlib.nullcontext() as postgres:
         while batch == given.seed or time.monotonic() - began < given.seconds:
-            sys.stdout.write(
-                f"make model SEED={batch} SECONDS=1 {again}STEPS={given.steps} EXAMPLES={given.examples}\n"
-            )
+            same = f"make model SEED={batch} SECONDS=1 {again}STEPS={given.steps} EXAMPLES={given.examples}"
+            sys.stdout.write(f"{same}\n")
             sys.stdout.flush()
-            tally += run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink, postgres=postgres)
+            try:
+                tally += run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink, postgres=postgres)
+            except Exception as error:
+                error.add_note(f"This batch again: {same}")
+                raise
             batch += 1
     sys.stdout.write("".join(f"{count:6} {how}\n" for how, count in sorted(tally.items())))
     return 0

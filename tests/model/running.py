@@ -30,6 +30,7 @@ def run(
         database=None,
         suppress_health_check=list(HealthCheck),
         print_blob=False,
+        report_multiple_bugs=False,
         verbosity=Verbosity.normal,
         phases=phases,
     )

@@ -217,8 +217,10 @@ class Writes(Asking):
         elif what == "rollback":
             self.rollback(uri, oldest, expect, token, at, False)
         else:
-            if not any(place.now is None and place.aside for place in self.record.places.values()):
-                self.delete(uri, "ANY", False, token, at)
+            places = self.record.places
+            if not any(place.now is None and place.aside for place in places.values()):
+                there = [each for each in (uri, *places) if self.record.place(each).now is not None]
+                self.delete(there[0] if there else uri, "ANY", False, token, at)
             self.undelete(uri, expect, token, at, False)
 
 

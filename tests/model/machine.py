@@ -39,7 +39,7 @@ class Machine(Writes, Questions, Administration, Parts):
             self.bind(f"all-{store}", MEMBERS[0], f"{store}://", frozenset(RIGHTS), 0)
         token = self.ticket(MEMBERS[0], 30, 0)
         for uri, content in BEGUN:
-            self.put(uri, content, "ANY", None, None, token, 0)
+            self.put(uri, content, "ANY", {"team": "a"}, "2031-01-01", token, 0)
         self.delete(BEGUN[-1][0], "ANY", False, token, 1)
         return token
 

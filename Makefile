@@ -37,7 +37,7 @@ soak: $(DEV_READY) ## Run the tests that are too slow for each change, every ver
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile tests/crash
 
-rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4)
+rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4 or 1-8)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
 
 load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and 1,000 hostile connections on one m8, about 12 minutes; ends with one line of JSON (SECONDS=600 SEED=7 POSTGRES=1)
@@ -86,8 +86,8 @@ lies: $(DEV_READY) ## Print the lies of m8, tell each for every purpose, then so
 	@$(BIN)/python -m tests.lies.catalogue
 	@env -u PYTHONDONTWRITEBYTECODE LIES=all SEED="$(or $(SEED),1)" SECONDS="$(or $(SECONDS),60)" $(BIN)/python -m pytest -n 2 --dist loadfile -rP tests/lies
 
-model: $(DEV_READY) ## Do what a seed says to two m8, their reactors and a small model of them, and compare (SECONDS=60 SEED=7 STEPS=50 EXAMPLES=10 SHRINK=1)
-	@$(BIN)/python -m tests.model $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(filter 1,$(SHRINK)),--shrink)
+model: $(DEV_READY) ## Do what a seed says to two m8, their reactors and a small model of them, and compare (SECONDS=60 SEED=7 STEPS=50 EXAMPLES=10 SHRINK=1 POSTGRES=1)
+	@$(BIN)/python -m tests.model $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(STEPS),--steps $(STEPS)) $(if $(EXAMPLES),--examples $(EXAMPLES)) $(if $(filter 1,$(SHRINK)),--shrink) $(if $(POSTGRES),--postgres)
 
 mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must fail each time
 	@$(BIN)/python tools/mutants.py

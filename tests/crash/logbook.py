@@ -29,6 +29,8 @@ class Request:
     """The receipt that ended it."""
     reason: upload_pb2.Reason = upload_pb2.REASON_UNSPECIFIED
     """Why it failed."""
+    started_ms: int = 0
+    """When its write was announced, by m8's clock; 0 for never."""
 
     @property
     def ended(self) -> bool:
@@ -47,6 +49,8 @@ class Request:
         message = KINDS[event.type].FromString(event.data)
         self.upload = evolve(self.upload, message, at_ms=event.recorded_at_ms)
         self.types.append(event.type)
+        if isinstance(message, events_pb2.SecretUploadStarted):
+            self.started_ms = event.recorded_at_ms
         if isinstance(message, events_pb2.SecretUploadFailed):
             self.reason = message.reason
         if self.ended and message.HasField("receipt"):

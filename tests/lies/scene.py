@@ -123,8 +123,10 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
         engine.changes.clear()
     rig.signer.signed.clear()
     rig.told.clear()
-    yield Scene(rig, purpose, one)
-    rig.wire.honest()
+    try:
+        yield Scene(rig, purpose, one)
+    finally:
+        rig.wire.honest()  # else a lie that was not ended fails every test after its own
     if one.engine.there(one.path) == before:
         rig.places[purpose] = uri
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import secrets
 import sys
@@ -11,6 +12,7 @@ from collections import Counter
 
 from monoskope import operating_log
 from monoskope.m8.log import sqlite_readers
+from monoskope.testing.engines.postgres import Postgres
 from tests.model.running import POLL_S, run
 
 EXAMPLES, STEPS = 10, 50
@@ -24,17 +26,24 @@ def main() -> int:
     parser.add_argument("--steps", type=int, default=STEPS, help="of each example")
     parser.add_argument("--examples", type=int, default=EXAMPLES, help="in each batch")
     parser.add_argument("--shrink", action="store_true", help="look for the shortest steps that fail")
+    parser.add_argument("--postgres", action="store_true", help="with the log in PostgreSQL, not in SQLite")
     given = parser.parse_args()
     operating_log.set_up(io.StringIO())
     sqlite_readers.POLL_S = POLL_S
     began, batch = time.monotonic(), given.seed
     tally: Counter[str] = Counter()
-    again = f"SHRINK={int(given.shrink)} " if given.shrink else ""
-    while batch == given.seed or time.monotonic() - began < given.seconds:
-        sys.stdout.write(f"make model SEED={batch} SECONDS=1 {again}STEPS={given.steps} EXAMPLES={given.examples}\n")
-        sys.stdout.flush()
-        tally += run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink)
-        batch += 1
+    again = ("SHRINK=1 " if given.shrink else "") + ("POSTGRES=1 " if given.postgres else "")
+    with Postgres(fsync=False) if given.postgres else contextlib.nullcontext() as postgres:
+        while batch == given.seed or time.monotonic() - began < given.seconds:
+            same = f"make model SEED={batch} SECONDS=1 {again}STEPS={given.steps} EXAMPLES={given.examples}"
+            sys.stdout.write(f"{same}\n")
+            sys.stdout.flush()
+            try:
+                tally += run(batch, examples=given.examples, steps=given.steps, shrink=given.shrink, postgres=postgres)
+            except Exception as error:
+                error.add_note(f"This batch again: {same}")
+                raise
+            batch += 1
     sys.stdout.write("".join(f"{count:6} {how}\n" for how, count in sorted(tally.items())))
     return 0
 

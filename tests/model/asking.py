@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine
 
 from monoskope.client import Client, Expect
-from monoskope.errors import Error
+from monoskope.errors import Error, OutcomeUnknownError
+from monoskope.testing.engines.postgres import Postgres
 from tests.model.looks import Looks
 from tests.model.record import Content, DeniedError, Record, Version
 from tests.model.world import STORES, World
@@ -51,11 +52,13 @@ class Asking(RuleBasedStateMachine):
 
     tally: ClassVar[Counter[str]] = Counter()
     """How often each rule ended how: "put done", "put NOT_FOUND"."""
+    postgres: ClassVar[Postgres | None] = None
+    """Where the log is; in SQLite without it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        self.world = World()
+        self.world = World(self.postgres)
         self.record = Record()
         self.looks = Looks(self.world, self.record)
         self.patience = LONG_S
@@ -84,7 +87,11 @@ class Asking(RuleBasedStateMachine):
 
     async def done(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int) -> Any:
         """Return the result of what must succeed."""
-        return await work(await self.world.m8[at].client(token))
+        try:
+            return await work(await self.world.m8[at].client(token))
+        except OutcomeUnknownError as error:
+            note(f"  the log says of it: {await self.looks.told_of(error.request_id)}")
+            raise
 
     async def denied(self, work: Callable[[Client], Awaitable[Any]], token: str, at: int, code: str) -> None:
         """Check that something ends with that code."""
@@ -98,11 +105,27 @@ class Asking(RuleBasedStateMachine):
             return
         raise AssertionError(f"{code} was expected, not {result}")
 
+    def chosen(self, uri: str, token: str, told: Callable[[str, str], Any]) -> tuple[str, str]:
+        """Return the place and the token that were drawn; others, if the model denies these and allows others.
+
+        What can seldom be done would else be denied nearly always.
+        """
+        for place in (uri, *self.record.places):
+            for each in (token, *self.record.tickets):
+                try:
+                    self.record.holder(each)
+                    told(place, each)
+                except DeniedError:
+                    continue
+                return place, each
+        return uri, token
+
     def named(self, uri: str, expect: str) -> tuple[str, Any]:
         """Return an expectation as the model and as the client take it."""
         place = self.record.place(uri)
         if expect == "now":
-            version = place.now.name if place.now else "v0"
+            now = [*place.aside, *place.line][-1:]
+            version = now[0].name if now else "v0"
         elif expect == "before":
             version = next(iter(place.known), "v0")
         else:

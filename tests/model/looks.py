@@ -10,7 +10,7 @@ from monoskope.client import Client
 from monoskope.client.results.secrets import Secret
 from monoskope.errors import Error
 from monoskope.m8.domain.principal import Principal
-from monoskope.protocol.events import EVENTS
+from monoskope.protocol.events import EVENTS, upload_stream
 from tests.model.record import Content, DeniedError, Place, Record
 from tests.model.world import M8, World
 from tests.rig import facts
@@ -153,6 +153,13 @@ class Looks:
             found = [event.position async for event in client.list_events()]
             own = [event.position for event in everything if event.uri and self.record.sees(ticket.member, event.uri)]
             assert found == own, f"{ticket.member} is shown the events {found}, not {own}"
+
+    async def told_of(self, request_id: str) -> list[str]:
+        """Return what the log says of a request, and who attached or went meanwhile, for people to read."""
+        events, _ = await facts.read(self.world.m8[0].log)
+        stream = upload_stream(bytes.fromhex(request_id))
+        about = [event for event in events if event.stream == stream or event.type.startswith("Reactor")]
+        return [f"{event.position} {event.type} by {event.actor}" for event in about]
 
     async def rebuilt(self, at: int) -> None:
         """Rebuild, and compare what was kept."""

@@ -11,4 +11,5 @@ from tests.model.running import POLL_S, run
 def test_two_m8_and_their_reactors_do_what_the_decision_record_says(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sqlite_readers, "POLL_S", POLL_S)
     tally = run(1, examples=4, steps=30)
-    assert {how for how in tally if how.endswith("done")}, "no rule ended well: the examples show nothing"
+    restored = {"rollback done", "undelete done", "copy done"}
+    assert restored & set(tally), f"nothing was brought back or copied, so the examples show little: {tally}"

@@ -29,6 +29,8 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.doors import running
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.server import build_server
+from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App
@@ -39,6 +41,7 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits, ReactorSettings
+from monoskope.testing.engines.postgres import Postgres
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import Clock
 from tests.support.reactor_world import FAST, MemoryConfig, MemoryStore
@@ -167,9 +170,14 @@ class Replica:
 
 
 class World:
-    """Everything that runs, and the folder in which it keeps itself."""
+    """Everything that runs, and the folder in which it keeps itself.
 
-    def __init__(self) -> None:
+    Args:
+        postgres: Where the log is, in a new database; None for SQLite.
+    """
+
+    def __init__(self, postgres: Postgres | None) -> None:
+        self._target = None if postgres is None else postgres.target(postgres.create_database())
         self._temporary = tempfile.TemporaryDirectory(prefix="m8-model-")
         self.folder = Path(self._temporary.name)
         self.clock = Clock()
@@ -182,8 +190,10 @@ class World:
         self.m8 = [M8(self, 0), M8(self, 1)]
         self.replicas: dict[tuple[str, int], Replica] = {}
 
-    async def open_log(self) -> SqliteLog:
+    async def open_log(self) -> EventLog:
         """Open the log once more: both m8 have a connection of their own."""
+        if self._target is not None:
+            return await PostgresLog.open(self._target, clock=self.clock, projector=project)
         return await SqliteLog.open(self.folder / "log.db", clock=self.clock, projector=project)
 
     async def start(self) -> None:

@@ -186,7 +186,7 @@ class _Program:
             ends.cancel()
             if process.returncode is None:
                 process.kill()
-        _note(one, process.returncode or 0, out, err.decode(errors="replace"))
+        note(one, process.returncode or 0, out, err.decode(errors="replace"), killed=is_killed(step))
 
 
 async def _attacked(process: Process, step: Step) -> None:
@@ -218,10 +218,23 @@ def _words(one: Operation) -> list[str]:
     return [*words, "--timeout", str(TIMEOUT_S), "-o", "json"]
 
 
-def _note(one: Operation, code: int, out: bytes, err: str) -> None:
-    """Note how a program ended; an interrupted one says the same as one that ran to its end."""
+def is_killed(step: Step) -> bool:
+    """Whether a step may end its program without a word."""
+    return bool(step.killed_after_s) or step.failpoint.endswith(("=kill", "=exit"))
+
+
+def note(one: Operation, code: int, out: bytes, err: str, *, killed: bool) -> None:
+    """Note how a program ended; an interrupted one says the same as one that ran to its end.
+
+    Args:
+        one: What it did.
+        code: Its exit code.
+        out: What it printed.
+        err: What it said.
+        killed: Whether the plan has it killed. One that dies by itself is a defect.
+    """
     if code < 0 or code == EXIT_CODE:
-        one.end = KILLED
+        one.end, one.said = (KILLED, "") if killed else (ExitCode.INTERNAL.name, f"it died ({code}): {err[-1_500:]}")
         return
     if code in {ExitCode.OK, ExitCode.DIFFERENT}:
         take(one, json.loads(out))

@@ -7,7 +7,7 @@ import sqlite3
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -45,6 +45,10 @@ COLLECTIONS = sorted(
 )
 """Of the read models. `rebuilt` fails if its events make others."""
 
+SETTLE_S = 5.0
+"""How long after STARTED an heir looks up what became of a write. The protocol has 30 s. No fault of an engine that the
+rig makes lasts until then."""
+
 LOOKS = 50
 """How often a log that still grows is read again."""
 
@@ -63,7 +67,9 @@ class Told:
         version: What the receipt says is upstream.
         prior: What it says was replaced.
         fingerprint: Of the whole secret, "" if the receipt has none.
-        announced: What its STARTED said would be replaced, None without one.
+        announced: What its STARTED said would be replaced or deleted, None without one.
+        deletes: Whether it is a deletion.
+        late: Whether it ended so long after STARTED that the end may have been looked up by what STARTED says alone.
     """
 
     uri: str
@@ -74,23 +80,31 @@ class Told:
     prior: str = ""
     fingerprint: str = ""
     announced: str | None = None
+    deletes: bool = False
+    late: bool = False
 
     @classmethod
     def of(cls, request: Request) -> Told:
         """Return what a request of the log comes to."""
         receipt, started = request.receipt, request.upload.started
         reason = _name(upload_pb2.Reason.Name(request.reason), "REASON_")
-        if receipt is None:
-            return cls(request.uri, request.ended, reason=reason)
-        return cls(
+        asked = request.upload.request
+        told = cls(
             request.uri,
             request.ended,
-            _name(upload_pb2.Outcome.Name(receipt.outcome), "OUTCOME_"),
-            reason,
-            receipt.upstream_version,
-            receipt.prior_version,
-            receipt.fingerprint,
-            None if started is None else started.prior_version,
+            reason=reason,
+            announced=None if started is None else started.prior_version,
+            deletes=asked is not None and asked.purpose == upload_pb2.PURPOSE_DELETE,
+            late=started is not None and request.upload.since_ms - request.started_ms >= SETTLE_S * 1_000,
+        )
+        if receipt is None:
+            return told
+        return replace(
+            told,
+            outcome=_name(upload_pb2.Outcome.Name(receipt.outcome), "OUTCOME_"),
+            version=receipt.upstream_version,
+            prior=receipt.prior_version,
+            fingerprint=receipt.fingerprint,
         )
 
 

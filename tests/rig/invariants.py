@@ -12,7 +12,8 @@ from tests.support.engines import Version
 CHANGES = {"put", "patch", "copy"}
 """What makes a version."""
 
-_WRITTEN = {"UPLOADED", "COPIED", "UNCHANGED", "DELETED", "EQUAL", "DIFFERENT"}
+_SETS_ASIDE_ALL = "local://"
+"""Where a deletion takes every version that is kept, and not the newest alone."""
 
 
 def check(facts: Facts) -> list[str]:
@@ -20,8 +21,10 @@ def check(facts: Facts) -> list[str]:
     checks = (
         acknowledged_is_there,
         success_has_a_receipt,
+        expectations_held,
         receipts_are_true,
         versions_are_explained,
+        deletions_are_explained,
         refused_is_not_there,
         ends_are_true,
         written_once,
@@ -64,8 +67,42 @@ def success_has_a_receipt(facts: Facts) -> Iterator[str]:
         if one.end != OK:
             continue
         told = [facts.requests[each] for each in one.request_ids if each in facts.requests]
-        if not any(each.outcome in _WRITTEN for each in told):
-            yield f"a success without a receipt: {one}"
+        if not any(_says(each) == _was_told(one) for each in told):
+            yield f"a success without a receipt that says so: {one}"
+
+
+def _says(told: Told) -> tuple[str, str]:
+    """What a receipt proves, and of which version: a deletion names the one that was there before."""
+    outcome = "UPLOADED" if told.outcome == "UNCHANGED" else told.outcome
+    return outcome, told.prior if outcome == "DELETED" else told.version
+
+
+def _was_told(one: Operation) -> tuple[str, str]:
+    match one.verb:
+        case "copy":
+            return "COPIED", one.source_version
+        case "delete":
+            return "DELETED", one.version
+        case "compare":
+            return "EQUAL" if one.equal else "DIFFERENT", one.version
+        case _:
+            return "UPLOADED", one.version
+
+
+def expectations_held(facts: Facts) -> Iterator[str]:
+    """What was written for a user who named a version comes right after it, and after nothing for one who said so."""
+    for one in facts.operations:
+        history = facts.histories.get(one.place, ())
+        if one.end != OK or one.verb not in CHANGES or one.expect in {"any", "overwrite", one.version}:
+            continue
+        at = next((at for at, version in enumerate(history) if version.text == one.version), 0)
+        before = history[at - 1] if at else None
+        if one.expect == "absent":
+            held = before is None or before.content is None
+        else:
+            held = before is not None and before.text == one.expect
+        if not held:
+            yield f"written over {before.text if before else 'nothing'}, which was not expected ({one.expect}): {one}"
 
 
 def receipts_are_true(facts: Facts) -> Iterator[str]:
@@ -88,7 +125,7 @@ def _receipt_is_true(facts: Facts, told: Told, history: Sequence[Version], at: i
     if content is not None and told.fingerprint and facts.fingerprint(content) != told.fingerprint:
         yield f"the hash in the receipt of {told.version} of {told.uri} is not that of its content"
     before = {"", *(version.text for version in history[:at])}
-    if told.prior == told.announced and told.prior in before:
+    if told.late and told.prior == told.announced and told.prior in before:
         # An heir knows STARTED alone: it names what was there before the issuer lost a check-and-set and tried again.
         return
     if told.prior and (at == 0 or history[at - 1].text != told.prior):
@@ -106,6 +143,26 @@ def versions_are_explained(facts: Facts) -> Iterator[str]:
         without = [version.text for version in history if version.text not in named]
         if len(without) > unknown:
             yield f"{uri} has the versions {without}, which no receipt names, and {unknown} requests of unknown outcome"
+
+
+def deletions_are_explained(facts: Facts) -> Iterator[str]:
+    """Nothing is deleted that nobody asked for: a deletion announced each version that is not there any more."""
+    for uri, history in facts.histories.items():
+        # An end without any deletion promises it, but CONFLICT: OpenBao deletes, and then something new can be there.
+        asked = {
+            told.announced
+            for told in facts.requests.values()
+            if told.uri == uri and told.deletes and _may_have_deleted(told)
+        }
+        last = max((at for at, version in enumerate(history) if version.text in asked), default=-1)
+        for at, version in enumerate(history):
+            explained = at <= last if uri.startswith(_SETS_ASIDE_ALL) else version.text in asked
+            if version.content is None and not explained:
+                yield f"{version.text} of {uri} was deleted, and nobody asked for that"
+
+
+def _may_have_deleted(told: Told) -> bool:
+    return told.outcome == "DELETED" or not told.ended or told.reason in {"OUTCOME_UNKNOWN", "CONFLICT"}
 
 
 def refused_is_not_there(facts: Facts) -> Iterator[str]:
@@ -154,7 +211,11 @@ def written_once(facts: Facts) -> Iterator[str]:
 def compared_truly(facts: Facts) -> Iterator[str]:
     """A comparison tells of the version that it names whether it has this value alone."""
     for one in facts.operations:
-        if one.verb != "compare" or one.end != OK or not one.version:
+        if one.verb != "compare" or one.end != OK:
+            continue
+        if not one.version:
+            if one.equal:
+                yield f"equal to nothing: {one}"
             continue
         found = _version(facts.histories.get(one.uri, ()), one.version)
         if found is None:

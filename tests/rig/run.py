@@ -8,7 +8,7 @@ import tempfile
 import time
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -20,7 +20,7 @@ from tests.rig.clients import BOUND_S, Clients, settings_of
 from tests.rig.facts import Facts, read, requests_of, verify_log, verify_tree
 from tests.rig.faults import Breaker
 from tests.rig.history import UNKNOWN, Operation, write
-from tests.rig.schedule import WORLDS, Round, plan
+from tests.rig.schedule import WORLDS, Round, plan, replay
 from tests.rig.world import LIFETIME_S, World
 
 KEPT = Path("build/rig")
@@ -34,6 +34,9 @@ SETTLES_S = LIFETIME_S + 30.0
 
 LAST_S = 40.0
 """What the last round of a world and its end may take of the world's time."""
+
+LEAST = 0.05
+"""Of all operations so many must be acknowledged. On a machine that does much else it was a fifth."""
 
 ERASED_S = 20.0
 COVERED_S = 30.0
@@ -59,17 +62,20 @@ class Rig:
         self._thread = ThreadPoolExecutor(1, "rig")
         self.found: list[str] = []
 
-    async def run(self, world: str = "", number: int = 0) -> int:
-        """Run one round if `number` is given, else rounds of the world, or of all worlds in turn; return 1 or 0."""
+    async def run(self, world: str = "", numbers: Sequence[int] = ()) -> int:
+        """Run the rounds `numbers` of a world, without any rounds of it, or of all worlds in turn; return 1 or 0."""
         _say(f"make rig SEED={self._seed} SECONDS={self._seconds:g}{f' WORLD={world}' if world else ''}")
         worlds = [world] if world else list(WORLDS)
         share = self._seconds / len(worlds)
-        if number:
-            await self._live(world, [number])
-        while not number and (time.monotonic() < self._until or not self._total["worlds"]):
+        if numbers:
+            await self._live(world, numbers)
+        while not numbers and (time.monotonic() < self._until or not self._total["worlds"]):
             name = worlds[self._total["worlds"] % len(worlds)]
             first = self._numbers[name] + 1
-            await self._live(name, range(first, first + ROUNDS), until=time.monotonic() + share - LAST_S)
+            until = min(self._until, time.monotonic() + share - LAST_S)
+            await self._live(name, range(first, first + ROUNDS), until=until)
+        if not numbers:
+            self._report(too_little(self._total))
         _say(f"{', '.join(f'{count} {what}' for what, count in self._total.items())}; {len(self.found)} violations")
         return int(bool(self.found))
 
@@ -82,7 +88,7 @@ class Rig:
             try:
                 await life.begin()
                 for at, number in enumerate(numbers):
-                    if at and time.monotonic() > min(until, self._until):
+                    if at and time.monotonic() > until:
                         break
                     self._numbers[name] = number
                     self._report(await life.round(plan(self._seed, name, number)))
@@ -148,12 +154,12 @@ class Life:
         await self._breaker.mend()
         found += await self._check(clients.operations)
         self._tell(round_, clients.operations, time.monotonic() - began)
-        return self._kept(round_, clients.operations, found)
+        return self._kept([round_], clients.operations, found)
 
     def broken(self, error: Exception) -> list[str]:
         """Return what is wrong if the world does not work again, or the rig itself fails."""
         found = ["".join(traceback.format_exception(error)).strip()]
-        return self._kept(self._plans[-1], self._operations, found, name="broken") if self._plans else found
+        return self._kept(self._plans, self._operations, found, name="broken") if self._plans else found
 
     async def _writers(self, round_: Round) -> list[str]:
         """Let many write one secret meanwhile."""
@@ -164,7 +170,7 @@ class Life:
             operations = await writers.write_at_once(clients, uri)
         history = self._world.engines["vault"].history(uri.removeprefix("vault://"))
         self.counts["operations"] += len(operations)
-        return self._kept(round_, operations, writers.check(operations, history), name="writers")
+        return self._kept([round_], operations, writers.check(operations, history), name="writers")
 
     async def _facts(self, operations: Sequence[Operation]) -> tuple[Facts, list[str]]:
         log = await self._world.open_log()
@@ -199,7 +205,7 @@ class Life:
         found += await self._covered()
         found += invariants.check(facts) + await self._answers(facts)
         found += await self._rebuilt()
-        return self._kept(self._plans[-1], self._operations, found, name="all")
+        return self._kept(self._plans, self._operations, found, name="all")
 
     async def _answers(self, facts: Facts) -> list[str]:
         """Ask m8 about each request whose user was not told its end: it answers what the log says."""
@@ -241,20 +247,28 @@ class Life:
         self.counts["rounds"] += 1
         self.counts["operations"] += len(operations)
         self.counts["acknowledged"] += ends["OK"]
-        _say(f"{round_.replay}: {seconds:.0f} s, {dict(ends.most_common())}")
+        _say(f"{replay([round_])}: {seconds:.0f} s, {dict(ends.most_common())}")
         for fault in round_.faults:
             _say(f"    {fault}")
 
     def _kept(
-        self, round_: Round, operations: Sequence[Operation], found: list[str], *, name: str = "clients"
+        self, rounds: Sequence[Round], operations: Sequence[Operation], found: list[str], *, name: str = "clients"
     ) -> list[str]:
         """Keep the history of what failed, with the command that replays it."""
         if found:
-            file = KEPT / f"{round_.seed}-{round_.world}-{round_.number}-{name}.jsonl"
-            faults = [str(fault) for fault in round_.faults]
-            write(file, {"replay": round_.replay, "faults": faults, "found": found}, operations)
-            found = [*found, f"the history is in {file}; plan it again: {round_.replay}"]
+            last, again = rounds[-1], replay(rounds)
+            file = KEPT / f"{last.seed}-{last.world}-{last.number}-{name}.jsonl"
+            faults = [str(fault) for one in rounds for fault in one.faults]
+            write(file, {"replay": again, "faults": faults, "found": found}, operations)
+            found = [*found, f"the history is in {file}; plan it again: {again}"]
         return found
+
+
+def too_little(total: Mapping[str, int]) -> list[str]:
+    """Return what is wrong with a run in which nearly nothing succeeded: then nothing could be lost, either."""
+    if total["acknowledged"] >= LEAST * total["operations"]:
+        return []
+    return [f"of {total['operations']} operations {total['acknowledged']} were acknowledged: that shows nothing"]
 
 
 async def _asked(client: Client, one: Operation, facts: Facts) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -108,10 +109,12 @@ class Round:
     """By client."""
     faults: tuple[Fault, ...]
 
-    @property
-    def replay(self) -> str:
-        """The command that plans this round again."""
-        return f"make rig SEED={self.seed} WORLD={self.world} ROUND={self.number}"
+
+def replay(rounds: Sequence[Round]) -> str:
+    """Return the command that plans some rounds of one cluster again."""
+    first, last = rounds[0], rounds[-1]
+    numbers = f"{first.number}-{last.number}" if first is not last else f"{first.number}"
+    return f"make rig SEED={first.seed} WORLD={first.world} ROUND={numbers}"
 
 
 def plan(seed: str, world: str, number: int) -> Round:

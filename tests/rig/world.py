@@ -24,6 +24,7 @@ from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import Part, free_port
 from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
+from tests.rig.facts import SETTLE_S
 from tests.rig.link import Link
 from tests.rig.schedule import REACTORS, WORLDS
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
@@ -32,7 +33,7 @@ USERS = 4
 LIFETIME_S = 30
 """Of a one-time key: the shortest that the protocol allows."""
 
-TIMINGS = REACTOR_TIMINGS | {"settle": 5.0}
+TIMINGS = REACTOR_TIMINGS | {"settle": SETTLE_S}
 """As in tests/crash, but as much time between the end of the write window and the end of the lookup as faults of an
 engine last, with a second more: the protocol has 30 s."""
 

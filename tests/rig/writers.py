@@ -79,7 +79,8 @@ def calls(operations: Sequence[Operation], history: Sequence[Version]) -> list[C
     """Return what was done as calls on a register that holds values.
 
     A version that a writer named is known by the value that the engine has under it. A write of which its writer does
-    not know the end may have been made at any time after its beginning, or never.
+    not know the end may have been made at any time after its beginning; if the engine, which keeps every version, has
+    none with its value, it was never made. To try all of these at all times could take for ever.
     """
     values = {version.text: (version.content or {}).get("password", "") for version in history}
     return [call for one in operations if (call := _call(one, values)) is not None]
@@ -96,7 +97,9 @@ def _call(one: Operation, values: Mapping[str, str]) -> Call | None:
         return Call(one.began, ended, write, one.value, expected)
     if one.end == ConflictError.code.value:
         return None if one.expect == "any" else Call(one.began, ended, "refused", expected=expected)
-    return None if one.end in NOTHING_WRITTEN else Call(one.began, math.inf, write, one.value, expected)
+    if one.end in NOTHING_WRITTEN or one.value not in values.values():
+        return None
+    return Call(one.began, math.inf, write, one.value, expected)
 
 
 def check(operations: Sequence[Operation], history: Sequence[Version]) -> list[str]:

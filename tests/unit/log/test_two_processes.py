@@ -44,6 +44,19 @@ async def test_a_subscriber_sees_both_processes_events_in_their_order(logs: Logs
     assert seen == await other.read(after=0, limit=100)
 
 
+async def test_a_subscriber_who_lies_behind_is_not_left_waiting_for_what_another_process_recorded(logs: Logs) -> None:
+    one, other = logs
+    async with aclosing(one.subscribe(after=0)) as lagging, aclosing(one.subscribe(after=0)) as quick:
+        await one.append("a", None, happened(b"1"), actor="ann")
+        assert [(await anext(events)).position for events in (lagging, quick)] == [1, 1]
+        await one.append("a", None, happened(b"2"), actor="ann")
+        assert (await anext(quick)).position == 2
+        await other.append("a", None, happened(b"3"), actor="ann")
+        assert (await anext(quick)).position == 3  # by now both were woken for it
+        async with asyncio.timeout(10):
+            assert [(await anext(lagging)).position for _ in range(2)] == [2, 3]
+
+
 async def test_one_of_two_processes_wins_a_version(logs: Logs) -> None:
     for version in range(10):
         tries = [log.append("a", version, happened(b""), actor="ann") for log in logs]

@@ -50,7 +50,7 @@ def good() -> Facts:
         "a5": Told(URI, True, "FAILED", "CONFLICT", "v2"),
         "a6": Told(URI, True, "FAILED", "OUTCOME_UNKNOWN"),
         "a7": told("v4", "v3", {"password": "four"}),
-        "a8": Told(URI, True, "DELETED", "", "", "v4"),
+        "a8": Told(URI, True, "DELETED", "", "", "v4", announced="v4", deletes=True),
     }
     histories = {
         URI: [Version("v1", ONE), Version("v2", TWO), Version("v3", THREE), Version("v4", None)],
@@ -116,15 +116,50 @@ LIES: dict[str, tuple[str, Callable[[Facts], Facts], str]] = {
         request("a1", outcome="FAILED", reason="CONFLICT"),
         "without a receipt.*one",
     ),
+    "a success names another version than its receipt": (
+        "success_has_a_receipt",
+        operation(0, version="v2"),
+        "without a receipt that says so.*one",
+    ),
+    "a comparison says the opposite of its receipt": (
+        "success_has_a_receipt",
+        operation(2, equal=True),
+        "without a receipt that says so.*compare",
+    ),
+    "another version than the expected one was replaced": (
+        "expectations_held",
+        operation(6, expect="v2"),
+        "written over v3.*v2.*four",
+    ),
+    "something was there, and nothing was expected": (
+        "expectations_held",
+        operation(6, expect="absent"),
+        "written over v3.*absent.*four",
+    ),
     "two receipts name one version": ("receipts_are_true", request("a2", version="v1", prior=""), "2 receipts"),
     "a receipt names what is not there": ("receipts_are_true", request("a1", version="v9"), "v9.*0 times"),
     "a receipt has another hash": ("receipts_are_true", request("a1", fingerprint="fp1:other"), "hash"),
     "a receipt skips a version": ("receipts_are_true", request("a7", prior="v2"), "does not come after v2"),
+    "a receipt names what was announced, and was not looked up": (
+        "receipts_are_true",
+        request("a7", prior="v2", announced="v2"),
+        "does not come after v2",
+    ),
     "a receipt hides what it replaced": ("receipts_are_true", request("a7", prior=""), "nothing was there"),
     "written twice": (
         "versions_are_explained",
         engine(V1, V2, V3, Version("v3b", THREE), V4),
         "no receipt names",
+    ),
+    "what was acknowledged is deleted, and nobody asked for that": (
+        "deletions_are_explained",
+        engine(V1, Version("v2", None), V3, V4),
+        "v2 .* was deleted",
+    ),
+    "a deletion that was refused": (
+        "deletions_are_explained",
+        request("a8", outcome="FAILED", reason="UPSTREAM_REFUSED"),
+        "v4 .* was deleted",
     ),
     "what was refused is there": (
         "refused_is_not_there",
@@ -149,6 +184,7 @@ LIES: dict[str, tuple[str, Callable[[Facts], Facts], str]] = {
     ),
     "one put made two versions": ("written_once", engine(V1, Version("v1b", ONE), V2, V3, V4), "more than once.*one"),
     "a comparison lied": ("compared_truly", operation(2, equal=True), "falsely"),
+    "equal, and nothing was there": ("compared_truly", operation(2, equal=True, version=""), "equal to nothing"),
     "a comparison with what never was": ("compared_truly", operation(2, version="v7"), "never there"),
     "a later operation saw an older version": (
         "one_after_the_other",
@@ -166,8 +202,16 @@ def test_nothing_is_wrong_with_a_good_history() -> None:
 
 
 def test_an_heir_may_name_what_was_announced_if_that_was_there_before() -> None:
-    assert invariants.check(request("a7", prior="v2", announced="v2")(good())) == []
-    assert invariants.check(request("a7", prior="v9", announced="v9")(good()))
+    assert invariants.check(request("a7", prior="v2", announced="v2", late=True)(good())) == []
+    assert invariants.check(request("a7", prior="v9", announced="v9", late=True)(good()))
+
+
+@pytest.mark.parametrize(("uri", "is_explained"), [("local://rig/r1/c2", True), ("vault://rig/r1/c2", False)])
+def test_a_deletion_of_age_files_takes_what_is_kept_and_one_of_openbao_the_newest(uri: str, is_explained: bool) -> None:
+    requests = {"b1": Told(uri, True, "FAILED", "CONFLICT", announced="v2", deletes=True)}
+    history = [Version("v1", None), Version("v2", None)]
+    facts = dataclasses.replace(good(), operations=[], requests=requests, histories={uri: history})
+    assert (list(invariants.deletions_are_explained(facts)) == []) is is_explained
 
 
 @pytest.mark.parametrize("name", LIES)

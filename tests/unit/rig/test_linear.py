@@ -10,7 +10,10 @@ from typing import get_args
 
 import pytest
 
+from tests.rig import writers
+from tests.rig.history import OK, Operation
 from tests.rig.linear import Call, Kind, is_linearizable, smallest
+from tests.support.engines import Version
 
 GOOD = {
     "nothing": [],
@@ -126,3 +129,17 @@ def test_many_writers_at_once_are_no_long_search() -> None:
         held = f"v{turn}"
     assert is_linearizable(calls)
     assert not is_linearizable([*calls, Call(9, 10, "read", "v6")])
+
+
+def test_writes_that_were_never_made_are_no_long_search() -> None:
+    uri = "vault://rig/writers"
+    lost = [Operation(n, "put", uri, f"lost {n}", "any", "", 0.0, 1.0, "OUTCOME_UNKNOWN") for n in range(40)]
+    told = [
+        Operation(90, "put", uri, "first", "absent", "", 0.0, 1.0, OK, [], "v1"),
+        Operation(91, "put", uri, "second", "v1", "", 2.0, 3.0, OK, [], "v2"),
+        Operation(92, "compare", uri, "first", "", "", 4.0, 5.0, OK, [], "v1", equal=True),
+    ]
+    history = [Version("v1", {"password": "first"}), Version("v2", {"password": "second"})]
+    assert writers.check([*lost, *told[:2]], history) == []
+    [sentence] = writers.check([*lost, *told], history)
+    assert "lost" not in sentence

@@ -8,7 +8,8 @@ import pytest
 
 from monoskope import failpoints
 from tests.rig import link
-from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, plan
+from tests.rig.__main__ import rounds
+from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, plan, replay
 
 
 def test_a_seed_gives_the_same_round_in_every_process() -> None:
@@ -16,7 +17,14 @@ def test_a_seed_gives_the_same_round_in_every_process() -> None:
     assert plan("7", "three", 4) == plan("7", "three", 4)
     assert plan("7", "three", 4) != plan("7", "three", 5) != plan("8", "three", 5)
     assert hashlib.sha256(repr(plan("7", "three", 4)).encode()).hexdigest() == digest
-    assert plan("7", "three", 4).replay == "make rig SEED=7 WORLD=three ROUND=4"
+
+
+def test_what_is_printed_plans_the_same_rounds_again() -> None:
+    planned = [plan("7", "three", number) for number in range(9, 13)]
+    assert replay(planned[:1]) == "make rig SEED=7 WORLD=three ROUND=9"
+    assert replay(planned) == "make rig SEED=7 WORLD=three ROUND=9-12"
+    assert list(rounds("9")) == [9]
+    assert [plan("7", "three", number) for number in rounds("9-12")] == planned
 
 
 @pytest.mark.parametrize("world", WORLDS)

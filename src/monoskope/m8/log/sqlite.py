@@ -183,6 +183,8 @@ class SqliteLog(SqliteParts):
                         raise LogTamperedError(after + 1, "the record is missing")
                     after = event.position
                     yield event
+                if events and after < self._watcher.seen:
+                    continue  # woken for more than the tail has: another process recorded it, and nobody wakes again
                 if len(events) < PAGE:
                     is_at_end = True
                     with self._watcher.watching():

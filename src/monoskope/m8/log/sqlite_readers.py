@@ -96,6 +96,11 @@ class Watcher:
         finally:
             self._waiting -= 1
 
+    @property
+    def seen(self) -> int:
+        """The last position for which every subscriber was woken, negative for none."""
+        return self._seen
+
     def saw(self, position: int) -> None:
         """Take note that every subscriber is woken for what stands up to `position`."""
         self._seen = position

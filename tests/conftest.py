@@ -9,7 +9,7 @@ import signal
 import sys
 import termios
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -17,6 +17,7 @@ from monoskope import operating_log
 from monoskope.testing.cluster.commands import Commands
 from monoskope.testing.parts import Part
 from tests.support import warm
+from tests.support.folders import ByFileOrFolder
 
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
@@ -60,6 +61,12 @@ def postgres() -> Iterator[Postgres]:
 
     with Postgres(fsync=False) as server:
         yield server
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrFolder | None:
+    """Keep the tests of a browser together, too, where `--dist loadfile` keeps those of a file together."""
+    return ByFileOrFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

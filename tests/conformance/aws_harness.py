@@ -32,6 +32,8 @@ class AwsHarness(Harness):
     bad_options: object = {"tags": []}
     more_options = tuple(AwsOptions(tags=tags) for tags in TAGS)
     service: str
+    looks: str
+    """An operation of the service that changes nothing and needs no argument."""
     driver: type[StoreDriver]
 
     def __init__(self, moto: Moto, folder: Path, *, readable: bool, **changes: Any) -> None:
@@ -76,10 +78,12 @@ class AwsHarness(Harness):
 
     async def bring_up(self) -> None:
         self.moto.start()
+        getattr(self.people, self.looks)()  # moto loads a service at its first call, longer than a driver waits for it
 
 
 class SecretsManagerHarness(AwsHarness):
     service = "secretsmanager"
+    looks = "list_secrets"
     driver = SecretsManagerStore
     more_fields: Mapping[str, Any] = {"restorable": True}
 
@@ -114,6 +118,7 @@ class SecretsManagerHarness(AwsHarness):
 
 class ParameterStoreHarness(AwsHarness):
     service = "ssm"
+    looks = "describe_parameters"
     driver = ParameterStore
 
     def name(self, path: tuple[str, ...]) -> str:

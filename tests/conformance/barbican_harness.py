@@ -11,6 +11,7 @@ from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.barbican import Barbican
+from tests.conformance.gate import Gate
 
 PREFIX = "team/m8"
 
@@ -18,14 +19,16 @@ PREFIX = "team/m8"
 class BarbicanHarness(Harness):
     bad_options: object = {"no": "such option"}
 
-    def __init__(self, barbican: Barbican, folder: Path, *, readable: bool) -> None:
+    def __init__(self, barbican: Barbican, folder: Path, *, readable: bool, gate: Gate | None = None) -> None:
         self.barbican = barbican
+        self.gate = gate
+        """What is shut when the engine shall be away; without it the engine itself is ended."""
         self.folder = folder
         self.readable = readable
 
     def config(self, **changes: object) -> BarbicanConfig:
         fields: dict[str, object] = {
-            "address": self.barbican.address,
+            "address": self.barbican.address if self.gate is None else self.gate.url,
             "ca_file": str(self.barbican.ca_file),
             "prefix": PREFIX,
             "readable": self.readable,
@@ -50,7 +53,7 @@ class BarbicanHarness(Harness):
             self.barbican.remove(one["secret_ref"].rpartition("/")[2])
 
     async def take_down(self) -> None:
-        self.barbican.kill()
+        self.barbican.kill() if self.gate is None else await self.gate.shut()
 
     async def bring_up(self) -> None:
-        self.barbican.start()
+        self.barbican.start() if self.gate is None else await self.gate.open()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from monoskope.stores.barbican.config import BarbicanConfig
 from monoskope.testing.drivers import StoreDriverContract
@@ -12,19 +14,27 @@ from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.barbican_harness import BarbicanHarness
+from tests.conformance.gate import Gate
+
+
+@pytest_asyncio.fixture
+async def gate(barbican: Barbican) -> AsyncIterator[Gate]:
+    """The engine as it is reached: it is away at once, and back at once."""
+    async with Gate(barbican.address) as gate:
+        yield gate
 
 
 class TestReadable(StoreDriverContract):
     @pytest.fixture
-    def harness(self, barbican: Barbican, tmp_path: Path) -> Harness:
-        return BarbicanHarness(barbican, tmp_path, readable=True)
+    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+        return BarbicanHarness(barbican, tmp_path, gate=gate, readable=True)
 
 
 @pytest.mark.soak
 class TestWriteOnly(StoreDriverContract):
     @pytest.fixture
-    def harness(self, barbican: Barbican, tmp_path: Path) -> Harness:
-        return BarbicanHarness(barbican, tmp_path, readable=False)
+    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+        return BarbicanHarness(barbican, tmp_path, gate=gate, readable=False)
 
 
 class RawHarness(BarbicanHarness):
@@ -34,5 +44,5 @@ class RawHarness(BarbicanHarness):
 
 class TestRawLayout(RefusalPromises):
     @pytest.fixture
-    def harness(self, barbican: Barbican, tmp_path: Path) -> Harness:
-        return RawHarness(barbican, tmp_path, readable=True)
+    def harness(self, barbican: Barbican, gate: Gate, tmp_path: Path) -> Harness:
+        return RawHarness(barbican, tmp_path, gate=gate, readable=True)

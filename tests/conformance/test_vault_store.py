@@ -37,6 +37,7 @@ class TestKv1Readable(StoreDriverContract):
         return Kv1Harness(openbao, tmp_path, readable=True)
 
 
+@pytest.mark.soak  # `test_vault_kv1.py` shows all that a write-only store of this kind does differently
 class TestKv1WriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:

@@ -45,10 +45,10 @@ class Newcomer:
     def put(self, path: str = "app/db") -> None:
         self.monoctl("put", "secret", path, "--from-file", "password=-", stdin=VALUE)
 
-    def put_at_last(self) -> None:
+    def put_at_last(self, path: str) -> None:
         """Put until it works: what was down comes back by itself, and until then nothing is written."""
         for _ in range(100):
-            done = self.try_monoctl("put", "secret", "app/db", "--from-file", "password=-", stdin=VALUE)
+            done = self.try_monoctl("put", "secret", path, "--from-file", "password=-", stdin=VALUE)
             if done.returncode == ExitCode.OK:
                 return
             assert done.returncode in {ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
@@ -116,6 +116,15 @@ def running(who: Newcomer, *arguments: str) -> Iterator[Dev]:
 @pytest.fixture
 def newcomer(tmp_path: Path) -> Newcomer:
     return Newcomer(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def at_work(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Newcomer, Dev]]:
+    """Somebody else, whose `m8 dev` runs for all tests that leave it running."""
+    who = Newcomer(tmp_path_factory.mktemp("home"))
+    with running(who, "--port", "0") as dev:
+        who.put()
+        yield who, dev
 
 
 def refused(who: Newcomer, *arguments: str, code: ExitCode) -> str:
@@ -207,10 +216,8 @@ def test_the_user_of_a_folder_from_before_gets_the_rights_that_came_since(newcom
         assert "DELETED" in newcomer.monoctl("delete", "secret", "app/db", "--yes")
 
 
-def test_the_value_is_in_no_file_and_every_file_is_private(newcomer: Newcomer) -> None:
-    with running(newcomer, "--port", "0"):
-        newcomer.put()
-    for path in newcomer.state.rglob("*"):
+def test_the_value_is_in_no_file_and_every_file_is_private(at_work: tuple[Newcomer, Dev]) -> None:
+    for path in at_work[0].state.rglob("*"):
         if path.is_file():
             assert VALUE.encode() not in path.read_bytes(), path
             assert path.suffix == ".crt" or path.stat().st_mode & 0o077 == 0, path
@@ -219,57 +226,57 @@ def test_the_value_is_in_no_file_and_every_file_is_private(newcomer: Newcomer) -
 
 
 def test_a_second_start_goes_on_where_the_first_stopped(newcomer: Newcomer) -> None:
+    """And makes an administrator's token if that is asked for."""
+    administer = ("deactivate", "secret-store", "local")
     with running(newcomer, "--port", "0") as dev:
         newcomer.put()
         pins = (newcomer.state / "client/known_stores").read_bytes()
         token = (newcomer.state / "client/token").read_bytes()
         dev.stop(signal.SIGTERM)
-    with running(newcomer):
+    with running(newcomer, "--admin"):
         assert newcomer.uris() == ["local://app/db"]
         newcomer.put("app/other")
         assert (newcomer.state / "client/known_stores").read_bytes() == pins
         assert (newcomer.state / "client/token").read_bytes() == token
-
-
-def test_pins_of_before_the_http_door_count_at_it_without_a_question(newcomer: Newcomer) -> None:
-    with running(newcomer, "--port", "0"):
-        known_stores = newcomer.state / "client/known_stores"
-        pins = known_stores.read_text()
-        assert pins.startswith("https://127.0.0.1:")
-        before = re.sub(r"https://127\.0\.0\.1:[0-9]+ ", "127.0.0.1:7443 ", pins)
-        known_stores.write_text(before)
-        newcomer.put("app/moved")
-        assert known_stores.read_text() == before
-
-
-def test_the_user_is_no_administrator_unless_asked_for(newcomer: Newcomer) -> None:
-    administer = ("deactivate", "secret-store", "local")
-    with running(newcomer, "--port", "0"):
-        newcomer.monoctl(*administer, code=ExitCode.REFUSED)
-        assert not (newcomer.state / "client/admin-token").exists()
-    with running(newcomer, "--admin"):
         newcomer.monoctl(*administer, "--token-file", str(newcomer.state / "client/admin-token"))
         newcomer.monoctl("put", "secret", "app/db", "--from-file", "x=-", stdin=VALUE, code=ExitCode.REFUSED)
 
 
-def test_no_administrators_token_of_the_setup_counts_afterwards(newcomer: Newcomer) -> None:
-    with running(newcomer, "--port", "0"):
-        pass
-    words = ("token", "list", "--dir", newcomer.state / "m8", "-o", "json")
-    listed = warm.typed("m8", *words, environment=newcomer.environment)
+def test_pins_of_before_the_http_door_count_at_it_without_a_question(at_work: tuple[Newcomer, Dev]) -> None:
+    who, _ = at_work
+    known_stores = who.state / "client/known_stores"
+    pins = known_stores.read_text()
+    assert pins.startswith("https://127.0.0.1:")
+    before = re.sub(r"https://127\.0\.0\.1:[0-9]+ ", "127.0.0.1:7443 ", pins)
+    known_stores.write_text(before)
+    who.put("app/moved")
+    assert known_stores.read_text() == before
+
+
+def test_the_user_is_no_administrator_unless_asked_for(at_work: tuple[Newcomer, Dev]) -> None:
+    who, _ = at_work
+    who.monoctl("deactivate", "secret-store", "local", code=ExitCode.REFUSED)
+    assert not (who.state / "client/admin-token").exists()
+
+
+def test_no_administrators_token_of_the_setup_counts_afterwards(at_work: tuple[Newcomer, Dev]) -> None:
+    who, _ = at_work
+    words = ("token", "list", "--dir", who.state / "m8", "-o", "json")
+    listed = warm.typed("m8", *words, environment=who.environment)
     states = {token["role"]: token["state"] for token in json.loads(listed.stdout)}
     assert states == {"administrator": "revoked", "user": "valid"}
 
 
 @pytest.mark.parametrize("which", ["m8", "reactor"])
-def test_a_process_that_dies_is_replaced_and_that_is_said(newcomer: Newcomer, which: str) -> None:
-    with running(newcomer, "--port", "0") as dev:
-        os.kill(dev.children()[which], signal.SIGKILL)
-        said = dev.complaint()
-        assert which in said
-        assert "SIGKILL; it starts again" in said
-        newcomer.put_at_last()
-        assert newcomer.uris() == ["local://app/db"]
+def test_a_process_that_dies_is_replaced_and_that_is_said(at_work: tuple[Newcomer, Dev], which: str) -> None:
+    who, dev = at_work
+    path = f"app/after-{which}"
+    os.kill(dev.children()[which], signal.SIGKILL)
+    said = dev.complaint()
+    assert which in said
+    assert "SIGKILL; it starts again" in said
+    who.put_at_last(path)
+    assert {"local://app/db", f"local://{path}"} <= set(who.uris())
 
 
 def test_no_process_outlives_a_supervisor_that_is_killed(newcomer: Newcomer) -> None:
@@ -279,13 +286,13 @@ def test_no_process_outlives_a_supervisor_that_is_killed(newcomer: Newcomer) -> 
         wait_until_gone(*children.values())
 
 
-def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, tmp_path: Path) -> None:
+def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, at_work: tuple[Newcomer, Dev]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         assert f"port {port} of 127.0.0.1 is taken" in refused(newcomer, "--port", port, code=ExitCode.UNAVAILABLE)
-    with running(newcomer, "--port", "0"):
-        assert "another m8 dev" in refused(newcomer, code=ExitCode.REFUSED)
-        assert newcomer.uris() == []
+    who, _ = at_work
+    assert "another m8 dev" in refused(who, code=ExitCode.REFUSED)
+    assert "local://app/db" in who.uris()
 
 
 def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: Path) -> None:

@@ -36,10 +36,11 @@ def programs(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     constraints = folder / "constraints.txt"
     # Hashes in constraints would make pip demand one for the wheel itself.
     constraints.write_text("\n".join(re.findall(r"^[a-z0-9-]+==[^\\\n]+", locked, re.MULTILINE)), encoding="utf-8")
-    subprocess.run([sys.executable, "-m", "venv", str(folder / "venv")], check=True)
+    # A pip of its own, and byte code of modules that nothing here loads, take longer to make than all tests take.
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder / "venv")], check=True)
     found = folder / "venv" / "bin"
-    pip = [str(found / "python"), "-m", "pip", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, "install", "--constraint", str(constraints), str(wheel)], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", str(found / "python"), "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, "install", "--no-compile", "--constraint", str(constraints), str(wheel)], check=True)
     return found
 
 

@@ -8,43 +8,49 @@ import os
 import signal
 import socket
 import ssl
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import grpc
 
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.m8.settings import ServerSettings
+from monoskope.testing.parts import program
+from tests.support import warm
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
 
 
 class Server:
-    """A running `m8 serve`."""
+    """A running `m8 serve`, a copy of the loaded process unless the test has the marker `new_interpreters`."""
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
+        command = [program("m8"), "serve", "--dir", str(settings.folder)]
         environment = {**ENVIRONMENT, "HOME": str(settings.folder)}
-        self.process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        assert self.process.stderr is not None
+        reads, writes = os.pipe()
+        self._says = os.fdopen(reads, encoding="utf-8")
+        self.process = warm.spawn(command, Path.cwd(), environment, writes, "")
+        os.close(writes)
         self.said_before = ""
-        self.first_line = self.process.stderr.readline()
+        self.first_line = self._says.readline()
         while '"address"' not in self.first_line:
             assert self.first_line, self.said_before
             self.said_before += self.first_line
-            self.first_line = self.process.stderr.readline()
+            self.first_line = self._says.readline()
         self.address: str = json.loads(self.first_line)["address"]
         self.http_address: str = json.loads(self.first_line)["http_address"]
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """End it and return what it said besides the first line."""
-        self.process.send_signal(number)
-        said = self.process.communicate(timeout=30)[1]
-        assert self.process.returncode == 0, said
+        os.kill(self.process.pid, number)
+        code = self.process.wait(30)
+        with self._says:
+            said = self._says.read()
+        assert code == 0, said
         return said
 
     def call(self, token: str) -> queries_pb2.GetServerResponse:

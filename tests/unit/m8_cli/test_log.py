@@ -10,6 +10,7 @@ from base64 import b64decode
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,6 +54,11 @@ def until(settings: ServerSettings, is_so: Callable[[], bool]) -> None:
         command(settings, "log", "status")
 
 
+def status(settings: ServerSettings) -> dict[str, Any]:
+    (shown,) = json.loads(command(settings, "log", "status", "-o", "json").stdout)
+    return dict(shown)
+
+
 def signed(settings: ServerSettings) -> Note:
     return Note.parse((settings.folder / "log.checkpoint").read_bytes())
 
@@ -74,7 +80,8 @@ def test_a_server_of_before_gets_keys_while_it_serves_and_a_lost_log_is_renewed(
         second = command(settings, "log", "key").stdout.splitlines()
         assert not set(first) & set(second)
         until(settings, lambda: second[0].startswith(signed(settings).text.partition("\n")[0]))
-        (shown,) = json.loads(command(settings, "log", "status", "-o", "json").stdout)
+        until(settings, lambda: status(settings)["checkpoint"] == 1)  # it is noted after it was written to the file
+        shown = status(settings)
     assert (shown["events"], shown["tree"], shown["checkpoint"], shown["trouble"]) == (1, 1, 1, "none")
     assert shown["renewed"].endswith("The disk was lost.")
     command(settings, "readmodels", "rebuild")

@@ -34,6 +34,15 @@ def server(settings: ServerSettings) -> Iterator[Server]:
         yield running
 
 
+@pytest.fixture(scope="module")
+def listening(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server for all tests that only dial it."""
+    with served(
+        lay_out(Plan(folder=tmp_path_factory.mktemp("listening") / "m8", listen=HostPort("127.0.0.1", 0)))
+    ) as one:
+        yield one
+
+
 def m8(settings: ServerSettings, *arguments: str) -> str:
     done = warm.typed("m8", *arguments, "--dir", settings.folder, environment=ENVIRONMENT)
     assert done.returncode == 0, done.stderr
@@ -106,25 +115,25 @@ def handshake(server: Server, version: ssl.TLSVersion) -> str | None:
         return secured.version()
 
 
-def test_modern_tls_is_spoken(server: Server) -> None:
-    assert handshake(server, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
-    assert handshake(server, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
+def test_modern_tls_is_spoken(listening: Server) -> None:
+    assert handshake(listening, ssl.TLSVersion.TLSv1_2) == "TLSv1.2"
+    assert handshake(listening, ssl.TLSVersion.TLSv1_3) == "TLSv1.3"
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion:DeprecationWarning")
-def test_old_tls_is_not(server: Server) -> None:
+def test_old_tls_is_not(listening: Server) -> None:
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.raises((ssl.SSLError, ConnectionError)):
-            handshake(server, version)
+            handshake(listening, version)
 
 
-def test_plaintext_is_not_answered(server: Server) -> None:
-    host, port = server.http_address.rsplit(":", 1)
+def test_plaintext_is_not_answered(listening: Server) -> None:
+    host, port = listening.http_address.rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=20) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert not plain.recv(1000).startswith(b"HTTP")
-    with server.socket() as plain:
+    with listening.socket() as plain:
         plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
         assert not plain.recv(1000).startswith(b"\0\0")  # no SETTINGS frame comes back
 

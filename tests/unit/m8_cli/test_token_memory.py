@@ -23,6 +23,8 @@ from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.unit.m8_cli.served import Server, served
 
+pytestmark = pytest.mark.new_interpreters
+
 CALLS = 50
 READ_BUFFER = 14
 """Calls as small as these that an open connection's read buffer of 8 KiB can hold at most."""

@@ -22,6 +22,8 @@ from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.support.issuers import ISSUER, claims_of, jwk, jwks, minted, now_s, rsa_key
 from tests.unit.m8_cli.served import Server, served
 
+pytestmark = pytest.mark.new_interpreters
+
 PATIENCE_S = 30.0
 CLAIM = secrets.token_hex(24)
 SETTINGS = f"""

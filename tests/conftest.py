@@ -16,7 +16,7 @@ import pytest
 from monoskope import operating_log
 from monoskope.testing.cluster.commands import Commands
 from monoskope.testing.parts import Part
-from tests.support import warm
+from tests.support import disk, warm
 from tests.support.folders import ByFileOrFolder
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 # `jsonschema` would load this one to check formats that no test asks for: a compiler of grammars, which takes seconds.
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
+disk.never_wait()
 
 gc.disable()  # until all tests are collected: what that makes stays
 

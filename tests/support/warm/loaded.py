@@ -20,6 +20,7 @@ from selectors import EVENT_READ, DefaultSelector
 from monoskope import start
 from monoskope.m8 import __main__ as m8
 from monoskope.monoctl import __main__ as monoctl
+from tests.support import disk
 
 _PACKAGES = ("monoskope.monoctl", "monoskope.client", "monoskope.m8.cli", "monoskope.stores")
 _BESIDE = (
@@ -41,6 +42,7 @@ def main(address: str) -> None:
         _load(name)
     for name in _BESIDE:
         importlib.import_module(name)
+    disk.never_wait()
     gc.collect()
     gc.freeze()
     with socket.socket(socket.AF_UNIX) as listener:

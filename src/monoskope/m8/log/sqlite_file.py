@@ -28,6 +28,9 @@ IMPORTING_ID = 0x6D386C69
 BUSY_MS = 30_000
 """How long a connection waits for another process's transaction."""
 
+SYNCHRONOUS = "FULL"
+"""A commit that returned has reached the disk."""
+
 SCHEMA = """
 CREATE TABLE events (
   position INTEGER PRIMARY KEY, stream TEXT NOT NULL, version INTEGER NOT NULL,
@@ -183,7 +186,7 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {SYNCHRONOUS}")
         connection.execute("PRAGMA fullfsync = ON")  # macOS: its fsync alone does not reach the medium
         connection.execute("PRAGMA secure_delete = ON")  # erased sealed bytes are overwritten
         connection.execute(f"PRAGMA query_only = {'ON' if read_only else 'OFF'}")

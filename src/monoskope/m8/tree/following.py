@@ -41,18 +41,17 @@ class Follower:
         """
         seen = await self._witnessed.seen()
         signed = await self.check(seen)
-        if seen.named is None or seen.newest is None:
-            return
-        newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
-        if signed is None or signed.checkpoint != newest:
-            _check_signed(newest, seen.newest.note, seen.named)
+        if seen.newest is not None and _is_news(signed, seen):
             await asyncio.to_thread(self._last.advance, seen.newest.note)
 
     async def check(self, seen: Seen) -> Signed | None:
-        """Check that the log continues what is written down, and return that. Raises as `follow`."""
+        """Check that the newest checkpoint continues what is written down, and return the latter. Raises as `follow`."""
         signed = await asyncio.to_thread(self._last.read)
         if signed is not None and not _is_former(signed, seen):
             await self._check(signed.checkpoint, seen)
+        if seen.named is not None and seen.newest is not None and _is_news(signed, seen):
+            newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+            _check_signed(newest, seen.newest.note, seen.named)
         return signed
 
     async def _check(self, signed: Checkpoint, seen: Seen) -> None:
@@ -85,6 +84,13 @@ def _check_signed(newest: Checkpoint, note: bytes, named: Named) -> None:
         f"the database has a checkpoint of position {newest.size} that the keys of the log did not sign.",
         fix="Somebody changed the database. Keep it as evidence, and run: m8 events verify",
     )
+
+
+def _is_news(signed: Signed | None, seen: Seen) -> bool:
+    """Whether the newest checkpoint is not the one that is written down."""
+    if seen.named is None or seen.newest is None:
+        return False
+    return signed is None or signed.checkpoint != Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
 
 
 def _is_former(signed: Signed, seen: Seen) -> bool:

@@ -389,6 +389,24 @@ async def test_a_check_counts_for_a_while_and_one_that_failed_does_not(user: Use
     assert m8.log.asked == [0, 5]
 
 
+async def test_an_m8_that_was_away_is_looked_at_again_at_once(user: User, m8: LoggedM8) -> None:
+    """Whoever answers after a break may be another one: a look before it counts for nothing."""
+
+    def work(client: Client) -> object:
+        async def several() -> None:
+            await client.get_server()
+            m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+            m8.failing["GetServer"] = [UnavailableError("it is away.")]
+            with pytest.raises(UnavailableError):
+                await client.get_server()
+            with pytest.raises(LogMismatchError):
+                await client.get_server()
+
+        return several()
+
+    await user.run(work)
+
+
 async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     await user.ask()
     before = (tmp_path / "known_logs").read_bytes()

@@ -2,7 +2,8 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
-import { Button, Icon } from "../../parts";
+import { Button } from "../controls/Button";
+import { Icon } from "../Icon";
 
 interface StopProps {
   /** What is wrong, as a heading. */

@@ -31,8 +31,7 @@ MET = {
     ),
     "RATE_LIMITED": "test_refusals.py::test_too_many_guesses_are_refused_with_a_time_to_come_back",
     "LOG_MISMATCH": (
-        "test_log_stop.py"
-        "::test_a_log_that_was_rewritten_is_a_full_stop_with_both_notes_and_nothing_more_is_asked"
+        "test_log_stop.py::test_a_log_that_was_rewritten_is_a_full_stop_with_both_notes_and_nothing_more_is_asked"
     ),
     "CONSOLE_GONE": (
         "safety/test_port_thief.py::test_who_takes_the_port_of_a_console_that_has_ended_reads_nothing_and_is_not_believed"

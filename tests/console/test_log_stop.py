@@ -51,6 +51,8 @@ def test_a_log_that_was_rewritten_is_a_full_stop_with_both_notes_and_nothing_mor
         assert notes[0].splitlines()[:2] == notes[1].splitlines()[:2]
         assert notes[0].splitlines()[2] != notes[1].splitlines()[2]
 
+        assert stop.evaluate("one => one.scrollWidth <= innerWidth")
+
         before = len(asked)
         stop.get_by_role("button", name="Leave").click()
         expect(tab.get_by_text("Nothing more is sent from this page.")).to_be_visible()

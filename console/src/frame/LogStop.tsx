@@ -27,7 +27,9 @@ export function LogStop({ failure }: { failure: Failure }) {
         Once that is settled, press <kbd>Enter</kbd> in the terminal where <code>monoctl console</code> runs: it opens a new page.
       </p>
       {failure.notes?.map((note) => (
-        <pre key={note}>{note}</pre>
+        <pre key={note} class="stop-note" tabIndex={0}>
+          {note}
+        </pre>
       ))}
     </Stop>
   );

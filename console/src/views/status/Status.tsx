@@ -110,12 +110,13 @@ function LogTiles({ log }: { log: Log }) {
   return (
     <>
       <Tile title="Log" tone={log.trouble === "" ? "good" : "bad"} figure={log.size.toLocaleString("en")}>
-        entries pinned, signed <Time at={log.signed_at} quiet />
+        pinned, signed <Time at={log.signed_at} quiet />
         {log.trouble !== "" && ". m8 signs no more"}
       </Tile>
       {log.quorum > 0 && (
         <Tile title="Witnesses" tone={log.quorum_trouble === "" ? "good" : "warn"} figure={`${log.quorum} of ${log.witnesses.length}`}>
-          {`must cosign${log.quorum_trouble === "" ? "" : ", and too few do"}. ${log.witnessed_size.toLocaleString("en")} entries cosigned`}
+          wanted; {log.quorum_trouble === "" ? "" : "too few cosign; "}
+          {log.witnessed_size.toLocaleString("en")} entries seen
         </Tile>
       )}
     </>

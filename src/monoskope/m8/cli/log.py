@@ -18,6 +18,7 @@ from monoskope.m8.tree.key_file import FILE, KeyFile
 from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew as begin_anew
 from monoskope.m8.tree.signing import Signer, sentence
+from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.m8.witnesses.evidence import PREFIX, Evidence
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
@@ -113,6 +114,8 @@ async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None
     try:
         signed = await Follower(event_log, witnessed, last, Signer(event_log, last, wall_clock)).check(seen)
         here = 0 if signed is None else signed.checkpoint.size
+    except TreeBehindError:
+        here = 0  # whoever signs brings the tree up to the log's end, and knows then
     except Error as error:
         here, witnessed.own_trouble = 0, sentence(error)
     return {

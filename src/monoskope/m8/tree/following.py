@@ -36,7 +36,7 @@ class Follower:
 
         Raises:
             StoppedError: it does not, the log ends before that, or the keys of the log did not sign it.
-            UnavailableError: the log fails.
+            UnavailableError: the log fails, or its tree is behind what is written down: look again.
             UsageError: `log.checkpoint` cannot be read or written.
         """
         seen = await self._witnessed.seen()
@@ -45,7 +45,7 @@ class Follower:
             await asyncio.to_thread(self._last.advance, seen.newest.note)
 
     async def check(self, seen: Seen) -> Signed | None:
-        """Check that the newest checkpoint continues what is written down, and return the latter. Raises as `follow`."""
+        """Check that the newest checkpoint continues what is written down, and return that. Raises as `follow`."""
         signed = await asyncio.to_thread(self._last.read)
         if signed is not None and not _is_former(signed, seen):
             await self._check(signed.checkpoint, seen)
@@ -63,8 +63,7 @@ class Follower:
         head = await self._log.head()
         if head < signed.size:
             raise BehindError(head, signed, "log.checkpoint")
-        if await self._witnessed.tree.size() < signed.size:
-            return  # the records are there, and the tree comes after them
+        # While the tree is behind the records nobody can say whether they fit: what was found before still counts.
         if await self._witnessed.tree.root(signed.size) != signed.root:
             raise ForkedError(signed, "log.checkpoint")
 

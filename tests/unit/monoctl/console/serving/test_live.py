@@ -110,12 +110,12 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     heard: list[int] = []
     told: list[str] = []
 
-    def away(why: str, stop: Document | None) -> None:
+    def tell(why: str, stop: Document | None) -> None:
         assert stop is None
         told.append(why)
 
     queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), away))
+    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), tell))
     await log.slept.wait()
     hearing.cancel()
     assert began.is_set()

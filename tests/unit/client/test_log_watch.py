@@ -219,7 +219,7 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
 async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
     user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 1.0)
     m8.log.grow(4)
     await user.ask()
     del m8.log.entries[5:]

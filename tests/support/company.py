@@ -18,6 +18,7 @@ import tomli_w
 from monoskope.client.login import starting
 from monoskope.client.login.starting import LoginSettings
 from monoskope.settings import write_private
+from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_company import Company, OidcClient
 from monoskope.testing.engines.openssh import Agent, make_key, run
@@ -143,7 +144,7 @@ def at_work(folder: Path) -> Iterator[AtWork]:
         cluster.start_m8()
         make_key(keys / "key")
         make_key(keys / "sk", "ed25519-sk")
-        _serve(cluster, keys)
+        serve_signed(cluster, {ANNA: [keys / "key.pub", keys / "sk.pub"]})
         _bind(cluster)
         agent = last.enter_context(Agent())
         agent.add(keys / "sk")
@@ -158,15 +159,20 @@ def _append(file: Path, text: str) -> None:
     write_private(file, (file.read_text(encoding="utf-8") + text).encode(), replace=True)
 
 
-def _serve(cluster: QuickCluster, keys: Path) -> None:
-    """Start the reactor of the store `vault`, which lets anna's keys put and generate below `app`."""
+def serve_signed(cluster: Cluster, signers: Mapping[str, Sequence[Path]]) -> None:
+    """Start the reactor of the store `vault`, which lets these keys, and no others, put and generate below `app`.
+
+    Args:
+        cluster: m8 and OpenBao run.
+        signers: The public keys of each principal.
+    """
     cluster.make_vault_reactor("vault", readable=True)
     cluster.share_fingerprint_key("reactor-vault")
     home = cluster.folder / "reactor-vault"
-    lines = [f"{ANNA} {_public(file)}\n" for file in (keys / "key.pub", keys / "sk.pub")]
+    lines = [f"{name} {_public(file)}\n" for name, files in signers.items() for file in files]
     write_private(home / "allowed_signers", "".join(lines).encode())
     write_private(home / "revoked_keys", b"")
-    may = [{"principal": ANNA, "prefixes": ["app"], "purposes": ["upload", "generate"]}]
+    may = [{"principal": name, "prefixes": ["app"], "purposes": ["upload", "generate"]} for name in signers]
     table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
     table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}
     write_private(home / "reactor.toml", tomli_w.dumps(table).encode(), replace=True)

@@ -7,6 +7,7 @@
 
 import { badLink, broken, gone, noCrypto, notProven } from "./failures";
 import { closed, hasEnded, isAlive, onEnded, opened, seen, silent, unproven } from "./ended";
+import { heed, stopped } from "./stopped";
 import { type Bytes, type Channel, type Check, beginningOf, encoded, newNonce, textOf } from "./sealed";
 import type { Failure } from "./documents/failure";
 import type { Live } from "./documents/live";
@@ -106,6 +107,9 @@ async function send(operation: string, request: Bytes, signal?: AbortSignal): Pr
   let now: Channel | null = null;
   let sealed: Bytes | undefined;
   try {
+    // The live stream goes on: it says whether monoctl is there.
+    const why = operation === "live" ? null : stopped();
+    if (why !== null) throw new Refused(why);
     now = await channel;
     sealed = await now?.seal(operation, request);
   } finally {
@@ -153,7 +157,10 @@ function unknown(response: Response): Failure {
 /** Read a proven answer; throws the refusal that it is. */
 function answered<T>(response: Response, body: Bytes): T {
   const document = parsed<T & { error: Failure }>(new TextDecoder().decode(body));
-  if (!response.ok) throw new Refused(document.error);
+  if (!response.ok) {
+    heed(document.error);
+    throw new Refused(document.error);
+  }
   return document;
 }
 

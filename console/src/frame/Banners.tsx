@@ -4,7 +4,8 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { Banner, lengthWords, Said, useNow } from "../parts";
 import { useCell } from "../state/cell";
 import { askWho } from "../state/live";
-import { away, backSince, useMe } from "../state/me";
+import { away, backSince, stop, useMe } from "../state/me";
+import { Stopped } from "./LogStop";
 
 /** Seconds before its end at which the credential's expiry is said. */
 const SOON = 24 * 3600;
@@ -18,6 +19,7 @@ const LAST = 60;
 export function Banners() {
   const why = useCell(away);
   const back = useCell(backSince);
+  const isStopped = useCell(stop) !== null;
   const isKnown = useMe().subject !== "";
   const since = useRef(0);
   useLayoutEffect(() => {
@@ -25,7 +27,8 @@ export function Banners() {
   }, [why]);
   return (
     <div class="banners">
-      {why !== "" && (
+      <Stopped />
+      {!isStopped && why !== "" && (
         <Banner tone="bad" icon="server">
           <strong>
             <Said text={why} />
@@ -33,7 +36,7 @@ export function Banners() {
           {isKnown && "What you see was true before. "}monoctl tries again by itself.
         </Banner>
       )}
-      {why === "" && back !== 0 && (
+      {!isStopped && why === "" && back !== 0 && (
         <Banner tone="good" icon="check">
           m8 answers again.
         </Banner>

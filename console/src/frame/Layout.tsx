@@ -4,12 +4,13 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { putsNothing } from "../forms/able";
 import { Button, Icon, Link } from "../parts";
 import { useCell } from "../state/cell";
-import { ended, useMe } from "../state/me";
+import { ended, stop, useMe } from "../state/me";
 import { go, here, onGone, type Place, remembered } from "../state/navigation";
 import { openForm } from "../state/openForm";
 import { VIEWS } from "../views/registry";
 import { Banners } from "./Banners";
 import { FormHost } from "./FormHost";
+import { LogStop } from "./LogStop";
 import { NotBegun } from "./NotBegun";
 import { Announcer, Notes } from "./NoteList";
 import { Search } from "./Search";
@@ -23,9 +24,11 @@ function identityOf(place: Place): string {
 export function Layout() {
   const [place, setPlace] = useState(here());
   const over = useCell(ended);
+  const why = useCell(stop);
   useEffect(() => onGone(() => setPlace(here())), []);
   useFocusAfter(place);
-  if (over !== null) return <NotBegun failure={over} />;
+  // The notes of a log that does not hold stay to be read, also when monoctl has ended.
+  if (over !== null && why === null) return <NotBegun failure={over} />;
   const view = VIEWS.find((one) => one.id === place.view);
   return (
     <div class="frame">
@@ -50,6 +53,7 @@ export function Layout() {
         {view === undefined ? <p>There is no such view.</p> : <view.component key={identityOf(place)} place={place} />}
       </main>
       <FormHost />
+      {why !== null && <LogStop failure={why} />}
       <Announcer />
     </div>
   );

@@ -1,7 +1,7 @@
 /** All parts of the page, in one place to find them. Each says in its file what it promises.
  *
  * controls: Button, Link, CopyButton, Field, TextField, Select, Checkbox, Radios, Chip, ChipMenu, Tip.
- * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton.
+ * boxes, which hold others: Dialog, Panel, FailureBox, PageHead, Card, Facts, Banner, Empty, Skeleton, Stop.
  * words, which show one thing: Badge, Status, Outcome, Proven, Hash, Labels, List, Uri, Time, Expiry, HowLong, Said, SignedBy.
  * tables: Table, Pages. And Icon.
  */
@@ -9,6 +9,7 @@
 export { Dialog, Panel } from "./boxes/Dialog";
 export { FailureBox } from "./boxes/FailureBox";
 export { Banner, Card, Empty, Facts, PageHead, Skeleton } from "./boxes/Page";
+export { Stop } from "./boxes/Stop";
 export { Button, Link } from "./controls/Button";
 export { Chip, ChipMenu } from "./controls/Chips";
 export { CopyButton } from "./controls/CopyButton";

@@ -4,9 +4,10 @@ import { useEffect, useRef } from "preact/hooks";
 import { call, live, Refused } from "../api/call";
 import { hasEnded, onEnded } from "../api/ended";
 import { gone } from "../api/failures";
+import { heed, onStopped } from "../api/stopped";
 import type { Live } from "../api/documents/live";
 import type { Me } from "../api/documents/session";
-import { away, backSince, ended, me } from "./me";
+import { away, backSince, ended, me, stop } from "./me";
 import { addNote } from "./notes";
 
 type Kind = Live["kind"];
@@ -37,6 +38,7 @@ const PAUSES = [200, 500, 1000];
 /** Follow the stream until the page is closed or monoctl ends. Call it once. */
 export async function follow(): Promise<void> {
   onEnded(() => ended.set(gone()));
+  onStopped((failure) => stop.set(failure));
   let failed = 0;
   while (!hasEnded()) {
     try {
@@ -55,6 +57,7 @@ export async function follow(): Promise<void> {
 }
 
 function tell(message: Live): void {
+  if (message.kind === "m8" && message.stop !== null) heed(message.stop);
   // Each stream begins with whether m8 answers: that is no news.
   if (message.kind === "m8" && message.away === away.get()) return;
   if (message.kind === "m8") setAway(message.away);

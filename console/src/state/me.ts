@@ -32,6 +32,12 @@ export const backSince = cell(0);
 /** Why nothing can be asked any more: the session or monoctl has ended. */
 export const ended = cell<Failure | null>(null);
 
+/** Why the page has stopped: m8's log does not hold. */
+export const stop = cell<Failure | null>(null);
+
+/** Whether the user has left the full stop that says so. What is behind it can be read then. */
+export const stopLeft = cell(false);
+
 /** Return who the user is; the component is drawn again when that changes. */
 export function useMe(): Me {
   return useCell(me);

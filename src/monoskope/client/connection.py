@@ -70,6 +70,9 @@ class Watch(Protocol):
     def begin(self, token: str) -> None:
         """Begin a check if one is due. Never waits."""
 
+    def doubt(self) -> None:
+        """Let a check be due: m8 was away, and what answers next may be another one."""
+
     async def fits(self, ends_at: float) -> None:
         """Wait until a check that was begun has ended, until `ends_at` (of `Runtime.now`). Raises what it found."""
 
@@ -252,7 +255,7 @@ class Connection(Unshared):
             except UnavailableError as error:
                 if isinstance(error, StreamRefusedError):
                     raise
-                self._servers.failed(server)
+                self._failed(server)
                 only_unreached = only_unreached and isinstance(error, NotReachedError)
                 if not left and only_unreached and len(self._servers.names) > 1:
                     named = ", ".join(self._servers.names)
@@ -309,7 +312,7 @@ class Connection(Unshared):
                         await self._held(token)
                         yield response
             except UnavailableError:
-                self._servers.failed(server)
+                self._failed(server)
                 raise
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)
@@ -320,6 +323,12 @@ class Connection(Unshared):
                 token = renewed
             else:
                 return
+
+    def _failed(self, server: str) -> None:
+        """Go to the next server. What was seen of the log before does not count for whoever answers there."""
+        self._servers.failed(server)
+        if self.watch is not None:
+            self.watch.doubt()
 
     async def _held(self, token: str) -> None:
         """Hold m8 to its log if a check is due. Raises as `fits`."""

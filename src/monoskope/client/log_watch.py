@@ -108,6 +108,10 @@ class LogWatch:
         connection = self._connection.twin(token) if self._runtime.blocks else self._connection
         self._begun = self._runtime.beside(self._checked(connection))
 
+    def doubt(self) -> None:
+        """Let a check be due."""
+        self._counts_until = -float("inf")
+
     async def fits(self, ends_at: float) -> None:
         """Wait for the check that was begun.
 

@@ -23,7 +23,7 @@ from monoskope.monoctl.console.serving.sealed import (
     nonce_of,
     shown,
 )
-from tests.console.looks.example_answers import ANSWERS, IDENTITY, NOW, SECRETS, STORES, written
+from tests.console.looks.example_answers import ANSWERS, IDENTITY, LOG, NOW, SECRETS, STORES, written
 
 ADDRESS = "http://127.0.0.1:8777/"
 TOKEN, KEY = bytes(range(32)), bytes(range(32, 64))
@@ -131,6 +131,7 @@ class Example:
             "stores": STORES,
             "counts": dict(zip(names, (len(SECRETS), 2, 2, 2, 3, 2), strict=True)),
             "head": 412,
+            "log": LOG,
         }
 
     def _answer(self, route: Route) -> None:

@@ -29,6 +29,17 @@ def written(moment: dt.datetime) -> str:
     return moment.isoformat().replace("+00:00", "Z")
 
 
+LOG = {
+    "size": 412,
+    "signed_at": written(NOW - dt.timedelta(seconds=40)),
+    "witnessed_size": 412,
+    "quorum": 2,
+    "witnesses": [{"name": f"witness.example.{end}"} for end in ("org", "net", "com")],
+    "trouble": "",
+    "quorum_trouble": "",
+}
+
+
 def _fingerprint(text: str) -> str:
     return f"fp1:63e8eb50bcac50aa:{hashlib.sha256(text.encode()).hexdigest()}"
 

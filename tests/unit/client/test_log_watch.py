@@ -219,7 +219,7 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
 async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
     user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 1.0)
     m8.log.grow(4)
     await user.ask()
     del m8.log.entries[5:]
@@ -387,6 +387,24 @@ async def test_a_check_counts_for_a_while_and_one_that_failed_does_not(user: Use
 
     await user.run(work)
     assert m8.log.asked == [0, 5]
+
+
+async def test_an_m8_that_was_away_is_looked_at_again_at_once(user: User, m8: LoggedM8) -> None:
+    """Whoever answers after a break may be another one: a look before it counts for nothing."""
+
+    def work(client: Client) -> object:
+        async def several() -> None:
+            await client.get_server()
+            m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+            m8.failing["GetServer"] = [UnavailableError("it is away.")]
+            with pytest.raises(UnavailableError):
+                await client.get_server()
+            with pytest.raises(LogMismatchError):
+                await client.get_server()
+
+        return several()
+
+    await user.run(work)
 
 
 async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8, tmp_path: Path) -> None:

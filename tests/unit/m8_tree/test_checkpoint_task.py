@@ -159,6 +159,25 @@ async def test_what_users_read_of_a_trouble_names_no_folder_of_the_server(world:
     assert str(tmp_path) not in world.app.witnessed.key_trouble
 
 
+async def test_a_log_that_was_put_back_and_grew_again_is_not_called_whole_before_its_tree_is_there(
+    world: World, tmp_path: Path
+) -> None:
+    key = keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 3)
+    await task.round()
+    later = key.sign(Checkpoint(ORIGIN, 5, b"\x07" * 32), 1_798_000_000)
+    write_private(tmp_path / "log.checkpoint", later, replace=True)
+    await task.follow()
+    assert "ends at position 3" in world.app.witnessed.own_trouble
+    await grown(world.app.log, 2)
+    await task.follow()
+    assert "ends at position 3" in world.app.witnessed.own_trouble
+    await task.round()
+    await task.follow()
+    assert "does not continue the checkpoint of position 5" in world.app.witnessed.own_trouble
+
+
 async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(
     world: World, tmp_path: Path
 ) -> None:

@@ -43,4 +43,20 @@ export interface Status {
   /** Present, deleted, drifted, out-of-sync, expiring within 30 days, expired. */
   counts: Record<string, number>;
   head: number;
+  log: Log | null;
+}
+
+/** The log to which m8 is held, as far as it was looked at just now, which pins it; null if m8 shows none. */
+export interface Log {
+  size: number;
+  signed_at: string;
+  /** How many entries a quorum of witnesses has seen. */
+  witnessed_size: number;
+  /** How many witnesses m8 wants. This and what follows is m8's word. */
+  quorum: number;
+  witnesses: { name: string }[];
+  /** Why m8 signs nothing at present, or "". */
+  trouble: string;
+  /** That a quorum is missing for too long, or "". */
+  quorum_trouble: string;
 }

@@ -3,7 +3,7 @@
 import type { Failure } from "../../api/documents/failure";
 import type { Store } from "../../api/documents/stores";
 import { Marked } from "./Identity";
-import { Stop } from "./Stop";
+import { Stop } from "../../parts";
 
 interface StopProps {
   /** The store, if it is known. */

@@ -7,7 +7,6 @@ import type { Store } from "../../api/documents/stores";
 import { partsOf } from "../../parts";
 import type { Sending } from "../send/useSending";
 import { IdentityStop } from "./IdentityStop";
-import { LogStop } from "./LogStop";
 import { PinDialog } from "./PinDialog";
 
 export interface Gate {
@@ -40,8 +39,6 @@ export function useGate(stores: readonly Store[], again: () => void): Gate {
 export function stopOf(stores: readonly Store[], uris: readonly string[], sending: Pick<Sending<unknown>, "results" | "failure">, leave: () => void): ComponentChildren {
   const failures = sending.results.flatMap((row) => ("failed" in row ? [row.failed] : []));
   const all: Failure[] = [...(sending.failure === null ? [] : [sending.failure]), ...failures];
-  const log = all.find((one) => one.code === "LOG_MISMATCH");
-  if (log !== undefined) return <LogStop failure={log} leave={leave} />;
   const failure = all.find((one) => one.code === "IDENTITY_CHANGED");
   const concerned = storesOf(failure !== undefined && failure.uri !== "" ? [failure.uri] : uris, stores);
   const changed = concerned.find((store) => store.identity_state === "changed");

@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Refused } from "../../api/call";
+import { heed } from "../../api/stopped";
 import type { Failure } from "../../api/documents/failure";
 import type { Results, Row } from "../../api/documents/results";
 import { useLive } from "../../state/live";
@@ -58,6 +59,7 @@ export function useSending<T>(): Sending<T> {
     setNow({ state: "sending", progress: new Map(uris.map((uri) => [uri, { stage: "waiting", requestId: "" }])), results: [], notes: [], failure: null });
     try {
       const { results, notes } = await work();
+      for (const row of results) if ("failed" in row) heed(row.failed);
       setNow((before) => ({ ...before, state: "ended", results, notes }));
       if (left.current) addNote(`${uris.length === 1 ? uris[0] : `${uris.length} secrets`}: ${summary(results)}`, results.every((row) => "done" in row) ? "good" : "warn");
       else announce(summary(results));

@@ -1,7 +1,7 @@
 /** How everything is, on one screen, to be left open on a wall. Read-only. */
 
 import { useEffect, useState } from "preact/hooks";
-import type { Activity, Status } from "../../api/documents/pictures";
+import type { Activity, Log, Status } from "../../api/documents/pictures";
 import { Card, exact, FailureBox, HowLong, PageHead, Skeleton, Time, type Tone, useNow } from "../../parts";
 import { Bars } from "../../pictures/bars/Bars";
 import { BarsTable } from "../../pictures/bars/BarsTable";
@@ -98,9 +98,28 @@ function Tiles({ status, activity, since }: { status: Status; activity: Activity
       <Tile title="Expired" tone={tone("expired", "bad")} figure={figure("expired")} place={{ view: "expiring" }}>their day is past</Tile>
       <Tile title="Expiring" tone={tone("expiring", "warn")} figure={figure("expiring")} place={{ view: "expiring" }}>within 30 days</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
+      {status.log !== null && <LogTiles log={status.log} />}
       <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
       {login === "" ? <Until title="Your credential" at={status.server.expires} never="does not expire" /> : <Login renewed={login === "renewed"} until={status.server.expires} />}
     </div>
+  );
+}
+
+/** What is pinned of m8's log since this look, and whether its witnesses see it. */
+function LogTiles({ log }: { log: Log }) {
+  return (
+    <>
+      <Tile title="Log" tone={log.trouble === "" ? "good" : "bad"} figure={log.size.toLocaleString("en")}>
+        pinned, signed <Time at={log.signed_at} quiet />
+        {log.trouble !== "" && ". m8 signs no more"}
+      </Tile>
+      {log.quorum > 0 && (
+        <Tile title="Witnesses" tone={log.quorum_trouble === "" ? "good" : "warn"} figure={`${log.quorum} of ${log.witnesses.length}`}>
+          wanted; {log.quorum_trouble === "" ? "" : "too few cosign; "}
+          {log.witnessed_size.toLocaleString("en")} entries seen
+        </Tile>
+      )}
+    </>
   );
 }
 

@@ -6,7 +6,6 @@ The lease spares work and protects nothing: what must not be signed twice is dec
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope.errors import Error, UnavailableError
@@ -18,7 +17,7 @@ from monoskope.m8.service.app import App
 from monoskope.m8.tree import building, state
 from monoskope.m8.tree.asking import Asking
 from monoskope.m8.tree.following import Follower
-from monoskope.m8.tree.key_file import FILE, KeyFile
+from monoskope.m8.tree.key_file import KeyFile, misfit
 from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.signing import Signer, StoppedError, sentence
 from monoskope.m8.tree.state import State
@@ -188,19 +187,3 @@ class CheckpointTask:
 
     def _begin_asking(self) -> Asking:
         return Asking(self._log, self._witnessed.cosigners, self._app.clock, every_s=self._every_s)
-
-
-def misfit(key: LogKey | None, names: Sequence[Named]) -> str:
-    """Return why a process with this key can sign nothing for a log with these names, "" if it can."""
-    if key is None:
-        if names:
-            return f"{FILE} is missing in the folder of this m8. Copy it from another m8 of this log, or from a backup."
-        return (
-            "This log is not witnessed: it has no keys. Run: m8 log init , on one m8, and copy log.key to the others."
-        )
-    if names and (key.origin, tuple(map(str, key.vkeys))) != (names[-1].origin, names[-1].vkeys):
-        return (
-            f"{FILE} is not the key of this log, which is {names[-1].origin}. Copy it from another m8 of this log, or "
-            "from a backup."
-        )
-    return ""

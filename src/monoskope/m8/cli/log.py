@@ -18,6 +18,7 @@ from monoskope.m8.tree.key_file import FILE, KeyFile
 from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew as begin_anew
 from monoskope.m8.tree.signing import Signer, sentence
+from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.m8.witnesses.evidence import PREFIX, Evidence
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
@@ -109,22 +110,33 @@ async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None
     witnessed.cosigners = witnesses
     seen = await witnessed.seen()
     last = LastSigned(folder)
-    trouble = witnessed.trouble(seen)
+    witnessed.key_trouble = await _key_trouble(folder, seen)
     try:
         signed = await Follower(event_log, witnessed, last, Signer(event_log, last, wall_clock)).check(seen)
         here = 0 if signed is None else signed.checkpoint.size
+    except TreeBehindError:
+        here = 0  # whoever signs brings the tree up to the log's end, and knows then
     except Error as error:
-        here, trouble = 0, sentence(error)
+        here, witnessed.own_trouble = 0, sentence(error)
     return {
         "origin": "none" if seen.named is None else seen.named.origin,
         "events": await event_log.head(),
         "tree": await event_log.tree_size(),
         **_newest(seen),
         "log_checkpoint": here,
-        "trouble": trouble or "none",
+        "log_key": witnessed.key_trouble or "fits",
+        "trouble": witnessed.trouble(seen) or "none",
         **_witnesses(witnessed, seen, folder),
         "renewed": _renewed(seen),
     }
+
+
+async def _key_trouble(folder: Path, seen: Seen) -> str:
+    """Return why an m8 with this folder can sign nothing, "" if it can. Another one may sign meanwhile."""
+    try:
+        return key_file.misfit(await asyncio.to_thread(KeyFile(folder).load), seen.names)
+    except Error as error:
+        return sentence(error)
 
 
 def _newest(seen: Seen) -> dict[str, object]:

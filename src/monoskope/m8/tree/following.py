@@ -36,23 +36,22 @@ class Follower:
 
         Raises:
             StoppedError: it does not, the log ends before that, or the keys of the log did not sign it.
-            UnavailableError: the log fails.
+            UnavailableError: the log fails, or its tree is behind what is written down: look again.
             UsageError: `log.checkpoint` cannot be read or written.
         """
         seen = await self._witnessed.seen()
         signed = await self.check(seen)
-        if seen.named is None or seen.newest is None:
-            return
-        newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
-        if signed is None or signed.checkpoint != newest:
-            _check_signed(newest, seen.newest.note, seen.named)
+        if seen.newest is not None and _is_news(signed, seen):
             await asyncio.to_thread(self._last.advance, seen.newest.note)
 
     async def check(self, seen: Seen) -> Signed | None:
-        """Check that the log continues what is written down, and return that. Raises as `follow`."""
+        """Check that the newest checkpoint continues what is written down, and return that. Raises as `follow`."""
         signed = await asyncio.to_thread(self._last.read)
         if signed is not None and not _is_former(signed, seen):
             await self._check(signed.checkpoint, seen)
+        if seen.named is not None and seen.newest is not None and _is_news(signed, seen):
+            newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+            _check_signed(newest, seen.newest.note, seen.named)
         return signed
 
     async def _check(self, signed: Checkpoint, seen: Seen) -> None:
@@ -64,8 +63,7 @@ class Follower:
         head = await self._log.head()
         if head < signed.size:
             raise BehindError(head, signed, "log.checkpoint")
-        if await self._witnessed.tree.size() < signed.size:
-            return  # the records are there, and the tree comes after them
+        # While the tree is behind the records nobody can say whether they fit: what was found before still counts.
         if await self._witnessed.tree.root(signed.size) != signed.root:
             raise ForkedError(signed, "log.checkpoint")
 
@@ -85,6 +83,13 @@ def _check_signed(newest: Checkpoint, note: bytes, named: Named) -> None:
         f"the database has a checkpoint of position {newest.size} that the keys of the log did not sign.",
         fix="Somebody changed the database. Keep it as evidence, and run: m8 events verify",
     )
+
+
+def _is_news(signed: Signed | None, seen: Seen) -> bool:
+    """Whether the newest checkpoint is not the one that is written down."""
+    if seen.named is None or seen.newest is None:
+        return False
+    return signed is None or signed.checkpoint != Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
 
 
 def _is_former(signed: Signed, seen: Seen) -> bool:

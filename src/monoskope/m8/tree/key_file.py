@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope.errors import AlreadyExistsError, UsageError
+from monoskope.m8.log.tree_rows import Named
 from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import find_private, write_private
@@ -75,3 +77,19 @@ class KeyFile(Unshared):
                 raise UsageError(f"{self._path}: {error.message}", fix="Restore it from your backup.") from None
             self._digest = digest
         return self._key
+
+
+def misfit(key: LogKey | None, names: Sequence[Named]) -> str:
+    """Return why a process with this key can sign nothing for a log with these names, "" if it can."""
+    if key is None:
+        if names:
+            return f"{FILE} is missing in the folder of this m8. Copy it from another m8 of this log, or from a backup."
+        return (
+            "This log is not witnessed: it has no keys. Run: m8 log init , on one m8, and copy log.key to the others."
+        )
+    if names and (key.origin, tuple(map(str, key.vkeys))) != (names[-1].origin, names[-1].vkeys):
+        return (
+            f"{FILE} is not the key of this log, which is {names[-1].origin}. Copy it from another m8 of this log, or "
+            "from a backup."
+        )
+    return ""

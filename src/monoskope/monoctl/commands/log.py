@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from pathlib import Path
 
 import click
@@ -10,17 +9,16 @@ import click
 from monoskope.client import Client
 from monoskope.client.known_logs import NAME, KnownLogs
 from monoskope.client.known_stores import SYSTEM_FILE
-from monoskope.client.results.shown_log import Log, LogWitness
+from monoskope.client.results.shown_log import Log
 from monoskope.client.settings import find
 from monoskope.client.witnessed import OfferedLog
 from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import terminal, write
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs
+from monoskope.monoctl.output import log_views, terminal, write
+from monoskope.monoctl.output.formats import cell, emit, pairs
 from monoskope.monoctl.output.report import print_notes
-from monoskope.times import rfc3339
 
 _LINES = {
     "Log": "origin",
@@ -56,7 +54,7 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     if only_note:
         write.out(*found.note.split("\n"), end="")
         return
-    document = _document(found)
+    document = log_views.log(found)
     if output != "table":
         emit(output, document, {})
         return
@@ -66,43 +64,6 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
         columns = {"WITNESS": "name", "ENTRIES": "size", "COSIGNED": "cosigned_at", "TROUBLE": "trouble"}
         emit(output, document["witnesses"], columns)
     write.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
-
-
-def _document(found: Log) -> Document:
-    return {
-        "server": found.server,
-        "origin": found.origin,
-        "vkeys": list(found.vkeys),
-        "size": found.size,
-        "note": found.note,
-        "signed_at": _at(found.signed_at),
-        "witnessed_size": found.witnessed_size,
-        "witnessed_note": found.witnessed_note,
-        "newest_at": _at(found.newest_at),
-        "age_s": round(found.age_s, 3),
-        "demanded": found.demanded,
-        "quorum": found.quorum,
-        "witnesses": [_witness(one) for one in found.witnesses],
-        "trouble": found.trouble,
-        "quorum_trouble": found.quorum_trouble,
-        "renewed_at": _at(found.renewed_at),
-        "renewal_reason": found.renewal_reason,
-        "pinned_size": found.pinned_size,
-    }
-
-
-def _at(at: dt.datetime | None) -> str:
-    return "" if at is None else rfc3339(round(at.timestamp() * 1000))
-
-
-def _witness(one: LogWitness) -> Document:
-    return {
-        "name": one.name,
-        "vkey": one.vkey,
-        "size": one.size,
-        "cosigned_at": _at(one.cosigned_at),
-        "trouble": one.trouble,
-    }
 
 
 @click.command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")

@@ -8,14 +8,18 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.connection import RenewedError
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
-from monoskope.errors import Error, NotReachedError
-from monoskope.monoctl.output.failures import sentences
+from monoskope.errors import Error, LogMismatchError, NotReachedError
+from monoskope.monoctl.output.failures import failure, sentences
+from monoskope.monoctl.output.formats import Document
 
 Hear = Callable[[views_pb2.EventSummary], None]
 """What is called with each event, in the order of the log."""
 
+Away = Callable[[str, Document | None], None]
+"""What is called with why m8 does not answer, "" if it does, and with the failure if its log does not hold."""
 
-async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: Callable[[str], None]) -> None:
+
+async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: Away) -> None:
     """Call `heard` once with each event that m8 records from now on, over every break, until cancelled.
 
     Unlike `client.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so meanwhile. And it
@@ -26,14 +30,14 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
         began: Called when each event is heard from now on, and nobody knows which came before: at first, and when m8's
             log is shorter than what was heard of it, as after a restore from a backup.
         heard: Called with each event.
-        away: Called with why m8 does not answer, and with "" when it does.
+        away: Called when m8 does not answer, and when it does again.
     """
     after: int | None = None
     pause = FIRST_PAUSE_S
     while True:
         try:
             head = await queries.head()
-            away("")
+            away("", None)
             if after is None or head < after:
                 after = head
                 began()
@@ -45,7 +49,8 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: C
         except RenewedError:
             continue
         except Error as error:
-            away(_why(error, has_answered=after is not None))
+            stop = failure(error) if isinstance(error, LogMismatchError) else None
+            away(_why(error, has_answered=after is not None), stop)
         await queries.runtime.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_S)
 

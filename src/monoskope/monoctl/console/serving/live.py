@@ -32,7 +32,7 @@ class Live:
     def __init__(self, *, tick_s: float = TICK_S) -> None:
         self._tick_s = tick_s
         self._pages: set[_Page] = set()
-        self._away = ""
+        self._m8: Document = {"kind": "m8", "away": "", "stop": None}
 
     def tell(self, document: Document) -> None:
         """Tell every page."""
@@ -40,11 +40,17 @@ class Live:
         for page in list(self._pages):
             page.put(told)
 
-    def m8(self, away: str) -> None:
-        """Tell that m8 answers ("") or why it does not; a page that comes later hears it, too."""
-        if away != self._away:
-            self._away = away
-            self.tell({"kind": "m8", "away": away})
+    def m8(self, away: str, stop: Document | None = None) -> None:
+        """Tell that m8 answers ("") or why it does not; a page that comes later hears it, too.
+
+        Args:
+            away: Why.
+            stop: The failure of a log that does not hold: each page that hears it stops for good.
+        """
+        said: Document = {"kind": "m8", "away": away, "stop": stop}
+        if said != self._m8:
+            self._m8 = said
+            self.tell(said)
 
     def note(self, text: str) -> None:
         """Tell a sentence that the user should know."""
@@ -73,7 +79,7 @@ class Live:
         self._pages.add(page)
         ends.append(page.end)
         try:
-            yield line({"kind": "m8", "away": self._away})
+            yield line(self._m8)
             while not page.has_ended:
                 yield await page.next(self._tick_s)
         finally:

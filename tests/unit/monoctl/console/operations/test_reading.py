@@ -15,6 +15,7 @@ from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.operations.reading.activity import summary
 from monoskope.monoctl.console.operations.reading.requests import happened
 from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
 
@@ -280,9 +281,22 @@ async def test_the_status_has_stores_and_counts(page: AtDesk) -> None:
     assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
     assert [store["name"] for store in status["stores"]] == ["vault"]
     assert status["server"]["subject"] == "alice"
+    assert status["log"] is None
     drift = await page.ask("drift")
     assert [row["status"] for row in drift["secrets"]] == ["OVERWROTE"]
     assert await page.ask("expiring") == {"days": [], "without": 1}
+
+
+async def test_the_status_shows_the_log_that_is_pinned_by_the_look_at_it(tmp_path: Path) -> None:
+    m8 = KnowingM8()
+    m8.log = ScriptedLog(5)
+    m8.log.witnesses = [ScriptedWitness("witness.example/a")]
+    async with at_desk(tmp_path, m8) as page:
+        first = (await page.ask("status"))["log"]
+        m8.log.grow(2)
+        log = (await page.ask("status"))["log"]
+    assert (first["size"], log["pinned_size"], log["size"], log["witnessed_size"]) == (5, 5, 7, 7)
+    assert (log["quorum"], len(log["witnesses"]), log["trouble"], log["quorum_trouble"]) == (1, 1, "", "")
 
 
 async def test_what_can_be_listed_upstream(page: AtDesk) -> None:

@@ -130,7 +130,7 @@ async def begun(bundle: Path, served: Served) -> AsyncIterator[NodePage]:
     ) as page:
         assert await page.do("begin") == {"answer": {"session": mock.ANY, "me": {"subject": "alice"}}}
         await page.do("live")
-        await page.hears({"live": {"kind": "m8", "away": ""}})
+        await page.hears({"live": {"kind": "m8", "away": "", "stop": None}})
         yield page
 
 

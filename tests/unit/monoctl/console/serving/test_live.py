@@ -10,9 +10,10 @@ from typing import Any
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.task import Progress, Stage
-from monoskope.errors import NotReachedError, UnauthenticatedError
+from monoskope.errors import LogMismatchError, NotReachedError, UnauthenticatedError
 from monoskope.monoctl.console.events import hear
 from monoskope.monoctl.console.serving.live import MOST_BYTES, MOST_WAITING, Live
+from monoskope.monoctl.output.formats import Document
 from monoskope.uri import SecretUri
 
 
@@ -24,15 +25,15 @@ async def said(lines: AsyncGenerator[bytes, None]) -> dict[str, Any]:
 async def test_every_page_is_told_and_a_later_one_hears_whether_m8_is_away() -> None:
     live = Live()
     first = live.lines([])
-    assert await said(first) == {"kind": "m8", "away": ""}
+    assert await said(first) == {"kind": "m8", "away": "", "stop": None}
     live.m8("it is away.")
     live.m8("it is away.")
     live.note("a note")
     live.progress(Progress(SecretUri.parse("vault://a"), b"\x01" * 16, Stage.SENT))
     later = live.lines([])
-    assert await said(later) == {"kind": "m8", "away": "it is away."}
+    assert await said(later) == {"kind": "m8", "away": "it is away.", "stop": None}
     assert [await said(first) for _ in range(3)] == [
-        {"kind": "m8", "away": "it is away."},
+        {"kind": "m8", "away": "it is away.", "stop": None},
         {"kind": "note", "text": "a note"},
         {"kind": "progress", "uri": "vault://a", "request_id": "01" * 16, "stage": "SENT", "end": "", "touch": False},
     ]
@@ -108,8 +109,13 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     began = asyncio.Event()
     heard: list[int] = []
     told: list[str] = []
+
+    def tell(why: str, stop: Document | None) -> None:
+        assert stop is None
+        told.append(why)
+
     queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), told.append))
+    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), tell))
     await log.slept.wait()
     hearing.cancel()
     assert began.is_set()
@@ -126,6 +132,22 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     ]
 
 
+async def test_a_log_that_does_not_hold_is_told_with_its_notes_also_to_a_page_that_comes_later() -> None:
+    log, live = Log(), Live()
+    mismatch = LogMismatchError("it has two different trees.", fix="Ask.")
+    mismatch.notes = ("one\n", "other\n")
+    log.parts = [mismatch]
+    queries: Queries = log  # type: ignore[assignment]
+    hearing = asyncio.create_task(hear(queries, lambda: None, lambda _event: None, live.m8))
+    await log.slept.wait()
+    hearing.cancel()
+    page = live.lines([])
+    told = await said(page)
+    assert (told["away"], told["stop"]["code"]) == ("it has two different trees. Ask.", "LOG_MISMATCH")
+    assert told["stop"]["notes"] == ["one\n", "other\n"]
+    await page.aclose()
+
+
 async def test_a_log_that_is_shorter_than_before_is_heard_anew() -> None:
     log = Log()
     log.parts = [[views_pb2.EventSummary(position=4), views_pb2.EventSummary(position=5)]]
@@ -134,7 +156,9 @@ async def test_a_log_that_is_shorter_than_before_is_heard_anew() -> None:
     heard: list[int] = []
     queries: Queries = log  # type: ignore[assignment]
     hearing = asyncio.create_task(
-        hear(queries, lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why: None)
+        hear(
+            queries, lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why, _stop: None
+        )
     )
     await log.slept.wait()
     hearing.cancel()

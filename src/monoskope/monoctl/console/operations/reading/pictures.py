@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from monoskope.errors import NotFoundError
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.kept.counts import counts
 from monoskope.monoctl.console.kept.counts import expiring as by_day
@@ -10,7 +11,7 @@ from monoskope.monoctl.console.operations.reading.caller import me
 from monoskope.monoctl.console.operations.reading.secrets import today
 from monoskope.monoctl.console.operations.reading.shown import shown
 from monoskope.monoctl.console.operations.reading.stores import store
-from monoskope.monoctl.output import views
+from monoskope.monoctl.output import log_views, views
 from monoskope.monoctl.output.formats import Document
 
 _MOST_DRIFTED = 1_000
@@ -45,4 +46,13 @@ async def status(desk: Desk, _asked: Nothing) -> Document:
         "stores": [store(desk, view) async for view in queries.stores()],
         "counts": counts(desk.secrets.rows.values(), today=today()),
         "head": await queries.head(),
+        "log": await _log(desk),
     }
+
+
+async def _log(desk: Desk) -> Document | None:
+    """Look at m8's log now; None if m8 shows none, and is held to none."""
+    try:
+        return log_views.log(await desk.client.get_log())
+    except NotFoundError:
+        return None

@@ -2,7 +2,9 @@
 
 import type { ComponentChildren } from "preact";
 import { useId, useLayoutEffect, useRef } from "preact/hooks";
-import { Button, Icon } from "../../parts";
+import { Button } from "../controls/Button";
+import { Icon } from "../Icon";
+import { Said } from "../words/Said";
 
 interface StopProps {
   /** What is wrong, as a heading. */
@@ -37,7 +39,9 @@ export function Stop({ title, message, told, children, leave }: StopProps) {
         <Icon name="shieldOff" />
         <h2 id={`${id}-title`}>{title}</h2>
         <div id={`${id}-text`}>
-          <p class="stop-message">{message}</p>
+          <p class="stop-message">
+            <Said text={message} />
+          </p>
           <p>{told}</p>
         </div>
         {children}

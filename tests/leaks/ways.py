@@ -74,7 +74,6 @@ class Ways:
             self.refused_here,
             self.refused_by_right,
             self.sent_nowhere,
-            self.interrupted,
         ]
 
     # --- by commands ---

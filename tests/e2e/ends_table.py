@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.names import spelled
 from monoskope.protocol.purposes import PURPOSES
@@ -163,6 +165,27 @@ def _breaking_engines() -> list[Way]:
 
 WAYS = [*_breaking_drivers(), *_plain(), *_breaking_engines()]
 """What is walked at once. The slowest come first."""
+
+
+def _few() -> list[Way]:
+    """Each fault at each place once, by turns for each purpose; and each end of each purpose at each store."""
+    faults: dict[tuple[str, ...], list[Way]] = {}
+    for way in WAYS:
+        faults.setdefault((way.store, way.script, way.to, way.spoil), []).append(way)
+    few, turns = set[Way](), Counter[int]()
+    for ways in faults.values():
+        few.add(min(ways, key=lambda one: turns[one.purpose]))
+        turns.update(way.purpose for way in ways if way in few)
+    ends = {(way.purpose, way.end, way.store) for way in few}
+    for way in WAYS:
+        if (way.purpose, way.end, way.store) not in ends:
+            ends.add((way.purpose, way.end, way.store))
+            few.add(way)
+    return [way for way in WAYS if way in few]
+
+
+FEW = _few()
+"""What every run walks of them: `make soak` walks them all."""
 
 _GATE = "read.gate"
 HELD = [

@@ -15,7 +15,8 @@ from monoskope.testing.search import Result, Wanted, look, look_below, look_in_f
 from monoskope.testing.search.memory import look_in_memory
 from tests.e2e.conftest import Team
 from tests.e2e.inside import inside
-from tests.leaks.marks import Marks, must_be_able_to_look
+from tests.leaks.looking import must_be_able_to_look
+from tests.leaks.marks import Marks
 
 PER_SECRET = 50
 

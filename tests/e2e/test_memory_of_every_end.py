@@ -18,10 +18,8 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.parts import wait_until
 from tests.e2e.breaking_store import GATE
 from tests.e2e.ends_rig import Rig, Way, running
-from tests.e2e.ends_table import CANNOT, DEFECTS, HELD, UPLOAD, WAYS, ends, purposes, reached
+from tests.e2e.ends_table import CANNOT, DEFECTS, FEW, HELD, UPLOAD, WAYS, ends, purposes, reached
 from tests.e2e.inside import Caller
-
-pytestmark = pytest.mark.new_interpreters
 
 AT_ONCE = 48
 
@@ -44,7 +42,21 @@ def test_every_end_of_every_purpose_has_a_way_or_a_reason_why_no_value_is_held()
     assert reached() <= ends()
 
 
+def test_what_is_always_walked_has_every_fault_and_every_end_that_the_ways_have() -> None:
+    assert {(way.store, way.script, way.to, way.spoil) for way in FEW} == {
+        (way.store, way.script, way.to, way.spoil) for way in WAYS
+    }
+    assert {(way.purpose, way.end, way.store) for way in FEW} == {(way.purpose, way.end, way.store) for way in WAYS}
+
+
 def test_no_end_of_a_request_leaves_its_value_in_a_reactor(rig: Rig) -> None:
+    found = asyncio.run(walk(rig, FEW))
+    assert found == [(way.name, way.end) for way in FEW]
+    check_nothing_is_left(rig)
+
+
+@pytest.mark.soak
+def test_no_way_to_any_end_leaves_its_value_in_a_reactor(rig: Rig) -> None:
     found = asyncio.run(walk(rig, WAYS))
     assert found == [(way.name, way.end) for way in WAYS]
     check_nothing_is_left(rig)

@@ -1,27 +1,37 @@
-"""The marked values of one run: canaries, which must be nowhere, and controls, which must be found everywhere."""
+"""The marked values of one run: canaries, which must be nowhere, and controls, which must be found everywhere.
+
+A third mark is in the names of secrets, which all parts may know and tell. Nobody plants it: a place where it is found
+is one to which what is said of secrets comes.
+"""
 
 from __future__ import annotations
 
-import os
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import pytest
-
+from monoskope.testing.search import Wanted
 from monoskope.testing.search.canaries import Canaries, Style, new_mark
 
 SIZES = (64, 64, 100, 100, 200, 300, 300, 600, 1_000, 3_000)
 """Of the values of one secret, again and again: their bytes."""
 
 
+CANARIES, CONTROLS, NAMES = "canaries", "controls", "names"
+"""What a search calls them."""
+
+WITH_NUL = frozenset({"utf-16", "utf-16-be", "utf-32"})
+"""Forms that no argument and no variable can have."""
+
+
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Both, with a mark of its own each. They can be made again of the same seed."""
+    """All of them, with a mark of its own each. They can be made again of the same seed."""
 
     canaries: Canaries
     controls: Canaries
+    name: str
+    """What is in the names of secrets."""
     seed: int
 
     @classmethod
@@ -29,7 +39,17 @@ class Marks:
         """Make them of a seed."""
         chosen = random.Random(seed)
         canaries, controls = (Canaries(new_mark(chosen.choice)) for _ in range(2))
-        return cls(canaries, controls, seed)
+        return cls(canaries, controls, new_mark(chosen.choice), seed)
+
+    @property
+    def wanted(self) -> list[Wanted]:
+        """All that a search looks for: of names only how they are kept, told and dumped."""
+        names = Wanted.of(NAMES, self.name.encode()).needles
+        return [
+            Wanted(CANARIES, self.canaries.wanted.needles),
+            Wanted(CONTROLS, self.controls.wanted.needles),
+            Wanted(NAMES, {form: names[form] for form in ("raw", "base64/0", "base64/1", "base64/2", "hex/lower")}),
+        ]
 
     @property
     def forms(self) -> Sequence[str]:
@@ -44,15 +64,3 @@ class Marks:
     def planted(self) -> list[bytes]:
         """Return a control in each form."""
         return [self.controls.planted("control", form) for form in self.forms]
-
-
-def must_be_able_to_look(pid: int) -> None:
-    """Fail, with what is missing, where this process cannot look into another one."""
-    if not Path("/proc/self/mem").exists():
-        pytest.fail("there is no /proc here: the memory, arguments and environments of processes cannot be searched")
-    try:
-        os.close(os.open(f"/proc/{pid}/mem", os.O_RDONLY))
-    except ProcessLookupError:
-        pytest.fail(f"process {pid} ended before its memory was searched")
-    except OSError as error:
-        pytest.fail(f"no right to trace process {pid} ({error.strerror}): run this as root, or with CAP_SYS_PTRACE")

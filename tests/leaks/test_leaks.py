@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pyrage
@@ -19,8 +20,14 @@ import pytest
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import wait_until
 from tests.console.page import ConsolePage
-from tests.leaks.marks import Marks, must_be_able_to_look
-from tests.leaks.places import WITH_NUL, Found, Processes, search
+from tests.leaks.breaks import breaking
+from tests.leaks.found import Found
+from tests.leaks.looking import must_be_able_to_look
+from tests.leaks.marks import WITH_NUL, Marks
+from tests.leaks.memory import search_processes
+from tests.leaks.places import search_files
+from tests.leaks.programs import KINDS, Program
+from tests.leaks.watching import Processes
 from tests.leaks.ways import Ways
 from tests.leaks.world import TEAM, World, running
 from tests.support.browser import Watched, browser_folder, chromium
@@ -34,18 +41,39 @@ EVERYWHERE = {
     "backups",
     "files of m8",
     "files of reactors",
+    "files of the database",
+    "memory of asynchronous SDK",
     "memory of console",
     "memory of m8",
-    "memory of reactor-local",
-    "memory of reactor-vault",
+    "memory of synchronous SDK",
+    "metrics of m8",
+    "metrics of reactor-local",
+    "metrics of reactor-vault",
+    "open files without a name",
     "temporary files",
+    "terminals",
     "traces",
     "what commands printed",
-    "metrics of m8",
+    "write-ahead log",
 }
-"""Where the controls must be found in each form, whatever the database."""
-ON_SQLITE = {"files of the database", "rows of the database", "profile of the browser"}
-ON_POSTGRES = {"files of the database", "write-ahead log"}
+"""Where the controls must be found in each form, besides the memory of the reactor of each store."""
+ON_SQLITE = {
+    "copy of m8's folder",
+    "files of the store pass",
+    "profile of the browser",
+    "rows of the database",
+    "write-ahead log of a killed m8",
+}
+NAMED = {
+    "audit lines at a webhook",
+    "audit lines in a file",
+    "backups",
+    "files of the database",
+    "files of the syslog server",
+    "memory of m8",
+    "what commands printed",
+}
+"""Where the names of secrets must be found, which nobody plants."""
 
 
 @pytest.fixture
@@ -70,39 +98,29 @@ def test_no_canary_is_anywhere_on_sqlite(tmp_path: Path, marks: Marks, profile: 
     must_be_able_to_look(os.getppid())
     processes = Processes(marks)
     with running(tmp_path, marks) as world:
+        ways = Ways(world)
         with processes.watched(), holding(marks):
-            ways = walked(world, count(0.85))
-            ways.given += in_browser(world, profile)
-            ways.by_console()
-        found = looked(world, profile)
-    judge(world, ways, found, processes, EVERYWHERE | ON_SQLITE)
+            breaking(ways)
+            ways.walk(count(0.85))
+            in_browser(world, profile, ways)
+            found = looked(world, profile, ways)
+    judge(world, ways, found, processes, EVERYWHERE | ON_SQLITE, NAMED | {"rows of the database"})
 
 
 def test_no_canary_is_anywhere_on_postgresql(tmp_path: Path, marks: Marks) -> None:
     processes = Processes(marks)
     with Postgres(fsync=False) as postgres, running(tmp_path, marks, postgres=postgres) as world:
+        ways = Ways(world)
         with processes.watched(), holding(marks):
-            ways = walked(world, count(0.15))
-            ways.by_console()
-        found = looked(world, None)
-    judge(world, ways, found, processes, EVERYWHERE | ON_POSTGRES)
+            breaking(ways)
+            ways.walk(count(0.15))
+            found = looked(world, None, ways)
+    judge(world, ways, found, processes, EVERYWHERE, NAMED | {"dump of the database"})
 
 
-def walked(world: World, wanted: int) -> Ways:
-    """Go all ways in turn, again and again, until so many canaries went in; each way once at least."""
-    ways, rounds = Ways(world), 0
-    while ways.given < wanted or not rounds:
-        for way in ways.all():
-            way()
-            if rounds and ways.given >= wanted:
-                break
-        rounds += 1
-    return ways
-
-
-def in_browser(world: World, profile: Path) -> int:
-    """Put a secret on the console's page in a real browser, and leave another one unsent. Return how many."""
-    values = [world.marks.values("browser", 2, most=300)["key-00"].decode() for _ in range(2)]
+def in_browser(world: World, profile: Path, ways: Ways) -> None:
+    """Put a secret on the console's page in a real browser, and leave another one unsent."""
+    values = [one.decode() for one in ways.values("browser", 2, most=300).values()]
     control = [one.decode("latin-1") for one in world.marks.planted()]
     console = Console(world.user, environment=world.quiet())
     with console, chromium() as browser, browser.with_profile(profile, Watched()) as tab:
@@ -112,8 +130,8 @@ def in_browser(world: World, profile: Path) -> int:
         form.press("Back to the form")
         form.value("password", values[1])
         tab.evaluate("all => all.forEach((one, at) => localStorage.setItem(`control-${at}`, one))", control)
+    world.terminals.append(console.terminal().encode())
     (profile / "control").write_bytes(b"\n".join(world.marks.planted()))
-    return len(values)
 
 
 class holding:  # noqa: N801 - used as a context manager alone
@@ -131,36 +149,53 @@ class holding:  # noqa: N801 - used as a context manager alone
         self._process.communicate()
 
 
-def looked(world: World, profile: Path | None) -> Found:
-    """Make backups, plant the controls, and search everything one second after the last value went in."""
-    ended = time.monotonic()
+def looked(world: World, profile: Path | None, ways: Ways) -> Found:
+    """Search all memory one second after the last values went in, then all that was written."""
+    found = Found()
+    with ExitStack() as last:
+        programs = [last.enter_context(Program(world, kind)) for kind in KINDS]
+        ways.by_console()
+        for program in programs:
+            ways.count(program.put())
+        ended = time.monotonic()
+        wait_until(lambda: time.monotonic() >= ended + 1, what="a second is over")
+        search_processes(world, programs, found)
+    world.keep_database("as-it-lay")
+    world.plant_in_database()
+    back_up(world)
+    world.hear()
+    world.plant()
+    search_files(world, profile, found)
+    return found
+
+
+def back_up(world: World) -> None:
+    """Make the backups that m8 makes; what is encrypted is opened."""
     backups = world.folder / "backup"
     backups.mkdir(mode=0o700)
     identity = pyrage.x25519.Identity.generate()
     create = ("m8", "backup", "create", "backup/log.age", "--dir", "m8", "--recipient", str(identity.to_public()))
     world.cluster.must(*create)
-    (backups / "log").write_bytes(pyrage.decrypt((backups / "log.age").read_bytes(), [identity]))
+    opened = pyrage.decrypt((backups / "log.age").read_bytes(), [identity])
+    (backups / "log").write_bytes(opened + b"\n".join(world.marks.planted()))
     if world.postgres is None:
         world.cluster.must("m8", "backup", "folder", "backup/folder", "--dir", "m8")
-    world.hear()
-    world.plant()
-    with (backups / "log").open("ab") as file:
-        file.write(b"\n".join(world.marks.planted()))
-    wait_until(lambda: time.monotonic() >= ended + 1, what="a second is over")
-    return search(world, profile)
 
 
-def judge(world: World, ways: Ways, found: Found, processes: Processes, places: set[str]) -> None:
+def judge(  # noqa: PLR0917 - all that there is to judge
+    world: World, ways: Ways, found: Found, processes: Processes, places: set[str], named: set[str]
+) -> None:
     """Say what was done, and fail for each canary that was found and for each control that was not."""
-    forms = set(world.marks.forms)
+    forms, places = set(world.marks.forms), places | {f"memory of reactor-{store}" for store in world.stores}
     print(
-        f"{ways.given} canaries by {len(ways.all())} ways into {', '.join(world.stores)};"
+        f"{ways.given} canaries into {', '.join(world.stores)};"
         f" {found.size / 1e6:.0f} MB in {len(found.controls)} places searched,"
         f" for {found.keys} parts of one-time keys, too; {processes.looks} looks at processes"
     )
     blind = {place: sorted(forms - found.controls.get(place, set())) for place in places}
     blind |= {place: sorted(forms - WITH_NUL - seen) for place, seen in processes.controls.items()}
     assert {place: left for place, left in blind.items() if left} == {}
+    assert named - found.names == set()
     assert found.unsearched == []
     assert found.leaks == []
     assert processes.leaks == set()

@@ -8,11 +8,10 @@ import itertools
 import json
 import signal
 import subprocess
-import threading
 from base64 import b64encode
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from pathlib import Path
 
 from monoskope.client import Client, SyncClient
 from monoskope.client.settings import ClientSettings, load_settings
@@ -20,22 +19,18 @@ from monoskope.errors import Error
 from monoskope.testing.cluster import PREFIX
 from monoskope.testing.cluster.commands import Ran
 from monoskope.testing.parts import program, wait_until
-from tests.leaks.world import TEAM, World
+from tests.leaks.looking import is_stopped
+from tests.leaks.world import World
 from tests.support.console import Console
 from tests.support.console_calls import Page, value
 from tests.unit.monoctl.on_terminal import converse
 
 Values = Mapping[str, bytes]
 
-BREAKING = (
-    *(f"{place}-{step}=error" for step in ("open", "started", "write") for place in ("before", "after")),
-    "after-open=kill",
-    "before-write=exit",
-)
-"""Where a reactor stumbles, with a traceback, or dies."""
-
-PER_SECRET = 40
-"""Values in one secret."""
+PER_SECRET = 60
+"""Values in one secret, which has at most 64."""
+AT_ONCE = 4
+"""Commands that run beside one another."""
 
 
 class Ways:
@@ -44,14 +39,25 @@ class Ways:
     def __init__(self, world: World) -> None:
         self.world = world
         self._numbers = itertools.count()
-        self.given = 0
-        """How many canaries went in."""
+        self._given: list[int] = []
 
-    def all(self) -> list[Callable[[], None]]:
-        """Every way, in an order in which none needs what a later one makes."""
-        stores = [partial(self._by_file, store) for store in self.world.stores]
-        ways: list[Callable[[], None]] = [
-            *stores,
+    @property
+    def given(self) -> int:
+        """How many canaries went in."""
+        return sum(self._given)
+
+    def walk(self, wanted: int) -> None:
+        """Go all ways again and again, until so many canaries went in."""
+        while self.given < wanted or not self.world.consoles:
+            with ThreadPoolExecutor(AT_ONCE) as several:
+                for done in [several.submit(way) for way in self.beside_one_another()]:
+                    done.result()
+            self.by_console()
+
+    def beside_one_another(self) -> list[Callable[[], None]]:
+        """The ways that are gone together."""
+        return [
+            *(partial(self._by_file, store) for store in self.world.stores),
             self.by_stdin,
             self.by_env_file,
             self.by_json_file,
@@ -61,7 +67,6 @@ class Ways:
             self.by_compare,
             self.by_copy,
             self.by_import,
-            self.by_console,
             self.by_async_sdk,
             self.by_sync_sdk,
             self.refused_by_expectation,
@@ -69,20 +74,24 @@ class Ways:
             self.refused_here,
             self.refused_by_right,
             self.sent_nowhere,
-            self.interrupted,
         ]
-        return ways + [partial(self.breaking, f"reactor.{failpoint}@1") for failpoint in BREAKING]
 
     # --- by commands ---
 
-    def _values(self, way: str, count: int = PER_SECRET, *, most: int = 60_000, escaped: bool = False) -> Values:
-        self.given += count
+    def count(self, given: int) -> None:
+        """Count canaries that somebody else put."""
+        self._given.append(given)
+
+    def values(self, way: str, count: int = PER_SECRET, *, most: int = 60_000, escaped: bool = False) -> Values:
+        """Return so many new values."""
+        self.count(count)
         return self.world.marks.values(way, count, style="escaped" if escaped else "plain", most=most)
 
-    def _uri(self, store: str, path: str = "") -> str:
-        return f"{store}://{TEAM}/{path or next(self._numbers)}"
+    def uri(self, store: str, path: str = "") -> str:
+        """Return the URI of a new secret."""
+        return self.world.uri(store, path or str(next(self._numbers)))
 
-    def _put(self, uri: str, values: Values, *words: str, verb: str = "put", by: str = "json") -> Ran:
+    def put(self, uri: str, values: Values, *words: str, verb: str = "put", by: str = "json") -> Ran:
         """Put values from a file of the user."""
         file = self.world.folder / "inputs" / f"{next(self._numbers)}.{by}"
         if by == "json":
@@ -98,11 +107,11 @@ class Ways:
         assert ran.code in (codes or (0,)), (ran.code, ran.err[-600:], ran.out, ran.arguments[:3])
 
     def _by_file(self, store: str) -> None:
-        limits = {"ssm": (3, 100), "sm": (10, 300), "barbican": (10, 300)}
+        limits = {"ssm": (3, 100), "sm": (10, 300), "barbican": (10, 300), "kubernetes": (10, 300)}
         count, most = limits.get(store, (PER_SECRET, 60_000))
-        values = self._values(f"put into {store}", count, most=most)
+        values = self.values(f"put into {store}", count, most=most)
         words = [f"--from-file={key}={self._input(one)}" for key, one in values.items()]
-        self._must(self.world.user.monoctl("put", "secret", self._uri(store), *words))
+        self._must(self.world.user.monoctl("put", "secret", self.uri(store), *words))
 
     def _input(self, content: bytes) -> str:
         file = self.world.folder / "inputs" / str(next(self._numbers))
@@ -111,61 +120,63 @@ class Ways:
 
     def by_stdin(self) -> None:
         """One value by a pipe."""
-        for one in self._values("stdin", 3).values():
-            words = ("put", "secret", self._uri("vault"), "--from-file", "key=-")
+        no_text = self.world.marks.canaries.value("no text", 3_000, "bytes")
+        self.count(1)
+        for one in (*self.values("stdin", 2).values(), no_text):
+            words = ("put", "secret", self.uri("local"), "--from-file", "key=-")
             self._must(self.world.user.monoctl(*words, input=one))
 
     def by_env_file(self) -> None:
         """An env file, and one secret for each of its keys."""
-        self._must(self._put(self._uri("local"), self._values("env file"), by="env"))
-        below = f"vault://{TEAM}/each-{next(self._numbers)}/"
-        self._must(self._put(below, self._values("each", 4), "--each", by="env"))
+        self._must(self.put(self.uri("local"), self.values("env file"), by="env"))
+        below = self.uri("vault", f"each-{next(self._numbers)}/")
+        self._must(self.put(below, self.values("each", 4), "--each", by="env"))
 
     def by_json_file(self) -> None:
         """A JSON file, with characters that JSON escapes, and a large value."""
-        self._must(self._put(self._uri("vault"), self._values("JSON file", escaped=True)))
-        self.given += 1
+        self._must(self.put(self.uri("vault"), self.values("JSON file", escaped=True)))
+        self.count(1)
         large = {"large": self.world.marks.canaries.value("large", 60_000, "wide")}
-        self._must(self._put(self._uri("local"), large))
+        self._must(self.put(self.uri("local"), large))
 
     def by_prompt(self) -> None:
         """Values that are typed."""
-        values = self._values("prompt", 3, most=300)
-        command = [program("monoctl"), "put", "secret", self._uri("local"), *values]
+        values = self.values("prompt", 3, most=300)
+        command = [program("monoctl"), "put", "secret", self.uri("local"), *values]
         steps = [(f"{key}", one + b"\r") for key, one in values.items()]
         typed = converse(command, steps, self.world.quiet(), folder=str(self.world.folder))
-        self.world.heard[f"what terminal {next(self._numbers)} showed"] = typed.shown.encode()
+        self.world.terminals.append(typed.shown.encode())
         assert typed.code == 0, typed.shown
 
     def by_http_door(self) -> None:
         """The same through Connect."""
-        self._must(self._put(self._uri("vault"), self._values("HTTP"), "--server", self.world.cluster.https_server))
+        self._must(self.put(self.uri("vault"), self.values("HTTP"), "--server", self.world.cluster.https_server))
 
     def by_patch(self) -> None:
         """Some values of a secret."""
-        uri = self._uri("vault")
-        self._must(self._put(uri, self._values("before a patch", 5)))
-        self._must(self._put(uri, self._values("patch"), verb="patch"))
+        uri = self.uri("vault")
+        self._must(self.put(uri, self.values("before a patch", 5)))
+        self._must(self.put(uri, self.values("patch"), verb="patch"))
 
     def by_compare(self) -> None:
         """Right values, and wrong ones."""
-        uri, values = self._uri("vault"), self._values("compare")
-        self._must(self._put(uri, values))
-        self._must(self._put(uri, values, verb="compare"))
-        self._must(self._put(uri, self._values("compare, different"), verb="compare"), 12)
+        uri, values = self.uri("vault"), self.values("compare")
+        self._must(self.put(uri, values))
+        self._must(self.put(uri, values, verb="compare"))
+        self._must(self.put(uri, self.values("compare, different"), verb="compare"), 12)
 
     def by_copy(self) -> None:
         """From one store to another."""
-        uri, number = self._uri("vault"), next(self._numbers)
-        self._must(self._put(uri, self._values("copy", 20)))
-        self._must(self.world.user.monoctl("copy", "secret", uri, self._uri("local", f"copied-{number}")))
+        uri, number = self.uri("vault"), next(self._numbers)
+        self._must(self.put(uri, self.values("copy", 20)))
+        self._must(self.world.user.monoctl("copy", "secret", uri, self.uri("local", f"copied-{number}")))
 
     def by_import(self) -> None:
         """What others put into the engine."""
-        path = f"{TEAM}/imported-{next(self._numbers)}"
-        data = {key: one.decode() for key, one in self._values("import", 20).items()}
-        self.world.cluster.bao.call("POST", f"secret/data/{PREFIX}/{path}", {"data": data})
-        self._must(self.world.user.monoctl("import", "secret", f"vault://{path}"))
+        uri = self.uri("vault", f"imported-{next(self._numbers)}")
+        data = {key: one.decode() for key, one in self.values("import", 20).items()}
+        self.world.cluster.bao.call("POST", f"secret/data/{PREFIX}/{uri.removeprefix('vault://')}", {"data": data})
+        self._must(self.world.user.monoctl("import", "secret", uri))
 
     # --- by programs that live on ---
 
@@ -181,14 +192,14 @@ class Ways:
 
     def by_console(self) -> None:
         """Through the console: good, refused by the store, and malformed."""
-        page, uri = self._console(), self._uri("vault")
-        values = [value(key, one) for key, one in self._values("console").items()]
+        page, uri = self._console(), self.uri("vault")
+        values = [value(key, one) for key, one in self.values("console").items()]
         answer = page.send("put", {"uris": [uri]}, values)
         assert "done" in str(answer.document), answer.document
-        refused = [value(key, one) for key, one in self._values("console, refused", 10).items()]
+        refused = [value(key, one) for key, one in self.values("console, refused", 10).items()]
         assert "CONFLICT" in str(page.send("put", {"uris": [uri], "expect": "absent"}, refused).document)
         malformed = b"A=1\nB='" + self.world.marks.canaries.value("console, malformed", 3_000)
-        self.given += 1
+        self.count(1)
         assert page.send("put", {"uris": [uri]}, [({"kind": "env", "name": ".env"}, malformed)]).status == 400
 
     def by_async_sdk(self) -> None:
@@ -196,7 +207,7 @@ class Ways:
 
         async def put() -> None:
             async with Client(self._settings()) as client:
-                each = [(self._uri(store), self._values("SDK")) for store in ("vault", "local", "vault")]
+                each = [(self.uri(store), self.values("SDK")) for store in ("vault", "local", "vault")]
                 await asyncio.gather(*(client.put_secret(uri, values) for uri, values in each))
                 for uri, values in each[:1]:
                     assert (await client.compare_secret(uri, values)).equal
@@ -206,90 +217,68 @@ class Ways:
     def by_sync_sdk(self) -> None:
         """Without a loop, and with what fails."""
         with SyncClient(self._settings()) as client:
-            uri = self._uri("local")
-            client.put_secret(uri, self._values("SDK, synchronous"))
+            uri = self.uri("local")
+            client.put_secret(uri, self.values("SDK, synchronous"))
             for wrong in ("nowhere://x", f"vault://elsewhere/{next(self._numbers)}"):
                 with contextlib.suppress(Error):
-                    client.put_secret(wrong, self._values("SDK, refused", 5))
+                    client.put_secret(wrong, self.values("SDK, refused", 5))
 
     # --- and what fails ---
 
     def refused_by_expectation(self) -> None:
         """Something is there already."""
-        uri = self._uri("vault")
-        self._must(self._put(uri, self._values("first", 5)))
-        self._must(self._put(uri, self._values("refused", 20), "--expect", "absent"), 6)
+        uri = self.uri("vault")
+        self._must(self.put(uri, self.values("first", 5)))
+        self._must(self.put(uri, self.values("refused", 20), "--expect", "absent"), 6)
 
     def refused_by_version(self) -> None:
         """Another version is there: check-and-set."""
-        uri = self._uri("vault")
-        self._must(self._put(uri, self._values("first", 5)))
-        self._must(self._put(uri, self._values("wrong version", 20), "--expect", "9@2020-01-01T00:00:00Z"), 6)
+        uri = self.uri("vault")
+        self._must(self.put(uri, self.values("first", 5)))
+        self._must(self.put(uri, self.values("wrong version", 20), "--expect", "9@2020-01-01T00:00:00Z"), 6)
 
     def refused_here(self) -> None:
         """What monoctl itself refuses: malformed files, too much, and keys that none can be."""
         inputs = self.world.folder / "inputs"
         for number, form in enumerate((b"A=1\nB='%b", b'{"a":"%b"', b'{"a":"%b","a":1}', b"no key here %b\n")):
             content = self.world.marks.canaries.value("malformed", 600)
-            self.given += 1
+            self.count(1)
             kind = "json" if form.startswith(b"{") else "env-file"
             file = inputs / f"malformed-{next(self._numbers)}-{number}"
             file.write_bytes(form % content)
-            self._must(self.world.user.monoctl("put", "secret", self._uri("vault"), f"--from-{kind}", str(file)), 2, 3)
-        self.given += 1
+            self._must(self.world.user.monoctl("put", "secret", self.uri("vault"), f"--from-{kind}", str(file)), 2, 3)
+        self.count(1)
         large = {"large": self.world.marks.canaries.value("too large", 1_100_000)}
-        assert self._put(self._uri("vault"), large).code != 0
+        assert self.put(self.uri("vault"), large).code != 0
 
     def refused_by_right(self) -> None:
         """No right, no store, no reactor."""
         for uri in ("vault://elsewhere/db", "nowhere://a/b"):
-            assert self._put(uri, self._values("refused by right", 10)).code != 0
+            assert self.put(uri, self.values("refused by right", 10)).code != 0
 
     def sent_nowhere(self) -> None:
         """Nothing listens there."""
         words = ("--server", "127.0.0.1:1", "--timeout", "1")
-        assert self._put(self._uri("vault"), self._values("sent nowhere", 10), *words).code != 0
+        assert self.put(self.uri("vault"), self.values("sent nowhere", 10), *words).code != 0
 
     def interrupted(self) -> None:
         """Ctrl-C before the secret is sent, and a monoctl that is killed."""
-        for number, ends in enumerate((signal.SIGINT, signal.SIGKILL)):
+        for ends in (signal.SIGINT, signal.SIGKILL):
             one = self.world.marks.canaries.value("interrupted", 3_000)
-            self.given += 1
-            uri = self._uri("vault")
+            self.count(1)
+            uri = self.uri("vault")
             command = [program("monoctl"), "put", "secret", uri, "--from-file", f"key={self._input(one)}"]
             # Pipes that nobody reads meanwhile would be full of what gRPC says.
             environment = self.world.quiet() | {"MONOSKOPE_FAILPOINTS": "monoctl.before-send=stop"}
             running = subprocess.Popen(
                 command, env=environment, cwd=self.world.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE
             )
-            wait_until(lambda pid=running.pid: _is_stopped(pid), what="monoctl is about to send")  # type: ignore[misc]
+            wait_until(lambda pid=running.pid: is_stopped(pid), what="monoctl is about to send")  # type: ignore[misc]
             running.send_signal(ends)
             running.send_signal(signal.SIGCONT)
-            shown = b"".join(running.communicate(timeout=60))
-            self.world.heard[f"what an interrupted command printed, {number}"] = shown
-
-    def breaking(self, failpoints: str) -> None:
-        """A reactor that stumbles or dies in the middle; the command ends in some way."""
-        cluster = self.world.cluster
-        part = cluster.reactors["reactor-local"]
-        part.stop()
-        cluster.wait_until_detached("local", 0)
-        part.start({"MONOSKOPE_FAILPOINTS": failpoints})
-        part.wait_for(lambda: bool(cluster.attached("local")))
-        putting = threading.Thread(
-            target=self._put, args=(self._uri("local"), self._values(failpoints, 10), "--timeout", "8"), daemon=True
-        )
-        putting.start()
-        putting.join()
-        part.stop()
-        cluster.wait_until_detached("local", 0)
-        cluster.start_reactor("local")
+            self.world.terminals.append(b"".join(running.communicate(timeout=60)))
 
     def _settings(self) -> ClientSettings:
         user = self.world.user
         config = user.token_file.parent / "config.toml"
         return load_settings(config=config, known_stores=user.known_stores, environ={"HOME": str(user.home)})
-
-
-def _is_stopped(pid: int) -> bool:
-    return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] == "T"

@@ -299,8 +299,15 @@ class Changes(ABC):
 
 
 def only(results: list[R | Error]) -> R:
-    """Return the one result. Raises it if it is an error."""
+    """Return the one result. Raises it if it is an error, and keeps neither.
+
+    An error and a frame that hold each other would keep the value in that frame until garbage is collected.
+    """
     (result,) = results
-    if isinstance(result, Error):
-        raise result
-    return result
+    results.clear()
+    try:
+        if isinstance(result, Error):
+            raise result
+        return result
+    finally:
+        del result

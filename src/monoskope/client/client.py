@@ -358,7 +358,10 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         results = await Bulk(self._runtime, uris, tell=self._progress).run(targets, one)
         if any(isinstance(result, Error) for result in results):
             self._remembered.clear()
-        return results
+        try:
+            return results
+        finally:
+            del results, targets  # an error in them may have come from here: it and this frame would keep each other
 
     async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target:
         check_text(uri)

@@ -71,6 +71,7 @@ class LoopThread:
             return future.result()
         finally:
             future.cancel()
+            del future  # an error in it would keep this frame, and those above it with their values, and be kept by it
 
     def iterate(self, items: AsyncIterator[R]) -> Iterator[R]:
         """Yield the items; each is asked for when it is needed. Raises as `run`."""

@@ -134,8 +134,21 @@ sys.stdin.readline()
 """
 
 
-def memory_of_a_process_given(value: bytes) -> Result:
-    with subprocess.Popen([sys.executable, "-c", HOLDER], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+MAPPER = """
+import mmap, sys
+value = bytes.fromhex(sys.stdin.readline())
+held = mmap.mmap(-1, 4 << 20)
+middle = len(held) // 2 - len(value) // 2
+held[middle : middle + len(value)] = value
+del value
+print("ready", flush=True)
+sys.stdin.readline()
+"""
+"""Holds it in the middle of memory that was never written."""
+
+
+def memory_of_a_process_given(value: bytes, holder: str = HOLDER) -> Result:
+    with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         process.stdin.write(value.hex().encode() + b"\n")
@@ -157,6 +170,12 @@ def test_a_process_that_holds_the_value_shows_it_and_one_that_does_not_does_not(
     assert without.searched
     assert without.size > 1_000_000
     assert without.total("it") == 0
+
+
+def test_a_value_in_the_middle_of_memory_that_was_never_written_is_found() -> None:
+    holds = memory_of_a_process_given(VALUE, MAPPER)
+    assert holds.searched != is_closed()
+    assert not holds.searched or holds.total("it", "raw") > 0
 
 
 def test_memory_that_cannot_be_read_is_not_searched() -> None:

@@ -1,0 +1,15 @@
+"""What holds for the rig that looks for leaks: nothing is skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+
+import pytest
+
+from tests.leaks.looking import not_skipped
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail where a helper would skip, because a program is missing here."""
+    return not_skipped((yield))

@@ -164,7 +164,7 @@ async def test_a_watcher_that_reads_the_past_is_not_too_slow_for_what_is_recorde
 ) -> None:
     monkeypatch.setattr(world.app.feed, "_backlog", 50)
     await an_hour(world, 300)
-    watching = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), root())
+    watching: Any = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), root())
     seen = [(await anext(watching)).event.position]
     last = (await an_hour(world, 200))[-1].position
     seen += [(await anext(watching)).event.position for _ in range(last - 1)]

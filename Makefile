@@ -40,8 +40,8 @@ crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breaka
 rig: $(DEV_READY) ## Break every part and link under 16 clients, and check what must hold (SECONDS=300 SEED=7 WORLD=three ROUND=4 or 1-8)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.rig $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(WORLD),--world $(WORLD)) $(if $(ROUND),--round $(ROUND))
 
-load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and 1,000 hostile connections on one m8, about 12 minutes; ends with one line of JSON (SECONDS=600 SEED=7 POSTGRES=1)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(POSTGRES),--postgres)
+load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and hostile connections by the thousand on one m8, about 12 minutes; ends with one line of JSON (SECONDS=600 SEED=7 CONNECTIONS=7000 POSTGRES=1)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m tests.load $(if $(SECONDS),--seconds $(SECONDS)) $(if $(SEED),--seed $(SEED)) $(if $(CONNECTIONS),--connections $(CONNECTIONS)) $(if $(POSTGRES),--postgres)
 
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha

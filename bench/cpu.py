@@ -20,6 +20,12 @@ async def spent_ms(pids: Mapping[str, int], times: int, work: Awaitable[object])
     return {name: (cpu_seconds(pid) - before[name]) / times * 1_000 for name, pid in pids.items()}
 
 
+def starved_seconds(pid: int) -> float:
+    """Return how long the main thread of a process could have gone on, and no processor was free; 0 if nobody knows."""
+    stat = Path(f"/proc/{pid}/schedstat")
+    return int(stat.read_text(encoding="ascii").split()[1]) / 1e9 if stat.exists() else 0.0
+
+
 def cpu_seconds(pid: int) -> float:
     """Return the CPU seconds that a process has used.
 

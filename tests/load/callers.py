@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import itertools
 import os
 import random
 import time
@@ -17,7 +19,7 @@ from monoskope.client.roots import Roots, find_roots
 from monoskope.client.transport.base import Transport
 from monoskope.client.transport.grpc import GrpcTransport
 from monoskope.client.transport.http import HttpTransport
-from monoskope.errors import Error
+from monoskope.errors import Error, NotReachedError
 from tests.load.plan import Plan, Tally
 from tests.support.vectors import a_request
 
@@ -26,6 +28,9 @@ SEALED = (os.urandom(1_120), os.urandom(528))
 KINDS = ("put", "get", "list", "versions", "server", "checkpoint")
 WEIGHTS = (30, 25, 10, 10, 15, 10)
 GREEDY_AT_ONCE = 16
+NEW_EACH_S = 0.5
+TRIES = 3
+"""People try again where nothing was sent; a loaded machine may need longer for a handshake than one attempt waits."""
 
 
 def transport(plan: Plan, door: str, roots: Roots) -> Transport:
@@ -49,7 +54,7 @@ class Caller:
         self._metadata = (("authorization", f"Bearer {token}"),)
         self._puts = 0
 
-    async def do(self, kind: str) -> bool:
+    async def do(self, kind: str, *, counted_as: str = "") -> bool:
         """Make one call, or the two calls of a put, and count it. Returns whether it was answered."""
         does: dict[str, Callable[[], Awaitable[object]]] = {
             "put": self._put,
@@ -66,10 +71,10 @@ class Caller:
             await does[kind]()
         except Error as error:
             self._tally.refuse(
-                kind, f"{error.code.value}: {error}"[:200] if self.name != "greedy" else error.code.value
+                counted_as or kind, f"{error.code.value}: {error}"[:200] if self.name != "greedy" else error.code.value
             )
             return False
-        self._tally.add(kind, self.name, time.monotonic() - began)
+        self._tally.add(counted_as or kind, self.name, time.monotonic() - began)
         return True
 
     async def begin(self) -> None:
@@ -92,11 +97,27 @@ class Caller:
         return f"{self._store}://{self.name}/n{number}"
 
     async def _call(self, method: methods.Method[methods.R], request: object) -> methods.R:
+        for _ in range(TRIES - 1):
+            with contextlib.suppress(NotReachedError):
+                return await self._way.call(method, request, CALL_S, self._metadata)  # type: ignore[arg-type]
+            self._tally.again += 1
         return await self._way.call(method, request, CALL_S, self._metadata)  # type: ignore[arg-type]
 
     async def close(self) -> None:
         """Close the connection."""
         await self._way.close()
+
+
+async def newcomers(plan: Plan, door: str, tally: Tally, ends_at: float) -> None:
+    """Come anew every half second, with a connection that nobody had before, and ask one thing."""
+    roots = find_roots(plan.ca_file, "")
+    for token in itertools.cycle(plan.users.values()):
+        if time.monotonic() >= ends_at:
+            return
+        one = Caller("newcomer", "", token, transport(plan, door, roots), tally)
+        await one.do("server", counted_as="newcomer")
+        await one.close()
+        await asyncio.sleep(NEW_EACH_S)
 
 
 def store_of(plan: Plan, name: str) -> str:

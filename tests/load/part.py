@@ -29,6 +29,7 @@ async def _users(plan: Plan, door: str) -> dict[str, Any]:
     await callers.connect(everybody)
     ends_at = await _go(plan)
     work = [callers.rest_and_call(one, plan, ends_at) for one in everybody]
+    work.append(callers.newcomers(plan, door, tally, ends_at))
     if door == "grpc":
         work.append(callers.greedy(plan, tally, ends_at))
     await asyncio.gather(*work)

@@ -26,8 +26,8 @@ class Plan(msgspec.Struct, frozen=True):
         watchers: Tokens by URI prefix: each subject that watches.
         watchers_of_all: Tokens of those who watch everything.
         stores: Their names.
-        hostile: Connections that misbehave, held open at a time.
-        hostile_per_s: Such connections opened a second at most.
+        hostile: Connections that misbehave, of each sort, held open at a time.
+        unread: Tokens of those who watch everything and read nothing.
     """
 
     grpc: str
@@ -42,7 +42,7 @@ class Plan(msgspec.Struct, frozen=True):
     watchers_of_all: list[str]
     stores: list[str]
     hostile: int
-    hostile_per_s: float
+    unread: list[str]
 
     @classmethod
     def read(cls, path: Path) -> Plan:
@@ -51,12 +51,13 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Tally:
-    """Seconds of calls by kind and by user, and refusals by kind and reason."""
+    """Seconds of calls by kind and by user, refusals by kind and reason, and calls that had to be sent again."""
 
     def __init__(self) -> None:
         self.took: defaultdict[str, list[float]] = defaultdict(list)
         self.by_user: defaultdict[str, list[float]] = defaultdict(list)
         self.refused: Counter[str] = Counter()
+        self.again = 0
 
     def add(self, kind: str, user: str, seconds: float) -> None:
         """Count a call that was answered."""
@@ -69,7 +70,7 @@ class Tally:
 
     def said(self) -> dict[str, Any]:
         """Return all as JSON holds it."""
-        return {"took": self.took, "by_user": self.by_user, "refused": self.refused}
+        return {"took": self.took, "by_user": self.by_user, "refused": self.refused, "again": self.again}
 
 
 def quantiles_ms(seconds: Sequence[float]) -> dict[str, float]:

@@ -17,10 +17,10 @@ import grpc
 import grpc.aio
 import msgspec
 
-from bench.cpu import cpu_seconds
+from bench.cpu import cpu_seconds, starved_seconds
 from bench.figures import rss_bytes
 from monoskope.testing.engines.postgres import Postgres
-from tests.load import reactors, world
+from tests.load import bombs, reactors, world
 from tests.load.plan import Plan, quantiles_ms, slope
 
 PARTS = ("grpc", "http", "watchers", "hostile")
@@ -41,13 +41,14 @@ class Size:
     reactors: int
     hostile: int
     pause_s: float
+    connections: int = 2_000
 
 
 async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, Any]:
     """Run the load, and return its figures; `wrong` holds a sentence for each that did not hold."""
-    # Two doors, and a quarter of the files for others than connections.
-    files = world.raise_files(4 * (size.users + size.watchers + size.reactors + size.hostile) + 256)
-    cluster = world.start(folder, files * 3 // 8, postgres)
+    # m8: two doors, and a quarter of the files for others than connections. Hostile peers: five sorts.
+    world.raise_files(max(2 * size.connections * 4 // 3, 5 * size.hostile) + 1_024)
+    cluster = world.start(folder, size.connections, postgres)
     try:
         plan, root = await world.plan_for(
             cluster,
@@ -64,7 +65,10 @@ async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, 
         credentials = grpc.ssl_channel_credentials(Path(plan.ca_file).read_bytes())
         async with grpc.aio.secure_channel(plan.grpc, credentials) as channel:
             signers = await world.add_stores(plan, root, channel)
-            return await _loaded(plan, await reactors.attach(plan, signers, channel), file, cluster.pids["m8"])
+            costs = await bombs.measured(plan, cluster.pids["m8"])
+            attached = await reactors.attach(plan, signers, channel)
+            found = await _loaded(plan, attached, file, cluster.pids["m8"])
+            return found | {"bombs": costs, "wrong": [*found["wrong"], *bombs.wrong(costs)]}
     finally:
         cluster.close()
 
@@ -72,26 +76,38 @@ async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, 
 async def _loaded(plan: Plan, attached: list[reactors.LoadReactor], file: Path, m8: int) -> dict[str, Any]:
     serving = [asyncio.create_task(one.serve()) for one in attached]
     parts = {kind: await _start(kind, file) for kind in PARTS}
+    try:
+        return await _watched(plan, attached, parts, m8)
+    finally:
+        for task in serving:
+            task.cancel()
+        for part in parts.values():
+            if part.returncode is None:
+                part.kill()
+
+
+async def _watched(
+    plan: Plan, attached: list[reactors.LoadReactor], parts: dict[str, Process], m8: int
+) -> dict[str, Any]:
     for kind, part in parts.items():
         if await _line(part) != b"ready\n":
             raise RuntimeError(f"the part {kind} of the load did not start")
     for part in parts.values():
         assert part.stdin is not None
         part.stdin.write(b"go\n")
-    began, cpu = time.monotonic(), cpu_seconds(m8)
+    began, cpu, starved = time.monotonic(), cpu_seconds(m8), starved_seconds(m8)
     memory: list[tuple[float, float]] = []
     while (at := time.monotonic() - began) < plan.seconds:
         memory.append((at, rss_bytes(m8) / MIB))
         await asyncio.sleep(LOOK_S)
-    cpu = cpu_seconds(m8) - cpu
+    cpu, starved = cpu_seconds(m8) - cpu, starved_seconds(m8) - starved
     said = {kind: json.loads(await _line(part)) for kind, part in parts.items()}
     attached_now = sum(one.is_attached for one in attached)
-    for task in serving:
-        task.cancel()
     troubles = [trouble for one in attached for trouble in one.troubles]
     return (
         _judged(plan, said, memory, cpu)
         | {
+            "m8_loop_without_a_processor_share": round(starved / plan.seconds, 2),
             "reactors": {"attached": attached_now, "of": len(attached), "troubles": troubles[:10]},
         }
         | _wrong(plan, said, attached_now, len(attached))
@@ -119,6 +135,7 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
             calls[f"{kind} {door}"] += seconds
         for user, seconds in said[door]["by_user"].items():
             waits[user], shares[user] = median(seconds), len(seconds)
+    shares.pop("newcomer", 0), waits.pop("newcomer", 0.0)
     greedy, greedy_wait = shares.pop("greedy", 0), waits.pop("greedy", 0.0)
     settled = [point for point in memory if point[0] >= plan.seconds / 3]
     return {
@@ -126,6 +143,7 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
         "seconds": plan.seconds,
         "calls": {kind: quantiles_ms(seconds) for kind, seconds in sorted(calls.items())},
         "refused": refused,
+        "not reached at first": sum(said[door]["again"] for door in ("grpc", "http")),
         "m8_cpu_share": round(cpu / plan.seconds, 2),
         "m8_mib": {
             "first": round(memory[0][1]),
@@ -139,7 +157,8 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
             "greedy": round(greedy_wait * 1_000, 1),
         },
         "answered": {"all others": sum(shares.values()), "greedy": greedy},
-        "hostile": {key: said["hostile"][key] for key in ("opened", "most_open")},
+        "hostile": {key: said["hostile"][key] for key in ("opened", "most_open", "most_in_all")},
+        "watchers": followed(said["watchers"]["seen"], of_all=len(plan.watchers_of_all)),
         "generator_cpu_share": {kind: round(one["cpu_s"] / plan.seconds, 2) for kind, one in said.items()},
     }
 
@@ -151,6 +170,12 @@ def _wrong(plan: Plan, said: dict[str, Any], attached: int, of: int) -> dict[str
     if attached < of:
         wrong.append(f"{of - attached} of {of} reactors are not attached any more")
     return {"wrong": wrong}
+
+
+def followed(seen: list[tuple[str, list[int]]], *, of_all: int) -> dict[str, int]:
+    """Return how many events those saw who watch everything, the last `of_all`: all of them together, and the least."""
+    everything = [positions for _, positions in seen[len(seen) - of_all :]]
+    return {"events": len(set().union(*everything)), "fewest": min(map(len, everything), default=0)}
 
 
 def unordered(seen: list[tuple[str, list[int]]], *, of_all: int) -> list[str]:

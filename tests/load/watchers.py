@@ -20,7 +20,7 @@ SETTLE_S = 3.0
 
 
 class Watcher:
-    """One call of WatchEvents, begun again where it ended."""
+    """One call of WatchEvents, begun again where it ended. Who watches everything begins at the first event."""
 
     def __init__(self, plan: Plan, door: str, prefix: str, token: str) -> None:
         self.prefix = prefix
@@ -33,6 +33,7 @@ class Watcher:
         """Watch until cancelled."""
         while True:
             asked = queries_pb2.WatchEventsRequest(after=self.seen[-1] if self.seen else 0, prefix=self.prefix)
+            asked.from_now = bool(self.prefix) and not self.seen
             try:
                 async for answer in self._way.stream(methods.WATCH_EVENTS, asked, self._metadata):
                     self.seen.append(answer.event.position)

@@ -23,6 +23,9 @@ from tests.support.m8_world import User
 from tests.support.vectors import Signer
 
 DAY_S = 86_400
+UNREAD = 20
+"""So many tokens watch everything at each door, and read nothing."""
+
 WATCH_ALL_EACH = 20
 """One in so many watchers watches everything, the others one user each."""
 
@@ -37,19 +40,19 @@ def raise_files(needed: int) -> int:
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise UsageError(
             f"this load takes {needed} open files a process, and the hard limit is {hard}.",
-            fix=f"Raise it (ulimit -Hn {needed}), or ask for fewer users and hostile connections.",
+            fix=f"Raise it (ulimit -Hn {needed}), or ask for fewer connections (--connections, --hostile).",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
     return needed
 
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
-    """Start m8. Everybody is at one address, so an address may have as many connections as a door."""
+    """Start m8. All users are at one address, so an address may have as many connections as both doors together."""
     cluster = Cluster(folder)
     cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
     file = folder / "m8" / "m8.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table["limits"] = {"connections": connections, "connections_per_address": connections}
+    table["limits"] = {"connections": connections, "connections_per_address": 2 * connections}
     if postgres is not None:
         write_private(folder / "password", postgres.password.encode())
         table["database"] = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}"
@@ -79,6 +82,7 @@ async def plan_for(
         prefixes = [f"{names[at % stores]}://u{at % users}" for at in range(watchers - all_of_them)]
         of_watchers = {prefix: await issue(f"w{at}", prefix) for at, prefix in enumerate(dict.fromkeys(prefixes))}
         everything = [await issue(f"all{at}", *(f"{name}://" for name in names)) for at in range(all_of_them)]
+        unread = [await issue(f"unread{at}", *(f"{name}://" for name in names)) for at in range(min(UNREAD, hostile))]
         greedy = await issue("greedy", f"{names[0]}://greedy")
         root = (await tokens.issue(subject="root", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=DAY_S)).jwt
     plan = Plan(
@@ -94,7 +98,7 @@ async def plan_for(
         watchers_of_all=everything,
         stores=names,
         hostile=hostile,
-        hostile_per_s=60.0,
+        unread=unread,
     )
     return plan, root
 

@@ -33,4 +33,5 @@ async def test_a_small_load_runs_at_both_doors(tmp_path: Path) -> None:
     found = await run(tmp_path / "cluster", Size(0.5, 1, 8, 4, 2, 10, 0.05), None)
     assert found["wrong"] == []
     assert {"put grpc", "put http"} <= set(found["calls"])
-    assert found["hostile"]["most_open"] > 0
+    assert found["hostile"]["most_in_all"] > 0
+    assert found["watchers"]["events"] > 0

@@ -117,6 +117,18 @@ def test_who_comes_last_has_time_to_log_in_however_many_have(listener: Listener)
     assert [is_open(one) for one in strangers] == [False, True, True]
 
 
+def test_a_file_that_is_another_connection_now_counts_as_that(listener: Listener) -> None:
+    connections = Connections(100, 2)
+    with ExitStack() as gone:
+        crowd = Listener(gone)
+        for _ in range(3):
+            crowd.comes("127.0.0.2")
+        connections.look(crowd.port, listener.port)
+    late = [listener.comes("127.0.0.3") for _ in range(3)]
+    connections.look(crowd.port, listener.port)
+    assert sum(is_open(one) for one in late) == 2
+
+
 def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listener) -> None:
     with ExitStack() as last:
         other = Listener(last)

@@ -151,18 +151,39 @@ async def test_watching_from_now_begins_with_the_next_event(world: World) -> Non
     watching.cancel()
 
 
+def root() -> Caller:
+    """An administrator who calls without a transport."""
+    administrator = events_pb2.ROLE_ADMINISTRATOR
+    return Caller(
+        Principal.of_token("id", "root", administrator, prefixes=[], rights=frozenset(), expires_at_ms=2**50), 10.0
+    )
+
+
 async def test_a_watcher_that_reads_the_past_is_not_too_slow_for_what_is_recorded_meanwhile(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(world.app.feed, "_backlog", 50)
     await an_hour(world, 300)
-    root = Principal.of_token(
-        "id", "root", events_pb2.ROLE_ADMINISTRATOR, prefixes=[], rights=frozenset(), expires_at_ms=2**50
-    )
-    caller = Caller(root, 10.0)
-    watching: Any = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), caller)
+    watching: Any = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), root())
     seen = [(await anext(watching)).event.position]
     last = (await an_hour(world, 200))[-1].position
     seen += [(await anext(watching)).event.position for _ in range(last - 1)]
     assert seen == list(range(1, last + 1))
     await watching.aclose()
+
+
+async def test_watchers_that_take_nothing_of_the_past_make_nobody_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.m8.queries.events._TURN_S", 3_600.0)
+    last = (await an_hour(world, 300))[-1].position
+    events = Events(world.app)
+    mute: list[Any] = [events.watch_events(queries_pb2.WatchEventsRequest(), root()) for _ in range(3)]
+    honest: Any = events.watch_events(queries_pb2.WatchEventsRequest(), root())
+    async with asyncio.timeout(60):
+        for watching in mute:
+            await anext(watching)
+        seen = [(await anext(honest)).event.position for _ in range(last)]
+    assert seen == list(range(1, last + 1))
+    for watching in (*mute, honest):
+        await watching.aclose()

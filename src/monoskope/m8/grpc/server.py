@@ -34,6 +34,8 @@ OPTIONS = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
     ("grpc.keepalive_timeout_ms", 10_000),
+    # Nothing packed, as at the HTTP door: a message of 4 kB could take the time and the memory of 4 MiB.
+    ("grpc.compression_enabled_algorithms_bitset", 0b1),
     # Otherwise gRPC keeps the latest headers, with tokens, as long as the connection lasts.
     ("grpc.http2.hpack_table_size.decoder", 0),
 )

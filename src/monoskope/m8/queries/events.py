@@ -127,20 +127,20 @@ class Events:
         """Yield pages of what was recorded after `after`, until less than one is left.
 
         Nothing is queued for a watcher meanwhile: it would be called too slow for reading the past. Many that read the
-        past at once take turns, so that they leave m8 time for others.
+        past at once take turns, so that they leave m8 time for others. Who does not take a page has no turn.
         """
-        self._reading_past += 1
-        try:
-            head = await self._app.log.head()
-            while head - after > _CHUNK:
+        head = await self._app.log.head()
+        while head - after > _CHUNK:
+            self._reading_past += 1
+            try:
                 page = await self._page_after(after, principal)
-                yield page
-                after = page[-1].event.position
                 await asyncio.sleep(_TURN_S * (self._reading_past - 1))
-                if head - after <= _CHUNK:  # what was recorded meanwhile is the past, too
-                    head = await self._app.log.head()
-        finally:
-            self._reading_past -= 1
+            finally:
+                self._reading_past -= 1
+            yield page
+            after = page[-1].event.position
+            if head - after <= _CHUNK:  # what was recorded meanwhile is the past, too
+                head = await self._app.log.head()
 
     async def _page_after(self, after: int, principal: Principal) -> list[LocatedEvent]:
         """Return the next events after the position `after`, as long as the caller has the rights to watch."""

@@ -32,6 +32,8 @@ from tests.support.programs import CLEAN
 _ROOT = Path(__file__).parents[3]
 _OWN_START = ("PYTHON", "GRPC_", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
 """How variables begin that count when a process starts or loads something: with them a program starts anew."""
+_EXECUTE_AGAIN = frozenset({"dev", "console"})
+"""Commands that execute the program's own file once more, or one of its others."""
 _LOCK = Lock()
 
 new_interpreters = False
@@ -118,7 +120,7 @@ def _will_do(arguments: Sequence[str], environment: Mapping[str, str]) -> bool:
     """Whether a copy shows the same as a new interpreter."""
     if any(name.startswith(_OWN_START) and name != "PYTHONWARNINGS" for name in environment):
         return False
-    return arguments[0] in {program("monoctl"), program("m8")} and "dev" not in arguments
+    return arguments[0] in {program("monoctl"), program("m8")} and not _EXECUTE_AGAIN & set(arguments)
 
 
 def _connected() -> socket.socket:

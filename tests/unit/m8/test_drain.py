@@ -42,14 +42,18 @@ class Stopping:
         """Calls wait for this before they are let in."""
         self.answers.set()
 
-    async def is_ready(self) -> bool:
-        answer = await self.health.Check(health_pb2.HealthCheckRequest())
+    async def is_ready(self, timeout_s: float | None = None) -> bool:
+        answer = await self.health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
         return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
     async def ask_health_again_and_again(self) -> None:
-        """Raises `AioRpcError`."""
+        """Raises `AioRpcError` once one is sent away. One that nobody answers is given up, as callers do."""
         while True:
-            await self.is_ready()
+            try:
+                await self.is_ready(timeout_s=PATIENCE_S / 10)
+            except grpc.aio.AioRpcError as error:
+                if error.code() is not grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise
 
     async def until_not_ready(self) -> None:
         async with asyncio.timeout(PATIENCE_S):

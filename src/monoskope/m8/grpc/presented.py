@@ -94,26 +94,37 @@ class PresentedCertificate(Unshared):
     def refresh(self) -> bool:
         """Read the files again if they have changed, and return whether another certificate is presented now."""
         with self._lock:
-            # Looked at before they are read: a change in between is seen the next time.
-            stamp = self._look()
-            if stamp == self._stamp:
-                return False
-            self._stamp = stamp
-            try:
-                found = _read(self._settings)
-                context = None if self._context is None else _context(self._settings)
-            except Error as error:
-                # Perhaps one of the two files has been replaced, and the other will be.
-                self._failure = error
-                return False
-            self._failure = None
-            is_new = found != self._pair
-            self._pair, self._context = found, context
-            return is_new
+            return self._refresh()
+
+    def _refresh(self) -> bool:
+        # Looked at before they are read: a change in between is seen the next time.
+        stamp = self._look()
+        if stamp == self._stamp:
+            return False
+        self._stamp = stamp
+        try:
+            found = _read(self._settings)
+            context = None if self._context is None else _context(self._settings)
+        except Error as error:
+            # Perhaps one of the two files has been replaced, and the other will be.
+            self._failure = error
+            return False
+        self._failure = None
+        is_new = found != self._pair
+        self._pair, self._context = found, context
+        return is_new
 
     def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what gRPC is to present from now on, None for what it has."""
-        self.refresh()
+        """Return what gRPC is to present from now on, None for what it has.
+
+        A handshake that begins while another one looks at the files looks at nothing. All of gRPC's threads could else
+        wait here at once, each for Python's lock, when connections come by the hundred a second.
+        """
+        if self._lock.acquire(blocking=False):
+            try:
+                self._refresh()
+            finally:
+                self._lock.release()
         pair = self._pair
         if pair is self._given:
             return None

@@ -95,7 +95,7 @@ mutants: $(DEV_READY) ## Remove each check of the protocol in turn; a test must 
 fuzz: $(DEV_READY) ## Fuzz everything that reads bytes of others, each in turn (SECONDS=1200 SEED=7 ONLY=uri OWN=1)
 	@$(BIN)/python -W ignore -m tools.fuzz --seconds $(or $(SECONDS),300) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY)) $(if $(OWN),--own)
 
-leaks: $(DEV_READY) ## Put 10,000 marked values through everything and look for them everywhere, about 15 minutes (SEED=7 COUNT=1000)
+leaks: $(DEV_READY) ## Put 10,000 marked values through everything and look for them everywhere, about 6 minutes (SEED=7 COUNT=1000)
 	@env -u PYTHONDONTWRITEBYTECODE LEAKS_SEED="$(SEED)" LEAKS_COUNT="$(or $(COUNT),10000)" $(BIN)/python -m pytest -s -q -m leaks tests/leaks
 
 fuzz-sshsig: $(DEV_READY) ## Fuzz what reads signed requests and lists of signers, with ssh-keygen beside it (SECONDS=3600)

@@ -8,7 +8,9 @@ import pytest
 
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
 
@@ -21,7 +23,16 @@ class TestSecretsManager(StoreDriverContract):
         return SecretsManagerHarness(moto, tmp_path, readable=True, binary="base64")
 
 
-class TestSecretsManagerWriteOnly(StoreDriverContract):
+class TestSecretsManagerWriteOnly(VersionPromises, PatchPromises):
+    """What differs where nothing can be read; `make soak` runs the whole suite."""
+
+    @pytest.fixture
+    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, readable=False, binary="base64")
+
+
+@pytest.mark.soak
+class TestAllOfSecretsManagerWriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path) -> Harness:
         return SecretsManagerHarness(moto, tmp_path, readable=False, binary="base64")

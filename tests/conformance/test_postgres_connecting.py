@@ -37,10 +37,9 @@ def server() -> Iterator[Postgres]:
 
 
 @pytest.fixture
-def target(server: Postgres) -> Iterator[PostgresTarget]:
+def target(server: Postgres) -> PostgresTarget:
     name = server.create_database()
-    yield server.target(name)
-    server.drop_database(name)
+    return server.target(name)
 
 
 async def asked(target: PostgresTarget, question: str) -> object:

@@ -52,7 +52,6 @@ class _PostgresHooks(LogHarness):
         self._administrator: Administrator | None = None
         yield
         self._end()
-        postgres.drop_database(self.database)
 
     def _end(self) -> None:
         if self._administrator is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,10 +20,9 @@ CREATE FUNCTION public.cardinality(text[]) RETURNS integer LANGUAGE sql AS 'SELE
 
 
 @pytest.fixture
-def target(postgres: Postgres) -> Iterator[PostgresTarget]:
+def target(postgres: Postgres) -> PostgresTarget:
     name = postgres.create_database()
-    yield postgres.target(name)
-    postgres.drop_database(name)
+    return postgres.target(name)
 
 
 async def test_a_planted_function_is_not_called(postgres: Postgres, target: PostgresTarget) -> None:

@@ -7,7 +7,10 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.drivers import StoreDriverContract
+from monoskope.testing.drivers.deletions import DeletionPromises
 from monoskope.testing.drivers.harness import Harness
+from monoskope.testing.drivers.listings import ListingPromises
+from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
@@ -25,7 +28,16 @@ class TestWriteOnly(StoreDriverContract):
         return VaultHarness(openbao, tmp_path, readable=False)
 
 
-class TestNamespace(StoreDriverContract):
+class TestNamespace(DeletionPromises, ListingPromises, PatchPromises):
+    """Every kind of call goes to the namespace; `make soak` runs the whole suite in one."""
+
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return NamespaceHarness(openbao, tmp_path, readable=True)
+
+
+@pytest.mark.soak
+class TestAllInNamespace(StoreDriverContract):
     @pytest.fixture
     def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
         return NamespaceHarness(openbao, tmp_path, readable=True)

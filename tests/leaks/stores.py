@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import threading
 import tomllib
+import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -95,6 +97,9 @@ def _kubernetes(folder: Path) -> Iterator[tuple[KubernetesServer, bytes]]:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
+        with warnings.catch_warnings():  # the reactor still has a connection, and aiohttp does not wait for its end
+            warnings.simplefilter("ignore", ResourceWarning)
+            gc.collect()
 
 
 def _made(folder: Path) -> Path:

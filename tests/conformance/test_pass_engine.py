@@ -390,7 +390,7 @@ def test_gpg_that_ends_before_it_is_given_anything_is_heard(
 
     async def many() -> None:
         # Whether it has ended before or after it is written to is chance.
-        for _ in range(10):
+        for _ in range(3):
             await asyncio.gather(*(one() for _ in range(16)))
 
     run(many())

@@ -16,7 +16,7 @@ from tests.support import warm
 M8 = Path(sys.executable).parent / "m8"
 
 
-@pytest.mark.parametrize("harness_of", [VaultHarness, Kv1Harness])
+@pytest.mark.parametrize("harness_of", [VaultHarness, pytest.param(Kv1Harness, marks=pytest.mark.soak)])
 def test_a_configured_engine_keeps_every_promise(
     openbao: OpenBao, tmp_path: Path, harness_of: type[VaultHarness]
 ) -> None:

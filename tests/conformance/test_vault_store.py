@@ -12,6 +12,8 @@ from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
+from monoskope.testing.drivers.restorations import RestorationPromises
+from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.vault_harness import Kv1Harness, NamespaceHarness, VaultHarness
 
@@ -22,7 +24,16 @@ class TestReadable(StoreDriverContract):
         return VaultHarness(openbao, tmp_path, readable=True)
 
 
-class TestWriteOnly(StoreDriverContract):
+class TestWriteOnly(VersionPromises, PatchPromises, RestorationPromises):
+    """What differs where nothing can be read; `make soak` runs the whole suite."""
+
+    @pytest.fixture
+    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
+        return VaultHarness(openbao, tmp_path, readable=False)
+
+
+@pytest.mark.soak
+class TestAllOfWriteOnly(StoreDriverContract):
     @pytest.fixture
     def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
         return VaultHarness(openbao, tmp_path, readable=False)

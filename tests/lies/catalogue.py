@@ -49,23 +49,17 @@ _DOORS = ("grpc", "http")
 def plan(lie: Lie, *, every: bool) -> list[tuple[str, str]]:
     """Return the purposes to which a lie is told, each with the door at which it is.
 
-    At each change a lie meets the next purposes in turn, so that each purpose is met at each step. Silence and
-    processes take their time, and meet one.
+    At each change a lie meets the next purpose in turn, or the next few where a step has few lies, so that each purpose
+    is met at each step. Silence and processes take their time, and meet one.
     """
     if every:
         return [(purpose, door) for purpose in lie.purposes for door in _DOORS]
-    at = _turn(lie)
-    count = len(lie.purposes)
-    slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
-    told = 1 if slow else min(AT_ONCE, count)
-    chosen = [lie.purposes[(at * AT_ONCE + number) % count] for number in range(told)]
-    return [(purpose, _DOORS[(at + number) % 2]) for number, purpose in enumerate(chosen)]
-
-
-def _turn(lie: Lie) -> int:
-    """Its number among the lies of its step that are told to as many purposes."""
     alike = [one for one in CATALOGUE if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
-    return alike.index(lie)
+    at, count = alike.index(lie), len(lie.purposes)
+    each = 1 if len(alike) >= count else min(AT_ONCE, count)
+    slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
+    chosen = [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
+    return [(purpose, _DOORS[(at + number) % 2]) for number, purpose in enumerate(chosen)]
 
 
 def table() -> str:

@@ -16,6 +16,10 @@ _SETS_ASIDE_ALL = "local://"
 """Where a deletion takes every version that is kept, and not the newest alone."""
 
 
+_DELETED_PERHAPS = frozenset({"OUTCOME_UNKNOWN", "CONFLICT", "UPSTREAM_CHANGED"})
+"""Why a deletion failed that may have deleted the version it announced."""
+
+
 def check(facts: Facts) -> list[str]:
     """Return everything that is wrong."""
     checks = (
@@ -148,7 +152,8 @@ def versions_are_explained(facts: Facts) -> Iterator[str]:
 def deletions_are_explained(facts: Facts) -> Iterator[str]:
     """Nothing is deleted that nobody asked for: a deletion announced each version that is not there any more."""
     for uri, history in facts.histories.items():
-        # An end without any deletion promises it, but CONFLICT: OpenBao deletes, and then something new can be there.
+        # An end without any deletion promises it, but for a changed secret: OpenBao deletes by number, and then another
+        # version can be there, whose own receipt may have come or not.
         asked = {
             told.announced
             for told in facts.requests.values()
@@ -162,7 +167,7 @@ def deletions_are_explained(facts: Facts) -> Iterator[str]:
 
 
 def _may_have_deleted(told: Told) -> bool:
-    return told.outcome == "DELETED" or not told.ended or told.reason in {"OUTCOME_UNKNOWN", "CONFLICT"}
+    return told.outcome == "DELETED" or not told.ended or told.reason in _DELETED_PERHAPS
 
 
 def refused_is_not_there(facts: Facts) -> Iterator[str]:

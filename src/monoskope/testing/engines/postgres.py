@@ -34,6 +34,8 @@ USER = "m8"
 ADMIN = "postgres"
 """The superuser, who needs no password over the socket in the folder."""
 
+_REFUSE_ROOT = frozenset({"initdb", "pg_ctl"})
+
 _HBA = """\
 local all all trust
 hostssl all all 127.0.0.1/32 scram-sha-256
@@ -61,12 +63,13 @@ def binaries() -> Path:
 
 
 def run(program: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
-    """Run one of PostgreSQL's programs as `user` and return what it prints.
+    """Run one of PostgreSQL's programs and return what it prints; as `user` what refuses to run as root.
 
     Raises:
         UnavailableError: it failed; holds what it says.
     """
-    account = pwd.getpwnam(user()) if user() else None
+    # To run a program as somebody else Python copies this whole process first, which takes long for a large one.
+    account = pwd.getpwnam(user()) if user() and program in _REFUSE_ROOT else None
     done = subprocess.run(
         [str(binaries() / program), *arguments],
         cwd="/",

@@ -15,9 +15,10 @@ MOST_TABS = 60
 
 
 def tab_to(page: ConsolePage, goal: Locator) -> None:
-    """Press Tab until `goal` has the focus."""
+    """Press Tab until `goal` has the focus, once it is there."""
+    expect(goal).to_be_visible()
     for _ in range(MOST_TABS):
-        if goal.count() and goal.evaluate("one => one === document.activeElement"):
+        if goal.evaluate("one => one === document.activeElement"):
             return
         page.page.keyboard.press("Tab")
     raise AssertionError(f"{MOST_TABS} presses of Tab do not lead to {goal}")

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import socket
 import threading
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
@@ -88,9 +89,14 @@ def sent(callback: Callback, text: str) -> str:
     """Send text to a callback, and return all that it answers."""
     port = callback.server_address[1]
     with socket.create_connection(("127.0.0.1", int(port)), timeout=30) as connection:
-        connection.sendall(text.replace("{host}", f"127.0.0.1:{port}").encode())
-        connection.shutdown(socket.SHUT_WR)
-        return b"".join(iter(lambda: connection.recv(65_536), b"")).decode()
+        with suppress(OSError):  # what is refused is answered before all of it was sent, and the connection ended
+            connection.sendall(text.replace("{host}", f"127.0.0.1:{port}").encode())
+            connection.shutdown(socket.SHUT_WR)
+        answer = bytearray()
+        with suppress(ConnectionResetError):
+            while more := connection.recv(65_536):
+                answer += more
+        return answer.decode()
 
 
 GET = "GET /callback?{query} HTTP/1.1\r\nHost: {host}\r\n\r\n"

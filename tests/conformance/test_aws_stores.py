@@ -32,10 +32,8 @@ class TestSecretsManagerWriteOnly(VersionPromises, PatchPromises):
 
 
 @pytest.mark.soak
-class TestAllOfSecretsManagerWriteOnly(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
-        return SecretsManagerHarness(moto, tmp_path, readable=False, binary="base64")
+class TestAllOfSecretsManagerWriteOnly(TestSecretsManagerWriteOnly, StoreDriverContract):
+    """The whole suite."""
 
 
 class TestParameterStore(StoreDriverContract):

@@ -33,13 +33,11 @@ class TestWriteOnly(VersionPromises, PatchPromises, RestorationPromises):
 
 
 @pytest.mark.soak
-class TestAllOfWriteOnly(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return VaultHarness(openbao, tmp_path, readable=False)
+class TestAllOfWriteOnly(TestWriteOnly, StoreDriverContract):
+    """The whole suite."""
 
 
-class TestNamespace(DeletionPromises, ListingPromises, PatchPromises):
+class TestNamespace(DeletionPromises, PatchPromises, ListingPromises):
     """Every kind of call goes to the namespace; `make soak` runs the whole suite in one."""
 
     @pytest.fixture
@@ -48,10 +46,8 @@ class TestNamespace(DeletionPromises, ListingPromises, PatchPromises):
 
 
 @pytest.mark.soak
-class TestAllInNamespace(StoreDriverContract):
-    @pytest.fixture
-    def harness(self, openbao: OpenBao, tmp_path: Path) -> Harness:
-        return NamespaceHarness(openbao, tmp_path, readable=True)
+class TestAllInNamespace(TestNamespace, StoreDriverContract):
+    """The whole suite."""
 
 
 class TestKv1Readable(StoreDriverContract):

@@ -25,8 +25,8 @@ class Proxy:
 
 
 @asynccontextmanager
-async def proxy(to_port: int, *, host: str = "127.0.0.1") -> AsyncIterator[Proxy]:
-    """Pass connections on to a port of 127.0.0.1 as long as the block runs."""
+async def proxy(to_port: int, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Proxy]:
+    """Pass connections to `port`, 0 for a free one, on to a port of 127.0.0.1 as long as the block runs."""
     state = Proxy()
     state.passes.set()
     tasks: set[asyncio.Task[None]] = set()
@@ -54,7 +54,7 @@ async def proxy(to_port: int, *, host: str = "127.0.0.1") -> AsyncIterator[Proxy
             tasks.add(task)
             task.add_done_callback(tasks.discard)
 
-    server = await asyncio.start_server(serve, host, 0)
+    server = await asyncio.start_server(serve, host, port)
     state.port = server.sockets[0].getsockname()[1]
     try:
         yield state

@@ -267,8 +267,8 @@ async def test_of_two_m8_one_sends_and_the_other_takes_over_without_a_gap(world:
     await cursor_at(world, head)  # who ends before that is followed by one who sends the last lines once more
     await stop(working[leads])
     monitored = [first, second][1 - leads]
-    # The other one asks for the lease every ten seconds, a new one asks at once. Both at a time would share the lease: it
-    # is its process that holds it.
+    # The other one asks for the lease every ten seconds, a new one asks at once. Both at a time would share the lease,
+    # for it is a process that holds one.
     await stop(working[1 - leads])
     third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=0.03).run())
     await world.administrator().create("other", Signer().shown)

@@ -83,7 +83,7 @@ class M8:
             tokens=self.tokens,
         )  # fmt: skip
         credentials = grpc.ssl_server_credentials([(made.key, made.certificate)])
-        bound = build_server(self.app, credentials, address=f"127.0.0.1:{self.port}")
+        bound = build_server(self.app, lambda: credentials, address=f"127.0.0.1:{self.port}")
         self.port = bound.port
         world.names.add(self.server)
         self.app.names = world.names

@@ -527,7 +527,7 @@ async def an_m8(
         raise UnauthenticatedError("the token does not count.")
 
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens)
-    bound = build_server(app, None if tls is None else tls.credentials)
+    bound = build_server(app, None if tls is None else lambda: tls.credentials)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
     target = f"127.0.0.1:{bound.port}"
     async with _channel(target, tls) as channel, running(app, [bound, http]):

@@ -120,7 +120,7 @@ def barbican_session() -> BarbicanSession:
 
 def presented_certificate() -> PresentedCertificate:
     presented = object.__new__(PresentedCertificate)
-    presented._pair = presented._given = _Pair(b"certificate", SECRET, 1)
+    presented._pair = _Pair(b"certificate", SECRET, 1)
     return presented
 
 

@@ -1,9 +1,12 @@
-"""The addresses on which m8 listens: whether one is free, and how it is told that one is not."""
+"""The addresses on which m8 listens: whether one is free, that it stays ours, and how it is told that one is not."""
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import socket
+import sys
+from collections.abc import Iterator
 
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
@@ -23,6 +26,29 @@ def require_free(listen: HostPort, setting: str) -> None:
                 trial.bind(address)
     except OSError as error:
         raise taken(str(listen), setting, error) from None
+
+
+@contextlib.contextmanager
+def claim(listen: HostPort, setting: str) -> Iterator[None]:
+    """Keep other m8 of this machine from `listen` as long as the block runs, while several servers of ours share it.
+
+    Several servers share an address by SO_REUSEPORT, and Linux lets others of the same user join them. Who listens
+    already is noticed; two m8 that start at once are told apart by a name in Linux's abstract namespace, which is the
+    network's as ports are, and which the system takes back when a process ends. Port 0 needs no claim.
+
+    Raises:
+        UnavailableError: somebody listens there, or is about to; names the `setting`.
+    """
+    if listen.port == 0 or sys.platform != "linux":
+        yield
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as name:
+        try:
+            name.bind(f"\0monoskope/m8/{listen}")
+        except OSError as error:
+            raise taken(str(listen), setting, error) from None
+        require_free(listen, setting)
+        yield
 
 
 def taken(address: str, setting: str, why: OSError | None = None) -> UnavailableError:

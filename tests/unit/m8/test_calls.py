@@ -117,7 +117,7 @@ async def test_a_second_server_on_the_same_address_is_refused(world: World) -> N
     bound = build_server(world.app, None)
     with pytest.raises(Error, match="cannot listen"):
         build_server(world.app, None, address=f"127.0.0.1:{bound.port}")
-    await bound.server.stop(None)
+    await bound.stop(0.0)
 
 
 @pytest.mark.usefixtures("door")

@@ -51,7 +51,6 @@ class PresentedCertificate(Unshared):
         self._lock = threading.Lock()
         self._stamp = self._look()
         self._pair = _read(settings)
-        self._given = self._pair
         self._failure: Error | None = None
         self._context: ssl.SSLContext | None = None
 
@@ -69,10 +68,22 @@ class PresentedCertificate(Unshared):
         return self._failure
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Return what gRPC presents; it follows this object."""
+        """Return what one gRPC server presents; it follows this object. Each server needs its own."""
+        given = self._pair
+
+        def fetch() -> grpc.ServerCertificateConfiguration | None:
+            """Return what this server is to present from now on, None for what it has."""
+            nonlocal given
+            self._refresh_unless_busy()
+            pair = self._pair
+            if pair is given:
+                return None
+            given = pair
+            return _configuration(pair)
+
         # gRPC's documentation allows None, the types of the package types-grpcio do not.
-        fetch: Any = self._fetch
-        return grpc.dynamic_ssl_server_credentials(_configuration(self._pair), fetch)
+        followed: Any = fetch
+        return grpc.dynamic_ssl_server_credentials(_configuration(given), followed)
 
     def context(self) -> ssl.SSLContext:
         """Return what the HTTP door presents: TLS 1.2 or newer; it follows this object.
@@ -114,8 +125,8 @@ class PresentedCertificate(Unshared):
         self._pair, self._context = found, context
         return is_new
 
-    def _fetch(self) -> grpc.ServerCertificateConfiguration | None:
-        """Return what gRPC is to present from now on, None for what it has.
+    def _refresh_unless_busy(self) -> None:
+        """Read the files again if they have changed.
 
         A handshake that begins while another one looks at the files looks at nothing. All of gRPC's threads could else
         wait here at once, each for Python's lock, when connections come by the hundred a second.
@@ -125,11 +136,6 @@ class PresentedCertificate(Unshared):
                 self._refresh()
             finally:
                 self._lock.release()
-        pair = self._pair
-        if pair is self._given:
-            return None
-        self._given = pair
-        return _configuration(pair)
 
     def _look(self) -> _Stamp:
         return tuple(_stamp(path) for path in (self._settings.tls_certificate, self._settings.tls_key))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import grpc
@@ -9,6 +12,7 @@ import grpc.aio
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 
+from monoskope.host_port import HostPort
 from monoskope.m8.grpc.services import add_services
 from monoskope.m8.listening import taken
 from monoskope.m8.methods.table import MAX_MESSAGE, SERVICES
@@ -23,13 +27,19 @@ MAX_METADATA = 16_384
 SILENT_S = 5.0
 """A connection must end its TLS handshake and begin HTTP/2 within so many seconds, or is closed."""
 
+LISTENERS = 8
+"""Servers of one door, at most. gRPC's Python library takes up one call of a server in a turn of the event loop, and a
+busy loop takes tens of milliseconds for a turn (docs/adr/0062-listeners-of-the-grpc-door.md)."""
+
+PLACES = 250
+"""Connections for which there is one server. The system spreads them by chance, so that one server gets more than another;
+with fewer places its own would be full long before the door's are."""
+
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
     ("grpc.max_metadata_size", MAX_METADATA),
     ("grpc.absolute_max_metadata_size", MAX_METADATA),
     ("grpc.max_concurrent_streams", MAX_CALLS),
-    # A second server that is started on the same port by mistake must fail, not receive every other call.
-    ("grpc.so_reuseport", 0),
     ("grpc.server_handshake_timeout_ms", int(SILENT_S * 1000)),
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_time_ms", 20_000),
@@ -43,15 +53,16 @@ OPTIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """A server that is bound to its address (`doors.Door`)."""
+    """The servers of a door, bound to one address (`doors.Door`)."""
 
-    server: grpc.aio.Server
+    servers: tuple[grpc.aio.Server, ...]
     port: int
     health: health.aio.HealthServicer
 
     async def start(self) -> None:
         """Take calls."""
-        await self.server.start()
+        for server in self.servers:
+            await server.start()
 
     async def tell(self, *, is_ready: bool) -> None:
         """Let the health service say whether m8 is ready: of each service, and of the whole."""
@@ -65,27 +76,59 @@ class Bound:
 
     async def stop(self, drain_s: float) -> None:
         """Send every connection away, and give the calls under way so many seconds."""
-        await self.server.stop(drain_s)
+        await asyncio.gather(*(server.stop(drain_s) for server in self.servers))
 
 
-def build_server(app: App, credentials: grpc.ServerCredentials | None, *, address: str = "127.0.0.1:0") -> Bound:
-    """Return a server bound to `address`; `doors.running` runs it.
+def listeners(connections: int) -> int:
+    """Return how many servers a door with places for so many connections has.
+
+    Only Linux spreads the connections of one address over several servers.
+    """
+    return min(LISTENERS, max(1, connections // PLACES)) if sys.platform == "linux" else 1
+
+
+def build_server(
+    app: App,
+    credentials: Callable[[], grpc.ServerCredentials] | None,
+    *,
+    address: str = "127.0.0.1:0",
+    servers: int = 1,
+) -> Bound:
+    """Return servers bound to `address`; `doors.running` runs them.
 
     Args:
-        app: What it serves.
-        credentials: TLS; None for tests on the loopback interface.
+        app: What they serve.
+        credentials: Makes the TLS of one server; None for tests on the loopback interface.
         address: `host:port`; port 0 takes a free one.
+        servers: How many share the address. If more than one does, others of the same user could share it, too: the
+            caller holds its `listening.claim`.
 
     Raises:
         UnavailableError: the address cannot be bound.
     """
-    ceiling = ("grpc.max_allowed_incoming_connections", app.connections.most)
-    server = grpc.aio.server(options=(*OPTIONS, ceiling))
-    add_services(server, app)
     alive = health.aio.HealthServicer()
+    options = (
+        *OPTIONS,
+        # Otherwise a second m8 on the same port would start, and receive every other call.
+        ("grpc.so_reuseport", int(servers > 1)),
+        # All together never more than the process has files for.
+        ("grpc.max_allowed_incoming_connections", app.connections.most // servers),
+    )
+    made: list[grpc.aio.Server] = []
+    port = 0
+    for _ in range(servers):
+        made.append(_server(app, alive, options))
+        port = _bind(made[-1], None if credentials is None else credentials(), address)
+        address = str(HostPort.parse(address).at(port))
+    return Bound(tuple(made), port, alive)
+
+
+def _server(app: App, alive: health.aio.HealthServicer, options: tuple[tuple[str, int], ...]) -> grpc.aio.Server:
+    server = grpc.aio.server(options=options)
+    add_services(server, app)
     health_pb2_grpc.add_HealthServicer_to_server(alive, server)
     reflection.enable_server_reflection((*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
-    return Bound(server, _bind(server, credentials, address), alive)
+    return server
 
 
 def _bind(server: grpc.aio.Server, credentials: grpc.ServerCredentials | None, address: str) -> int:

@@ -32,7 +32,7 @@ LISTENERS = 8
 busy loop takes tens of milliseconds for a turn (docs/adr/0062-listeners-of-the-grpc-door.md)."""
 
 PLACES = 250
-"""Connections for which there is one server. The system spreads them by chance, so that one server gets more than another;
+"""Connections for which there is one server. The system spreads them by chance, so one server gets more than another:
 with fewer places its own would be full long before the door's are."""
 
 OPTIONS = (

@@ -60,10 +60,8 @@ async def bound(world: World, presented: PresentedCertificate | None = None) -> 
 
 async def answers(port: int) -> bool:
     async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        request = health_pb2.HealthCheckRequest()
-        return (
-            await health_pb2_grpc.HealthStub(channel).Check(request)
-        ).status == health_pb2.HealthCheckResponse.SERVING
+        answer = await health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest())
+        return bool(answer.status == health_pb2.HealthCheckResponse.SERVING)
 
 
 def shown(port: int) -> bytes:

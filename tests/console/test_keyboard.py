@@ -68,10 +68,6 @@ def test_a_deletion_is_confirmed_by_keyboard_alone_and_escape_asks_before_values
     form = page.form()
     tab_to(page, form.panel.locator("textarea").first)
     keys.type("unsent")
-    # The page renders what was typed in its next frame; no hand is as quick as these keys.
-    page.page.evaluate(
-        "new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
-    )
     keys.press("Escape")
     question = page.page.get_by_role("alertdialog")
     tab_to(page, question.get_by_role("button", name="Leave", exact=True))

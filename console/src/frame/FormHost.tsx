@@ -1,6 +1,6 @@
 /** Shows the form that is open, and asks before something unsent is left. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { FORMS } from "../forms/registry";
 import { Button, Dialog, Panel } from "../parts";
 import { useCell } from "../state/cell";
@@ -13,18 +13,19 @@ export function FormHost() {
 }
 
 function Shown({ now }: { now: Opened }) {
-  const unsent = useRef<string | null>(null);
-  const [asking, setAsking] = useState(false);
+  const unsent = useRef<() => string | null>(() => null);
+  const [asking, setAsking] = useState<string | null>(null);
   const form = FORMS[now.name];
   const end = () => opened.set(null);
   const close = () => {
-    if (unsent.current === null) end();
-    else setAsking(true);
+    const what = unsent.current();
+    if (what === null) end();
+    else setAsking(what);
   };
-  useEffect(() => onGone(close), []);
-  useEffect(() => {
+  useLayoutEffect(() => onGone(close), []);
+  useLayoutEffect(() => {
     const leaving = (event: BeforeUnloadEvent) => {
-      if (unsent.current !== null) event.preventDefault();
+      if (unsent.current() !== null) event.preventDefault();
     };
     addEventListener("beforeunload", leaving);
     return () => removeEventListener("beforeunload", leaving);
@@ -39,7 +40,7 @@ function Shown({ now }: { now: Opened }) {
   return (
     <Frame title={form.title(now.start)} onClose={close}>
       <form.component start={now.start} close={close} setUnsent={(what) => (unsent.current = what)} />
-      {asking && <Leaving unsent={unsent.current ?? ""} stay={() => setAsking(false)} leave={end} />}
+      {asking !== null && <Leaving unsent={asking} stay={() => setAsking(null)} leave={end} />}
     </Frame>
   );
 }

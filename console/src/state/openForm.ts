@@ -34,8 +34,8 @@ export interface FormProps {
   start: Start;
   /** Close the form. It asks first if there is something unsent. */
   close: () => void;
-  /** Say what is unsent, e.g. "The values are not sent yet."; null for nothing. Then closing asks. */
-  setUnsent: (what: string | null) => void;
+  /** Give what says what is unsent at the moment of its call, e.g. "The values are not sent yet."; null for nothing. Then closing asks. */
+  setUnsent: (what: () => string | null) => void;
 }
 
 export interface Form {

@@ -48,7 +48,7 @@ export function useForm<T>(command: FormName, { start, close, setUnsent }: FormP
   const why = notAllowed(command, useMe()) || (answer.data === undefined && answer.failure !== undefined ? `The stores are not known: ${answer.failure.message}` : "") || (uris.length === 0 ? "Choose a secret." : "") || unable;
   // A full stop does not ask whether what was entered may be lost: it is not sent.
   const leave = () => {
-    setUnsent(null);
+    setUnsent(() => null);
     close();
   };
   const stop = stopOf(stores, uris, sending, leave);

@@ -57,9 +57,18 @@ export function holds(keeper: Keeper, id: number): boolean {
   return keeper.files.has(id) || keeper.pasted.has(id) || (keeper.fields.get(id)?.value ?? "") !== "";
 }
 
+/** Whether anything at all is held that would be lost, now: also what no rendering has seen yet. */
+export function holdsAny(keeper: Keeper): boolean {
+  return keeper.files.size > 0 || holdsTyped(keeper);
+}
+
+function holdsTyped(keeper: Keeper): boolean {
+  return keeper.pasted.size > 0 || [...keeper.fields.values()].some((field) => field.value !== "");
+}
+
 /** Overwrite what was typed and pasted; return whether there was any. What lies in files stays there and can still be sent. */
 export function forgetTyped(keeper: Keeper): boolean {
-  const any = keeper.pasted.size > 0 || [...keeper.fields.values()].some((field) => field.value !== "");
+  const any = holdsTyped(keeper);
   for (const field of keeper.fields.values()) field.value = "";
   for (const bytes of keeper.pasted.values()) bytes.fill(0);
   keeper.pasted.clear();

@@ -1,14 +1,13 @@
 /** Tells the frame that values are entered and not sent, so that leaving asks. */
 
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 import type { FormProps } from "../../state/openForm";
 import type { Values } from "./useValues";
 
-/** Keep `setUnsent` up to date. */
+/** Have the frame look at the fields themselves when somebody leaves: a rendering would tell it too late of the last key. */
 export function useUnsent(values: Values, setUnsent: FormProps["setUnsent"]): void {
-  const unsent = values.unsent();
-  useEffect(() => {
-    setUnsent(unsent ? "What you entered is not sent yet." : null);
-    return () => setUnsent(null);
-  }, [unsent]);
+  useLayoutEffect(() => {
+    setUnsent(() => (values.unsent() ? "What you entered is not sent yet." : null));
+    return () => setUnsent(() => null);
+  }, []);
 }

@@ -4,7 +4,7 @@ import { useRef, useState } from "preact/hooks";
 import { callWithValues, Refused, type Part } from "../../api/call";
 import type { Names } from "../../api/documents/sending";
 import { useCare } from "./care";
-import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
+import { collect, endsWithBreak, forgetAll, forgetOne, forgetTyped, hold, holds, holdsAny, type Keeper, newKeeper, type Row, Unreadable } from "./keeper";
 import { type Bounds, keysOf, parsed, problemsOf } from "./problems";
 import { keyOf, MAX_FILE, type Reading, readingOf } from "./rules";
 
@@ -30,7 +30,7 @@ export interface Values {
   hold: (id: number, field: HTMLTextAreaElement) => () => void;
   /** A key was pressed in the field of a row. */
   touched: (id: number) => void;
-  /** Whether something would be lost. */
+  /** Whether something would be lost, at the moment of the call. */
   unsent: () => boolean;
   keys: () => string[];
   problems: (bounds?: Bounds) => Map<number, string>;
@@ -85,7 +85,7 @@ export function useValues(keys: readonly string[] = [""]): Values {
       setForgotten("no");
       touched(inner, id);
     },
-    unsent: () => rows.some((row) => row.filled || holds(held, row.id)),
+    unsent: () => holdsAny(held),
     keys: () => keysOf(rows),
     problems: (bounds) => problemsOf(rows, held, bounds),
     copies: () => collect(held, rows),

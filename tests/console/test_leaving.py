@@ -1,0 +1,113 @@
+"""Whoever leaves a form is asked about what is unsent, also within the frame of the last key.
+
+The page's clock stands still meanwhile: no frame that its script waits for comes between a key and the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.console.conftest import Visit
+from tests.console.page import ConsolePage, Form
+from tests.e2e.conftest import Team
+from tests.e2e.ran import ok
+
+KEY = "x"
+
+
+def opened(page: ConsolePage, open_form: Callable[[], Form]) -> Form:
+    """Open a form, and stop the page once the form has given the focus to its first empty field."""
+    page.page.clock.install()
+    form = open_form()
+    expect(form.panel.locator(".input:focus")).to_be_visible()
+    page.page.clock.pause_at(datetime.now(UTC) + timedelta(minutes=1))
+    return form
+
+
+def goes_on(page: ConsolePage) -> None:
+    """See the question, and go on with the form."""
+    question = page.page.get_by_role("alertdialog", name="Leave without sending?")
+    expect(question).to_contain_text("What you entered is not sent yet.")
+    question.get_by_role("button", name="Go on with the form").click()
+    expect(question).to_have_count(0)
+
+
+def escape(page: ConsolePage, form: Form) -> None:
+    """By keyboard."""
+    page.page.keyboard.press("Escape")
+
+
+def cancel(page: ConsolePage, form: Form) -> None:
+    """By the button at its end."""
+    form.press("Cancel")
+
+
+def cross(page: ConsolePage, form: Form) -> None:
+    """By the button at its top."""
+    form.press("Close")
+
+
+def back(page: ConsolePage, form: Form) -> None:
+    """By the browser's own button."""
+    page.page.go_back()
+
+
+LEAVES = (escape, cancel, cross, back)
+
+
+@pytest.mark.parametrize("leave", LEAVES, ids=lambda leave: leave.__name__)
+def test_the_last_key_counts_at_once_however_a_form_is_left(
+    visit: Visit, leave: Callable[[ConsolePage, Form], None]
+) -> None:
+    with visit() as page:
+        page.go("Stores")
+        form = opened(page, page.open_put)
+        form.field("value 1").press(KEY)
+        leave(page, form)
+        goes_on(page)
+        assert form.values() == [KEY]
+
+
+@pytest.mark.parametrize("action", ["Put", "Change keys", "Compare"])
+def test_every_form_with_values_asks_about_the_last_key(visit: Visit, team: Team, action: str) -> None:
+    uri = team.uri("vault", "left-at-once")
+    ok(team.put(uri, value=b"a value of before: 94ce"))
+    with visit() as page:
+        form = opened(page, lambda: page.act(uri, action))
+        form.field("value 1").press(KEY)
+        page.page.keyboard.press("Escape")
+        goes_on(page)
+        assert form.values() == [KEY]
+
+
+def test_a_file_counts_as_soon_as_it_is_dropped(visit: Visit) -> None:
+    with visit() as page:
+        form = opened(page, page.open_put)
+        form.drop({"tls.pem": "a file that is not sent: 5d20"})
+        page.page.keyboard.press("Escape")
+        goes_on(page)
+        expect(form.panel.get_by_role("group", name="tls.pem")).to_be_visible()
+
+
+def test_the_browser_asks_about_the_last_key_before_the_tab_is_closed(visit: Visit) -> None:
+    with visit() as page:
+        form = opened(page, page.open_put)
+        form.field("value 1").press(KEY)
+        with page.page.expect_event("dialog") as asked:
+            page.page.close(run_before_unload=True)
+        assert asked.value.type == "beforeunload"
+        asked.value.dismiss()
+        assert form.values() == [KEY]
+
+
+def test_a_value_that_was_deleted_again_is_nothing_to_ask_about(visit: Visit) -> None:
+    with visit() as page:
+        form = opened(page, page.open_put)
+        form.field("value 1").press(KEY)
+        form.field("value 1").press("Backspace")
+        page.page.keyboard.press("Escape")
+        expect(form.panel).to_have_count(0)

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.protocol.tlog.vkey import MAX_VKEY_LENGTH, VerifierKey
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())
 PUT = next(vector for vector in VECTORS["uploads"] if vector["name"] == "a signed put")
@@ -47,6 +47,39 @@ def test_no_byte_of_a_key_can_be_another_one(data: st.DataObject) -> None:
         return
     with pytest.raises(NoteError):
         VerifierKey.parse(faulty)
+
+
+def without(line: bytes) -> bytes:
+    """The proof without the one line that begins so."""
+    return b"".join(each for each in PROOF.splitlines(keepends=True) if not each.startswith(line))
+
+
+@pytest.mark.parametrize(
+    ("faulty", "said", "fault"),
+    [
+        (PROOF.replace(b"\nextra ", b"\nextra " + base64.b64encode(bytes(786_432)), 1), "1,048,576 bytes", Fault.SIZE),
+        (PROOF.partition(b"\n\n")[0], "an empty line before its checkpoint", Fault.FORM),
+        (b"\n\n".join((PROOF.partition(b"\n")[0], PROOF.partition(b"\n\n")[2])), "a line with the index", Fault.FORM),
+        (without(b"index "), "a line with the index", Fault.FORM),
+    ],
+    ids=["large", "no checkpoint", "no lines", "no index"],
+)
+def test_a_proof_that_lacks_a_part_or_is_too_large_says_so(faulty: bytes, said: str, fault: Fault) -> None:
+    with pytest.raises(NoteError, match=said) as refused:
+        UploadProof.parse(faulty)
+    assert refused.value.fault is fault
+
+
+@pytest.mark.parametrize("key", KEYS, ids=lambda key: key.kind.name)
+@pytest.mark.parametrize("signature", [b"", bytes(7), bytes(65)], ids=len)
+def test_a_signature_of_another_length_is_refused_by_its_length(key: VerifierKey, signature: bytes) -> None:
+    with pytest.raises(LogProofError, match="wrong length"):
+        key.verify_text(UploadProof.parse(PROOF).file.note.text, signature)
+
+
+def test_a_long_verifier_key_is_refused_before_it_is_read() -> None:
+    with pytest.raises(NoteError, match="must be a name, 8 hex digits and base64"):
+        VerifierKey.parse(str(KEYS[0]) + "A" * MAX_VKEY_LENGTH)
 
 
 @settings(deadline=None)

@@ -194,17 +194,36 @@ def test_what_is_no_tree_is_refused() -> None:
         (0, EMPTY_ROOT, 0, one, ()),
         (0, EMPTY_ROOT, 2, two, (one,)),
         (2, two, 2, two, (two,)),
-        (2, two, 1, one, ()),
-        (-1, two, 2, two, ()),
-        (1, one, MAX_SIZE + 1, two, ()),
-        (1, one[:31], 2, two, (leaf_hash(ENTRIES[1]),)),
-        (1, one, 2, two, (leaf_hash(ENTRIES[1]) + b"\0",)),
     ):
         with pytest.raises(LogProofError):
             verify_consistency(old_size, old_root, new_size, new_root, proof)
     for index, size, leaf, top in ((0, 0, one, EMPTY_ROOT), (-1, 1, one, one), (1, 1, one, one), (0, 1, one[:-1], one)):
         with pytest.raises(LogProofError):
             verify_inclusion(index, size, leaf, (), top)
+
+
+def test_sizes_and_hashes_that_cannot_be_are_refused_before_anything_is_hashed() -> None:
+    one, two = mth(ENTRIES[:1]), mth(ENTRIES[:2])
+    for old_size, old_root, new_size, new_root, proof in (
+        (2, two, 1, one, ()),
+        (-1, two, 2, two, ()),
+        (1, one, MAX_SIZE + 1, two, ()),
+        (1, one[:31], 2, two, (leaf_hash(ENTRIES[1]),)),
+        (1, one, 2, two, (leaf_hash(ENTRIES[1]) + b"\0",)),
+    ):
+        with pytest.raises(LogProofError, match="not one between trees of these sizes"):
+            verify_consistency(old_size, old_root, new_size, new_root, proof)
+
+
+def test_a_root_that_only_a_longer_proof_leads_to_is_no_root_of_the_tree() -> None:
+    """A root that was made up for the proof: its hashes fit, and are more than the tree has levels."""
+    first, second = leaf_hash(ENTRIES[0]), leaf_hash(ENTRIES[1])
+    with pytest.raises(LogProofError, match="too many hashes"):
+        verify_inclusion(0, 1, second, (first,), node_hash(first, second))
+    with pytest.raises(LogProofError, match="too many hashes"):
+        verify_consistency(
+            1, node_hash(first, first), 2, node_hash(first, node_hash(first, second)), (first, second, first)
+        )
 
 
 @pytest.mark.parametrize(("index", "size"), [(0, 0), (1, 1), (-1, 1), (0, -1), (0, MAX_SIZE + 1)])
@@ -221,6 +240,8 @@ def test_no_plan_is_made_for_a_tree_that_cannot_be(size: int) -> None:
         consistency_plan(1, size)
     with pytest.raises(ValueError, match="tree"):
         consistency_plan(2, 1)
+    with pytest.raises(ValueError, match="continues none of -1"):
+        consistency_plan(-1, 1)
 
 
 @settings(deadline=None)

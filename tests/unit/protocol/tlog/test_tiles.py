@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 
 import pytest
@@ -91,3 +92,11 @@ def test_what_is_no_path_is_refused_and_what_is_one_has_one_form(path: str) -> N
         except NoteError:
             continue
         assert getattr(tile, shown) == path
+
+
+@pytest.mark.parametrize("place", ["000", "x000/067", "067.p/256", "067.p/03", "67", "x067"])
+def test_a_path_in_another_form_is_refused(place: str) -> None:
+    refused = place != "000"
+    for parse, path in ((Tile.parse, f"tile/0/{place}"), (Tile.parse_entries, f"tile/entries/{place}")):
+        with pytest.raises(NoteError) if refused else contextlib.nullcontext():
+            parse(path)

@@ -23,6 +23,9 @@ from tests.support.m8_world import User
 from tests.support.vectors import Signer
 
 DAY_S = 86_400
+UNIT_FILES = 65_536
+"""LimitNOFILE= of deploy/systemd/m8.service."""
+
 UNREAD = 20
 """So many tokens watch everything at each door, and read nothing."""
 
@@ -30,11 +33,11 @@ WATCH_ALL_EACH = 20
 """One in so many watchers watches everything, the others one user each."""
 
 
-def raise_files(needed: int) -> int:
-    """Raise the limit of open files of this process, and so of those that it starts; return it.
+def raise_files(needed: int) -> None:
+    """Raise the limit of open files of this process, and so of those that it starts: as m8's unit does, if it can.
 
     Raises:
-        UsageError: the system allows fewer than that.
+        UsageError: the system allows fewer than are `needed`.
     """
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < needed:
@@ -42,8 +45,8 @@ def raise_files(needed: int) -> int:
             f"this load takes {needed} open files a process, and the hard limit is {hard}.",
             fix=f"Raise it (ulimit -Hn {needed}), or ask for fewer connections (--connections, --hostile).",
         )
-    resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))
-    return needed
+    files = UNIT_FILES if hard == resource.RLIM_INFINITY else min(hard, UNIT_FILES)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(needed, files), hard))
 
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:

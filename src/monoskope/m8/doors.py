@@ -13,9 +13,9 @@ from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
 from monoskope.m8.grpc.presented import PresentedCertificate
-from monoskope.m8.grpc.server import build_server, listeners
+from monoskope.m8.grpc.server import build_server, servers_within
 from monoskope.m8.http.server import build_http
-from monoskope.m8.listening import claim
+from monoskope.m8.limits.access import open_files
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
@@ -67,20 +67,19 @@ async def opened(
         UnavailableError: an address is taken.
         UsageError: the certificate cannot be presented over HTTP.
     """
-    with claim(settings.listen, "listen"):
-        servers = listeners(app.connections.most)
-        grpc = build_server(app, presented.credentials, address=str(settings.listen), servers=servers)
-        address = str(settings.listen.at(grpc.port))
-        if settings.http is None:
-            yield Doors((grpc,), address)
-            return
-        listen = settings.http.listen
-        http = await build_http(app, endpoints, presented.context(), listen=listen, origins=settings.http.origins)
-        try:
-            yield Doors((grpc, http), address, str(listen.at(http.port)))
-        finally:
-            # It may never have been started: gRPC's library closes such a server by itself, an event loop does not.
-            await http.stop(0.0)
+    servers = servers_within(open_files(), app.connections.most)
+    grpc = build_server(app, presented.credentials, address=str(settings.listen), servers=servers)
+    address = str(settings.listen.at(grpc.port))
+    if settings.http is None:
+        yield Doors((grpc,), address)
+        return
+    listen = settings.http.listen
+    http = await build_http(app, endpoints, presented.context(), listen=listen, origins=settings.http.origins)
+    try:
+        yield Doors((grpc, http), address, str(listen.at(http.port)))
+    finally:
+        # It may never have been started, and its event loop goes on. gRPC's servers end with the process then.
+        await http.stop(0.0)
 
 
 async def started(doors: Sequence[Door]) -> None:

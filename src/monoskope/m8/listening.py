@@ -1,15 +1,32 @@
-"""The addresses on which m8 listens: whether one is free, that it stays ours, and how it is told that one is not."""
+"""The addresses on which m8 listens: whether one is free, that it is ours alone, and how it is told that one is not."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
+import os
 import socket
+import stat
 import sys
 from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeAlias
 
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
+
+_Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
+"""The sockets of this network namespace (proc(5))."""
+
+_LISTENS = "0A"
+"""The state TCP_LISTEN, as Linux writes it there."""
+
+_HEX_OF_IPV4 = 8
+_ALL_OF_IPV4 = ipaddress.IPv4Address(0)
+_ALL = ipaddress.IPv6Address(0)
 
 
 def require_free(listen: HostPort, setting: str) -> None:
@@ -28,27 +45,67 @@ def require_free(listen: HostPort, setting: str) -> None:
         raise taken(str(listen), setting, error) from None
 
 
-@contextlib.contextmanager
-def claim(listen: HostPort, setting: str) -> Iterator[None]:
-    """Keep other m8 of this machine from `listen` as long as the block runs, while several servers of ours share it.
+def can_share() -> bool:
+    """Whether several servers can share an address, and `require_alone` can see who else does.
 
-    Several servers share an address by SO_REUSEPORT, and Linux lets others of the same user join them. Who listens
-    already is noticed; two m8 that start at once are told apart by a name in Linux's abstract namespace, which is the
-    network's as ports are, and which the system takes back when a process ends. Port 0 needs no claim.
+    Only Linux spreads the connections of one address over several servers.
+    """
+    return sys.platform == "linux" and any(os.access(path, os.R_OK) for path in _TABLES)
+
+
+def require_alone(address: str, port: int) -> None:
+    """Check that no other process listens at `port` where this one does.
+
+    Servers share an address by SO_REUSEPORT, which lets in others of the same user, too. Each m8 looks when its servers
+    are bound: so the later one of two sees the other, however each of them spells the address.
 
     Raises:
-        UnavailableError: somebody listens there, or is about to; names the `setting`.
+        UnavailableError: another process does; names the `address`.
     """
-    if listen.port == 0 or sys.platform != "linux":
-        yield
-        return
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as name:
-        try:
-            name.bind(f"\0monoskope/m8/{listen}")
-        except OSError as error:
-            raise taken(str(listen), setting, error) from None
-        require_free(listen, setting)
-        yield
+    own = set(_own_sockets())
+    ours: set[_Address] = set()
+    others: set[_Address] = set()
+    for host, inode in _listening(port):
+        (ours if inode in own else others).add(host)
+    if any(_overlap(one, other) for one in ours for other in others):
+        raise taken(address, "listen")
+
+
+def _own_sockets() -> Iterator[int]:
+    """Yield the inode of each open socket of this process."""
+    for file in os.listdir("/proc/self/fd"):  # noqa: PTH208 - their names are numbers
+        with contextlib.suppress(OSError):  # closed meanwhile
+            status = os.fstat(int(file))
+            if stat.S_ISSOCK(status.st_mode):
+                yield status.st_ino
+
+
+def _listening(port: int) -> Iterator[tuple[_Address, int]]:
+    """Yield the address and the inode of each socket that listens at `port`."""
+    for table in _TABLES:
+        with contextlib.suppress(FileNotFoundError):  # no IPv6
+            for line in table.read_text().splitlines()[1:]:
+                _, local, _, state, _, _, _, _, _, inode, *_ = line.split()
+                host, _, found = local.partition(":")
+                if state == _LISTENS and int(found, 16) == port:
+                    yield _address(host), int(inode)
+
+
+def _address(text: str) -> _Address:
+    """Return the address that Linux writes as 32-bit words in the byte order of the machine."""
+    words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
+    if len(text) == _HEX_OF_IPV4:
+        return ipaddress.IPv4Address(words[0])
+    found = ipaddress.IPv6Address(b"".join(words))
+    return found.ipv4_mapped or found
+
+
+def _overlap(one: _Address, other: _Address) -> bool:
+    """Whether a connection could come to both. `::` takes connections of IPv4, too."""
+    if one == other:
+        return True
+    either = {one, other}
+    return _ALL in either or (_ALL_OF_IPV4 in either and one.version == other.version)
 
 
 def taken(address: str, setting: str, why: OSError | None = None) -> UnavailableError:

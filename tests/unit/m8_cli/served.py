@@ -81,3 +81,12 @@ def served(settings: ServerSettings) -> Iterator[Server]:
     finally:
         if server.process.poll() is None:
             server.stop()
+
+
+def refuse(settings: ServerSettings, code: int, said: str) -> None:
+    """Start m8 and see that it ends with that code and those words, and changes nothing."""
+    done = warm.typed("m8", "serve", "--dir", settings.folder, environment=ENVIRONMENT)
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not settings.address_file.exists()

@@ -7,7 +7,6 @@ import json
 import signal
 import socket
 import ssl
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -20,7 +19,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
-from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, Server, served
+from tests.unit.m8_cli.served import ENVIRONMENT, Server, refuse, served
 
 
 @pytest.fixture
@@ -174,12 +173,3 @@ def test_a_port_that_is_taken_is_said(settings: ServerSettings) -> None:
             others = 'listen = "127.0.0.1:0"\n' if name == "http_listen" else ""
             (settings.folder / "m8.toml").write_text(f'{others}{name} = "{address}"\n')
             refuse(settings, ExitCode.UNAVAILABLE, address)
-
-
-def refuse(settings: ServerSettings, code: int, said: str) -> None:
-    command = [*PROGRAM, "serve", "--dir", str(settings.folder)]
-    done = subprocess.run(command, env=ENVIRONMENT, check=False, capture_output=True, text=True, timeout=60)
-    assert done.returncode == code, done.stderr
-    assert said in done.stderr
-    assert "Traceback" not in done.stderr
-    assert not settings.address_file.exists()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -14,7 +13,7 @@ from grpc_reflection.v1alpha import reflection
 
 from monoskope.host_port import HostPort
 from monoskope.m8.grpc.services import add_services
-from monoskope.m8.listening import taken
+from monoskope.m8.listening import can_share, require_alone, taken
 from monoskope.m8.methods.table import MAX_MESSAGE, SERVICES
 from monoskope.m8.service.app import App
 
@@ -27,13 +26,9 @@ MAX_METADATA = 16_384
 SILENT_S = 5.0
 """A connection must end its TLS handshake and begin HTTP/2 within so many seconds, or is closed."""
 
-LISTENERS = 8
+SERVERS = 8
 """Servers of one door, at most. gRPC's Python library takes up one call of a server in a turn of the event loop, and a
-busy loop takes tens of milliseconds for a turn (docs/adr/0062-listeners-of-the-grpc-door.md)."""
-
-PLACES = 250
-"""Connections for which there is one server. The system spreads them by chance, so one server gets more than another:
-with fewer places its own would be full long before the door's are."""
+busy loop takes tens of milliseconds for a turn (docs/adr/0062-servers-of-the-grpc-door.md)."""
 
 OPTIONS = (
     ("grpc.max_receive_message_length", MAX_MESSAGE),
@@ -79,12 +74,15 @@ class Bound:
         await asyncio.gather(*(server.stop(drain_s) for server in self.servers))
 
 
-def listeners(connections: int) -> int:
-    """Return how many servers a door with places for so many connections has.
+def servers_within(files: int, connections: int) -> int:
+    """Return how many servers a door has.
 
-    Only Linux spreads the connections of one address over several servers.
+    Args:
+        files: How many files the process may open. All servers together take half of them at most.
+        connections: How many connections one server may have: as many as the door. Who fills one with fewer would keep
+            others out, and be nowhere near the limit of the door.
     """
-    return min(LISTENERS, max(1, connections // PLACES)) if sys.platform == "linux" else 1
+    return max(1, min(SERVERS, files // (2 * connections))) if can_share() else 1
 
 
 def build_server(
@@ -100,19 +98,16 @@ def build_server(
         app: What they serve.
         credentials: Makes the TLS of one server; None for tests on the loopback interface.
         address: `host:port`; port 0 takes a free one.
-        servers: How many share the address. If more than one does, others of the same user could share it, too: the
-            caller holds its `listening.claim`.
+        servers: How many share the address.
 
     Raises:
-        UnavailableError: the address cannot be bound.
+        UnavailableError: the address cannot be bound, or is another process's, too.
     """
     alive = health.aio.HealthServicer()
     options = (
         *OPTIONS,
-        # Otherwise a second m8 on the same port would start, and receive every other call.
         ("grpc.so_reuseport", int(servers > 1)),
-        # All together never more than the process has files for.
-        ("grpc.max_allowed_incoming_connections", app.connections.most // servers),
+        ("grpc.max_allowed_incoming_connections", app.connections.most),
     )
     made: list[grpc.aio.Server] = []
     port = 0
@@ -120,6 +115,9 @@ def build_server(
         made.append(_server(app, alive, options))
         port = _bind(made[-1], None if credentials is None else credentials(), address)
         address = str(HostPort.parse(address).at(port))
+    if servers > 1:
+        # A second m8 that is started there by mistake must fail, not receive every other call.
+        require_alone(address, port)
     return Bound(tuple(made), port, alive)
 
 

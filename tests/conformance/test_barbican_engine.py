@@ -18,7 +18,7 @@ from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
     DriverError,
-    StoreConflictError,
+    OvertakenError,
     StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
@@ -232,7 +232,7 @@ async def test_what_is_written_while_it_is_deleted_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(BarbicanStore, "_remove", slow)
-        with pytest.raises(StoreConflictError):
+        with pytest.raises(OvertakenError, match="stays; the one before it was erased for good"):
             await store.delete(path, replacing=None, destroy=True)
     assert await store.read_version(path) == made
 

@@ -60,23 +60,27 @@ class Program:
         self._process.communicate()
 
     def put(self) -> int:
-        """Put new values into every store, and some where there is none. Return how many values these were."""
+        """Put new values into every store, some for which m8 gives no key, and some where there is no store.
+
+        Return how many values these were.
+        """
         self._turn += 1
-        told, ends, given = {}, [], 0
-        for store in (*self._world.stores, "nowhere"):
+        name = f"{self.name.partition(' ')[0]}-{self._turn}"
+        places = {store: self._world.uri(store, name) for store in self._world.stores}
+        places |= {"elsewhere": f"local://elsewhere/{name}", "nowhere": self._world.uri("nowhere", name)}
+        told, given = {}, 0
+        for store, uri in places.items():
             sizes = SIZES.get(store, UP_TO)
             folder = self._world.folder / "inputs" / f"{self.name} {self._turn} {store}"
             folder.mkdir()
             for size in sizes:
                 value = self._world.marks.canaries.value(f"{self.name} into {store}", size)
                 (folder / f"key-{size}").write_bytes(value)
-            told[self._world.uri(store, f"{self.name.partition(' ')[0]}-{self._turn}")] = str(folder)
-            ends.append("USAGE" if store == "nowhere" else "UPLOADED")
+            told[uri] = str(folder)
             given += len(sizes)
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(json.dumps(told), file=self._process.stdin, flush=True)
         said = self._process.stdout.readline().split()
-        assert said[:-1] == ends[:-1], said
-        assert said[-1] != "UPLOADED", said
+        assert said == [*["UPLOADED"] * len(self._world.stores), "NOT_FOUND", "NOT_FOUND"], said
         return given

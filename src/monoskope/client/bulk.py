@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from monoskope.client.checks import not_tried
+from monoskope.client.frames import let_go
 from monoskope.client.pace import AT_ONCE
 from monoskope.client.runtime import Places, Runtime
 from monoskope.client.target import Target
@@ -92,7 +93,7 @@ class Bulk:
             silent = isinstance(error, _SILENCE) and answered == self._answered
             self._stopped |= silent or isinstance(error, UnauthenticatedError)
             self._answered += not isinstance(error, _SILENCE)
-            return error
+            return let_go(error)
         self._answered += 1
         return result
 

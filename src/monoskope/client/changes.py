@@ -115,7 +115,7 @@ class Changes(ABC):
             timeout: Seconds for everything.
 
         Raises:
-            ConflictError: nothing is there, or not what `expect` names; nothing was deleted.
+            ConflictError: nothing is there, or not what `expect` names; what is there was not deleted.
             OutcomeUnknownError: it may or may not have been deleted.
             Error: as `put_secret`.
         """

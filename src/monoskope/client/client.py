@@ -17,6 +17,7 @@ from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.editing import Editing
+from monoskope.client.frames import let_go
 from monoskope.client.known_logs import NAME
 from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
 from monoskope.client.log_watch import LogWatch
@@ -349,7 +350,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
                 targets.append(structs.replace(target, several=several))
             except Error as error:
                 self._remembered.clear()
-                targets.append(error)
+                targets.append(let_go(error))
         check_twice(targets)
         check_options(targets, options)
 
@@ -358,10 +359,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         results = await Bulk(self._runtime, uris, tell=self._progress).run(targets, one)
         if any(isinstance(result, Error) for result in results):
             self._remembered.clear()
-        try:
-            return results
-        finally:
-            del results, targets  # an error in them may have come from here: it and this frame would keep each other
+        return results
 
     async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target:
         check_text(uri)

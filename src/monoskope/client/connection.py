@@ -169,7 +169,10 @@ class Connection(Unshared):
                 and not isinstance(error, _NO_ANSWER)
                 and (found := await self.mismatch(ends_at)) is not None
             ):
-                raise found from None
+                try:
+                    raise found from None
+                finally:
+                    del found  # its traceback has this frame: they would keep each other
             raise
         if log is LogUse.WAITS:
             await self.watch.fits(ends_at)
@@ -218,22 +221,24 @@ class Connection(Unshared):
         while True:
             try:
                 return await self._let_in(method, request, ends_at, beside)
-            except RateLimitedError as error:
-                refusal: Error = error
-                pause_s = pause_after(error.retry_after_s, refusals, self._pause_s)
-            except StreamRefusedError as error:
-                refusal = error
-                pause_s = pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
-            except AwayError as error:
-                if not method.may_be_repeated:
+            except (RateLimitedError, StreamRefusedError, AwayError) as error:
+                pause_s = self._pause_after(error, method, refusals, absences)
+                # Raised in here, so that no variable keeps the error, whose traceback has this frame.
+                if pause_s is None or self.runtime.now() + pause_s + LEAST_LEFT_S >= ends_at:
                     raise
-                refusal = error
-                pause_s = pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
-                absences += 1
-            if pause_s is None or self.runtime.now() + pause_s + LEAST_LEFT_S >= ends_at:
-                raise refusal
+                absences += isinstance(error, AwayError)
             await self.runtime.sleep(pause_s)
             refusals += 1
+
+    def _pause_after(self, error: Error, method: Method[R], refusals: int, absences: int) -> float | None:
+        """Return the seconds after which a call is made again that ended in `error`, None if it is not."""
+        if isinstance(error, RateLimitedError):
+            return pause_after(error.retry_after_s, refusals, self._pause_s)
+        if isinstance(error, StreamRefusedError):
+            return pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
+        if not method.may_be_repeated:
+            return None
+        return pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
 
     async def _let_in(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         try:

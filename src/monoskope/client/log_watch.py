@@ -8,6 +8,7 @@ like: calls about it neither begin a check nor wait for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -123,15 +124,16 @@ class LogWatch:
         begun = self._begun
         if begun is None:
             if self._failed is not None:
-                raise self._failed
+                raise copy(self._failed)
             return
         try:
             looked = await begun.end(ends_at - self._runtime.now())
         except TimeoutError:
-            raise self._behind or self._late() from None
+            raise (self._late() if self._behind is None else copy(self._behind)) from None
         except Error as error:
             if self._begun is begun:
-                self._begun, self._failed = None, error
+                # What is remembered is never raised itself: it would keep the frames of callers, and their values.
+                self._begun, self._failed, self._behind = None, copy(error), None
             raise
         if self._begun is begun:
             self._settle(looked)

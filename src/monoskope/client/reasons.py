@@ -111,7 +111,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 }
 """Every reason but UNSPECIFIED."""
 
-_CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was {done}."
+_CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
 # Older reactors say CONFLICT where nothing is upstream, so those sentences name that, too.
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
@@ -126,7 +126,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
-        _CHANGED_BY_OTHERS.format(done="written"),
+        _CHANGED_BY_OTHERS,
         "Look at it in the engine; to change it all the same, patch again with `expect=Expect.OVERWRITE`.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
@@ -200,23 +200,24 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what `expect=` names; nothing was deleted.",
+        "nothing is upstream, or not what `expect=` names; what is there was not deleted.",
         "Look at the version that `monoctl get secret` shows, then try again with that one.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
-        _CHANGED_BY_OTHERS.format(done="deleted"),
+        "upstream holds content that was not put there through m8; it was not deleted.",
         "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
         NotFoundError,
-        "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; nothing"
-        " was changed.",
+        "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; what"
+        " is there was not changed.",
         "Look at the versions that `list_secret_versions()` shows. What was erased comes back by a new put alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "another version than `expect=` names was deleted last, or something came in between; nothing was changed.",
+        "another version than `expect=` names was deleted last, or something came in between; what is there was not"
+        " changed.",
         "Look at the versions that `list_secret_versions()` shows. What was erased comes back by a new put alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
@@ -231,7 +232,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
-        _CHANGED_BY_OTHERS.format(done="written"),
+        _CHANGED_BY_OTHERS,
         "Look at it in the engine; to replace it all the same, roll back with `expect=Expect.OVERWRITE`.",
     ),
 }

@@ -337,7 +337,7 @@ class SyncClient(Unshared):
             timeout: Seconds for everything.
 
         Raises:
-            ConflictError: nothing is there, or not what `expect` names; nothing was deleted.
+            ConflictError: nothing is there, or not what `expect` names; what is there was not deleted.
             OutcomeUnknownError: it may or may not have been deleted.
             Error: as `put_secret`.
         """

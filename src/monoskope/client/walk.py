@@ -28,6 +28,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import methods, reasons
 from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
 from monoskope.client.connection import Connection, LogUse
+from monoskope.client.frames import let_go
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.seal import NOTHING_SEALED, load, seal
@@ -187,7 +188,7 @@ class Walk:
         except (TimedOutError, TimeoutError):
             failure = Failure(self._timed_out(task))
         except Error as error:
-            failure = Failure(error)
+            failure = Failure(let_go(error))  # its traceback has this frame, and another error may take its place
         else:
             return await self._sent(sent, shown)
         mismatch = await self._connection.mismatch(self._patience.ends_at)

@@ -53,6 +53,10 @@ class StoreConflictError(DriverError):
     code = Code.CONFLICT
 
 
+class OvertakenError(StoreConflictError):
+    """A version came in between look and act: it stays, but the act was done to the one before. The message says so."""
+
+
 class CannotReadError(DriverError):
     """The value exists but cannot be read back as the byte map that was written. Becomes CANNOT_READ."""
 
@@ -270,6 +274,7 @@ class StoreDriver(Unshared, ABC):
 
         Raises:
             StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
+            OvertakenError: so it is, but the version that was to be deleted is deleted.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
             UnsupportedError: a capability is missing, as it is by default.
         """
@@ -333,6 +338,7 @@ class StoreDriver(Unshared, ABC):
 
         Raises:
             StoreConflictError: it is not what would come back now, or something is there; nothing was changed.
+            OvertakenError: something is there that came in between, and what was deleted is deleted no longer.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
             UnsupportedError: the capability is missing, as it is by default.
         """

@@ -12,11 +12,14 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.memory.garbage import Garbage
+from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import (
+    OvertakenError,
     StoreConflictError,
     StoreDriver,
     StoreRefusedError,
@@ -79,6 +82,22 @@ async def test_a_version_that_moved_meanwhile_stays() -> None:
     assert world.outcomes()[-2:] == ["STARTED", "FAILED UPSTREAM_CHANGED"]
     assert world.memory.calls.count("delete") == 1
     assert world.memory.now() == "v2"
+
+
+async def test_a_version_that_came_in_between_stays_and_the_receipt_says_what_became_of_the_one_before() -> None:
+    said = "a newer version came in between and stays; the one before it was erased for good."
+    memory = MemoryStore()
+
+    def overtaken() -> None:
+        memory.put({"a": b""})
+        raise OvertakenError(said)
+
+    world = World(GuardedDriver(memory, Garbage(), within_s=5.0))
+    await world.walk()
+    memory.failures["delete"].append(overtaken)
+    failed = await world.walk(ask(DELETE, destroy=True))
+    assert (failed.reason, failed.upstream_version) == (upload_pb2.REASON_UPSTREAM_CHANGED, "v2")
+    assert failed.detail == said
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import monoskope.stores
 TABLE = Path(__file__).with_name("refusals.txt")
 Refusal = tuple[str, str, str]
 FOLDER = Path(monoskope.stores.__path__[0])
-_KINDS = frozenset({"StoreRefusedError", "UnsupportedError", "CannotReadError"})
+_KINDS = frozenset({"StoreRefusedError", "UnsupportedError", "CannotReadError", "OvertakenError"})
 _MAKES_ONE = _KINDS | {"DriverError"}
 """What a function that returns a refusal has in its annotation."""
 _IN_A_TABLE = "Refusal"

@@ -17,7 +17,7 @@ import ctypes
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -84,7 +84,7 @@ class Connections:
 
     def count(self) -> int:
         """Return how many connections are open now. It asks the system about every open file: call it in a thread."""
-        return sum(1 for _ in _connected(_open_files(), self._ports)) if self._ports and _LISTED else 0
+        return len(_connected(_named(_open_files(), {}), self._ports)) if self._ports and _LISTED else 0
 
     def prove(self, peer: str) -> None:
         """Remember that the peer, as `host_port.peer_name` calls it, has logged in or shown a valid token."""
@@ -120,26 +120,14 @@ class Connections:
         self._notice(len(files))
         if len(files) <= self._each and len(self._proven) <= self.most:
             return
-        found = dict(self._connected(files, ports))
+        self._files = _named(files, self._files)
+        found = _connected(self._files, ports)
         self._known = {one: None for one in (*self._known, *found) if one in found}
         self._proven &= {one.peer for one in found}
         for one in self._too_many():
             self._shut += 1
             self.disturbed()
             _shut(found[one], one)
-
-    def _connected(self, files: Sequence[int], ports: Collection[int]) -> Iterator[tuple[_Known, int]]:
-        """Yield what `_connected` does, and ask for no name twice: those of thousands take a tenth of a second."""
-        before, self._files = self._files, {}
-        for file in files:
-            with contextlib.suppress(OSError):  # closed meanwhile
-                status = os.fstat(file)
-                one = before.get(file)
-                if one is None or (one.device, one.inode) != (status.st_dev, status.st_ino):
-                    one = _File(status.st_dev, status.st_ino, _connection(file))
-                self._files[file] = one
-                if one.known is not None and one.known.port in ports:
-                    yield one.known, file
 
     def _notice(self, files: int) -> None:
         """Note that a crowd has left, which no limit had to send away."""
@@ -197,11 +185,22 @@ def _borrowed(file: int) -> Iterator[socket.socket]:
         one.detach()
 
 
-def _connected(files: Sequence[int], ports: Collection[int]) -> Iterator[tuple[_Known, int]]:
-    """Yield each connection to one of the `ports` among these open files, and its file."""
+def _named(files: Sequence[int], before: Mapping[int, _File]) -> dict[int, _File]:
+    """Return what each open file is, by `before` where it is there: the names of thousands take a tenth of a second."""
+    found = {}
     for file in files:
-        if (known := _connection(file)) is not None and known.port in ports:
-            yield known, file
+        with contextlib.suppress(OSError):  # closed meanwhile
+            status = os.fstat(file)
+            one = before.get(file)
+            if one is None or (one.device, one.inode) != (status.st_dev, status.st_ino):
+                one = _File(status.st_dev, status.st_ino, _connection(file))
+            found[file] = one
+    return found
+
+
+def _connected(files: Mapping[int, _File], ports: Collection[int]) -> dict[_Known, int]:
+    """Return each connection to one of the `ports` among these open files, and its file."""
+    return {one.known: file for file, one in files.items() if one.known is not None and one.known.port in ports}
 
 
 def _connection(file: int) -> _Known | None:

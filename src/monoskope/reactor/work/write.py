@@ -73,7 +73,10 @@ class WritePlan:
 
 @dataclass(frozen=True, slots=True)
 class _Conflict:
-    """Something else is there than what was to be replaced: nothing was written."""
+    """Something else is there than what was to be replaced, and stays."""
+
+    detail: str = ""
+    """What was done to the version before all the same (`OvertakenError`), "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +149,6 @@ class Writer:
     async def _tries(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
         request = plan.attempt.grant.request
         again = request.rules.replaces and request.expect in _TRIED_AGAIN
-        conflict = Unwritten(upload_pb2.REASON_CONFLICT)
         end = Unwritten(upload_pb2.REASON_KEY_LOST)
         for _ in range(TRIES if again else 1):
             failpoint("reactor.before-write")
@@ -155,10 +157,11 @@ class Writer:
             tried = await self._in_time(plan, self._tried(plan, payload), otherwise=Unknown(plan.attempt))
             if not isinstance(tried, _Conflict):
                 return tried
-            anew = await self._in_time(plan, self._decided_anew(plan), otherwise=conflict)
+            end = Unwritten(upload_pb2.REASON_CONFLICT, detail=tried.detail)
+            anew = await self._in_time(plan, self._decided_anew(plan), otherwise=end)
             if isinstance(anew, Unwritten):
-                return anew
-            plan, end = anew, replace(conflict, upstream_version=anew.attempt.prior)
+                return replace(anew, detail=tried.detail or anew.detail)
+            plan, end = anew, replace(end, upstream_version=anew.attempt.prior)
         return end
 
     async def _in_time(self, plan: WritePlan, step: Awaitable[T], *, otherwise: T) -> T:
@@ -179,8 +182,8 @@ class Writer:
             failpoint("reactor.after-write")
         except UnknownOutcomeError:
             return Unknown(plan.attempt)
-        except StoreConflictError:
-            return _Conflict()
+        except StoreConflictError as error:
+            return _Conflict(error.told)
         except DriverError as error:
             return Unwritten(reason_of(error), detail=error.told)
         return end

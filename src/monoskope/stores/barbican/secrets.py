@@ -27,6 +27,7 @@ from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
     DriverError,
+    OvertakenError,
     Snapshot,
     StoreConflictError,
     StoreDriver,
@@ -162,7 +163,7 @@ class BarbicanStore(StoreDriver):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: every secret of the name goes, the current one last; Barbican keeps none.
 
-        One that is written in between stays, and is then a `StoreConflictError`, though those before it are gone.
+        One that is written in between stays, and is then an `OvertakenError`: those before it are gone.
         """
         if not destroy:
             raise UnsupportedError(
@@ -182,7 +183,7 @@ class BarbicanStore(StoreDriver):
                 "the engine took the deletion, but it does not show.", fix="Look it up."
             ) from None
         if left:
-            raise _conflict()
+            raise OvertakenError("a newer version came in between and stays; the one before it was erased for good.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""

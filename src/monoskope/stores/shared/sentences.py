@@ -1,8 +1,9 @@
 """Messages of the drivers' refusals that users may be told: the fixed list (docs/protocol.md, The detail of a failure).
 
 `{}` stands for a key's name, a number or a type. On the list is what is decided by the user's own request, by settings
-and rights at the engine, or by what lies there besides values. Not on it is what says something of a value that is
-there, what names a file or an address of the reactor's machine, and what comes while a store is opened.
+and rights at the engine, or by what lies there besides values, and what was done to a version that is not the current
+one. Not on it is what says something of a value that is there, what names a file or an address of the reactor's
+machine, and what comes while a store is opened.
 `tests/unit/stores/test_told_sentences.py` holds the list against the code.
 """
 
@@ -94,6 +95,10 @@ TOLD = frozenset(
         "the files of this secret cannot be used: a right is missing, or a symbolic link is in the way.",
         "the SDK finds no AWS credentials.",
         "the secret is larger than the cluster takes.",
+        # what was done although something came in between
+        "a newer version came in between and stays; the one before it is deleted no longer.",
+        "a newer version came in between and stays; the one before it was deleted, and the engine can undelete it.",
+        "a newer version came in between and stays; the one before it was erased for good.",
         # what lies there, besides values
         "a Secret's type never changes.",
         "below this path are more names than a driver lists.",

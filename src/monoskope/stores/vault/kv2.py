@@ -23,6 +23,7 @@ from monoskope.stores.driver import (
     DeletedVersion,
     DriverError,
     Names,
+    OvertakenError,
     Snapshot,
     StoreConflictError,
     StoreRefusedError,
@@ -154,7 +155,8 @@ class VaultStore(VaultMount):
         """See `StoreDriver.delete`: exactly the version just looked at is deleted or destroyed, and looked at again.
 
         The engine deletes without check-and-set, but by number. A version that is written in between stays, and is then
-        a `StoreConflictError`, though the one before it is deleted. Older versions stay as they were.
+        an `OvertakenError`: the one before it is deleted. It is not undeleted for that: somebody else may have deleted
+        it, too, and the engine does not tell. Older versions stay as they were.
         """
         if not self._config.deletable:
             raise UnsupportedError("this store is not configured to delete.")
@@ -171,7 +173,12 @@ class VaultStore(VaultMount):
         if version == current.version:
             raise UnknownOutcomeError("the engine took the deletion, but it does not show.", fix="Look it up.")
         if version != NOTHING:
-            raise conflict()
+            raise OvertakenError(
+                "a newer version came in between and stays; the one before it was erased for good."
+                if destroy
+                else "a newer version came in between and stays; "
+                "the one before it was deleted, and the engine can undelete it."
+            )
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
         """See `StoreDriver.read`. Raises `CannotReadError` for a store that is configured as write-only, too."""
@@ -192,7 +199,7 @@ class VaultStore(VaultMount):
         """See `StoreDriver.undelete`: exactly the version just looked at comes back, under its own name.
 
         The engine undeletes without check-and-set, but by number. A version that is written in between stays, and is
-        then a `StoreConflictError`, though the one before it is not deleted any more.
+        then an `OvertakenError`: the one before it is not deleted any more.
         """
         del write_tag
         self._require_restorable()
@@ -209,7 +216,7 @@ class VaultStore(VaultMount):
         if version == NOTHING:
             raise UnknownOutcomeError("the engine took the undeletion, but it does not show.", fix="Look it up.")
         if version != deleted.version:
-            raise conflict()
+            raise OvertakenError("a newer version came in between and stays; the one before it is deleted no longer.")
         return version
 
     async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:

@@ -1,0 +1,218 @@
+"""After a call that failed nothing holds its values: not even a cycle that waits for the garbage collector."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import FrameType
+
+import grpc
+import pytest
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client import SyncClient
+from monoskope.errors import (
+    Error,
+    NotFoundError,
+    RateLimitedError,
+    RefusedError,
+    UnauthenticatedError,
+    UnavailableError,
+)
+from monoskope.testing.scripted.client import client_for, pinned, settings_for
+from monoskope.testing.scripted.log import ScriptedLog
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+
+Way = Callable[[ScriptedM8], None]
+URI = "vault://app/db"
+
+
+@pytest.fixture
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    scripted = ScriptedM8()
+    scripted.log = ScriptedLog(5)
+    with scripted.serving_in_thread(tmp_path):
+        pinned(scripted, tmp_path)
+        yield scripted
+
+
+@pytest.fixture(autouse=True)
+def without_collections(m8: ScriptedM8) -> Iterator[None]:
+    del m8
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def failing(method: str, *errors: Error | grpc.StatusCode) -> Way:
+    """M8 refuses calls of a method."""
+
+    def bend(m8: ScriptedM8) -> None:
+        m8.failing[method] = list(errors)
+
+    return bend
+
+
+def without_key(reason: upload_pb2.Reason) -> Way:
+    """The request ends without a key."""
+
+    def answer(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        del attempt
+        return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
+
+    def bend(m8: ScriptedM8) -> None:
+        m8.key_answer = answer
+
+    return bend
+
+
+def without_proof(m8: ScriptedM8) -> None:
+    """The grant is not the reactor's."""
+    m8.signers["vault"] = ScriptedM8().identity
+
+
+def with_receipt(reason: upload_pb2.Reason) -> Way:
+    """A receipt says why it failed."""
+
+    def bend(m8: ScriptedM8) -> None:
+        m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
+
+    return bend
+
+
+def without_receipt(m8: ScriptedM8) -> None:
+    """It ends, and nothing proves how."""
+    m8.end = lambda attempt: m8.ended(attempt, None, upload_pb2.REASON_KEY_LOST)
+
+
+LATE = RateLimitedError("too many calls.")
+LATE.retry_after_s = 3600.0
+ASK, SEND, STORE = "RequestSecretUploadKey", "RequestUploadSecret", "GetSecretStore"
+WAYS: dict[str, Way] = {
+    "the request for a key is refused": failing(ASK, RefusedError("no.")),
+    "the request for a key is not let in": failing(ASK, UnauthenticatedError("who?"), UnauthenticatedError("who?")),
+    "m8 has too much to do": failing(ASK, LATE),
+    "m8 fails": failing(ASK, grpc.StatusCode.INTERNAL),
+    "m8 cannot record it": failing(ASK, *[UnavailableError("the disk is full.")] * 99),
+    "m8 has no such store": failing(STORE, NotFoundError("no.")),
+    "m8 has too much to do to show the store": failing(STORE, LATE),
+    "the reactor refuses before a key": without_key(upload_pb2.REASON_UPSTREAM_REFUSED),
+    "the reactor takes no more": without_key(upload_pb2.REASON_RATE_LIMITED),
+    "the key is lost": without_key(upload_pb2.REASON_KEY_LOST),
+    "the grant proves nothing": without_proof,
+    "the sealed secret is refused": failing(SEND, RefusedError("no.")),
+    "the engine refuses": with_receipt(upload_pb2.REASON_UPSTREAM_REFUSED),
+    "the end is unknown": with_receipt(upload_pb2.REASON_OUTCOME_UNKNOWN),
+    "nothing proves the end": without_receipt,
+}
+
+
+def holders(value: bytes) -> list[str]:
+    """What the collector knows and holds the value, in bytes of its own or of something that it does not know."""
+    mine = sys._getframe()
+    return [_name(one) for one in gc.get_objects() if one is not mine and _holds(one, value)]
+
+
+def _holds(one: object, value: bytes) -> bool:
+    for held in gc.get_referents(one):
+        if isinstance(held, (bytes, bytearray)):
+            if held is not value and value in held:
+                return True
+        elif not gc.is_tracked(held) and not isinstance(held, (str, int, type)) and _holds(held, value):
+            return True
+    return False
+
+
+def _name(one: object) -> str:
+    return f"the frame of {one.f_code.co_qualname}" if isinstance(one, FrameType) else type(one).__qualname__
+
+
+def values(canary: bytes) -> dict[str, bytes]:
+    return {"password": bytes(bytearray(canary))}
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("call", ["put_secret", "patch_secret", "compare_secret"])
+def test_a_synchronous_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path, way: str, call: str) -> None:
+    canary = os.urandom(32)
+
+    def failed(client: SyncClient) -> None:
+        try:
+            getattr(client, call)(URI, values(canary), timeout=1.0)
+        except Error:
+            return
+        raise AssertionError
+
+    client = SyncClient(settings_for(m8, tmp_path), system_known_stores=tmp_path / "none", pause_s=0.001)
+    with client:
+        WAYS[way](m8)
+        failed(client)
+        client.full_uri(URI)  # the thread of the client has put its last error away
+        assert holders(canary) == []
+
+
+@pytest.mark.parametrize("way", WAYS)
+async def test_a_call_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path, way: str) -> None:
+    canary = os.urandom(32)
+
+    async with client_for(m8, tmp_path) as client:
+        WAYS[way](m8)
+
+        async def failed() -> None:
+            try:
+                await client.put_secret(URI, values(canary), timeout=1.0)
+            except Error:
+                return
+            raise AssertionError
+
+        await failed()
+        await asyncio.sleep(0)  # the loop has put away what it woke this task with
+        assert holders(canary) == []
+
+
+@pytest.mark.parametrize("failure", [None, RefusedError("no."), UnavailableError("the disk is full.")])
+def test_what_an_open_client_remembers_of_a_log_that_does_not_fit_keeps_no_value(
+    m8: ScriptedM8, tmp_path: Path, failure: Error | None
+) -> None:
+    canary = os.urandom(32)
+    assert m8.log is not None
+    settings = settings_for(m8, tmp_path)
+    with SyncClient(settings, system_known_stores=tmp_path / "none") as client:
+        client.put_secret(URI, values(os.urandom(32)))
+    m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
+    m8.log.failure = failure
+
+    def failed(client: SyncClient, what: str) -> None:
+        try:
+            getattr(client, what)(URI, values(canary), timeout=1.0)
+        except Error:
+            return
+        raise AssertionError
+
+    with SyncClient(settings, system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+        failed(client, "put_secret")
+        failed(client, "compare_secret")
+        client.full_uri(URI)
+        assert holders(canary) == []
+
+
+def test_a_preview_that_failed_keeps_no_value(m8: ScriptedM8, tmp_path: Path) -> None:
+    canary = os.urandom(32)
+
+    def failed(client: SyncClient) -> None:
+        with contextlib.suppress(RateLimitedError):
+            client.preview_put(URI, values(canary))
+            raise AssertionError
+
+    m8.failing[STORE] = [LATE]
+    with SyncClient(settings_for(m8, tmp_path), system_known_stores=tmp_path / "none", pause_s=0.001) as client:
+        failed(client)
+        client.full_uri(URI)
+        assert holders(canary) == []

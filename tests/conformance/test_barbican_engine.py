@@ -232,7 +232,7 @@ async def test_what_is_written_while_it_is_deleted_stays(
 
     with monkeypatch.context() as patch:
         patch.setattr(BarbicanStore, "_remove", slow)
-        with pytest.raises(OvertakenError, match="stays; the one before it was erased for good"):
+        with pytest.raises(OvertakenError, match="stays; those before it were erased for good"):
             await store.delete(path, replacing=None, destroy=True)
     assert await store.read_version(path) == made
 

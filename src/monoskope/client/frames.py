@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
+from typing import TypeVar
+
 from monoskope.errors import Error
 
+E = TypeVar("E", bound=Error)
 
-def let_go(error: Error) -> Error:
+
+def let_go(error: E) -> E:
     """Return `error` without its traceback, and without those of the errors that it came from.
 
-    A frame in its traceback that has the error in a variable keeps it and is kept by it. So is every value in that
-    frame and in those of its callers, until garbage is collected. Whoever gets the error raises it anew.
+    A traceback has the frames through which an error passed. If a variable of one of them has the error, the two keep
+    each other, and with them all values in these frames, until garbage is collected.
     """
-    one: BaseException | None = error
-    while one is not None:
-        one.__traceback__ = None
-        one = one.__context__
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            one.__traceback__ = None
+            left += [one.__context__, one.__cause__]
     return error
+
+
+def again(error: E) -> E:
+    """Return an error like `error` that has passed no frame yet, so that one that is remembered is never raised."""
+    # Not `copy.copy`: it calls the class with the message alone, and some classes take more.
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    return made

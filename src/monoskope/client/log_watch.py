@@ -8,12 +8,12 @@ like: calls about it neither begin a check nor wait for one.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
+from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Begun
 from monoskope.client.settings import ClientSettings
@@ -124,16 +124,16 @@ class LogWatch:
         begun = self._begun
         if begun is None:
             if self._failed is not None:
-                raise copy(self._failed)
+                raise again(self._failed)
             return
         try:
             looked = await begun.end(ends_at - self._runtime.now())
         except TimeoutError:
-            raise (self._late() if self._behind is None else copy(self._behind)) from None
+            raise (self._late() if self._behind is None else again(self._behind)) from None
         except Error as error:
             if self._begun is begun:
                 # What is remembered is never raised itself: it would keep the frames of callers, and their values.
-                self._begun, self._failed, self._behind = None, copy(error), None
+                self._begun, self._failed, self._behind = None, again(error), None
             raise
         if self._begun is begun:
             self._settle(looked)

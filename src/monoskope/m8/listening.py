@@ -50,24 +50,27 @@ def can_share() -> bool:
 
     Only Linux spreads the connections of one address over several servers.
     """
-    return sys.platform == "linux" and any(os.access(path, os.R_OK) for path in _TABLES)
+    if sys.platform != "linux":
+        return False
+    found = [path for path in _TABLES if path.exists()]  # without IPv6 there is one
+    return bool(found) and all(os.access(path, os.R_OK) for path in found)
 
 
 def require_alone(address: str, port: int) -> None:
-    """Check that no other process listens at `port` where this one does.
+    """Check that no other process of this user listens at `port` where this one does.
 
-    Servers share an address by SO_REUSEPORT, which lets in others of the same user, too. Each m8 looks when its servers
-    are bound: so the later one of two sees the other, however each of them spells the address.
+    Servers share an address by SO_REUSEPORT, which lets in others of the same user, and of no other. Each m8 looks when
+    its servers are bound: so the later one of two sees the other, however each of them spells the address.
 
     Raises:
-        UnavailableError: another process does; names the `address`.
+        UnavailableError: another process does, or our own servers are not seen; names the `address`.
     """
     own = set(_own_sockets())
     ours: set[_Address] = set()
     others: set[_Address] = set()
     for host, inode in _listening(port):
         (ours if inode in own else others).add(host)
-    if any(_overlap(one, other) for one in ours for other in others):
+    if not ours or any(_overlap(one, other) for one in ours for other in others):
         raise taken(address, "listen")
 
 
@@ -81,13 +84,14 @@ def _own_sockets() -> Iterator[int]:
 
 
 def _listening(port: int) -> Iterator[tuple[_Address, int]]:
-    """Yield the address and the inode of each socket that listens at `port`."""
+    """Yield the address and the inode of each socket of this user that listens at `port`."""
+    user = str(os.geteuid())
     for table in _TABLES:
         with contextlib.suppress(FileNotFoundError):  # no IPv6
             for line in table.read_text().splitlines()[1:]:
-                _, local, _, state, _, _, _, _, _, inode, *_ = line.split()
+                _, local, _, state, _, _, _, uid, _, inode, *_ = line.split()
                 host, _, found = local.partition(":")
-                if state == _LISTENS and int(found, 16) == port:
+                if state == _LISTENS and uid == user and int(found, 16) == port:
                     yield _address(host), int(inode)
 
 
@@ -101,7 +105,7 @@ def _address(text: str) -> _Address:
 
 
 def _overlap(one: _Address, other: _Address) -> bool:
-    """Whether a connection could come to both. `::` takes connections of IPv4, too."""
+    """Whether a connection could come to both. `::` may take connections of IPv4, too: Linux does not show it."""
     if one == other:
         return True
     either = {one, other}

@@ -274,7 +274,7 @@ class StoreDriver(Unshared, ABC):
 
         Raises:
             StoreConflictError: the version at `path` is not `replacing`, or nothing is there; what is there stays.
-            OvertakenError: so it is, but the version that was to be deleted is deleted.
+            OvertakenError: another version came in between and stays; the one that was to be deleted is deleted.
             UnknownOutcomeError: the connection broke after the request may have reached the engine.
             UnsupportedError: a capability is missing, as it is by default.
         """

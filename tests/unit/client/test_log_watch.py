@@ -139,6 +139,23 @@ async def test_a_log_that_does_not_fit_stops_a_put_before_anything_is_sealed_or_
     assert str(evidence) in caught.value.fix
 
 
+async def test_a_key_of_the_log_that_was_mistyped_is_told_each_time(user: User, m8: LoggedM8, tmp_path: Path) -> None:
+    await user.ask()
+    file = tmp_path / "known_logs"
+    server, first, *others = file.read_text().split(" ")
+    name, key_id, key = first.split("+", 2)
+    wrong = "0" * len(key_id) if key_id.strip("0") else "1" * len(key_id)
+    file.write_text(" ".join([server, f"{name}+{wrong}+{key}", *others]))
+
+    async def twice(client: Client) -> None:
+        for _ in range(2):
+            with pytest.raises(UsageError, match="must have the key id of its name, type and key"):
+                await client.put_secret(URI, VALUES)
+
+    await user.run(twice)
+    assert m8.count("RequestUploadSecret") == 0
+
+
 async def test_no_answer_is_given_before_the_log_was_found_to_fit(user: User, m8: LoggedM8) -> None:
     await user.ask()
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")

@@ -117,6 +117,21 @@ def test_who_comes_last_has_time_to_log_in_however_many_have(listener: Listener)
     assert [is_open(one) for one in strangers] == [False, True, True]
 
 
+def test_a_door_has_no_more_than_its_places_even_of_those_who_logged_in(listener: Listener) -> None:
+    connections = Connections(8, 100)
+    members = [listener.comes(f"127.0.0.{number}") for number in range(2, 14)]
+    for one in members:
+        connections.prove(peer(one))
+    connections.look(listener.port)
+    assert [is_open(one) for one in members].count(True) == 8
+    staying = [one for one in members if is_open(one)]
+    late = listener.comes("127.0.0.20")
+    connections.prove(peer(late))
+    connections.look(listener.port)
+    assert not is_open(late)
+    assert all(is_open(one) for one in staying)
+
+
 def test_a_file_that_is_another_connection_now_counts_as_that(listener: Listener) -> None:
     connections = Connections(100, 2)
     with ExitStack() as gone:

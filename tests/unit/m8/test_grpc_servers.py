@@ -24,7 +24,6 @@ from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import SERVERS, Bound, build_server, servers_within
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.limits.access import open_files
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_world import World, an_m8
@@ -64,7 +63,20 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 
 def laid_out(folder: Path, listen: HostPort) -> ServerSettings:
-    return lay_out(Plan(folder=folder, listen=listen, names=["localhost"], http_listen=None))
+    """An m8 whose few connections allow it all servers, however few files it may open."""
+    settings = lay_out(Plan(folder=folder, listen=listen, names=["localhost"], http_listen=None))
+    with (folder / "m8.toml").open("a") as file:
+        file.write("\n[limits]\nconnections = 16\n")
+    return settings
+
+
+def needs(host: str) -> None:
+    """Skip where this machine has no such address."""
+    with contextlib.closing(socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)) as trial:
+        try:
+            trial.bind((host, 0))
+        except OSError:
+            pytest.skip(f"there is no {host} here")
 
 
 @pytest.fixture
@@ -146,12 +158,14 @@ async def test_a_server_is_not_full_before_the_door_is(world: World) -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
 def test_what_another_process_would_share_is_refused(world: World, host: str) -> None:
+    needs(host)
     with another(host) as port, pytest.raises(UnavailableError, match=f"cannot listen on 127.0.0.1:{port}"):
         build_server(world.app, None, address=f"127.0.0.1:{port}", servers=SERVERS)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.2", "::1"])
 async def test_the_same_port_of_another_address_is_free(world: World, host: str) -> None:
+    needs(host)
     with another(host) as port:
         door = build_server(world.app, None, address=f"127.0.0.1:{port}", servers=SERVERS)
         await door.start()
@@ -160,14 +174,26 @@ async def test_the_same_port_of_another_address_is_free(world: World, host: str)
 
 @pytest.mark.parametrize(("first", "second"), [("127.0.0.1", "0.0.0.0"), ("::1", "localhost"), ("::", "127.0.0.1")])
 def test_a_second_m8_at_the_address_of_a_first_does_not_start(tmp_path: Path, first: str, second: str) -> None:
+    needs(first)
     with served(laid_out(tmp_path / "first", HostPort(first, 0))) as running:
         listen = HostPort(second, HostPort.parse(running.address).port)
         refuse(laid_out(tmp_path / "second", listen), ExitCode.UNAVAILABLE, f"cannot listen on {listen}")
 
 
+def test_where_nobody_sees_who_shares_an_address_a_door_has_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.m8.listening._TABLES", (Path("/proc/self/net/none"),))
+    assert servers_within(65_536, 16) == 1
+
+
+def test_servers_that_are_not_seen_themselves_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.m8.listening._own_sockets", lambda: iter(()))
+    with pytest.raises(UnavailableError, match="cannot listen"):
+        build_server(world.app, None, servers=2)
+
+
 def test_a_door_of_m8_has_all_of_its_servers(settings: ServerSettings) -> None:
     with served(settings) as running:
-        assert listeners(running) == servers_within(open_files(), running.settings.limits.within(open_files())[0]) > 1
+        assert listeners(running) == SERVERS
 
 
 def listeners(server: Server) -> int:

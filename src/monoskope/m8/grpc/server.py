@@ -78,7 +78,7 @@ def servers_within(files: int, connections: int) -> int:
     """Return how many servers a door has.
 
     Args:
-        files: How many files the process may open. All servers together take half of them at most.
+        files: How many files the process may open. Several servers together take half of them at most.
         connections: How many connections one server may have: as many as the door. Who fills one with fewer would keep
             others out, and be nowhere near the limit of the door.
     """

@@ -136,26 +136,29 @@ class Connections:
             self._peak = files
             self.disturbed()
 
-    def _too_many(self) -> list[_Known]:
+    def _too_many(self) -> set[_Known]:
         """Return the connections to shut down.
 
         First those above the limit of their address, then ones without a login until each door has enough free places.
+        Where a door has more than its places all the same, the newest, as if it had not let them in: the servers of the
+        gRPC door may let in more.
         """
         by_origin: dict[str, list[_Known]] = {}
         for one in self._known:
             by_origin.setdefault(one.origin, []).append(one)
-        gone: list[_Known] = []
+        going: set[_Known] = set()
         for ones in by_origin.values():
             if len(ones) > self._each:
-                gone += self._in_turn(ones)[: len(ones) - self._each]
-        going = set(gone)
+                going.update(self._in_turn(ones)[: len(ones) - self._each])
         for port in {one.port for one in self._known}:
             left = [one for one in self._known if one.port == port and one not in going]
             strangers = [one for one in left if one.peer not in self._proven]
             above = len(left) - (self.most - self.most // _FREE)
             # The newest are spared: while many are logged in, nobody else would have the time to log in.
-            gone += strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))]
-        return gone
+            going.update(strangers[: max(0, min(above, len(strangers) - self.most // _SPARED))])
+            staying = [one for one in left if one not in going]
+            going.update(staying[self.most :])
+        return going
 
     def _in_turn(self, ones: Sequence[_Known]) -> list[_Known]:
         """Sort for shutting down: without a login, oldest first; then logged in, newest first."""

@@ -76,7 +76,7 @@ class _Conflict:
     """Something else is there than what was to be replaced, and stays."""
 
     detail: str = ""
-    """What was done to the version before all the same (`OvertakenError`), "" for nothing."""
+    """What was done to the version before it (`OvertakenError`), "" for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +157,10 @@ class Writer:
             tried = await self._in_time(plan, self._tried(plan, payload), otherwise=Unknown(plan.attempt))
             if not isinstance(tried, _Conflict):
                 return tried
-            end = Unwritten(upload_pb2.REASON_CONFLICT, detail=tried.detail)
+            end = Unwritten(upload_pb2.REASON_CONFLICT, detail=tried.detail or end.detail)
             anew = await self._in_time(plan, self._decided_anew(plan), otherwise=end)
             if isinstance(anew, Unwritten):
-                return replace(anew, detail=tried.detail or anew.detail)
+                return replace(anew, detail=end.detail or anew.detail)
             plan, end = anew, replace(end, upstream_version=anew.attempt.prior)
         return end
 

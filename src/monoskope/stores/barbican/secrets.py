@@ -183,7 +183,7 @@ class BarbicanStore(StoreDriver):
                 "the engine took the deletion, but it does not show.", fix="Look it up."
             ) from None
         if left:
-            raise OvertakenError("a newer version came in between and stays; the one before it was erased for good.")
+            raise OvertakenError("a newer version came in between and stays; those before it were erased for good.")
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
         """Return the newest kept version written with `write_tag`, or None."""

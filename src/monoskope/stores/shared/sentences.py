@@ -99,6 +99,7 @@ TOLD = frozenset(
         "a newer version came in between and stays; the one before it is deleted no longer.",
         "a newer version came in between and stays; the one before it was deleted, and the engine can undelete it.",
         "a newer version came in between and stays; the one before it was erased for good.",
+        "a newer version came in between and stays; those before it were erased for good.",
         # what lies there, besides values
         "a Secret's type never changes.",
         "below this path are more names than a driver lists.",

@@ -7,6 +7,7 @@ or a key.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from enum import Enum
 
 
@@ -218,3 +219,15 @@ class ProtocolError(Error):
     """The other side sent an answer that is not a message of this protocol."""
 
     code = Code.PROTOCOL
+
+
+def chain(error: BaseException) -> Iterator[BaseException]:
+    """Yield `error`, its causes and contexts, and the members of groups among them, each once."""
+    left: list[BaseException | None] = [error]
+    seen: set[int] = set()
+    while left:
+        one = left.pop()
+        if one is not None and id(one) not in seen:
+            seen.add(id(one))
+            yield one
+            left += [one.__context__, one.__cause__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TypeVar
 
-from monoskope.errors import Error
+from monoskope.errors import Error, chain
 
 E = TypeVar("E", bound=Error)
 
@@ -15,14 +15,8 @@ def let_go(error: E) -> E:
     A traceback has the frames through which an error passed. If a variable of one of them has the error, the two keep
     each other, and with them all values in these frames, until garbage is collected.
     """
-    left: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while left:
-        one = left.pop()
-        if one is not None and id(one) not in seen:
-            seen.add(id(one))
-            one.__traceback__ = None
-            left += [one.__context__, one.__cause__]
+    for one in chain(error):
+        one.__traceback__ = None
     return error
 
 

@@ -24,7 +24,6 @@ _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _LISTENS = "0A"
 """The state TCP_LISTEN, as Linux writes it there."""
 
-_HEX_OF_IPV4 = 8
 _ALL_OF_IPV4 = ipaddress.IPv4Address(0)
 _ALL = ipaddress.IPv6Address(0)
 
@@ -98,7 +97,7 @@ def _listening(port: int) -> Iterator[tuple[_Address, int]]:
 def _address(text: str) -> _Address:
     """Return the address that Linux writes as 32-bit words in the byte order of the machine."""
     words = [int(text[at : at + 8], 16).to_bytes(4, sys.byteorder) for at in range(0, len(text), 8)]
-    if len(text) == _HEX_OF_IPV4:
+    if len(words) == 1:
         return ipaddress.IPv4Address(words[0])
     found = ipaddress.IPv6Address(b"".join(words))
     return found.ipv4_mapped or found

@@ -36,10 +36,10 @@ TRIES = 16 * SERVERS
 
 LISTENS = """
 import socket, sys
-host, port = sys.argv[1:]
+host = sys.argv[1]
 with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listening:
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    listening.bind((host, int(port)))
+    listening.bind((host, 0))
     listening.listen()
     print(listening.getsockname()[1], flush=True)
     sys.stdin.read()
@@ -47,13 +47,12 @@ with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as listen
 
 
 @contextlib.contextmanager
-def another(host: str, port: int = 0) -> Iterator[int]:
+def another(host: str) -> Iterator[int]:
     """Another process of this user, which shares its port with all who ask; yields that port."""
-    command = [sys.executable, "-I", "-S", "-c", LISTENS, host, str(port)]
+    command = [sys.executable, "-I", "-S", "-c", LISTENS, host]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
-        yield int(process.stdout.readline())
-        process.communicate()
+        yield int(process.stdout.readline())  # it ends when its input does, with the block
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import traceback
 from typing import Any
 
 from monoskope import operating_log
+from monoskope.errors import chain
 
 
 def forget(error: BaseException) -> None:
@@ -18,16 +19,9 @@ def forget(error: BaseException) -> None:
 
     Frames that still run are left as they are. An exception keeps its own arguments until it is freed.
     """
-    left: list[BaseException | None] = [error]
-    seen: set[int] = set()
-    while left:
-        one = left.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
+    for one in chain(error):
         traceback.clear_frames(one.__traceback__)
         one.__traceback__ = None
-        left += [one.__context__, one.__cause__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ())]
 
 
 def forget_stray_exceptions(loop: asyncio.AbstractEventLoop) -> None:

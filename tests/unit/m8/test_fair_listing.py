@@ -68,18 +68,28 @@ async def test_one_user_has_one_page_made_at_a_time_and_others_theirs(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     anna, boris = (world.user(name, "vault://") for name in ("anna", "boris"))
-    find, active, most = world.app.log.find, 0, 0
+    find, held = world.app.log.find, world.app.listing.held
+    active, most, another_asked = 0, 0, asyncio.Event()
 
-    async def counted(*arguments: Any, **options: Any) -> list[tuple[str, bytes]]:
+    def asked(subject: str) -> asyncio.Lock:
+        if active:
+            another_asked.set()
+        return held(subject)
+
+    async def held_back(*arguments: Any, **options: Any) -> list[tuple[str, bytes]]:
         nonlocal active, most
         active += 1
         most = max(most, active)
+        async with asyncio.timeout(60):
+            await another_asked.wait()
         found = await find(*arguments, **options)
         active -= 1
         return found
 
-    monkeypatch.setattr(world.app.log, "find", counted)
+    monkeypatch.setattr(world.app.listing, "held", asked)
+    monkeypatch.setattr(world.app.log, "find", held_back)
     await asyncio.gather(*(anna.secrets() for _ in range(30)))
     assert most == 1
-    await asyncio.gather(*(user.secrets() for _ in range(30) for user in (anna, boris)))
+    another_asked.clear()
+    await asyncio.gather(anna.secrets(), boris.secrets())
     assert most == 2

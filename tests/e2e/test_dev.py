@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.exit_codes import ExitCode
+from monoskope.testing.parts import wait_until
 from tests.support import warm
 
 BIN = Path(sys.executable).parent
@@ -47,12 +48,13 @@ class Newcomer:
 
     def put_at_last(self, path: str) -> None:
         """Put until it works: what was down comes back by itself, and until then nothing is written."""
-        for _ in range(100):
+
+        def is_put() -> bool:
             done = self.try_monoctl("put", "secret", path, "--from-file", "password=-", stdin=VALUE)
-            if done.returncode == ExitCode.OK:
-                return
-            assert done.returncode in {ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
-        raise AssertionError("it did not come back")
+            assert done.returncode in {ExitCode.OK, ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
+            return done.returncode == ExitCode.OK
+
+        wait_until(is_put, what="what was down comes back")
 
     def uris(self) -> list[str]:
         listed = json.loads(self.monoctl("get", "secrets", "-o", "json"))
@@ -142,7 +144,7 @@ def wait_until_gone(*pids: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             watched = os.pidfd_open(pid)
             try:
-                assert select.select([watched], [], [], 30)[0], f"process {pid} is still there"
+                assert select.select([watched], [], [], 60)[0], f"process {pid} is still there"
             finally:
                 os.close(watched)
 

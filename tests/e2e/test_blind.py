@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import secrets
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 
 import pytest
@@ -35,12 +36,25 @@ def everything_m8_has(cluster: Cluster, wanted: list[Wanted]) -> list[Result]:
     """Its folder, file by file; every cell of its database; its memory; and the log files of all the others."""
     home, pid = cluster.folder / "m8", cluster.m8.pid
     assert pid is not None
-    with closing(sqlite3.connect(home / "log.db")) as connection:
+    with closing(sqlite3.connect(home / "log.db", timeout=60)) as connection:
         connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
     found = [look_in_memory(pid, wanted, place="memory"), look_in_rows(home / "log.db", wanted, place="rows")]
     files = look_below(cluster.folder, wanted)
     found += [file for file in files if file.place.startswith("m8/") or file.place.endswith((".log", ".jsonl"))]
     return found
+
+
+@contextmanager
+def nothing_overwritten(cluster: Cluster) -> Iterator[None]:
+    """Keep what stands in the write-ahead log of m8's database, as long as the block runs.
+
+    Once all of it is copied, SQLite writes over it from its beginning, unless somebody reads what was there.
+    """
+    with closing(sqlite3.connect(cluster.folder / "m8" / "log.db", timeout=60, isolation_level=None)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM events").fetchone()
+        yield
+        connection.execute("COMMIT")
 
 
 def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> None:
@@ -61,15 +75,16 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
     path = "/".join(dict.fromkeys(write_form(control, form) for form in FORMS))
     watch = ("get", "events", "--watch", "--after", "0", "--prefix", team.uri("local", path), "-o", "json")
     watcher = team.user.background("monoctl", *watch, log=f"{team.user.name}/watch.out")
-    try:
-        ok(team.put(team.uri("local", path), value=b"nothing to hide"))
+    with ExitStack() as reading:
+        reading.callback(watcher.stop)
+        with nothing_overwritten(cluster):
+            ok(team.put(team.uri("local", path), value=b"nothing to hide"))
+            reading.enter_context(nothing_overwritten(cluster))
         watcher.wait_for(lambda: watcher.log.read_text().count("\n") >= 5)
         values = [uploaded, unwelcome, guess, sent_twice, over_https, binary, large]
         wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
         wanted.append(Wanted.of("fingerprint key", (cluster.folder / "reactor-vault" / "fingerprint.key").read_bytes()))
         results = everything_m8_has(cluster, [*wanted, Wanted.of("control", control)])
-    finally:
-        watcher.stop()
 
     assert {result.place for result in results} >= PLACES
     for result in results:

@@ -81,7 +81,7 @@ class Dev:
             said += line
             if READY in line:
                 return said
-        raise AssertionError(self.process.communicate(timeout=60)[1])
+        raise AssertionError(self.process.communicate(timeout=300)[1])
 
     def complaint(self) -> str:
         """The next line on standard error."""
@@ -101,7 +101,7 @@ class Dev:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=300)
         assert self.process.returncode in {0, -signal.SIGKILL}, said
 
 
@@ -195,7 +195,7 @@ def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Pa
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
     assert typed.returncode == 0, typed.stderr
     rows = [line.split() for line in typed.stdout.splitlines() if line.startswith("local://app/db ")]
@@ -301,7 +301,7 @@ def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: 
     with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
         https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
         context = ssl.create_default_context(cafile=tmp_path / "play" / "client" / "ca.crt")
-        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=60) as ready:
+        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=300) as ready:
             assert json.load(ready)["ready"] is True
         export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
         name, _, value = export.removeprefix("export ").partition("=")

@@ -18,14 +18,14 @@ import pytest
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.parts import wait_until
 from tests.e2e.breaking_store import GATE
-from tests.e2e.ends_rig import Rig, Way, running
+from tests.e2e.ends_rig import REFUSED, Rig, Way, running
 from tests.e2e.ends_table import CANNOT, DEFECTS, FEW, HELD, UPLOAD, WAYS, ends, purposes, reached
 from tests.e2e.inside import Caller
 from tests.support.what_stays import what_stays
 
 AT_ONCE = 48
 
-LATE = frozenset({"KEY_LOST", "OUTCOME_UNKNOWN", "UPSTREAM_UNAVAILABLE", "EXPIRED", "m8: EXPIRED"})
+LATE = frozenset({"KEY_LOST", "OUTCOME_UNKNOWN", "UPSTREAM_UNAVAILABLE", "EXPIRED", "m8: EXPIRED", REFUSED})
 """How a request may also end on a loaded machine: its time ran out, or the engine's answer came late."""
 TRIES = 3
 """How often such a request is walked again."""

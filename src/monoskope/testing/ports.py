@@ -16,7 +16,7 @@ _HOST = "127.0.0.1"
 _FIRST = 12_000
 """Below the ports that systems give to outgoing connections: what is free stays free while a server starts again."""
 
-_SHARES, _SHARE = 40, 200
+_SHARES, _SHARE = 90, 200
 """Into how many shares the ports are parted, and how large each is: a process has one, as long as it runs."""
 
 

@@ -12,8 +12,6 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from monoskope.testing.parts import free_port
-
 SECRET_TEXT = "text of AWS that repeats what was sent to it"
 BREAK = object()
 """Close the connection without an answer."""
@@ -40,7 +38,8 @@ class FaultyAws:
     elsewhere: str = ""
     """Where redirects point to."""
     tls: ssl.SSLContext | None = None
-    port: int = field(default_factory=free_port)
+    port: int = 0
+    """Where it listens, once it does."""
 
     @property
     def url(self) -> str:
@@ -52,7 +51,8 @@ class FaultyAws:
         application.router.add_route("*", "/{rest:.*}", self._answer)
         self._runner = web.AppRunner(application, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        self.port = self._runner.addresses[0][1]
         return self
 
     async def __aexit__(

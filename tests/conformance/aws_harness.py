@@ -55,6 +55,7 @@ class AwsHarness(Harness):
             "endpoint_url": self.moto.url,
             "readable": self.readable,
             "deletable": True,
+            "timeout_s": 30.0,
             **self.more_fields,
         }
         config: type[AwsConfig] = self.driver.Config  # type: ignore[assignment]

@@ -32,6 +32,7 @@ class BarbicanHarness(Harness):
             "ca_file": str(self.barbican.ca_file),
             "prefix": PREFIX,
             "readable": self.readable,
+            "timeout_s": 30.0,
             "auth": NoLogin(project_id=self.barbican.project),
         }
         return BarbicanConfig(**(fields | changes))  # type: ignore[arg-type]

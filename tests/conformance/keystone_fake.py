@@ -86,7 +86,7 @@ class Gate:
     def _forward(self, request: urllib.request.Request) -> tuple[int, bytes]:
         context = ssl.create_default_context(cafile=self.barbican.ca_file)
         try:
-            with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            with urllib.request.urlopen(request, timeout=60, context=context) as answer:
                 return answer.status, answer.read()
         except urllib.error.HTTPError as error:
             with error:

@@ -51,6 +51,7 @@ class KubernetesHarness(Harness):
 
     def config(self, **changes: Any) -> KubernetesConfig:
         fields: dict[str, Any] = {"auth": Kubeconfig(self.file), "readable": self.readable, "deletable": True}
+        fields["timeout_s"] = 30.0
         return KubernetesConfig(**(fields | changes))
 
     async def open(self) -> OneName:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import copy
 import datetime as dt
 import json
@@ -81,7 +82,8 @@ class KubernetesServer:
     """By method: a status, BREAK or HANG instead of what would happen; after it happened for "after POST" and so on."""
     asked: list[str] = field(default_factory=list)
     elsewhere: str = ""
-    port: int = field(default_factory=free_port)
+    port: int = 0
+    """Where it listens, once it was up; then it keeps the port."""
     _revision: int = 100
     _runner: web.AppRunner | None = None
 
@@ -111,7 +113,17 @@ class KubernetesServer:
             application.router.add_route("*", "/{rest:.*}", self._handle)
             self._runner = web.AppRunner(application, shutdown_timeout=0.1)
             await self._runner.setup()
-            await web.TCPSite(self._runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
+            await self._listen(self._runner)
+
+    async def _listen(self, runner: web.AppRunner) -> None:
+        """Listen at the port as before, or at one that was still free when it was taken."""
+        while not self.port:
+            port = free_port()
+            with contextlib.suppress(OSError):
+                await web.TCPSite(runner, "127.0.0.1", port, ssl_context=self.tls).start()
+                self.port = port
+                return
+        await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self.tls).start()
 
     # --- the protocol ---
 

@@ -35,6 +35,8 @@ class PassHarness(Harness):
             "prefix": "team/m8",
             "git": self.git,
             "listable": True,
+            "timeout_s": 25.0,  # as long as can be: a busy machine starts gpg slowly
+            "lock_timeout_s": 25.0,
         }
         return PassConfig(**(fields | changes))  # type: ignore[arg-type]
 

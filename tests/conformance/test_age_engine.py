@@ -225,11 +225,11 @@ async def test_a_cancelled_write_that_waits_for_the_lock_never_happens(
     with (folder / "lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         writing = asyncio.create_task(write(store, version))
-        assert await asyncio.to_thread(waiting.wait, 10)
+        assert await asyncio.to_thread(waiting.wait, 60)
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
-        assert await asyncio.to_thread(gave_up.wait, 10)
+        assert await asyncio.to_thread(gave_up.wait, 20)  # less than the lock is waited for
     assert await store.read_version(PATH) == version
 
 
@@ -250,17 +250,17 @@ async def test_a_cancelled_write_gives_nothing_its_name(
     def slow(name: str, content: bytes, *, folder_fd: int) -> None:
         real_file(name, content, folder_fd=folder_fd)
         written.set()
-        go_on.wait(10)
+        go_on.wait(60)
 
     monkeypatch.setattr(AgeStore, "_write", spied)
     monkeypatch.setattr(files, "write_new", slow)
     writing = asyncio.create_task(write(store, version))
-    assert await asyncio.to_thread(written.wait, 10)
+    assert await asyncio.to_thread(written.wait, 60)
     writing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await writing
     go_on.set()
-    assert await asyncio.to_thread(over.wait, 10)
+    assert await asyncio.to_thread(over.wait, 60)
     assert await store.read_version(PATH) == version
     assert sorted(file.name for file in folder.iterdir()) == before
 
@@ -316,7 +316,7 @@ async def test_of_many_processes_one_wins(config: AgeConfig, store: AgeStore) ->
         "        print('lost')\n"
         "asyncio.run(main())\n"
     )
-    text = msgspec.json.encode(msgspec.structs.replace(config, lock_timeout_s=20.0)).decode()
+    text = msgspec.json.encode(msgspec.structs.replace(config, lock_timeout_s=25.0)).decode()
     runs = [
         subprocess.Popen([sys.executable, "-c", script, text], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(4)
@@ -448,7 +448,7 @@ async def test_what_cannot_be_opened_cannot_be_patched(store: AgeStore, folder: 
 async def test_patches_of_several_processes_all_count(config: AgeConfig) -> None:
     """Each merges what is there when the lock is its own."""
     stores = [
-        await AgeStore.open(msgspec.structs.replace(config, lock_timeout_s=20), state_dir=Path(config.folder))
+        await AgeStore.open(msgspec.structs.replace(config, lock_timeout_s=25.0), state_dir=Path(config.folder))
         for _ in range(4)
     ]
     await write(stores[0])

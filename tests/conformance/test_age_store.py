@@ -26,7 +26,9 @@ class AgeHarness(Harness):
         self.root, self.away = folder / "store", folder / "away"
         write_private(folder / "identity", f"# a comment\n{identity}\n".encode())
         recipients = [str(identity.to_public())]
-        self._write_only = AgeConfig(folder=str(self.root), recipients=recipients, listable=True, restorable=True)
+        self._write_only = AgeConfig(
+            folder=str(self.root), recipients=recipients, listable=True, restorable=True, lock_timeout_s=25
+        )
         self._readable = msgspec.structs.replace(self._write_only, identity_file=str(folder / "identity"))
         self._config = self._readable if readable else self._write_only
         self._state = folder

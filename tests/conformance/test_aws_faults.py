@@ -56,7 +56,7 @@ def service(request: pytest.FixtureRequest) -> str:
 async def opened(service: str, aws: FaultyAws, folder: Path, **changes: Any) -> StoreDriver:
     driver = DRIVERS[service][0]
     config: type[AwsConfig] = driver.Config  # type: ignore[assignment]
-    fields: dict[str, Any] = {"region": REGION, "endpoint_url": aws.url, "timeout_s": 5.0} | changes
+    fields: dict[str, Any] = {"region": REGION, "endpoint_url": aws.url, "timeout_s": 30.0} | changes
     return await driver.open(config(**fields), state_dir=folder)
 
 

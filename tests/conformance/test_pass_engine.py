@@ -9,6 +9,7 @@ import os
 import shutil
 import stat
 import subprocess
+import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -343,16 +344,26 @@ async def test_no_symbolic_link_is_followed(harness: PassHarness, tmp_path: Path
         await write(store, "nonsense")
 
 
-async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness) -> None:
+async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await opened(harness, lock_timeout_s=25.0)
     version = await write(store)
+    waiting, gave_up, real = threading.Event(), threading.Event(), PassStore._write
+
+    def spied(*words: Any) -> str:
+        waiting.set()
+        try:
+            return real(*words)
+        finally:
+            gave_up.set()
+
+    monkeypatch.setattr(PassStore, "_write", spied)
     with locked(harness.root):
         writing = asyncio.create_task(write(store, version))
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(asyncio.shield(writing), 0.5)
+        assert await asyncio.to_thread(waiting.wait, 60)
         writing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await writing
+        assert await asyncio.to_thread(gave_up.wait, 20)  # less than the lock is waited for
     assert await store.read_version(PATH) == version
 
 
@@ -381,7 +392,7 @@ def test_gpg_that_ends_before_it_is_given_anything_is_heard(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake_gpg(tmp_path, monkeypatch, script)
-    gpg = Gpg(tmp_path, timeout_s=20)
+    gpg = Gpg(tmp_path, timeout_s=60)
     error, words = expected
 
     async def one() -> None:

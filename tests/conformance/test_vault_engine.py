@@ -30,7 +30,7 @@ from monoskope.stores.vault.versions import Current
 from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
 from monoskope.testing.engines import openbao_files
 from monoskope.testing.engines.openbao import OpenBao
-from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness
+from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness, until
 
 VALUE = Payload({"k": b"v"})
 
@@ -42,7 +42,7 @@ def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
 
 @pytest.fixture
 async def store(harness: VaultHarness) -> AsyncIterator[VaultStore]:
-    opened = await VaultStore.open(harness.config(timeout_s=2.0), state_dir=harness.folder)
+    opened = await VaultStore.open(harness.config(), state_dir=harness.folder)
     yield opened
     await opened.close()
 
@@ -403,9 +403,8 @@ async def test_a_sealed_engine_is_unavailable(harness: VaultHarness, store: Vaul
     assert await store.read_version(path) == NOTHING
 
 
-async def test_a_write_without_an_answer_is_of_unknown_outcome(
-    harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
-) -> None:
+async def test_a_write_without_an_answer_is_of_unknown_outcome(harness: VaultHarness, path: tuple[str, ...]) -> None:
+    store = await VaultStore.open(harness.config(timeout_s=2.0), state_dir=harness.folder)
     await store.read_version(path)
     pid = harness.bao.pid
     assert pid is not None
@@ -415,6 +414,7 @@ async def test_a_write_without_an_answer_is_of_unknown_outcome(
             await write(store, path, NOTHING)
     finally:
         os.kill(pid, signal.SIGCONT)
+        await store.close()
 
 
 async def test_a_connection_that_breaks_in_a_write_is_of_unknown_outcome(
@@ -436,13 +436,13 @@ async def test_a_connection_that_breaks_in_a_write_is_of_unknown_outcome(
 
 async def until_received(port: int) -> None:
     """Wait until bytes lie unread at a listener that has been stopped."""
-    for _ in range(1000):
-        for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-            _, local, _, _, queues, *_ = line.split()
-            if int(local.rpartition(":")[2], 16) == port and int(queues.rpartition(":")[2], 16) > 0:
-                return
-        await asyncio.sleep(0.005)
-    pytest.fail("the request never arrived")
+
+    def lie_there() -> bool:
+        found = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+        here = [queues for _, local, _, _, queues, *_ in found if int(local.rpartition(":")[2], 16) == port]
+        return any(int(queues.rpartition(":")[2], 16) > 0 for queues in here)
+
+    await until(lie_there)
 
 
 # --- impostors: a tiny TLS server, for answers that a real engine cannot be brought to give ---

@@ -21,7 +21,7 @@ from monoskope.stores.vault.secret_id import STATE_FILE
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError
-from tests.conformance.vault_harness import VaultHarness, audited, until
+from tests.conformance.vault_harness import VaultHarness, audited, in_time, until
 
 VALUE = Payload({"k": b"v"})
 
@@ -148,13 +148,17 @@ async def test_a_login_that_reaches_its_end_of_life_is_made_anew(harness: VaultH
 
 
 async def test_a_login_is_renewed_before_it_expires(harness: VaultHarness, state: Path) -> None:
-    harness.bao.create_role(harness.role, [harness.role], token_ttl="2s", token_max_ttl="1h")
-    store = await VaultStore.open(harness.config(), state_dir=state)
-    logins, renewals = (audited(harness.bao, path) for path in ("auth/approle/login", "auth/token/renew-self"))
-    await until(lambda: audited(harness.bao, "auth/token/renew-self") >= renewals + 3)
-    assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
-    assert audited(harness.bao, "auth/approle/login") == logins
-    await store.close()
+    async def renewed(ttl_s: int) -> bool:
+        harness.bao.create_role(harness.role, [harness.role], token_ttl=f"{ttl_s}s", token_max_ttl="1h")
+        store = await VaultStore.open(harness.config(), state_dir=state)
+        logins, renewals = (audited(harness.bao, path) for path in ("auth/approle/login", "auth/token/renew-self"))
+        await until(lambda: audited(harness.bao, "auth/token/renew-self") >= renewals + 3)
+        assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
+        again = audited(harness.bao, "auth/approle/login") - logins
+        await store.close()
+        return again == 0
+
+    await in_time(renewed)
 
 
 async def test_closing_gives_the_login_back(harness: VaultHarness, state: Path) -> None:

@@ -160,7 +160,7 @@ def test_the_http_example_logs_in_and_signs(company: AtWork, tmp_path: Path) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert (done.returncode, done.stdout[:13]) == (0, "UPLOADED fp1:"), done.stderr
     assert upstream(cluster, "app/http") == {"password": VALUE}
@@ -179,7 +179,7 @@ def test_connects_own_client_logs_in_and_signs(company: AtWork, tmp_path: Path) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     receipt = json.loads(done.stdout)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 
 from playwright.sync_api import expect
@@ -13,10 +15,11 @@ from tests.support.console import Console
 
 VALUE = "a value after the break: 11fe"
 
-# The program itself, with a shorter minute.
+# The program itself, with a minute that becomes shorter when it is told so: a page takes its time to begin.
 HURRIED = """
+import signal
 from monoskope.monoctl.console.serving import sessions
-sessions.GONE_S = 0.5
+signal.signal(signal.SIGUSR1, lambda *_: setattr(sessions, "GONE_S", 0.5))
 from monoskope.monoctl.__main__ import main
 main()
 """
@@ -36,6 +39,7 @@ def test_the_console_ends_when_its_last_page_is_gone(team: Team, chromium: Chrom
         with chromium.visit() as tab:
             ConsolePage.begin(tab, running.next_address())
             assert not running.has_ended()
+            os.kill(running.pid, signal.SIGUSR1)
         assert running.end() == 0
 
 

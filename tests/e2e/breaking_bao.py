@@ -158,14 +158,14 @@ class BreakingBao:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        assert self._listening.wait(20)
+        assert self._listening.wait(60)
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._loop.call_soon_threadsafe(self._stop.set)
-        self._thread.join(20)
+        self._thread.join(60)
         self._loop.close()
 
     async def _serve(self) -> None:
@@ -206,7 +206,7 @@ class BreakingBao:
             writer.close()
 
     def _asked(self, method: str, path: str, headers: Mapping[str, str], body: bytes) -> tuple[int, bytes]:
-        connection = http.client.HTTPSConnection(self._engine, timeout=20, context=self._client)
+        connection = http.client.HTTPSConnection(self._engine, timeout=60, context=self._client)
         try:
             kept = {name: value for name, value in headers.items() if name.startswith(("X-Vault", "Content-Type"))}
             connection.request(method, path, body or None, kept)

@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import grpc
+import grpc.aio
 import tomli_w
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -43,6 +45,8 @@ from tests.e2e.inside import TIMEOUT_S, Caller
 from tests.support.quick_cluster import QuickCluster
 
 TEAM = "ends"
+REFUSED = "refused"
+"""No end: on a loaded machine a call is too late, or a reactor finds that its engine does not answer."""
 MADE_BYTES = 611
 """Of what GENERATE makes with a mark."""
 
@@ -138,7 +142,15 @@ class Rig:
         part.wait_for(lambda: bool(self.cluster.attached(store)))
 
     async def walk(self, caller: Caller, way: Way) -> str:
-        """Walk one request to its end, and return that."""
+        """Walk one request to its end, and return that; `REFUSED` if m8 had no time for it, or its reactor none."""
+        try:
+            return await self._walked(caller, way)
+        except grpc.aio.AioRpcError as error:
+            if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+                raise
+            return REFUSED
+
+    async def _walked(self, caller: Caller, way: Way) -> str:
         uri = SecretUri.parse(f"{way.store}://{TEAM}/{way.script}/{next(self._numbers)}")
         values = self.values(way.name, small_alone=way.there == "ours", key=way.key)
         if way.there in {"ours", "drifted"}:

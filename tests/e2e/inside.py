@@ -17,7 +17,7 @@ from monoskope.protocol.request import Request
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 60.0
 
 
 def inside(user: User, *words: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Ran:

@@ -20,6 +20,9 @@ STORES = {"sm": "aws-secretsmanager", "ssm": "aws-ssm"}
 @pytest.fixture(scope="module")
 def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moto]:
     with Moto(tmp_path_factory.mktemp("moto")) as emulator:
+        # It loads a service at its first call, which may take longer than a reactor waits.
+        emulator.client("secretsmanager").list_secrets()
+        emulator.client("ssm").describe_parameters()
         yield emulator
 
 

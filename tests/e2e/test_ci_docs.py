@@ -83,7 +83,7 @@ class Pipeline:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def check(self, done: subprocess.CompletedProcess[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 
@@ -20,6 +20,7 @@ from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.e2e.conftest import Team
 from tests.support.console_calls import SEALED, Page, framed, value
 from tests.support.console_page import from_text
+from tests.support.what_stays import what_stays
 
 SIZES = (64, 1_000, 9_000, 60_000)
 
@@ -42,8 +43,9 @@ class Console:
 def console(team: Team) -> Iterator[Console]:
     part = team.user.background("monoctl", "console", "--no-browser", log=f"{team.user.name}/console.out")
     try:
-        wait_until(lambda: "#" in part.log.read_text(), what="the page's address")
-        found = re.search(r"http://127\.0\.0\.1:(\d+)/#(\S+)", part.log.read_text())
+        address = re.compile(r"http://127\.0\.0\.1:(\d+)/#(\S+)\n")
+        wait_until(lambda: address.search(part.log.read_text()) is not None, what="the page's address")
+        found = address.search(part.log.read_text())
         assert found
         page = Page(int(found[1]))
         assert page.begin(found[2]).status == 200
@@ -94,13 +96,16 @@ def test_no_value_stays_in_the_console_whatever_became_of_it(console: Console) -
     wanted = [Wanted.of(name, content) for name, content in values.items()]
     wanted += [Wanted.of("link", console.link.encode()), Wanted.of("token of the link", from_text(console.link))]
     wanted += [Wanted.of("path", path.encode())]
-    result = look_in_memory(pid, wanted, place="memory")
-    if not result.searched:
-        assert is_closed(), result.reason
-        pytest.skip("only root may look into a console's memory")
-    assert result.total("path", "raw") > 0
-    left = {one.name: result.hits[one.name] for one in wanted if one.name != "path" and result.total(one.name)}
-    assert not left
+
+    def left() -> dict[str, Mapping[str, int]]:
+        result = look_in_memory(pid, wanted, place="memory")
+        if not result.searched:
+            assert is_closed(), result.reason
+            pytest.skip("only root may look into a console's memory")
+        assert result.total("path", "raw") > 0
+        return {one.name: result.hits[one.name] for one in wanted if one.name != "path" and result.total(one.name)}
+
+    assert what_stays(left) == {}
 
 
 def cut(console: Console, content: bytes) -> None:

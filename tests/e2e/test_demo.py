@@ -31,7 +31,7 @@ def demo(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=180,
+        timeout=900,
     )
 
 
@@ -146,7 +146,7 @@ def test_a_kept_openbao_starts_again_by_the_words_of_its_readme_and_gives_the_va
         try:
             assert server.stdout is not None
             assert b"OpenBao runs" in server.stdout.readline()
-            read = subprocess.run(["sh", "-ec", reading], capture_output=True, check=True, timeout=60)
+            read = subprocess.run(["sh", "-ec", reading], capture_output=True, check=True, timeout=300)
         finally:
             os.killpg(server.pid, signal.SIGTERM)
             server.wait(60)
@@ -191,7 +191,7 @@ def test_whoever_stops_it_finds_nothing_left(tmp_path: Path) -> None:
     ) as process:
         wait_until(lambda: len(running_in(tmp_path)) >= 2, what="m8 and OpenBao run")
         process.send_signal(signal.SIGTERM)
-        _, complaint = process.communicate(timeout=90)
+        _, complaint = process.communicate(timeout=300)
     assert process.returncode == 130
     assert "Everything was stopped" in complaint
     assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.exit_codes import ExitCode
+from monoskope.testing.parts import wait_until
 from tests.support import warm
 
 BIN = Path(sys.executable).parent
@@ -47,12 +48,13 @@ class Newcomer:
 
     def put_at_last(self, path: str) -> None:
         """Put until it works: what was down comes back by itself, and until then nothing is written."""
-        for _ in range(100):
+
+        def is_put() -> bool:
             done = self.try_monoctl("put", "secret", path, "--from-file", "password=-", stdin=VALUE)
-            if done.returncode == ExitCode.OK:
-                return
-            assert done.returncode in {ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
-        raise AssertionError("it did not come back")
+            assert done.returncode in {ExitCode.OK, ExitCode.UNAVAILABLE, ExitCode.TIMED_OUT}, done.stderr
+            return done.returncode == ExitCode.OK
+
+        wait_until(is_put, what="what was down comes back")
 
     def uris(self) -> list[str]:
         listed = json.loads(self.monoctl("get", "secrets", "-o", "json"))
@@ -79,7 +81,7 @@ class Dev:
             said += line
             if READY in line:
                 return said
-        raise AssertionError(self.process.communicate(timeout=60)[1])
+        raise AssertionError(self.process.communicate(timeout=300)[1])
 
     def complaint(self) -> str:
         """The next line on standard error."""
@@ -99,7 +101,7 @@ class Dev:
 
     def stop(self, number: signal.Signals = signal.SIGINT) -> None:
         self.process.send_signal(number)
-        _, said = self.process.communicate(timeout=60)
+        _, said = self.process.communicate(timeout=300)
         assert self.process.returncode in {0, -signal.SIGKILL}, said
 
 
@@ -142,7 +144,7 @@ def wait_until_gone(*pids: int) -> None:
         with contextlib.suppress(ProcessLookupError):
             watched = os.pidfd_open(pid)
             try:
-                assert select.select([watched], [], [], 30)[0], f"process {pid} is still there"
+                assert select.select([watched], [], [], 60)[0], f"process {pid} is still there"
             finally:
                 os.close(watched)
 
@@ -193,7 +195,7 @@ def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Pa
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
     assert typed.returncode == 0, typed.stderr
     rows = [line.split() for line in typed.stdout.splitlines() if line.startswith("local://app/db ")]
@@ -299,7 +301,7 @@ def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: 
     with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
         https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
         context = ssl.create_default_context(cafile=tmp_path / "play" / "client" / "ca.crt")
-        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=60) as ready:
+        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=300) as ready:
             assert json.load(ready)["ready"] is True
         export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
         name, _, value = export.removeprefix("export ").partition("=")

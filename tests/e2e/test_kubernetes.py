@@ -28,11 +28,11 @@ def kubernetes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Kuber
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    asyncio.run_coroutine_threadsafe(server.bring_up(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.bring_up(), loop).result(60)
     yield server, authority
-    asyncio.run_coroutine_threadsafe(server.take_down(), loop).result(10)
+    asyncio.run_coroutine_threadsafe(server.take_down(), loop).result(60)
     loop.call_soon_threadsafe(loop.stop)
-    thread.join(10)
+    thread.join(60)
     loop.close()
 
 

@@ -13,6 +13,7 @@ import pytest
 from monoskope.operating_log import FIELDS
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
+from monoskope.testing.parts import wait_until
 from monoskope.testing.search import Wanted, look, look_below
 from tests.e2e.conftest import Team
 from tests.e2e.inside import put_inside
@@ -30,7 +31,19 @@ AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "sig
 
 def lines(file: Path) -> list[dict[str, Any]]:
     """Every line of a log, each one object."""
-    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+    whole = file.read_text(encoding="utf-8").rpartition("\n")[0]
+    return [json.loads(line) for line in whole.splitlines()]
+
+
+def entry_of(log: Path, field: str, value: str) -> dict[str, Any]:
+    """The one line of a reactor's log about a request. It comes once m8 has its receipt, as the user's answer does."""
+
+    def found() -> list[dict[str, Any]]:
+        return [line for line in lines(log) if line.get(field) == value]
+
+    wait_until(lambda: bool(found()), what=f"{log} tells of the request")
+    (entry,) = found()
+    return entry
 
 
 def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
@@ -48,9 +61,7 @@ def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
     assert [line["outcome"] for line in audit] == ["GRANTED", "STARTED", "UPLOADED"]
     assert {(line["uri"], line["subject"]) for line in audit} == {(uri, team.user.name)}
 
-    (entry,) = [
-        line for line in lines(folder / "reactor-local" / "reactor.log") if line.get("request_id") == request_id
-    ]
+    entry = entry_of(folder / "reactor-local" / "reactor.log", "request_id", request_id)
     assert (entry["event"], entry["level"], entry["uri"]) == ("request", "info", uri)
     assert (entry["purpose"], entry["outcome"], entry["reason"]) == ("UPLOAD", "UPLOADED", "")
     assert entry["duration_ms"] >= 0
@@ -59,7 +70,7 @@ def test_one_request_can_be_followed_through_every_log(team: Team) -> None:
 def test_what_the_reactor_refuses_is_in_its_log_with_the_reason(team: Team) -> None:
     uri, log = team.uri("vault"), team.cluster.folder / "reactor-vault" / "reactor.log"
     refused(team.user.monoctl("patch", "secret", uri, "--remove", "a", "-o", "json"), 4)
-    (entry,) = [line for line in lines(log) if line.get("uri") == uri]
+    entry = entry_of(log, "uri", uri)
     assert (entry["event"], entry["purpose"]) == ("request", "PATCH")
     assert (entry["outcome"], entry["reason"]) == ("FAILED", "NOT_FOUND")
     (call,) = [

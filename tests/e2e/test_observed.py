@@ -24,6 +24,8 @@ from tests.support.otlp import Collector, Received, collecting
 
 STORE = "vault"
 REACTOR = f"reactor-{STORE}"
+OF_LOAD = {("M8Down", ""), ("M8AppendsSlow", "")}
+"""The alerts that a busy machine may raise: a scrape has 200 ms here, and no alert waits."""
 
 
 @dataclass
@@ -129,8 +131,11 @@ def test_one_put_is_one_trace_from_monoctl_to_the_engine_and_holds_no_secret(obs
 def test_log_lines_of_a_traced_request_name_its_trace(observed: Observed) -> None:
     put = observed.put("logged", b"value")
     (root, *_) = [one for one in one_trace(observed, put.json()["request_id"]) if not one.parent]
-    for file in ("m8/m8.log", f"{REACTOR}/own.log"):
-        lines = [json.loads(line) for line in (observed.cluster.folder / file).read_text().splitlines()]
+    own = observed.cluster.folder / REACTOR / "own.log"
+    # The reactor writes its line when it has heard from m8 that its receipt is recorded; so has the user.
+    wait_until(lambda: put.json()["request_id"] in own.read_text(), what="the reactor's log names the request")
+    for log in (observed.cluster.folder / "m8" / "m8.log", own):
+        lines = [json.loads(line) for line in log.read_text().splitlines()]
         found = [line for line in lines if line.get("request_id") == put.json()["request_id"]]
         assert found
         assert {line["trace_id"] for line in found} == {root.trace}
@@ -160,10 +165,11 @@ def test_metrics_count_what_users_did_and_name_no_secret_subject_or_request(obse
     assert now["m8_database_last_position"] > 0
     assert now["m8_oldest_open_request_age_seconds"] == 0
 
+    key = ("m8_reactor_requests_total", frozenset({("purpose", "UPLOAD"), ("outcome", "UPLOADED"), ("reason", "")}))
+    # The reactor counts when it has heard from m8 that its receipt is recorded; so has the user.
+    wait_until(lambda: samples(asked(observed.reactor, "/metrics")[1]).get(key, 0) >= 1, what="the reactor has counted")
     of_reactor = asked(observed.reactor, "/metrics")[1]
     ended = samples(of_reactor)
-    key = frozenset({("purpose", "UPLOAD"), ("outcome", "UPLOADED"), ("reason", "")})
-    assert ended["m8_reactor_requests_total", key] >= 1
     assert ended["m8_reactor_attached", frozenset()] == 1
     expires = after["m8_certificate_expiry_timestamp_seconds", frozenset()]
     assert ended["m8_reactor_server_certificate_expiry_timestamp_seconds", frozenset()] == expires
@@ -176,7 +182,7 @@ def test_a_reactor_that_is_gone_and_a_disk_that_is_full_raise_their_alerts(obser
     cluster = observed.cluster
     targets = {"m8": observed.m8, "m8-reactor": observed.reactor}
     with prometheus(tmp_path / "prometheus", targets) as running:
-        assert running.firing() == set()
+        assert running.firing() <= OF_LOAD
         cluster.reactors[REACTOR].stop()
         gone = ("M8StoreWithoutReactor", STORE)
         wait_until(lambda: gone in running.firing(), what="the alert about the reactor fires")
@@ -187,10 +193,13 @@ def test_a_reactor_that_is_gone_and_a_disk_that_is_full_raise_their_alerts(obser
         files = [file.stat().st_size for file in (cluster.folder / "m8").glob("log.db*") if "reserve" not in file.name]
         limits = resource.prlimit(cluster.m8.pid, resource.RLIMIT_FSIZE, (max(files), resource.RLIM_INFINITY))
         try:
-            wait_until(
-                lambda: observed.put("full", secrets.token_bytes(20_000), "--timeout", "2").code != 0, what="full"
-            )
-            wait_until(lambda: ("M8LogNotWritable", "") in running.firing(), what="the alert about the disk fires")
+
+            def is_told_of() -> bool:
+                """Whether the alert fires, once more was put: a put may also fail because it had no time."""
+                observed.put("full", secrets.token_bytes(20_000), "--timeout", "2")
+                return ("M8LogNotWritable", "") in running.firing()
+
+            wait_until(is_told_of, what="the alert about the disk fires")
             status, body = asked(observed.m8, "/readyz")
             assert (status, json.loads(body)["checks"]["log"]) == (503, "not writable")
             assert asked(observed.m8, "/healthz")[0] == 200

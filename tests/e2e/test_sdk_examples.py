@@ -36,7 +36,7 @@ RUNS = {
 def run(team: Team, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(team.user.home)}
     command = [sys.executable, str(EXAMPLES / program), *arguments]
-    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
 
 def test_every_example_is_run_below() -> None:
@@ -61,7 +61,7 @@ def test_an_example_does_what_it_says(patient: Team, program: str) -> None:
 def test_an_example_ends_with_a_sentence_where_nobody_answers(tmp_path: Path) -> None:
     environment = {"PATH": os.environ.get("PATH", os.defpath), "HOME": str(tmp_path)}
     command = [sys.executable, str(EXAMPLES / "errors.py"), "vault://app/db"]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=300)
 
     assert done.returncode == 1
     assert done.stderr.startswith("USAGE: no server is configured. ")

@@ -120,7 +120,7 @@ def test_the_http_example_signs_with_openssh_alone(signing: Signing) -> None:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("UPLOADED fp1:")

@@ -86,7 +86,7 @@ class Walk:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def do(self, lines: str, *, folder: Path | None = None, **environment: str) -> str:

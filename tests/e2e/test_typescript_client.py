@@ -153,7 +153,7 @@ def test_the_example_of_its_readme_puts(patient: Team, tmp_path: Path) -> None:
         input=VALUE.encode(),
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(b"UPLOADED fp1:")

@@ -80,5 +80,5 @@ def test_a_watch_survives_m8_and_shows_each_position_once(scene: Scene) -> None:
     last = scene.record()
     assert shown() == last == past + 4
     watching.terminate()
-    _, notes = watching.communicate(timeout=30)
+    _, notes = watching.communicate(timeout=300)
     assert "Connecting again; no event is missed." in notes

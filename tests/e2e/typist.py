@@ -69,7 +69,7 @@ class Typist:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=300,
         )
 
     def adapted(self, line: str) -> str:

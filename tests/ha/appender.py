@@ -38,6 +38,13 @@ class Appender:
         """When it did, by the monotonic clock."""
         self.unknown = 0
         """How many appends ended with an error, recorded or not."""
+        self.under_way = 0
+        """How many appends have not ended yet."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether all writers wait for an answer, or one of them got none."""
+        return self.under_way == self._writers or self.unknown > 0
 
     def start(self) -> None:
         """Begin."""
@@ -56,7 +63,7 @@ class Appender:
     async def goes_on(self, more: int = 200) -> None:
         """Wait until so many more appends are acknowledged."""
         wanted = len(self.acknowledged) + more
-        async with asyncio.timeout(120):
+        async with asyncio.timeout(300):
             while len(self.acknowledged) < wanted:
                 await asyncio.sleep(RETRY_S)
 
@@ -66,7 +73,7 @@ class Appender:
         while not self._stops.is_set():
             new = NewEvent("Happened", f"{stream}/{serial}".encode())
             try:
-                [event] = await log.append(stream, version, [new], actor="auditor")
+                event = await self._appended(log, stream, version, new)
             except (UnavailableError, ExpectedVersionError):
                 self.unknown += 1
                 version, is_there = await self._read_back(log, stream, new.data)
@@ -76,6 +83,14 @@ class Appender:
                 self.times.append(time.monotonic())
                 version, serial = event.version, serial + 1
             await asyncio.sleep(PAUSE_S)
+
+    async def _appended(self, log: EventLog, stream: str, version: int, new: NewEvent) -> RecordedEvent:
+        self.under_way += 1
+        try:
+            [event] = await log.append(stream, version, [new], actor="auditor")
+        finally:
+            self.under_way -= 1
+        return event
 
     async def _read_back(self, log: EventLog, stream: str, data: bytes) -> tuple[int, bool]:
         """Return the version of a stream, and whether `data` is in it. A read acknowledges nothing."""
@@ -115,7 +130,7 @@ class Reader:
 
     async def reaches(self, position: int) -> None:
         """Wait until it has seen the event at `position`, then stop."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(300):
             while self.after + len(self.seen) < position:
                 await asyncio.sleep(RETRY_S)
         await self.stop()

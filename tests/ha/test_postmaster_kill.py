@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
+import psutil
 import pytest
 
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import wait_until
 from tests.ha.world import World
 
 
@@ -36,6 +39,18 @@ async def test_a_database_that_is_killed_under_load_costs_nothing_and_no_user_no
     single: World, postgres: Postgres
 ) -> None:
     def killed() -> None:
+        """Kill the server once it has stood still until all writers wait for it: so something is under way."""
+        appender, server = single.appender, psutil.Process(postgres.pid)
+        assert appender is not None
+        server.suspend()
+        backends = server.children()
+        for backend in backends:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                backend.suspend()
+        wait_until(lambda: appender.waits, what="all writers wait")
+        for backend in backends:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                backend.kill()
         postgres.kill()
         postgres.start()
 

@@ -71,6 +71,8 @@ class World:
         }
         self.cluster = ReplicaCluster(folder / "cluster", settings=dict(settings))
         self._teams = itertools.count(1)
+        self.appender: Appender | None = None
+        """Who appends while the last fault happens."""
 
     def __enter__(self) -> Self:
         try:
@@ -105,7 +107,7 @@ class World:
         team = f"ha/t{next(self._teams)}"
         async with AsyncExitStack() as stack:
             logs = await self.open_logs(stack)
-            appender = Appender(team, logs)
+            appender = self.appender = Appender(team, logs)
             readers = [Reader(log, after=await log.head()) for log in logs]
             for reader in readers:
                 stack.push_async_callback(reader.stop)

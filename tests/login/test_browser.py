@@ -63,7 +63,7 @@ def test_the_browser_that_monoctl_opens_logs_its_user_in(
 
     page.wait_for_selector("text=You can close this page.")
     assert page.url.startswith("http://127.0.0.1:")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, out) == (
         0,
         f"You are logged in at {provider.issuer}, and m8 calls you user:corp:anna.\n",
@@ -84,5 +84,5 @@ def test_a_code_that_is_typed_in_a_browser_logs_a_device_in(home: Home, page: Pa
     sign_in(page, "bert")
 
     page.wait_for_selector("text=Sign-in Success")
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert (process.returncode, "m8 calls you user:corp:bert" in out) == (0, True), err

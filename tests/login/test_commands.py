@@ -37,7 +37,7 @@ def log_in(home: Home, provider: OpenIdProvider, *words: str) -> str:
     """Log in, and return what is printed."""
     process = home.start("login", "--no-browser", *words)
     User(provider).sign_in(address_of(process))
-    out, err = process.communicate(timeout=60)
+    out, err = process.communicate(timeout=300)
     assert process.returncode == 0, err
     return out
 
@@ -107,7 +107,7 @@ def test_a_login_that_m8_refuses_is_not_kept(
     m8.failing["ExchangeToken"] = [kind("no rule of the issuer fits.")] * 2
     process = home.start("login", "--no-browser")
     User(provider).sign_in(address_of(process))
-    _, err = process.communicate(timeout=60)
+    _, err = process.communicate(timeout=300)
     assert (process.returncode, "no rule of the issuer fits" in err) == (ends, True)
     assert "no token_file is configured" in home.run("whoami")[2]
 
@@ -116,7 +116,7 @@ def test_a_login_ends_with_ctrl_c_and_leaves_nothing(home: Home, m8: ExchangingM
     process = home.start("login", "--no-browser", SSH_CONNECTION="here")
     address, said = said_by(process)
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=300)
     assert process.returncode == 130
     assert "monoctl login --device" in said
     assert address.startswith(provider.issuer)

@@ -25,7 +25,7 @@ PLACES = ("team/a", "team/b", "teams")
 CONTENTS: tuple[Content, ...] = ({"k": b"1"}, {"k": b"2"}, {"k": b"1", "l": b"1"}, {"l": b"1"})
 NAMES = ("one", "two", "three", "four", "five")
 DAY = 86_400
-LONG_S = 20.0
+LONG_S = 60.0
 """How long a client may try where somebody answers."""
 SHORT_S = 0.25
 """How long it tries where nobody can."""

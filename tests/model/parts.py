@@ -8,7 +8,7 @@ from hypothesis.stateful import precondition, rule
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.m8.service.app import Caller
 from monoskope.m8.service.commands import Commands
-from tests.model.asking import Asking, doors, rarely, tokens, uris
+from tests.model.asking import LONG_S, Asking, doors, rarely, tokens, uris
 from tests.model.record import DeniedError
 from tests.model.world import STORES, Replica
 from tests.support.vectors import a_request
@@ -82,4 +82,4 @@ class Parts(Asking):
         request = a_request(uri=uri, request_id=self.looks.asked.to_bytes(16, "big"))
         message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
         principal = await self.looks.principal(m8, token)
-        await Commands(m8.app).request_secret_upload_key(message, Caller(principal, 20.0))
+        await Commands(m8.app).request_secret_upload_key(message, Caller(principal, LONG_S))

@@ -42,18 +42,19 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits, ReactorSettings
 from monoskope.testing.engines.postgres import Postgres
+from monoskope.testing.parts import free_port
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import Clock
 from tests.support.reactor_world import FAST, MemoryConfig, MemoryStore
 
 STORES = ("left", "right")
 """The engines that exist; whether m8 knows them as stores is for an administrator to say."""
-LIMITS = ServerLimits(tick_s=3_600, longest_wait_s=20.0, drain_s=0.2)
+LIMITS = ServerLimits(tick_s=3_600, longest_wait_s=60.0, drain_s=0.2)
 """No timekeeper ticks by itself: time passes when the world says so."""
 KEEP_DAYS = 1
 """For how long sealed bytes are kept."""
 PAUSE_S = 0.01
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 BUSY = ReactorLimits(uploads_per_second=1_000, compares_per_hour_per_uri=1_000, compares_per_hour=10_000)
 
 
@@ -69,7 +70,7 @@ class M8:
     def __init__(self, world: World, number: int) -> None:
         self.world = world
         self.number = number
-        self.port = 0
+        self.port = free_port()  # one that no connection of others takes while it is started again
         self._stack = AsyncExitStack()
         self._clients: dict[str, Client] = {}
 

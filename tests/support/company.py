@@ -82,7 +82,7 @@ class AtWork:
             text=True,
         )
         self._browse(address_of(process), user.name)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         return out
 

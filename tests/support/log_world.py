@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from monoskope.exit_codes import ExitCode
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.cluster.identities import Identity
@@ -49,10 +50,15 @@ class World:
         self.cluster.must("monoctl", *words, user=self.cluster.administrator)
 
     def put(self, user: User, environment: dict[str, str] | None = None) -> Ran:
+        """Put, in a hurry; with more time, if that was too short to hear from m8 at all."""
         words = ["put", "secret", "local://team/db", "--from-file", "password=-", "-o", "json"]
-        words += ["--label", "a=b", "--expires", "2100-01-01", "--timeout", "1"]
+        words += ["--label", "a=b", "--expires", "2100-01-01", "--timeout"]
         given = {"MONOCTL_STORE_IDENTITY": f"local={self.identity}"} | (environment or {})
-        return user.monoctl(*words, input=b"correct horse", environment=given)
+        for seconds in ("1", "10"):
+            ran = user.monoctl(*words, seconds, input=b"correct horse", environment=given)
+            if ran.code not in {ExitCode.TIMED_OUT, ExitCode.UNAVAILABLE}:
+                return ran
+        return user.monoctl(*words, "60", input=b"correct horse", environment=given)
 
     def log_of(self, user: User) -> dict[str, Any]:
         found: dict[str, Any] = self.cluster.must("monoctl", "get", "log", "-o", "json", user=user).json()

@@ -57,7 +57,7 @@ class Home:
     def run(self, *words: str, **environment: str) -> tuple[int, str, str]:
         """Run a command, and return its exit code, its output and its errors."""
         process = self.start(*words, **environment)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=300)
         return process.returncode, out, err
 
 

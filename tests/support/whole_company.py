@@ -125,7 +125,7 @@ class Company:
             text=True,
         )
         openid_provider.User(self.provider, name).sign_in(address_of(process))
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
         return user
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import ClassVar, Protocol
 
 from monoskope.errors import UnavailableError
+from monoskope.testing import ports
 
-_HOST = "127.0.0.1"
+free_port = ports.free_port
 
 READY_S = 60.0
 STOP_S = 40.0
@@ -67,24 +67,6 @@ def is_running(pid: int) -> bool:
     except PermissionError:
         return True
     return True
-
-
-def free_port(*, with_next: bool = False) -> int:
-    """A port that nothing listens on, below those that systems give to outgoing connections: free at a restart too.
-
-    Args:
-        with_next: Whether nothing listens on the port after it, either.
-    """
-    while True:
-        port = 12_000 + secrets.randbelow(8_000)
-        with socket.socket() as one, socket.socket() as other:
-            try:
-                one.bind((_HOST, port))
-                if with_next:
-                    other.bind((_HOST, port + 1))
-            except OSError:
-                continue
-        return port
 
 
 def listens(server: str) -> bool:

@@ -108,7 +108,7 @@ def typed(
     environment: Mapping[str, str] = CLEAN,
     folder: Path | None = None,
     given: str = "",
-    seconds: float = 60.0,
+    seconds: float = 300.0,
 ) -> subprocess.CompletedProcess[str]:
     """Run `m8` or `monoctl` as `run` does, with text; `arguments` begin with the program's name."""
     name, *words = map(str, arguments)

@@ -12,7 +12,7 @@ import pytest_asyncio
 from monoskope.m8.log.event_log import Change, Delete, EventLog, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.testing.log_writer import LogOpener, some_time
 
-PATIENCE_S = 60
+PATIENCE_S = 180
 """After this a test that waits for an event gives up. No test expects anything to be fast."""
 
 

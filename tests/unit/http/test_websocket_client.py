@@ -232,7 +232,7 @@ async def test_a_server_that_is_faster_than_us_has_to_wait() -> None:
     async def act(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal sent
         message = frame(BINARY, bytes(MOST))
-        while not full.is_set():
+        while not full.is_set() and sent < 10_000:  # a client that takes it all fails the test, not the machine
             writer.write(message)
             sent += 1
             await writer.drain()

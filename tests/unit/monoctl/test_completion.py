@@ -52,7 +52,7 @@ def m8(tmp_path: Path) -> Iterator[Listing]:
 
 
 @pytest.fixture(autouse=True)
-def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+def m8_may_answer_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for m8 as long as a busy machine needs: how long people wait is no subject here, but of one test."""
     monkeypatch.setattr(completing, "SECONDS", 60.0)
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from monoskope import operating_log
 from monoskope.testing.cluster.commands import Commands
@@ -36,6 +37,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 disk.never_wait()
+
+# How long an example takes says how busy the machine is. What else its own profile for CI says stays, if that counts.
+settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 gc.disable()  # until all tests are collected: what that makes stays
 

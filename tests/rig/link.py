@@ -36,7 +36,7 @@ class Link:
 
     Args:
         name: For people.
-        port: Where it listens, at 127.0.0.1.
+        port: Where it listens, at 127.0.0.1; 0 for any free port.
         to: The port that it connects to.
     """
 
@@ -57,6 +57,7 @@ class Link:
     async def start(self) -> None:
         """Listen."""
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self) -> None:
         """Stop listening, and end every connection."""

@@ -23,16 +23,19 @@ class Tunnels:
     def _serve(self) -> None:
         with self._listening.accept()[0] as client, socket.create_connection(("127.0.0.1", self._to)) as server:
             while not self.asked.endswith(b"\r\n\r\n"):
-                self.asked += client.recv(65_536)
+                piece = client.recv(65_536)
+                if not piece:
+                    return
+                self.asked += piece
             client.sendall(self._answer)
             back = threading.Thread(target=_carry, args=(server, client), daemon=True)
             back.start()
             _carry(client, server)
-            back.join(10)
+            back.join(60)
 
     def stop(self) -> None:
         self._listening.close()
-        self._thread.join(10)
+        self._thread.join(60)
 
 
 def _carry(source: socket.socket, target: socket.socket) -> None:

@@ -247,7 +247,7 @@ def test_a_pipe_in_the_place_of_a_private_file_is_refused_and_not_waited_for(tmp
     os.mkfifo(tmp_path / "key", 0o600)
     code = "import sys, pathlib; from monoskope import settings; settings.read_private(pathlib.Path(sys.argv[1]))"
     command = [sys.executable, "-c", code, str(tmp_path / "key")]
-    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=30)
+    done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=60)
     assert "not a regular file" in done.stderr
 
 

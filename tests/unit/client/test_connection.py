@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, blocking, methods, pace, queries
+from monoskope.client import Client, blocking, methods, pace
 from monoskope.client import connection as connecting
 from monoskope.client.connection import Connection
 from monoskope.client.pace import CALLS_AT_ONCE
@@ -63,11 +63,10 @@ async def reached(tmp_path: Path, way: str) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
-async def ask(server: str, ca_file: Path, way: str = GRPC) -> None:
+async def ask(server: str, ca_file: Path, way: str = GRPC, *, pause_s: float = 0.2) -> None:
     async def once() -> None:
-        connection = Connection(
-            server, ca_file, "a.b.c", runtime=blocking.BlockingRuntime() if way == BLOCKING else None
-        )
+        runtime = blocking.BlockingRuntime() if way == BLOCKING else None
+        connection = Connection(server, ca_file, "a.b.c", pause_s=pause_s, runtime=runtime)
         try:
             await Queries(connection).store("vault")
         finally:
@@ -165,17 +164,15 @@ async def test_a_ca_file_that_is_none_is_named(way: str, tmp_path: Path, content
 
 
 @pytest.mark.parametrize("code", list(Code))
-async def test_each_code_comes_back_as_its_class(
-    reached: ScriptedM8, way: str, code: Code, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(queries, "CALL_TIMEOUT_S", 0.3)  # until then the client asks again what is not available
+async def test_each_code_comes_back_as_its_class(reached: ScriptedM8, way: str, code: Code) -> None:
     error = Error("what happened.", fix="what to do.", code=code)
     if code is Code.RATE_LIMITED:
         error = RateLimitedError("what happened.", fix="what to do.", retry_after_s=3_600)
     reached.failing["GetSecretStore"] = [error] * 9
 
     with pytest.raises(Error) as caught:
-        await ask(reached.server, reached.ca_file, way)
+        # After such a pause, in which what is not available may come back, the time of the call would be over.
+        await ask(reached.server, reached.ca_file, way, pause_s=60.0)
 
     assert type(caught.value) is ERRORS[code]
     assert caught.value.code is code

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import stat
 import threading
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,6 @@ from monoskope.client import Client, PutResult, blocking
 from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.known_logs import KnownLogs, LogPin
-from monoskope.client.log_watch import AGAIN_AFTER_S
 from monoskope.client.methods import GET_CHECKPOINT, Method
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
@@ -25,8 +25,10 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from tests.support.clocks import Clock, clocked
 
 URI, VALUES = "vault://app/db", {"password": b"correct horse battery staple"}
+AGAIN_AFTER_S = 3_600.0
 
 
 class LoggedM8(ScriptedM8):
@@ -40,6 +42,13 @@ class LoggedM8(ScriptedM8):
         if method == "GetServer":
             return queries_pb2.GetServerResponse(version="1")
         raise NotFoundError(f"{method} is not scripted.")
+
+
+@pytest.fixture(autouse=True)
+def checks_count_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check counts until the test says that its time is over, and is waited for, however slow the machine is."""
+    monkeypatch.setattr("monoskope.client.log_watch.UNPINNED_S", 60.0)
+    monkeypatch.setattr("monoskope.client.log_watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
 
 
 @pytest.fixture(params=["grpc", "blocking"])
@@ -61,8 +70,14 @@ class User:
     def __init__(self, way: str, m8: ScriptedM8, folder: Path) -> None:
         self.folder = folder
         self.notes: list[str] = []
-        self._kind = BlockingClient if way == "blocking" else Client
+        self._kind: type[Client] = BlockingClient if way == "blocking" else Client
         self._m8 = m8
+
+    def skip_pauses(self) -> Clock:
+        """Let pauses take no time from now on; return the clock by which the time of a command is over."""
+        clock = Clock()
+        self._kind = clocked(self._kind, clock)
+        return clock
 
     def settings(self, **given: Any) -> ClientSettings:
         return settings_for(self._m8, self.folder, **given)
@@ -78,7 +93,7 @@ class User:
             async with client:
                 return await work(client)  # type: ignore[misc]  # each is a coroutine
 
-        if self._kind is BlockingClient:
+        if issubclass(self._kind, BlockingClient):
             return await asyncio.to_thread(blocking.run, whole())
         return await whole()
 
@@ -210,12 +225,24 @@ async def test_a_demanded_quorum_holds_m8_at_first_contact(
     user: User, m8: LoggedM8, failure: Error, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An m8 that refuses to show its log must not be believed more than one that shows it without cosignatures."""
-    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 0.3)
+    wait_for_the_log(user, monkeypatch)
     m8.log.failure = failure
     witness = ScriptedWitness("witness.example/a")
     with pytest.raises(LogMismatchError):
-        await user.put(user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1))
+        await user.run(patient_put, user.settings(log_witnesses=(str(witness.vkey),), log_quorum=1))
     assert m8.count("RequestUploadSecret") == 0
+
+
+def wait_for_the_log(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Skip the pauses of a check, and have the last of them end long after its time: no call has little time."""
+    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 50.0)
+    monkeypatch.setattr("monoskope.client.log_watch._MOST_PAUSE_S", math.inf)
+    user.skip_pauses()
+
+
+def patient_put(client: Client) -> object:
+    """Put, with more time than all pauses of a check take by the clock that they share."""
+    return client.put_secret(URI, VALUES, timeout=1_000)
 
 
 async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: User, way: str, tmp_path: Path) -> None:
@@ -236,15 +263,15 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
 async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
     user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 1.0)
     m8.log.grow(4)
     await user.ask()
     del m8.log.entries[5:]
+    wait_for_the_log(user, monkeypatch)
 
     with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* this process has 5") as caught:
-        await user.put()
+        await user.run(patient_put)
     assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
-    assert 9 in m8.log.asked  # that it asks again, if there is time for it, shows the next test
+    assert m8.log.asked.count(9) > 5
     assert m8.count("RequestUploadSecret") == 0
 
 
@@ -269,7 +296,12 @@ async def test_a_check_that_hangs_ends_with_the_time_of_the_command(
     user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await user.ask()
-    released, honest = threading.Event(), Connection.call_unwatched
+    released, honest, honest_key = threading.Event(), Connection.call_unwatched, m8.honest_key
+    clock = user.skip_pauses()
+
+    def key_at_the_last_moment(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        clock.time += 999.9
+        return honest_key(attempt)
 
     async def hanging(connection: Connection, method: Method[Any], *rest: Any, **more: Any) -> Any:
         if method is GET_CHECKPOINT:
@@ -277,12 +309,13 @@ async def test_a_check_that_hangs_ends_with_the_time_of_the_command(
         return await honest(connection, method, *rest, **more)
 
     monkeypatch.setattr(Connection, "call_unwatched", hanging)
+    m8.key_answer = key_at_the_last_moment
     try:
         with pytest.raises(UnavailableError, match="did not show its log in time"):
-            await user.run(lambda client: client.put_secret(URI, VALUES, timeout=0.2))
+            await user.run(patient_put)
     finally:
         released.set()
-    assert m8.count("RequestUploadSecret") == 0
+    assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (1, 0)
 
 
 async def test_a_quorum_with_given_keys_holds_m8_on_a_machine_without_memory(user: User, m8: LoggedM8) -> None:

@@ -99,22 +99,25 @@ async def test_a_limit_of_the_hour_stops_nothing_else(clock: Clock) -> None:
     assert clock.time == 100.0
 
 
-async def test_a_request_whose_time_is_over_gives_its_turn_to_the_next() -> None:
-    pace = Pace(ASYNCIO, pause_s=0.001)
-    pace.refused(0.2, 0)
-    late = ASYNCIO.now() + 0.01
+async def test_a_request_whose_time_is_over_gives_its_turn_to_the_next(clock: Clock) -> None:
+    pace = Pace(clock, pause_s=0.001)
+    pause_s = pace.refused(0.2, 0)
+    assert pause_s is not None
     with pytest.raises(TimeoutError):
-        await pace.turn(late)
+        await pace.turn(clock.time + 0.01)
+    assert clock.time == pytest.approx(100.01)
     await pace.turn(inf)
+    assert clock.time == pytest.approx(100 + pause_s)
 
 
-async def test_the_time_of_one_of_several_begins_with_its_place() -> None:
-    pace, connection = Pace(ASYNCIO), Connection.__new__(Connection)
-    connection.runtime = ASYNCIO
+async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) -> None:
+    pace = Pace(ASYNCIO)
+    real, clocked = Connection.__new__(Connection), Connection.__new__(Connection)
+    real.runtime, clocked.runtime = ASYNCIO, clock
     for _ in range(AT_ONCE):
         await pace.places.acquire()
-    alone = Patience(connection, 0.05, 0.001, pace=pace)
-    several = Patience(connection, 0.05, 0.001, pace=pace, several=True)
+    alone = Patience(real, 0.05, 0.001, pace=pace)
+    several = Patience(clocked, 0.05, 0.001, pace=pace, several=True)
 
     async def placed() -> float:
         async with several.place():
@@ -124,5 +127,6 @@ async def test_the_time_of_one_of_several_begins_with_its_place() -> None:
     with pytest.raises(TimeoutError):
         async with alone.place():
             pass
+    clock.time += 60
     pace.places.release()
-    assert await waiting > 0
+    assert await waiting == pytest.approx(0.05)

@@ -21,7 +21,6 @@ from monoskope.client.blocking import BlockingRuntime
 from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.methods import Method
-from monoskope.client.on_asyncio import AsyncioRuntime
 from monoskope.client.runtime import Runtime
 from monoskope.client.task import Progress
 from monoskope.client.transport import failures
@@ -37,6 +36,7 @@ from monoskope.errors import (
 )
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.clocks import BlockingOnClock, Clock, OnClock
 
 R = TypeVar("R", bound=Message)
 
@@ -64,36 +64,6 @@ FAULTS: dict[str, Callable[[], Error]] = {
     "unreadable": lambda: failures.unreadable("m8"),
 }
 ENDS = ("", "KEY_LOST", "CONFLICT", "RATE_LIMITED", "UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN")
-
-
-@dataclass
-class Clock:
-    """Seconds that pass while somebody sleeps or m8 answers."""
-
-    time: float = 1_000.0
-
-
-class VirtualAsyncio(AsyncioRuntime):
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def now(self) -> float:
-        return self.clock.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.clock.time += seconds
-        await asyncio.sleep(0)
-
-
-class VirtualBlocking(BlockingRuntime):
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-
-    def now(self) -> float:
-        return self.clock.time
-
-    async def sleep(self, seconds: float) -> None:
-        self.clock.time += seconds
 
 
 @dataclass
@@ -215,8 +185,8 @@ scripts = st.builds(
 @given(st.sampled_from(sorted(PURPOSES)), scripts)
 def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, script: Script) -> None:
     do = PURPOSES[purpose]
-    awaited = asyncio.run(World(Client, VirtualAsyncio, script, bent(ScriptedM8(), script)).work(do))
-    blocked = blocking.run(World(BlockingClient, VirtualBlocking, script, bent(ScriptedM8(), script)).work(do))
+    awaited = asyncio.run(World(Client, OnClock, script, bent(ScriptedM8(), script)).work(do))
+    blocked = blocking.run(World(BlockingClient, BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
     assert blocked == awaited
     assert blocked[-1] == "'closed'"
 
@@ -225,7 +195,7 @@ def test_the_clocks_of_a_script_matter() -> None:
     """The test above compares something: a script that takes longer has another trace."""
     slow, fast = Script([(1.0, "")]), Script([(0.0, "")])
     traces = [
-        blocking.run(World(BlockingClient, VirtualBlocking, script, ScriptedM8()).work(PURPOSES["put"]))
+        blocking.run(World(BlockingClient, BlockingOnClock, script, ScriptedM8()).work(PURPOSES["put"]))
         for script in (slow, fast)
     ]
     assert all("'UPLOADED'" in trace[-2] for trace in traces)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import re
+import socket
 import stat
 import subprocess
 import sys
@@ -86,13 +87,15 @@ def answering(status: int) -> Iterator[str]:
 def run(program: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     """Run a program of the images as the images do."""
     command = [sys.executable, "-I", str(CONTAINERS / program), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_the_probe_passes_only_for_a_server_that_says_yes() -> None:
     with answering(200) as url:
         assert run("probe.py", url).returncode == 0
-    assert run("probe.py", url).returncode == 1, "nobody answers"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert run("probe.py", f"http://127.0.0.1:{taken.getsockname()[1]}/readyz").returncode == 1, "nobody answers"
     with answering(503) as url:
         no = run("probe.py", url)
     assert no.returncode == 1

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator, Awaitable, Callable
+
+import websockets.asyncio.client
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, Head, Response, Streamed, WebSocket
@@ -11,7 +14,10 @@ from tests.unit.http.wire import Asked
 
 ANYWHERE = HostPort("127.0.0.1", 0)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
-SOON_S = 10.0
+SOON_S = 60.0
+
+connect = functools.partial(websockets.asyncio.client.connect, open_timeout=SOON_S, ping_interval=None)
+"""A client of a WebSocket that is as patient as a test."""
 
 
 def post(length: int, *lines: bytes) -> bytes:

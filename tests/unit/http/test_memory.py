@@ -20,7 +20,7 @@ from monoskope.testing.search.memory import is_closed, look_in_memory
 from tests.support.certificates import client_certificate
 
 CALLS = 40
-PATIENCE_S = 20.0
+PATIENCE_S = 60.0
 
 PROGRAM = """
 import asyncio, ssl, sys

@@ -6,21 +6,22 @@ import asyncio
 import contextlib
 import ssl
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 import uvloop
-from websockets.asyncio.client import connect
 
 from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
 from tests.support.certificates import client_certificate
-from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, echo, post
+from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Serves, Streams, connect, echo, post
 from tests.unit.http.wire import Asked, narrow
 
-LIMITS = Limits(handshake_s=0.3, linger_s=0.01, unread_s=0.2, ending_s=0.01, sweep_s=0.01)
+LIMITS = Limits(handshake_s=SOON_S, linger_s=0.01, unread_s=SOON_S, ending_s=0.01, sweep_s=0.01)
+"""None for what a slow machine could take long for."""
 
 
 class Everything(Asked):
@@ -31,8 +32,10 @@ class Everything(Asked):
         self.held = Held()
         self.streams = Streams(b"abc", after="wait")
         self.socket = Serves(echo)
+        self.paths: list[str] = []
 
     async def accept(self, head: Head) -> Decision:
+        self.paths.append(head.path)
         parts: dict[str, Accepted | Upgrade | Response] = {
             "/held": self.held,
             "/ws": self.socket,
@@ -57,17 +60,13 @@ def over_tls(folder: Path) -> tuple[ssl.SSLContext, ssl.SSLContext]:
 
 
 async def use(server: Server, application: Everything, takes: ssl.SSLContext) -> None:
-    """Be every kind of peer, one after another."""
+    """Be every kind of peer that is served, one after another."""
     opened: list[asyncio.StreamWriter] = []
 
-    async def client(tls: ssl.SSLContext | None = takes) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=tls, limit=1_024)
+    async def client() -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=takes, limit=1_024)
         opened.append(writer)
         return reader, writer
-
-    silent, _ = await client(None)
-    with contextlib.suppress(ConnectionResetError):
-        assert await silent.read() == b"", "no handshake"
 
     reader, writer = await client()
     for length in (3, 900_000):
@@ -80,13 +79,6 @@ async def use(server: Server, application: Everything, takes: ssl.SSLContext) ->
         for message in (b"a", b"b" * 150_000):
             await socket.send(message)
             assert await socket.recv() == message
-
-    unread, asks = await asyncio.open_connection(sock=narrow(server.port), ssl=takes, server_hostname="a", limit=1)
-    opened.append(asks)
-    asks.write(GET.replace(b"/ ", b"/large "))
-    await unread.readexactly(4)
-    while server.connections:
-        await asyncio.sleep(0)
 
     gone, streamed = await client(), await client()
     gone[1].write(GET.replace(b"/ ", b"/held "))
@@ -102,6 +94,27 @@ async def use(server: Server, application: Everything, takes: ssl.SSLContext) ->
         one.transport.abort()
 
 
+async def hang(shows: ssl.SSLContext, takes: ssl.SSLContext) -> None:
+    """Be a peer that does not shake hands, and one that does not read: each of a server that waits for little else."""
+    server = await bind(ANYWHERE, Everything(), limits=replace(LIMITS, handshake_s=0.1), tls=shows)
+    await server.start()
+    silent, writer = await asyncio.open_connection("127.0.0.1", server.port)
+    with contextlib.suppress(ConnectionResetError):
+        assert await silent.read() == b"", "no handshake"
+    writer.transport.abort()
+    await server.drain(SOON_S)
+
+    application = Everything()
+    server = await bind(ANYWHERE, application, limits=replace(LIMITS, unread_s=0.1), tls=shows)
+    await server.start()
+    _, writer = await asyncio.open_connection(sock=narrow(server.port), ssl=takes, server_hostname="a", limit=1)
+    writer.write(GET.replace(b"/ ", b"/large "))
+    while not application.paths or server.connections:
+        await asyncio.sleep(0)
+    writer.transport.abort()
+    await server.drain(SOON_S)
+
+
 @pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
 def test_every_kind_of_peer_is_served_and_cut_off_over_tls(
     run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
@@ -113,5 +126,6 @@ def test_every_kind_of_peer_is_served_and_cut_off_over_tls(
         await server.start()
         async with asyncio.timeout(6 * SOON_S):
             await use(server, application, takes)
+            await hang(shows, takes)
 
     run(main())

@@ -176,12 +176,16 @@ async def test_a_server_of_another_name_gets_no_line(folder: Path) -> None:
 async def test_a_server_that_hangs_ends_the_try(folder: Path, monkeypatch: pytest.MonkeyPatch, speaks: bool) -> None:
     monkeypatch.setattr(syslog_sink, "TIMEOUT_S", 0.2)
 
+    reached = asyncio.Event()
+
     async def serve(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        reached.set()
         await asyncio.get_running_loop().create_future()
 
-    async with serving(serve, server_tls(folder) if speaks else None) as port:
-        with pytest.raises(DeliveryError, match="in time"):
-            await sink(folder, port).deliver(LARGE)
+    async with serving(serve, server_tls(folder) if speaks else None) as port, asyncio.timeout(60):
+        while not reached.is_set():  # the time may be over before they have shaken hands
+            with pytest.raises(DeliveryError, match="in time"):
+                await sink(folder, port).deliver(LARGE)
 
 
 async def test_a_server_that_talks_and_does_not_listen_ends_the_try(
@@ -189,14 +193,18 @@ async def test_a_server_that_talks_and_does_not_listen_ends_the_try(
 ) -> None:
     monkeypatch.setattr(syslog_sink, "TIMEOUT_S", 0.2)
 
+    reached = asyncio.Event()
+
     async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reached.set()
         while True:
             writer.write(b"x" * 65_536)
             await writer.drain()
 
-    async with serving(serve, server_tls(folder)) as port:
-        with pytest.raises(DeliveryError, match="syslog server"):
-            await sink(folder, port).deliver(LARGE)
+    async with serving(serve, server_tls(folder)) as port, asyncio.timeout(60):
+        while not reached.is_set():
+            with pytest.raises(DeliveryError, match="syslog server"):
+                await sink(folder, port).deliver(LARGE)
 
 
 async def test_certificates_that_were_renewed_count_after_a_failure(folder: Path) -> None:

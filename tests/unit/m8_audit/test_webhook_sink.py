@@ -121,9 +121,10 @@ async def test_a_receiver_that_hangs_ends_the_try(folder: Path, monkeypatch: pyt
     async def hang(_writer: asyncio.StreamWriter) -> None:
         await asyncio.get_running_loop().create_future()
 
-    async with answering(folder, hang) as server:
-        with pytest.raises(DeliveryError, match="LateError"):
-            await posted(folder, server.port)
+    async with answering(folder, hang) as server, asyncio.timeout(60):
+        while not server.requests:  # the time may be over before they have shaken hands
+            with pytest.raises(DeliveryError, match="LateError"):
+                await posted(folder, server.port)
 
 
 async def test_a_server_of_another_name_gets_no_request(folder: Path) -> None:

@@ -13,6 +13,12 @@ from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run, environment
 
 
+@pytest.fixture(autouse=True)
+def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for the first checkpoint of a log as long as for everything else: a busy machine is no m8 without a log."""
+    monkeypatch.setattr("monoskope.client.log_watch.UNPINNED_S", 60.0)
+
+
 @pytest.fixture
 def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
     """Its gRPC door, or the one that a module asks for with `BOTH_DOORS`."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pty
 import select
 import subprocess
 import sys
 import termios
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from monoskope.testing.parts import program
 
 CTRL_C = b"\x03"
-_SECONDS = 30.0
+_SECONDS = 60.0
+_AGAIN_S = 10.0
+"""After so many seconds Ctrl-C is pressed again: by then it has ended what it met."""
 # Whoever leads a new session gets its terminal by asking for it; then Ctrl-C reaches it. The terminal is the first
 # argument's descriptor: stdin may be something else.
 _TAKES_TERMINAL = """
@@ -110,14 +115,24 @@ def converse(
 
 def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
     """Type, and return what a pipe got. Ctrl-C is pressed until it is over: one between prompt and read is not seen."""
-    for _ in range(int(_SECONDS)):
+    for _ in range(int(_SECONDS / _AGAIN_S)):
+        if keys == CTRL_C:
+            _wait_for_sleep(process.pid)
         os.write(person, keys)
         try:
-            return process.communicate(timeout=1 if keys == CTRL_C else _SECONDS)[0] or b""
+            return process.communicate(timeout=_AGAIN_S if keys == CTRL_C else _SECONDS)[0] or b""
         except subprocess.TimeoutExpired:
             if keys != CTRL_C:
                 raise
     raise AssertionError("Ctrl-C ended nothing")
+
+
+def _wait_for_sleep(pid: int) -> None:
+    """Wait until a process sleeps, as it does while it reads; where nobody can say that, do not wait."""
+    until = time.monotonic() + _SECONDS
+    with contextlib.suppress(OSError):
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S" and time.monotonic() < until:
+            time.sleep(0.001)
 
 
 def _read(person: int, shown: bytes = b"") -> bytes:

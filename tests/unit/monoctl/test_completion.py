@@ -51,6 +51,20 @@ def m8(tmp_path: Path) -> Iterator[Listing]:
         yield scripted
 
 
+@pytest.fixture(autouse=True)
+def m8_may_answer_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Wait for m8 as long as a busy machine needs: how long people wait is no subject here, but of one test."""
+    monkeypatch.setattr(completing, "SECONDS", 60.0)
+
+
+PATIENT = """#!{python}
+from monoskope.monoctl.input import completing
+from monoskope.monoctl.__main__ import main
+completing.SECONDS = 60.0
+main()
+"""
+
+
 def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -> list[str]:
     """Return what may follow `line`, as the script of a shell asks."""
     monkeypatch.setenv("_MONOCTL_COMPLETE", f"{shell}_complete")
@@ -186,10 +200,14 @@ LINES = {
 def test_a_real_shell_completes_as_somebody_types(shell: str, tmp_path: Path) -> None:
     (tmp_path / "files").mkdir()
     (tmp_path / "files" / "only.pem").touch()
+    patient = tmp_path / "bin" / "monoctl"
+    patient.parent.mkdir()
+    patient.write_text(PATIENT.format(python=sys.executable))
+    patient.chmod(0o700)
     options, source = SHELLS[shell]
     environment = {
         **os.environ,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{patient.parent}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         "HOME": str(tmp_path),
         "TERM": "dumb",
     }

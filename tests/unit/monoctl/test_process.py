@@ -53,9 +53,9 @@ def start(m8: ScriptedM8, folder: Path, *words: str, python: Sequence[str] = ())
 def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
     """Interrupt the process once `when` is set; return its stderr."""
     try:
-        assert when.wait(30)
+        assert when.wait(60)
         process.send_signal(signal.SIGINT)
-        return process.communicate(timeout=30)[1]
+        return process.communicate(timeout=60)[1]
     finally:
         process.kill()
         process.wait()

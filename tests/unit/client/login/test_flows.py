@@ -115,7 +115,7 @@ def test_the_callback_takes_the_code_and_shows_nothing_of_what_came() -> None:
         head = answer.partition("\r\n\r\n")[0]
         for header in ("default-src 'none'", "no-store", "no-referrer", "nosniff", "frame-ancestors 'none'"):
             assert header in head
-        assert callback.wait(5) == "abc"
+        assert callback.wait(30) == "abc"
 
 
 @pytest.mark.parametrize(

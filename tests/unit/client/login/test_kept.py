@@ -102,8 +102,9 @@ def test_a_keyring_that_fails_is_told_without_its_words(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("left_s", "counts"), [(900, True), (61, True), (59, False), (-1, False), (4000, False)], ids=str
 )
-def test_a_token_counts_while_it_lasts(left_s: int, *, counts: bool) -> None:
-    kept = structs.replace(KEPT, token="t", token_ends_at=f"{time.time() + left_s:.0f}")
+def test_a_token_counts_while_it_lasts(left_s: int, monkeypatch: pytest.MonkeyPatch, *, counts: bool) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_800_000_000.0)
+    kept = structs.replace(KEPT, token="t", token_ends_at=f"{1_800_000_000 + left_s}")
     assert (kept.issued("") is not None) is counts
     assert kept.issued("t") is None
 

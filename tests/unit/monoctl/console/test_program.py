@@ -24,7 +24,8 @@ BROWSER = """#!/bin/sh
 tr '\\0' '\\n' < /proc/self/environ > "$0.env"
 cp "${1#file://}" "$0.page"
 stat -c '%a %n' "${1#file://}" "$(dirname "${1#file://}")" > "$0.modes"
-echo "$@" >> "$0.args"
+echo "$@" > "$0.new"
+mv "$0.new" "$0.args"
 """
 
 
@@ -53,7 +54,7 @@ class Started:
     def end(self) -> int:
         """Press Ctrl-C, and return how it ended."""
         self.process.send_signal(signal.SIGINT)
-        return self.process.wait(30)
+        return self.process.wait(60)
 
 
 def begin(folder: Path, *words: str, **environment: str) -> Started:
@@ -165,7 +166,10 @@ def test_it_starts_without_m8_and_the_page_says_so(started: Started) -> None:
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="Linux alone")
 def test_its_memory_is_closed_to_its_own_user(started: Started) -> None:
     assert Path(f"/proc/{started.process.pid}/limits").read_text().count("Max core file size        0")
-    with subprocess.Popen([*PLAIN, sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as open_one:
+    waiting = [*PLAIN, sys.executable, "-u", "-c", "print(); input()"]
+    with subprocess.Popen(waiting, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=0) as open_one:
+        assert open_one.stdout is not None
+        assert open_one.stdout.readline() == b"\n"  # it is no copy of this process any more
         assert is_open(open_one.pid)
         open_one.communicate(b"\n")
     assert not is_open(started.process.pid)
@@ -178,7 +182,7 @@ def test_its_memory_is_closed_to_its_own_user(started: Started) -> None:
 def test_a_port_that_somebody_else_has_taken_is_refused(started: Started, tmp_path: Path) -> None:
     port = address(started.links()[0])[0].port
     second = begin(tmp_path, "--no-browser", "--port", str(port))
-    assert second.process.wait(30) == 7
+    assert second.process.wait(60) == 7
     os.close(second.terminal)
     assert f"not possible to listen on 127.0.0.1:{port}: address already in use.\n" in second.said
     assert not second.links()
@@ -197,7 +201,7 @@ def test_enter_opens_another_page_and_ctrl_c_ends_it_well(started: Started) -> N
 
 def test_without_a_token_it_does_not_start(tmp_path: Path) -> None:
     console = begin(tmp_path, "--no-browser", MONOCTL_TOKEN_FILE="")
-    assert console.process.wait(30) == 2
+    assert console.process.wait(60) == 2
     os.close(console.terminal)
     assert "no token_file is configured" in console.said
     assert not console.links()

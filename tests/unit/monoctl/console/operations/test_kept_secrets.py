@@ -120,7 +120,7 @@ async def settled(log: Log, kept: KeptSecrets) -> None:
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     async def within() -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await work
 
     asyncio.run(within())

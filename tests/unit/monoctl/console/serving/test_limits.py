@@ -86,7 +86,7 @@ async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) ->
     assert (await asked(page.call, "whoami")).status == 200
     assert served.application.under_way == 1
     served.held.set()
-    await served.application.finish(10)
+    await served.application.finish(60)
     assert (served.taken, served.application.under_way) == ([{}], 0)
 
 

@@ -276,7 +276,7 @@ async def test_of_two_m8_one_sends_and_the_other_takes_over_without_a_gap(world:
     # The other one asks for the lease every ten seconds, a new one asks at once. Both at a time would share the lease,
     # for it is a process that holds one.
     await stop(working[1 - leads])
-    third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=0.03).run())
+    third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=30.0).run())
     await world.administrator().create("other", Signer().shown)
     await until(lambda: monitored.positions and monitored.positions[-1] == head + 2)
     await stop(third)

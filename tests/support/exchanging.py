@@ -59,12 +59,12 @@ class Exchanging:
             access_pb2.ExchangeTokenResponse.FromString,
         )
         message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind)
-        found: access_pb2.ExchangeTokenResponse = await call(message, timeout=30)
+        found: access_pb2.ExchangeTokenResponse = await call(message, timeout=60)
         return found
 
     async def connect(self, token: str, kind: str = ID_TOKEN, codec: str = "json") -> Any:
         message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind)
-        return await HttpUnary(self.world.http, METHOD, codec)(message, timeout=30)
+        return await HttpUnary(self.world.http, METHOD, codec)(message, timeout=60)
 
     async def form(self, token: str = "", *headers: tuple[str, str], **fields: str) -> Answered:
         given = {"grant_type": GRANT, "subject_token": token, "subject_token_type": ID_TOKEN, **fields}

@@ -138,7 +138,7 @@ def before(port: int) -> Says:
     """Say what the HTTP server at a port of this machine says: TLS ends here. 502 if it is away."""
 
     def says(request: Request) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
         with contextlib.closing(connection):
             try:
                 connection.request(request.method, request.path, request.body)

@@ -213,11 +213,17 @@ async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_
 ) -> None:
     monkeypatch.setattr(exporter, "STOPPED_S", 0.01)
     await world.app.log.move_cursor(cursor_name("sink"), None, Cursor(1, b"x" * 32))
+    looks, cursor = 0, world.app.log.cursor
+
+    async def looked(name: str) -> Cursor | None:
+        nonlocal looks
+        looks += 1
+        return await cursor(name)
+
+    monkeypatch.setattr(world.app.log, "cursor", looked)
     sink, state = Takes(), SinkState("sink")
     task = asyncio.create_task(EventExporter(world.app, sink, state, log_id="ab" * 16).run())
-    await until(lambda: "audit lines stop" in lines.getvalue())
-    for _ in range(3):
-        await asyncio.sleep(0.02)
+    await until(lambda: "audit lines stop" in lines.getvalue() and looks >= 4)
     assert state.failing_s > 0
     assert sink.taken == []
     await stop(task)
@@ -270,7 +276,7 @@ async def test_of_two_m8_one_sends_and_the_other_takes_over_without_a_gap(world:
     # The other one asks for the lease every ten seconds, a new one asks at once. Both at a time would share the lease,
     # for it is a process that holds one.
     await stop(working[1 - leads])
-    third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=0.03).run())
+    third = asyncio.create_task(Leased(other, cursor_name("sink"), events_to(other, monitored).run, ttl_s=30.0).run())
     await world.administrator().create("other", Signer().shown)
     await until(lambda: monitored.positions and monitored.positions[-1] == head + 2)
     await stop(third)

@@ -139,7 +139,7 @@ async def authorize(reactor: FakeReactor, request_id: bytes) -> reactor_pb2.Copy
     reactor.answers[reactor.calls] = answer
     asked = reactor_pb2.AuthorizeCopy(call=reactor.calls, request_id=request_id)
     await reactor.call.write(reactor_pb2.AttachRequest(authorize_copy=asked))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         found: reactor_pb2.CopyAuthorized = await answer
     return found
 

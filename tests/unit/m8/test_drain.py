@@ -41,6 +41,8 @@ class Stopping:
         self.answers = asyncio.Event()
         """Calls wait for this before they are let in."""
         self.answers.set()
+        self.asked, self.noticing = asyncio.Event(), asyncio.Event()
+        """A call has come in; and m8 is in that time."""
 
     async def is_ready(self, timeout_s: float | None = None) -> bool:
         answer = await self.health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)
@@ -74,6 +76,7 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
     async def authenticate(token: str) -> Principal:
         if token != "token":
             raise UnauthenticatedError("the token does not count.")
+        of.asked.set()
         await of.answers.wait()
         return anna
 
@@ -84,6 +87,7 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
         of = Stopping(app, channel, f"127.0.0.1:{http.port}")
 
         async def noticed(_seconds: float) -> None:
+            of.noticing.set()
             await of.noticed.wait()
 
         async def serve() -> None:
@@ -108,6 +112,8 @@ async def test_it_says_that_it_is_not_ready_and_takes_calls_until_that_is_notice
     m8.stop.set()
     await m8.until_not_ready()
     assert await m8.ask() == "anna"
+    async with asyncio.timeout(PATIENCE_S):
+        await m8.noticing.wait()
     # Another one can keep the time from now on.
     assert await m8.app.log.lease("timekeeper", "m8/other", ttl_ms=1_000)
     assert not m8.stopped.is_set()
@@ -117,6 +123,8 @@ async def test_it_says_that_it_is_not_ready_and_takes_calls_until_that_is_notice
 async def test_a_call_under_way_ends_and_a_new_one_is_sent_away(m8: Stopping) -> None:
     m8.answers.clear()
     under_way = asyncio.create_task(m8.ask())
+    async with asyncio.timeout(PATIENCE_S):
+        await m8.asked.wait()
     m8.stop.set()
     await m8.until_not_ready()
     m8.noticed.set()

@@ -12,7 +12,6 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.service.app import ticks_ms
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
 from tests.support.vectors import a_request
@@ -26,7 +25,8 @@ REFUSED = reactor_pb2.ENGINE_HEALTH_REFUSED
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
+    """No timekeeper runs beside the test, whose clock jumps."""
+    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
         yield world
 
 
@@ -69,11 +69,20 @@ async def test_an_engine_that_is_down_refuses_before_anything_is_recorded(world:
     assert await world.app.log.head() == head
 
 
-async def test_an_engine_that_is_back_is_believed_at_once(world: World) -> None:
+async def test_an_engine_that_is_back_is_believed_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reactor = await world.attached()
     await says(world, reactor, DOWN)
     request = a_request()
+    notes, looked = world.app.log.beat_notes, asyncio.Event()
+
+    async def look() -> dict[str, bytes]:
+        found = await notes()
+        looked.set()
+        return found
+
+    monkeypatch.setattr(world.app.log, "beat_notes", look)
     asking = asyncio.ensure_future(world.user("anna", "vault://app").ask(request))
+    await asyncio.wait_for(looked.wait(), PATIENCE_S)
     await says(world, reactor, OK)
     assert await asyncio.wait_for(asking, PATIENCE_S) == request.request_id
 
@@ -176,20 +185,32 @@ async def test_unfinished_requests_in_sight_are_counted(world: World) -> None:
 
 
 async def test_many_callers_of_one_store_look_no_more_often_than_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    callers, looks = 80, 0
-    async with a_world(tmp_path, limits=ServerLimits(heartbeat_s=1)) as world:
-        await says(world, await world.attached(), DOWN)
-        user, notes = world.user("anna", "vault://app"), world.app.log.beat_notes
-        world.app.ticks = ticks_ms
+    """One of them looks again and again. The others wait for it, and look once each when its time is over."""
+    callers, waiting, looks, answers = 80, 0, 0, asyncio.Event()
+    await says(world, await world.attached(), DOWN)
+    user, notes, held = world.user("anna", "vault://app"), world.app.log.beat_notes, world.app.looks.held
 
-        async def counted() -> dict[str, bytes]:
-            nonlocal looks
-            looks += 1
-            return await notes()
+    async def counted() -> dict[str, bytes]:
+        nonlocal looks
+        looks += 1
+        await answers.wait()
+        return await notes()
 
-        monkeypatch.setattr(world.app.log, "beat_notes", counted)
-        requests = [a_request(request_id=secrets.token_bytes(16)) for _ in range(callers)]
-        await asyncio.gather(*(user.ask(request) for request in requests))
-    assert looks < 5 * callers
+    def waits(store: str) -> asyncio.Lock:
+        nonlocal waiting
+        waiting += 1
+        return held(store)
+
+    monkeypatch.setattr(world.app.log, "beat_notes", counted)
+    monkeypatch.setattr(world.app.looks, "held", waits)
+    asking = [asyncio.ensure_future(user.ask(a_request(request_id=secrets.token_bytes(16)))) for _ in range(callers)]
+    async with asyncio.timeout(PATIENCE_S):
+        while waiting < callers or not looks:
+            await asyncio.sleep(0.001)
+    assert looks == 1
+    world.clock.pass_s(world.app.limits.heartbeat_s)
+    answers.set()
+    await asyncio.gather(*asking)
+    assert looks == callers

@@ -145,7 +145,7 @@ async def test_watching_from_now_begins_with_the_next_event(world: World) -> Non
     while not world.app.feed._followers:
         await asyncio.sleep(0)
     [recorded] = await a_minute_each(world, 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         answer = await reading
     assert answer.event.position == recorded.position
     watching.cancel()

@@ -15,6 +15,7 @@ from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.readmodels.replicas import Note, replicas
 from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, World, a_world
 
@@ -23,7 +24,7 @@ SETTINGS = {"audience": "m8", "signing_key": "SHA256:aa", "open_requests_per_use
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
+    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
         yield world
 
 

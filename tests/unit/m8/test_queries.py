@@ -33,6 +33,7 @@ from tests.support.m8_world import (
     refused,
     until_granted,
 )
+from tests.support.patient import PATIENT
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
@@ -115,6 +116,7 @@ async def test_a_changed_token_is_refused(world: World) -> None:
         await user.events(page_token=token)
 
 
+@PATIENT
 @given(scope=st.text(), key=st.text(), other=st.text())
 def test_a_token_is_read_back_in_its_own_list_alone(scope: str, key: str, other: str) -> None:
     try:
@@ -231,7 +233,7 @@ async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, posit
     reactor, user = await world.attached(), world.user("anna", "vault://a")
     await put(user, reactor, "vault://a/db")
     token = make_token("events.newest::", str(position))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE_S):
         answer = await user.events(page_size=2, page_token=token, newest_first=True)
     assert [event.position for event in answer.events] == [await world.app.log.head(), await world.app.log.head() - 1]
 

@@ -18,6 +18,7 @@ from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEv
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS
 from monoskope.m8.service.app import App
+from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import a_world
 
 DAY_MS = 86_400_000
@@ -111,7 +112,7 @@ async def test_each_request_is_looked_at_once_also_by_the_next_process(
 
 
 async def test_how_far_it_came_is_not_forgotten_as_the_heartbeat_of_a_reactor_is(tmp_path: Path) -> None:
-    async with a_world(tmp_path) as world:
+    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
         await world.app.log.beat(PROGRESS, 1, b"so far")
         await world.app.log.beat("vault/gone", 1)
         timekeeper = Timekeeper(world.app)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.events import write
 from monoskope.m8.service.server_limits import ServerLimits
-from tests.support.m8_world import Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import a_request
 
 ADMINISTRATOR, USER, AUDITOR = events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR
@@ -278,8 +279,12 @@ async def test_a_watcher_loses_what_a_deleted_binding_gave_before_the_next_event
     anna = world.member(ANNA)
     watch = queries_pb2.WatchEventsRequest(from_now=True)
     watching: Any = anna.queries.WatchEvents(watch, metadata=anna.metadata)
+    reading, before = asyncio.ensure_future(watching.read()), world.app.feed.subscribers
+    async with asyncio.timeout(PATIENCE_S):
+        while world.app.feed.subscribers == before:  # it begins with what is recorded from then on
+            await asyncio.sleep(0.001)
     await until_granted(world.member(BOB), reactor)
-    assert (await watching.read()).event.type == "SecretUploadKeyRequested"
+    assert (await reading).event.type == "SecretUploadKeyRequested"
     assert (await watching.read()).event.type == "SecretUploadKeyProvided"
     await root.unbind("bob")  # it says nothing about anna: her stream goes on
     await root.unbind("anna")
@@ -350,8 +355,6 @@ async def test_a_user_has_only_so_many_secrets(tmp_path: Path) -> None:
 
 
 async def put(world: World, reactor: Any, user: User, uri: str, request_id: bytes) -> None:
-    import asyncio  # noqa: PLC0415 - for this alone
-
     grant = await until_granted(user, reactor, uri=uri, request_id=request_id)
     sending = asyncio.create_task(user.send(request_id, Sealed()))
     await reactor.write(grant)

@@ -13,6 +13,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree import state
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, until_granted
 from tests.support.vectors import a_request
@@ -20,7 +21,8 @@ from tests.support.vectors import a_request
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
+    """No other timekeeper runs beside those of the test, whose clock jumps."""
+    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
         yield world
 
 

@@ -108,6 +108,7 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
         with refused("ALREADY_EXISTS"):
             await anna.commands.RequestUploadSecret(message, metadata=anna.metadata)
         sending.cancel()
+        await asyncio.gather(sending, return_exceptions=True)
 
 
 async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world: World, tmp_path: Path) -> None:
@@ -124,6 +125,7 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
         assert reason(error) == "ALREADY_EXISTS"
         (won,) = waiting
         won.cancel()
+        await asyncio.gather(won, return_exceptions=True)
     recorded = await world.app.log.read_stream(upload_stream(request_id))
     assert [event.type for event in recorded].count("SecretUploadRequested") == 1
 

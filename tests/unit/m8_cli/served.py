@@ -22,6 +22,8 @@ from tests.support import warm
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
+PATIENCE_S = 60.0
+"""For an answer, or an end, of a process of its own on a machine that is busy with other things."""
 
 
 class Server:
@@ -47,7 +49,7 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """End it and return what it said besides the first line."""
         os.kill(self.process.pid, number)
-        code = self.process.wait(30)
+        code = self.process.wait(PATIENCE_S)
         with self._says:
             said = self._says.read()
         assert code == 0, said
@@ -57,7 +59,7 @@ class Server:
         ca = (self.settings.folder / "ca.crt").read_bytes()
         with grpc.secure_channel(self.address, grpc.ssl_channel_credentials(ca)) as channel:
             answer = queries_pb2_grpc.SecretQueryServiceStub(channel).GetServer(
-                queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20
+                queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S
             )
         assert isinstance(answer, queries_pb2.GetServerResponse)
         return answer
@@ -66,11 +68,11 @@ class Server:
         """A connection to the HTTP door, which trusts the server's own authority alone."""
         context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
         host, port = self.http_address.rsplit(":", 1)
-        return http.client.HTTPSConnection(host, int(port), timeout=20, context=context)
+        return http.client.HTTPSConnection(host, int(port), timeout=PATIENCE_S, context=context)
 
     def socket(self) -> socket.socket:
         host, port = self.address.rsplit(":", 1)
-        return socket.create_connection((host, int(port)), timeout=20)
+        return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
 
 
 @contextmanager

@@ -26,7 +26,7 @@ def health(server: Server) -> Iterator[health_pb2_grpc.HealthStub]:
 
 def statuses(stub: health_pb2_grpc.HealthStub) -> Iterator[int]:
     """Of the whole server, one after the other."""
-    return (answer.status for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=60))
+    return (answer.status for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=300))
 
 
 def fill(disk: Path) -> Path:

@@ -12,6 +12,7 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
+from monoskope.m8.backup import stopped
 from monoskope.m8.cli import backup_restore
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.noted import Noted, note
@@ -187,11 +188,14 @@ def test_damaged_foreign_and_closed_backups_are_refused_with_what_to_do(
     restore(other)
 
 
-def test_a_log_in_use_is_not_restored_into(settings: ServerSettings, recipient: str) -> None:
+def test_a_log_in_use_is_not_restored_into(
+    settings: ServerSettings, recipient: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     token(settings, "one")
     create(settings, recipient)
     other = laid_out(settings.folder.parent / "other")
-    with served(other):
+    with served(other), monkeypatch.context() as patient:
+        patient.setattr(stopped, "_TICKS", 600)  # on a busy machine the next heartbeat may be late
         assert "an m8 serves" in restore(other, code=ExitCode.CONFLICT).stderr
         refused = command(other, "migrate", "--to", "sqlite:copy.db", code=ExitCode.CONFLICT)
         assert "an m8 serves" in refused.stderr

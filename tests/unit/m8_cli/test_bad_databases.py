@@ -29,7 +29,7 @@ from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
 from tests.support.m8_command import m8
 from tests.support.tcp_proxy import proxy
-from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
 
 BOUND_S = 30.0
@@ -121,7 +121,7 @@ def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
             if code:
                 assert "pool_mode = session" in said
                 command = [sys.executable, "-P", "-m", "monoskope.m8", "serve", "--dir", str(behind.folder)]
-                ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+                ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
                 assert (ended.returncode, "transaction or statement mode" in ended.stderr) == (code, True)
             else:
                 with served(behind) as server:
@@ -225,7 +225,7 @@ def refusal_of_a_store(server: Server, token: str) -> str:
                 name=f"s{number}", type="age", identity="SHA256:" + f"{number:043}"
             )
             try:
-                stub.CreateSecretStore(request, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+                stub.CreateSecretStore(request, metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S)
             except grpc.RpcError as error:
                 return str(error)
     raise AssertionError("every store was added")

@@ -27,7 +27,7 @@ from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
-from tests.unit.m8_cli.served import served
+from tests.unit.m8_cli.served import PATIENCE_S, served
 from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
 
 SEALED = 6
@@ -50,7 +50,9 @@ def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path
             limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
             assert next(ready) == NOT_SERVING
             for service in SERVICES:
-                assert stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=20).status == NOT_SERVING
+                assert (
+                    stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S).status == NOT_SERVING
+                )
             resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
             assert next(ready) == SERVING
         said = [json.loads(line)["event"] for line in server.stop().splitlines()]
@@ -86,7 +88,7 @@ async def seal(settings: ServerSettings) -> None:
 
 def cut(settings: ServerSettings) -> None:
     """Empty the write-ahead log, so that the next write needs space of the disk."""
-    with closing(sqlite3.connect(settings.event_log)) as connection:
+    with closing(sqlite3.connect(settings.event_log, timeout=PATIENCE_S)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 
 

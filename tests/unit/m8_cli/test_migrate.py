@@ -19,7 +19,7 @@ from monoskope.errors import ConflictError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.events import write
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log import sqlite_documents, sqlite_file
+from monoskope.m8.log import sqlite_documents, sqlite_file, sqlite_leases
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_build import LEASE_MS
@@ -53,6 +53,7 @@ MORE = [pytest.param("building", marks=pytest.mark.soak), "exchanging"]
 """A step in CI, and one more in `make soak`."""
 DIFFERENT, CONFLICT, UNAVAILABLE = 12, 6, 7
 PATIENCE_S = 60
+HOUR_MS = 3_600_000
 
 
 @pytest.fixture
@@ -98,9 +99,13 @@ async def from_scratch(log: SqliteLog, path: Path) -> list[tuple[object, ...]]:
     return documents(path)
 
 
-async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(folder: Path, tmp_path: Path) -> None:
+async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     m8("migrate", "--dir", str(folder), home=tmp_path)
-    log = await opened(folder / "log.db")
+    # By this log's clock the lease of who stands still lasts another hour.
+    monkeypatch.setattr(sqlite_leases, "LONGEST_MS", 2 * HOUR_MS)
+    log = await opened(folder / "log.db", later_ms=-HOUR_MS)
     failpoints = ",".join(f"m8.rebuild.{phase}=stop" for phase in PHASES)
     with running(folder, "readmodels", "rebuild", failpoints=failpoints) as process:
         for phase in PHASES:
@@ -110,7 +115,7 @@ async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(f
             with pytest.raises(ConflictError, match="rebuilt already"):
                 await log.rebuild()
             process.send_signal(signal.SIGCONT)
-        assert process.communicate(timeout=60)[0] == f"Replayed {EVENTS + 2} events.\n"
+        assert process.communicate(timeout=300)[0] == f"Replayed {EVENTS + 2} events.\n"
     assert documents(folder / "log.db") == await from_scratch(log, tmp_path / "other.db")
     assert tables(folder / "log.db") == KEPT
     await log.close()
@@ -121,7 +126,7 @@ async def test_a_rebuild_that_is_killed_leaves_nothing_that_hurts(folder: Path, 
     m8("migrate", "--dir", str(folder), home=tmp_path)
     before = documents(folder / "log.db")
     with running(folder, "readmodels", "rebuild", failpoints=f"m8.rebuild.{phase}=kill") as process:
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(300) == -signal.SIGKILL
     assert documents(folder / "log.db") == before
     assert tables(folder / "log.db") > KEPT
     # The next start drops what is left, once the lease has run out.
@@ -151,7 +156,7 @@ def test_a_check_says_what_would_happen_and_changes_nothing(folder: Path, tmp_pa
 @pytest.mark.parametrize("phase", MORE)
 async def test_a_migration_that_is_killed_goes_on_when_m8_starts(folder: Path, tmp_path: Path, phase: str) -> None:
     with running(folder, "migrate", failpoints=f"m8.rebuild.{phase}=kill") as process:
-        assert process.wait(60) == -signal.SIGKILL
+        assert process.wait(300) == -signal.SIGKILL
     path = folder / "log.db"
     assert "documents" in tables(path)
     log = await SqliteLog.open(path, clock=lambda: now_ms() + 2 * LEASE_MS, projector=project)

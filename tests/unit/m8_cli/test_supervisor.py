@@ -146,7 +146,7 @@ if sys.platform == "linux":  # elsewhere nobody tells a child that its parent is
         await parent.wait()
         ended = asyncio.Event()
         asyncio.get_running_loop().add_reader(watched, ended.set)
-        await asyncio.wait_for(ended.wait(), 20)
+        await asyncio.wait_for(ended.wait(), 60)
         asyncio.get_running_loop().remove_reader(watched)
         os.close(watched)
 

@@ -29,7 +29,7 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
-from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
 NOW = dt.datetime.now(dt.UTC)
 DAY_MS = 86_400_000
@@ -51,7 +51,7 @@ def trusts(ca: bytes, server: Server) -> bool:
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
         stub = health_pb2_grpc.HealthStub(channel)
         try:
-            stub.Check(health_pb2.HealthCheckRequest(), timeout=20)
+            stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
         except grpc.RpcError as error:
             refused = str(error)
         else:
@@ -83,7 +83,9 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert trusts(before, server)
     for address in (server.address, server.http_address):
         host, port = address.rsplit(":", 1)
-        shown = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, int(port)), timeout=20).encode())
+        shown = x509.load_pem_x509_certificate(
+            ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
+        )
         assert shown == certificate(settings), "a new handshake at either door meets the new certificate"
 
 

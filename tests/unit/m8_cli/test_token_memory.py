@@ -21,14 +21,13 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import is_closed, look_in_memory
-from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
 pytestmark = pytest.mark.new_interpreters
 
 CALLS = 50
 READ_BUFFER = 14
 """Calls as small as these that an open connection's read buffer of 8 KiB can hold at most."""
-PATIENCE_S = 30.0
 SUBJECT = f"anna-{secrets.token_hex(12)}"
 
 
@@ -68,13 +67,13 @@ def channel(server: Server) -> grpc.Channel:
 
 def call(open_channel: grpc.Channel, token: str) -> None:
     stub = queries_pb2_grpc.SecretQueryServiceStub(open_channel)
-    stub.GetServer(queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+    stub.GetServer(queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S)
 
 
 def watch(open_channel: grpc.Channel, token: str) -> None:
     stub = queries_pb2_grpc.SecretQueryServiceStub(open_channel)
     events = stub.WatchEvents(
-        queries_pb2.WatchEventsRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=20
+        queries_pb2.WatchEventsRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S
     )
     events.cancel()
 

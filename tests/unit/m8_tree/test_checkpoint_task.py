@@ -397,12 +397,18 @@ async def test_a_long_log_is_caught_up_with_in_pieces(
     """Between two pieces others have the log for themselves."""
     keys_in(tmp_path)
     monkeypatch.setattr(building, "PIECE", 10)
-    monkeypatch.setattr(building, "PAUSE_S", 0)
+    monkeypatch.setattr(building, "PAUSE_S", 0.0123)
     entries = await grown(world.app.log, 35)
-    begun = asyncio.create_task(signing(world.app, tmp_path).round())
-    sizes = set()
-    while not begun.done():
-        sizes.add(await world.app.witnessed.tree.size())
-        await asyncio.sleep(0)
-    assert sizes >= {10, 20, 30}
+    sizes: list[int] = []
+    sleep = asyncio.sleep
+
+    async def look(seconds: float) -> None:
+        if seconds == building.PAUSE_S:
+            sizes.append(await world.app.witnessed.tree.size())
+        else:
+            await sleep(seconds)
+
+    monkeypatch.setattr(asyncio, "sleep", look)
+    await signing(world.app, tmp_path).round()
+    assert sizes == [10, 20, 30]
     assert await world.app.witnessed.tree.root(35) == root_of(entries)

@@ -24,7 +24,7 @@ from tests.unit.m8_cli.served import Server, served
 
 pytestmark = pytest.mark.new_interpreters
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 CLAIM = secrets.token_hex(24)
 SETTINGS = f"""
 [[issuers]]
@@ -56,7 +56,7 @@ def by_grpc(server: Server, token: str) -> str:
     alone = (("grpc.use_local_subchannel_pool", 1),)
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca), options=alone) as channel:
         message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=ID_TOKEN)
-        return str(access_pb2_grpc.AccessServiceStub(channel).ExchangeToken(message, timeout=20).access_token)
+        return str(access_pb2_grpc.AccessServiceStub(channel).ExchangeToken(message, timeout=PATIENCE_S).access_token)
 
 
 def by_form(server: Server, token: str) -> str:

@@ -17,7 +17,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.issuers import keys
+from monoskope.m8.issuers import discovery, keys
 from monoskope.m8.service.access.exchange import JWT
 from tests.support.http_calls import Answered, ask, hang_up
 from tests.support.https_issuer import HttpsIssuer, https_issuer
@@ -69,6 +69,7 @@ def issuer(tmp_path: Path) -> Iterator[HttpsIssuer]:
 @pytest.fixture
 async def served(tmp_path: Path, issuer: HttpsIssuer, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Served]:
     monkeypatch.setattr(keys, "RETRY_S", 0.0)
+    monkeypatch.setattr(discovery, "TIMEOUT_S", 60.0)  # a machine that is busy makes no issuer silent
     operating_log.set_up(io.StringIO())
     folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0), http_listen="127.0.0.1:0")).folder
     with (folder / "m8.toml").open("a", encoding="utf-8") as file:

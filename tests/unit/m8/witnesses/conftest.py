@@ -6,13 +6,17 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from monoskope.m8.tree import key_file
+from monoskope.m8.witnesses import witness
+from monoskope.m8.witnesses.line import Line
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable, checked
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
+from tests.support.m8_world import PATIENCE_S
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, WitnessKey, WitnessServer
 
@@ -22,6 +26,21 @@ def key(tmp_path: Path) -> LogKey:
     """The log's keys, in `log.key` of the folder."""
     found = key_file.make("")
     key_file.write(tmp_path, found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """The URLs of servers that must answer at once. All others may take as long as a busy machine needs."""
+    found: set[str] = set()
+    request = Line._request
+
+    async def timed(line: Line, *what: Any) -> Any:
+        line._timeout_s = 0.2 if f"https://{line._url.server}" in found else PATIENCE_S
+        return await request(line, *what)
+
+    monkeypatch.setattr(Line, "_request", timed)
+    monkeypatch.setattr(witness, "WHOLE_S", 2 * PATIENCE_S)
     return found
 
 

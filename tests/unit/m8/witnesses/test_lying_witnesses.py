@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import hashlib
 import socket
@@ -19,6 +20,7 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import Kind
 from monoskope.settings import write_private
+from monoskope.testing.parts import wait_until
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, Reply, Request, Says, WitnessKey, WitnessServer, witness_server
 
@@ -241,31 +243,39 @@ async def test_an_m8_that_was_overtaken_by_another_one_of_its_log_goes_on(
 
 
 async def test_a_slow_witness_does_not_make_the_others_wait_again_and_comes_back(
-    server: WitnessServer, who: WitnessKey, asking: Asking, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+    server: WitnessServer, asking: Asking, tree: MemoryTree, hurried: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(witness, "EXCHANGE_S", 0.2)
-    slow, honest, answers = WitnessKey("witness.example/slow"), who, threading.Event()
+    monkeypatch.setattr(witness, "LATE_PAUSE_S", 3_600.0)
+    slow, honest = WitnessKey("witness.example/slow"), WitnessKey("witness.example/honest")
+    answers = threading.Event()
     server.says = cosigns(honest)
-    with witness_server(tree.folder, lambda _: Reply(200, b"x", wait=answers)) as late:
+    with witness_server(tree.folder, cosigns(slow)) as late:
         async with asking((late, slow), (server, honest)) as witnesses:
+            assert len((await witnesses.cosign(tree.note(), tree)).cosignatures) == 2
+            # The connection is there now: what is sent reaches it, however little time there is.
+            tree.length = 9
+            late.says = lambda _: Reply(200, b"x", wait=answers)
+            hurried.add(late.url)
             for _ in range(3):
                 asked = await witnesses.cosign(tree.note(), tree)
                 assert [each.vkey for each in asked.cosignatures] == [str(honest.vkey)]
                 assert "does not answer within" in asked.witnesses[0].trouble
-            assert len(late.asked) == 1
+            await asyncio.to_thread(wait_until, lambda: len(late.asked) >= 2, what="the slow witness has read that")
+            assert len(late.asked) == 2
+            hurried.clear()
             monkeypatch.setattr(witness, "LATE_PAUSE_S", 0.0)
             late.says = cosigns(slow)
             assert len((await witnesses.cosign(tree.note(), tree)).cosignatures) == 2
 
 
 async def test_a_half_open_witness_and_one_that_speaks_no_tls_are_told_apart(
-    server: WitnessServer, asking: Asking, tree: MemoryTree, monkeypatch: pytest.MonkeyPatch
+    server: WitnessServer, asking: Asking, tree: MemoryTree, hurried: set[str]
 ) -> None:
     """One takes connections and says nothing; one has a certificate that m8 does not trust; one is not there."""
-    monkeypatch.setattr(witness, "EXCHANGE_S", 0.2)
     keys = [WitnessKey(f"witness.example/w{number}") for number in range(3)]
     with socket.create_server(("127.0.0.1", 0)) as silent, socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
+        hurried.add(f"https://127.0.0.1:{silent.getsockname()[1]}")
         half = dataclasses.replace(server, url=f"https://127.0.0.1:{silent.getsockname()[1]}")
         gone = dataclasses.replace(server, url=f"https://127.0.0.1:{unused.getsockname()[1]}")
         untrusted = dataclasses.replace(server, ca_file=None)

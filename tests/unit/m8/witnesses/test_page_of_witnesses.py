@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -45,7 +46,8 @@ async def test_the_commands_on_the_page_make_a_witness_that_cosigns(
     )  # fmt: skip
     try:
         assert shell.stdout is not None
-        said = "".join(iter(shell.stdout.readline, "ready\n"))
+        said = "".join(itertools.takewhile(lambda line: line != "ready\n", shell.stdout))
+        assert shell.poll() is None, said
         vkey = re.findall(r"^vkey=(\S+)", said, re.MULTILINE)[0]
         assert tree.key.origin in said
         with witness_server(tmp_path, before(port)) as server:

@@ -181,7 +181,7 @@ scripts = st.builds(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.sampled_from(sorted(PURPOSES)), scripts)
 def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, script: Script) -> None:
     do = PURPOSES[purpose]

@@ -166,7 +166,7 @@ _PIECES = [
 _PIECES += [b"Transfer-Encoding: chunked\r\n", b"0\r\n\r\n", b"HTTP/1.1", b"GET / ", HOST, b"Expect: 100-continue\r\n"]
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     st.lists(st.sampled_from(_PIECES) | st.binary(max_size=8), max_size=6).map(b"".join),
     st.lists(st.integers(0, 2_000), max_size=6),
@@ -182,7 +182,7 @@ async def test_no_bytes_cut_anywhere_get_two_answers_or_break_the_server(noise: 
     assert wire.is_over or all(status == 200 for status in answers)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 async def test_a_request_with_one_byte_changed_is_executed_as_it_says_or_not_at_all(data: st.DataObject) -> None:
     good = post(b"Content-Length: 3", b"X: y", body=b"abc")
@@ -197,7 +197,7 @@ async def test_a_request_with_one_byte_changed_is_executed_as_it_says_or_not_at_
         assert head.method.encode() + b" " + head.path.encode() in changed
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=900), st.lists(st.integers(0, 2_000), max_size=8))
 async def test_a_body_is_the_same_however_it_is_cut(body: bytes, at: list[int]) -> None:
     wire = Wire(application := Asked())

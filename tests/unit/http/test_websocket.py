@@ -179,7 +179,7 @@ async def test_what_rfc_6455_forbids_closes_the_connection(frames: bytes, code: 
     assert application.is_over.is_set()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     st.lists(st.binary(max_size=20) | st.sampled_from(_FRAMES), max_size=6).map(b"".join), st.lists(st.integers(0, 300))
 )

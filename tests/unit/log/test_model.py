@@ -126,5 +126,5 @@ class LogMachine(RuleBasedStateMachine):
         assert self.runner.run(self.log.beats()) == self.beats
 
 
-LogMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25, deadline=None)
+LogMachine.TestCase.settings = settings(max_examples=25, stateful_step_count=25)
 TestLogModel = LogMachine.TestCase

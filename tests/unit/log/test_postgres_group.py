@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.m8.log import record
@@ -84,7 +84,6 @@ def one_by_one(appends: list[Append], documents: dict[Which, bytes | None]) -> t
     return outcomes, {which: body for which, body in documents.items() if body is not None}
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)  # a busy machine is no failure
 @given(
     st.lists(APPENDS, min_size=1, max_size=8), st.dictionaries(st.tuples(st.just("c"), NAMES), st.binary(max_size=3))
 )

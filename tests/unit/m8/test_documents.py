@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.events import upload_stream
 from tests.support.m8_walk import Documents, Walk, fingerprints
-from tests.support.patient import PATIENT
 from tests.support.vectors import Signer
 
 SIGNER = Signer()
@@ -63,7 +62,7 @@ def test_the_head_is_the_end_of_the_chain_in_whatever_order_it_was_recorded(orde
     assert not any(version(documents, name).drifted for name, _ in CHAIN)
 
 
-@settings(PATIENT, max_examples=60)
+@settings(max_examples=60)
 @given(
     order=st.permutations([*CHAIN, ("6", "5"), ("7", "6")]),
     again=st.lists(st.sampled_from(["1", "4", "6", "7"]), max_size=3),

@@ -18,7 +18,6 @@ from monoskope.m8.http.requests import Call
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
 from tests.support.m8_world import PAGE
-from tests.support.patient import PATIENT
 
 SERVICE = "/monoskope.api.gateway.v1.SecretQueryService"
 TOKEN = "a-token-of-somebody"
@@ -50,7 +49,6 @@ def application() -> HttpApplication:
     return HttpApplication(app, endpoints, origins=Origins({PAGE}))
 
 
-@PATIENT
 @given(METHODS, PATHS, st.lists(FIELDS, max_size=6), LENGTHS)
 def test_every_head_is_decided_and_no_stranger_has_a_large_body_read(
     method: str, path: str, fields: list[tuple[str, str]], length: int | None

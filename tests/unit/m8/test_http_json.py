@@ -18,7 +18,6 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reac
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.http.strict_json import MOST_PARTS, read
-from tests.support.patient import PATIENT
 
 SERVICES = (
     commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"],
@@ -138,7 +137,6 @@ def read_or_refused(kind: type[Message], body: bytes) -> Message | UsageError:
         return error
 
 
-@PATIENT
 @given(JSON)
 def test_any_json_is_read_as_the_library_reads_it_or_refused_without_its_value(value: Any) -> None:
     body = json.dumps(value).encode()
@@ -150,7 +148,6 @@ def test_any_json_is_read_as_the_library_reads_it_or_refused_without_its_value(v
         assert found == json_format.Parse(body, commands_pb2.UpdateSecretNotesRequest())
 
 
-@PATIENT
 @given(st.binary(max_size=60))
 def test_any_bytes_are_read_or_refused(body: bytes) -> None:
     found = read_or_refused(events_pb2.NotesEdit, body)

@@ -33,7 +33,6 @@ from tests.support.m8_world import (
     refused,
     until_granted,
 )
-from tests.support.patient import PATIENT
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
@@ -116,7 +115,6 @@ async def test_a_changed_token_is_refused(world: World) -> None:
         await user.events(page_token=token)
 
 
-@PATIENT
 @given(scope=st.text(), key=st.text(), other=st.text())
 def test_a_token_is_read_back_in_its_own_list_alone(scope: str, key: str, other: str) -> None:
     try:

@@ -14,7 +14,6 @@ from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, req
 from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.upload import Author, State
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.support.patient import PATIENT
 from tests.support.vectors import Signer, a_request
 
 SIGNER = Signer()
@@ -97,4 +96,4 @@ class Request(RuleBasedStateMachine):
 
 
 TestRequest = Request.TestCase
-TestRequest.settings = settings(PATIENT, max_examples=40, stateful_step_count=30)
+TestRequest.settings = settings(max_examples=40, stateful_step_count=30)

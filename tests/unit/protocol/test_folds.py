@@ -155,7 +155,7 @@ class Folds(RuleBasedStateMachine):
         assert self.bodies.get(("open-counts", "anna")) == (b"1" if is_open else None)
 
 
-Folds.TestCase.settings = settings(max_examples=200, stateful_step_count=12, deadline=None)
+Folds.TestCase.settings = settings(max_examples=200, stateful_step_count=12)
 TestFolds = Folds.TestCase
 
 
@@ -170,7 +170,6 @@ def walks(draw: st.DrawFn) -> list[Step]:
     return steps
 
 
-@settings(deadline=None)
 @given(steps=walks(), data=st.data())
 def test_a_reactor_that_is_told_none_of_its_own_events_follows_all_the_same(
     steps: Sequence[Step], data: st.DataObject

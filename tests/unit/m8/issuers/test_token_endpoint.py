@@ -15,7 +15,6 @@ from tests.support.exchanging import FORM, GRANT, METHOD, PATH, Exchanging
 from tests.support.http_calls import ask
 from tests.support.issuers import claims_of, minted
 from tests.support.m8_world import PAGE
-from tests.support.patient import PATIENT
 
 
 async def test_the_form_of_rfc_8693_gives_the_same_token(m8: Exchanging) -> None:
@@ -104,14 +103,12 @@ async def test_the_answer_over_connect_is_not_to_be_stored(m8: Exchanging) -> No
     assert (answered.status, answered.headers["cache-control"]) == (200, "no-store")
 
 
-@PATIENT
 @given(st.dictionaries(st.text(max_size=20).filter(bool), st.text(max_size=20).filter(bool), max_size=8))
 def test_a_form_says_what_was_written_into_it(fields: dict[str, str]) -> None:
     body = urlencode(fields, encoding="utf-8", errors="strict", quote_via=quote).encode()
     assert form.parse(body) == fields
 
 
-@PATIENT
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_form(body: bytes) -> None:
     form.parse(body)

@@ -31,7 +31,6 @@ from tests.support.issuers import (
     minted,
     rsa_key,
 )
-from tests.support.patient import PATIENT
 
 
 def an_issuer(*rules: RuleFile, **fields: Any) -> Issuer:
@@ -265,7 +264,6 @@ async def test_two_texts_of_one_token_are_one_for_what_is_exchanged_once() -> No
     assert (await verified(token, content=content)).digest == (await verified(other, content=content)).digest
 
 
-@PATIENT
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: f"{encoded(raw)}.{encoded(raw)}.{encoded(raw)}"))
 def test_nothing_but_a_refusal_comes_of_what_anybody_may_send(text: str) -> None:
     with pytest.raises(ExchangeRefusedError):
@@ -288,7 +286,6 @@ ANYTHING = issuers_of(
 )
 
 
-@PATIENT
 @given(st.dictionaries(st.sampled_from(NAMES), JSON, max_size=4))
 async def test_whatever_an_issuer_signs_is_taken_or_refused_and_never_a_defect(changes: dict[str, Any]) -> None:
     claims = {**claims_of(email="anna@example.com", email_verified=True), **changes}

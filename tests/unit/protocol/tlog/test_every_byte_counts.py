@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
@@ -27,7 +27,6 @@ def changed(content: bytes, at: int, put: bytes, removed: int) -> bytes:
     return content[:at] + put + content[at + removed :]
 
 
-@settings(deadline=None)
 @given(st.integers(0, len(PROOF)), st.binary(max_size=3), st.integers(0, 3))
 def test_no_byte_of_a_proof_can_be_another_one(at: int, put: bytes, removed: int) -> None:
     faulty = changed(PROOF, at, put, removed)
@@ -37,7 +36,6 @@ def test_no_byte_of_a_proof_can_be_another_one(at: int, put: bytes, removed: int
         UploadProof.parse(faulty).verify(POLICY, PUT["pins"])
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_no_byte_of_a_key_can_be_another_one(data: st.DataObject) -> None:
     key = str(KEYS[0])
@@ -82,7 +80,6 @@ def test_a_long_verifier_key_is_refused_before_it_is_read() -> None:
         VerifierKey.parse(str(KEYS[0]) + "A" * MAX_VKEY_LENGTH)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300) | st.text(alphabet="a\n— =+/AQ", max_size=60).map(str.encode))
 def test_any_bytes_are_a_note_in_its_one_form_or_none(content: bytes) -> None:
     try:

@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol.tlog.errors import LogProofError
@@ -107,7 +107,6 @@ def test_every_root_and_proof_of_a_small_tree_is_that_of_the_rfc(size: int) -> N
         verify_consistency(old, mth(ENTRIES[:old]), size, mth(ENTRIES[:size]), proof)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_roots_and_proofs_of_larger_trees_are_those_of_the_rfc(data: st.DataObject) -> None:
     size = data.draw(st.integers(1, len(ENTRIES)))
@@ -122,7 +121,6 @@ def test_roots_and_proofs_of_larger_trees_are_those_of_the_rfc(data: st.DataObje
     verify_consistency(old, mth(ENTRIES[:old]), size, top, continued)
 
 
-@settings(deadline=None)
 @given(st.data())
 def test_a_proof_with_one_bit_changed_is_refused(data: st.DataObject) -> None:
     size = data.draw(st.integers(2, 80))
@@ -244,7 +242,6 @@ def test_no_plan_is_made_for_a_tree_that_cannot_be(size: int) -> None:
         consistency_plan(-1, 1)
 
 
-@settings(deadline=None)
 @given(st.integers(1, MAX_SIZE), st.data())
 def test_a_plan_for_the_largest_tree_is_small(size: int, data: st.DataObject) -> None:
     old, index = data.draw(st.integers(1, size)), data.draw(st.integers(0, size - 1))

@@ -6,7 +6,7 @@ import contextlib
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.protocol.tlog.errors import NoteError
@@ -43,7 +43,6 @@ def test_every_hash_that_a_proof_needs_is_in_the_tile_that_is_named() -> None:
     assert root_plan(SIZE).build(found) == root_plan(SIZE).build({n: LEVELS[n.level][n.index] for n in needs})
 
 
-@settings(deadline=None)
 @given(st.integers(1, MAX_SIZE), st.data())
 def test_a_node_of_any_tree_lies_within_one_tile_that_the_tree_has(size: int, data: st.DataObject) -> None:
     node = data.draw(st.sampled_from(root_plan(size).needs))
@@ -75,7 +74,6 @@ def test_a_tile_with_another_number_of_bytes_is_refused(count: int) -> None:
         Place(Tile(0, 0, 3), 0, 2).hash_in(hashlib.sha256().digest() * count)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 63), st.integers(0, MAX_TILE_INDEX), st.integers(1, 256))
 def test_a_path_names_one_tile(level: int, index: int, width: int) -> None:
     tile = Tile(level, index, width)
@@ -83,7 +81,6 @@ def test_a_path_names_one_tile(level: int, index: int, width: int) -> None:
     assert Tile.parse_entries(tile.entries_path) == Tile(0, index, width)
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="tile/x0123456789.pentrs", max_size=40))
 def test_what_is_no_path_is_refused_and_what_is_one_has_one_form(path: str) -> None:
     for parse, shown in ((Tile.parse, "path"), (Tile.parse_entries, "entries_path")):

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any, cast
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -126,7 +126,6 @@ def run(work: Coroutine[Any, Any, None]) -> None:
     asyncio.run(within())
 
 
-@settings(deadline=None)  # a busy machine is no defect; `run` ends what never ends
 @given(steps=STEPS)
 def test_after_any_changes_and_breaks_it_equals_a_fresh_listing(steps: list[tuple[str, Any]]) -> None:
     async def work() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from monoskope.testing.parts import wait_until
 from monoskope.testing.search.memory import is_closed
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUE = 'päß"wörd\r\n\\ on two lines, with a \t tab\n'.encode()
@@ -23,10 +24,14 @@ M8S_PLACES |= set() if is_closed() else {"memory of the m8 process"}
 
 
 def demo(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo to its end, with `temporary` for its temporary files."""
+    """Run the demo to its end, with `temporary` for its temporary files.
+
+    Its parts start as they do for a newcomer, its dozens of commands as copies of a process that has loaded them: loading
+    took most of the time.
+    """
     return subprocess.run(
-        [sys.executable, str(ROOT / "demo" / "demo.py"), *arguments],
-        env=os.environ | {"TMPDIR": str(temporary)},
+        [sys.executable, "-m", "tests.support.warm.script", str(ROOT / "demo" / "demo.py"), *arguments],
+        env=os.environ | warm.lent() | {"TMPDIR": str(temporary)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -26,8 +26,8 @@ M8S_PLACES |= set() if is_closed() else {"memory of the m8 process"}
 def demo(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
     """Run the demo to its end, with `temporary` for its temporary files.
 
-    Its parts start as they do for a newcomer, its dozens of commands as copies of a process that has loaded them: loading
-    took most of the time.
+    Its parts start as they do for a newcomer, its dozens of commands as copies of a process that has loaded them:
+    loading took most of the time.
     """
     return subprocess.run(
         [sys.executable, "-m", "tests.support.warm.script", str(ROOT / "demo" / "demo.py"), *arguments],

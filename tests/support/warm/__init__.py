@@ -88,6 +88,31 @@ def lent() -> dict[str, str]:
         return {FROM_ELSEWHERE: _loaded(), "PYTHONPATH": str(_ROOT)}
 
 
+@cache
+def on_the_path() -> Path:
+    """The folder of an `m8` and a `monoctl` that a shell may find in place of the true ones: they run as in `run`.
+
+    Like those they have no terminal: what asks somebody is to be run as it is.
+    """
+    with _LOCK:
+        address = _loaded()
+    folder = Path(address).with_name("programs")
+    folder.mkdir()
+    names = ("m8", "monoctl")
+    given = {
+        "address": address,
+        "programs": {name: program(name) for name in names},
+        "own_start": _OWN_START,
+        "anew": sorted(_EXECUTE_AGAIN | {"serve"}),
+    }
+    (folder / "asking.json").write_text(json.dumps(given))
+    for name in names:
+        file = folder / name
+        file.write_text(f"#!{sys.executable} -IS\n{Path(__file__).with_name('asking.py').read_text()}")
+        file.chmod(0o700)
+    return folder
+
+
 class _Copy:
     """A copy that goes on running, as `parts.Process`."""
 

@@ -15,6 +15,7 @@ import pytest
 
 from monoskope.testing.parts import wait_until
 from monoskope.testing.search.memory import is_closed
+from tests.support import warm
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUE = 'päß"wörd\r\n\\ on two lines, with a \t tab\n'.encode()
@@ -22,11 +23,16 @@ M8S_PLACES = {"m8/log.db", "m8/log.db-wal", "m8/log.db, cell by cell", "m8/m8.lo
 M8S_PLACES |= set() if is_closed() else {"memory of the m8 process"}
 
 
-def demo(*arguments: str, temporary: Path) -> subprocess.CompletedProcess[str]:
-    """Run the demo to its end, with `temporary` for its temporary files."""
+def demo(*arguments: str, temporary: Path, as_users_do: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run the demo to its end, with `temporary` for its temporary files.
+
+    Its parts start as they do for a newcomer, its dozens of commands as copies of a process that has loaded them:
+    loading took most of the time. `as_users_do`: all of it as for a newcomer.
+    """
+    script, lent = ([], {}) if as_users_do else (["-m", "tests.support.warm.script"], warm.lent())
     return subprocess.run(
-        [sys.executable, str(ROOT / "demo" / "demo.py"), *arguments],
-        env=os.environ | {"TMPDIR": str(temporary)},
+        [sys.executable, *script, str(ROOT / "demo" / "demo.py"), *arguments],
+        env=os.environ | lent | {"TMPDIR": str(temporary)},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -170,7 +176,7 @@ def test_a_folder_that_holds_something_is_left_alone(
 def test_bytes_that_are_no_text_travel_too_and_no_file_is_left(tmp_path: Path) -> None:
     (tmp_path / "value").write_bytes(bytes(range(256)))
     (tmp_path / "temporary").mkdir()
-    done = demo("--value-file", str(tmp_path / "value"), temporary=tmp_path / "temporary")
+    done = demo("--value-file", str(tmp_path / "value"), temporary=tmp_path / "temporary", as_users_do=True)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "--binary base64" in done.stdout
     assert "All 256 bytes are those that anna put, once its base64 is undone." in done.stdout

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import select
+import shlex
 import signal
 import socket
 import ssl
@@ -149,7 +150,9 @@ def wait_until_gone(*pids: int) -> None:
                 os.close(watched)
 
 
-def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newcomer) -> None:
+def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing_and_the_next_start_goes_on(
+    newcomer: Newcomer,
+) -> None:
     with running(newcomer, "--port", "0") as dev:
         newcomer.put()
         assert newcomer.uris() == ["local://app/db"]
@@ -163,6 +166,52 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing(newcomer: Newc
         with pytest.raises(ProcessLookupError):
             os.kill(pid, 0)
     newcomer.monoctl("get", "secrets", code=ExitCode.UNAVAILABLE)
+    check_second_start(newcomer)
+    check_start_with_a_token_from_before(newcomer)
+
+
+def check_second_start(who: Newcomer) -> None:
+    """It goes on where the first stopped, and makes an administrator's token if that is asked for."""
+    administer = ("deactivate", "secret-store", "local", "--token-file", str(who.state / "client/admin-token"))
+    pins, token = ((who.state / "client" / name).read_bytes() for name in ("known_stores", "token"))
+    with running(who, "--admin") as dev:
+        assert who.uris() == ["local://app/db"]
+        who.put("app/other")
+        assert [(who.state / "client" / name).read_bytes() for name in ("known_stores", "token")] == [pins, token]
+        who.monoctl(*administer)
+        who.monoctl("put", "secret", "app/db", "--from-file", "x=-", stdin=VALUE, code=ExitCode.REFUSED)
+        who.monoctl("activate", *administer[1:])
+        take_rights_away(who)
+        dev.stop(signal.SIGTERM)
+
+
+def take_rights_away(who: Newcomer) -> None:
+    """Give the user a token such as `m8 dev` made before there was a right to delete."""
+    token = who.state / "client/token"
+    token.unlink()
+    words = ("--role", "user", "--subject", "dev", "--prefix", "local://", "--right", "put", "--out", token)
+    made = warm.typed("m8", "token", "create", "--dir", who.state / "m8", *words, environment=who.environment)
+    assert made.returncode == 0, made.stderr
+    who.monoctl("delete", "secret", "app/db", "--yes", code=ExitCode.REFUSED)
+
+
+def check_start_with_a_token_from_before(who: Newcomer) -> None:
+    """The user of a folder from before gets the rights that came since."""
+    with running(who):
+        assert "DELETED" in who.monoctl("delete", "secret", "app/db", "--yes")
+
+
+def check_monoctl_finds_it(who: Newcomer, dev: Dev, folder: Path) -> None:
+    """By what it says to export of another folder, which has an HTTP door, too."""
+    https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
+    context = ssl.create_default_context(cafile=folder / "client" / "ca.crt")
+    with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=300) as ready:
+        assert json.load(ready)["ready"] is True
+    [_, export] = shlex.split(next(line for line in dev.said.splitlines() if "export" in line))
+    name, _, value = export.partition("=")
+    who.environment[name] = value
+    who.put("app/other")
+    assert "local://app/other" in who.uris()
 
 
 @pytest.mark.parametrize(
@@ -197,25 +246,11 @@ def test_what_it_says_to_try_works_as_it_stands(newcomer: Newcomer, tmp_path: Pa
             check=False,
             timeout=300,
         )
+        if not found:
+            check_monoctl_finds_it(newcomer, dev, folder)
     assert typed.returncode == 0, typed.stderr
     rows = [line.split() for line in typed.stdout.splitlines() if line.startswith("local://app/db ")]
     assert [rows[0][1], rows[1][1], rows[-1][1]] == ["UPLOADED", "UPLOADED", "DELETED"]
-
-
-def test_the_user_of_a_folder_from_before_gets_the_rights_that_came_since(newcomer: Newcomer) -> None:
-    with running(newcomer, "--port", "0") as dev:
-        token = newcomer.state / "client/token"
-        token.unlink()
-        words = ("--role", "user", "--subject", "dev", "--prefix", "local://", "--right", "put", "--out", token)
-        made = warm.typed(
-            *("m8", "token", "create", "--dir", newcomer.state / "m8", *words), environment=newcomer.environment
-        )
-        assert made.returncode == 0, made.stderr
-        newcomer.put()
-        newcomer.monoctl("delete", "secret", "app/db", "--yes", code=ExitCode.REFUSED)
-        dev.stop()
-    with running(newcomer):
-        assert "DELETED" in newcomer.monoctl("delete", "secret", "app/db", "--yes")
 
 
 def test_the_value_is_in_no_file_and_every_file_is_private(at_work: tuple[Newcomer, Dev]) -> None:
@@ -225,23 +260,6 @@ def test_the_value_is_in_no_file_and_every_file_is_private(at_work: tuple[Newcom
             assert path.suffix == ".crt" or path.stat().st_mode & 0o077 == 0, path
         else:
             assert path.stat().st_mode & 0o077 == 0, path
-
-
-def test_a_second_start_goes_on_where_the_first_stopped(newcomer: Newcomer) -> None:
-    """And makes an administrator's token if that is asked for."""
-    administer = ("deactivate", "secret-store", "local")
-    with running(newcomer, "--port", "0") as dev:
-        newcomer.put()
-        pins = (newcomer.state / "client/known_stores").read_bytes()
-        token = (newcomer.state / "client/token").read_bytes()
-        dev.stop(signal.SIGTERM)
-    with running(newcomer, "--admin"):
-        assert newcomer.uris() == ["local://app/db"]
-        newcomer.put("app/other")
-        assert (newcomer.state / "client/known_stores").read_bytes() == pins
-        assert (newcomer.state / "client/token").read_bytes() == token
-        newcomer.monoctl(*administer, "--token-file", str(newcomer.state / "client/admin-token"))
-        newcomer.monoctl("put", "secret", "app/db", "--from-file", "x=-", stdin=VALUE, code=ExitCode.REFUSED)
 
 
 def test_pins_of_before_the_http_door_count_at_it_without_a_question(at_work: tuple[Newcomer, Dev]) -> None:
@@ -281,13 +299,6 @@ def test_a_process_that_dies_is_replaced_and_that_is_said(at_work: tuple[Newcome
     assert {"local://app/db", f"local://{path}"} <= set(who.uris())
 
 
-def test_no_process_outlives_a_supervisor_that_is_killed(newcomer: Newcomer) -> None:
-    with running(newcomer, "--port", "0") as dev:
-        children = dev.children()
-        dev.stop(signal.SIGKILL)
-        wait_until_gone(*children.values())
-
-
 def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, at_work: tuple[Newcomer, Dev]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -295,19 +306,6 @@ def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, a
     who, _ = at_work
     assert "another m8 dev" in refused(who, code=ExitCode.REFUSED)
     assert "local://app/db" in who.uris()
-
-
-def test_another_folder_says_how_monoctl_finds_it(newcomer: Newcomer, tmp_path: Path) -> None:
-    with running(newcomer, "--dir", str(tmp_path / "play"), "--port", "0") as dev:
-        https = next(word for word in dev.said.split() if word.startswith("https://")).rstrip(",")
-        context = ssl.create_default_context(cafile=tmp_path / "play" / "client" / "ca.crt")
-        with urllib.request.urlopen(f"{https}/readyz", context=context, timeout=300) as ready:
-            assert json.load(ready)["ready"] is True
-        export = next(line.strip() for line in dev.said.splitlines() if "export" in line)
-        name, _, value = export.removeprefix("export ").partition("=")
-        newcomer.environment[name] = value
-        newcomer.put()
-        assert newcomer.uris() == ["local://app/db"]
 
 
 def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -> None:
@@ -326,3 +324,12 @@ def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -
     )
     assert "signer: dev" in ran[1].stdout
     assert shown.stdout.split()[1] in ran[1].stdout
+
+
+def test_no_process_outlives_a_supervisor_that_is_killed(at_work: tuple[Newcomer, Dev]) -> None:
+    """The one of all tests above, so this is the last of them."""
+    _, dev = at_work
+    children = dev.children()
+    assert set(children) == {"m8", "reactor"}
+    dev.stop(signal.SIGKILL)
+    wait_until_gone(*children.values())

@@ -64,7 +64,7 @@ class Typist:
         return subprocess.run(
             ["/bin/sh", "-c", line],
             cwd=self.folder,
-            env=self.environment,
+            env=self.environment | {"PATH": f"{warm.on_the_path()}:{self.environment['PATH']}"},
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,

@@ -34,6 +34,8 @@ _OWN_START = ("PYTHON", "GRPC_", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
 """How variables begin that count when a process starts or loads something: with them a program starts anew."""
 _EXECUTE_AGAIN = frozenset({"dev", "console"})
 """Commands that execute the program's own file once more, or one of its others."""
+FROM_ELSEWHERE = "TESTS_WARM_ADDRESS"
+"""The variable that names the loaded process of another process, for one that is to have none of its own."""
 _LOCK = Lock()
 
 new_interpreters = False
@@ -78,6 +80,37 @@ def anew() -> Iterator[None]:
         yield
     finally:
         new_interpreters = before
+
+
+def lent() -> dict[str, str]:
+    """What to add to the environment of `python -m tests.support.warm.script FILE`: there commands run as here."""
+    with _LOCK:
+        return {FROM_ELSEWHERE: _loaded(), "PYTHONPATH": str(_ROOT)}
+
+
+@cache
+def on_the_path() -> Path:
+    """The folder of an `m8` and a `monoctl` that a shell may find in place of the true ones: they run as in `run`.
+
+    Like those they have no terminal: what asks somebody is to be run as it is.
+    """
+    with _LOCK:
+        address = _loaded()
+    folder = Path(address).with_name("programs")
+    folder.mkdir()
+    names = ("m8", "monoctl")
+    given = {
+        "address": address,
+        "programs": {name: program(name) for name in names},
+        "own_start": _OWN_START,
+        "anew": sorted(_EXECUTE_AGAIN | {"serve"}),
+    }
+    (folder / "asking.json").write_text(json.dumps(given))
+    for name in names:
+        file = folder / name
+        file.write_text(f"#!{sys.executable} -IS\n{Path(__file__).with_name('asking.py').read_text()}")
+        file.chmod(0o700)
+    return folder
 
 
 class _Copy:
@@ -188,6 +221,8 @@ def _exactly(connection: socket.socket, size: int) -> bytes:
 @cache
 def _loaded() -> str:
     """Start the process that is copied, which ends with this one; return its address once it is loaded."""
+    if FROM_ELSEWHERE in os.environ:
+        return os.environ[FROM_ELSEWHERE]
     folder = tempfile.TemporaryDirectory(prefix="m8-warm-")
     atexit.register(folder.cleanup)
     address = f"{folder.name}/address"

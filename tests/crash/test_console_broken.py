@@ -54,6 +54,7 @@ def test_a_second_ctrl_c_says_what_was_sent_and_may_or_may_not_be_written(crash:
     uri = crash.uri()
     with page_of(crash) as (console, page):
         live = page.live()
+        next(live)  # it is open: what follows is told to it
         asking = threading.Thread(target=_cut, args=(page, uri))
         asking.start()
         while next(live).get("stage") != "SENT":

@@ -211,15 +211,17 @@ async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
     monkeypatch.setattr("monoskope.reactor.work.generate.generate_private_key", make)
     generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
     waiting = [asyncio.create_task(generator.generate(four, "alice")) for _ in range(MAX_WAITING // 8)]
-    await asyncio.sleep(0)
-    with pytest.raises(FailedError) as caught:
-        await generator.generate(four[:1], "alice")
-    assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
-    assert len(await generator.generate(PAIR, "alice")) == 2
-    assert not any(task.done() for task in waiting)
-    # Whoever waits for as many as may be is not the others' problem.
-    waiting.append(asyncio.create_task(generator.generate(four, "bob")))
-    go_on.set()
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(FailedError) as caught:
+            await generator.generate(four[:1], "alice")
+        assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
+        assert len(await generator.generate(PAIR, "alice")) == 2
+        assert not any(task.done() for task in waiting)
+        # Whoever waits for as many as may be is not the others' problem.
+        waiting.append(asyncio.create_task(generator.generate(four, "bob")))
+    finally:
+        go_on.set()
     await asyncio.gather(*waiting)
     assert await generator.generate(four[:1], "alice")
     assert not generator._waiting

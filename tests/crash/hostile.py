@@ -81,7 +81,7 @@ async def logins(server: str, ca_file: str, rate: float) -> None:
         async def one() -> None:
             call = stub.Attach()
             # However m8 refuses, the flood goes on.
-            with contextlib.suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError, grpc.aio.BaseError):
                 received = await call.read()
                 if isinstance(received, reactor_pb2.AttachResponse):
                     hello = Hello(server, "local", os.urandom(16), received.challenge, KEY_ID)

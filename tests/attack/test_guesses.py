@@ -31,9 +31,10 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 A_SECRET, A_PROCESS = 10, 60
 """Guesses in an hour that may tell something."""
 
-WINDOW_S = 0.25
-TIMINGS = {"write_window": WINDOW_S, "settle": 1.0, "issuer_gone": 60.0}
-"""A short window, for a late STARTED; and nobody gives up what m8 keeps open."""
+TIMINGS = {"issuer_gone": 60.0}
+"""Nobody gives up what m8 keeps open."""
+SHORT = TIMINGS | {"write_window": 0.25, "settle": 1.0}
+"""A short window, for a STARTED that m8 never takes."""
 
 REFUSED_BY_M8 = {
     "refuses": lambda m8, uri: m8.refuse_append("SecretUploadStarted", of=uri, times=None),
@@ -59,6 +60,11 @@ def by_patch(client: Client, uri: str, guess: bytes) -> Coroutine[Any, Any, Any]
 
 
 GUESSES: dict[str, Guess] = {"UPLOAD": by_put, "PATCH": by_patch}
+
+
+def timings(m8_does: str) -> dict[str, float]:
+    """A window is over soon only where a reactor has to wait for that: else a busy machine may need it."""
+    return TIMINGS if m8_does == "refuses" else SHORT
 
 
 def pin(number: int) -> bytes:
@@ -146,7 +152,7 @@ class Distinguished:
 async def test_a_secret_can_be_guessed_at_ten_times_an_hour(
     scene: Scene, crowd: list[Client], m8_does: str, purpose: str
 ) -> None:
-    await scene.hostile.serve("vault", timings=TIMINGS, limits={"compares_per_hour": 10_000})
+    await scene.hostile.serve("vault", timings=timings(m8_does), limits={"compares_per_hour": 10_000})
     uri, guess = scene.uri("vault"), GUESSES[purpose]
     await scene.client.put_secret(uri, {"pin": pin(0)})
     REFUSED_BY_M8[m8_does](scene.m8, uri)
@@ -160,7 +166,7 @@ async def test_after_sixty_wrong_guesses_a_right_one_at_any_secret_tells_nothing
     scene: Scene, crowd: list[Client], m8_does: str
 ) -> None:
     """That no more than sixty of a burst are compared cannot be seen here: those that are not are announced, too."""
-    await scene.hostile.serve("vault", timings=TIMINGS, fresh=True)
+    await scene.hostile.serve("vault", timings=timings(m8_does), fresh=True)
     uris = [scene.uri("vault", f"n{number}") for number in range(A_PROCESS // 4)]
     await scene.client.put_secrets(uris, {"pin": pin(0)})
     for uri in uris:

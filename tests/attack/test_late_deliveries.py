@@ -28,7 +28,7 @@ async def test_a_withheld_secret_does_not_come_back_once_what_followed_is_delete
     uri = scene.uri(store)
     ghost = scene.m8.withhold(of=uri)
     with pytest.raises(Error):
-        await scene.client.put_secret(uri, {"password": OLD}, timeout=20.0)
+        await scene.client.put_secret(uri, {"password": OLD}, timeout=60.0)
     await scene.client.put_secret(uri, {"password": NEW})
     await scene.client.delete_secret(uri, destroy=store == KV1)
     await scene.m8.aged(ghost.request_id, YOUNG_S)
@@ -44,7 +44,7 @@ async def test_a_copy_whose_put_may_still_land_says_so(scene: Scene) -> None:
     await scene.client.put_secret(source, {"password": OLD})
     ghost = scene.m8.withhold(of=uri)
     with pytest.raises(Error) as caught:
-        await scene.client.copy_secret(source, uri, expect=Expect.ANY, timeout=20.0)
+        await scene.client.copy_secret(source, uri, expect=Expect.ANY, timeout=60.0)
     assert await scene.hostile.holds(uri) is None
     await ghost.deliver()
     await asyncio.sleep(0)

@@ -25,7 +25,7 @@ async def test_a_withheld_listing_answers_no_later_one_and_changes_nothing(scene
         before = await asyncio.to_thread(scene.hostile.history, uri)
         ghost = scene.m8.withhold(of=root)
         with pytest.raises(OutcomeUnknownError, match="which names are there is not known"):
-            [name async for name in client.list_upstream(root, timeout=20.0)]
+            [name async for name in client.list_upstream(root, timeout=60.0)]
         await client.put_secret(scene.uri("vault", "later"), {"password": VALUE})
         await ghost.deliver()
         scene.m8.honest()

@@ -25,6 +25,7 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from tests.attack.conftest import Scene
 from tests.rig import writers
 from tests.rig.history import OK
+from tests.support.hostile_cluster import young
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -32,13 +33,16 @@ WRITERS = 64
 AGAIN = 16
 """So many of them put another value once their first is there."""
 CLIENTS = 8
-TIMEOUT_S = 60.0
+TIMEOUT_S = 300.0
+PATIENT = young(TIMEOUT_S)
+"""Whoever waits in the queue for longer than a key is young is told CONFLICT, as is right; here nobody is, however slow
+the machine."""
 PLACES = [
     (2, "vault"),
     *(pytest.param(*place, marks=pytest.mark.soak) for place in [(1, "vault"), (1, "local"), (2, "local")]),
 ]
-UNLIMITED = {"compares_per_hour_per_uri": 1_000, "compares_per_hour": 10_000}
-"""A writer who is refused after it announced its write has guessed."""
+UNLIMITED = {"compares_per_hour_per_uri": 1_000, "compares_per_hour": 10_000, "lifetime_s": 600}
+"""A writer who is refused after it announced its write has guessed; and no key ends in the queue."""
 
 KEPT = {"vault": {}, "local": {"keep_versions": 1_000}}
 
@@ -144,7 +148,7 @@ def failed(ends: list[Done | Error]) -> Counter[str]:
 async def test_all_end_well_and_one_after_the_other(
     scene: Scene, clients: list[Client], replicas: int, store: str, expect: Expect
 ) -> None:
-    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], limits=UNLIMITED)
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], timings=PATIENT, limits=UNLIMITED)
     uri = scene.uri(store)
 
     async def writer(number: int) -> list[Done | Error]:
@@ -165,7 +169,7 @@ async def test_all_end_well_and_one_after_the_other(
 async def test_whatever_they_do_it_is_one_after_the_other(
     scene: Scene, clients: list[Client], replicas: int, store: str
 ) -> None:
-    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], limits=UNLIMITED)
+    await scene.hostile.serve(store, replicas=replicas, engine=KEPT[store], timings=PATIENT, limits=UNLIMITED)
     uri = scene.uri(store)
     first = await do(scene.client, put(uri, 0, Expect.ANY))
     assert isinstance(first, Done)
@@ -192,10 +196,10 @@ async def test_whatever_they_do_it_is_one_after_the_other(
 async def test_writers_who_name_the_version_that_they_replace_are_linearizable(
     scene: Scene, clients: list[Client]
 ) -> None:
-    await scene.hostile.serve("vault", replicas=2, engine=KEPT["vault"], limits=UNLIMITED)
+    await scene.hostile.serve("vault", replicas=2, engine=KEPT["vault"], timings=PATIENT, limits=UNLIMITED)
     uri = scene.uri("vault")
-    operations = await writers.write_at_once(clients, uri, writers=WRITERS, tries=1)
-    operations += await writers.write_at_once(clients, uri, writers=8, tries=2)
+    operations = await writers.write_at_once(clients, uri, writers=WRITERS, tries=1, timeout_s=TIMEOUT_S)
+    operations += await writers.write_at_once(clients, uri, writers=8, tries=2, timeout_s=TIMEOUT_S)
     assert {one.end for one in operations} == {OK, "CONFLICT"}
     assert sum(one.verb == "compare" for one in operations) > 1
     history = await asyncio.to_thread(scene.hostile.history, uri)

@@ -21,7 +21,7 @@ VALUE = b"correct horse battery staple"
 
 
 async def put(scene: Scene, name: str = "db", value: bytes = VALUE) -> PutResult:
-    return await scene.client.put_secret(scene.uri("vault", name), {"password": value}, timeout=20.0)
+    return await scene.client.put_secret(scene.uri("vault", name), {"password": value}, timeout=60.0)
 
 
 @pytest.fixture
@@ -83,7 +83,7 @@ async def test_what_is_watched_can_be_left_out(scene: Scene, uri: str) -> None:
     await put(scene)
     scene.m8.change("WatchEvents", some)
     seen: list[str] = []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         async for event in scene.client.queries.watch(prefix=uri):
             seen.append(event.type)
             if event.type == "SecretUploaded":

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
@@ -175,7 +176,7 @@ class Crash:
             elif part.pid is None:
                 self.reactor(folder=folder)
             elif folder in self.unheard:
-                wake(part)
+                part._signal(signal.SIGCONT)
                 self.reactor_is_back(folder)
 
 
@@ -220,8 +221,14 @@ def reactors_die(crash: Crash, place: str) -> Iterator[None]:
 
 
 def wake(part: Part) -> None:
-    """Continue a part that was stopped."""
+    """Continue a part that stops itself, once it stands still: what is recorded before that is seen before that."""
+    wait_until(lambda: _state(part) == "T", what=f"{part.name} stands still")
     part._signal(signal.SIGCONT)
+
+
+def _state(part: Part) -> str:
+    """What the system says of a process: "T" if it is stopped."""
+    return Path(f"/proc/{part.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from tests.crash.logbook import Logbook
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
 
 M8_TIMINGS = {
-    "requested": 8.0,
+    "requested": 20.0,  # a reactor that was killed before its grant starts anew in it, on a busy machine too
     "granted_grace": 1.0,
     "issuer_gone": 2.5,
     "silence": 2.2,

@@ -43,12 +43,11 @@ def silent(server: str, host: str, count: int) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     name, _, port = server.rpartition(":")
-    begun = time.monotonic()
     held: list[socket.socket] = []
     for _ in range(count):
         one = socket.socket()
         one.bind((host, 0))
-        one.settimeout(5)
+        one.settimeout(60)
         with contextlib.suppress(OSError):
             one.connect((name, int(port)))
             one.setblocking(False)
@@ -56,7 +55,7 @@ def silent(server: str, host: str, count: int) -> None:
     opened = len(held)
     while True:
         held = [one for one in held if _is_open(one)]
-        say(opened=opened, open=len(held), seconds=time.monotonic() - begun)
+        say(opened=opened, open=len(held))
         time.sleep(_LOOK_S)
 
 
@@ -82,7 +81,7 @@ async def logins(server: str, ca_file: str, rate: float) -> None:
         async def one() -> None:
             call = stub.Attach()
             # However m8 refuses, the flood goes on.
-            with contextlib.suppress(asyncio.InvalidStateError, grpc.aio.AioRpcError):
+            with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError, grpc.aio.BaseError):
                 received = await call.read()
                 if isinstance(received, reactor_pb2.AttachResponse):
                     hello = Hello(server, "local", os.urandom(16), received.challenge, KEY_ID)

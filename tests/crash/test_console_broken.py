@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from monoskope.testing.parts import wait_until
-from tests.crash.breaking import SECOND, Crash, dies
+from tests.crash.breaking import SECOND, Crash, dies, wake
 from tests.support.console import Console
 from tests.support.console_calls import Page, value
 
@@ -50,20 +50,23 @@ def test_the_page_is_told_that_the_end_is_not_known_and_which_request_it_was(cra
 
 
 def test_a_second_ctrl_c_says_what_was_sent_and_may_or_may_not_be_written(crash: Crash) -> None:
-    crash.reactor("reactor.before-write=stop")
+    part = crash.reactor("reactor.before-write=stop")
     uri = crash.uri()
     with page_of(crash) as (console, page):
         live = page.live()
+        next(live)  # it is open: what follows is told to it
         asking = threading.Thread(target=_cut, args=(page, uri))
         asking.start()
         while next(live).get("stage") != "SENT":
             pass
+        crash.audit.wait_for(uri, "SecretUploadStarted")
         console.interrupt()
         wait_until(lambda: "Ctrl-C ends at once" in console.terminal(), what="it waits for what is under way")
         console.interrupt()
         assert console.end() == 9
         assert f"{uri} was sent and may or may not be" in " ".join(console.terminal().split())
         asking.join()
+    wake(part)
 
 
 def _cut(page: Page, uri: str) -> None:

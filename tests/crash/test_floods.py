@@ -11,7 +11,7 @@ import statistics
 import sys
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,8 @@ from monoskope.client import Client, load_settings
 from monoskope.exit_codes import ExitCode
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
-from monoskope.testing.parts import Part, wait_until
+from monoskope.testing.parts import READY_S, Part, wait_until
+from tests.crash.breaking import stopped
 
 FILES = 1_024
 """That m8 may open (`ulimit -n`): three quarters of them may be connections, a quarter of those of one address."""
@@ -31,6 +32,10 @@ SHARE = 192
 SILENT = 1_300
 PUTS = 20
 HOSTILE_LOGINS = 28
+VERIFIED_EACH_S = 10
+"""Failed logins of one address a second, after which the next ones are refused unread (`failed_logins_per_address`)."""
+UNDER_WAY = 32
+"""Logins of one address at once: so many may be verified beyond that, as they were let in before the others failed."""
 ROOT = Path(__file__).parents[2]
 
 
@@ -117,12 +122,15 @@ def relayed(server: str, host: str) -> Iterator[str]:
         thread.join()
 
 
-def put(user: User, path: str, *, tries: int = 1) -> None:
+def put(user: User, path: str, *, within_s: float = 0.0) -> None:
     """Put as a new process with a new connection, as people do; they try again where nothing was sent."""
-    command = ("put", "secret", f"local://team/{path}", "--from-file", "password=-")
+    command, ends_at = (
+        ("put", "secret", f"local://team/{path}", "--from-file", "password=-"),
+        time.monotonic() + within_s,
+    )
     ran = user.monoctl(*command, input=b"value")
-    while ran.code == ExitCode.UNAVAILABLE and tries > 1:
-        ran, tries = user.monoctl(*command, input=b"value"), tries - 1
+    while ran.code == ExitCode.UNAVAILABLE and time.monotonic() < ends_at:
+        ran = user.monoctl(*command, input=b"value")
     assert ran.code == 0, ran.err
 
 
@@ -131,13 +139,13 @@ def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> No
     with hostile(cluster, "silent", cluster.server, "127.0.0.1", str(SILENT)) as flood:
         assert last(flood)["opened"] == SILENT
         # A loaded machine may need longer for all those handshakes than one attempt waits.
-        put(user, "from-the-same-address", tries=3)
+        put(user, "from-the-same-address", within_s=READY_S)
         wait_until(lambda: last(flood)["open"] <= SHARE, what="an address has its share and no more")
-        assert open_files(cluster) <= FILES * 3 // 4
+        wait_until(lambda: open_files(cluster) <= FILES * 3 // 4, what="a quarter of the files is left to others")
         with relayed(cluster.server, "127.0.0.2") as address:
             assert answers(address)
+        # After five seconds. Without m8, gRPC would wait for two minutes.
         wait_until(lambda: last(flood)["open"] == 0, what="who says nothing is cut off")
-        assert last(flood)["seconds"] < 10
         put(user, "afterwards")
     assert cluster.attached("local")
     wait_until(lambda: open_files(cluster) <= before_files + 5, what="no connection is left")
@@ -152,7 +160,7 @@ def answers(address: str) -> bool:
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     context.set_alpn_protocols(["h2"])
     host, _, port = address.rpartition(":")
-    with socket.create_connection((host, int(port)), timeout=10) as raw, context.wrap_socket(raw) as one:
+    with socket.create_connection((host, int(port)), timeout=READY_S) as raw, context.wrap_socket(raw) as one:
         one.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(3) + b"\x04" + bytes(5))
         return one.recv(9)[3:4] == b"\x04"
 
@@ -178,30 +186,48 @@ async def median_put_s(client: Client, *, puts: int = PUTS) -> float:
     return statistics.median(took)
 
 
-async def test_hostile_logins_leave_puts_within_twice_what_they_took(cluster: Cluster, user: User) -> None:
-    """Measured up to three times: what else the machine does is not the flood's work, and does not come three times."""
-    figures: list[str] = []
-    for _ in range(3):
-        quiet, flooded, rate, said = await figures_of_logins(cluster, user)
-        figures.append(
-            f"{flooded * 1_000:.1f} ms under the flood, {quiet * 1_000:.1f} ms without; {rate:.0f}/s: {said}"
-        )
-        assert "OK" not in said, figures
-        if rate > HOSTILE_LOGINS / 2 and flooded < 2 * quiet:
-            return
-    pytest.fail(str(figures))
-
-
-async def figures_of_logins(cluster: Cluster, user: User) -> tuple[float, float, float, dict[str, Any]]:
-    """Seconds of a put without and with hostile logins, how many of those there were a second, and what they met."""
-    ca_file = str(cluster.folder / "m8" / "ca.crt")
+async def test_of_hostile_logins_few_are_verified_and_puts_go_on(cluster: Cluster, user: User) -> None:
+    """How many are verified is counted, which no other load of the machine changes; the time of a put is below."""
     async with warm(user) as client:
-        quiet = await median_put_s(client)
-        with hostile(cluster, "logins", cluster.server, ca_file, str(HOSTILE_LOGINS)) as flood:
-            first, begun = last(flood)["sent"], time.monotonic()
-            async with asyncio.timeout(20 * PUTS * quiet):
-                flooded = await median_put_s(client)
-            await asyncio.to_thread(flood.wait_for, lambda: last(flood)["sent"] > first)
-            said = last(flood)
-            rate = (said["sent"] - first) / (time.monotonic() - begun)
-    return quiet, flooded, rate, said
+        began = time.monotonic()
+        with hostile_logins(cluster) as flood:
+            await told(flood, lambda said: said["sent"] > HOSTILE_LOGINS)
+            before = last(flood)["sent"]
+            await median_put_s(client)
+            await told(flood, lambda said: said["sent"] > before)
+            # The rest of what may be verified at once is used up, and there are many more than those of a second.
+            said = await told(flood, lambda said: said.get("UNAVAILABLE", 0) > UNDER_WAY)
+            took_s = time.monotonic() - began
+    assert "OK" not in said
+    assert 0 < said["PERMISSION_DENIED"] <= VERIFIED_EACH_S * (took_s + 1) + UNDER_WAY, (said, took_s)
+
+
+@pytest.mark.soak
+async def test_hostile_logins_leave_puts_within_twice_what_they_took(cluster: Cluster, user: User) -> None:
+    """Wall time, so not for each change: whatever else the machine does counts, too. Each pair sees the same of it."""
+    async with warm(user) as client:
+        with hostile_logins(cluster) as flood:
+            await told(flood, lambda said: said["sent"] > HOSTILE_LOGINS)
+            pairs = [await put_pair(client, flood) for _ in range(PUTS)]
+    ratio = statistics.median(flooded / quiet for flooded, quiet in pairs)
+    assert ratio < 2, f"{ratio:.2f}"
+
+
+async def put_pair(client: Client, flood: Part) -> tuple[float, float]:
+    """Seconds of a few puts under the flood, and while it stands still."""
+    flooded = await median_put_s(client, puts=3)
+    with stopped(flood.pid):
+        return flooded, await median_put_s(client, puts=3)
+
+
+@contextmanager
+def hostile_logins(cluster: Cluster) -> Iterator[Part]:
+    ca_file = str(cluster.folder / "m8" / "ca.crt")
+    with hostile(cluster, "logins", cluster.server, ca_file, str(HOSTILE_LOGINS)) as flood:
+        yield flood
+
+
+async def told(flood: Part, of: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+    """Wait until a hostile peer says something of which that is true, and return it."""
+    await asyncio.to_thread(flood.wait_for, lambda: of(last(flood)))
+    return last(flood)

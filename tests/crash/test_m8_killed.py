@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.crash.breaking import Crash, armed, around, dies, dies_at
+from tests.crash.conftest import M8_TIMINGS, shorten
 
 WALK = {
     "SecretUploadKeyRequested": around("SecretUploadKeyRequested", "m8.before-answer.RequestSecretUploadKey"),
@@ -15,6 +18,17 @@ WALK = {
     "SecretUploadStarted": around("SecretUploadStarted"),
     "SecretUploaded": around("SecretUploaded", "m8.before-answer.RequestUploadSecret"),
 }
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _patient(whole: Crash) -> Iterator[None]:
+    """No m8 that comes back gives up a reactor that is about to come back, too, on a busy machine."""
+    settings = whole.cluster.folder / "m8" / "m8.toml"
+    shorten(settings, timings={**M8_TIMINGS, "issuer_gone": 20.0})  # counts from the next start, with which each begins
+    yield
+    shorten(settings, timings=dict(M8_TIMINGS))
+    whole.m8()
+    whole.reactor_is_back()
 
 
 LIKE_ANOTHER = {"SecretUploadKeyProvided"}

@@ -33,57 +33,57 @@ class Purpose:
 
 async def listed(client: Client) -> UpstreamPage:
     """The first page of names below a URI."""
-    return await anext(client.list_upstream_pages(URI, timeout=20))
+    return await anext(client.list_upstream_pages(URI, timeout=60))
 
 
 PURPOSES = {
     "put": Purpose(
-        lambda client: client.put_secret(URI, VALUES, timeout=20),
+        lambda client: client.put_secret(URI, VALUES, timeout=60),
         "it may or may not have been written",
         frozenset({"UPLOADED", "UNCHANGED"}),
     ),
     "patch": Purpose(
-        lambda client: client.patch_secret(URI, VALUES, remove=["old"], timeout=20),
+        lambda client: client.patch_secret(URI, VALUES, remove=["old"], timeout=60),
         "it may or may not have been patched",
         frozenset({"UPLOADED", "UNCHANGED"}),
     ),
     "delete": Purpose(
-        lambda client: client.delete_secret(URI, timeout=20),
+        lambda client: client.delete_secret(URI, timeout=60),
         "it may or may not have been deleted",
         frozenset({"DELETED"}),
     ),
     "generate": Purpose(
-        lambda client: client.generate_secret(URI, {"password": "password"}, timeout=20),
+        lambda client: client.generate_secret(URI, {"password": "password"}, timeout=60),
         "it may or may not have been generated",
         frozenset({"UPLOADED"}),
     ),
     "undelete": Purpose(
-        lambda client: client.undelete_secret(URI, timeout=20),
+        lambda client: client.undelete_secret(URI, timeout=60),
         "it may or may not have been undeleted",
         frozenset({"UNDELETED", "UNDELETED unreadable"}),
     ),
     "rollback": Purpose(
-        lambda client: client.rollback_secret(URI, "1@x", timeout=20),
+        lambda client: client.rollback_secret(URI, "1@x", timeout=60),
         "it may or may not have been rolled back",
         frozenset({"ROLLED_BACK"}),
     ),
     "copy": Purpose(
-        lambda client: client.copy_secret(URI, DESTINATION, timeout=20),
+        lambda client: client.copy_secret(URI, DESTINATION, timeout=60),
         "it may or may not have been copied",
         frozenset({"COPIED"}),
     ),
     "compare": Purpose(
-        lambda client: client.compare_secret(URI, VALUES, timeout=20),
+        lambda client: client.compare_secret(URI, VALUES, timeout=60),
         "whether it is equal is not known",
         frozenset({"EQUAL", "DIFFERENT"}),
     ),
     "verify": Purpose(
-        lambda client: client.verify_secret(URI, timeout=20),
+        lambda client: client.verify_secret(URI, timeout=60),
         "whether it is in sync is not known",
         frozenset({"IN_SYNC", "DRIFTED", "GONE"}),
     ),
     "import": Purpose(
-        lambda client: client.import_secret(URI, timeout=20),
+        lambda client: client.import_secret(URI, timeout=60),
         "whether it was imported is not known",
         frozenset({"IMPORTED"}),
     ),

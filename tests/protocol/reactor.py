@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload, encode
@@ -19,11 +21,13 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, SECRET, SEED, K, MemoryStore, ask, seal, settings
+from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, SEED, K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8
 
 IDENTITY = Identity(SEED, store="memory")
 OTHER = SecretUri.parse("memory://team-a/other")
+PATIENT = replace(FAST, write_window=PATIENCE_S, connect=PATIENCE_S, drain=PATIENCE_S)
+"""Nothing here waits until one of these is over, and a busy machine must not run into them."""
 
 
 @asynccontextmanager
@@ -34,7 +38,7 @@ async def running(
     *,
     identity: Identity = IDENTITY,
     limits: ReactorLimits | None = None,
-    timings: Timings = FAST,
+    timings: Timings = PATIENT,
 ) -> AsyncIterator[tuple[Reactor, asyncio.Event]]:
     """Run a reactor in this process until the block ends."""
     of = settings(folder, server=m8.server, limits=limits)

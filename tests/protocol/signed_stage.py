@@ -29,8 +29,8 @@ from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.testing.cluster.identities import Identity
 from monoskope.uri import SecretUri
-from tests.protocol.reactor import IDENTITY
-from tests.support.reactor_world import FAST, K, MemoryStore, ask, seal, settings
+from tests.protocol.reactor import IDENTITY, PATIENT
+from tests.support.reactor_world import K, MemoryStore, ask, seal, settings
 from tests.support.real_m8 import RealM8, serving
 from tests.support.signed_requests import Person
 
@@ -148,7 +148,7 @@ async def stage(folder: Path, signers: SignersFile | None) -> AsyncIterator[Stag
         of = settings(folder, server=m8.server, limits=many)
         of = replace(of, copies=(copies,), signers=signers)
         store, audit, stop = MemoryStore(), AuditFile(folder / "audit.jsonl"), asyncio.Event()
-        reactor = Reactor(of, store, IDENTITY, FingerprintKey(K), audit, timings=FAST)
+        reactor = Reactor(of, store, IDENTITY, FingerprintKey(K), audit, timings=PATIENT)
         running = asyncio.create_task(reactor.run(stop))
         try:
             await m8.attached()

@@ -185,7 +185,7 @@ async def test_an_answer_that_cannot_be_read_leaves_it_unknown_after_sending(m8:
 async def test_of_two_secrets_the_other_one_keeps_its_success(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.failing["RequestUploadSecret"] = [GARBAGE]
     async with client_for(m8, tmp_path) as client:
-        results = await client.put_secrets([URI, OTHER], VALUES, timeout=20)
+        results = await client.put_secrets([URI, OTHER], VALUES, timeout=60)
     failures = [result for result in results if isinstance(result, Error)]
     assert [type(failure) for failure in failures] == [OutcomeUnknownError]
 

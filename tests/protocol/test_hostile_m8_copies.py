@@ -24,7 +24,7 @@ from tests.support.vectors import a_grant, a_request
 
 async def copy(m8: ScriptedM8, known: KnownStores, destination: str = DESTINATION, **fields: Any) -> Copy:
     async with client_for(m8, known.path.parent) as client:
-        return await client.copy_secret(SOURCE, destination, **{"timeout": 20, **fields})
+        return await client.copy_secret(SOURCE, destination, **{"timeout": 60, **fields})
 
 
 async def test_a_copy_sends_nothing_sealed_and_shows_what_both_stores_signed(

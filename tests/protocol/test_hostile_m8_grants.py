@@ -36,7 +36,7 @@ async def m8(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[Sc
 
 async def put(m8: ScriptedM8, known: KnownStores, uri: str = URI, *, subject: str = "alice") -> PutResult:
     async with client_for(m8, known.path.parent, subject=subject) as client:
-        return await client.put_secret(uri, {"password": VALUE}, timeout=20)
+        return await client.put_secret(uri, {"password": VALUE}, timeout=60)
 
 
 async def refused(m8: ScriptedM8, known: KnownStores, kind: type[Error], uri: str = URI) -> str:

@@ -30,7 +30,7 @@ async def delete(
     m8: ShowingM8, known: KnownStores, *, expect: Expect | str = Expect.ANY, destroy: bool = False
 ) -> Deletion:
     async with client_for(m8, known.path.parent) as client:
-        return await client.delete_secret(URI, expect=expect, destroy=destroy, timeout=20)
+        return await client.delete_secret(URI, expect=expect, destroy=destroy, timeout=60)
 
 
 async def test_a_deletion_sends_nothing_sealed_and_what_was_asked(m8: ShowingM8, known: KnownStores) -> None:
@@ -51,7 +51,7 @@ async def test_what_is_absent_cannot_be_deleted(m8: ShowingM8, known: KnownStore
 
 async def generate(m8: ShowingM8, known: KnownStores, **fields: Any) -> Generated:
     async with client_for(m8, known.path.parent) as client:
-        return await client.generate_secret(URI, **{"recipes": WANTED, "timeout": 20, **fields})
+        return await client.generate_secret(URI, **{"recipes": WANTED, "timeout": 60, **fields})
 
 
 async def test_a_generation_sends_recipes_and_nothing_sealed(m8: ShowingM8, known: KnownStores) -> None:
@@ -185,12 +185,12 @@ async def test_an_invalid_patch_is_refused_before_any_call(
 
 async def verify(m8: ShowingM8, known: KnownStores) -> Verification:
     async with client_for(m8, known.path.parent) as client:
-        return await client.verify_secret(URI, timeout=20)
+        return await client.verify_secret(URI, timeout=60)
 
 
 async def adopt(m8: ShowingM8, known: KnownStores) -> Import:
     async with client_for(m8, known.path.parent) as client:
-        return await client.import_secret(URI, timeout=20)
+        return await client.import_secret(URI, timeout=60)
 
 
 async def test_a_verification_sends_nothing_and_says_what_it_compared_with(m8: ShowingM8, known: KnownStores) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import grpc
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Comparison, PutResult
 from monoskope.client.known_stores import KnownStores
@@ -23,9 +23,11 @@ from monoskope.errors import (
 from monoskope.protocol.labels import RECEIPT
 from monoskope.testing.scripted.client import client_for, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
+from tests.protocol.conftest import ClientClock
 
 VALUE = b"correct horse battery staple"
 URI = "vault://app/db"
+TIMEOUT_S = 60.0
 
 End = Callable[[Attempt], views_pb2.SecretUpload]
 
@@ -35,19 +37,19 @@ def http(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-async def put(m8: ScriptedM8, known: KnownStores, *, timeout: float = 20) -> PutResult:
+async def put(m8: ScriptedM8, known: KnownStores) -> PutResult:
     async with client_for(m8, known.path.parent) as client:
-        return await client.put_secret(URI, {"password": VALUE}, timeout=timeout)
+        return await client.put_secret(URI, {"password": VALUE}, timeout=TIMEOUT_S)
 
 
 async def compare(m8: ScriptedM8, known: KnownStores) -> Comparison:
     async with client_for(m8, known.path.parent) as client:
-        return await client.compare_secret(URI, {"password": VALUE}, timeout=20)
+        return await client.compare_secret(URI, {"password": VALUE}, timeout=TIMEOUT_S)
 
 
-async def unknown(m8: ScriptedM8, known: KnownStores, *, timeout: float = 20) -> str:
+async def unknown(m8: ScriptedM8, known: KnownStores) -> str:
     with pytest.raises(OutcomeUnknownError) as caught:
-        await put(m8, known, timeout=timeout)
+        await put(m8, known)
     assert not was_received(m8, VALUE)
     assert m8.attempts[0].request.request_id.hex() in caught.value.message
     return caught.value.message
@@ -126,19 +128,27 @@ async def test_signed_outcome_unknown_is_unknown(m8: ScriptedM8, known: KnownSto
     await unknown(m8, known)
 
 
-async def test_silence_after_step_5_is_unknown(m8: ScriptedM8, known: KnownStores) -> None:
-    m8.end = lambda attempt: views_pb2.SecretUpload(
-        request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_WRITING
-    )
+async def test_silence_after_step_5_is_unknown(m8: ScriptedM8, known: KnownStores, clock: ClientClock) -> None:
+    def writing(attempt: Attempt) -> views_pb2.SecretUpload:
+        clock.ahead_s = 2 * TIMEOUT_S
+        return views_pb2.SecretUpload(request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_WRITING)
 
-    assert "no receipt came" in await unknown(m8, known, timeout=0.5)
+    m8.end = writing
+
+    assert "no receipt came" in await unknown(m8, known)
+    assert m8.count("RequestUploadSecret") == 1
 
 
-async def test_silence_before_step_5_is_timed_out(m8: ScriptedM8, known: KnownStores) -> None:
-    m8.key_answer = lambda attempt: type(m8.honest_key(attempt))(state=views_pb2.UPLOAD_STATE_REQUESTED)
+async def test_silence_before_step_5_is_timed_out(m8: ScriptedM8, known: KnownStores, clock: ClientClock) -> None:
+    def requested(attempt: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        clock.ahead_s = 2 * TIMEOUT_S
+        return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    m8.key_answer = requested
 
     with pytest.raises(TimedOutError, match="nothing was sent"):
-        await put(m8, known, timeout=0.5)
+        await put(m8, known)
+    assert len(m8.attempts) == 1
     assert m8.count("RequestUploadSecret") == 0
 
 

@@ -28,7 +28,7 @@ def move(m8: ScriptedM8, *identities: Identity) -> None:
 
 async def put(m8: ScriptedM8, known: KnownStores) -> PutResult:
     async with client_for(m8, known.path.parent) as client:
-        return await client.put_secret(URI, {"password": VALUE}, timeout=20)
+        return await client.put_secret(URI, {"password": VALUE}, timeout=60)
 
 
 async def refused(m8: ScriptedM8, known: KnownStores) -> str:
@@ -47,7 +47,7 @@ async def test_a_chain_is_followed_told_and_its_last_identity_pinned(m8: Scripte
 
     settings = settings_for(m8, known.path.parent)
     async with Client(settings, notify=notices.append, system_known_stores=known.path.with_name("none")) as client:
-        await client.put_secret(URI, {"password": VALUE}, timeout=20)
+        await client.put_secret(URI, {"password": VALUE}, timeout=60)
 
     assert known.identity(m8.server, "vault") == last.shown
     assert len(notices) == 1

@@ -22,7 +22,7 @@ from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
-from tests.protocol.reactor import IDENTITY
+from tests.protocol.reactor import IDENTITY, PATIENT
 from tests.protocol.signed_stage import (
     ALICE,
     FIRST,
@@ -37,7 +37,7 @@ from tests.protocol.signed_stage import (
     stage,
 )
 from tests.support.passing import Passing
-from tests.support.reactor_world import FAST, K, ask, settings
+from tests.support.reactor_world import K, ask, settings
 from tests.support.signed_requests import Person, may, table, write_lists
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -201,7 +201,9 @@ async def test_a_replica_without_signers_still_obeys_m8(signed: Stage, tmp_path:
         AuditFile(tmp_path / "audit.jsonl"),
         asyncio.Event(),
     )
-    running = asyncio.create_task(Reactor(of, signed.store, IDENTITY, FingerprintKey(K), audit, timings=FAST).run(stop))
+    running = asyncio.create_task(
+        Reactor(of, signed.store, IDENTITY, FingerprintKey(K), audit, timings=PATIENT).run(stop)
+    )
     try:
         await signed.m8.attached(signed.m8.count("Attached") + 1)
 

@@ -20,11 +20,14 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from tests.protocol.reactor import IDENTITY, running, sealed, upload
+from tests.protocol.reactor import IDENTITY, PATIENT, running, sealed, upload
 from tests.support.hostile_session import CUT
 from tests.support.passing import Way
-from tests.support.reactor_world import FAST, K, MemoryStore, ask
+from tests.support.reactor_world import PATIENCE_S, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
+
+CONNECT_S = PATIENCE_S + 1
+"""Another one than all other times here."""
 
 
 @pytest.fixture
@@ -41,7 +44,7 @@ async def test_an_m8_under_another_authority_hears_nothing(m8: RealM8, tmp_path:
     async with serving(other):
         (tmp_path / "ca.crt").write_bytes((other / "ca.crt").read_bytes())
     with operating_log.written_to(log):
-        async with running(m8, tmp_path, MemoryStore()), asyncio.timeout(10):
+        async with running(m8, tmp_path, MemoryStore()), asyncio.timeout(PATIENCE_S):
             while log.read_text().count("ca_file") < 2:
                 await asyncio.sleep(0.01)
     assert m8.wire.sessions == []
@@ -164,9 +167,19 @@ async def test_the_log_says_what_to_do_about_a_refused_login_and_nothing_that_m8
     assert CUT not in text
 
 
-async def test_a_silent_m8_is_dialled_again(m8: RealM8, tmp_path: Path) -> None:
-    silent = m8.wire.lose_delivery("challenge")
-    async with running(m8, tmp_path, MemoryStore(), timings=replace(FAST, connect=0.5)):
+async def test_a_silent_m8_is_dialled_again(m8: RealM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    silent, dialling, timeout = m8.wire.lose_delivery("challenge"), list[asyncio.Timeout](), asyncio.timeout
+
+    def noted(delay: float | None) -> asyncio.Timeout:
+        made = timeout(delay)
+        if delay == CONNECT_S:
+            dialling.append(made)
+        return made
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    async with running(m8, tmp_path, MemoryStore(), timings=replace(PATIENT, connect=CONNECT_S)):
         await silent.arrived()
+        # The time of the first session is over now, and not before, however slow this is.
+        dialling[0].reschedule(asyncio.get_running_loop().time())
         assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UPLOADED
     assert [one.kind for one in m8.wire.sessions[0].passed] == ["challenge"]

@@ -20,8 +20,8 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
 from monoskope.uri import SecretUri
-from tests.protocol.reactor import IDENTITY, OTHER, SlowStore, running, sealed, upload
-from tests.support.reactor_world import FAST, SECRET, URI, K, MemoryStore, ask
+from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, SlowStore, running, sealed, upload
+from tests.support.reactor_world import SECRET, URI, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
 
 
@@ -214,7 +214,7 @@ async def test_another_replica_ends_what_a_dead_one_was_writing(m8: RealM8, tmp_
     dead = SlowStore()
     dead.gate, dead.content = asyncio.Event(), store.content
     request = ask()
-    async with running(m8, tmp_path, dead, timings=replace(FAST, drain=0.0)):
+    async with running(m8, tmp_path, dead, timings=replace(PATIENT, drain=0.0)):
         await m8.attached()
         await m8.ask(request)
         grant = await m8.granted(request.request_id)

@@ -210,7 +210,7 @@ async def test_the_receipt_of_a_success_says_who_signed(
     signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner
 ) -> None:
     async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        result = await client.put_secret(URI, VALUES, timeout=20)
+        result = await client.put_secret(URI, VALUES, timeout=60)
     assert (result.signer, result.signer_key) == ("alice", signer.shown)
 
 
@@ -252,7 +252,7 @@ async def test_a_signature_that_takes_longer_than_the_key_lives_is_not_sent(
 
 async def test_several_secrets_have_a_signature_each(signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner) -> None:
     async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        results = await client.put_secrets([URI, OTHER], VALUES, timeout=20)
+        results = await client.put_secrets([URI, OTHER], VALUES, timeout=60)
     assert not [result for result in results if isinstance(result, Error)]
     assert len({attempt.signatures[0] for attempt in signed_m8.attempts}) == len(signer.asked) == 2
 
@@ -323,6 +323,6 @@ def test_the_synchronous_client_signs(tmp_path: Path) -> None:
         pinned(m8, tmp_path)
         settings = settings_for(m8, tmp_path)
         with SyncClient(settings, signer=KeySigner(key), system_known_stores=tmp_path / "none") as opened:
-            result = opened.put_secret(URI, VALUES, timeout=20)
+            result = opened.put_secret(URI, VALUES, timeout=60)
     m8.attempts[0].check_signature()
     assert result.signer_key == shown(key)

@@ -84,6 +84,8 @@ FAST = Timings(
     linger=0.0,
     drain=3.0,
 )
+PATIENCE_S = 60.0
+"""For what comes in a moment, and on a busy machine later."""
 
 
 Sign = Callable[[Grant, bytes], bytes]

@@ -19,7 +19,7 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.reactor.timings import Timings
-from tests.support.reactor_world import FAST, SEED, Clock, K, MemoryStore, settings
+from tests.support.reactor_world import FAST, PATIENCE_S, SEED, Clock, K, MemoryStore, settings
 
 
 class Bench:
@@ -71,13 +71,13 @@ class Bench:
 
     async def next(self) -> reactor_pb2.AppendEvent:
         """Return the next append that the reactor sends."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while not self.sent:
                 await asyncio.sleep(0)
         return self.sent.pop(0).append
 
     async def settled(self) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE_S):
             while self.dispatcher._tasks:
                 await asyncio.sleep(0)
 

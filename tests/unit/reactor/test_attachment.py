@@ -27,6 +27,7 @@ from monoskope.reactor.link.link import Link, SessionEndedError, StatusError
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.link.websocket_link import WebSocketLink
 from monoskope.reactor.timings import Timings
+from tests.support.reactor_world import PATIENCE_S
 
 
 class EndedCall:
@@ -262,7 +263,7 @@ class Notes:
         self.delivered.append("caught up")
 
     async def until(self, *delivered: object) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while self.delivered[: len(delivered)] != list(delivered):
                 await asyncio.sleep(0)
 

@@ -20,6 +20,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
+from monoskope.client.on_asyncio import AsyncioRuntime
 from monoskope.client.task import Result
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.labels import SEALED_SECRET, labelled
@@ -39,9 +40,9 @@ from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
-from monoskope.testing.scripted.m8 import FINGERPRINT, ScriptedM8
+from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, SUITE, MemoryStore, World, ask, settings
 from tests.support.signed_requests import Person, may, signers, table
 from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 
@@ -320,7 +321,7 @@ async def test_a_version_that_no_receipt_can_name_leaves_a_copy_that_was_made_un
 async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
     tokens = CopyTokens()
     tokens.connected(lambda _: None)
-    waiting = asyncio.create_task(tokens.ask(bytes(16), within=5))
+    waiting = asyncio.create_task(tokens.ask(bytes(16), within=PATIENCE_S))
     await asyncio.sleep(0)
     tokens.disconnected()
     with pytest.raises(FailedError) as caught:
@@ -484,7 +485,7 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
         yield scripted
 
 
-def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 20.0) -> CopyPut:
+def job(m8: ScriptedM8, folder: Path, *, identity: str = "", key_within_s: float = 60.0) -> CopyPut:
     of = replace(settings(folder, server=m8.server), ca_file=m8.ca_file)
     there, expect = SecretUri.parse("vault://app/db"), Expect.ABSENT
     identity = identity or m8.identity.shown
@@ -572,19 +573,30 @@ def refused(reason: upload_pb2.Reason) -> queries_pb2.GetSecretUploadKeyResponse
     return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_ENDED, reason=reason)
 
 
-async def test_a_key_there_that_does_not_come_in_time_gets_nothing(m8: ScriptedM8, tmp_path: Path) -> None:
-    requested = queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
-    m8.key_answer = lambda _: requested
+async def test_a_key_there_that_does_not_come_in_time_gets_nothing(
+    m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = AsyncioRuntime.now
+    late_s = 0.0
+
+    def comes_late(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        """The request has come, and then the seconds for the key are over."""
+        nonlocal late_s
+        late_s = 61.0
+        return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    monkeypatch.setattr(AsyncioRuntime, "now", lambda runtime: now(runtime) + late_s)
+    m8.key_answer = comes_late
     marker = b"a value for which no key came: 9f04"
     gc.collect()
     gc.disable()
     try:
-        result = await put_there(job(m8, tmp_path, key_within_s=0.3), Payload({"k": marker}))
+        result = await put_there(job(m8, tmp_path, key_within_s=60.0), Payload({"k": marker}))
         assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
         assert not payload_is_alive(marker)
     finally:
         gc.enable()
-    assert not any(attempt.sealed for attempt in m8.attempts)
+    assert [attempt.sealed for attempt in m8.attempts] == [[]]
     m8.key_answer = m8.honest_key
     result = await put_there(job(m8, tmp_path, key_within_s=-1.0), Payload(SECRET))
     assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE

@@ -20,7 +20,7 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.report.audit_log import AuditFile
-from tests.support.reactor_world import FAST, SECRET, ask, seal
+from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, ask, seal
 from tests.unit.reactor.bench import Bench, asked
 
 EXPIRED = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_EXPIRED)
@@ -168,7 +168,7 @@ async def test_nothing_new_is_begun_while_stopping(bench: Bench) -> None:
     assert bench.dispatcher._tasks == {}
 
 
-LINGERING = msgspec.structs.replace(FAST, linger=5.0)
+LINGERING = msgspec.structs.replace(FAST, linger=PATIENCE_S)
 
 
 async def test_what_is_sealed_for_a_key_that_was_given_is_still_taken_while_stopping(tmp_path: Path) -> None:
@@ -177,7 +177,7 @@ async def test_what_is_sealed_for_a_key_that_was_given_is_still_taken_while_stop
     request = ask()
     bench.attach()
     grant = parse_grant((await bench.grant(request)).grant.content)
-    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    draining = asyncio.create_task(bench.dispatcher.drain(PATIENCE_S))
     await asyncio.sleep(0)
     sealed = seal(grant, encode(Payload(SECRET)))
     digest = hashlib.sha256(sealed).digest()
@@ -196,7 +196,7 @@ async def test_a_key_that_nothing_came_for_is_given_up_at_last(bench: Bench) -> 
     request = ask()
     bench.attach()
     await bench.grant(request)
-    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    draining = asyncio.create_task(bench.dispatcher.drain(PATIENCE_S))
     ended = await bench.next()
     receipt = parse_receipt(ended.failed.receipt.content)
     assert receipt.reason == upload_pb2.REASON_KEY_LOST
@@ -210,7 +210,7 @@ async def test_what_comes_after_that_is_told_that_the_key_is_gone(bench: Bench) 
     request = ask()
     bench.attach()
     await bench.grant(request)
-    draining = asyncio.create_task(bench.dispatcher.drain(5.0))
+    draining = asyncio.create_task(bench.dispatcher.drain(PATIENCE_S))
     await bench.next()
     bench.tell(request, 3, events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=3), sealed=b"xyz")
     again = await bench.next()

@@ -7,12 +7,13 @@ import base64
 import gc
 import hashlib
 import re
+import threading
 from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey, generate_private_key
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     PublicFormat,
@@ -30,7 +31,7 @@ from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
 from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask
+from tests.support.reactor_world import PATIENCE_S, SECRET, URI, MemoryStore, World, ask
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
 EMPTY = hashlib.sha256(b"").digest()
@@ -197,17 +198,30 @@ async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
     assert "write" not in world.memory.calls
 
 
-async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on() -> None:
+async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    go_on = threading.Event()
+
+    def make(exponent: int, bits: int) -> RSAPrivateKey:
+        assert go_on.wait(PATIENCE_S)
+        return generate_private_key(exponent, bits)
+
+    # However slow this is, none of the keys is there before it is told so.
+    monkeypatch.setattr("monoskope.reactor.work.generate.generate_private_key", make)
     generator, four = Generator(), tuple(Recipe(f"k{number}", "rsa", 2_048) for number in range(4))
     waiting = [asyncio.create_task(generator.generate(four, "alice")) for _ in range(MAX_WAITING // 8)]
-    await asyncio.sleep(0)
-    with pytest.raises(FailedError) as caught:
-        await generator.generate(four[:1], "alice")
-    assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
-    assert len(await generator.generate(PAIR, "alice")) == 2
-    assert not any(task.done() for task in waiting)
-    # Whoever waits for as many as may be is not the others' problem.
-    waiting.append(asyncio.create_task(generator.generate(four, "bob")))
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(FailedError) as caught:
+            await generator.generate(four[:1], "alice")
+        assert caught.value.reason == upload_pb2.REASON_RATE_LIMITED
+        assert len(await generator.generate(PAIR, "alice")) == 2
+        assert not any(task.done() for task in waiting)
+        # Whoever waits for as many as may be is not the others' problem.
+        waiting.append(asyncio.create_task(generator.generate(four, "bob")))
+    finally:
+        go_on.set()
     await asyncio.gather(*waiting)
     assert await generator.generate(four[:1], "alice")
     assert not generator._waiting

@@ -34,7 +34,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import URI, MemoryStore, World, ask, opened, payload_is_alive
+from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, ask, opened, payload_is_alive
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 
@@ -159,7 +159,7 @@ async def test_garbage_is_collected_soon_and_again_for_what_came_meanwhile(monke
     monkeypatch.setattr(garbage, "SOON_S", 0.01)
     monkeypatch.setattr(gc, "collect", lambda: collected.put_nowait(1))
     heap = Garbage()
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE_S):
         for _ in range(5):
             heap.collect_soon()
         await collected.get()

@@ -24,6 +24,7 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnknownOutcomeError,
 )
+from tests.support.reactor_world import PATIENCE_S
 from tests.support.vectors import a_grant, a_request
 
 NEVER = 3_600.0
@@ -54,12 +55,12 @@ class Found:
     said: list[reactor_pb2.Heartbeat] = field(default_factory=list)
 
     async def until_asked(self, times: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while self.engine.asked < times:
                 await asyncio.sleep(0)
 
     async def until(self, engine: reactor_pb2.EngineHealth) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE_S):
             while self.health.heartbeat().engine != engine:
                 await self.health.news(within=NEVER)
 
@@ -159,13 +160,13 @@ async def test_each_look_that_finds_it_away_is_news_for_a_user_may_wait_for_it()
         await found.until(reactor_pb2.ENGINE_HEALTH_UNAVAILABLE)
         for _ in range(3):
             found.health.heartbeat()
-            await asyncio.wait_for(found.health.news(within=NEVER), 10)
+            await asyncio.wait_for(found.health.news(within=NEVER), PATIENCE_S)
 
 
 async def test_a_failed_request_is_told_and_makes_no_engine_unavailable() -> None:
     health = Health(Engine(), Timings(), now_ms=lambda: 7)
     health.ended(a_failure(upload_pb2.REASON_CONFLICT))
-    await asyncio.wait_for(health.news(within=NEVER), 10)
+    await asyncio.wait_for(health.news(within=NEVER), PATIENCE_S)
     assert health.heartbeat() == reactor_pb2.Heartbeat(last_failure=upload_pb2.REASON_CONFLICT, last_failure_at_ms=7)
 
 
@@ -178,6 +179,6 @@ async def test_without_news_the_next_heartbeat_says_the_same_in_its_time_and_no_
             await asyncio.sleep(0)
         assert not waiting.done()
         waiting.cancel()
-        await asyncio.wait_for(found.health.news(within=0.0), 10)
+        await asyncio.wait_for(found.health.news(within=0.0), PATIENCE_S)
         assert found.health.heartbeat().engine == reactor_pb2.ENGINE_HEALTH_OK
         assert engine.asked == 1

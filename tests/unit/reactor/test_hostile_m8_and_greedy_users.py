@@ -29,11 +29,13 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import ReactorLimits
+from monoskope.reactor.upstream import first_look
 from monoskope.reactor.work import copy_secret
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import (
     FAST,
+    PATIENCE_S,
     SECRET,
     SEED,
     URI,
@@ -113,7 +115,7 @@ class HostileBench(Bench):
     async def recovered(self, wanted: set[bytes]) -> dict[bytes, str]:
         """Let time pass until the reactor has ended these requests by itself; return how, by request id."""
         ends: dict[bytes, str] = {}
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE_S):
             while wanted - ends.keys():
                 self.dispatcher.tick()
                 await asyncio.sleep(0.01)
@@ -260,18 +262,26 @@ def test_one_subject_cannot_have_every_key(tmp_path: Path) -> None:
 
 
 async def test_one_subjects_looks_do_not_make_anothers_put_fail() -> None:
-    world = World(timings=msgspec.structs.replace(FAST, young=0.5))
-    read_version = world.memory.read_version
+    world, mallorys, gone = World(), SecretUri.parse("memory://team-a/m"), asyncio.Event()
+    read_version, looking = world.memory.read_version, 0
 
     async def slow(path: tuple[str, ...]) -> str:
-        await asyncio.sleep(0.05)
+        nonlocal looking
+        if path == mallorys.path:
+            looking += 1
+            await gone.wait()
         return await read_version(path)
 
     world.memory.read_version = slow  # type: ignore[method-assign]
     for _ in range(64 * 4):  # m8's limit of open requests a user, by four users
-        world.keys.grant(ask(), "mallory", world.looks.begin)
-    await world.walk()
+        world.keys.grant(ask(uri=mallorys), "mallory", world.looks.begin)
+    await looked()
+    assert looking == first_look.AT_ONCE // 2
+    async with asyncio.timeout(PATIENCE_S):
+        await world.walk()
     assert world.outcomes()[-1] == "UPLOADED"
+    gone.set()
+    await asyncio.gather(*world.looks._running)
 
 
 async def test_one_subject_does_not_hold_every_place_of_a_process() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.list_names import list_names
 from monoskope.stores.driver import StoreRefusedError, StoreUnavailableError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import SECRET, Clock, MemoryStore, World, ask, settings
+from tests.support.reactor_world import PATIENCE_S, SECRET, Clock, MemoryStore, World, ask, settings
 
 LIST = upload_pb2.PURPOSE_LIST
 TEAM = SecretUri.parse("memory://team-a")
@@ -87,22 +88,20 @@ async def test_more_names_than_a_page_holds_come_page_by_page() -> None:
 
 async def test_others_go_on_while_many_names_are_looked_at() -> None:
     """Else whoever may list a large folder could stop a reactor, again and again."""
-    world = World()
-    world.memory.foreign = {f"secret-{number:05}" for number in range(20_000)}
-    delivered = world.sealed(ask(LIST, uri=TEAM))
-    turns = 0
+    world, others_go_on = World(), threading.Event()
+    world.memory.foreign = {f"secret-{number:05}" for number in range(MAX_NAMES + 1)}
+    went_on: list[bool] = []
+    # The first name that is looked at waits for the others, which the loop has to let go on meanwhile.
+    world.memory.failures["check"].append(lambda: went_on.append(others_go_on.wait(PATIENCE_S / 4)))
 
     async def another() -> None:
-        nonlocal turns
-        while True:
+        while not world.memory.calls.count("check"):
             await asyncio.sleep(0)
-            turns += 1
+        others_go_on.set()
 
-    task = asyncio.create_task(another())
-    receipt = await list_names(world.memory, delivered)
-    task.cancel()
+    _, receipt = await asyncio.gather(another(), list_names(world.memory, world.sealed(ask(LIST, uri=TEAM))))
     assert receipt.more
-    assert turns > 20
+    assert went_on == [True]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.work.lookup import failed
-from tests.support.reactor_world import World, ask, opened
+from tests.support.reactor_world import PATIENCE_S, World, ask, opened
 
 ID = bytes(range(16))
 
@@ -210,7 +210,7 @@ def test_the_end_of_a_request_whose_beginning_was_not_told_is_taken_in() -> None
 async def test_what_cannot_follow_or_is_not_known_counts_and_changes_nothing_else(message: Message) -> None:
     requests = OpenRequests()
     requests.apply(event(ASKED, 1), b"", now=1.0)
-    waiting = asyncio.create_task(requests.moved(ID, 1, within=5.0))
+    waiting = asyncio.create_task(requests.moved(ID, 1, within=PATIENCE_S))
     await asyncio.sleep(0)
     delivered = (
         event(message, 2)

@@ -15,15 +15,21 @@ from monoskope.errors import Error, RefusedError, UsageError
 from monoskope.reactor.signers import list_file, way
 from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
 
+LONG_S = 3_600.0
+
 
 class Clock:
-    """The wall clock, so many seconds ahead: what changed now has then rested for long."""
+    """Stands so many seconds after it was made: what a test has changed has then rested for long.
+
+    It does not go on: however long a test takes, what it has just changed has not rested unless the test says so.
+    """
 
     def __init__(self) -> None:
-        self.ahead = 60.0
+        self.made = time.time()
+        self.ahead = LONG_S
 
     def __call__(self) -> float:
-        return time.time() + self.ahead
+        return self.made + self.ahead
 
 
 @pytest.fixture
@@ -107,7 +113,7 @@ def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str
     path.write_text("second\n")
     held.read_again()
     assert held.value == ["first"]
-    clock.ahead = list_file.REST_S
+    clock.ahead = LONG_S
     held.read_again()
     assert held.value == ["second"]
 

@@ -16,6 +16,7 @@ from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
+from tests.conformance.gate import Gate
 
 PREFIX = "team/m8"
 TAGS = (
@@ -36,8 +37,10 @@ class AwsHarness(Harness):
     """An operation of the service that changes nothing and needs no argument."""
     driver: type[StoreDriver]
 
-    def __init__(self, moto: Moto, folder: Path, *, readable: bool, **changes: Any) -> None:
+    def __init__(self, moto: Moto, folder: Path, *, readable: bool, gate: Gate | None = None, **changes: Any) -> None:
         self.moto = moto
+        self.gate = gate
+        """What is shut when the engine shall be away; without it the emulator itself is ended."""
         self.folder = folder
         self.readable = readable
         self.changes = changes
@@ -52,7 +55,7 @@ class AwsHarness(Harness):
         fields: dict[str, Any] = {
             "region": REGION,
             "prefix": PREFIX,
-            "endpoint_url": self.moto.url,
+            "endpoint_url": self.moto.url if self.gate is None else self.gate.url,
             "readable": self.readable,
             "deletable": True,
             **self.more_fields,
@@ -74,9 +77,12 @@ class AwsHarness(Harness):
         """Write text as it is, as people or other programs would."""
 
     async def take_down(self) -> None:
-        self.moto.kill()
+        self.moto.kill() if self.gate is None else await self.gate.shut()
 
     async def bring_up(self) -> None:
+        if self.gate is not None:
+            await self.gate.open()
+            return
         self.moto.start()
         getattr(self.people, self.looks)()  # moto loads a service at its first call, longer than a driver waits for it
 

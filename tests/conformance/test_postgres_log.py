@@ -16,7 +16,6 @@ from monoskope.testing.engines.postgres import ADMIN, USER, LogAt, Postgres
 from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
 from monoskope.testing.logs.following import Following
 
-
 EMPTY = f"""
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid();

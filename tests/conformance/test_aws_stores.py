@@ -82,11 +82,11 @@ def for_its_layout(harness: AwsHarness) -> Harness:
 class TestSecretsManagerLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(SecretsManagerHarness(moto, tmp_path, readable=True, **layout))
+        return for_its_layout(SecretsManagerHarness(moto, tmp_path, readable=True, gate=None, **layout))
 
 
 @pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
 class TestParameterStoreLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(ParameterStoreHarness(moto, tmp_path, readable=True, **layout))
+        return for_its_layout(ParameterStoreHarness(moto, tmp_path, readable=True, gate=None, **layout))

@@ -80,9 +80,12 @@ class _PostgresHooks(LogHarness):
         self.database = databases.take()
         self._administrator: Administrator | None = None
         yield
+        self._end()
+        databases.give_back(self.database)
+
+    def _end(self) -> None:
         if self._administrator is not None:
             self._administrator.close()
-        databases.give_back(self.database)
 
     def new_log(self, folder: Path) -> LogOpener:
         del folder

@@ -16,6 +16,7 @@ from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
+from tests.conformance.gate import Gate
 
 PREFIX = "team/m8"
 TAGS = (
@@ -32,12 +33,13 @@ class AwsHarness(Harness):
     bad_options: object = {"tags": []}
     more_options = tuple(AwsOptions(tags=tags) for tags in TAGS)
     service: str
-    looks: str
-    """An operation of the service that changes nothing and needs no argument."""
     driver: type[StoreDriver]
 
-    def __init__(self, moto: Moto, folder: Path, *, readable: bool, **changes: Any) -> None:
+    def __init__(self, moto: Moto, folder: Path, *, readable: bool, gate: Gate | None = None, **changes: Any) -> None:
         self.moto = moto
+        self.gate = gate
+        """What is shut when the engine shall be away. Without it, it never is."""
+        self.goes_away = gate is not None
         self.folder = folder
         self.readable = readable
         self.changes = changes
@@ -52,7 +54,7 @@ class AwsHarness(Harness):
         fields: dict[str, Any] = {
             "region": REGION,
             "prefix": PREFIX,
-            "endpoint_url": self.moto.url,
+            "endpoint_url": self.moto.url if self.gate is None else self.gate.url,
             "readable": self.readable,
             "deletable": True,
             "timeout_s": 30.0,
@@ -75,16 +77,16 @@ class AwsHarness(Harness):
         """Write text as it is, as people or other programs would."""
 
     async def take_down(self) -> None:
-        self.moto.kill()
+        assert self.gate is not None
+        await self.gate.shut()
 
     async def bring_up(self) -> None:
-        self.moto.start()
-        getattr(self.people, self.looks)()  # moto loads a service at its first call, longer than a driver waits for it
+        assert self.gate is not None
+        await self.gate.open()
 
 
 class SecretsManagerHarness(AwsHarness):
     service = "secretsmanager"
-    looks = "list_secrets"
     driver = SecretsManagerStore
     more_fields: Mapping[str, Any] = {"restorable": True}
 
@@ -119,7 +121,6 @@ class SecretsManagerHarness(AwsHarness):
 
 class ParameterStoreHarness(AwsHarness):
     service = "ssm"
-    looks = "describe_parameters"
     driver = ParameterStore
 
     def name(self, path: tuple[str, ...]) -> str:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
+from aiobotocore.session import AioSession, get_session
 
+from monoskope.stores.aws import client
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.patches import PatchPromises
@@ -13,22 +17,41 @@ from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
+from tests.conformance.gate import Gate
 
-pytestmark = pytest.mark.usefixtures("aws_credentials")
+pytestmark = pytest.mark.usefixtures("aws_credentials", "one_session")
+
+
+@pytest.fixture(scope="module")
+def session() -> AioSession:
+    return get_session()
+
+
+@pytest.fixture
+def one_session(session: AioSession, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let all drivers share what the SDK knows: to load it takes as long as all else of opening a driver."""
+    monkeypatch.setattr(client, "get_session", lambda: session)
+
+
+@pytest_asyncio.fixture
+async def gate(moto: Moto) -> AsyncIterator[Gate]:
+    """The emulator as it is reached: it is away at once, and back at once."""
+    async with Gate(moto.url) as gate:
+        yield gate
 
 
 class TestSecretsManager(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
-        return SecretsManagerHarness(moto, tmp_path, readable=True, binary="base64")
+    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, gate=gate, readable=True, binary="base64")
 
 
 class TestSecretsManagerWriteOnly(VersionPromises, PatchPromises):
     """What differs where nothing can be read; `make soak` runs the whole suite."""
 
     @pytest.fixture
-    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
-        return SecretsManagerHarness(moto, tmp_path, readable=False, binary="base64")
+    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+        return SecretsManagerHarness(moto, tmp_path, gate=gate, readable=False, binary="base64")
 
 
 @pytest.mark.soak
@@ -38,20 +61,20 @@ class TestAllOfSecretsManagerWriteOnly(TestSecretsManagerWriteOnly, StoreDriverC
 
 class TestParameterStore(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
-        return ParameterStoreHarness(moto, tmp_path, readable=True, binary="base64")
+    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+        return ParameterStoreHarness(moto, tmp_path, gate=gate, readable=True, binary="base64")
 
 
 @pytest.mark.soak
 class TestParameterStoreWriteOnlyAndAdvanced(StoreDriverContract):
     @pytest.fixture
-    def harness(self, moto: Moto, tmp_path: Path) -> Harness:
-        return ParameterStoreHarness(moto, tmp_path, readable=False, binary="base64", tier="advanced")
+    def harness(self, moto: Moto, gate: Gate, tmp_path: Path) -> Harness:
+        return ParameterStoreHarness(moto, tmp_path, gate=gate, readable=False, binary="base64", tier="advanced")
 
 
 def for_its_layout(harness: AwsHarness) -> Harness:
     """With the cases that a layout decides: what tags and an engine that is away do has the classes above."""
-    harness.more_options, harness.goes_away = (), False
+    harness.more_options = ()
     return harness
 
 
@@ -59,11 +82,11 @@ def for_its_layout(harness: AwsHarness) -> Harness:
 class TestSecretsManagerLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(SecretsManagerHarness(moto, tmp_path, readable=True, **layout))
+        return for_its_layout(SecretsManagerHarness(moto, tmp_path, readable=True, gate=None, **layout))
 
 
 @pytest.mark.parametrize("layout", [{"layout": "raw", "raw_key": "k"}, {"layout": "json"}], ids=["raw", "text"])
 class TestParameterStoreLayouts(RefusalPromises):
     @pytest.fixture
     def harness(self, moto: Moto, tmp_path: Path, layout: dict[str, str]) -> Harness:
-        return for_its_layout(ParameterStoreHarness(moto, tmp_path, readable=True, **layout))
+        return for_its_layout(ParameterStoreHarness(moto, tmp_path, readable=True, gate=None, **layout))

@@ -12,6 +12,7 @@ import pytest
 from aiohttp import web
 
 from monoskope.protocol.payload import Payload, encode
+from monoskope.stores.barbican import secrets
 from monoskope.stores.barbican.config import NoLogin
 from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import (
@@ -129,11 +130,12 @@ async def test_nothing_is_compared_so_nothing_can_be_expected(
 
 
 async def test_a_longer_list_than_a_page_is_read_to_its_end(
-    harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
+    harness: BarbicanHarness, store: BarbicanStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`_` in a name is any character to Barbican, so that the list of one name holds others."""
+    monkeypatch.setattr(secrets, "_PAGE", 10)
     first = f"t{tag()[:12]}"
-    for number in range(105):
+    for number in range(25):
         harness.barbican.create(harness.name((f"{first}x{number:03}",)), "{}")
     version = await write(store, (f"{first}____",))
     assert await store.read_version((f"{first}____",)) == version

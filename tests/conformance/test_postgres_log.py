@@ -12,8 +12,37 @@ import asyncpg
 import pytest
 
 from monoskope.m8.log.postgres.schema import HASH
-from monoskope.testing.engines.postgres import ADMIN, LogAt, Postgres
+from monoskope.testing.engines.postgres import ADMIN, USER, LogAt, Postgres
 from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
+from monoskope.testing.logs.following import Following
+
+EMPTY = f"""
+SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid();
+DROP OWNED BY {USER} CASCADE;
+"""
+
+
+class Databases:
+    """Empty databases, which tests hand on: to empty one takes less than to make one, and than to remove its files."""
+
+    def __init__(self, postgres: Postgres) -> None:
+        self._postgres = postgres
+        self._empty: list[str] = []
+
+    def take(self) -> str:
+        """Return the name of an empty database."""
+        return self._empty.pop() if self._empty else self._postgres.create_database()
+
+    def give_back(self, name: str) -> None:
+        """Empty a database, whoever is connected to it."""
+        self._postgres.sql(EMPTY, database=name)
+        self._empty.append(name)
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: Postgres) -> Databases:
+    return Databases(postgres)
 
 
 class Administrator:
@@ -46,12 +75,13 @@ class Administrator:
 
 class _PostgresHooks(LogHarness):
     @pytest.fixture(autouse=True)
-    def _databases(self, postgres: Postgres) -> Iterator[None]:
+    def _databases(self, postgres: Postgres, databases: Databases) -> Iterator[None]:
         self.postgres = postgres
-        self.database = postgres.create_database()
+        self.database = databases.take()
         self._administrator: Administrator | None = None
         yield
         self._end()
+        databases.give_back(self.database)
 
     def _end(self) -> None:
         if self._administrator is not None:
@@ -78,15 +108,20 @@ class _PostgresHooks(LogHarness):
 
 
 class TestPostgresLog(_PostgresHooks, EventLogContract):
+    writers = 6  # each is an interpreter that loads a driver; `make soak` starts more
+
+
+@pytest.mark.soak
+class TestManyWritersOfPostgresLog(_PostgresHooks, Following):
     pass
 
 
 class TestImportsOfPostgresLog(_PostgresHooks, Imports):
     @pytest.fixture(autouse=True)
-    def _other(self, postgres: Postgres) -> Iterator[None]:
-        self.other = postgres.create_database()
+    def _other(self, databases: Databases) -> Iterator[None]:
+        self.other = databases.take()
         yield
-        postgres.drop_database(self.other)
+        databases.give_back(self.other)
 
     def new_target(self, folder: Path, *, for_import: bool) -> LogOpener:
         del folder

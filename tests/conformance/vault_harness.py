@@ -46,6 +46,7 @@ class VaultHarness(Harness):
         self.readable = readable
         self.binary = binary
         self.role = f"role-{secrets.token_hex(6)}"
+        self._login: AppRole | None = None
         self.grant(self.policy())
         bao.create_role(self.role, [self.role])
 
@@ -103,10 +104,12 @@ class VaultHarness(Harness):
         return "/".join((PREFIX, *path))
 
     async def open(self) -> StoreDriver:
-        return await self.driver.open(self.config(), state_dir=self.folder)
+        """With the same secret id each time: to have one made takes as long as to log in."""
+        self._login = self._login or self.approle()
+        return await self.driver.open(self.config(self._login), state_dir=self.folder)
 
     async def open_reader(self) -> StoreDriver:
-        return await type(self)(self.bao, self.folder, readable=True).open()
+        return await (self if self.readable else type(self)(self.bao, self.folder, readable=True)).open()
 
     async def foreign_write(self, path: tuple[str, ...], values: Mapping[str, str]) -> None:
         self.call("POST", f"{self.mount}/data/{self.engine_path(path)}", {"data": dict(values)})

@@ -1,15 +1,19 @@
-"""Which tests one worker runs, where several do: those of a file, and those of a folder that shares a browser."""
+"""Which tests one worker runs, where several do: those of a file, and those of several that share a slow start."""
 
 from __future__ import annotations
 
 from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
 
-BROWSER = "tests/console/"
-"""Its cluster, its browser and its console take ten seconds of processor time to start: once, not in each worker."""
+TOGETHER = ("tests/console/", "tests/conformance/test_barbican_")
+"""How the names begin of tests that share what takes seconds to start: a cluster, a browser and a console, or Barbican.
+
+It is started once, not in each worker.
+"""
 
 
 class ByFileOrFolder(LoadFileScheduling):  # type: ignore[misc]
-    """As `--dist loadfile`, but for the folder `BROWSER`."""
+    """As `--dist loadfile`, but for the tests in `TOGETHER`."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return BROWSER if nodeid.startswith(BROWSER) else str(super()._split_scope(nodeid))
+        shared = next(filter(nodeid.startswith, TOGETHER), None)
+        return shared or str(super()._split_scope(nodeid))

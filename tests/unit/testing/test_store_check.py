@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,6 @@ import pytest
 from tests.support import warm
 from tests.support.programs import CLEAN, install
 
-M8 = Path(sys.executable).parent / "m8"
 LIAR = """
 import pathlib
 from monoskope.errors import Error
@@ -39,10 +37,8 @@ def reactor(tmp_path: Path) -> Path:
 
 
 def check(config: Path, *words: str, option: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    command: list[str | Path] = [M8, "stores", "check", *(["--config"] if option else []), config, *words]
-    return subprocess.run(
-        command, check=False, capture_output=True, text=True, env=CLEAN | environment, timeout=300, cwd=config.parent
-    )
+    command = ["m8", "stores", "check", *(["--config"] if option else []), config, *words]
+    return warm.typed(*command, environment=CLEAN | environment, folder=config.parent, seconds=300.0)
 
 
 def test_an_engine_that_keeps_all_is_said_to_and_is_left_as_it_was(reactor: Path) -> None:

@@ -66,9 +66,20 @@ paste.filter_factory = barbican.api.middleware.microversion:MicroversionMiddlewa
 """
 
 _APP = """\
+import sys
 import threading
 
+# `jsonschema` would load this one to check formats that nobody asks for: a compiler of grammars, which takes seconds.
+sys.modules["rfc3987_syntax"] = None
+
 from barbican.common import config
+from sqlalchemy import Engine, event
+
+
+@event.listens_for(Engine, "connect")
+def _never_wait_for_the_disk(connection, _):
+    connection.execute("PRAGMA synchronous = OFF")
+
 
 config.parse_args(config.CONF, args=["--config-file", "{folder}/barbican.conf"])
 

@@ -26,6 +26,17 @@ CREDENTIALS = {
 }
 """An environment in which the SDK finds credentials for the emulator, and no others."""
 
+_SERVER = """
+import logging
+from moto import backends, server
+
+names = tuple(backends.list_of_moto_modules())
+backends.list_of_moto_modules = lambda: names  # else it lists a folder of two hundred for each request
+logging.getLogger("werkzeug").setLevel(logging.WARNING)
+server.main()
+"""
+"""moto's own server, in a third less time: nobody reads a line for each request."""
+
 
 class Moto:
     """One emulator on a free port of 127.0.0.1 that stays the same over restarts. Usable as a context manager.
@@ -43,7 +54,7 @@ class Moto:
         self._clients: dict[str, Any] = {}
         self._part = Part(
             "moto",
-            [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port), *files],
+            [sys.executable, "-c", _SERVER, "-H", "127.0.0.1", "-p", str(port), *files],
             log=folder / "moto.log",
             folder=folder,
             environment={"PATH": os.environ.get("PATH", os.defpath), "HOME": str(folder)},

@@ -138,6 +138,7 @@ class OpenBao(Admin):
 
     def _ended(self, process: subprocess.Popen[bytes]) -> None:
         process.wait()
+        self.hang_up()
         self._process = None
         atexit.unregister(self.kill)
 

@@ -5,15 +5,18 @@ from __future__ import annotations
 import json
 import ssl
 import time
-import urllib.error
-import urllib.request
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
+from threading import Lock
 from typing import Any
+from urllib.parse import urlsplit
 
 from monoskope.errors import Error
 
 _READY_S = 10.0
 _POLL_S = 0.02
+_ANSWER_S = 10.0
+_FAILED = 300
 
 
 class OpenBaoError(Error):
@@ -33,10 +36,15 @@ class Admin:
         self.address = address
         self.ca_file = ca_file
         self.root_token = root_token
+        server = urlsplit(address)
         context = ssl.create_default_context(cafile=ca_file)
-        self._opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
+        self._connection = HTTPSConnection(server.hostname or "", server.port, timeout=_ANSWER_S, context=context)
+        self._lock = Lock()
+
+    def hang_up(self) -> None:
+        """Close the connection, which is kept for the next request. The next one opens another."""
+        with self._lock:
+            self._connection.close()
 
     def call(
         self,
@@ -65,20 +73,27 @@ class Admin:
         if method == "PATCH":
             headers["Content-Type"] = "application/merge-patch+json"
         data = None if body is None else json.dumps(body).encode()
-        text = self._send(urllib.request.Request(f"{self.address}/v1/{path}", data, headers, method=method), path)
+        status, text = self._send(method, path, data, headers)
+        if status >= _FAILED:
+            raise OpenBaoError(f"OpenBao answered {method} {path} with {status}.")
         result: dict[str, Any] = json.loads(text) if text else {}
         return result
 
-    def _send(self, request: urllib.request.Request, path: str) -> bytes:
-        method = request.get_method()
-        try:
-            with self._opener.open(request, timeout=10) as answer:
-                return bytes(answer.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                raise OpenBaoError(f"OpenBao answered {method} {path} with {error.code}.") from None
-        except OSError as error:
-            raise OpenBaoError(f"OpenBao did not answer {method} {path}: {type(error).__name__}.") from None
+    def _send(self, method: str, path: str, data: bytes | None, headers: dict[str, str]) -> tuple[int, bytes]:
+        """Send a request, once more on a new connection if the one that was kept was closed by the other end."""
+        with self._lock:
+            was_kept = self._connection.sock is not None
+            while True:
+                try:
+                    self._connection.request(method, f"/v1/{path}", data, headers)
+                    with self._connection.getresponse() as answer:
+                        return answer.status, answer.read()
+                except (OSError, HTTPException) as error:
+                    self._connection.close()
+                    if not was_kept or isinstance(error, TimeoutError):
+                        name = type(error).__name__
+                        raise OpenBaoError(f"OpenBao did not answer {method} {path}: {name}.") from None
+                    was_kept = False
 
     # --- setting it up ---
 

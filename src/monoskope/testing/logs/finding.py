@@ -5,10 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import asdict
 
 import pytest
+import pytest_asyncio
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -96,39 +97,42 @@ async def pages(log: EventLog, collection: str, where: Where, prefix: str, limit
 class Finding(LogHarness):
     """What listings see."""
 
+    @pytest_asyncio.fixture
+    async def changed(self, opener: LogOpener) -> AsyncIterator[EventLog]:
+        """This test's log, whose events say what they change."""
+        log = await opener(clock=some_time, projector=changing)
+        yield log
+        await log.close()
+
     @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
     @given(first=changes, second=changes, asked=questions)
     async def test_exactly_what_meets_every_condition_is_found(
         self,
-        opener: LogOpener,
+        changed: EventLog,
         first: list[tuple[str, What]],
         second: list[tuple[str, What]],
         asked: list[tuple[Where, str, int]],
     ) -> None:
         """In the order of keys' bytes, in pages that join; also after changes and deletions."""
         collection = f"things-{os.getpid()}-{next(_numbers)}"
-        log = await opener(clock=some_time, projector=changing)
-        there = await change(log, collection, first)
+        there = await change(changed, collection, first)
         for steps in ((), second):
             if steps:
-                changed = await change(log, collection, steps)
-                there = {key: value for key, value in there.items() if key not in dict(steps)} | changed
+                made = await change(changed, collection, steps)
+                there = {key: value for key, value in there.items() if key not in dict(steps)} | made
             for where, prefix, limit in asked:
-                assert await pages(log, collection, where, prefix, limit) == expected(there, where, prefix)
-        await log.close()
+                assert await pages(changed, collection, where, prefix, limit) == expected(there, where, prefix)
 
-    async def test_a_rebuild_makes_the_same_columns(self, opener: LogOpener) -> None:
+    async def test_a_rebuild_makes_the_same_columns(self, changed: EventLog) -> None:
         """What was found before is found after it, and nothing else."""
-        log = await opener(clock=some_time, projector=changing)
         steps: list[tuple[str, What]] = [
             (key, Columns(subject="anna", expires_on=day, labels=LABELS[:number]))
             for number, (key, day) in enumerate(zip(KEYS, DAYS, strict=False))
         ]
-        there = await change(log, "things", [*steps, (KEYS[0], "plain"), (KEYS[1], "delete")])
-        await log.rebuild()
+        there = await change(changed, "things", [*steps, (KEYS[0], "plain"), (KEYS[1], "delete")])
+        await changed.rebuild()
         for where in (Where(), Where(subject="anna"), Where(labels=LABELS[:1]), Where(expiring_before="2027-01-02")):
-            assert await pages(log, "things", where, "", 2) == expected(there, where, "")
-        await log.close()
+            assert await pages(changed, "things", where, "", 2) == expected(there, where, "")
 
     async def test_a_page_of_a_listing_has_room(self, log: EventLog) -> None:
         """As every page."""

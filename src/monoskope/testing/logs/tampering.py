@@ -35,9 +35,10 @@ class Tampering(LogHarness):
 
     @pytest.mark.parametrize("position", [1, 3, LAST])
     async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
-        """Every byte of the record counts."""
+        """Every byte of the record counts: of one each is flipped, of the first and the last those at both ends."""
         event = (await fill(log))[position - 1]
-        for index in range(len(event.record)):
+        size = len(event.record)
+        for index in range(size) if position == 3 else (0, size // 2, size - 1):
             flipped = bytearray(event.record)
             flipped[index] ^= 1 << index % 8
             self.replace_record(tmp_path, position, bytes(flipped), event.hash)

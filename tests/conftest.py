@@ -73,7 +73,7 @@ def postgres() -> Iterator[Postgres]:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByFileOrFolder | None:
-    """Keep the tests of a browser together, too, where `--dist loadfile` keeps those of a file together."""
+    """Keep tests that share a slow start together, too, where `--dist loadfile` keeps those of a file together."""
     return ByFileOrFolder(config, log) if config.getoption("dist") == "loadfile" else None
 
 

@@ -221,7 +221,10 @@ def reactors_die(crash: Crash, place: str) -> Iterator[None]:
 
 
 def wake(part: Part) -> None:
-    """Continue a part that stops itself, once it stands still: what is recorded before that is seen before that."""
+    """Continue a part that stops itself, once it has: a signal that comes before that comes to nothing.
+
+    What it recorded last may be seen before it stands still.
+    """
     wait_until(lambda: _state(part) == "T", what=f"{part.name} stands still")
     part._signal(signal.SIGCONT)
 

@@ -124,10 +124,8 @@ def relayed(server: str, host: str) -> Iterator[str]:
 
 def put(user: User, path: str, *, within_s: float = 0.0) -> None:
     """Put as a new process with a new connection, as people do; they try again where nothing was sent."""
-    command, ends_at = (
-        ("put", "secret", f"local://team/{path}", "--from-file", "password=-"),
-        time.monotonic() + within_s,
-    )
+    command = ("put", "secret", f"local://team/{path}", "--from-file", "password=-")
+    ends_at = time.monotonic() + within_s
     ran = user.monoctl(*command, input=b"value")
     while ran.code == ExitCode.UNAVAILABLE and time.monotonic() < ends_at:
         ran = user.monoctl(*command, input=b"value")

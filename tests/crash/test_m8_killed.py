@@ -22,7 +22,7 @@ WALK = {
 
 @pytest.fixture(scope="module", autouse=True)
 def _patient(whole: Crash) -> Iterator[None]:
-    """No m8 that comes back gives up a reactor that is about to come back, too, on a busy machine."""
+    """However slow the machine is, m8 does not give up a reactor before that has come back, too."""
     settings = whole.cluster.folder / "m8" / "m8.toml"
     shorten(settings, timings={**M8_TIMINGS, "issuer_gone": 20.0})  # counts from the next start, with which each begins
     yield

@@ -11,12 +11,12 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
-from monoskope.client.on_asyncio import AsyncioRuntime
 from monoskope.client.pace import AT_ONCE
 from monoskope.errors import OutcomeUnknownError, RateLimitedError
 from monoskope.testing.scripted.client import client_for, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, URI, VALUES
+from tests.support.clocks import Clock, clocked
 
 LIMITED = upload_pb2.REASON_RATE_LIMITED
 GUESSES = {"compare"}
@@ -57,28 +57,19 @@ async def test_whatever_a_limit_refused_before_its_key_is_asked_for_anew(
     assert len(m8.attempts) == 6
 
 
-async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(
-    m8: ScriptedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_limits_for_ever_end_with_the_time_and_are_not_met_by_hammering(m8: ScriptedM8, tmp_path: Path) -> None:
     m8.key_answer = refusing(1_000_000, 0)(m8)
-    slept_s = 0.0
-
-    async def sleep(_: AsyncioRuntime, seconds: float) -> None:
-        nonlocal slept_s
-        slept_s += seconds
-        await asyncio.sleep(0)
+    clock = Clock(time=0.0)
 
     # The time passes by this client's pauses alone: how many calls a machine makes in it does not count.
-    monkeypatch.setattr(AsyncioRuntime, "now", lambda _: slept_s)
-    monkeypatch.setattr(AsyncioRuntime, "sleep", sleep)
-
-    async with Client(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
+    kind = clocked(Client, clock)
+    async with kind(settings_for(m8, tmp_path), system_known_stores=tmp_path / "no_known_stores") as client:
         with pytest.raises(RateLimitedError, match="takes no more requests") as caught:
             await client.put_secret(URI, VALUES, timeout=100)
 
     # The first pause is a second, and the longest 16.
     assert 6 < len(m8.attempts) < 20
-    assert slept_s < 100
+    assert clock.time < 100
     assert m8.count("RequestUploadSecret") == 0
     assert "nothing was sent" in caught.value.message
 

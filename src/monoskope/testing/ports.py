@@ -28,7 +28,7 @@ def free_port(*, with_next: bool = False) -> int:
     """
     while True:
         port = next(_own())
-        if _is_free(port) and (not with_next or (port + 1 < _FIRST + _SHARES * _SHARE and _is_free(port + 1))):
+        if _is_free(port) and (not with_next or _is_free(port + 1)):
             return port
 
 
@@ -50,13 +50,13 @@ def _own_share() -> int:
     if sys.platform == "linux":
         for step in range(_SHARES):
             share = (chosen + step) % _SHARES
-            if _is_taken(f"\0monoskope-ports-{share}"):
+            if _take(f"\0monoskope-ports-{share}"):
                 return share
     return chosen
 
 
-def _is_taken(name: str) -> bool:
-    """Take an abstract name, which the kernel gives back when this process ends; whether it was nobody's."""
+def _take(name: str) -> bool:
+    """Take an abstract name until this process ends, if nobody has it; return whether nobody had."""
     keeper = socket.socket(socket.AF_UNIX)
     try:
         keeper.bind(name)

@@ -10,6 +10,8 @@ import socket
 import sys
 
 ENDED_BY_A_SIGNAL = 128
+NO_ANSWER = 70
+"""The code if the loaded process ended before it told one. No program of ours ends with it."""
 
 
 def main() -> None:
@@ -28,6 +30,9 @@ def main() -> None:
         socket.send_fds(connection, [len(request).to_bytes(4, "big")], (0, 1, 2))
         connection.sendall(request)
         told = connection.recv(8, socket.MSG_WAITALL)
+    if len(told) < 8:
+        os.write(2, b"the loaded process ended\n")
+        os._exit(NO_ANSWER)
     code = int.from_bytes(told[4:], "big", signed=True)
     os._exit(code if code >= 0 else ENDED_BY_A_SIGNAL - code)
 

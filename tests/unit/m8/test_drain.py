@@ -42,7 +42,7 @@ class Stopping:
         """Calls wait for this before they are let in."""
         self.answers.set()
         self.asked, self.noticing = asyncio.Event(), asyncio.Event()
-        """A call has come in; and m8 is in that time."""
+        """A call has come in; and m8 waits until it is noticed that it is not ready."""
 
     async def is_ready(self, timeout_s: float | None = None) -> bool:
         answer = await self.health.Check(health_pb2.HealthCheckRequest(), timeout=timeout_s)

@@ -136,9 +136,9 @@ WAYS: dict[str, tuple[Way, Any]] = {
 
 
 ONE_OF_A_KIND = (f"m8: {Code.CONFLICT.value}", f"driver: {UnknownOutcomeError.__name__}")
-"""Of all codes of m8 and all errors of drivers, those with which sixty guesses are made, and guesses by a patch.
+"""The one code of m8 and the one error of drivers with which sixty guesses are made, and ten by a patch.
 
-With each of the others ten are made by an upload, and they count alike.
+With each of the others ten are made, by an upload alone: they all count alike.
 """
 KINDS = {*(f"m8: {code.value}" for code in Code), *(f"driver: {kind.__name__}" for kind in _driver_errors())}
 

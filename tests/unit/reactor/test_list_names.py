@@ -99,7 +99,8 @@ async def test_others_go_on_while_many_names_are_looked_at() -> None:
             await asyncio.sleep(0)
         others_go_on.set()
 
-    _, receipt = await asyncio.gather(another(), list_names(world.memory, world.sealed(ask(LIST, uri=TEAM))))
+    async with asyncio.timeout(PATIENCE_S):
+        _, receipt = await asyncio.gather(another(), list_names(world.memory, world.sealed(ask(LIST, uri=TEAM))))
     assert receipt.more
     assert went_on == [True]
 

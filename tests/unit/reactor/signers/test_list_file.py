@@ -31,6 +31,10 @@ class Clock:
     def __call__(self) -> float:
         return self.made + self.ahead
 
+    def after_change(self, path: Path, *, seconds: float) -> None:
+        """Stand so many seconds after the last change of a file."""
+        self.made, self.ahead = path.stat().st_ctime, seconds
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -106,14 +110,15 @@ def test_a_file_that_was_replaced_counts(held: ListFile[list[str]], path: Path, 
 
 
 def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str]], path: Path, clock: Clock) -> None:
-    clock.ahead = 0
     path.write_text("")
+    clock.after_change(path, seconds=0)
     held.read_again()
     assert (held.value, held.trouble) == (["first"], "")
     path.write_text("second\n")
+    clock.after_change(path, seconds=list_file.REST_S * 0.9)
     held.read_again()
     assert held.value == ["first"]
-    clock.ahead = LONG_S
+    clock.after_change(path, seconds=list_file.REST_S)
     held.read_again()
     assert held.value == ["second"]
 

@@ -41,7 +41,8 @@ def _own() -> Iterator[int]:
     return itertools.cycle(random.sample(ports, len(ports)))
 
 
-os.register_at_fork(after_in_child=_own.cache_clear)
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_own.cache_clear)
 
 
 def _own_share() -> int:
@@ -50,13 +51,13 @@ def _own_share() -> int:
     if sys.platform == "linux":
         for step in range(_SHARES):
             share = (chosen + step) % _SHARES
-            if _is_taken(f"\0monoskope-ports-{share}"):
+            if _took(f"\0monoskope-ports-{share}"):
                 return share
     return chosen
 
 
-def _is_taken(name: str) -> bool:
-    """Take an abstract name, which the kernel gives back when this process ends; whether it was nobody's."""
+def _took(name: str) -> bool:
+    """Take an abstract name, and say whether it was free. The kernel takes it back when this process ends."""
     keeper = socket.socket(socket.AF_UNIX)
     try:
         keeper.bind(name)

@@ -35,7 +35,7 @@ class Tampering(LogHarness):
 
     @pytest.mark.parametrize("position", [1, 3, LAST])
     async def test_any_flipped_bit_of_a_record(self, log: EventLog, tmp_path: Path, position: int) -> None:
-        """Every byte of the record counts: of one each is flipped, of the first and the last those at both ends."""
+        """Every byte counts: each of a record within, and three of the first and of the last record."""
         event = (await fill(log))[position - 1]
         size = len(event.record)
         for index in range(size) if position == 3 else (0, size // 2, size - 1):

@@ -38,7 +38,7 @@ sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
 
 disk.never_wait()
 
-# How long an example takes says how busy the machine is. What else its own profile for CI says stays, if that counts.
+# How long an example takes only says how busy the machine is. All else is as before: in CI, as in the profile "ci".
 settings.register_profile("any machine", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any machine")
 

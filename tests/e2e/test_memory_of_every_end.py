@@ -151,7 +151,7 @@ def check_nothing_is_left(rig: Rig) -> None:
     left = [
         f"{name}: {found}"
         for name in rig.cluster.reactors
-        for found in what_stays(functools.partial(left_in, rig, name), seconds=3)
+        for found in what_stays(functools.partial(left_in, rig, name))
     ]
     assert not left, "\n".join(left)
 

@@ -47,11 +47,13 @@ async def test_a_database_that_is_killed_under_load_costs_nothing_and_no_user_no
         for backend in backends:
             with contextlib.suppress(psutil.NoSuchProcess):
                 backend.suspend()
-        wait_until(lambda: appender.waits, what="all writers wait")
-        for backend in backends:
-            with contextlib.suppress(psutil.NoSuchProcess):
-                backend.kill()
-        postgres.kill()
+        try:
+            wait_until(lambda: appender.waits, what="all writers wait")
+        finally:
+            for backend in backends:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    backend.kill()
+            postgres.kill()
         postgres.start()
 
     load = await single.survives("PostgreSQL killed", killed)

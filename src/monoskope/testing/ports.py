@@ -41,7 +41,8 @@ def _own() -> Iterator[int]:
     return itertools.cycle(random.sample(ports, len(ports)))
 
 
-os.register_at_fork(after_in_child=_own.cache_clear)
+if hasattr(os, "register_at_fork"):  # not on Windows, where nothing forks
+    os.register_at_fork(after_in_child=_own.cache_clear)
 
 
 def _own_share() -> int:

@@ -311,8 +311,9 @@ async def test_a_check_that_hangs_ends_with_the_time_of_the_command(
     monkeypatch.setattr(Connection, "call_unwatched", hanging)
     m8.key_answer = key_at_the_last_moment
     try:
-        with pytest.raises(UnavailableError, match="did not show its log in time"):
-            await user.run(patient_put)
+        async with asyncio.timeout(60):
+            with pytest.raises(UnavailableError, match="did not show its log in time"):
+                await user.run(patient_put)
     finally:
         released.set()
     assert (m8.count("RequestSecretUploadKey"), m8.count("RequestUploadSecret")) == (1, 0)

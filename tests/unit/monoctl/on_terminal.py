@@ -128,10 +128,10 @@ def _typed(process: subprocess.Popen[bytes], person: int, keys: bytes) -> bytes:
 
 
 def _wait_for_sleep(pid: int) -> None:
-    """Wait until a process sleeps, as it does while it reads; where nobody can say that, do not wait."""
+    """Wait until a process sleeps, as it does while it reads, or has ended; where nobody can say that, do not wait."""
     until = time.monotonic() + _SECONDS
     with contextlib.suppress(OSError):
-        while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] != "S" and time.monotonic() < until:
+        while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "SZ" and time.monotonic() < until:
             time.sleep(0.001)
 
 

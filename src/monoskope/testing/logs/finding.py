@@ -104,7 +104,11 @@ class Finding(LogHarness):
         yield log
         await log.close()
 
-    @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @settings(
+        max_examples=40,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )
     @given(first=changes, second=changes, asked=questions)
     async def test_exactly_what_meets_every_condition_is_found(
         self,

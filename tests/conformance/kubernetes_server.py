@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import copy
 import datetime as dt
+import errno
 import json
 import re
 import ssl
@@ -119,8 +119,12 @@ class KubernetesServer:
         """Listen at the port as before, or at one that was still free when it was taken."""
         while not self.port:
             port = free_port()
-            with contextlib.suppress(OSError):
+            try:
                 await web.TCPSite(runner, "127.0.0.1", port, ssl_context=self.tls).start()
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+            else:
                 self.port = port
                 return
         await web.TCPSite(runner, "127.0.0.1", self.port, ssl_context=self.tls).start()

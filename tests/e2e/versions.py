@@ -176,7 +176,7 @@ def _make_reactors(cluster: Cluster, *, longer_lived: str) -> None:
         cluster.reactors[home] = cluster.part(home, "m8", "reactor", "run", home, log=f"{home}/reactor.log")
         settings = cluster.folder / home / "reactor.toml"
         if store.startswith(OLD):
-            _without_later_settings(settings)
+            without_later_settings(settings, "restorable", table="engine")
         if home == longer_lived:
             add_to(settings, limits={"lifetime_s": 300, "uploads_per_second": 50})
         if store.endswith("a"):
@@ -187,11 +187,12 @@ def _make_reactors(cluster: Cluster, *, longer_lived: str) -> None:
             cluster.reactors[home].environment[VARIABLE] = "reactor.before-write=stop"
 
 
-def _without_later_settings(file: Path) -> None:
-    """Take from a reactor's settings what the old version does not know."""
-    table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table["engine"].pop("restorable", None)
-    write_private(file, tomli_w.dumps(table).encode(), replace=True)
+def without_later_settings(file: Path, *names: str, table: str = "") -> None:
+    """Take from a settings file, or from a table of it, what the old version does not know."""
+    settings = tomllib.loads(file.read_text(encoding="utf-8"))
+    for name in names:
+        (settings[table] if table else settings).pop(name, None)
+    write_private(file, tomli_w.dumps(settings).encode(), replace=True)
 
 
 def request_id(ran: Ran) -> str:

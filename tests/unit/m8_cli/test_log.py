@@ -133,4 +133,4 @@ def test_a_killed_m8_is_followed_by_one_that_signs_the_same(settings: ServerSett
         until(settings, lambda: newest() == 1)
     if before:
         assert Checkpoint.parse(signed(settings).text) == Checkpoint.parse(Note.parse(before).text)
-    assert "1 checkpoints" in command(settings, "events", "verify").stdout
+    assert "1 checkpoint " in command(settings, "events", "verify").stdout

@@ -84,6 +84,10 @@ class RenewedError(UnavailableError):
     """A stream ended with the token that it began with, and there is a new one: it can go on at once."""
 
 
+class PartlyReachedError(UnavailableError):
+    """m8 refused a call, but another m8 was not reached: it may be starting, as in an update, and take the call."""
+
+
 class Connection(Unshared):
     """A connection to one m8, or to the first that answers of several that serve one log. `close` ends it.
 
@@ -252,8 +256,9 @@ class Connection(Unshared):
 
     async def _somewhere(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         """Call the current server and, while that does no harm, the others, each once."""
-        only_unreached = True
-        for left in reversed(range(len(self._servers.names))):
+        names = self._servers.names
+        unreached: list[str] = []
+        for left in reversed(range(len(names))):
             server = self.server
             try:
                 return await self._once(method, request, max(ends_at - self.runtime.now(), 0.001), beside)
@@ -261,10 +266,12 @@ class Connection(Unshared):
                 if isinstance(error, StreamRefusedError):
                     raise
                 self._failed(server)
-                only_unreached = only_unreached and isinstance(error, NotReachedError)
-                if not left and only_unreached and len(self._servers.names) > 1:
-                    named = ", ".join(self._servers.names)
-                    raise NotReachedError(f"m8 does not answer at any of {named}.", fix=error.fix) from None
+                if isinstance(error, NotReachedError):
+                    unreached.append(server)
+                if not left and len(unreached) == len(names) > 1:
+                    raise NotReachedError(f"m8 does not answer at any of {', '.join(names)}.", fix=error.fix) from None
+                if not left and unreached and type(error) is UnavailableError:
+                    raise PartlyReachedError(error.message, fix=error.fix, by_m8=error.by_m8) from None
                 if not left or not (isinstance(error, NotSentError) or method.may_be_repeated):
                     raise
         raise AssertionError("there is at least one server")

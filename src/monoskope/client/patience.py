@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from monoskope.client.connection import Connection, LogUse
+from monoskope.client.connection import Connection, LogUse, PartlyReachedError
 from monoskope.client.methods import Method
 from monoskope.client.pace import Pace
 from monoskope.errors import NotReachedError, TimedOutError, UnavailableError
@@ -83,6 +83,8 @@ class Patience:
     ) -> R:
         """Call, and send the same bytes again when the connection breaks. Without `resends` until time is over.
 
+        The same if one of several servers refused it while another was not reached, whichever was asked last.
+
         If m8 answers that its own time is over, ours may not be: then it is asked again.
 
         By default it is about what was sent: that is asked for whatever m8's log is like.
@@ -97,7 +99,8 @@ class Patience:
             except TimedOutError as error:
                 self._said = "" if error.by_m8 else self._said  # m8 had taken it, and waited
             except UnavailableError as error:
-                if resends is not None and (sent >= resends or not isinstance(error, NotReachedError)):
+                may_be_back = isinstance(error, NotReachedError | PartlyReachedError)
+                if resends is not None and (sent >= resends or not may_be_back):
                     raise
                 self._said = error.message
             else:

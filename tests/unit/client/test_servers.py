@@ -14,9 +14,11 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client, blocking
+from monoskope.client import Client, blocking, methods
 from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
+from monoskope.client.pace import Pace
+from monoskope.client.patience import Patience
 from monoskope.client.queries import Queries
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.transport import exchanging
@@ -125,6 +127,28 @@ async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) 
     with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
         await Queries(connection).server()
     assert second.count("GetServer") == 1
+    await connection.close()
+
+
+@pytest.mark.parametrize("nobody_is_last", [True, False])
+async def test_a_refusal_is_not_the_last_word_while_another_m8_is_not_reached(
+    nobody: str, second: Answering, *, nobody_is_last: bool
+) -> None:
+    """It may be starting, as in an update: whoever waits for that does not depend on which of them is asked last."""
+    refusal = UnavailableError("the event log has a newer form.")
+    second.failing["GetServer"] = [refusal, refusal]
+    servers = [second.server, nobody] if nobody_is_last else [nobody, second.server]
+    connection = Connection(servers, second.ca_file, "a.b.c")
+    patience = Patience(connection, 60.0, 0.001, pace=Pace(connection.runtime))
+    request = queries_pb2.GetServerRequest()
+    assert (await patience.resend(methods.GET_SERVER, request, 2)).version == SECOND
+    await connection.close()
+    # Whoever does not wait is told what the one that answers said.
+    second.failing["GetServer"] = [refusal]
+    connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
+    with pytest.raises(UnavailableError, match="newer form") as raised:
+        await Queries(connection).server()
+    assert raised.value.by_m8
     await connection.close()
 
 

@@ -194,7 +194,8 @@ async def test_a_put_whose_connections_are_all_cut_fails_only_if_nothing_arrived
 async def test_a_command_that_must_not_be_made_twice_is_made_once(world: World) -> None:
     ends = set()
     for cut in await world.places(create, last=500):
-        failure = await world.do(create, cut)
+        # The look at the log may come to that place first.
+        failure = await world.do(create, cut, most=2)
         asked = [one for one in world.m8.received if world.name.encode() in one]
         assert len(asked) <= 1, cut
         ends.add((len(asked), type(failure)))

@@ -257,7 +257,7 @@ class Connection(Unshared):
     async def _somewhere(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         """Call the current server and, while that does no harm, the others, each once."""
         names = self._servers.names
-        unreached: list[str] = []
+        unreached = 0
         for left in reversed(range(len(names))):
             server = self.server
             try:
@@ -266,9 +266,8 @@ class Connection(Unshared):
                 if isinstance(error, StreamRefusedError):
                     raise
                 self._failed(server)
-                if isinstance(error, NotReachedError):
-                    unreached.append(server)
-                if not left and len(unreached) == len(names) > 1:
+                unreached += isinstance(error, NotReachedError)
+                if not left and unreached == len(names) > 1:
                     raise NotReachedError(f"m8 does not answer at any of {', '.join(names)}.", fix=error.fix) from None
                 if not left and unreached and type(error) is UnavailableError:
                     raise PartlyReachedError(error.message, fix=error.fix, by_m8=error.by_m8) from None

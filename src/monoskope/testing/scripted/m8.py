@@ -11,7 +11,7 @@ import datetime as dt
 import hashlib
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -293,13 +293,18 @@ class ScriptedM8:
                 ready.set()
                 await stop.wait()
 
-        thread = threading.Thread(target=lambda: loop.run_until_complete(serve()))
+        def run() -> None:
+            # A runner ends what clients have only just begun, before it closes the loop.
+            with asyncio.Runner(loop_factory=lambda: loop) as runner:
+                runner.run(serve())
+
+        thread = threading.Thread(target=run)
         thread.start()
         try:
             if not ready.wait(30):
                 raise TimeoutError("the server did not start")
             yield self
         finally:
-            loop.call_soon_threadsafe(stop.set)
-            thread.join(30)
-            loop.close()
+            with suppress(RuntimeError):  # it has ended by itself, and its loop is closed
+                loop.call_soon_threadsafe(stop.set)
+            thread.join(60)

@@ -31,6 +31,7 @@ from monoskope.stores.driver import (
 )
 from monoskope.stores.shared import files
 from monoskope.testing.drivers.harness import tag
+from tests.conformance.cancelling import cancel_while_it_waits
 
 IDENTITY = pyrage.x25519.Identity.generate()
 PATH = ("app", "db")
@@ -212,24 +213,9 @@ async def test_a_cancelled_write_that_waits_for_the_lock_never_happens(
 ) -> None:
     store = await AgeStore.open(msgspec.structs.replace(config, lock_timeout_s=25.0), state_dir=Path(config.folder))
     version = await write(store)
-    waiting, gave_up, real = threading.Event(), threading.Event(), AgeStore._write
-
-    def spied(*words: Any) -> str:
-        waiting.set()
-        try:
-            return real(*words)
-        finally:
-            gave_up.set()
-
-    monkeypatch.setattr(AgeStore, "_write", spied)
     with (folder / "lock").open("r+b") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        writing = asyncio.create_task(write(store, version))
-        assert await asyncio.to_thread(waiting.wait, 60)
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-        assert await asyncio.to_thread(gave_up.wait, 20)  # less than the lock is waited for
+        await cancel_while_it_waits(write(store, version), AgeStore, monkeypatch)
     assert await store.read_version(PATH) == version
 
 

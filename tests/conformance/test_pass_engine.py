@@ -9,7 +9,6 @@ import os
 import shutil
 import stat
 import subprocess
-import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ from monoskope.stores.password_store.gpg import Gpg
 from monoskope.stores.password_store.store import PassStore
 from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from monoskope.testing.engines.gnupg import ANNA, BERT, Keys
+from tests.conformance.cancelling import cancel_while_it_waits
 from tests.conformance.pass_harness import PassHarness
 
 PATH = ("app", "db")
@@ -347,23 +347,8 @@ async def test_no_symbolic_link_is_followed(harness: PassHarness, tmp_path: Path
 async def test_a_cancelled_write_gives_nothing_its_name(harness: PassHarness, monkeypatch: pytest.MonkeyPatch) -> None:
     store = await opened(harness, lock_timeout_s=25.0)
     version = await write(store)
-    waiting, gave_up, real = threading.Event(), threading.Event(), PassStore._write
-
-    def spied(*words: Any) -> str:
-        waiting.set()
-        try:
-            return real(*words)
-        finally:
-            gave_up.set()
-
-    monkeypatch.setattr(PassStore, "_write", spied)
     with locked(harness.root):
-        writing = asyncio.create_task(write(store, version))
-        assert await asyncio.to_thread(waiting.wait, 60)
-        writing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await writing
-        assert await asyncio.to_thread(gave_up.wait, 20)  # less than the lock is waited for
+        await cancel_while_it_waits(write(store, version), PassStore, monkeypatch)
     assert await store.read_version(PATH) == version
 
 

@@ -17,7 +17,7 @@ from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
-from monoskope.m8.methods.table import MAX_LARGE, MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, MAX_MESSAGE, Method, Places
 from monoskope.m8.service import call_note, policy
 from monoskope.m8.service.app import App, Caller, Stranger
 from monoskope.m8.service.call_note import CallNote
@@ -237,12 +237,13 @@ async def stream(method: Method, request: Message, caller: Caller | Stranger) ->
 
 
 async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.AttachRequest]:
-    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one is no such message."""
+    """Yield a reactor's messages. Raises `UsageError` if one is too large, or no such message."""
     largest = MAX_LOGIN
     async for message in incoming:
         if len(message) > largest:
-            raise UsageError(f"a login has at most {MAX_LOGIN:,} bytes.", fix="Announce less.")
-        largest = MAX_MESSAGE
+            what = "a login" if largest == MAX_LOGIN else "a message of a reactor"
+            raise UsageError(f"{what} has at most {largest:,} bytes.", fix="Announce less, or update the reactor.")
+        largest = MAX_APPEND
         yield _message(reactor_pb2.AttachRequest, message)
 
 
@@ -254,6 +255,6 @@ def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.Ab
     """
     if isinstance(caller, Stranger):
         return contextlib.nullcontext()
-    if method.most_request >= MAX_LARGE:
+    if method.most_request >= MAX_MESSAGE:
         return app.sending.held(caller.principal)
     return contextlib.nullcontext() if method.places is Places.NONE else app.waiting.held(caller.principal)

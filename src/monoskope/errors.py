@@ -26,6 +26,8 @@ class Code(Enum):
     """The name or the request id is taken by something else."""
     IDENTITY_CHANGED = "IDENTITY_CHANGED"
     """A store answers under an identity that is not the pinned one, or a proof does not verify."""
+    NOT_AGREED = "NOT_AGREED"
+    """The user has not agreed yet to a store's identity, or to the default store; nothing was sent."""
     CONFLICT = "CONFLICT"
     """What is upstream is not what was expected; nothing was written."""
     UNAVAILABLE = "UNAVAILABLE"
@@ -121,6 +123,12 @@ class IdentityChangedError(Error):
     """A signature, pin or proof does not hold: somebody in the middle, or an identity that changed."""
 
     code = Code.IDENTITY_CHANGED
+
+
+class NotAgreedError(Error):
+    """The user has not agreed yet to what is shown for the first time: a store's identity, or the default store."""
+
+    code = Code.NOT_AGREED
 
 
 class ConflictError(Error):

@@ -16,7 +16,7 @@ from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
-from monoskope.errors import Error, IdentityChangedError, NotFoundError, NotTriedError, RefusedError, UsageError
+from monoskope.errors import Error, IdentityChangedError, NotAgreedError, NotFoundError, NotTriedError, RefusedError, UsageError
 from monoskope.m8.grpc import tls
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
@@ -80,7 +80,7 @@ async def test_first_contact_asks_about_default_and_identity_and_pins_both(
 
 
 async def test_a_no_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
-    with pytest.raises(IdentityChangedError, match="did not agree"):
+    with pytest.raises(NotAgreedError, match="did not agree"):
         await put(m8, tmp_path, "vault://app/db", Person(False))
 
     assert known.identity(m8.server, "vault") is None

@@ -24,6 +24,7 @@ from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.barbican.values import BarbicanLayout
 from monoskope.stores.driver import (
     NOTHING,
+    PLACEHOLDER,
     CannotReadError,
     Capabilities,
     DriverError,
@@ -105,7 +106,7 @@ class BarbicanStore(StoreDriver):
             "auth": {
                 "method": "application_credential",
                 "auth_url": "https://127.0.0.1:5000/v3",
-                "id": "fill-in",
+                "id": PLACEHOLDER,
                 "secret_file": str(folder / "application-credential"),
             },
         }

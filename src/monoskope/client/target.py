@@ -15,7 +15,7 @@ from monoskope.client.known_stores import KnownStores, Pins
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
 from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
-from monoskope.protocol.identity import ProofError, check_shown
+from monoskope.protocol.identity import ProofError, check_shown, grouped
 from monoskope.protocol.names import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
@@ -273,9 +273,10 @@ class Resolver:
     def _agree_default(self, pinned: str | None, named: str) -> None:
         changed = pinned is not None
         before = f" now; you agreed to {pinned!r} before" if changed else ""
+        said = f"{self._settings.server} names {named!r} as its default store{before}."
         self._ask(
-            f"{self._settings.server} names {named!r} as its default store{before}.",
-            f"Use {named!r} whenever no store is named?",
+            said,
+            f"{said}\nUse {named!r} whenever no store is named?",
             fix=f"Name the store (store://…), or agree with `default_store={named}`.",
             refusal=IdentityChangedError if changed else NotAgreedError,
         )
@@ -322,9 +323,10 @@ class Resolver:
         self._known.check_free(server, name, identity)
         explicit = given is not None
         if given is None:
+            first = f"This is the first contact with store {name!r} of {server}."
             self._ask(
-                f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
-                f"{_HOW_TO_COMPARE}\nDo you trust this identity?",
+                f"{first} Its identity is {identity}.",
+                f"{first} Its identity is\n  {grouped(identity)}\n{_HOW_TO_COMPARE}\nDo you trust this identity?",
                 fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
                 refusal=NotAgreedError,
             )
@@ -341,7 +343,7 @@ class Resolver:
     def _ask(self, said: str, question: str, *, fix: str, refusal: type[IdentityChangedError | NotAgreedError]) -> None:
         if self._confirm is None:
             raise refusal(f"{said} You have not agreed to it yet.", fix=fix)
-        if not self._confirm(f"{said}\n{question}"):
+        if not self._confirm(question):
             raise refusal(f"{said} You did not agree to it.", fix=fix)
 
 

@@ -129,7 +129,7 @@ def init(
         driver=driver,
         allow_swap=allow_swap,
     )
-    click.echo(store_identity.make(folder, store=store).shown)
+    _print_identity(store_identity.make(folder, store=store).shown)
 
 
 @_group.command()
@@ -155,7 +155,7 @@ def identity(folder: Path) -> None:
     from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
-    click.echo(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
+    _print_identity(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
 @_group.command(short_help="Print the least rights in the engine.")
@@ -190,7 +190,7 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
     click.echo(rotation_words.BEFORE.format(store=store, before=before, folder=folder), err=True)
     if not yes:
         _agree("Give the store a new identity now?")
-    click.echo(store_identity.rotate(folder, store=store).shown)
+    _print_identity(store_identity.rotate(folder, store=store).shown)
     click.echo(rotation_words.AFTER.format(store=store, folder=folder), err=True)
 
 
@@ -221,6 +221,15 @@ def check(file: Path) -> None:
     from monoskope.reactor import checked, settings  # noqa: PLC0415
 
     click.echo(checked.checked(settings.read(file.parent, file.name)), nl=False)
+
+
+def _print_identity(identity: str) -> None:
+    """Print an identity on standard output, and on a terminal also in groups, as users see it who compare."""
+    from monoskope.protocol.identity import grouped  # noqa: PLC0415
+
+    if sys.stderr.isatty():
+        click.echo(f"To compare by eye: {grouped(identity)}", err=True)
+    click.echo(identity)
 
 
 def _agree(question: str) -> None:

@@ -16,8 +16,17 @@ from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
-from monoskope.errors import Error, IdentityChangedError, NotAgreedError, NotFoundError, NotTriedError, RefusedError, UsageError
+from monoskope.errors import (
+    Error,
+    IdentityChangedError,
+    NotAgreedError,
+    NotFoundError,
+    NotTriedError,
+    RefusedError,
+    UsageError,
+)
 from monoskope.m8.grpc import tls
+from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -73,7 +82,7 @@ async def test_first_contact_asks_about_default_and_identity_and_pins_both(
 
     assert result.uri == "vault://app/db"
     assert "'vault'" in person.questions[0]
-    assert m8.identity.shown in person.questions[1]
+    assert grouped(m8.identity.shown) in person.questions[1]
     assert known.default(m8.server) == "vault"
     assert known.identity(m8.server, "vault") == m8.identity.shown
     await put(m8, tmp_path, "app/db", Person())

@@ -13,6 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl.output import terminal
+from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
@@ -329,7 +330,7 @@ def test_first_contact_is_asked_about_on_a_terminal(
     agreed = run(*words, stdin="y\n")
 
     assert refused.exit_code == 20
-    assert m8.identity.shown in refused.stderr
+    assert grouped(m8.identity.shown) in refused.stderr
     assert agreed.exit_code == 0
     assert (tmp_path / "known_stores").read_text() == (
         f"{m8.server} @default vault\n{m8.server} vault {m8.identity.shown}\n"

@@ -52,6 +52,15 @@ class Code(Enum):
     """A defect in Monoskope."""
 
 
+DOCS = "https://github.com/finleap-connect/monoskope/blob/main/docs"
+"""Where the pages are for those who installed a package, which has none."""
+
+
+def docs_page(path: str) -> str:
+    """Return the address of a page of the docs, for notes and fixes; `path` is the one below docs/."""
+    return f"{DOCS}/{path}"
+
+
 class Error(Exception):
     """Root of all errors meant for people.
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Signers
@@ -14,7 +14,8 @@ from monoskope.reactor.signers.settings import SignersFile
 from monoskope.stores.driver import PLACEHOLDER
 
 _WITHOUT = (
-    "Requests need no signature: there is no [signers], and this reactor does what m8 asks (docs/operate/signers.md)."
+    "Requests need no signature: there is no [signers], and this reactor does what m8 asks"
+    f" ({docs_page('operate/signers.md')})."
 )
 
 

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from monoskope.errors import Error, UsageError
+from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
@@ -89,7 +89,11 @@ def _folder_argument(command: F) -> F:
 )
 @click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(
-    "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."
+    "--type",
+    "kind",
+    required=True,
+    metavar="TYPE",
+    help=f"The kind of engine, e.g. vault; {docs_page('stores')} has all.",
 )
 @click.option(
     "--prefix",
@@ -187,7 +191,12 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
 
     store = settings.read_file(folder).store
     before = store_identity.to_rotate(folder, store=store)
-    click.echo(rotation_words.BEFORE.format(store=store, before=before, folder=folder), err=True)
+    click.echo(
+        rotation_words.BEFORE.format(
+            store=store, before=before, folder=folder, page=docs_page("operate/rotate-identity.md")
+        ),
+        err=True,
+    )
     if not yes:
         _agree("Give the store a new identity now?")
     _print_identity(store_identity.rotate(folder, store=store).shown)

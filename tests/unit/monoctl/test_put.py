@@ -153,11 +153,11 @@ def test_a_changed_identity_is_refused_and_both_are_shown(m8: ScriptedM8, run: R
     assert m8.identity.shown in error["message"]
 
 
-def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run) -> None:
+def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     m8.failing["RequestSecretUploadKey"] = [RefusedError("not yours.", fix="Ask.")]
     assert put(run, "vault://app/db").exit_code == 3
 
-    result = put(run, "vault://app/db", "--server", "127.0.0.1:1")
+    result = put(run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"))
 
     assert result.exit_code == 7
     assert "127.0.0.1:1" in result.stderr

@@ -198,6 +198,15 @@ class LogWatch:
             notices.append(f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.")
         return Looked(answer, verdict, pin, connection.server, tuple(notices))
 
+    def judged(self, answer: log_pb2.GetCheckpointResponse, pin: LogPin | None) -> Verdict:
+        """Return what an answer to `GetCheckpoint` with the size of `pin` shows. Raises as `Judge.judge`."""
+        return self._judge(pin).judge(answer, self._clock() // 1000)
+
+    def _judge(self, pin: LogPin | None) -> Judge:
+        from monoskope.client.log.judging import Judge  # noqa: PLC0415 - while a call is under way
+
+        return Judge(self._server, pin, self._demand())
+
     def _demand(self) -> Demand:
         from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - as above
 

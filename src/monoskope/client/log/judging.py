@@ -46,6 +46,11 @@ class Verdict(Value, frozen=True):
     newest_at_s: int
     """The time that says how old all this is: a quorum's where one is demanded, else the log's own."""
 
+    @property
+    def trees(self) -> tuple[Checkpoint, Checkpoint | None]:
+        """The newest tree, and the newest witnessed one."""
+        return self.newest.checkpoint, None if self.witnessed is None else self.witnessed.checkpoint
+
 
 class Judge:
     """Judges the answers of one m8.

@@ -29,6 +29,8 @@ from tests.support.clocks import Clock, clocked
 
 URI, VALUES = "vault://app/db", {"password": b"correct horse battery staple"}
 AGAIN_AFTER_S = 3_600.0
+OTHER_SERVER = "m8-b.example.org:7443"
+"""Of a list with the scripted m8. It is never dialled."""
 
 
 class LoggedM8(ScriptedM8):
@@ -152,6 +154,61 @@ async def test_a_log_that_does_not_fit_stops_a_put_before_anything_is_sealed_or_
     (evidence,) = tmp_path.glob("known_logs.evidence-*")
     assert evidence.read_text(encoding="utf-8") == "\n".join(caught.value.notes)
     assert str(evidence) in caught.value.fix
+
+
+def forked(log: ScriptedLog, size: int, *, shared: int) -> ScriptedLog:
+    """Return a fork of `log` that has so many entries in common with it."""
+    fork = ScriptedLog(shared, key=log.key)
+    fork.grow(size - shared, seed="fork")
+    return fork
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first contact", "known"])
+@pytest.mark.parametrize("size", [8, 12], ids=["smaller", "larger"])
+async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_notices(
+    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch, size: int, first: bool
+) -> None:
+    """While m8 answers the second one, the first one pins a fork of 10 entries, which continues what was known."""
+    if not first:
+        await user.ask()
+    wait_for_the_log(user, monkeypatch)
+    known = user.known
+    others = forked(m8.log, 10, shared=5)
+    m8.log.grow(size - 5)
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        pin = LogPin((others.vkeys[0], others.vkeys[1]), others.note(10))
+        KnownLogs(user.folder / "known_logs", system=user.folder / "none").remember(m8.server, pin, replaces=known)
+        return honest(request)
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    with pytest.raises(LogMismatchError) as caught:
+        await user.run(patient_put)
+
+    assert m8.count("RequestUploadSecret") == 0
+    texts = [note.partition("\n\n")[0] + "\n" for note in caught.value.notes]
+    assert texts == [others.checkpoint(10).text, m8.log.checkpoint(size).text]
+    assert user.known is not None
+    assert user.known.size == 10
+
+
+@pytest.mark.parametrize("shown", ["the larger", "the smaller"])
+async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_history(
+    user: User, m8: LoggedM8, tmp_path: Path, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7 entries at one server, and 10 of a fork at the other: whichever m8 shows now, it does not continue both."""
+    m8.log.grow(2)
+    fork = forked(m8.log, 10, shared=5)
+    m8.log.grow(5)
+    for server, log, size in ((m8.server, m8.log, 7), (OTHER_SERVER, fork, 10)):
+        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
+        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+    m8.log = m8.log if shown == "the smaller" else fork
+
+    with pytest.raises(LogMismatchError):
+        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
+    assert m8.count("RequestUploadSecret") == 0
 
 
 async def test_a_key_of_the_log_that_was_mistyped_is_told_each_time(user: User, m8: LoggedM8, tmp_path: Path) -> None:

@@ -39,6 +39,7 @@ AGAIN_AFTER_S = 10.0
 """A check counts for so many seconds: m8 makes checkpoints no more often."""
 UNPINNED_S = 5.0
 """How many seconds a checkpoint is awaited where m8 is held to nothing yet."""
+_FIRST_PAUSE_S = 0.2
 _MOST_PAUSE_S = 2.0
 MOST_EVIDENCE = 64
 """Files with notes that do not fit are kept at most: an m8 that lies must not fill the disk of its users."""
@@ -200,12 +201,25 @@ class LogWatch:
     async def _judged(
         self, connection: Connection, pin: LogPin | None
     ) -> tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]:
-        """Return what m8 shows and what it is worth; None where m8 shows no log, and is held to none."""
-        judge = self._judge(pin)
-        answer = await self._asked(connection, 0 if pin is None else pin.size, judge)
-        if answer is None or not (judge.held or answer.HasField("newest")):
-            return answer, None
-        return answer, judge.judge(answer, self._clock() // 1000)
+        """Return what m8 shows and what it is worth; None where m8 shows no log, and is held to none.
+
+        It is asked again while its newest tree is ahead of what a demanded quorum saw: witnesses need a moment.
+        """
+        judge, runtime = self._judge(pin), connection.runtime
+        ends_at = runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            answer = await self._asked(connection, 0 if pin is None else pin.size, judge, ends_at)
+            if answer is None or not (judge.held or answer.HasField("newest")):
+                return answer, None
+            verdict = judge.judge(answer, self._clock() // 1000)
+            if verdict.unseen is None:
+                return answer, verdict
+            self._behind = verdict.unseen
+            if runtime.now() + pause_s >= ends_at:
+                raise verdict.unseen
+            await runtime.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
     def _check_memory(self) -> None:
         """Raise `UsageError` if a quorum is demanded, and nothing says of which log."""
@@ -255,7 +269,9 @@ class LogWatch:
             return (FIRST.format(server=self._server, origin=verdict.pin.origin, entries=entries),)
         return ()
 
-    async def _asked(self, connection: Connection, size: int, judge: Judge) -> log_pb2.GetCheckpointResponse | None:
+    async def _asked(
+        self, connection: Connection, size: int, judge: Judge, ends_at: float
+    ) -> log_pb2.GetCheckpointResponse | None:
         """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
 
         Raises:
@@ -265,8 +281,7 @@ class LogWatch:
         from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
 
         request = log_pb2.GetCheckpointRequest(size=size)
-        ends_at = connection.runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
-        pause_s = 0.2
+        pause_s = _FIRST_PAUSE_S
         while True:
             left_s = ends_at - connection.runtime.now()
             try:

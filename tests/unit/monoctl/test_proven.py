@@ -32,6 +32,8 @@ class Remembering(ScriptedM8):
         super().__init__()
         self.secrets: dict[str, views_pb2.Secret] = {}
         self.deleted: dict[str, views_pb2.Secret] = {}
+        self.whose = "alice"
+        """Who changed each secret, as the list of its versions says."""
         self.version, self.prior, self.upstream = VERSION, "", ""
         """What the next put makes and replaces, and what verifications find; "" for what the newest receipt says."""
 
@@ -82,6 +84,7 @@ class Remembering(ScriptedM8):
                     outcome=upload_pb2.OUTCOME_UPLOADED,
                     upstream_version=secret.upstream_version,
                     request_id=secret.request_id,
+                    subject=self.whose,
                     purpose=upload_pb2.PURPOSE_UPLOAD,
                 )
                 return queries_pb2.ListSecretVersionsResponse(versions=[version])
@@ -173,6 +176,24 @@ def granted(upload: views_pb2.SecretUpload, attempt: Attempt) -> views_pb2.Secre
 @pytest.fixture(autouse=True)
 def with_grants(m8: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
     m8.end = lambda attempt: granted(m8.remember(attempt), attempt)
+
+
+def test_a_name_that_the_grant_contradicts_never_stands_beside_a_proven_end(m8: Remembering, run: Run) -> None:
+    def another(attempt: Attempt) -> views_pb2.SecretUpload:
+        upload = granted(m8.remember(attempt), attempt)
+        upload.subject = "mallory"
+        return upload
+
+    request_id = put(run)
+    m8.whose = "mallory"
+    version = shown(run, "get", "secret", URI, "--versions")
+    assert (version["proven"], version["subject"]) == (False, "mallory")
+    assert "warning: " in run("get", "secret", URI, "--versions").stderr
+
+    m8.end = another
+    document = shown(run, "get", "upload", request_id)
+    assert (document["proven"], document["outcome"]) == (False, "")
+    assert "its grant names another person than m8 shows" in run("get", "upload", request_id).stderr
 
 
 def test_lists_say_which_rows_are_proven(m8: Remembering, run: Run) -> None:

@@ -27,6 +27,8 @@ _ADDRESS_MISMATCH = 64
 """X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 _EXPIRED = 10
 """X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+_NOT_SIGNED = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for a chain that ends at no authority which is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +67,7 @@ READ_ONLY = Refusal(
 )
 TOO_OLD = Refusal(
     f"it is older than PostgreSQL {MINIMUM_VERSION}",
-    f"Upgrade the server to PostgreSQL {MINIMUM_VERSION} or newer; 17 is what m8 is tested with.",
+    f"Upgrade the server to PostgreSQL {MINIMUM_VERSION} or newer; m8 is tested with 15, 17 and 18.",
     UsageError,
 )
 SILENT = Refusal(
@@ -117,9 +119,15 @@ def _of_certificate(error: ssl.SSLCertVerificationError) -> Refusal:
         )
     if error.verify_code == _EXPIRED:
         return Refusal("its certificate has expired", "Renew it on the server.", IdentityChangedError)
+    if error.verify_code in _NOT_SIGNED:
+        return Refusal(
+            "no authority that m8 trusts signed its certificate",
+            "Name the right authority in `database_ca`. If it was right until now, find out who answers there.",
+            IdentityChangedError,
+        )
     return Refusal(
-        "no authority that m8 trusts signed its certificate",
-        "Name the right authority in `database_ca`. If it was right until now, find out who answers there.",
+        f"its certificate, or one of those that vouch for it, cannot be used ({error.verify_message})",
+        "Replace that certificate; `openssl x509 -noout -text -in FILE` shows what each of them may do.",
         IdentityChangedError,
     )
 

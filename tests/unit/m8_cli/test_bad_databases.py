@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import pwd
 import subprocess
 import sys
@@ -27,6 +26,7 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
+from tests.support import disk
 from tests.support.m8_command import m8
 from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
@@ -110,8 +110,6 @@ def test_another_m8s_database_is_refused_until_its_log_is_named(
 def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
     postgres: Postgres, settings: ServerSettings, tmp_path: Path
 ) -> None:
-    if not pgbouncer.is_installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("apt install pgbouncer")
     assert settings.database is not None
     for mode, code in (("transaction", ExitCode.USAGE), ("session", ExitCode.OK)):
         with pgbouncer.pooled(postgres, settings.database, mode) as pooled:
@@ -180,16 +178,12 @@ def test_no_connection_is_left_and_then_there_are_some(postgres: Postgres, setti
 @pytest.fixture
 def small_disk() -> Iterator[Path]:
     """A file system of its own, with room for a database and little else."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
-    disk = Path(tempfile.mkdtemp(prefix="m8-small-disk-", dir="/tmp"))
-    options = f"size=16m,mode=0700,uid={pwd.getpwnam(user()).pw_uid}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
+    folder = Path(tempfile.mkdtemp(prefix="m8-small-disk-", dir="/tmp"))
     try:
-        yield disk
+        with disk.small(folder, f"size=16m,mode=0700,uid={pwd.getpwnam(user() or 'root').pw_uid}"):
+            yield folder
     finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
-        disk.rmdir()
+        folder.rmdir()
 
 
 def test_a_full_database_answers_queries_and_m8_is_ready_again_when_there_is_room(

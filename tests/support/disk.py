@@ -1,8 +1,6 @@
 """The disk under tests: one that none waits for, and small ones that can be full.
 
 Tests do not wait for the disk: none takes the power away, and what a killed process wrote, the kernel keeps.
-
-Tests do not wait for the disk: none takes the power away, and what a killed process wrote, the kernel keeps.
 A log's commits waited longer for it than all else that most tests of m8 do. That m8 itself does wait is a test of
 `unit/log/test_sqlite_durability.py`.
 """

@@ -16,6 +16,7 @@ from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.exchanges import Exchanges
 from monoskope.m8.limits.logins import Logins
+from monoskope.m8.limits.pace import Pace
 from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.puts import PutLimit
 from monoskope.m8.limits.quota import Quota
@@ -95,6 +96,7 @@ class App:
     request_limit: RequestLimit = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
+    pace: Pace = field(init=False)
     exchanges: Exchanges = field(init=False)
     quota: Quota = field(init=False)
     put_limit: PutLimit = field(init=False)
@@ -115,6 +117,7 @@ class App:
         self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
         self.connections = Connections(self.limits.connections, self.limits.connections_each)
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        self.pace = Pace(self.limits.reactor_messages, time.monotonic)
         self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
         self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)

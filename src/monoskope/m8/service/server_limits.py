@@ -22,6 +22,8 @@ class ServerLimits:
     """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
     """Those of one address."""
+    reactor_messages: float = 1_000.0
+    """Messages of one store's reactors that are handled in a second; what comes faster waits."""
     silence_s: float = 10.0
     """A session in which the reactor sends nothing for this long is closed."""
     heartbeat_s: int = 3

@@ -142,7 +142,7 @@ class Reactor:
             requires_signature=self.gate.requires,
         )
         looks = FirstLooks(upstream, within_s=self.timings.young)
-        keys, rates = OneTimeKeys(identity, rules), Rates(settings.limits)
+        keys, rates = OneTimeKeys(identity, rules), Rates(settings.limits, refused=self.meters.puts_refused.inc)
         return Dispatcher(
             requests=requests,
             known=known,

@@ -15,6 +15,9 @@ RELEASE_READY := $(VENV)/.release-ready
 DEMO_MB := 100
 DEV_MB := 295
 
+# How many processes run tests. One file is run by one, which loads everything once.
+WORKERS = $(if $(and $(filter 1,$(words $(TESTS))),$(findstring .py,$(TESTS))),-n 0,-n $(1) --dist loadfile)
+
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
@@ -28,10 +31,10 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS)
 	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,7 +14,15 @@ import pytest
 import pytest_asyncio
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
+from monoskope.m8.log.event_log import (
+    Change,
+    ExpectedVersionError,
+    Lookup,
+    NewEvent,
+    Put,
+    RecordedEvent,
+    UnknownAppendError,
+)
 from monoskope.m8.log.failures import closed
 from monoskope.m8.log.postgres import connections, statements, writer
 from monoskope.m8.log.postgres.connecting import Connection
@@ -154,6 +163,24 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
     monkeypatch.setattr(statements, "append", append)
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert await log.read(after=1, limit=10) == [event]
+    await log.close()
+
+
+async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(postgres: Postgres) -> None:
+    """A key too long for an index is refused on the best of days, and a user may have chosen it."""
+
+    def too_long(event: RecordedEvent, _lookup: Lookup) -> list[Change]:
+        return [Put("keys", secrets.token_hex(20_000), b"")] if event.type == "Long" else []
+
+    log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time, projector=too_long)
+    await log.append("a", 0, an_event(), actor="ann")
+    with pytest.raises(UnavailableError, match="54000"):
+        await log.append("a", 1, [NewEvent("Long", b"")], actor="ann")
+    with pytest.raises(ExpectedVersionError):
+        await log.append("a", 0, an_event(), actor="ann")
+    assert log.write_failure is None
+    [event] = await log.append("a", 1, an_event(), actor="ann")
+    assert event.position == 2
     await log.close()
 
 

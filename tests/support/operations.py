@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from monoskope.testing.parts import Part, free_port, wait_until
+from monoskope.testing.parts import Part, free_port, needed, wait_until
 
 OBSERVE = Path(__file__).resolve().parents[2] / "deploy" / "observe"
 
@@ -43,21 +41,6 @@ def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         for family in text_string_to_metric_families(text.decode())
         for one in family.samples
     }
-
-
-def needed(program: str, package: str) -> str:
-    """The path of a Debian program. CI must have it; elsewhere its tests are skipped."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
-    if found is None:
-        not_here(f"{program} is not installed: apt-get install {package}")
-    return found
-
-
-def not_here(said: str) -> NoReturn:
-    """Fail in CI, which has everything, and skip elsewhere."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(said)
-    pytest.skip(said)
 
 
 class Prometheus:

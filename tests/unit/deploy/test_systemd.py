@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from monoskope.testing.parts import needed
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 NAMES = {"m8.service": "m8.service", "monoskope-reactor@.service": "monoskope-reactor@vault.service"}
@@ -19,12 +19,7 @@ MOST = 2.0
 @pytest.fixture(scope="module")
 def analyze() -> str:
     """The program `systemd-analyze`."""
-    found = shutil.which("systemd-analyze")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("systemd-analyze is missing: on Debian, apt-get install systemd.")
-        pytest.skip("there is no systemd-analyze here")
-    return found
+    return needed("systemd-analyze", "systemd")
 
 
 @pytest.mark.parametrize("file", NAMES)

@@ -90,8 +90,9 @@ async def test_rights_of_two_bindings_never_combine(world: World) -> None:
     assert await can(anna, PUT, "vault://other/db") is None
     assert await can(anna, COMPARE, "vault://app/db") is None
     assert await can(anna, PUT, "vault://") is None, "more than the binding's prefix"
-    with refused("REFUSED"):
+    with refused("REFUSED") as told:
         await anna.ask(a_request(purpose=upload_pb2.PURPOSE_COMPARE))
+    assert told.fix == "Ask an administrator for a role binding with --right compare and a prefix that covers it."
 
 
 async def test_what_an_administrator_does_is_recorded_with_the_members_name(world: World) -> None:

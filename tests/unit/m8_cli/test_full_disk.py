@@ -8,8 +8,6 @@ import json
 import os
 import resource
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,10 +23,11 @@ from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
+from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, served
-from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
+from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, health, statuses
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
@@ -62,16 +61,8 @@ def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for the log, its reserve and little else."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    size = ROOM + SIZE + (SEALED + 2) * 1_048_576
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
-    try:
+    with mounted(tmp_path / "disk", ROOM + SIZE + (SEALED + 2) * 1_048_576) as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 async def seal(settings: ServerSettings) -> None:

@@ -120,13 +120,15 @@ class App:
         self.pace = Pace(self.limits.reactor_messages, time.monotonic)
         self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
-        self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
+        self.quota = Quota(self.documents.usage, most.recorded_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(
-            self.documents.puts,
+            self.documents.usage,
             self.documents.owns,
-            a_minute=most.puts_per_minute_per_user,
+            an_hour=most.puts_per_hour_per_user,
+            an_hour_of=most.puts_per_hour_of,
             secrets=most.secrets_per_user,
             clock=self.clock,
+            refused=self.meters.puts_refused,
         )
         self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers

@@ -15,7 +15,7 @@ from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
-from monoskope.client.runtime import Begun
+from monoskope.client.runtime import Begun, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted
 from monoskope.errors import (
@@ -108,7 +108,7 @@ class LogWatch:
         if self._begun is not None or (self._failed is None and self._runtime.now() < self._counts_until):
             return
         connection = self._connection.twin(token) if self._runtime.blocks else self._connection
-        self._begun = self._runtime.beside(self._checked(connection))
+        self._begin(connection)
 
     def doubt(self) -> None:
         """Let a check be due."""
@@ -141,10 +141,15 @@ class LogWatch:
 
     async def look(self, timeout_s: float = CALL_TIMEOUT_S) -> Looked:
         """Check now, and return what was found. Raises as `fits`."""
-        self._begun = self._runtime.beside(self._checked(self._connection))
-        begun = self._begun
-        await self.fits(self._runtime.now() + timeout_s)
+        begun = self._begin(self._connection)
+        await self.fits(self._runtime.now() + left(timeout_s))
         return await begun.end(0.0)
+
+    def _begin(self, connection: Connection) -> Begun[Looked]:
+        """Begin a check. It has its own time: other calls than the one that began it wait for it, too."""
+        with within(self._runtime, None):
+            self._begun = self._runtime.beside(self._checked(connection))
+        return self._begun
 
     async def close(self) -> None:
         """Let a check that is under way go."""

@@ -12,6 +12,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.known_stores import KnownStores, Pins
+from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
 from monoskope.errors import IdentityChangedError, RefusedError, UsageError
@@ -340,7 +341,9 @@ class Resolver:
     def _ask(self, said: str, question: str, *, fix: str) -> None:
         if self._confirm is None:
             raise IdentityChangedError(f"{said} Nobody agreed to it.", fix=fix)
-        if not self._confirm(f"{said}\n{question}"):
+        with unhurried():
+            agreed = self._confirm(f"{said}\n{question}")
+        if not agreed:
             raise IdentityChangedError(f"{said} You did not agree to it.", fix=fix)
 
 

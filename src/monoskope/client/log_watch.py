@@ -19,6 +19,7 @@ from monoskope.client.runtime import Begun, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted
 from monoskope.errors import (
+    ConflictError,
     Error,
     LogMismatchError,
     NotReachedError,
@@ -279,6 +280,8 @@ class LogWatch:
     ) -> log_pb2.GetCheckpointResponse | None:
         """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
 
+        An m8 that says that it has lost what it had signed is not asked again.
+
         Raises:
             LogMismatchError: m8 has none, or stays behind.
             Error: m8 cannot be asked.
@@ -294,7 +297,7 @@ class LogWatch:
             except Error as error:
                 if not judge.held:
                     return None
-                if not isinstance(error, UnavailableError):
+                if not isinstance(error, UnavailableError | ConflictError):
                     raise _as_said(error, judge) from None
                 shown = await self._shown(connection, ends_at) if error.by_m8 else None
                 if shown is not None:
@@ -302,7 +305,8 @@ class LogWatch:
                 if error.by_m8:
                     self._behind = judge.behind(shown, error.message)
                     self._keep_evidence(self._behind)
-                if connection.runtime.now() + pause_s >= ends_at:
+                lost = isinstance(error, ConflictError)
+                if lost or connection.runtime.now() + pause_s >= ends_at:
                     raise (self._behind if error.by_m8 else None) or error from None
             await connection.runtime.sleep(pause_s)
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)

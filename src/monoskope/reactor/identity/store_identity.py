@@ -62,7 +62,7 @@ class Identity(Unshared):
         self.shown = shown(self.public_key)
         self.rotations = tuple(rotations)
         self.accepted = frozenset({self.shown, *_former(self.rotations, store=store, current=self.shown)})
-        """The identities, as shown, whose signatures count as our own: this one and its predecessors."""
+        """The identities, as shown, whose receipts say what is upstream: this one and its predecessors."""
 
     def __repr__(self) -> str:
         return f"<Identity {self.store} {self.shown}>"

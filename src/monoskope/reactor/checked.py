@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
 
 _WITHOUT = (
@@ -48,6 +49,7 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
     lists = Signers.load(file, folder=settings.folder, store=settings.store).state().lists
     yield f"Signers: {settings.folder / file.file} (SHA-256 {lists.file})"
     yield f"Revoked: {settings.folder / file.revoked} (SHA-256 {lists.revoked})"
+    yield f"Both end with the line `{END}`: if one of them does not, everybody is refused."
     yield f"Certificates: valid for at most {file.max_certificate_hours} h"
     yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
     if not file.may:

@@ -13,7 +13,7 @@ RELEASE_READY := $(VENV)/.release-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
 DEMO_MB := 100
-DEV_MB := 295
+DEV_MB := 365
 
 # How many processes run tests. One file is run by one, which loads everything once.
 WORKERS = $(if $(and $(filter 1,$(words $(TESTS))),$(findstring .py,$(TESTS))),-n 0,-n $(1) --dist loadfile)

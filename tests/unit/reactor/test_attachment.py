@@ -20,14 +20,16 @@ from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.http.refused import to_json
 from monoskope.reactor.health import Health
+from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import LEAST_S, Attachment
 from monoskope.reactor.link.grpc_link import Call, GrpcLink
-from monoskope.reactor.link.link import Link, SessionEndedError, StatusError
+from monoskope.reactor.link.link import Link, Origin, SessionEndedError, StatusError
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.link.websocket_link import Socket, WebSocketLink
 from monoskope.reactor.timings import Timings
+from tests.support.operations import cures
 from tests.support.reactor_world import PATIENCE_S
 
 
@@ -178,13 +180,54 @@ async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_
 def told(error: StatusError) -> dict[str, str]:
     """What the log says of a session that ended with it."""
     return explained(
-        error.status,
-        error.refusal,
+        error,
         server="m8.test:7443",
         identity=Identity(bytes(32), store="vault"),
         kind="vault",
         key_id="f" * 16,
     )
+
+
+ABSENCES = {
+    StatusError("UNAVAILABLE"): ("is m8, and m8 refuses", "Change nothing here"),
+    StatusError("UNAVAILABLE", origin=Origin.HTTP, detail="503"): ("answers with the HTTP status 503", "proxy"),
+    StatusError("UNAVAILABLE", origin=Origin.CERTIFICATE, detail="has expired"): ("(has expired)", "`ca_file`"),
+    StatusError("UNAVAILABLE", origin=Origin.NOTHING): ("does not answer, or not as m8", "Check that m8 runs"),
+}
+"""What the log says where m8 is not there for the reactor, and what is to be done."""
+
+
+@pytest.mark.parametrize("error", ABSENCES, ids=[error.origin.value for error in ABSENCES])
+def test_the_certificate_is_blamed_only_where_it_was_refused(error: StatusError) -> None:
+    message, fix = ABSENCES[error]
+    said = told(error)
+    assert message in said["message"]
+    assert fix in said["fix"] + said["message"]
+    assert ("certificate" in said["message"]) == (error.origin is Origin.CERTIFICATE)
+
+
+async def test_what_m8_says_itself_is_told_apart_from_an_m8_that_was_not_reached(
+    ended: Callable[[Error | None], Link],
+) -> None:
+    with pytest.raises(StatusError) as caught:
+        await ended(UnavailableError("the event log is away.", fix="Wait.")).read()
+    assert caught.value.origin is Origin.M8
+    with pytest.raises(StatusError) as unreached:
+        await GrpcLink(cast("Call", EndedCall(grpc.StatusCode.UNAVAILABLE))).read()
+    assert unreached.value.origin is Origin.NOTHING
+
+
+def test_each_sentence_has_one_row_in_the_runbook() -> None:
+    refusals = (
+        views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
+        views_pb2.LOGIN_REFUSAL_STORE_TYPE,
+        views_pb2.LOGIN_REFUSAL_TOO_MANY_REACTORS,
+    )
+    errors = [*ABSENCES, *(StatusError("PERMISSION_DENIED", LoginRefusal(refusal)) for refusal in refusals)]
+    errors += [StatusError(code) for code in ("PERMISSION_DENIED", "FAILED_PRECONDITION", "UNIMPLEMENTED")]
+    rows = [[row for row in cures() if row in told(error)["message"]] for error in errors]
+    assert all(len(found) == 1 for found in rows), rows
+    assert {row for [row] in rows} == cures().keys()
 
 
 async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(

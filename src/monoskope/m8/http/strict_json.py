@@ -18,7 +18,7 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.protocol import elements
 
 M = TypeVar("M", bound=Message)
@@ -55,7 +55,9 @@ def read(kind: type[M], body: bytes) -> M:
     try:
         return json_format.ParseDict(value, kind())
     except (json_format.ParseError, ValueError, TypeError):
-        raise UsageError(f"{name}: the JSON does not fit.", fix="Compare it with docs/reference/http.md.") from None
+        raise UsageError(
+            f"{name}: the JSON does not fit.", fix=f"Compare it with {docs_page('reference/http.md')}."
+        ) from None
 
 
 def _parsed(name: str, body: bytes, room: int) -> dict[str, Any]:

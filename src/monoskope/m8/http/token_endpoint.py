@@ -14,7 +14,7 @@ from types import MappingProxyType
 from typing import cast
 
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
 from monoskope.http.messages import Body, Decision, Head, Response
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.http import form, requests
@@ -62,7 +62,7 @@ class FormRefusedError(UsageError):
     """
 
     def __init__(self, oauth: str, why: str) -> None:
-        super().__init__(why, fix="Send the form that docs/reference/http.md shows.")
+        super().__init__(why, fix=f"Send the form that {docs_page('reference/http.md')} shows.")
         self.oauth = oauth
 
 

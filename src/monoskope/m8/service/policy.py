@@ -41,7 +41,9 @@ def require(principal: Principal, needs: Needs) -> None:
     """Raise `RefusedError` unless the caller has what a method `needs`."""
     if needs is Needs.ADMINISTRATOR and not principal.is_administrator:
         raise RefusedError(
-            f"{principal.subject} is no administrator.", fix="Ask an administrator, or use an administrator's token."
+            f"{principal.subject} is no administrator.",
+            fix="Ask an administrator"
+            + ("." if principal.member is not None else ", or use an administrator's token."),
         )
     if needs is Needs.SEES_ALL:
         require_sees_all(principal)
@@ -87,10 +89,10 @@ def require_right(principal: Principal, right: events_pb2.Right, uri: SecretUri)
 
 def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:
     if not principal.may(right, uri):
-        name = RIGHT_NAMES[right]
+        name, kind = RIGHT_NAMES[right], "token" if principal.member is None else "role binding"
         raise RefusedError(
             f"{principal.subject} has no right to {name} {uri}.",
-            fix=f"Ask an administrator for a token with --right {name} and a prefix that covers it.",
+            fix=f"Ask an administrator for a {kind} with --right {name} and a prefix that covers it.",
         )
 
 

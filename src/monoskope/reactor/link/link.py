@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from enum import Enum
 from typing import Protocol
 
 from monoskope.api.gateway.v1 import reactor_pb2
@@ -25,18 +26,37 @@ class SessionEndedError(UnavailableError):
     """m8 ended the stream, did not answer, or did not speak the protocol."""
 
 
+class Origin(Enum):
+    """Whose word a status is."""
+
+    M8 = "m8"
+    """m8 said it, over its own certificate."""
+    HTTP = "http"
+    """An answer of HTTP that opens no session: from m8, or from a proxy before it."""
+    CERTIFICATE = "certificate"
+    """The certificate that was shown is not trusted."""
+    NOTHING = "nothing"
+    """Nothing answered."""
+
+
 class StatusError(SessionEndedError):
     """m8 ended the stream with a status that is an error. The text that m8 sent with it is left out.
 
     Attributes:
         status: The status, as `google.rpc.Code` names it. `UNAVAILABLE` also where m8 could not be reached at all.
         refusal: Why m8 refuses the login, if it said so in words that are known here.
+        origin: Whose word that is.
+        detail: Of an HTTP answer its status; of a certificate what is wrong with it, as OpenSSL says it.
     """
 
-    def __init__(self, status: str, refusal: LoginRefusal | None = None) -> None:
+    def __init__(
+        self, status: str, refusal: LoginRefusal | None = None, *, origin: Origin = Origin.M8, detail: str = ""
+    ) -> None:
         super().__init__(f"m8 ended the session with {status}.", fix="See m8's log.")
         self.status = status
         self.refusal = refusal
+        self.origin = origin
+        self.detail = detail
 
 
 class Link(Protocol):

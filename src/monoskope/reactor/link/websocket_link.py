@@ -30,6 +30,7 @@ from monoskope.reactor.link.link import (
     PING_S,
     PONG_S,
     Link,
+    Origin,
     SessionEndedError,
     StatusError,
     ended,
@@ -75,10 +76,13 @@ async def websocket_link(endpoint: Endpoint) -> AsyncIterator[Link]:
     tls, at = trust(endpoint.ca_file), HostPort(endpoint.name.host, endpoint.name.port)
     try:
         socket = await connect(at, PATH, tls, most_message=MAX_MESSAGE, ping_s=PING_S, pong_s=PONG_S)
+    except ssl.SSLCertVerificationError as error:
+        raise StatusError("UNAVAILABLE", origin=Origin.CERTIFICATE, detail=error.verify_message) from None
     except OSError:
-        raise StatusError("UNAVAILABLE") from None
+        raise StatusError("UNAVAILABLE", origin=Origin.NOTHING) from None
     except NoWebSocketError as error:
-        raise StatusError("UNAVAILABLE" if error.status in _AWAY else "UNIMPLEMENTED") from None
+        status = "UNAVAILABLE" if error.status in _AWAY else "UNIMPLEMENTED"
+        raise StatusError(status, origin=Origin.HTTP, detail=str(error.status)) from None
     try:
         yield WebSocketLink(socket)
     finally:

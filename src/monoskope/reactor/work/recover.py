@@ -15,7 +15,7 @@ from monoskope.errors import Error
 from monoskope.failpoints import failpoint
 from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
-from monoskope.protocol.identity import open_signed, shown
+from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
@@ -34,7 +34,10 @@ _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
 
 def own_grant(request: OpenRequest, identity: Identity) -> Grant | None:
-    """Return the grant that m8 shows for `request` if this store's identity, or a former one of it, made it."""
+    """Return the grant that m8 shows for `request` if this store's identity made it, and not a former one.
+
+    What is done about it is signed by this identity: a former key, stolen later, must not get such a signature.
+    """
     signed = request.grant
     if signed is None:
         return None
@@ -44,11 +47,8 @@ def own_grant(request: OpenRequest, identity: Identity) -> Grant | None:
 
 
 def _verified(request: OpenRequest, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
-    signer = shown(signed.identity_key)
-    if signer not in identity.accepted:
-        return None
     try:
-        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, signer))
+        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, identity.shown))
     except Error:
         return None
     ours = grant.request.request_id == request.request_id and grant.request.uri.store == identity.store
@@ -164,8 +164,11 @@ class Recovery:
         return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
 
     def _started(self, request: OpenRequest, grant: Grant) -> Receipt | None:
-        """Return the STARTED receipt if it is ours and about `grant`."""
-        receipt = None if request.started is None else own_receipt(request.started, self.identity)
+        """Return the STARTED receipt if it is about `grant`, and made by this store's identity and not a former one."""
+        signed = request.started
+        if signed is None or signed.identity_key != self.identity.public_key:
+            return None
+        receipt = own_receipt(signed, self.identity)
         if receipt is None or receipt.outcome != upload_pb2.OUTCOME_STARTED:
             return None
         if receipt.grant_sha256 != grant.sha256 or receipt.uri != grant.request.uri:

@@ -31,6 +31,7 @@ _STATUS = {
     Code.NOT_FOUND: 404,
     Code.ALREADY_EXISTS: 409,
     Code.IDENTITY_CHANGED: 409,
+    Code.NOT_AGREED: 409,
     Code.CONFLICT: 409,
     Code.UNAVAILABLE: 503,
     Code.TIMED_OUT: 504,

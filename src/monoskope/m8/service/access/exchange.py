@@ -70,7 +70,7 @@ class TokenExchange:
                 exchanges.failed(address)
                 self._app.connections.disturbed()
             raise
-        self._app.connections.prove(stranger.peer)
+        self._app.prove(stranger.peer)
         call_note.about(for_token_id=issued.id)
         return access_pb2.ExchangeTokenResponse(
             access_token=issued.jwt, expires_at_ms=issued.expires_at_ms, member=str(verified.member)

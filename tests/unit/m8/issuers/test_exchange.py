@@ -24,6 +24,7 @@ from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
+from monoskope.m8.limits.quota import Quota
 from monoskope.m8.service.access.exchange import JWT, TTL_S
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
@@ -31,6 +32,7 @@ from tests.support.exchanging import Exchanging, an_issuer, mutable, refused, wo
 from tests.support.http_calls import HttpUnary
 from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key
 from tests.support.log_lines import calls, strangers
+from tests.support.m8_world import refused as refused_by_m8
 
 ANNA = Member.parse("user:corp:anna@example.com")
 
@@ -261,6 +263,18 @@ async def test_an_issuer_that_cannot_be_asked_is_unavailable(m8: Exchanging) -> 
     assert (answered.status, answered.json["exchange_refusal"]) == (503, "ISSUER_UNAVAILABLE")
     assert answered.json["error"] == "temporarily_unavailable"
     assert await refused(m8, minted(claims_of())) == "ISSUER_UNAVAILABLE"
+
+
+async def test_exchanges_of_a_member_fill_the_log_no_more_than_requests_may(m8: Exchanging) -> None:
+    app = m8.world.app
+    app.quota = Quota(app.documents.usage, 20_000, app.clock)
+    with refused_by_m8("RATE_LIMITED") as refusal:
+        for number in range(PER_MEMBER):
+            await m8.grpc(minted(claims_of(sub="anna", jti=str(number))))
+    assert "bytes that m8 records for a user in a day" in refusal.message
+    used = (await app.documents.usage("user:corp:anna", app.clock())).size
+    assert 10_000 < used <= 20_000
+    await m8.grpc(minted(claims_of(sub="bob")))
 
 
 async def test_a_stranger_is_not_told_where_m8_has_its_files(m8: Exchanging) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 import secrets
 from collections.abc import AsyncIterator, Iterator
@@ -24,7 +25,7 @@ from monoskope.m8.log.event_log import (
     UnknownAppendError,
 )
 from monoskope.m8.log.failures import closed
-from monoskope.m8.log.postgres import connections, statements, writer
+from monoskope.m8.log.postgres import connecting, connections, statements, writer
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
@@ -144,6 +145,33 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
         assert str(closed()) in told
         # What was sent before the end may hear that the database does not answer.
         assert all("does not answer in time" in end for end in told - {str(closed())})
+
+
+async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgres) -> None:
+    """A caller that hangs up, and a limit that ends it again while it waits, leave nothing to be told by asyncio."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    before = asyncio.all_tasks()
+    target = plain.target(plain.create_database())
+    async with proxy(plain.port) as between:
+        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
+        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        await log.beat("m8/1", 1)
+        between.passes.clear()
+        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connecting.connect(through))]
+        await asyncio.sleep(0)
+        for task in given_up * 2:
+            task.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait(given_up)
+    # The link is cut now, and what was left of them fails.
+    await log.close()
+    async with asyncio.timeout(PATIENCE_S):
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
+    del given_up, task, left
+    gc.collect()
+    assert told == []
 
 
 @pytest.mark.parametrize("severity", ["FATAL", "PANIC"])

@@ -211,8 +211,8 @@ async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
     line = copy_key.make(folder, store=MEMORY)
     alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
     for store, door, copies in ((MEMORY, "grpc", True), (OTHER, "http", False)):
-        (folder / f"{store}_signers").write_text(f"{alice}\n" if copies else f"{alice}\n{line}\n")
-        (folder / f"{store}_revoked").write_text("")
+        (folder / f"{store}_signers").write_text(f"{alice}\n# end\n" if copies else f"{alice}\n{line}\n# end\n")
+        (folder / f"{store}_revoked").write_text("# end\n")
         for name in ("signers", "revoked"):
             (folder / f"{store}_{name}").chmod(0o600)
         of = replace(

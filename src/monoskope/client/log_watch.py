@@ -15,10 +15,11 @@ from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
-from monoskope.client.runtime import Begun
+from monoskope.client.runtime import Begun, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted
 from monoskope.errors import (
+    ConflictError,
     Error,
     LogMismatchError,
     NotReachedError,
@@ -109,7 +110,7 @@ class LogWatch:
         if self._begun is not None or (self._failed is None and self._runtime.now() < self._counts_until):
             return
         connection = self._connection.twin(token) if self._runtime.blocks else self._connection
-        self._begun = self._runtime.beside(self._checked(connection))
+        self._begin(connection)
 
     def doubt(self) -> None:
         """Let a check be due."""
@@ -142,10 +143,15 @@ class LogWatch:
 
     async def look(self, timeout_s: float = CALL_TIMEOUT_S) -> Looked:
         """Check now, and return what was found. Raises as `fits`."""
-        self._begun = self._runtime.beside(self._checked(self._connection))
-        begun = self._begun
-        await self.fits(self._runtime.now() + timeout_s)
+        begun = self._begin(self._connection)
+        await self.fits(self._runtime.now() + left(timeout_s))
         return await begun.end(0.0)
+
+    def _begin(self, connection: Connection) -> Begun[Looked]:
+        """Begin a check. It has its own time: other calls than the one that began it wait for it, too."""
+        with within(self._runtime, None):
+            self._begun = self._runtime.beside(self._checked(connection))
+        return self._begun
 
     async def close(self) -> None:
         """Let a check that is under way go."""
@@ -275,6 +281,8 @@ class LogWatch:
     ) -> log_pb2.GetCheckpointResponse | None:
         """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
 
+        An m8 that says that it has lost what it had signed is not asked again.
+
         Raises:
             LogMismatchError: m8 has none, or stays behind.
             Error: m8 cannot be asked.
@@ -290,7 +298,7 @@ class LogWatch:
             except Error as error:
                 if not judge.held:
                     return None
-                if not isinstance(error, UnavailableError):
+                if not isinstance(error, UnavailableError | ConflictError):
                     raise _as_said(error, judge) from None
                 shown = await self._shown(connection, ends_at) if error.by_m8 else None
                 if shown is not None:
@@ -298,7 +306,8 @@ class LogWatch:
                 if error.by_m8:
                     self._behind = judge.behind(shown, error.message)
                     self._keep_evidence(self._behind)
-                if connection.runtime.now() + pause_s >= ends_at:
+                lost = isinstance(error, ConflictError)
+                if lost or connection.runtime.now() + pause_s >= ends_at:
                     raise (self._behind if error.by_m8 else None) or error from None
             await connection.runtime.sleep(pause_s)
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)

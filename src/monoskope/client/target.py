@@ -12,6 +12,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.known_stores import KnownStores, Pins
+from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
 from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
@@ -343,7 +344,9 @@ class Resolver:
     def _ask(self, said: str, question: str, *, fix: str, refusal: type[IdentityChangedError | NotAgreedError]) -> None:
         if self._confirm is None:
             raise refusal(f"{said} You have not agreed to it yet.", fix=fix)
-        if not self._confirm(question):
+        with unhurried():
+            agreed = self._confirm(question)
+        if not agreed:
             raise refusal(f"{said} You did not agree to it.", fix=fix)
 
 

@@ -101,6 +101,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 settings.timings.limits,
                 connections=connections,
                 connections_each=each,
+                handshakes=settings.limits.handshakes,
+                handshakes_each=settings.limits.handshakes_per_address,
                 failed_logins=settings.limits.failed_logins,
                 failed_logins_each=settings.limits.failed_logins_per_address,
                 open_per_user=settings.open_requests_per_user,

@@ -10,6 +10,7 @@ from monoskope.errors import UsageError, docs_page
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
 from monoskope.stores.driver import PLACEHOLDER
 
@@ -67,6 +68,7 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
     lists = Signers.load(file, folder=settings.folder, store=settings.store).state().lists
     yield f"Signers: {settings.folder / file.file} (SHA-256 {lists.file})"
     yield f"Revoked: {settings.folder / file.revoked} (SHA-256 {lists.revoked})"
+    yield f"Both end with the line `{END}`: if one of them does not, everybody is refused."
     yield f"Certificates: valid for at most {file.max_certificate_hours} h"
     yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
     if not file.may:

@@ -21,7 +21,7 @@ from monoskope.client.connection import Connection
 from monoskope.client.known_logs import KnownLogs, LogPin
 from monoskope.client.methods import GET_CHECKPOINT, Method
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.client import pinned, settings_for
@@ -331,6 +331,30 @@ async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
         await user.run(patient_put)
     assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
     assert m8.log.asked.count(9) > 5
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_a_log_that_has_lost_what_was_signed_is_not_waited_for(user: User, m8: LoggedM8) -> None:
+    """Each command would else take half a minute, from a restore on to the log's renewal."""
+    m8.log.grow(4)
+    await user.ask()
+    del m8.log.entries[5:]
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        if request.size > 5:
+            raise ConflictError("the event log ends at position 5.", fix="Run: m8 log renew")
+        return honest(request)
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    clock = user.skip_pauses()
+    began = clock.time
+
+    with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* ends at position 5") as caught:
+        await user.run(patient_put)
+
+    assert clock.time == began
+    assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
     assert m8.count("RequestUploadSecret") == 0
 
 

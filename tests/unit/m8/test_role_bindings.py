@@ -65,7 +65,7 @@ def of_anna(name: str = "anna", **changes: Any) -> access_pb2.RoleBinding:
 @pytest.mark.usefixtures("door")
 async def test_a_binding_gives_a_group_its_rights_until_it_is_deleted(world: World) -> None:
     anna, reactor = world.member(ANNA, TEAM), await world.attached()
-    with refused("NOT_FOUND"):
+    with refused("REFUSED"):
         await anna.ask(a_request())
     root = await named_administrator(world)
     await root.bind("team-a", TEAM, **OF_TEAM)
@@ -75,7 +75,7 @@ async def test_a_binding_gives_a_group_its_rights_until_it_is_deleted(world: Wor
     assert (said.member, list(said.groups), list(said.roles)) == (ANNA, [TEAM], [USER])
     assert [(one.prefix, one.role_binding) for one in said.rights] == [("vault://app", "team-a")]
     await root.unbind("team-a")
-    with refused("NOT_FOUND"):
+    with refused("REFUSED"):
         await anna.send(grant.request.request_id, Sealed())
     assert list((await who_am_i(anna)).roles) == []
 

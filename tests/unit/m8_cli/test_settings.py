@@ -127,6 +127,7 @@ def test_init_gives_each_new_server_an_http_door(
         ("verify_every_hours = 8785", "verify_every_hours"),
         ("[limits]\nconnections = 15", "connections"),
         ("[limits]\nconnections_per_address = 100001", "connections_per_address"),
+        ("[limits]\nhandshakes_per_address = 1", "handshakes_per_address"),
         ("[limits]\nfailed_logins = 0", "failed_logins"),
         ("[limits]\nfailed_login = 1", "failed_login"),
     ],

@@ -138,11 +138,10 @@ class _Channel:
                 done = step()
             except ssl.SSLWantReadError:
                 await self._flush()
-                received = await self._reader.read(_PIECE)
-                if received:
-                    self._incoming.write(received)
-                else:
-                    self._incoming.write_eof()
+                if not (received := await self._reader.read(_PIECE)):
+                    # Not told to OpenSSL: 3.0 takes the end of the connection for the end of TLS.
+                    raise ssl.SSLEOFError from None
+                self._incoming.write(received)
             else:
                 await self._flush()
                 return done

@@ -27,6 +27,7 @@ class Meters:
     append_seconds: Histogram = field(init=False)
     append_group: Histogram = field(init=False)
     write_failures: Counter = field(init=False)
+    handshakes_refused: Counter = field(init=False)
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
     audit_dropped: Counter = field(init=False)
@@ -57,6 +58,11 @@ class Meters:
         self.write_failures = Counter(
             "m8_database_write_failures",
             "Checks, one a second, that found a new failure to write the event log.",
+            registry=here,
+        )
+        self.handshakes_refused = Counter(
+            "m8_tls_handshakes_refused",
+            "TLS handshakes at the HTTP door that were refused, because too many began.",
             registry=here,
         )
         self.requests = Counter(

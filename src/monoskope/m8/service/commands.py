@@ -206,7 +206,6 @@ class Commands:
         """Add a store, inactive; the first one becomes the default. Administrators only.
 
         Raises:
-            RefusedError: the caller is no administrator.
             AlreadyExistsError: the name or the identity is or was a store's.
         """
         store = await self._change_catalogue(
@@ -219,21 +218,21 @@ class Commands:
     async def activate_secret_store(
         self, message: commands_pb2.ActivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.ActivateSecretStoreResponse:
-        """Let a store take uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Let a store take uploads. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(message.name, lambda known: stores.activate(known, message.name), caller)
         return commands_pb2.ActivateSecretStoreResponse(store=store)
 
     async def deactivate_secret_store(
         self, message: commands_pb2.DeactivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.DeactivateSecretStoreResponse:
-        """Let a store take no uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Let a store take no uploads. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(message.name, lambda known: stores.deactivate(known, message.name), caller)
         return commands_pb2.DeactivateSecretStoreResponse(store=store)
 
     async def set_default_secret_store(
         self, message: commands_pb2.SetDefaultSecretStoreRequest, caller: Caller
     ) -> commands_pb2.SetDefaultSecretStoreResponse:
-        """Make a store the default. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Make a store the default. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(
             message.name, lambda known: stores.set_default(known, message.name), caller
         )
@@ -245,7 +244,6 @@ class Commands:
         """Give a store an identity without proof, as after a theft; its reactors are cut off. Administrators only.
 
         Raises:
-            RefusedError: the caller is no administrator.
             NotFoundError: there is no such store.
             AlreadyExistsError: the identity is or was in use.
         """
@@ -257,7 +255,7 @@ class Commands:
     async def start_fingerprint_key_rotation(
         self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.StartFingerprintKeyRotationResponse:
-        """Allow a second fingerprint key id. Administrators only. Raises `RefusedError`, `ConflictError`."""
+        """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
         await self._change_key(lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
         return commands_pb2.StartFingerprintKeyRotationResponse()
 
@@ -269,10 +267,8 @@ class Commands:
         Reactors with another key lose their sessions, each as soon as it sees this event.
 
         Raises:
-            RefusedError: the caller is no administrator.
             ConflictError: no rotation to it is under way; or, without `force`, attached reactors have another key.
         """
-        policy.require_administrator(caller.principal)
         left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
         await self._change_key(
             lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force), caller
@@ -282,7 +278,6 @@ class Commands:
     async def _change_catalogue(
         self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
     ) -> views_pb2.SecretStore:
-        policy.require_administrator(caller.principal)
         operating_log.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
@@ -291,7 +286,6 @@ class Commands:
         return store
 
     async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
-        policy.require_administrator(caller.principal)
         aggregates = self._app.aggregates
         await aggregates.change(
             FINGERPRINT_KEY_STREAM, aggregates.fingerprint_key, decide, actor=caller.principal.subject

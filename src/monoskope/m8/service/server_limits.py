@@ -19,10 +19,16 @@ class ServerLimits:
     """How many may be open at a time at one door."""
     connections_each: int = 192
     """Those of one address, at all doors."""
+    handshakes: float = 100.0
+    """How many TLS handshakes may begin in a second at the HTTP door."""
+    handshakes_each: float = 10.0
+    """Those of one address from which no login succeeded."""
     failed_logins: float = 20.0
     """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
     """Those of one address."""
+    reactor_messages: float = 1_000.0
+    """Messages of one store's reactors that are handled in a second; what comes faster waits."""
     silence_s: float = 10.0
     """A session in which the reactor sends nothing for this long is closed."""
     heartbeat_s: int = 3

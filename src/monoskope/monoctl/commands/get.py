@@ -10,6 +10,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
+from monoskope.client.runtime import within
 from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
@@ -322,9 +323,10 @@ def upload(
 
     async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str, bytes]:
         content = request_id_bytes(request_id)
-        answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        checked = await client.proofs.upload(answer, content)
-        proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
+        with within(client.queries.runtime, timeout):
+            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+            checked = await client.proofs.upload(answer, content)
+            proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
 
     view, checked, signing_key, proof = session.run(work)

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from monoskope.errors import Error
+from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoints
 from monoskope.m8.log import cursor, record
 from monoskope.m8.log.cursor import Cursor
@@ -307,6 +308,7 @@ class PostgresLog(PostgresTreeRows, EventLog):
         task = asyncio.ensure_future(self._pool.run(use, seconds=seconds))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        heeded(task)
         return await asyncio.shield(task)
 
     def _check_open(self) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
-from monoskope.http.messages import Accepted, Head, Response, Streamed
+from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
 from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
@@ -206,11 +206,9 @@ class _Call:
         self.most_body = most_body
         self._answer = answer
 
-    async def answer(self, content: bytes) -> Response | Streamed:
+    async def answer(self, body: Body) -> Response | Streamed:
         """Answer, and hold nothing of the body meanwhile."""
-        work = self._answer(content)
-        del content
-        return await work
+        return await self._answer(await body())
 
 
 async def _begun(console: Console, begun: Begun) -> object:

@@ -10,6 +10,7 @@ from importlib import metadata
 
 from prometheus_client import generate_latest
 
+from monoskope import operating_log
 from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
 from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
@@ -61,6 +62,7 @@ class Endpoints:
         gauges = self.meters.gauges
         gauges["m8_reactor_build_info"].labels(metadata.version("monoskope"), self.store).set(1)
         gauges["m8_reactor_attached"].set(self.is_attached())
+        gauges["m8_reactor_operating_log_failures"].set(operating_log.Unbroken.failures)
         gauges["m8_reactor_draining"].set(self.dispatcher.is_stopping)
         gauges["m8_reactor_keys_alive"].set(len(self.dispatcher.keys))
         gauges["m8_reactor_open_requests"].set(len(self.dispatcher.requests))

@@ -8,6 +8,8 @@ So a line holds no newline and no character that controls a terminal, whatever a
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -29,6 +31,9 @@ MOST_LINE = 7_680
 
 MOST_NAMED = 48
 """Characters of each thing that a call names, in a line that would be too long."""
+
+MOST_CUT_ENDS = 8
+"""Ends of a stranger's calls in a line that would be too long: each is of up to 576 bytes."""
 
 UNREADABLE = "this m8 cannot read the event"
 
@@ -97,6 +102,26 @@ def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
         # What callers name is bounded by characters, each of up to 12 bytes. A line that a receiver cuts is no JSON.
         cut = {name: value[:MOST_NAMED] for name, value in noted.about.items()}
         text = _encoded({**fields, **cut, "names_are_cut": True})
+    return Line(ACCESS, at_ms, 0, text)
+
+
+def of_strangers(address: str, ends: Mapping[str, int], *, at_ms: int, replica: str, number: int) -> Line:
+    """Return the line of the calls of strangers from one address in a minute, with how they ended and how often."""
+    fields: dict[str, object] = {
+        "kind": "access-strangers",
+        "m8": replica,
+        "number": number,
+        "time": rfc3339(at_ms),
+        "address": address,
+        "calls": sum(ends.values()),
+        "ends": dict(ends),
+    }
+    text = _encoded(fields)
+    if len(text) > MOST_LINE:
+        cut: Counter[str] = Counter()
+        for end, count in ends.items():
+            cut[end[:MOST_NAMED]] += count
+        text = _encoded({**fields, "ends": dict(cut.most_common(MOST_CUT_ENDS)), "names_are_cut": True})
     return Line(ACCESS, at_ms, 0, text)
 
 

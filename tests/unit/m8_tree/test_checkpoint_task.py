@@ -21,12 +21,23 @@ from monoskope.m8.tree import building
 from monoskope.m8.tree.cosigners import Asked, WitnessState
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.verifying import verified
 from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.settings import write_private
-from tests.support.checkpoints import EVERY_S, LATER_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
+from tests.support.checkpoints import (
+    EVERY_S,
+    LATER_S,
+    ORIGIN,
+    checkpoint_of,
+    cosigned,
+    grown,
+    keys_in,
+    root_of,
+    signing,
+)
 from tests.support.m8_world import PATIENCE_S, World, an_m8
 
 
@@ -145,6 +156,30 @@ async def test_where_little_happens_a_checkpoint_is_signed_a_third_as_often_unle
         await task.round()
         assert ((await seen(world.app)).newest != before) is is_signed, (events, after_s, is_asked)
     assert WAITS * MOST_EVERY_S + LEASE_S <= COVERED_S
+
+
+async def test_of_checkpoints_older_than_a_day_the_last_of_each_day_stays_and_what_witnesses_cosigned(
+    world: World, tmp_path: Path
+) -> None:
+    """The others prove nothing that the next one does not, and a proof of an old record is made with that one."""
+    keys_in(tmp_path)
+    task, log = signing(world.app, tmp_path), world.app.log
+    midnight_ms = world.clock.now_ms - world.clock.now_ms % 86_400_000
+    for hours in (1, 2, 3, 25, 26, 27, 49, 50):
+        world.clock.now_ms = midnight_ms + hours * 3_600_000
+        await grown(log, 1)
+        world.clock.pass_s(LATER_S)
+        await task.round()
+        if hours == 2:
+            newest = await log.checkpoint(1)
+            assert newest is not None
+            await log.keep_cosignatures(1, 2, [cosigned(newest.note)])
+
+    assert [one.size for one in await log.checkpoints(1, after=0, limit=20)] == [2, 3, 6, 7, 8]
+    assert (await verified(log, await log.check_chain())).checkpoints == 5
+    covering = await log.checkpoint(1, at_least=4)
+    assert covering is not None
+    assert covering.size == 6
 
 
 async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, tmp_path: Path) -> None:

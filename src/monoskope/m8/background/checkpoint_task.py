@@ -16,6 +16,7 @@ from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import building, state
 from monoskope.m8.tree.asking import Asking
+from monoskope.m8.tree.checkpoints import thin
 from monoskope.m8.tree.following import Follower
 from monoskope.m8.tree.key_file import KeyFile, misfit
 from monoskope.m8.tree.last_signed import LastSigned
@@ -64,6 +65,9 @@ class CheckpointTask:
         self._asking = self._begin_asking()
         self._told: State | None = None
         self._uncovered = (-1, 0)
+        self._thinned: dict[int, int] = {}
+        """Of each name, up to which size old checkpoints were dropped."""
+        self._thinned_at_ms = 0
         self._key_trouble = Trouble("this m8 can sign no checkpoint", "this m8 can sign checkpoints", warns=True)
         self._log_trouble = Trouble(
             "the event log is not the one that was signed", "the event log continues what was signed"
@@ -127,6 +131,7 @@ class CheckpointTask:
             named = await self._named(key)
             await self._grow(head)
             checkpoint = await self._signed_if_due(key, named)
+            await self._thin()
             if checkpoint is not None and await self._asking.cosign(named, checkpoint, self._witnessed.tree):
                 self._witnessed.forget()
             self._signing.say(self._without_folder(self._asking.stop))
@@ -181,6 +186,18 @@ class CheckpointTask:
             or not 0 <= now - await self._uncovered_since_ms(newest.size) < WAITS * every_ms
             or await self._witnessed.wanted_at_ms() > newest.at_ms
         )
+
+    async def _thin(self) -> None:
+        """Drop old checkpoints, a page each time, and look again in an hour once all are looked at."""
+        now = self._app.clock()
+        if 0 <= now - self._thinned_at_ms < 1000 * HOURLY_S:
+            return
+        for named in await self._log.names():
+            before = self._thinned.get(named.number, 0)
+            self._thinned[named.number] = await thin(self._log, named.number, after=before, now_ms=now)
+            if self._thinned[named.number] != before:
+                return
+        self._thinned_at_ms = now
 
     async def _uncovered_since_ms(self, size: int) -> int:
         """Return when the first record after a checkpoint of that size was recorded."""

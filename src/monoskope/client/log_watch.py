@@ -28,6 +28,7 @@ from monoskope.errors import (
     UnauthenticatedError,
     UnavailableError,
     UsageError,
+    docs_page,
 )
 from monoskope.times import now_ms
 from monoskope.value import Value
@@ -47,7 +48,7 @@ MOST_EVIDENCE = 64
 
 FIRST = (
     "this is the first look at the log of {server}. It is pinned now: {origin}, {entries}. From now on m8 is held"
-    " to it (docs/witnessed-log.md)."
+    f" to it ({docs_page('witnessed-log.md')})."
 )
 NOTHING_HELD = (
     "nothing is held against the log of {server}: this machine has no file for known_logs. Give log_vkeys together with"

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.protocol.tlog.vkey import VerifierKey
-from tests.support.checkpoints import EVERY_S, grown, keys_in, root_of, signing
+from tests.support.checkpoints import LATER_S, grown, keys_in, root_of, signing
 from tests.support.http_calls import Answered, ask, bearer
 from tests.support.m8_world import User, World, a_world
 
@@ -28,7 +28,7 @@ def auditor(world: World) -> User:
 
 
 async def signed(world: World, folder: Path) -> None:
-    world.clock.pass_s(EVERY_S)
+    world.clock.pass_s(LATER_S)
     await signing(world.app, folder).round()
     world.app.witnessed.forget()
 

@@ -57,6 +57,7 @@ class Tiles:
         return refused.response(ended.failure) if ended.answer is None else ended.answer
 
     async def _checkpoint(self) -> Response:
+        await self._app.witnessed.want()
         seen = await self._app.witnessed.seen()
         found = seen.witnessed or seen.newest
         if found is None:

@@ -159,6 +159,10 @@ class TreeRows(ABC):
         """
 
     @abstractmethod
+    async def drop_checkpoints(self, number: int, sizes: Collection[int]) -> None:
+        """Drop checkpoints of these sizes; those that a witness cosigned stay. Not to be called for the greatest."""
+
+    @abstractmethod
     async def cosigned(self, number: int, vkey: str) -> tuple[int, int]:
         """Return the size of the greatest checkpoint that the witness cosigned, and when (`at_s`); (0, 0) if none."""
 

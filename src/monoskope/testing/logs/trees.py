@@ -164,6 +164,19 @@ class Trees(LogHarness):
         finally:
             await again.close()
 
+    async def test_checkpoints_are_dropped_but_none_that_a_witness_cosigned(self, log: EventLog) -> None:
+        """What was claimed stays claimed by the greatest."""
+        await log.give_name(FIRST)
+        for size in (3, 5, 9):
+            assert await log.claim(1, size, ROOT, at_ms=size)
+            await log.keep_note(1, size, b"note\n", at_ms=size)
+        await log.keep_cosignatures(1, 3, [ONE])
+        await log.drop_checkpoints(1, [3, 5, 7])
+        await log.drop_checkpoints(2, [9])
+        await log.drop_checkpoints(1, [])
+        assert [one.size for one in await log.checkpoints(1, after=0, limit=5)] == [3, 9]
+        assert not await log.claim(1, 5, OTHER, at_ms=10)
+
     async def test_a_rebuild_touches_no_checkpoint_and_no_name(self, log: EventLog) -> None:
         """Others have them: they are not derived from the records."""
         await log.append("a", 0, some(2), actor="tests")

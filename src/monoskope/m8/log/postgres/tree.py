@@ -191,6 +191,13 @@ class PostgresTreeRows(TreeRows):
 
         return await self._read(use)
 
+    async def drop_checkpoints(self, number: int, sizes: Collection[int]) -> None:
+        statement = (
+            "DELETE FROM checkpoints c WHERE log = $1 AND size = ANY($2::bigint[]) "
+            "AND NOT EXISTS (SELECT FROM cosignatures s WHERE s.log = c.log AND s.size = c.size)"
+        )
+        await self._write(lambda connection: connection.execute(statement, number, list(sizes)))
+
     async def cosigned(self, number: int, vkey: str) -> tuple[int, int]:
         query = "SELECT size, at_s FROM cosignatures WHERE log = $1 AND vkey = $2 ORDER BY size DESC LIMIT 1"
         row = await self._read(lambda connection: connection.fetchrow(query, number, vkey))

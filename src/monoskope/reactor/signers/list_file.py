@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from monoskope.errors import Error, UsageError
-from monoskope.reactor.signers.way import check_file, check_way
+from monoskope.ownership import check_file, check_way
 
 T = TypeVar("T")
 

@@ -46,6 +46,10 @@ class Server:
         self.address: str = json.loads(self.first_line)["address"]
         self.http_address: str = json.loads(self.first_line)["http_address"]
 
+    def line(self) -> str:
+        """Wait for the next line of its operating log."""
+        return self._says.readline()
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """End it and return what it said besides the first line."""
         os.kill(self.process.pid, number)

@@ -17,7 +17,7 @@ from monoskope.client.login.keeping import uninterrupted, write
 from monoskope.client.login.kept import KeptLogin
 from monoskope.client.login.renewing import with_tokens
 from monoskope.client.sources import ConfigFile, Setting, serves
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.settings import locked
 from monoskope.value import Value
 
@@ -61,7 +61,8 @@ def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> Log
     if name not in file.logins:
         named = ", ".join(sorted(file.logins)) or "none"
         raise UsageError(
-            f"{where} names no login {name!r}, but {named}.", fix=f"Add a table [logins.{name}] (docs/login.md)."
+            f"{where} names no login {name!r}, but {named}.",
+            fix=f"Add a table [logins.{name}] ({docs_page('login.md')}).",
         )
     table = file.logins[name]
     return LoginSettings(

@@ -31,6 +31,7 @@ class Meters:
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
     audit_dropped: Counter = field(init=False)
+    puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
@@ -82,6 +83,9 @@ class Meters:
             "Access lines that did not fit into the queue of their sink.",
             ["sink"],
             registry=here,
+        )
+        self.puts_refused = Counter(
+            "m8_puts_refused", "Puts refused because their user had begun too many in the hour.", registry=here
         )
         for name, (text, labels) in _VALUES.items():
             self.gauges[name] = Gauge(name, text, labels, registry=here)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monoskope import operating_log
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
+from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.admission.admission import Admission
@@ -21,6 +22,7 @@ from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.clock import Clock
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import Health
+from monoskope.reactor.identity import fingerprint, store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
@@ -43,6 +45,7 @@ from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.settings import ReactorSettings, read
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
@@ -217,6 +220,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     """
     settings = read(folder)
     check_closed(folder)
+    check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
     roots(settings.ca_file)
     copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)

@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, engines, floor, log, profile, receipts, report, signed, uploads, waiting
+from bench import commands, engines, floor, largest, log, profile, receipts, report, signed, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import Door, World
@@ -45,6 +45,7 @@ FIGURES = (
     *signed.FIGURES,
     *log.FIGURES,
     *engines.figures(),
+    *largest.FIGURES,
 )
 """The last line's keys, in its order. All puts go over HTTP, and the reactor is on a WebSocket, but for `grpc`."""
 
@@ -61,6 +62,7 @@ def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str,
         found["reactor_gc_pause_ms"] = receipts.gc_pause_ms()
         found |= asyncio.run(engines.measure(world, counts))
         found |= asyncio.run(signed.measure(world, counts))
+        found |= asyncio.run(largest.measure(folder))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
         say("the same over gRPC")
         world.change_door("grpc")

@@ -55,7 +55,11 @@ MEMORY, OTHER = "memory", "other"
 TIMINGS = structs.replace(FAST, write_window=1.0)
 COPIES = copy_key.principal_of(MEMORY)
 MANY = ReactorLimits(
-    uploads_per_second=1_000, compares_per_hour_per_uri=1_000, compares_per_hour=10_000, keys_alive=10_000
+    uploads_per_second=1_000,
+    compares_per_hour_per_uri=1_000,
+    compares_per_hour=10_000,
+    puts_per_hour=1_000_000,
+    keys_alive=10_000,
 )
 
 
@@ -172,7 +176,13 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
 
     With `witnessed` its m8 keeps a log that can be checked; it signs a checkpoint when it is told to.
     """
-    limits = ServerLimits(heartbeat_s=1, open_per_user=1_000_000, failed_logins=1_000, failed_logins_each=1_000)
+    limits = ServerLimits(
+        heartbeat_s=1,
+        open_per_user=1_000_000,
+        puts_per_hour_per_user=0,
+        failed_logins=1_000,
+        failed_logins_each=1_000,
+    )
     identities = {MEMORY: Identity(SEED, store=MEMORY), OTHER: Identity(SEED[::-1], store=OTHER)}
     engines = {MEMORY: Engine(), OTHER: Engine()}
     signer = AliceSigns(folder / "alice.key")

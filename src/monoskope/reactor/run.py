@@ -148,7 +148,8 @@ class Reactor:
             requires_signature=self.gate.requires,
         )
         looks = FirstLooks(upstream, within_s=self.timings.young, now=clock)
-        keys, rates = OneTimeKeys(identity, rules, now=clock), Rates(settings.limits)
+        keys = OneTimeKeys(identity, rules, now=clock)
+        rates = Rates(settings.limits, refused=self.meters.puts_refused.inc)
         return Dispatcher(
             requests=requests,
             known=known,

@@ -10,15 +10,17 @@ from typing import Any
 
 import tomli_w
 
+from monoskope.errors import docs_page
 from monoskope.reactor.settings import ReactorFile
 from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers.list_file import END
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import StoreDriver
 
-_SIGNERS = """
+_SIGNERS = f"""
 # This reactor does what m8 asks. With a table [signers] it acts only on what a key of its own list signed:
-# docs/operate/signers.md says how to turn that on, and in which order. The lists are allowed_signers and revoked_keys.
+# {docs_page("operate/signers.md")} says how to turn that on, and in which order.
+# The lists are allowed_signers and revoked_keys.
 """
 _LISTS = {
     "allowed_signers": """\

@@ -563,6 +563,20 @@ def test_check_shows_who_may_have_what_done(tmp_path: Path) -> None:
     assert any(line.startswith(f"Signers: {folder / 'allowed_signers'} (SHA-256 ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"), [("vault", "engine.auth.role_id"), ("barbican", "engine.auth.id"), ("pass", "engine.folder")]
+)
+def test_check_refuses_what_was_left_to_be_filled_in(tmp_path: Path, kind: str, field: str) -> None:
+    folder = tmp_path / "reactor"
+    init(folder, kind=kind)
+    refused = typed("check", folder).exception
+    assert isinstance(refused, UsageError)
+    assert refused.message == f"`{field}` still has its placeholder, 'fill-in'."
+    settings = folder / "reactor.toml"
+    settings.write_text(settings.read_text().replace("fill-in", "filled"))
+    assert typed("check", folder).exit_code == 0
+
+
 def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(tmp_path: Path) -> None:
     folder = tmp_path / "reactor"
     init(folder)

@@ -14,7 +14,7 @@ RATIOS = (
     "unlucky_ratio",
     *("signed_put_ratio", "signed_put_file_ratio"),
 )
-CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc")
+CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
 PAUSES = ("reactor_gc_pause_ms",)

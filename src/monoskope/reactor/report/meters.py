@@ -23,6 +23,7 @@ class ReactorMeters:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     requests: Counter = field(init=False)
     seconds: Histogram = field(init=False)
+    puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
@@ -40,6 +41,11 @@ class ReactorMeters:
             "From the sealed bytes, or the request if nothing was sealed, to its end.",
             ["purpose"],
             buckets=_BUCKETS,
+            registry=here,
+        )
+        self.puts_refused = Counter(
+            "m8_reactor_puts_refused",
+            "Puts refused because their subject or signer had begun too many in the hour.",
             registry=here,
         )
         for name, (text, labels) in _VALUES.items():

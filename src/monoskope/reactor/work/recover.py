@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.failpoints import failpoint
-from monoskope.protocol.grant import Grant, parse_grant
+from monoskope.protocol.announcement import MAX_REPLICAS
+from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
 from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt
@@ -25,6 +26,9 @@ from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import Lookup, WriteAttempt, failed
 from monoskope.uri import SecretUri
+
+MOST_GONE = 1_024
+"""Replicas without a session that are noted at once, at most. Of one that is forgotten the absence begins anew."""
 
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
@@ -80,14 +84,18 @@ class Presence:
         self._gone.clear()
 
     def came(self, replica: bytes) -> None:
-        """Note that a replica has a session."""
-        self._here.add(replica)
-        self._gone.pop(replica, None)
+        """Note that a replica has a session. An honest m8 lets no more of them in than are noted."""
+        if len(replica) == REPLICA_BYTES and len(self._here) < MAX_REPLICAS:
+            self._here.add(replica)
+            self._gone.pop(replica, None)
 
     def went(self, replica: bytes) -> None:
         """Note that a replica's session ended."""
         self._here.discard(replica)
-        self._gone[replica] = self.now()
+        if len(replica) == REPLICA_BYTES:
+            self._gone[replica] = self.now()
+            while len(self._gone) > MOST_GONE:
+                del self._gone[next(iter(self._gone))]
 
     def gone_for(self, replica: bytes) -> float:
         """Return for how many seconds `replica` is known to have no session, 0.0 if it has one."""

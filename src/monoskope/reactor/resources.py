@@ -61,7 +61,7 @@ class Resources:
         return found
 
     def _found(self) -> Trouble | None:
-        if (error := _without_descriptors()) is not None:
+        if (error := out_of_descriptors()) is not None:
             return Trouble(
                 "descriptors",
                 NO_DESCRIPTORS,
@@ -85,10 +85,11 @@ def is_our_own(error: BaseException) -> bool:
     A driver may have dropped the error that said so: then it shows for as long as there are none.
     """
     said = any(isinstance(one, OSError) and one.errno in _OUT_OF_DESCRIPTORS for one in chain(error))
-    return said or _without_descriptors() is not None
+    return said or out_of_descriptors() is not None
 
 
-def _without_descriptors() -> OSError | None:
+def out_of_descriptors() -> OSError | None:
+    """Return why no file can be opened now, None if one can."""
     with contextlib.ExitStack() as held:
         try:
             for _ in range(_SPARE):

@@ -20,7 +20,8 @@ from monoskope.reactor.memory.guarded_driver import GuardedDriver
 from monoskope.reactor.report.audit_log import AuditEntry, AuditFile
 from monoskope.reactor.resources import NO_AUDIT, NO_DESCRIPTORS, Resources
 from monoskope.stores.driver import StoreUnavailableError
-from tests.support.reactor_world import FAST, URI, MemoryStore
+from tests.support.reactor_world import FAST, URI, MemoryStore, World
+from tests.support.signed_requests import Person, signers
 
 ENTRY = AuditEntry("r", "memory://a", "alice", "UPLOAD", "GRANTED")
 
@@ -123,3 +124,15 @@ async def test_what_a_driver_says_without_descriptors_is_the_reactors_own() -> N
     with pytest.raises(StoreUnavailableError) as raised:
         await guarded.read_version(URI.path)
     assert raised.value.told == NO_DESCRIPTORS
+
+
+async def test_a_signer_whose_lists_cannot_be_opened_is_told_to_try_again(tmp_path: Path) -> None:
+    anna = Person("anna@example.org")
+    world = World(signers=signers(tmp_path, anna))
+    sealed = world.sealed(sign=anna.signs)
+    with without_descriptors():
+        await world.handler.handle(sealed)
+    assert world.outcomes() == ["FAILED KEY_LOST"]
+    assert world.receipt().detail == NO_DESCRIPTORS
+    await world.walk(sign=anna.signs)
+    assert world.outcomes()[-1] == "UPLOADED"

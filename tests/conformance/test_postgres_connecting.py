@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import os
 import shutil
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -353,14 +352,6 @@ async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8
 # --- poolers ---
 
 
-@pytest.fixture
-def need_pgbouncer() -> None:
-    if not pgbouncer.is_installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "pgbouncer is not installed: apt install pgbouncer"
-        )
-
-
 async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
     """Whether sessions are found to be shared. What is not shared hears of it at once, and may take its time."""
     try:
@@ -374,7 +365,6 @@ async def test_postgresql_itself_is_no_pooler(target: PostgresTarget) -> None:
     assert not await is_shared(target, wait_s=PATIENCE_S)
 
 
-@pytest.mark.usefixtures("need_pgbouncer")
 @pytest.mark.parametrize(
     "more", [{}, {"server_round_robin": "1", "min_pool_size": "4", "max_prepared_statements": "0"}]
 )
@@ -388,7 +378,6 @@ async def test_pgbouncer_is_refused_where_it_shares_sessions(
         assert [await is_shared(pooled, wait_s=wait_s) for _ in range(2)] == [shares, shares]
 
 
-@pytest.mark.usefixtures("need_pgbouncer")
 async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: PostgresTarget) -> None:
     with pgbouncer.pooled(server, target, "transaction") as pooled:
         others = [await connecting.connect(pooled, cached_statements=0) for _ in range(4)]

@@ -68,11 +68,13 @@ class Server:
         assert isinstance(answer, queries_pb2.GetServerResponse)
         return answer
 
-    def https(self) -> http.client.HTTPSConnection:
-        """A connection to the HTTP door, which trusts the server's own authority alone."""
+    def https(self, address: str = "127.0.0.1") -> http.client.HTTPSConnection:
+        """A connection to the HTTP door from an address, which trusts the server's own authority alone."""
         context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
         host, port = self.http_address.rsplit(":", 1)
-        return http.client.HTTPSConnection(host, int(port), timeout=PATIENCE_S, context=context)
+        return http.client.HTTPSConnection(
+            host, int(port), timeout=PATIENCE_S, source_address=(address, 0), context=context
+        )
 
     def socket(self) -> socket.socket:
         host, port = self.address.rsplit(":", 1)

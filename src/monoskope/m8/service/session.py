@@ -217,6 +217,8 @@ class ServerSession:
         if message.WhichOneof("message") in {None, "attach"}:
             # Looked at before the rules are: it may hold a megabyte of rotations, which would keep m8 busy for seconds.
             raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
+        is_heartbeat = message.WhichOneof("message") == "heartbeat"
+        await self._app.pace.keep(self._login.store, size=message.ByteSize(), is_heartbeat=is_heartbeat)
         validate(message)
         return message
 

@@ -12,8 +12,8 @@ from monoskope.errors import UnavailableError
 from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.link.endpoint import Endpoint
 
-MAX_MESSAGE = 8 * 1024 * 1024
-"""Bytes of one message of m8 at most."""
+MAX_MESSAGE = 1_572_864
+"""Bytes of one message of m8 at most (1.5 MiB): the largest sealed secret, and a receipt and a signature with it."""
 
 PING_S = 10.0
 """After so many seconds without a word m8 is asked whether it is there."""

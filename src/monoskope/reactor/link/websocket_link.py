@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -22,6 +22,7 @@ from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
+from monoskope.protocol import elements
 from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.link.endpoint import Endpoint, roots
 from monoskope.reactor.link.link import (
@@ -35,6 +36,9 @@ from monoskope.reactor.link.link import (
     ended,
     garbled,
 )
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
 
 PATH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 END = "{}"
@@ -136,8 +140,9 @@ class WebSocketLink:
         if isinstance(message, str):
             _end_with(message)
         try:
+            elements.check(cast("Descriptor", reactor_pb2.AttachResponse.DESCRIPTOR), message)
             return reactor_pb2.AttachResponse.FromString(message)
-        except DecodeError:
+        except (UsageError, DecodeError):
             raise garbled() from None
 
     async def write(self, message: reactor_pb2.AttachRequest) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())
 PUTS = {vector["name"]: vector for vector in VECTORS["uploads"]}

@@ -15,6 +15,7 @@ from monoskope.errors import (
     UnauthenticatedError,
     UnavailableError,
     UsageError,
+    docs_page,
 )
 
 MINIMUM_VERSION = 15
@@ -86,7 +87,7 @@ _BY_STATE: dict[str, Refusal] = {
     "3D000": Refusal("there is no such database", "Correct its name in `database`, or create it.", UsageError),
     "42501": Refusal(
         "the role lacks a right that m8 needs",
-        "Let the role own the database's schema m8, or grant what docs/operate/postgresql.md names.",
+        f"Let the role own the database's schema m8, or grant what {docs_page('operate/postgresql.md')} names.",
         RefusedError,
     ),
     "53300": Refusal(
@@ -168,7 +169,8 @@ def why(error: BaseException) -> Refusal | None:
         if state == _POOLER:
             return Refusal(
                 "it refuses how m8 logs in",
-                "If that is a pooler such as pgbouncer, connect to PostgreSQL itself (docs/operate/postgresql.md).",
+                "If that is a pooler such as pgbouncer, connect to PostgreSQL itself"
+                f" ({docs_page('operate/postgresql.md')}).",
                 UsageError,
             )
         known = _BY_STATE.get(state)

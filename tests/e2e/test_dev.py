@@ -172,7 +172,7 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing_and_the_next_s
 
 def check_second_start(who: Newcomer) -> None:
     """It goes on where the first stopped, and makes an administrator's token if that is asked for."""
-    administer = ("deactivate", "secret-store", "local", "--token-file", str(who.state / "client/admin-token"))
+    administer = ("deactivate", "secret-store", "local", "--token-file", str(who.state / "client/admin.token"))
     pins, token = ((who.state / "client" / name).read_bytes() for name in ("known_stores", "token"))
     with running(who, "--admin") as dev:
         assert who.uris() == ["local://app/db"]
@@ -276,7 +276,7 @@ def test_pins_of_before_the_http_door_count_at_it_without_a_question(at_work: tu
 def test_the_user_is_no_administrator_unless_asked_for(at_work: tuple[Newcomer, Dev]) -> None:
     who, _ = at_work
     who.monoctl("deactivate", "secret-store", "local", code=ExitCode.REFUSED)
-    assert not (who.state / "client/admin-token").exists()
+    assert not (who.state / "client/admin.token").exists()
 
 
 def test_no_administrators_token_of_the_setup_counts_afterwards(at_work: tuple[Newcomer, Dev]) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.exit_codes import ExitCode
-from monoskope.testing.parts import wait_until
+from monoskope.testing.parts import needed, wait_until
 from tests.support import ssh, warm
 
 BIN = Path(sys.executable).parent
@@ -309,6 +309,7 @@ def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, a
 
 
 def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -> None:
+    needed("ssh-keygen", "openssh-client")
     newcomer.environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
     with running(newcomer, "--port", "0", "--signed") as dev:
         said = [line.strip() for line in dev.said.splitlines() if line.startswith("  ")][-4:]

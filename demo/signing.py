@@ -73,8 +73,7 @@ class Signing:
         must(self.anna.monoctl("config", "set", "signing_key", "anna/id_m8"))
         home = self.cluster.folder / f"reactor-{STORE}"
         line = f'anna namespaces="request@monoskope" {public}\n'
-        write_private(home / "allowed_signers", line.encode())
-        write_private(home / "revoked_keys", b"")
+        write_private(home / "allowed_signers", f"{line}# end\n".encode(), replace=True)
         self._restart(home)
         self.tell.say("Its operator turned [signers] on, and put her key where m8 cannot reach it:")
         self.tell.shown(f"reactor-{STORE}/allowed_signers: {line}")

@@ -58,6 +58,11 @@ def nothing_overwritten(cluster: Cluster) -> Iterator[None]:
         connection.execute("COMMIT")
 
 
+def over_http(team: Team) -> tuple[str, ...]:
+    """The options that lead through m8's HTTP door."""
+    return ("--server", team.cluster.https_server, "--token-file", str(team.user.token_file))
+
+
 def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> None:
     cluster = team.cluster
     uploaded, unwelcome, guess, sent_twice, over_https, binary, large = (a_value() for _ in range(7))
@@ -68,7 +73,7 @@ def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> N
     assert team.compare(team.uri("vault"), value=guess).code == 12
     for _ in range(2):
         ok(team.put(team.uri("local", "twice"), value=sent_twice))
-    ok(team.put(team.uri("vault", "door"), "--server", cluster.https_server, value=over_https))
+    ok(team.put(team.uri("vault", "door"), *over_http(team), value=over_https))
     assert team.put(team.uri("vault", "bytes"), value=binary).code == 3
     ok(team.put(team.uri("local", "large"), value=large))
 
@@ -111,7 +116,7 @@ def test_a_reactor_keeps_nothing_of_a_value_that_it_wrote(team: Team) -> None:
     for value in values:
         ok(team.put(team.uri("vault", path), team.uri("local", path), value=value))
     values.append(a_value())
-    ok(team.put(team.uri("vault", path), "--server", team.cluster.https_server, value=values[-1]))
+    ok(team.put(team.uri("vault", path), *over_http(team), value=values[-1]))
     wanted = [Wanted.of(f"value {number}", value) for number, value in enumerate(values)]
     for name in ("reactor-vault", "reactor-local"):
         assert what_stays(partial(left_in, team, name, wanted, path)) == [], name

@@ -273,8 +273,8 @@ def test_without_the_identity_nothing_is_put(pipeline: Pipeline) -> None:
 
     done = pipeline.run(step()["run"], variables)
 
-    assert done.returncode == 5
-    assert "Nobody agreed to it" in done.stderr
+    assert done.returncode == 20
+    assert "You have not agreed to it yet" in done.stderr
     assert VALUE not in done.stdout + done.stderr
 
 

@@ -86,6 +86,7 @@ def answer(
         request_id=of.request.request_id,
         uri=str(of.request.uri),
         purpose=of.request.purpose,
+        subject=of.grant.subject,
         destination=str(of.request.destination or ""),
         state=views_pb2.UPLOAD_STATE_ENDED,
         grant=of.signed_grant(),

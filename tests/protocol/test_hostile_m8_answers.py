@@ -121,6 +121,11 @@ def no_uri(m8: ScriptedM8, purpose: upload_pb2.Purpose) -> queries_pb2.GetSecret
     return answer(one, one.success(), lambda upload: setattr(upload, "uri", "nothing"))
 
 
+def other_person(m8: ScriptedM8, purpose: upload_pb2.Purpose) -> queries_pb2.GetSecretUploadResponse:
+    one = attempt(m8, purpose)
+    return answer(one, one.success(), lambda upload: setattr(upload, "subject", "mallory"))
+
+
 LIES = [
     other_identity,
     other_request,
@@ -134,6 +139,7 @@ LIES = [
     other_outcome,
     other_reason,
     no_uri,
+    other_person,
 ]
 
 

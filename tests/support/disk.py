@@ -1,4 +1,4 @@
-"""The disk in tests: one that nothing waits for, and small ones that become full.
+"""The disk under tests: one that none waits for, and small ones that can be full.
 
 Tests do not wait for the disk: none takes the power away, and what a killed process wrote, the kernel keeps.
 A log's commits waited longer for it than all else that most tests of m8 do. That m8 itself does wait is a test of
@@ -7,6 +7,7 @@ A log's commits waited longer for it than all else that most tests of m8 do. Tha
 
 from __future__ import annotations
 
+import errno
 import os
 import subprocess
 import sys
@@ -25,12 +26,19 @@ def never_wait() -> None:
     sqlite_file.SYNCHRONOUS = "OFF"
 
 
+def _at_once(fd: object) -> None:
+    del fd
+
+
 @contextmanager
-def small(folder: Path, options: str) -> Iterator[Path]:
-    """Mount a file system of its own at `folder` for the block: `size=64k`. Skip the test where that is not allowed."""
+def mounted(folder: Path, size: int) -> Iterator[Path]:
+    """Make `folder` a file system of its own, of so many bytes, for the block. Skip where that is not allowed."""
     if sys.platform != "linux" or os.geteuid() != 0:
         pytest.skip("only root may mount a file system")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", folder], capture_output=True, check=False)
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", folder], capture_output=True, check=False
+    )
     if done.returncode:
         pytest.skip(f"root may mount no file system here: {done.stderr.decode().strip()}")
     try:
@@ -39,5 +47,13 @@ def small(folder: Path, options: str) -> Iterator[Path]:
         subprocess.run(["umount", "--lazy", folder], check=True)
 
 
-def _at_once(fd: object) -> None:
-    del fd
+def fill(disk: Path) -> Path:
+    """Take all the space that is left, and return the file that has it."""
+    junk = disk / "junk"
+    with junk.open("wb", buffering=0) as file:
+        try:
+            while True:
+                file.write(bytes(4096))
+        except OSError as error:
+            assert error.errno == errno.ENOSPC  # noqa: PT017  whatever else fails is raised
+    return junk

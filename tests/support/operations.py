@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -41,6 +42,13 @@ def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
         for family in text_string_to_metric_families(text.decode())
         for one in family.samples
     }
+
+
+def cures() -> dict[str, str]:
+    """What the runbook of a detached reactor says to do, by what that reactor's log says."""
+    page = (OBSERVE.parents[1] / "docs" / "operate" / "monitor.md").read_text(encoding="utf-8")
+    runbook = page.partition("### M8ReactorDetached\n")[2].partition("\n### ")[0]
+    return dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", runbook, re.MULTILINE))
 
 
 class Prometheus:

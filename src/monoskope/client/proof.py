@@ -140,8 +140,8 @@ class Proofs:
         except Error as error:
             return Checked(f"m8 does not show its request: {error.message.removesuffix('.')}")
         checked = await self.upload(answer, view.request_id)
-        if checked.receipt is not None and not _is_version(view, answer.upload.purpose, checked.receipt):
-            return Checked("m8 shows something else than the receipt of its request says")
+        if checked.receipt is not None and not _is_version(view, answer.upload, checked.receipt):
+            return Checked("m8 shows something else than the grant and the receipt of its request say")
         return checked
 
     async def _identities(
@@ -194,6 +194,8 @@ def _end(identities: _Identities, view: views_pb2.SecretUpload, request_id: byte
         raise ProofError("its grant is for another request")
     if (str(asked.uri), asked.purpose, str(asked.destination or "")) != (view.uri, view.purpose, view.destination):
         raise ProofError("its grant is for something else than m8 shows")
+    if grant.subject != view.subject:
+        raise ProofError("its grant names another person than m8 shows")
     sealed = parse_receipt(view.receipt.content).sealed_sha256 if asked.rules.seals else sealed_digest(b"", b"")
     identity = identities.identity(view.receipt)
     receipt = open_receipt(view.receipt, identity=identity, grant=grant, sealed_sha256=sealed or None)
@@ -223,11 +225,11 @@ def _state(identities: _Identities, view: views_pb2.Secret) -> Checked:
     return Checked(receipt=receipt)
 
 
-def _is_version(view: views_pb2.SecretVersion, purpose: upload_pb2.Purpose, receipt: Receipt) -> bool:
-    """Return whether `receipt` says what m8 shows; without the right to see it, there is no fingerprint."""
+def _is_version(view: views_pb2.SecretVersion, upload: views_pb2.SecretUpload, receipt: Receipt) -> bool:
+    """Return whether `upload`, as its grant proves it, and `receipt` say what m8 shows; hashes may be left out."""
     return (
         view.uri == str(receipt.uri)
-        and view.purpose == purpose
+        and (view.purpose, view.subject) == (upload.purpose, upload.subject)
         and view.outcome == receipt.outcome
         and view.upstream_version == receipt.upstream_version
         and view.prior_version == receipt.prior_version

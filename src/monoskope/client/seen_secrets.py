@@ -1,12 +1,15 @@
 """`seen_secrets`: the receipts that m8 has shown to one subject, to notice what it hides later.
 
 It lies beside `known_stores` (mode 0600), one file for each subject, because subjects may see different secrets. A line
-has fields with one space between them:
+has fields with one space between them, the last two kinds only once a receipt was proven:
 
-    server uri digest digest …
+    server uri =version digest digest …
 
-A digest is the first 32 hex digits of the SHA-256 of a receipt that was proven and shown as the newest, followed by a
-`-` if it is of a deletion; the last one was shown last. Without the file nothing is noticed; all else works.
+The version is the newest one. A proven receipt moves it if it is of that version or replaced it, or if the store found
+the secret in sync with it. After `~` instead of `=` the version was deleted and came back, so that no deletion of it
+can be told from the one that was undone. A digest is the first 32 hex digits of the SHA-256 of a receipt that was
+shown as the newest, followed by a `-` if it is of a deletion; the last one was shown last. Without the file nothing is
+noticed; all else works.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from monoskope.client.pins import standing
 from monoskope.errors import UsageError
@@ -30,11 +34,29 @@ DIGESTS = 8
 """How many receipts of one secret are remembered."""
 
 _DELETED = "-"
+_NEWEST, _RESTORED = "=", "~"
 _DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
+_VERSION = re.compile(r"[=~][!-~]{1,256}", re.ASCII)
 _FIX = "Correct that line, or restore the file from your copy. Without it nobody notices what m8 hides from now on."
 
-Seen = dict[tuple[str, str], tuple[str, ...]]
-"""(server, URI) to digests, the one shown last at the end; none for a secret of which no receipt was shown."""
+
+class _Known(NamedTuple):
+    """What is remembered of one secret."""
+
+    version: str = ""
+    """The newest one with its mark; "" where no receipt was proven."""
+    digests: tuple[str, ...] = ()
+
+    @property
+    def deleted(self) -> bool:
+        return bool(self.digests) and self.digests[-1].endswith(_DELETED)
+
+    def then(self, version: str, digest: str) -> _Known:
+        return _Known(version, (*self.digests, digest)[-DIGESTS:])
+
+
+Seen = dict[tuple[str, str], _Known]
+"""(server, URI) to what is remembered."""
 
 
 class Shown(Value, frozen=True):
@@ -44,6 +66,14 @@ class Shown(Value, frozen=True):
     """Of its receipt, None if it shows none."""
     proven: bool
     """Whether that receipt is proven. Others are compared, but not remembered."""
+    version: str = ""
+    """The version that a proven receipt names as the one upstream, or as the deleted one."""
+    prior: str = ""
+    """The version that it says was replaced, "" for none."""
+    restored: bool = False
+    """Whether it says that this version was deleted and is there again."""
+    deleted: bool = False
+    """Whether it says that this version was deleted."""
 
 
 class Difference(Value, frozen=True):
@@ -55,6 +85,8 @@ class Difference(Value, frozen=True):
     """URIs of which it shows an older receipt than it showed last."""
     unproven: tuple[str, ...]
     """URIs of which it showed a proven receipt before, and shows none now."""
+    unlinked: tuple[str, ...]
+    """URIs of which it shows a new receipt that does not follow from the one before. It is not remembered."""
     not_remembered: int
     """How many secrets are not remembered because there are too many."""
 
@@ -93,34 +125,41 @@ class SeenSecrets:
             self._join(seen, server)
             gone = [
                 uri
-                for (at, uri), digests in seen.items()
+                for (at, uri), known in seen.items()
                 if at == server
                 and uri not in shown
-                and not (digests and digests[-1].endswith(_DELETED))
+                and not known.deleted
                 and (not prefixes or _covered(SecretUri.parse(uri), prefixes))
             ]
-            older, unproven = [], []
+            older, unproven, unlinked = [], [], []
             for uri, now in shown.items():
-                before, digest = seen.get((server, uri), ()), _short(now)
-                if digest in before[:-1]:
+                known, digest = seen.get((server, uri), _Known()), _short(now)
+                if digest in known.digests[:-1]:
                     older.append(uri)
-                elif before and digest != before[-1] and not now.proven:
-                    unproven.append(uri)
+                elif known.digests and digest != known.digests[-1]:
+                    if not now.proven:
+                        unproven.append(uri)
+                    elif not _follows(known, now):
+                        unlinked.append(uri)
             for uri in gone:
-                if not seen[server, uri]:
+                if not seen[server, uri].digests:
                     for at in {server, *self._servers}:
                         seen.pop((at, uri), None)
             left = self._remember(seen, server, shown)
-        return Difference(tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), left)
+        return Difference(
+            tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), tuple(sorted(unlinked)), left
+        )
 
-    def accept(self, server: str, deletions: Mapping[str, bytes]) -> frozenset[str]:
-        """Remember proven deletions, and return the URIs of the new ones.
+    def accept(self, server: str, shown: Mapping[str, Shown], *, confirmed: bool = False) -> frozenset[str]:
+        """Remember proven receipts that follow from what was shown, and return the URIs of those that are remembered.
 
-        A deletion that is older than what was shown is ignored.
+        A deletion follows if it is of the newest version, and that version was not deleted before.
 
         Args:
             server: The server that is dialled, as it was named.
-            deletions: URI to the SHA-256 of the receipt.
+            shown: By URI.
+            confirmed: Whether the store found the secrets as these receipts say, after they were shown. Then each is
+                remembered.
 
         Raises:
             UsageError, RefusedError: as `compare`.
@@ -129,10 +168,10 @@ class SeenSecrets:
         with self._changing() as seen:
             server = self._name(seen, server)
             self._join(seen, server)
-            for uri, sha256 in deletions.items():
-                before, digest = seen.get((server, uri), ()), f"{sha256.hex()[:32]}{_DELETED}"
-                if digest not in before:
-                    seen[server, uri] = (*before, digest)[-DIGESTS:]
+            for uri, now in shown.items():
+                known, digest = seen.get((server, uri), _Known()), _short(now)
+                if confirmed or (digest not in known.digests and _follows(known, now)):
+                    seen[server, uri] = known.then(_version(known, now), digest)
                     accepted.add(uri)
         return frozenset(accepted)
 
@@ -145,13 +184,13 @@ class SeenSecrets:
         """Let what stands under the other servers of the list stand under `server`, too: it is of the same log."""
         if server not in self._servers:
             return
-        for (at, uri), digests in list(seen.items()):
+        for (at, uri), there in list(seen.items()):
             known = seen.get((server, uri))
             if at not in self._servers or at == server or (known is None and len(seen) >= self._most):
                 continue
             # Where each knows what the other does not, the order is not known: the one of `server` stays.
-            if known is None or set(known) < set(digests):
-                seen[server, uri] = digests
+            if known is None or set(known.digests) < set(there.digests):
+                seen[server, uri] = there
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""
@@ -160,9 +199,9 @@ class SeenSecrets:
             if (server, uri) not in seen and len(seen) >= self._most:
                 left += 1
                 continue
-            before = seen.setdefault((server, str(SecretUri.parse(uri))), ())
-            if now.proven and _short(now) not in before:
-                seen[server, uri] = (*before, _short(now))[-DIGESTS:]
+            known = seen.setdefault((server, str(SecretUri.parse(uri))), _Known())
+            if now.proven and _short(now) not in known.digests and _follows(known, now):
+                seen[server, uri] = known.then(_version(known, now), _short(now))
         return left
 
     @contextmanager
@@ -179,24 +218,40 @@ class SeenSecrets:
         seen: Seen = {}
         for number, line in enumerate((found or b"").decode("ascii", "replace").splitlines(), start=1):
             server, _, rest = line.partition(" ")
-            uri, *digests = rest.split(" ")
-            if (server, uri) in seen or not _is_entry(server, uri, digests):
-                raise UsageError(f"{self.path}, line {number} is not 'server uri digest …'.", fix=_FIX)
-            seen[server, uri] = tuple(digests)
+            uri, *fields = rest.split(" ")
+            if (server, uri) in seen or not _is_entry(server, uri, fields):
+                raise UsageError(f"{self.path}, line {number} is not 'server uri =version digest …'.", fix=_FIX)
+            seen[server, uri] = _Known(fields[0], tuple(fields[1:])) if fields else _Known()
         return seen
 
 
-def _is_entry(server: str, uri: str, digests: Sequence[str]) -> bool:
+def _is_entry(server: str, uri: str, fields: Sequence[str]) -> bool:
     try:
         check_server(server)
         SecretUri.parse(uri)
     except UsageError:
         return False
-    return all(map(_DIGEST.fullmatch, digests))
+    version, digests = fields[:1], fields[1:]
+    return not fields or (
+        bool(digests) and all(map(_VERSION.fullmatch, version)) and all(map(_DIGEST.fullmatch, digests))
+    )
+
+
+def _follows(known: _Known, now: Shown) -> bool:
+    """Return whether a proven receipt of now is of the newest version that is known, or came after it."""
+    if now.deleted:
+        return known.version == _NEWEST + now.version
+    return known.version[1:] in {"", now.version, now.prior} or (known.deleted and not now.prior)
+
+
+def _version(known: _Known, now: Shown) -> str:
+    """Return the newest version with its mark, once `now` is the receipt shown last."""
+    again = now.restored or known.version == _RESTORED + now.version
+    return (_RESTORED if again else _NEWEST) + now.version
 
 
 def _short(now: Shown) -> str:
-    return "" if now.sha256 is None else now.sha256.hex()[:32]
+    return "" if now.sha256 is None else now.sha256.hex()[:32] + (_DELETED if now.deleted else "")
 
 
 def _covered(uri: SecretUri, prefixes: Sequence[UriPrefix]) -> bool:
@@ -204,4 +259,5 @@ def _covered(uri: SecretUri, prefixes: Sequence[UriPrefix]) -> bool:
 
 
 def _serialise(seen: Seen) -> str:
-    return "".join(f"{' '.join((server, uri, *digests))}\n" for (server, uri), digests in sorted(seen.items()))
+    lines = (" ".join((*key, *filter(None, (known.version, *known.digests)))) for key, known in sorted(seen.items()))
+    return "".join(f"{line}\n" for line in lines)

@@ -17,11 +17,17 @@ A, B, OTHER = "vault://team-a/a", "vault://team-a/b", "vault://team-b/c"
 
 
 def receipt(number: int, *, proven: bool = True) -> Shown:
-    return Shown(hashlib.sha256(bytes([number])).digest(), proven)
+    """Return the receipt of a version that replaced the one before."""
+    return Shown(hashlib.sha256(bytes([number])).digest(), proven, version=str(number), prior=str(number - 1))
+
+
+def deletion(number: int) -> Shown:
+    """Return the receipt that this version was deleted."""
+    return Shown(hashlib.sha256(bytes([100, number])).digest(), proven=True, version=str(number), deleted=True)
 
 
 NONE = Shown(None, proven=False)
-SAME = Difference((), (), (), 0)
+SAME = Difference((), (), (), (), 0)
 
 
 @pytest.fixture
@@ -39,7 +45,7 @@ def test_what_is_listed_no_more_is_told_each_time_until_its_deletion_is_proven(s
     seen.compare(SERVER, {A: receipt(1), B: receipt(2)})
     for _ in range(2):
         assert seen.compare(SERVER, {A: receipt(1)}).gone == (B,)
-    assert seen.accept(SERVER, {B: bytes(32)}) == {B}
+    assert seen.accept(SERVER, {B: deletion(2)}) == {B}
     assert seen.compare(SERVER, {A: receipt(1)}) == SAME
 
 
@@ -52,12 +58,47 @@ def test_what_never_had_a_proven_receipt_is_told_once(seen: SeenSecrets) -> None
 
 def test_a_deletion_from_before_what_was_shown_last_proves_nothing(seen: SeenSecrets) -> None:
     seen.compare(SERVER, {A: receipt(1)})
-    seen.accept(SERVER, {A: bytes(32)})
+    assert seen.accept(SERVER, {A: deletion(1)}) == {A}
     assert seen.compare(SERVER, {A: receipt(2)}) == SAME
     assert seen.compare(SERVER, {A: receipt(1)}).older == (A,)
+    for _ in range(2):
+        assert seen.compare(SERVER, {}).gone == (A,)
+        assert seen.accept(SERVER, {A: deletion(1)}) == frozenset()
+
+
+def test_a_deletion_of_another_version_than_the_newest_is_not_remembered_however_many_came_since(
+    seen: SeenSecrets,
+) -> None:
+    for number in range(1, DIGESTS + 4):
+        assert seen.compare(SERVER, {A: receipt(number)}) == SAME
+    for older in (1, 2, DIGESTS):
+        assert seen.accept(SERVER, {A: deletion(older)}) == frozenset()
     assert seen.compare(SERVER, {}).gone == (A,)
-    assert seen.accept(SERVER, {A: bytes(32)}) == frozenset()
+    assert seen.accept(SERVER, {A: deletion(DIGESTS + 3)}) == {A}
+    assert seen.compare(SERVER, {}) == SAME
+
+
+def test_a_receipt_that_does_not_follow_moves_nothing_before_it_is_confirmed(seen: SeenSecrets) -> None:
+    seen.compare(SERVER, {A: receipt(5)})
+    for _ in range(2):
+        assert seen.compare(SERVER, {A: receipt(2)}).unlinked == (A,)
+        assert seen.accept(SERVER, {A: receipt(2)}) == frozenset()
+        assert seen.accept(SERVER, {A: deletion(2)}) == frozenset()
+    assert seen.accept(SERVER, {A: receipt(9)}, confirmed=True) == {A}
+    assert seen.compare(SERVER, {A: receipt(9)}) == SAME
+    assert seen.accept(SERVER, {A: deletion(9)}) == {A}
+
+
+def test_what_came_back_is_not_hidden_by_the_deletion_that_was_undone(seen: SeenSecrets) -> None:
+    """The engine gives it its former version, so no receipt tells which deletion came last: the store must."""
+    back = Shown(bytes(32), proven=True, version="1", restored=True)
+    unchanged = Shown(bytes([1] * 32), proven=True, version="1")
+    for shown in (back, unchanged):
+        assert seen.compare(SERVER, {A: shown}) == SAME
+    assert seen.accept(SERVER, {A: deletion(1)}) == frozenset()
     assert seen.compare(SERVER, {}).gone == (A,)
+    assert seen.accept(SERVER, {A: deletion(1)}, confirmed=True) == {A}
+    assert seen.compare(SERVER, {}) == SAME
 
 
 def test_only_what_lies_below_the_prefixes_and_at_the_server_can_be_missing(seen: SeenSecrets) -> None:
@@ -90,7 +131,7 @@ def test_it_is_bounded(tmp_path: Path) -> None:
     for number in range(3 * DIGESTS):
         seen.compare(SERVER, {A: receipt(number), B: NONE})
     lines = seen.path.read_text().splitlines()
-    assert sorted(len(line.split(" ")) for line in lines) == [2, 2 + DIGESTS]
+    assert sorted(len(line.split(" ")) for line in lines) == [2, 3 + DIGESTS]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +140,8 @@ def test_it_is_bounded(tmp_path: Path) -> None:
         "m8:7443",
         "m8:7443 nothing",
         "m8:7443 vault://a/b xyz",
+        f"m8:7443 vault://a/b {'0' * 32}",
+        "m8:7443 vault://a/b =1",
         "M8 vault://a/b",
         "m8:7443 vault://a/b  ",
         f"m8:7443 {A}\nm8:7443 {A}",
@@ -153,7 +196,7 @@ def test_what_any_server_of_a_list_showed_is_known_at_the_others(seen: SeenSecre
     both = SeenSecrets(seen.path, servers=(one, two))
     found = both.compare(one, {A: receipt(1)})
     assert (found.gone, found.older) == ((B, OTHER), (A,))
-    assert both.accept(two, {B: bytes(32)}) == {B}
+    assert both.accept(two, {B: deletion(3)}) == {B}
     assert both.compare(two, {A: receipt(2)}) == SAME
 
 

@@ -35,7 +35,8 @@ class Application:
     async def accept(self, head):
         assert head.header("authorization")
         return self
-    async def answer(self, body):
+    async def answer(self, read):
+        body = await read()
         if body.startswith(b"defect"):
             raise RuntimeError(body)
         return Response(200, (), b"%d" % len(body))

@@ -262,9 +262,7 @@ def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    with disk.small(folder, "size=64k"):
+    with disk.mounted(tmp_path / "disk", 65_536) as folder:
         yield folder
 
 

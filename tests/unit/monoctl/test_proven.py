@@ -32,31 +32,47 @@ class Remembering(ScriptedM8):
         super().__init__()
         self.secrets: dict[str, views_pb2.Secret] = {}
         self.deleted: dict[str, views_pb2.Secret] = {}
+        self.whose = "alice"
+        """Who changed each secret, as the list of its versions says."""
+        self.version, self.prior, self.upstream = VERSION, "", ""
+        """What the next put makes and replaces, and what verifications find; "" for what the newest receipt says."""
 
     def remember(self, attempt: Attempt) -> views_pb2.SecretUpload:
         """End a request, and list its secret from now on."""
         uri, receipt = str(attempt.request.uri), attempt.success()
         if attempt.request.purpose == upload_pb2.PURPOSE_VERIFY:
-            compared = hashlib.sha256(self.secrets[uri].receipt.content).digest()
-            receipt = attempt.receipt(upload_pb2.OUTCOME_IN_SYNC, upstream_version=VERSION, verified_sha256=compared)
+            view = self.secrets.get(uri) or self.deleted[uri]
+            said = "" if view.deleted else view.upstream_version
+            found, compared = self.upstream or said, hashlib.sha256(view.receipt.content).digest()
+            outcome = upload_pb2.OUTCOME_IN_SYNC if found == said else upload_pb2.OUTCOME_DRIFTED
+            receipt = attempt.receipt(outcome, upstream_version=found, verified_sha256=compared)
         if attempt.request.purpose == upload_pb2.PURPOSE_UPLOAD:
+            receipt = attempt.receipt(
+                upload_pb2.OUTCOME_UPLOADED,
+                upstream_version=self.version,
+                prior_version=self.prior,
+                fingerprint=FINGERPRINT,
+                values=[("password", FINGERPRINT)],
+            )
             self.secrets[uri] = views_pb2.Secret(
                 uri=uri,
                 fingerprint=FINGERPRINT,
                 values=[upload_pb2.ValueFingerprint(key="password", fingerprint=FINGERPRINT)],
-                upstream_version=VERSION,
+                upstream_version=self.version,
                 request_id=attempt.request.request_id,
                 receipt=receipt,
             )
         elif attempt.request.purpose == upload_pb2.PURPOSE_DELETE:
-            del self.secrets[uri]
-            self.deleted[uri] = views_pb2.Secret(uri=uri, upstream_version=VERSION, deleted=True, receipt=receipt)
+            version = self.secrets.pop(uri).upstream_version
+            receipt = attempt.receipt(upload_pb2.OUTCOME_DELETED, prior_version=version)
+            self.deleted[uri] = views_pb2.Secret(uri=uri, upstream_version=version, deleted=True, receipt=receipt)
         return self.ended(attempt, receipt)
 
     def more(self, method: str, message: Message) -> Message:
         match message:
             case queries_pb2.GetSecretRequest():
-                return queries_pb2.GetSecretResponse(secret=self.secrets[message.uri])
+                secret = self.secrets.get(message.uri) or self.deleted[message.uri]
+                return queries_pb2.GetSecretResponse(secret=secret)
             case queries_pb2.ListSecretsRequest(state=views_pb2.SECRET_STATE_DELETED):
                 return queries_pb2.ListSecretsResponse(secrets=self.deleted.values())
             case queries_pb2.ListSecretsRequest():
@@ -68,6 +84,7 @@ class Remembering(ScriptedM8):
                     outcome=upload_pb2.OUTCOME_UPLOADED,
                     upstream_version=secret.upstream_version,
                     request_id=secret.request_id,
+                    subject=self.whose,
                     purpose=upload_pb2.PURPOSE_UPLOAD,
                 )
                 return queries_pb2.ListSecretVersionsResponse(versions=[version])
@@ -161,6 +178,24 @@ def with_grants(m8: Remembering, monkeypatch: pytest.MonkeyPatch) -> None:
     m8.end = lambda attempt: granted(m8.remember(attempt), attempt)
 
 
+def test_a_name_that_the_grant_contradicts_never_stands_beside_a_proven_end(m8: Remembering, run: Run) -> None:
+    def another(attempt: Attempt) -> views_pb2.SecretUpload:
+        upload = granted(m8.remember(attempt), attempt)
+        upload.subject = "mallory"
+        return upload
+
+    request_id = put(run)
+    m8.whose = "mallory"
+    version = shown(run, "get", "secret", URI, "--versions")
+    assert (version["proven"], version["subject"]) == (False, "mallory")
+    assert "warning: " in run("get", "secret", URI, "--versions").stderr
+
+    m8.end = another
+    document = shown(run, "get", "upload", request_id)
+    assert (document["proven"], document["outcome"]) == (False, "")
+    assert "its grant names another person than m8 shows" in run("get", "upload", request_id).stderr
+
+
 def test_lists_say_which_rows_are_proven(m8: Remembering, run: Run) -> None:
     put(run)
     put(run, "vault://app/other")
@@ -244,8 +279,56 @@ def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remember
     put(run)
     assert "warning" not in run("verify", "secret", "--all").stderr
     del m8.secrets[URI]
-    m8.deleted[URI] = before
+    m8.deleted[URI], m8.upstream = before, VERSION
     assert f"warning: {URI}: m8 listed it before" in run("verify", "secret", "--all").stderr
+
+
+def test_a_deletion_of_an_earlier_version_hides_nothing_even_if_it_was_never_shown(m8: Remembering, run: Run) -> None:
+    m8.version = "1@2026-01-01T00:00:00Z"
+    put(run)
+    run("delete", "secret", URI, "--yes")
+    before = m8.deleted.pop(URI)
+    m8.version = "2@2026-01-02T00:00:00Z"
+    put(run)
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    del m8.secrets[URI]
+    m8.deleted[URI] = before
+    m8.upstream = "2@2026-01-02T00:00:00Z"
+
+    for _ in range(2):
+        shown = run("verify", "secret", "--all").stderr
+        assert f"warning: {URI}: m8 listed it before, does not list it now, and the deletion that it shows is" in shown
+
+
+def test_a_deletion_that_skips_a_version_counts_once_the_store_finds_nothing_there(m8: Remembering, run: Run) -> None:
+    put(run)
+    run("verify", "secret", "--all")
+    m8.version, m8.prior = "2@2026-01-02T00:00:00Z", VERSION
+    put(run)
+    run("delete", "secret", URI, "--yes")
+    assert "warning" not in run("verify", "secret", "--all").stderr
+    m8.deleted.clear()
+    assert "warning" not in run("verify", "secret", "--all").stderr
+
+
+def test_a_receipt_that_does_not_follow_is_told_until_the_store_confirms_it(m8: Remembering, run: Run) -> None:
+    """Else an older receipt would be remembered as the newest, and then its deletion would hide what was seen."""
+    m8.version = "1@2026-01-01T00:00:00Z"
+    put(run)
+    never_shown = m8.secrets[URI]
+    m8.version = "3@2026-01-03T00:00:00Z"
+    put(run)
+    run("verify", "secret", "--all")
+    m8.secrets[URI], m8.upstream = never_shown, "3@2026-01-03T00:00:00Z"
+
+    for _ in range(2):
+        told = run("verify", "secret", "--all")
+        assert f"warning: {URI}: m8 shows a receipt that does not follow" in told.stderr
+        assert told.exit_code == 12
+
+    m8.upstream = ""
+    for _ in range(2):
+        assert "warning" not in run("verify", "secret", "--all").stderr
 
 
 def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: Run, tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def verify_upload_proof(
         content: The proof (docs/log-proofs.md).
         log_vkeys: The two verifier keys of the log, as its operator published them.
         store_identities: Store to identity, `SHA256:…`: of the store that was asked, and after a copy of the
-            destination, if that is to be checked too.
+            destination.
         witnesses: The verifier keys of the witnesses whose time counts.
         quorum: How many of them must have cosigned.
 
@@ -51,7 +51,14 @@ def verified(content: bytes, policy: Policy, store_identities: Mapping[str, str]
     """Return what a proof says under `policy`. Errors as `verify_upload_proof`."""
     proof = upload_proof.UploadProof.parse(content)
     pins = {store: check_shown(identity) for store, identity in store_identities.items()}
-    if proof.evidence.HasField("grant") and proof.stores[0] not in pins:
-        store = proof.stores[0]
+    if proof.evidence.HasField("grant"):
+        _require(proof.stores[0], pins)
+    proven = proof.verify(policy, pins)
+    if proven.receipt is not None and proven.receipt.destination is not None:
+        _require(proof.stores[-1], pins)  # else the proof of a copy says nothing of what was written
+    return UploadProof.of(proven, content)
+
+
+def _require(store: str, pins: Mapping[str, str]) -> None:
+    if store not in pins:
         raise UsageError(NO_IDENTITY.format(store=store), fix=NO_IDENTITY_FIX)
-    return UploadProof.of(proof.verify(policy, pins), content)

@@ -33,7 +33,7 @@ class UploadProof(Value, frozen=True):
     identity: str
     """The identity of the store that signed what it was asked and the receipt; "" if the store signed nothing."""
     destination_identity: str
-    """After a copy: the identity of the other store, which signed its own receipt; "" if it is not pinned."""
+    """After a copy: the identity of the other store, which signed its own receipt; else ""."""
     event: str
     """The last event of the request when the proof was made, by its name of docs/protocol.md."""
     ended: bool

@@ -9,7 +9,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
-from monoskope.monoctl.output.listed import Listed, listed
+from monoskope.monoctl.output.listed import Listed, verify_listed
 from monoskope.monoctl.output.results import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
@@ -35,16 +35,18 @@ def secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandS
     it is empty.
 
     With --all it is m8 that says which secrets there are. What it lists and shows is compared with what it did before
-    (`seen_secrets`, beside `known_stores`): a warning names what is missing without a proven deletion, or older.
+    (`seen_secrets`, beside `known_stores`): a warning names what is missing without a proven deletion of the version
+    that it listed last, what is older, and what does not follow from what it showed and is not in sync.
     """
     if not uris and not everything:
         raise UsageError("no secret is named.", fix="Name URIs, or say --all.")
 
     async def work(client: Client) -> tuple[Listed | None, list[Verification | Error]]:
-        below = tuple([await full_prefix(client, uri) for uri in uris]) if everything else ()
-        asked = await listed(client, below) if everything else None
-        chosen = uris if asked is None else asked.uris
-        return asked, await client.verify_secrets(chosen, timeout=timeout) if chosen else []
+        if not everything:
+            return None, await client.verify_secrets(uris, timeout=timeout)
+        below = tuple([await full_prefix(client, uri) for uri in uris])
+        asked = await verify_listed(client, below, timeout)
+        return asked, asked.results
 
     asked, results = session.run(work, several=everything or len(uris) > 1)
     end(

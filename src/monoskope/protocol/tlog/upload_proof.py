@@ -60,7 +60,7 @@ class ProvenUpload(Value, frozen=True):
     request_signature: bytes
     """The signature of the request (SSHSIG), which verifies and is of the signer in the receipt; or b""."""
     destination_identity: str
-    """After COPY: the pinned identity of the other store, which signed its own receipt; "" if it is not pinned."""
+    """After COPIED: the pinned identity of the other store, which signed its own receipt; "" if it is not pinned."""
     believed: Believed
     """The checkpoint, with the signatures that were demanded."""
     by_s: int | None
@@ -243,9 +243,11 @@ def _reason(event: RequestEvent, receipt: Receipt | None) -> upload_pb2.Reason:
 
 
 def _destination(receipt: Receipt | None, pins: Mapping[str, str]) -> str:
-    """Check that the destination of a COPY signed its receipt, if its identity is pinned, and return that."""
-    if receipt is None or receipt.destination is None or receipt.destination_grant is None:
+    """Check that the destination of what was copied signed its receipt, if it is pinned, and return its identity."""
+    if receipt is None or receipt.destination is None:
         return ""
+    if receipt.destination_grant is None:
+        raise LogProofError("the receipt says that it was copied, but not by which request", fault=Fault.RECEIPT)
     try:
         pin = pins.get(parse_receipt(receipt.destination.content).uri.store, "")
         if pin:

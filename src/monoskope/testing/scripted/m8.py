@@ -209,6 +209,7 @@ class ScriptedM8:
             request_id=attempt.request.request_id,
             uri=str(attempt.request.uri),
             purpose=attempt.request.purpose,
+            subject=attempt.grant.subject,
             state=views_pb2.UPLOAD_STATE_ENDED,
             receipt=receipt,
             reason=reason,

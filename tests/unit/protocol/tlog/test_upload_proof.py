@@ -9,6 +9,8 @@ import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, proof_pb2, upload_pb2
+from monoskope.client.log_proofs.offline import verified
+from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
@@ -63,7 +65,7 @@ def sealed_of(grant: Grant) -> bytes:
 @pytest.mark.parametrize("kind", GOOD)
 def test_every_outcome_can_be_proven(kind: str) -> None:
     grant = GRANTS.get(kind, GRANT)
-    found = receipt(kind, grant=grant, sealed=sealed_of(grant))
+    found = copied_to(THERE) if kind == "COPIED" else receipt(kind, grant=grant, sealed=sealed_of(grant))
     proven = proof(grant, found).verify(POLICY, {"vault": STORE.shown})
     assert (proven.receipt, proven.grant, proven.identity) == (found, grant, STORE.shown)
     assert proven.ended == (found.outcome != upload_pb2.OUTCOME_STARTED)
@@ -80,19 +82,23 @@ def test_a_receipt_about_other_sealed_bytes_than_its_purpose_has_is_refused(kind
     assert refused.value.fault is Fault.RECEIPT
 
 
-def copied(signer: Signer) -> ProvenUpload:
-    """Return what is proven of a copy whose destination was signed for by `signer`."""
+def copied_to(signer: Signer) -> Receipt:
+    """Return the receipt of a copy whose destination was signed for by `signer`."""
     put = put_grant()
     fields: dict[str, Any] = GOOD["UPLOADED first"]
     arrived = make_receipt(grant=put, sealed_sha256=SEALED, **fields)
-    found = receipt(
+    return receipt(
         "COPIED",
         grant=COPY_GRANT,
         sealed=sealed_of(COPY_GRANT),
         destination=signer.sign(RECEIPT, arrived.content),
         destination_grant=signer.sign(UPLOAD_GRANT, put.content),
     )
-    return proof(COPY_GRANT, found).verify(POLICY, {"vault": STORE.shown, "local": THERE.shown})
+
+
+def copied(signer: Signer) -> ProvenUpload:
+    """Return what is proven of it."""
+    return proof(COPY_GRANT, copied_to(signer)).verify(POLICY, {"vault": STORE.shown, "local": THERE.shown})
 
 
 def test_a_copy_is_proven_by_both_stores() -> None:
@@ -105,10 +111,22 @@ def test_a_copy_that_another_identity_signed_for_at_its_destination_is_refused()
     assert refused.value.fault is Fault.IDENTITY
 
 
-def test_a_copy_is_proven_by_its_source_alone_where_the_destination_is_not_pinned() -> None:
-    found = receipt("COPIED", grant=COPY_GRANT, sealed=sealed_of(COPY_GRANT))
-    proven = proof(COPY_GRANT, found).verify(POLICY, {"vault": STORE.shown})
-    assert proven.destination_identity == ""
+def test_a_copy_is_no_proof_where_the_destination_is_not_pinned() -> None:
+    """Its source alone would say what stands at the destination, and a hostile source says what it likes."""
+    made_up = bytes(proof(COPY_GRANT, copied_to(Signer())).file)
+    with pytest.raises(UsageError, match="no identity of the store 'local' is pinned here"):
+        verified(made_up, POLICY, {"vault": STORE.shown})
+    content = bytes(proof(COPY_GRANT, copied_to(THERE)).file)
+    pins = {"vault": STORE.shown, "local": THERE.shown}
+    assert verified(content, POLICY, pins).destination_identity == THERE.shown
+
+
+def test_a_copy_that_does_not_say_by_which_request_is_refused() -> None:
+    with pytest.raises(LogProofError) as refused:
+        proof(COPY_GRANT, receipt("COPIED", grant=COPY_GRANT, sealed=sealed_of(COPY_GRANT))).verify(
+            POLICY, {"vault": STORE.shown}
+        )
+    assert refused.value.fault is Fault.RECEIPT
 
 
 def test_a_record_that_says_what_was_asked_is_no_proof_of_another_question() -> None:

@@ -12,7 +12,7 @@ from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Seconds, Text
 from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.listed import listed
+from monoskope.monoctl.output.listed import verify_listed
 
 if TYPE_CHECKING:
     from monoskope.client import Verification
@@ -86,13 +86,13 @@ async def verify(desk: Desk, asked: VerifyAsked) -> Document:
     if bool(asked.uris) == (asked.prefix is not None):
         raise UsageError("`uris` and `prefix` are both given, or neither is.", fix="Give one of them.")
     notes: list[str] = []
-    uris: Sequence[str] = asked.uris
-    if asked.prefix is not None:
-        found = await listed(desk.client, (asked.prefix,) if asked.prefix else ())
-        uris, notes = found.uris, [*found.warnings, *found.notes]
 
     async def work() -> Sequence[Verification | Error]:
-        return await desk.client.verify_secrets(uris, timeout=asked.timeout) if uris else []
+        if asked.prefix is None:
+            return await desk.client.verify_secrets(asked.uris, timeout=asked.timeout)
+        found = await verify_listed(desk.client, (asked.prefix,) if asked.prefix else (), asked.timeout)
+        notes.extend([*found.warnings, *found.notes])
+        return found.results
 
     return await several(desk, work(), done.verified, notes=notes)
 

@@ -13,7 +13,10 @@ RELEASE_READY := $(VENV)/.release-ready
 
 # What the wheels of requirements/*.txt weigh on Linux x86-64, in MB: `make weigh` measures them.
 DEMO_MB := 100
-DEV_MB := 295
+DEV_MB := 365
+
+# How many processes run tests. One file is run by one, which loads everything once.
+WORKERS = $(if $(and $(filter 1,$(words $(TESTS))),$(findstring .py,$(TESTS))),-n 0,-n $(1) --dist loadfile)
 
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
@@ -28,10 +31,10 @@ demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (V
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
 test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 3 --dist loadfile $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS)
 
 soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest -n 2 --dist loadfile -m soak $(TESTS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS)
 	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)
@@ -69,9 +72,9 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
 	@echo "== sync_client: the synchronous client is what the client says"; $(BIN)/python tools/sync_client.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
-	@echo "== console_bundle: the page of monoctl console is what console/ gives"; $(BIN)/python tools/console_bundle.py --check
-	@echo "== typescript_client: its messages are what proto/ says, its types hold, its packages are pinned"; $(BIN)/python tools/typescript_client.py --check
-	@echo "== check_docs: links, make targets, tests named in the docs"; $(BIN)/python tools/check_docs.py
+	@echo "== console_bundle: the page of monoctl console, and console/"; $(BIN)/python tools/console_bundle.py --check
+	@echo "== typescript_client: its messages and proto/, its types, the pins of its packages"; $(BIN)/python tools/typescript_client.py --check
+	@echo "== check_docs: links, make targets, tests and figures named in the docs"; $(BIN)/python tools/check_docs.py
 	@echo "== mkdocs: the pages make one site"; $(MAKE) --no-print-directory docs
 	@echo "All checks passed."
 

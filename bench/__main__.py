@@ -13,7 +13,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import get_args
 
-from bench import commands, engines, floor, log, profile, report, signed, uploads, waiting
+from bench import commands, engines, floor, largest, log, profile, receipts, report, signed, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
 from bench.world import Door, World
@@ -40,10 +40,12 @@ FIGURES = (
     "reactor_rss_mib",
     "reactor_rss_mib_at_100",
     "keys_alive_bytes",
+    "reactor_gc_pause_ms",
     "unlucky_ratio",
     *signed.FIGURES,
     *log.FIGURES,
     *engines.figures(),
+    *largest.FIGURES,
 )
 """The last line's keys, in its order. All puts go over HTTP, and the reactor is on a WebSocket, but for `grpc`."""
 
@@ -57,8 +59,10 @@ def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str,
         found |= floor.ratios(folder, world, counts)
         found |= commands.ratios(world, counts.pairs)
         found["keys_alive_bytes"] = asyncio.run(waiting.keys_alive_bytes(world, counts))
+        found["reactor_gc_pause_ms"] = receipts.gc_pause_ms()
         found |= asyncio.run(engines.measure(world, counts))
         found |= asyncio.run(signed.measure(world, counts))
+        found |= asyncio.run(largest.measure(folder))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
         say("the same over gRPC")
         world.change_door("grpc")

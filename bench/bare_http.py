@@ -14,7 +14,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.client.destination import Server
 from monoskope.http.client.pool import Pool
 from monoskope.http.client.websocket_client import ClientSocket, connect
-from monoskope.http.messages import Decision, EndedError, Head, Response, WebSocket
+from monoskope.http.messages import Body, Decision, EndedError, Head, Response, WebSocket
 from monoskope.http.server.server import bind
 
 _MOST = 65_536
@@ -46,9 +46,9 @@ class _Call:
     answering: Answer
     most_body: int = _MOST
 
-    async def answer(self, body: bytes) -> Response:
+    async def answer(self, body: Body) -> Response:
         """Answer a call."""
-        return Response(200, (("Content-Type", "application/proto"),), await self.answering(body))
+        return Response(200, (("Content-Type", "application/proto"),), await self.answering(await body()))
 
 
 @dataclass(slots=True)

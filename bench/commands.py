@@ -68,6 +68,7 @@ class _Beside:
             "HOME": str(self._home),
             "LANG": "C.UTF-8",
             "MONOCTL_SERVER": self._world.cluster.at(door),
+            "MONOCTL_TOKEN_FILE": str(self._world.users[0].token_file),
         }
 
     def write_values(self) -> None:

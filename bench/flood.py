@@ -19,7 +19,9 @@ _WAIT_S = 600.0
 async def flood(home: Path, server: str, requests: int) -> Counter[str]:
     """Send all requests at once, say so, and return how often each answer came."""
     config = home / ".config" / "monoskope" / "config.toml"
-    settings = load_settings(server=server, config=config, environ={"HOME": str(home)})
+    settings = load_settings(
+        server=server, config=config, token_file=config.with_name("token"), environ={"HOME": str(home)}
+    )
     connection = Connection(settings.server, settings.ca_file, settings.token)
     answers: Counter[str] = Counter()
 

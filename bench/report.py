@@ -74,8 +74,11 @@ TARGETS = (
     Target("signed_put_ratio", "signed put through an ssh-agent ÷ unsigned put, p50, over HTTP", 1.15, 1.1),
     Target("signed_put_file_ratio", "the same with a private key file"),
     Target("unlucky_ratio", "a quiet user's p99 with a flood ÷ without", 2, 1.06),
+    Target("worst_request_proto_ms", "m8's CPU of the costliest request in protobuf, ms", 60, 30),
+    Target("worst_request_json_ms", "the same in JSON", 60, 30),
     Target("m8_rss_mib", "m8's memory after 10,000 uploads, MiB", 101, 80),
     Target("reactor_rss_mib", "the reactor's memory after 10,000 uploads, MiB", 112, 80),
+    Target("reactor_gc_pause_ms", "a reactor's collection of garbage beside 40,000 known receipts, ms", 1, 0.5),
 )
 """The rows of the table."""
 

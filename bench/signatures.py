@@ -74,8 +74,8 @@ def _authorize() -> float:
     signature = ssh_blobs.signed(key, statement(grant.sha256, sealed))
     with tempfile.TemporaryDirectory() as folder:
         others = "".join(f"other-{number} {ssh_blobs.ed25519().line}\n" for number in range(100))
-        (Path(folder) / "allowed_signers").write_text(f"anna {key.line}\n{others}")
-        (Path(folder) / "revoked_keys").write_text("")
+        (Path(folder) / "allowed_signers").write_text(f"anna {key.line}\n{others}# end\n")
+        (Path(folder) / "revoked_keys").write_text("# end\n")
         may = [MayRule(principal="anna", prefixes=["app"], purposes=["upload"])]
         table = SignersFile(file="allowed_signers", revoked="revoked_keys", may=may)
         signers = Signers.load(table, folder=Path(folder), store="vault")

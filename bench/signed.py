@@ -76,8 +76,8 @@ def _start(world: World, public: str) -> None:
     cluster = world.cluster
     cluster.make_vault_reactor(_SIGNED)
     home = cluster.folder / f"reactor-{_SIGNED}"
-    write_private(home / "allowed_signers", f"{_ANNA} {public.rpartition(' ')[0]}\n".encode())
-    write_private(home / "revoked_keys", b"")
+    listed = f"{_ANNA} {public.rpartition(' ')[0]}\n# end\n"
+    write_private(home / "allowed_signers", listed.encode(), replace=True)
     file = home / "reactor.toml"
     rule = {"principal": _ANNA, "prefixes": ["bench"], "purposes": ["upload"]}
     table = tomllib.loads(file.read_text(encoding="utf-8"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,8 @@ from pathlib import Path
 
 import tomli_w
 from claims import check, must
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from narration import Narrator
 
 from monoskope.exit_codes import ExitCode
@@ -66,19 +69,30 @@ class Signing:
 
     def _reactor_wants_signatures(self) -> None:
         self.tell.step("So the reactor gets a list of keys, and acts only on what one of them signed")
-        key = self.anna.home / "id_m8"
-        public = openssh.make_key(key)
-        self.tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "anna/id_m8"), who="anna")
+        public = self._make_key(self.anna.home / "id_m8")
         must(self.anna.monoctl("config", "set", "signing_key", "anna/id_m8"))
         home = self.cluster.folder / f"reactor-{STORE}"
-        line = f'anna namespaces="request@monoskope" {" ".join(public.read_text().split()[:2])}\n'
-        write_private(home / "allowed_signers", line.encode())
-        write_private(home / "revoked_keys", b"")
+        line = f'anna namespaces="request@monoskope" {public}\n'
+        write_private(home / "allowed_signers", f"{line}# end\n".encode(), replace=True)
         self._restart(home)
         self.tell.say("Its operator turned [signers] on, and put her key where m8 cannot reach it:")
         self.tell.shown(f"reactor-{STORE}/allowed_signers: {line}")
         must(self.anna.monoctl("put", "secret", SECRET, "--from-file", FILE))
         self.tell.proven("anna's monoctl signed the put, and the reactor wrote it.")
+
+    def _make_key(self, file: Path) -> str:
+        """Make anna's key with ssh-keygen, or without it where there is no OpenSSH. Return its public half."""
+        if shutil.which("ssh-keygen") is not None:
+            public = openssh.make_key(file).read_text(encoding="utf-8")
+            self.tell.command(("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", "anna/id_m8"), who="anna")
+            return " ".join(public.split()[:2])
+        self.tell.say(
+            "OpenSSH is not installed here, so the demo makes anna's key itself, in OpenSSH's form. With Debian's"
+            " package openssh-client, ssh-keygen makes it."
+        )
+        key = Ed25519PrivateKey.generate()
+        write_private(file, key.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()))
+        return key.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH).decode()
 
     def _m8_is_refused(self) -> None:
         self.tell.step("m8 tries again, with everything it has")

@@ -5,6 +5,7 @@
 - every command line of `monoctl` and `m8` has commands and options that exist, also in errors and helps of the code;
 - every row of the threat model and of docs/breakage.md names a test, and every test that a page names exists;
 - every decision record is listed in docs/adr/README.md;
+- every figure that comes from somewhere else is the one that stands there (tools/doc_figures.py);
 - every word of the glossary is used; no page, and no error or help text of the code, uses a word that it refuses.
 """
 
@@ -20,7 +21,7 @@ ROOT = Path(__file__).resolve().parent.parent
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
 
-from tools import cli_reference, doc_commands  # noqa: E402 - found only now when run as a program
+from tools import cli_reference, doc_commands, doc_figures  # noqa: E402 - found only now when run as a program
 
 SKIPPED_FOLDERS = {"build", "dist", "node_modules"}
 THREAT_MODEL = Path("docs/security/threat-model.md")
@@ -269,6 +270,7 @@ def problems(root: Path) -> list[str]:
         *tested_rows(root, BREAKAGE),
         *missing_tests(root),
         *unlisted_decisions(root),
+        *doc_figures.stale(root),
         *unsaid_words(root),
     ]
     return list(dict.fromkeys(found))

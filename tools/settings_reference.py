@@ -56,8 +56,8 @@ VARIABLE_TEXTS = {
     "MONOCTL_SERVER": "The `host:port` of m8, or several of one log with commas.",
     "MONOCTL_SIGNING_KEY": "The key that signs requests: a file, or a public key itself (../signed-requests.md).",
     "MONOCTL_STORE_IDENTITY": "Identities that you agree to in advance: `store=SHA256:…`, with spaces between.",
-    "MONOCTL_TOKEN": "Your token, as text.",
-    "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach.",
+    "MONOCTL_TOKEN": "Your token, as text; for the server of MONOCTL_SERVER alone, if that is set.",
+    "MONOCTL_TOKEN_FILE": "File with your token, which others cannot reach; as MONOCTL_TOKEN.",
 }
 """What each environment variable of the client means."""
 

@@ -121,7 +121,8 @@ async def postgres(server: Postgres, maker: Maker, sizes: Sizes) -> dict[str, fl
             connections.append(connection)
         # The log's own columns are stored without compression, too.
         await connections[0].execute(
-            "CREATE TABLE bare (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, record bytea STORAGE EXTERNAL)"
+            "CREATE TABLE bare (number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, record bytea); "
+            "ALTER TABLE bare ALTER COLUMN record SET STORAGE EXTERNAL"
         )
 
         async def insert(writers: int, records: Sequence[bytes]) -> None:

@@ -26,6 +26,8 @@ class Code(Enum):
     """The name or the request id is taken by something else."""
     IDENTITY_CHANGED = "IDENTITY_CHANGED"
     """A store answers under an identity that is not the pinned one, or a proof does not verify."""
+    NOT_AGREED = "NOT_AGREED"
+    """The user has not agreed yet to a store's identity, or to the default store; nothing was sent."""
     CONFLICT = "CONFLICT"
     """What is upstream is not what was expected; nothing was written."""
     UNAVAILABLE = "UNAVAILABLE"
@@ -48,6 +50,15 @@ class Code(Enum):
     """It is recorded, and no checkpoint of the log covers it yet; asking again soon can succeed."""
     INTERNAL = "INTERNAL"
     """A defect in Monoskope."""
+
+
+DOCS = "https://github.com/finleap-connect/monoskope/blob/main/docs"
+"""Where the pages are for those who installed a package, which has none."""
+
+
+def docs_page(path: str) -> str:
+    """Return the address of a page of the docs, for notes and fixes; `path` is the one below docs/."""
+    return f"{DOCS}/{path}"
 
 
 class Error(Exception):
@@ -121,6 +132,12 @@ class IdentityChangedError(Error):
     """A signature, pin or proof does not hold: somebody in the middle, or an identity that changed."""
 
     code = Code.IDENTITY_CHANGED
+
+
+class NotAgreedError(Error):
+    """The user has not agreed yet to what is shown for the first time: a store's identity, or the default store."""
+
+    code = Code.NOT_AGREED
 
 
 class ConflictError(Error):

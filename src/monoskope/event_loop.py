@@ -1,4 +1,4 @@
-"""The event loop of servers and reactors: uvloop if it is installed, else asyncio's own, as on Windows."""
+"""The event loop of servers and reactors: uvloop if it is installed, else asyncio's own, as on Windows. Its tasks."""
 
 from __future__ import annotations
 
@@ -16,3 +16,13 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ImportError:
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def heeded(task: asyncio.Future[Any]) -> None:
+    """Take note of how `task` fails, even if all who waited for it have gone: asyncio would print a traceback."""
+    task.add_done_callback(_heed)
+
+
+def _heed(task: asyncio.Future[Any]) -> None:
+    if not task.cancelled():
+        task.exception()

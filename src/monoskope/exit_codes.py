@@ -27,7 +27,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 4
     """Does not exist, or is not for the caller to see."""
     IDENTITY_CHANGED = 5
-    """A pin, a signature or a hash does not hold, or nobody agreed to it."""
+    """A pin, a signature or a hash does not hold."""
     CONFLICT = 6
     """What is there is not what was expected; nothing was written."""
     UNAVAILABLE = 7
@@ -57,6 +57,8 @@ class ExitCode(IntEnum):
     """What m8 shows does not fit its pinned log; stop, keep what is printed, and ask a person."""
     NOT_YET = 19
     """It is recorded, and no checkpoint of the log covers it yet; try again soon."""
+    NOT_AGREED = 20
+    """The identity of a store, or the default store, is shown for the first time, and the user has not agreed to it."""
     INTERRUPTED = 130
     """Interrupted with Ctrl-C before anything was sent (128 and SIGINT, as shells do)."""
 

@@ -6,6 +6,7 @@ TOML in, a frozen `msgspec.Struct` out. Every complaint names the file, the fiel
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import stat
@@ -25,6 +26,7 @@ _UNQUOTED = pattern(r"Expected `str(?: \| null)?`, got `(?:int|float|bool)` - at
 _QUOTED = pattern(r"Expected `(?:int|float|bool)(?: \| null)?`, got `str` - at `[^`]*?(?P<name>[a-z_]+)`")
 _DESCRIPTOR = pattern(r"/dev/fd/(?P<number>[0-9]{1,6})|/dev/stdin", re.ASCII)
 _CREDENTIALS = Path("/run/credentials")
+_MORE_FILES = "Let the process open more files (LimitNOFILE, ulimit -n), and find out what holds so many."
 """Where systemd puts what `LoadCredential=` names: root's files, which the service's user alone may read besides. The
 list of who may (an ACL) shows as the right of a group."""
 _MOST_BYTES = 1_048_576
@@ -191,7 +193,8 @@ def find_private(path: Path, *, client: bool = False) -> bytes | None:
     except OSError as error:
         if client and not _is_seen(path):
             return None
-        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check its owner and mode.") from None
+        fix = _MORE_FILES if error.errno in {errno.EMFILE, errno.ENFILE} else "Check its owner and mode."
+        raise UsageError(f"{path} cannot be read: {error.strerror}.", fix=fix) from None
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):

@@ -17,7 +17,7 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads
-from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.m8.readmodels.usage import USAGE
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import cosigned, keys_in, signing
@@ -26,7 +26,7 @@ from tests.support.m8_world import Sealed, a_world
 from tests.support.vectors import a_request
 
 COLLECTIONS = (
-    *(history.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, SEALED_BYTES),
+    *(history.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, USAGE),
     *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, tokens.TOKENS, tokens.REVOCATIONS),
     *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
 )

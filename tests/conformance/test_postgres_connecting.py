@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
-import os
+import shutil
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -25,8 +25,8 @@ from monoskope.m8.log.postgres import connecting, pooler
 from monoskope.m8.log.postgres.pooler import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
-from monoskope.testing.engines.postgres import Postgres
-from tests.support.certificates import client_certificate
+from monoskope.testing.engines.postgres import Postgres, user
+from tests.support.certificates import certified, client_certificate
 from tests.support.tcp_proxy import proxy
 
 PATIENCE_S = 60.0
@@ -150,6 +150,34 @@ async def test_a_certificate_of_another_authority_or_name(server: Postgres, targ
         name = await refused(dataclasses.replace(target, hosts=(("127.0.0.2", passing.port),)))
     assert isinstance(name, IdentityChangedError)
     assert "for another name" in name.message
+
+
+@pytest.mark.parametrize(
+    ("may_sign", "said"),
+    [(None, ""), (True, ""), (False, "vouch for it, cannot be used (invalid CA certificate)")],
+    ids=["without key usage", "may sign", "may not sign"],
+)
+async def test_an_authority_is_taken_as_libpq_takes_it_and_refused_with_the_cause(
+    server: Postgres, target: PostgresTarget, tmp_path: Path, may_sign: bool | None, said: str
+) -> None:
+    """Many companies' authorities are older than the extension that says what their key may do."""
+    authority, certificate, key = certified("127.0.0.1", may_sign=may_sign)
+    (tmp_path / "ca.pem").write_text(authority)
+    for name, text in (("other.pem", certificate), ("other.key", key)):
+        path = server.folder / name
+        path.write_text(text)
+        path.chmod(0o600)
+        if user():
+            shutil.chown(path, user())
+    files = {f"ssl_{name}_file": str(server.folder / f"other.{ext}") for name, ext in (("cert", "pem"), ("key", "key"))}
+    trusting = dataclasses.replace(target, tls=Tls(ca=tmp_path / "ca.pem"))
+    with altered(server, **files):
+        if not said:
+            assert await asked(trusting, "SELECT 1") == 1
+            return
+        error = await refused(trusting)
+    assert isinstance(error, IdentityChangedError)
+    assert said in error.message
 
 
 async def test_a_server_without_tls_gets_no_password(server: Postgres, target: PostgresTarget) -> None:
@@ -323,14 +351,6 @@ async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8
 # --- poolers ---
 
 
-@pytest.fixture
-def need_pgbouncer() -> None:
-    if not pgbouncer.is_installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(
-            "pgbouncer is not installed: apt install pgbouncer"
-        )
-
-
 async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
     """Whether sessions are found to be shared. What is not shared hears of it at once, and may take its time."""
     try:
@@ -344,7 +364,6 @@ async def test_postgresql_itself_is_no_pooler(target: PostgresTarget) -> None:
     assert not await is_shared(target, wait_s=PATIENCE_S)
 
 
-@pytest.mark.usefixtures("need_pgbouncer")
 @pytest.mark.parametrize(
     "more", [{}, {"server_round_robin": "1", "min_pool_size": "4", "max_prepared_statements": "0"}]
 )
@@ -358,7 +377,6 @@ async def test_pgbouncer_is_refused_where_it_shares_sessions(
         assert [await is_shared(pooled, wait_s=wait_s) for _ in range(2)] == [shares, shares]
 
 
-@pytest.mark.usefixtures("need_pgbouncer")
 async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: PostgresTarget) -> None:
     with pgbouncer.pooled(server, target, "transaction") as pooled:
         others = [await connecting.connect(pooled, cached_statements=0) for _ in range(4)]

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
+import secrets
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from dataclasses import replace
@@ -13,9 +15,17 @@ import pytest
 import pytest_asyncio
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log.event_log import NewEvent, UnknownAppendError
+from monoskope.m8.log.event_log import (
+    Change,
+    ExpectedVersionError,
+    Lookup,
+    NewEvent,
+    Put,
+    RecordedEvent,
+    UnknownAppendError,
+)
 from monoskope.m8.log.failures import closed
-from monoskope.m8.log.postgres import connections, statements, writer
+from monoskope.m8.log.postgres import connecting, connections, statements, writer
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
@@ -137,6 +147,33 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
         assert all("does not answer in time" in end for end in told - {str(closed())})
 
 
+async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgres) -> None:
+    """A caller that hangs up, and a limit that ends it again while it waits, leave nothing to be told by asyncio."""
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    before = asyncio.all_tasks()
+    target = plain.target(plain.create_database())
+    async with proxy(plain.port) as between:
+        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
+        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        await log.beat("m8/1", 1)
+        between.passes.clear()
+        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connecting.connect(through))]
+        await asyncio.sleep(0)
+        for task in given_up * 2:
+            task.cancel()
+            await asyncio.sleep(0)
+        await asyncio.wait(given_up)
+    # The link is cut now, and what was left of them fails.
+    await log.close()
+    async with asyncio.timeout(PATIENCE_S):
+        while left := asyncio.all_tasks() - before:
+            await asyncio.wait(left)
+    del given_up, task, left
+    gc.collect()
+    assert told == []
+
+
 @pytest.mark.parametrize("severity", ["FATAL", "PANIC"])
 async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch, severity: str
@@ -154,6 +191,24 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
     monkeypatch.setattr(statements, "append", append)
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert await log.read(after=1, limit=10) == [event]
+    await log.close()
+
+
+async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(postgres: Postgres) -> None:
+    """A key too long for an index is refused on the best of days, and a user may have chosen it."""
+
+    def too_long(event: RecordedEvent, _lookup: Lookup) -> list[Change]:
+        return [Put("keys", secrets.token_hex(20_000), b"")] if event.type == "Long" else []
+
+    log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time, projector=too_long)
+    await log.append("a", 0, an_event(), actor="ann")
+    with pytest.raises(UnavailableError, match="54000"):
+        await log.append("a", 1, [NewEvent("Long", b"")], actor="ann")
+    with pytest.raises(ExpectedVersionError):
+        await log.append("a", 0, an_event(), actor="ann")
+    assert log.write_failure is None
+    [event] = await log.append("a", 1, an_event(), actor="ann")
+    assert event.position == 2
     await log.close()
 
 

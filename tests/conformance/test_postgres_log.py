@@ -14,12 +14,21 @@ import pytest
 from monoskope.testing.engines.postgres import ADMIN, USER, LogAt, Postgres
 from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
 from monoskope.testing.logs.following import Following
+from tests.support.engines import POSTGRES_VERSIONS, postgres_programs
 
 EMPTY = f"""
 SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity
 WHERE datname = current_database() AND pid <> pg_backend_pid();
 DROP OWNED BY {USER} CASCADE;
 """
+
+
+@pytest.fixture(scope="module", params=POSTGRES_VERSIONS)
+def postgres(request: pytest.FixtureRequest) -> Iterator[Postgres]:
+    """A server of the oldest version that m8 takes, and one of the newest."""
+    with Postgres(fsync=False, installed=postgres_programs(request.param)) as server:
+        assert server.sql("SHOW server_version").startswith(request.param)
+        yield server
 
 
 class Databases:

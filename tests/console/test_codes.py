@@ -49,6 +49,7 @@ MET = {
 }
 
 NOT_MET = {
+    "NOT_AGREED": "the page asks about a new identity before it sends anything",
     "ALREADY_EXISTS": "names that can be taken are those of stores, which no page makes",
     "TIMED_OUT": "it takes two minutes in which a reactor holds a key and answers nothing",
     "PROTOCOL": "an m8 of the same version speaks this protocol",

@@ -13,12 +13,12 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from monoskope.client import KeySigner, SyncClient
+from monoskope.testing.parts import needed
 from tests.console.conftest import Shared, upstream
 from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 from tests.support.company import ANNA, AtWork, at_work, shown
 from tests.support.console import Console
-from tests.support.operations import needed, not_here
 from tests.support.security_key import need_security_key
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -169,7 +169,7 @@ def test_the_http_example_logs_in_and_signs(company: AtWork, tmp_path: Path) -> 
 def test_connects_own_client_logs_in_and_signs(company: AtWork, tmp_path: Path) -> None:
     node, packages = needed("node", "nodejs"), ROOT / "tests" / "node"
     if not (packages / "node_modules" / "@connectrpc" / "connect-web").is_dir():
-        not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
+        pytest.skip("the packages of tests/node are not installed: (cd tests/node && npm ci)")
     (tmp_path / "id-token").write_text(company.id_token("anna"))
     cluster = company.cluster
     words = [str(tmp_path / "id-token"), str(company.key), "vault://app/node", cluster.identities["vault"]]

@@ -72,7 +72,7 @@ def test_a_right_that_is_missing_is_told_at_its_button_and_a_credential_that_was
         for action, right in (("Compare", "compare"), ("Delete", "delete")):
             button = tab.get_by_role("button", name=action, exact=True)
             expect(button).to_have_attribute("aria-disabled", "true")
-            why = f"Your credential has no right “{right}”. Ask whoever gave it to you."
+            why = f"You have no right “{right}”. Ask an administrator for a token with it."
             expect(button).to_have_accessible_description(why)
         form = page.open_put().to("vault", f"{team.name}/revoked").value("password", VALUE)
         issued = team.cluster.must("m8", "token", "list", "--dir", "m8", "-o", "json").json()

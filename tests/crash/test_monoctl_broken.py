@@ -69,7 +69,8 @@ def left(local: Crash) -> Iterator[Left]:
 @pytest.fixture(params=["grpc", "https"])
 def door(request: pytest.FixtureRequest, crash: Crash) -> tuple[str, ...]:
     """The options that lead through one of m8's doors. Over HTTPS, monoctl has no event loop that keeps a Ctrl-C."""
-    return () if request.param == "grpc" else ("--server", crash.cluster.https_server)
+    there = ("--server", crash.cluster.https_server, "--token-file", str(crash.user.token_file))
+    return () if request.param == "grpc" else there
 
 
 def said(ran: Ran) -> tuple[str, str]:

@@ -87,9 +87,10 @@ def test_a_ca_file_that_is_none_is_named(patient: Team, tmp_path: Path, content:
 
 def test_an_m8_that_is_down_is_unavailable(patient: Team) -> None:
     nobody = f"127.0.0.1:{free_port()}"
+    there = ("--server", nobody, "--token-file", str(patient.user.token_file))
     for ran in (
-        put_inside(patient.user, patient.uri("local"), "--server", nobody),
-        inside(patient.user, "get", "secrets", "--server", nobody, "-o", "json"),
+        put_inside(patient.user, patient.uri("local"), *there),
+        inside(patient.user, "get", "secrets", *there, "-o", "json"),
     ):
         assert f"m8 does not answer at {nobody}" in refused(ran, 7)
 

@@ -24,8 +24,8 @@ from monoskope.client.login.ambient import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.client.sources import VARIABLES
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
+from monoskope.testing.parts import needed
 from tests.support import issuers, scripted_issuer
-from tests.support.operations import needed
 from tests.support.quick_cluster import JOBS
 from tests.support.scripted_issuer import ScriptedIssuer
 
@@ -273,8 +273,8 @@ def test_without_the_identity_nothing_is_put(pipeline: Pipeline) -> None:
 
     done = pipeline.run(step()["run"], variables)
 
-    assert done.returncode == 5
-    assert "Nobody agreed to it" in done.stderr
+    assert done.returncode == 20
+    assert "You have not agreed to it yet" in done.stderr
     assert VALUE not in done.stdout + done.stderr
 
 

@@ -14,13 +14,13 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import wait_until
-from monoskope.testing.search.memory import is_closed
 from tests.support import warm
+from tests.support.absent import need_memory
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUE = 'päß"wörd\r\n\\ on two lines, with a \t tab\n'.encode()
 M8S_PLACES = {"m8/log.db", "m8/log.db-wal", "m8/log.db, cell by cell", "m8/m8.log"}
-M8S_PLACES |= set() if is_closed() else {"memory of the m8 process"}
+MEMORY = "memory of the m8 process"
 
 
 def demo(*arguments: str, temporary: Path, as_users_do: bool = False) -> subprocess.CompletedProcess[str]:
@@ -132,8 +132,10 @@ def test_the_search_finds_the_control_in_every_encoding_and_the_value_nowhere(
     for place, cells in found.items():
         value, control = [int(cell) for cell in cells[:3]], [int(cell) for cell in cells[3:]]
         assert value == [0, 0, 0], place
-        if place in M8S_PLACES:
+        if place in {*M8S_PLACES, MEMORY}:
             assert min(control) > 0, place
+    need_memory()
+    assert MEMORY in found
 
 
 def test_it_does_not_print_a_value_of_ones_own(kept: tuple[Path, subprocess.CompletedProcess[str]]) -> None:

@@ -21,7 +21,7 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.testing.parts import wait_until
-from tests.support import warm
+from tests.support import ssh, warm
 
 BIN = Path(sys.executable).parent
 VALUE = "correct horse battery staple"
@@ -319,11 +319,8 @@ def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -
             for line in said
         ]
         assert [done.returncode for done in ran] == [0, 0, 0, ExitCode.NOT_AUTHORIZED], ran[-1].stderr
-    shown = subprocess.run(
-        ["ssh-keygen", "-l", "-f", newcomer.state / "client/signing-key"], capture_output=True, text=True, check=True
-    )
     assert "signer: dev" in ran[1].stdout
-    assert shown.stdout.split()[1] in ran[1].stdout
+    assert ssh.shown(newcomer.state / "client/signing-key") in ran[1].stdout
 
 
 def test_no_process_outlives_a_supervisor_that_is_killed(at_work: tuple[Newcomer, Dev]) -> None:

@@ -17,9 +17,9 @@ import tomli_w
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
-from monoskope.testing.parts import wait_until
+from monoskope.testing.parts import needed, wait_until
 from monoskope.testing.search import Wanted, look
-from tests.support.operations import address_of, asked, needed, prometheus, samples
+from tests.support.operations import address_of, asked, prometheus, samples
 from tests.support.otlp import Collector, Received, collecting
 
 STORE = "vault"

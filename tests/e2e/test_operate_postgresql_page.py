@@ -13,6 +13,7 @@ from monoskope.errors import UnavailableError
 from monoskope.testing.engines.postgres import Postgres
 from tests.e2e.operating import OPERATE, Operator
 from tests.e2e.typist import pattern
+from tests.support.engines import POSTGRES_VERSIONS, postgres_programs
 
 PAGE = OPERATE / "postgresql.md"
 _BLOCK = re.compile(r"^```(?P<kind>sh|text|sql)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -57,9 +58,9 @@ class Administrator(Operator):
             self.postgres.sql(line, database=self.database)
 
 
-@pytest.fixture(scope="module")
-def administrator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Administrator]:
-    with Postgres(fsync=False) as postgres:
+@pytest.fixture(scope="module", params=POSTGRES_VERSIONS)
+def administrator(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Administrator]:
+    with Postgres(fsync=False, installed=postgres_programs(request.param)) as postgres:
         postgres.sql("DROP ROLE m8")
         someone = Administrator.at(tmp_path_factory.mktemp("administrator"))
         someone.postgres = postgres

@@ -51,8 +51,7 @@ class Signed:
 
 def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> None:
     """Give a reactor `[signers]`."""
-    for name, content in (("allowed_signers", "".join(f"{line}\n" for line in lines)), ("revoked_keys", "")):
-        write_private(home / name, content.encode())
+    write_private(home / "allowed_signers", "".join(f"{line}\n" for line in (*lines, "# end")).encode(), replace=True)
     file = home / "reactor.toml"
     table = tomllib.loads(file.read_text())
     table["signers"] = {
@@ -173,9 +172,11 @@ def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: 
     line = next(one for one in (signed.home("two") / "allowed_signers").read_text().splitlines() if "copies" in one)
     public = signed.home("two") / "copies.pub"
     public.write_text(" ".join(line.split()[2:]))
-    write_private(signed.home("two") / "revoked_keys", f"{shown(public.with_suffix(''))}\n".encode(), replace=True)
+    write_private(
+        signed.home("two") / "revoked_keys", f"{shown(public.with_suffix(''))}\n# end\n".encode(), replace=True
+    )
     wait_until(lambda: "NOT_AUTHORIZED" in copy(signed, "revoked").err, what="the copy key is revoked")
-    write_private(signed.home("one") / "revoked_keys", f"{shown(signed.key)}\n".encode(), replace=True)
+    write_private(signed.home("one") / "revoked_keys", f"{shown(signed.key)}\n# end\n".encode(), replace=True)
     wait_until(
         lambda: "NOT_AUTHORIZED" in signed.put("one://t/revoked", "--overwrite", key=signed.key).err,
         what="anna's key is revoked",

@@ -59,8 +59,8 @@ def started(tmp_path: Path, key: Path) -> Iterator[Started]:
 
 def with_signers(home: Path, key: Path) -> None:
     public = " ".join(Path(f"{key}.pub").read_text().split()[:2])
-    write_private(home / "allowed_signers", f"{ANNA} {public}\n".encode())
-    write_private(home / "revoked_keys", b"")
+    write_private(home / "allowed_signers", f"{ANNA} {public}\n# end\n".encode(), replace=True)
+    write_private(home / "revoked_keys", b"# end\n", replace=True)
     may = [{"principal": ANNA, "prefixes": ["t"], "purposes": ["upload"]}]
     add_to(home / "reactor.toml", signers={"file": "allowed_signers", "revoked": "revoked_keys", "may": may})
 

@@ -59,9 +59,8 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
         cluster.make_local_reactor("one")
         cluster.share_fingerprint_key("reactor-one")
         home = cluster.folder / "reactor-one"
-        lines = [f"{ANNA} {public(key)}", f"*@example.org cert-authority {public(ca)}"]
-        write_private(home / "allowed_signers", "".join(f"{line}\n" for line in lines).encode())
-        write_private(home / "revoked_keys", b"")
+        lines = [f"{ANNA} {public(key)}", f"*@example.org cert-authority {public(ca)}", "# end"]
+        write_private(home / "allowed_signers", "".join(f"{line}\n" for line in lines).encode(), replace=True)
         rule = {"principal": ANNA, "prefixes": ["t"], "purposes": ["upload", "compare", "delete", "list"]}
         table = tomllib.loads((home / "reactor.toml").read_text())
         table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": [rule]}

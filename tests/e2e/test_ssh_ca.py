@@ -152,7 +152,6 @@ def set_up(walk: Walk) -> None:
     values |= {"CI_ISSUER": walk.company.issuer, "CI_AUDIENCE": walk.clients["ci"].id, "CI_SUBJECT": subject}
     lines = "".join(commands(PAGE, "1. The CA's key", "What people do"))
     walk.do(lines, folder=reactor, BAO_TOKEN=walk.cluster.bao.root_token, **values)
-    write_private(reactor / "revoked_keys", b"")
     settings = tomllib.loads((reactor / "reactor.toml").read_text()) | {"signers": SIGNERS}
     write_private(reactor / "reactor.toml", tomli_w.dumps(settings).encode(), replace=True)
     walk.cluster.share_fingerprint_key(reactor.name)
@@ -229,11 +228,11 @@ def test_a_serial_number_that_is_revoked_ends_the_certificate_at_once(walk: Walk
     assert ca is not None
     assert serial is not None
     revoked = walk.cluster.folder / "reactor-local" / "revoked_keys"
-    write_private(revoked, f"{ca[1]} serial {serial[1]}\n".encode(), replace=True)
+    write_private(revoked, f"{ca[1]} serial {serial[1]}\n# end\n".encode(), replace=True)
     try:
         wait_until(lambda: put(walk).returncode == ExitCode.NOT_AUTHORIZED, what="the reactor has read its list")
     finally:
-        write_private(revoked, b"", replace=True)
+        write_private(revoked, b"# end\n", replace=True)
     wait_until(lambda: put(walk).returncode == ExitCode.OK, what="the reactor has read its list again")
 
 

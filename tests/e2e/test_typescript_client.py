@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
+from monoskope.testing.parts import needed
 from tests.e2e.conftest import Team
 from tests.e2e.ran import ok, upstream
 from tests.support.browser import Chromium, Watched, chromium
-from tests.support.operations import needed
 from tests.support.quick_cluster import PAGE
 from tests.support.typescript import CLIENT, bundle, in_node
 

@@ -27,7 +27,6 @@ from tests.e2e.versions import (
     Mixture,
     World,
     Worlds,
-    not_here,
     request_id,
     unpack,
     without_later_settings,
@@ -225,10 +224,3 @@ def test_an_m8_that_is_rolled_back_refuses_the_log_and_harms_nothing(worlds: Wor
     world.become(world.cluster.m8, NEW)
     world.cluster.start_m8()
     assert shown(worlds, NEW) == before
-
-
-def test_without_the_old_version_it_skips_but_not_in_ci() -> None:
-    with pytest.raises(pytest.skip.Exception, match="git history"):
-        not_here({})
-    with pytest.raises(pytest.fail.Exception, match="Fetch all"):
-        not_here({"CI": "true"})

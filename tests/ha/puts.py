@@ -81,6 +81,7 @@ class Puts:
             config=self._user.token_file.parent / "config.toml",
             environ={"HOME": str(self._user.home)},
             servers=[*servers[first:], *servers[:first]],
+            token_file=self._user.token_file,
             store_identities=self._cluster.identities,
         )
 

@@ -6,7 +6,7 @@ from collections.abc import Generator
 
 import pytest
 
-from tests.leaks.looking import not_skipped
+from tests.support.absent import not_skipped
 
 
 @pytest.hookimpl(wrapper=True)

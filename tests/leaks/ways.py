@@ -150,7 +150,8 @@ class Ways:
 
     def by_http_door(self) -> None:
         """The same through Connect."""
-        self._must(self.put(self.uri("vault"), self.values("HTTP"), "--server", self.world.cluster.https_server))
+        there = ("--server", self.world.cluster.https_server, "--token-file", str(self.world.user.token_file))
+        self._must(self.put(self.uri("vault"), self.values("HTTP"), *there))
 
     def by_patch(self) -> None:
         """Some values of a secret."""
@@ -258,7 +259,7 @@ class Ways:
 
     def sent_nowhere(self) -> None:
         """Nothing listens there."""
-        words = ("--server", "127.0.0.1:1", "--timeout", "1")
+        words = ("--server", "127.0.0.1:1", "--token-file", str(self.world.user.token_file), "--timeout", "1")
         assert self.put(self.uri("vault"), self.values("sent nowhere", 10), *words).code != 0
 
     def interrupted(self) -> None:

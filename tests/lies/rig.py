@@ -55,7 +55,11 @@ MEMORY, OTHER = "memory", "other"
 TIMINGS = structs.replace(FAST, write_window=1.0)
 COPIES = copy_key.principal_of(MEMORY)
 MANY = ReactorLimits(
-    uploads_per_second=1_000, compares_per_hour_per_uri=1_000, compares_per_hour=10_000, keys_alive=10_000
+    uploads_per_second=1_000,
+    compares_per_hour_per_uri=1_000,
+    compares_per_hour=10_000,
+    puts_per_hour=1_000_000,
+    keys_alive=10_000,
 )
 
 
@@ -172,7 +176,13 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
 
     With `witnessed` its m8 keeps a log that can be checked; it signs a checkpoint when it is told to.
     """
-    limits = ServerLimits(heartbeat_s=1, open_per_user=1_000_000, failed_logins=1_000, failed_logins_each=1_000)
+    limits = ServerLimits(
+        heartbeat_s=1,
+        open_per_user=1_000_000,
+        puts_per_hour_per_user=0,
+        failed_logins=1_000,
+        failed_logins_each=1_000,
+    )
     identities = {MEMORY: Identity(SEED, store=MEMORY), OTHER: Identity(SEED[::-1], store=OTHER)}
     engines = {MEMORY: Engine(), OTHER: Engine()}
     signer = AliceSigns(folder / "alice.key")
@@ -201,8 +211,8 @@ async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
     line = copy_key.make(folder, store=MEMORY)
     alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
     for store, door, copies in ((MEMORY, "grpc", True), (OTHER, "http", False)):
-        (folder / f"{store}_signers").write_text(f"{alice}\n" if copies else f"{alice}\n{line}\n")
-        (folder / f"{store}_revoked").write_text("")
+        (folder / f"{store}_signers").write_text(f"{alice}\n# end\n" if copies else f"{alice}\n{line}\n# end\n")
+        (folder / f"{store}_revoked").write_text("# end\n")
         for name in ("signers", "revoked"):
             (folder / f"{store}_{name}").chmod(0o600)
         of = replace(

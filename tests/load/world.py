@@ -55,7 +55,12 @@ def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
     cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
     file = folder / "m8" / "m8.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
-    table["limits"] = {"connections": connections, "connections_per_address": 2 * connections}
+    table["limits"] = {
+        "connections": connections,
+        "connections_per_address": 2 * connections,
+        "handshakes": 100_000,
+        "handshakes_per_address": 100_000,
+    }
     if postgres is not None:
         write_private(folder / "password", postgres.password.encode())
         table["database"] = f"postgresql://m8@127.0.0.1:{postgres.port}/{postgres.create_database()}"

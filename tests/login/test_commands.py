@@ -132,6 +132,30 @@ def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: 
     assert "names no login 'lab'" in err
 
 
+def test_what_one_m8_is_given_reaches_no_other(
+    home: Home, m8: ExchangingM8, provider: OpenIdProvider, tmp_path: Path
+) -> None:
+    (home.folder / "token").write_text("given")
+    (home.folder / "token").chmod(0o600)
+    assert home.run("config", "set", "token_file", str(home.folder / "token"))[0] == 0
+    assert home.run("whoami")[0] == 0
+    issuer = {
+        "MONOCTL_LOGIN_ISSUER": provider.issuer,
+        "MONOCTL_LOGIN_CLIENT_ID": CLIENT_ID,
+        "MONOCTL_LOGIN_CA_FILE": str(provider.ca_file),
+    }
+    (tmp_path / "evil").mkdir()
+    with ExchangingM8().serving_in_thread(tmp_path / "evil", http=True) as evil:
+        there = ("--server", evil.server, "--ca-file", str(evil.ca_file))
+        code, _, err = home.run("whoami", *there)
+        assert (code, f"no token_file is configured for {evil.server}" in err) == (2, True)
+        code, _, err = home.run("whoami", *there, MONOCTL_SERVER=m8.server, MONOCTL_TOKEN="given")
+        assert (code, f"MONOCTL_TOKEN is for {m8.server} (MONOCTL_SERVER) alone" in err) == (2, True)
+        code, _, err = home.run("login", "--device", *there, MONOCTL_SERVER=m8.server, **issuer)
+        assert (code, f"MONOCTL_LOGIN_ISSUER is for {m8.server} (MONOCTL_SERVER) alone" in err) == (2, True)
+        assert evil.calls == []
+
+
 def test_who_has_not_logged_in_is_told_how(home: Home) -> None:
     code, _, err = home.run("get", "secrets")
     assert code == 2

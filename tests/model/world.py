@@ -49,13 +49,15 @@ from tests.support.reactor_world import FAST, MemoryConfig, MemoryStore
 
 STORES = ("left", "right")
 """The engines that exist; whether m8 knows them as stores is for an administrator to say."""
-LIMITS = ServerLimits(tick_s=3_600, longest_wait_s=60.0, drain_s=0.2)
+LIMITS = ServerLimits(tick_s=3_600, longest_wait_s=60.0, drain_s=0.2, puts_per_hour_per_user=0)
 """No timekeeper ticks by itself: time passes when the world says so."""
 KEEP_DAYS = 1
 """For how long sealed bytes are kept."""
 PAUSE_S = 0.01
 PATIENCE_S = 60.0
-BUSY = ReactorLimits(uploads_per_second=1_000, compares_per_hour_per_uri=1_000, compares_per_hour=10_000)
+BUSY = ReactorLimits(
+    uploads_per_second=1_000, compares_per_hour_per_uri=1_000, compares_per_hour=10_000, puts_per_hour=1_000_000
+)
 
 
 @functools.cache

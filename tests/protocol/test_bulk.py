@@ -14,8 +14,9 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client, ClientSettings
 from monoskope.client.bulk import Tally
 from monoskope.client.known_stores import KnownStores
-from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError
+from monoskope.errors import Error, NotFoundError, NotTriedError, RateLimitedError, RefusedError
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.testing.scripted.client import token
 from monoskope.uri import UriPrefix
@@ -61,9 +62,9 @@ class Crowd:
 
 
 @asynccontextmanager
-async def a_crowd(folder: Path, limits: ReactorLimits) -> AsyncIterator[Crowd]:
+async def a_crowd(folder: Path, limits: ReactorLimits, of_m8: ServerLimits | None = None) -> AsyncIterator[Crowd]:
     store = MemoryStore()
-    async with serving(folder) as m8:
+    async with serving(folder, limits=of_m8) as m8:
         await m8.create(IDENTITY.shown, kind="memory")
         async with running(m8, folder, store, limits=limits):
             await m8.attached()
@@ -109,6 +110,32 @@ async def test_what_is_wrong_with_one_of_several_is_found_before_any_is_asked_fo
         results = await client.delete_secrets([uri(1), uri(2)])
         assert [type(one) for one in results] == [RefusedError, RefusedError]
         assert await crowd.asked() == 0
+
+
+async def test_a_user_who_sees_hashes_tests_only_so_many_guesses_in_an_hour(tmp_path: Path) -> None:
+    """Each put of a guess at a path of one's own has its hash, to compare with another secret's; the path may vary."""
+    async with a_crowd(tmp_path, ReactorLimits(puts_per_hour=20)) as crowd, crowd.client() as client:
+        guesses = [client.put_secret(uri(number % 7), {"pin": b"%d" % number}) for number in range(30)]
+        results = await asyncio.gather(*guesses, return_exceptions=True)
+        hashes = [one for one in results if not isinstance(one, BaseException)]
+        refusals = [one for one in results if isinstance(one, RateLimitedError)]
+        assert (len(hashes), len(refusals)) == (20, 10)
+        for refusal in refusals:
+            assert 3_000 < refusal.retry_after_s <= 3_600
+            assert "as many puts in an hour as the store's reactor takes (puts_per_hour)" in refusal.message
+            assert refusal.fix.startswith("Try again in 60 min.")
+        await client.delete_secrets([uri(1)])
+
+
+async def test_a_bulk_import_puts_more_where_its_own_limit_is_raised_in_both_places(tmp_path: Path) -> None:
+    more = {"alice": 25}
+    limits = ServerLimits(heartbeat_s=1, puts_per_hour_per_user=20, puts_per_hour_of=more)
+    of_reactor = ReactorLimits(puts_per_hour=20, puts_per_hour_of=more)
+    async with a_crowd(tmp_path, of_reactor, limits) as crowd, crowd.client() as client:
+        results = await client.put_secrets(list(map(uri, range(30))), {"password": b"the same"})
+    refusals = [one for one in results if isinstance(one, RateLimitedError)]
+    assert (len(crowd.store.content), len(refusals)) == (25, 5)
+    assert "alice has begun as many puts in this hour as a user may: 25" in refusals[0].message
 
 
 def uri(number: int) -> str:

@@ -98,12 +98,16 @@ def keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Keys]:
         yield Keys(agent, files, ca.public_key)
 
 
+def add_lines(listed: Path, lines: str) -> None:
+    """Write lines into a list, before its last one."""
+    listed.write_text(listed.read_text().removesuffix("# end\n") + lines + "# end\n")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def signed(tmp_path_factory: pytest.TempPathFactory, keys: Keys) -> AsyncIterator[Stage]:
     folder = tmp_path_factory.mktemp("signed")
     write_lists(folder, ALICE)
-    with (folder / "allowed_signers").open("a") as file:
-        file.write(keys.lines)
+    add_lines(folder / "allowed_signers", keys.lines)
     async with stage(folder, table(may(ALICE))) as found:
         yield found
 
@@ -137,8 +141,7 @@ async def test_a_security_key_that_nobody_touches_signs_nothing(signed: Stage, k
     need_security_key("ed25519-sk")
     public = make_key(tmp_path / "untouched", "ed25519-sk", touch=False)
     keys.agent.add(tmp_path / "untouched")
-    with (signed.folder / "allowed_signers").open("a") as file:
-        file.write(f"alice {public.read_text()}")
+    add_lines(signed.folder / "allowed_signers", f"alice {public.read_text()}")
     signer = AgentSigner(public.read_text(), agent=AgentClient(str(keys.agent.socket)))
     grant = await signed.grant(ask(UPLOAD, uri=new_place()))
     sealed = sealed_for(grant, FIRST)

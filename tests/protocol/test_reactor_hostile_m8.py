@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -14,14 +16,16 @@ from msgspec.structs import replace
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.grant import make_grant
+from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from tests.protocol.reactor import IDENTITY, PATIENT, running, sealed, upload
+from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, running, sealed, upload
 from tests.support.hostile_session import CUT
+from tests.support.m8_world import FakeReactor
 from tests.support.passing import Way
 from tests.support.reactor_world import PATIENCE_S, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
@@ -102,6 +106,44 @@ async def test_receipts_that_m8_hands_over_count_only_under_our_signature(m8: Re
         m8.tell_otherwise(events_pb2.SecretUploadRequested(last_receipt=thief))
         assert (await upload(m8)).reason == upload_pb2.REASON_UPSTREAM_CHANGED
         assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UNCHANGED
+
+
+async def test_a_former_identity_key_gets_no_signature_of_the_current_one(tmp_path: Path) -> None:
+    """Its thief announces in bob's name what nobody signed, and leaves the end to a reactor under the current key."""
+    former = store_identity.make(tmp_path, store="memory")
+    current = store_identity.rotate(tmp_path, store="memory")
+    async with serving(tmp_path) as m8:
+        await m8.create(former.shown, kind="memory")
+        thief, forged = await m8.peer(former), ask()
+        await m8.ask(forged)
+        grant = thief.grant_for(forged, "alice", signature_required=True)
+        assert not (await thief.append(forged.request_id, 1, thief.provided(grant))).error
+        content = os.urandom(1_120 + 512 + 16)
+        m8.send(forged.request_id, content)
+        await thief.next("SecretUploadRequested")
+        assert not (await thief.append(forged.request_id, 3, announced_by_bob(thief, grant, content))).error
+        await thief.half_close()
+
+        peer, abandoned = m8.world.reactor(current, store="memory"), ask(uri=OTHER)
+        await peer.open()
+        login = peer.login(kind="memory")
+        login.rotations.extend(current.rotations)
+        await peer.attach(login)
+        await m8.ask(abandoned)
+        assert not (await peer.append(abandoned.request_id, 1, peer.provided(peer.grant_for(abandoned, "alice")))).error
+        await peer.half_close()
+
+        async with running(m8, tmp_path, MemoryStore(), identity=current):
+            assert (await m8.ended(abandoned.request_id)).reason == upload_pb2.REASON_KEY_LOST
+            assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UPLOADED
+            assert (await m8.kinds(forged.request_id))[-1] == "SecretUploadStarted"
+
+
+def announced_by_bob(thief: FakeReactor, grant: Grant, content: bytes) -> events_pb2.SecretUploadStarted:
+    digest, key = hashlib.sha256(content).digest(), f"SHA256:{'k' * 43}"
+    started = upload_pb2.OUTCOME_STARTED
+    receipt = thief.receipt(grant, digest, started, intent=bytes(32), signer="bob@example.org", signer_key=key)
+    return events_pb2.SecretUploadStarted(receipt=receipt)
 
 
 async def test_a_verification_is_held_against_no_receipt_that_is_not_ours(m8: RealM8, tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ class _Program:
         self._folder = world.cluster.folder
         self._environment = world.cluster.part("", "monoctl", log="none", user=self._user).environment | {
             "MONOCTL_SERVER": ",".join(world.dialled(_door(number), first=number // 2)),
+            "MONOCTL_TOKEN_FILE": str(self._user.token_file),
             "MONOCTL_KNOWN_STORES": str(self._folder / f"known_stores-{number}"),
             "MONOCTL_STORE_IDENTITY": " ".join(f"{name}={shown}" for name, shown in world.cluster.identities.items()),
         }

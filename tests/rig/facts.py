@@ -16,7 +16,7 @@ from monoskope.errors import Error
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_forms import DOCUMENTS
-from monoskope.m8.readmodels import chain, history, puts, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads, usage
 from monoskope.m8.tree.last_signed import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
@@ -28,8 +28,7 @@ from tests.support.engines import Version
 COLLECTIONS = sorted(
     {
         history.HISTORY,
-        puts.PUTS,
-        sealed_bytes.SEALED_BYTES,
+        usage.USAGE,
         secrets.REPLACEMENTS,
         secrets.SECRETS,
         secrets.VERSIONS,

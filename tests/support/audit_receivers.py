@@ -19,8 +19,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8.grpc import tls
 from monoskope.m8.sink_settings import FileTarget, SyslogTarget, TlsFiles, WebhookTarget
 from monoskope.settings import write_private
-from monoskope.testing.parts import Part, free_port, listens
-from tests.support.operations import needed
+from monoskope.testing.parts import Part, free_port, listens, needed
 
 Target = FileTarget | SyslogTarget | WebhookTarget
 

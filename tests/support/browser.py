@@ -17,7 +17,7 @@ from typing import Any, Literal
 
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
 
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 
 WAIT_MS = 60_000
 """How long a page may take for whatever is waited for: two busy cores are slow."""

@@ -1,8 +1,9 @@
-"""A client certificate that nobody else has."""
+"""A client certificate that nobody else has, and a server's of an authority whose key may sign, or may not."""
 
 from __future__ import annotations
 
 import datetime as dt
+import ipaddress
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -13,19 +14,51 @@ from cryptography.x509.oid import NameOID
 def client_certificate() -> tuple[str, str]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "reactor")])
-    now = dt.datetime.now(dt.UTC)
     made = (
+        _begun(name, name, key)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    return made.public_bytes(serialization.Encoding.PEM).decode(), _pem(key)
+
+
+def certified(address: str, *, may_sign: bool | None) -> tuple[str, str, str]:
+    """An authority, a server's certificate for an IP address that it signed, and that server's key.
+
+    `may_sign` is what the authority's key usage says; None for an authority that has no key usage.
+    """
+    own, server = (ec.generate_private_key(ec.SECP256R1()) for _ in range(2))
+    issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an old authority")])
+    authority = _begun(issuer, issuer, own).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+    if may_sign is not None:
+        usages = ("digital_signature", "content_commitment", "key_encipherment", "data_encipherment", "key_agreement")
+        others = dict.fromkeys((*usages, "crl_sign", "encipher_only", "decipher_only"), False)
+        usage = x509.KeyUsage(**{**others, "digital_signature": True}, key_cert_sign=may_sign)
+        authority = authority.add_extension(usage, critical=True)
+    names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(address))])
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "database")])
+    certificate = _begun(subject, issuer, server).add_extension(names, critical=False)
+    signed, made = (
+        builder.sign(own, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+        for builder in (authority, certificate)
+    )
+    return signed, made, _pem(server)
+
+
+def _begun(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
+    now = dt.datetime.now(dt.UTC)
+    return (
         x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
+        .subject_name(subject)
+        .issuer_name(issuer)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - dt.timedelta(minutes=5))
         .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(
+
+
+def _pem(key: ec.EllipticCurvePrivateKey) -> str:
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    return made.public_bytes(serialization.Encoding.PEM).decode(), private.decode()
+    ).decode()

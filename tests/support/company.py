@@ -170,8 +170,7 @@ def serve_signed(cluster: Cluster, signers: Mapping[str, Sequence[Path]]) -> Non
     cluster.share_fingerprint_key("reactor-vault")
     home = cluster.folder / "reactor-vault"
     lines = [f"{name} {_public(file)}\n" for name, files in signers.items() for file in files]
-    write_private(home / "allowed_signers", "".join(lines).encode())
-    write_private(home / "revoked_keys", b"")
+    write_private(home / "allowed_signers", "".join([*lines, "# end\n"]).encode(), replace=True)
     may = [{"principal": name, "prefixes": ["app"], "purposes": ["upload", "generate"]} for name in signers]
     table = tomllib.loads((home / "reactor.toml").read_text(encoding="utf-8"))
     table["signers"] = {"file": "allowed_signers", "revoked": "revoked_keys", "unsigned": ["verify"], "may": may}

@@ -1,18 +1,24 @@
-"""What the engines themselves hold, asked past reactors and m8."""
+"""What the engines themselves hold, asked past reactors and m8, and other versions of PostgreSQL."""
 
 from __future__ import annotations
 
+import contextlib
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pyrage
+import pytest
 
 from monoskope.protocol.payload import decode
 from monoskope.stores.age.folder import SecretFolder
 from monoskope.stores.vault.versions import is_gone, version_text
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao_admin import Admin, OpenBaoError
+
+POSTGRES_VERSIONS = ("15", "18")
+"""The oldest that m8 takes, and the newest; all tests but those of these two use a third, between them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +90,15 @@ class AgeEngine:
 def _text(name: str) -> str:
     number, created, *_ = name.split(".")
     return f"{int(number)}@{created}"
+
+
+def postgres_programs(version: str) -> Path:
+    """Return the folder of the server's programs of a version of PostgreSQL, which `npm ci` in tests/node brings."""
+    package = Path(__file__).parents[1] / "node" / "node_modules" / f"postgres-{version}"
+    if not package.is_dir():
+        pytest.skip(f"PostgreSQL {version} is not installed: (cd tests/node && npm ci), on Linux on an x86-64")
+    # npm keeps no symbolic links, and runs no program of the package that would make them.
+    for link in json.loads((package / "native" / "pg-symlinks.json").read_text(encoding="utf-8")):
+        with contextlib.suppress(FileExistsError):
+            (package / link["target"]).symlink_to(Path(link["source"]).name)
+    return package / "native" / "bin"

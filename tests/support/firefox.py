@@ -14,9 +14,8 @@ from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
-from monoskope.testing.parts import STOP_S, dying_with_us, wait_until
+from monoskope.testing.parts import STOP_S, dying_with_us, needed, wait_until
 from tests.support.browser import as_unprivileged, browser_folder, environment
-from tests.support.operations import needed
 
 _LISTENS = re.compile(r"WebDriver BiDi listening on (ws://\S+)")
 _WAIT_S = 60.0

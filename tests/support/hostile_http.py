@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import grpc
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.http.messages import Accepted, Head, Response, Streamed
+from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
 from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
 from monoskope.m8.http.refused import HTTP_STATUS, JSON, encoded
 from monoskope.m8.methods.table import MAX_MESSAGE
@@ -67,13 +67,14 @@ class _OneCall:
     head: Head
     most_body: int = 8 * MAX_MESSAGE
 
-    async def answer(self, body: bytes) -> Response | Streamed:
+    async def answer(self, body: Body) -> Response | Streamed:
         path, context = self.head.path, _Context(self.head)
+        content = await body()
         if METHODS[path].streams:
-            call = self.calls.taken(path, only_message(body), context)
+            call = self.calls.taken(path, only_message(content), context)
             return Streamed(200, (("Content-Type", "application/connect+proto"),), self._streamed(call))
         try:
-            answer = await self.calls.rules.answered(self.calls.taken(path, body, context), context)
+            answer = await self.calls.rules.answered(self.calls.taken(path, content, context), context)
         except _AbortedError as error:
             return Response(HTTP_STATUS[str(error.error["code"])], (JSON,), encoded(error.error))
         return Response(200, (("Content-Type", "application/proto"),), answer)

@@ -566,20 +566,25 @@ async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Gran
 
 def reason(error: grpc.aio.AioRpcError) -> str:
     """The stable code in the error's details."""
+    info = _info(error)
+    return str(info.metadata.get("code", info.reason))
+
+
+def _info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
     status = rpc_status.from_call(error)
     assert status is not None
     info = error_details_pb2.ErrorInfo()
     assert status.details[0].Unpack(info)
     assert info.domain == "monoskope"
-    return str(info.metadata.get("code", info.reason))
+    return info
 
 
 class refused:  # noqa: N801  reads like pytest.raises
-    """Expects the block to end with an error of that stable code; `message` and `retry_after_s` are its afterwards."""
+    """Expects the block to end with an error of that stable code; `message`, `fix` and `retry_after_s` are its own."""
 
     def __init__(self, code: str) -> None:
         self._code = code
-        self.message = ""
+        self.message = self.fix = ""
         self.retry_after_s = 0
 
     def __enter__(self) -> Self:
@@ -592,6 +597,7 @@ class refused:  # noqa: N801  reads like pytest.raises
             return False
         assert reason(error) == self._code, error.details()
         self.message = error.details() or ""
+        self.fix = _info(error).metadata["fix"]
         self.retry_after_s = _retry_after_s(error)
         return True
 

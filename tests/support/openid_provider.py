@@ -16,9 +16,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from monoskope.client.login.starting import LoginSettings
 from monoskope.m8.grpc import tls
-from tests.support.operations import needed, not_here
+from monoskope.testing.parts import needed
 
 NODE = Path(__file__).resolve().parents[1] / "node"
 CLIENT_ID = "monoctl"
@@ -97,7 +99,7 @@ def running(folder: Path) -> Iterator[OpenIdProvider]:
     """Start one on a free port. Without Node its tests are skipped, but fail in CI."""
     node = needed("node", "nodejs")
     if not (NODE / "node_modules" / "oidc-provider").is_dir():
-        not_here("the packages of tests/node are not installed: (cd tests/node && npm ci)")
+        pytest.skip("the packages of tests/node are not installed: (cd tests/node && npm ci)")
     made = tls.make(["localhost", "127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)

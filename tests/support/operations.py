@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
+import re
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
-import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
-from monoskope.testing.parts import Part, free_port, wait_until
+from monoskope.testing.parts import Part, free_port, needed, wait_until
 
 OBSERVE = Path(__file__).resolve().parents[2] / "deploy" / "observe"
 
@@ -45,19 +44,11 @@ def samples(text: bytes) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     }
 
 
-def needed(program: str, package: str) -> str:
-    """The path of a Debian program. CI must have it; elsewhere its tests are skipped."""
-    found = shutil.which(program, path=f"{os.environ['PATH']}:/usr/sbin:/usr/bin")
-    if found is None:
-        not_here(f"{program} is not installed: apt-get install {package}")
-    return found
-
-
-def not_here(said: str) -> NoReturn:
-    """Fail in CI, which has everything, and skip elsewhere."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(said)
-    pytest.skip(said)
+def cures() -> dict[str, str]:
+    """What the runbook of a detached reactor says to do, by what that reactor's log says."""
+    page = (OBSERVE.parents[1] / "docs" / "operate" / "monitor.md").read_text(encoding="utf-8")
+    runbook = page.partition("### M8ReactorDetached\n")[2].partition("\n### ")[0]
+    return dict(re.findall(r"^\| `([^`]+)` \| (.+) \|$", runbook, re.MULTILINE))
 
 
 class Prometheus:

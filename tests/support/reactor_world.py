@@ -414,9 +414,12 @@ class World:
         uri: SecretUri = URI,
         key: FingerprintKey | None = None,
         signers: Signers | None = None,
+        now: Callable[[], float] | None = None,
     ) -> None:
         self.uri = uri
         self.now = Clock()
+        self.reads = now or self.now
+        """What keys and windows end by: `now`, which a test moves, or a clock of the test's own."""
         self.store = store or MemoryStore()
         self.identity = Identity(SEED, store=uri.store)
         self.key = key or FingerprintKey(K)
@@ -424,23 +427,23 @@ class World:
         self.requests = OpenRequests()
         self.log = ListLog(self.requests)
         self.audit = ListAudit()
-        self.known = KnownReceipts(self.identity, now=self.now)
+        self.known = KnownReceipts(self.identity, now=self.reads)
         self.upstream = Upstream(self.store, self.key, self.known)
-        self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.now)
+        self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.reads)
         self.gate = SignatureGate(signers, self.audit)
         self.gate.attached(signatures=True)
         of_all = dataclasses.replace(rules(self.replica, self.key), requires_signature=self.gate.requires)
-        self.keys = OneTimeKeys(self.identity, of_all, now=self.now)
+        self.keys = OneTimeKeys(self.identity, of_all, now=self.reads)
         self.reporter = Reporter(self.identity, self.log, self.requests, self.known, self.audit)
         self.lookup = Lookup(self.store, self.key, timings, self.replica)
-        self.writer = Writer(self.upstream, self.lookup, timings, now=self.now)
+        self.writer = Writer(self.upstream, self.lookup, timings, now=self.reads)
         self.rates = Rates(ReactorLimits(), now=self.now)
         nowhere = Copier(
             settings=settings(Path("/nowhere")),
             upstream=self.upstream,
             tokens=CopyTokens(),
             begin_s=timings.young,
-            now=self.now,
+            now=self.reads,
         )
         self.handler = self.handler_with(nowhere)
 
@@ -454,7 +457,7 @@ class World:
             reporter=self.reporter,
             rates=self.rates,
             gate=self.gate,
-            now=self.now,
+            now=self.reads,
         )
 
     @property

@@ -67,7 +67,7 @@ def write_lists(folder: Path, *people: Person, revoked: Sequence[str] = ()) -> N
         ("revoked_keys", revoked),
     ):
         path = folder / name
-        path.write_text("".join(f"{line}\n" for line in lines))
+        path.write_text("".join(f"{line}\n" for line in (*lines, "# end")))
         path.chmod(0o600)
 
 

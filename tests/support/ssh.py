@@ -6,6 +6,8 @@ import os
 import subprocess
 from pathlib import Path
 
+from monoskope.testing.parts import needed
+
 TYPES = {
     "ed25519": ("-t", "ed25519"),
     "ecdsa-256": ("-t", "ecdsa", "-b", "256"),
@@ -17,6 +19,7 @@ TYPES = {
 
 def run(*words: str, stdin: str | None = None, **environ: str) -> str:
     """Run one of OpenSSH's programs and return what it printed."""
+    needed(words[0], "openssh-client")
     environment = os.environ | environ
     return subprocess.run(words, input=stdin, capture_output=True, text=True, check=True, env=environment).stdout
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from tests.support.operations import needed, not_here
+import pytest
+
+from monoskope.testing.parts import needed
 
 CLIENT = Path(__file__).resolve().parents[2] / "clients" / "typescript"
 _FORMS = {
@@ -22,7 +24,7 @@ def bundle(name: str, folder: Path, kind: Literal["node", "browser"] = "node") -
     needed("node", "nodejs")
     esbuild = CLIENT / "node_modules" / ".bin" / "esbuild"
     if not esbuild.exists():
-        not_here("the packages of the client are not installed: (cd clients/typescript && npm ci)")
+        pytest.skip("the packages of the client are not installed: (cd clients/typescript && npm ci)")
     target = folder / f"{Path(name).stem}.{kind}.mjs"
     itself = f"--alias:@monoskope/client={CLIENT / 'src' / 'index.ts'}"
     words = ["--bundle", "--log-level=warning", itself, *_FORMS[kind], f"--outfile={target}"]

@@ -15,7 +15,8 @@ from prometheus_client import CollectorRegistry
 
 from monoskope.m8.metrics.meters import Meters
 from monoskope.reactor.report.meters import ReactorMeters
-from tests.support.operations import OBSERVE, needed
+from monoskope.testing.parts import needed
+from tests.support.operations import OBSERVE
 
 MONITOR = OBSERVE.parents[1] / "docs" / "operate" / "monitor.md"
 _NAME = re.compile(r"\b((?:m8|process)_[a-z0-9_]+)\b")

@@ -8,7 +8,7 @@ import click
 import pytest
 
 from monoskope.m8.cli.main import program
-from monoskope.monoctl.main import cli
+from monoskope.monoctl.main import _MEANT, cli
 from monoskope.usage import sentence
 
 
@@ -36,3 +36,27 @@ def test_what_is_suggested_stands_in_the_help_of_the_command(of: click.Command, 
     said = said_of(of, words)
     assert "Did you mean" in said
     assert "literal" not in said.partition("Did you mean")[2]
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (["list"], "`monoctl get secrets`"),
+        (["ls", "app"], "`monoctl get secrets`"),
+        (["show"], "`monoctl get secrets`"),
+        (["describe", "secret", "app/db"], "`monoctl get secret URI --versions`"),
+        (["get", "stores"], "`monoctl get secret-stores`"),
+        (["lable"], "'label'"),
+    ],
+)
+def test_a_word_of_other_programs_is_answered_with_the_command_that_does_it_here(
+    words: Sequence[str], meant: str
+) -> None:
+    assert said_of(cli, words).endswith(f" Did you mean {meant}?")
+
+
+def test_what_is_meant_by_other_words_is_a_command() -> None:
+    for line in _MEANT.values():
+        with pytest.raises(SystemExit) as ended:
+            cli.main([*(word for word in line.split() if word.islower()), "--help"])
+        assert ended.value.code == 0

@@ -69,9 +69,13 @@ def _certificates() -> Iterator[Vector]:
     named = authority(ca.line)
     other_case = authority(ca.line, principals="*@Example.org,Anna@example.org")
     good: dict[str, Any] = {"key": key.line}
+    laptop = {"serial": 0, "key_id": b"anna's laptop"}
     for name, fields, signers, end in (
         ("another-serial-of-64-bits-revoked", {"serial": _LAST}, named, {**good, "revoked": _serial(ca, _BEFORE)}),
         ("serial-of-64-bits-revoked", {"serial": _LAST}, named, {"fault": "revoked", "revoked": _serial(ca, _LAST)}),
+        ("serial-0-revoked", {"serial": 0}, named, {"fault": "revoked", "revoked": _serial(ca, 0)}),
+        ("key-id-revoked", laptop, named, {"fault": "revoked", "revoked": f"{ca.fingerprint} id anna's laptop\n"}),
+        ("another-key-id-revoked", laptop, named, {**good, "revoked": f"{ca.fingerprint} id anna's\n"}),
         ("ca-listed-for-the-name-in-another-case", {}, other_case, {"fault": "unlisted"}),
         ("key-id-empty", {"key_id": b""}, named, good),
         ("key-id-in-another-script", {"key_id": "Анна".encode()}, named, good),

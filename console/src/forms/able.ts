@@ -50,7 +50,8 @@ export function notAllowed(command: FormName, me: Me): string {
   const missing = RIGHTS[command].filter((right) => !me.rights.includes(right));
   if (missing.length === 0) return "";
   const named = missing.map((right) => `“${right}”`).join(" and ");
-  return `Your credential has no right ${named}. Ask whoever gave it to you.`;
+  const isMember = me.login !== "" || me.may.some((one) => one.role_binding !== "");
+  return `You have no right ${named}. Ask an administrator for a ${isMember ? "role binding" : "token"} with it.`;
 }
 
 /** Say why a store cannot do a command; "" if it can, or if that is not known. */

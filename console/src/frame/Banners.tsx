@@ -53,16 +53,17 @@ function Expires() {
   return login === "" ? <Credential left={left} /> : <Login left={left - LAST} />;
 }
 
-/** A login that ends: m8 may have renewed it, so it is asked, and what it answers is shown as what it says. */
+/** A login that nothing renews for sure. The user may have logged in again, so m8 is asked before anything is said, and at the end. */
 function Login({ left }: { left: number }) {
+  const isSoon = left <= LOGIN_SOON;
   const isOver = left <= 0;
   useEffect(() => {
-    if (isOver) void askWho();
-  }, [isOver]);
-  if (left > LOGIN_SOON || isOver) return null;
+    if (isSoon) void askWho();
+  }, [isSoon, isOver]);
+  if (!isSoon || isOver) return null;
   return (
     <Banner tone="warn" icon="clock">
-      Your login ends in {lengthWords(left)}. Then run <code>monoctl login</code> in a terminal: this page goes on by itself.
+      Your login may end in {lengthWords(left)}. If it does, run <code>monoctl login</code> in a terminal: this page goes on by itself.
     </Banner>
   );
 }

@@ -24,7 +24,7 @@ export interface Start {
   uris?: string[];
   store?: string;
   prefix?: string;
-  /** For a change of keys: the keys that get new values. */
+  /** The keys that a form begins with: those that get new values, or those to compare. */
   keys?: string[];
   /** For a roll back: the version to write again. */
   version?: string;

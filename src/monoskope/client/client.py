@@ -28,7 +28,7 @@ from monoskope.client.purposes.put import Expect, PutResult, encoded, expectatio
 from monoskope.client.queries import Queries
 from monoskope.client.reading import Reading
 from monoskope.client.restorations import Restorations
-from monoskope.client.runtime import Runtime, on_asyncio
+from monoskope.client.runtime import Runtime, on_asyncio, unhurried, within
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.client.upstream_names import UpstreamNames
@@ -334,11 +334,36 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         wanted: Wanted | None = None,
         may_sign: bool = True,
     ) -> list[R | Error]:
-        """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once."""
+        """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once.
+
+        The time of one secret is for everything together; that of each of several is for its resolving, and for its
+        turn.
+        """
         if not uris or len(set(uris)) != len(uris):
             raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
         for uri in uris:
             check_text(uri)
+        if len(uris) == 1:
+            with within(self._runtime, timeout_s):
+                return await self._all(uris, size, options, timeout_s, one, wanted=wanted, may_sign=may_sign)
+
+        async def timed(target: Target) -> R:
+            with within(self._runtime, timeout_s):
+                return await one(target)
+
+        return await self._all(uris, size, options, timeout_s, timed, wanted=wanted, may_sign=may_sign)
+
+    async def _all(
+        self,
+        uris: Sequence[str],
+        size: int,
+        options: Options | None,
+        timeout_s: float,
+        one: Callable[[Target], Awaitable[R]],
+        *,
+        wanted: Wanted | None,
+        may_sign: bool,
+    ) -> list[R | Error]:
         several = len(uris) > 1
         if several and wanted is not None:
             self._remembered.clear()  # What is checked is to be what m8 says now.
@@ -347,7 +372,8 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         targets: list[Target | Error] = []
         for uri in uris:
             try:
-                target = await resolver.target(uri)
+                with within(self._runtime, timeout_s):
+                    target = await resolver.target(uri)
                 target.check_size(size)
                 if may_sign:
                     self._prepare_to_sign(target)
@@ -380,7 +406,8 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         if self._signing is not None and any(
             reactor.capabilities.signatures for reactor in target.store.reactors if reactor.attached
         ):
-            self._signing.prepare()
+            with unhurried():
+                self._signing.prepare()
 
     def _walk(self, target: Target, timeout_s: float) -> Walk:
         from monoskope.client.walk import Walk  # noqa: PLC0415 - see `_load_walk`

@@ -16,7 +16,7 @@ from monoskope.client.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
 from monoskope.client.roots import Roots, find_roots
-from monoskope.client.runtime import Runtime, on_asyncio
+from monoskope.client.runtime import Runtime, left, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
@@ -163,7 +163,7 @@ class Connection(Unshared):
         """
         if self.watch is None or log is LogUse.NONE:
             return await self.call_unwatched(method, request, timeout_s)
-        ends_at = self.runtime.now() + max(timeout_s, 0.001)
+        ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
         try:
             answer = await self.call_unwatched(method, request, timeout_s, beside=self.watch)
         except Error as error:
@@ -220,7 +220,7 @@ class Connection(Unshared):
             Error: what m8 said, by its code.
         """
         # `beside` is told of the token once there is one, so that it can begin its own call at the same time.
-        ends_at = self.runtime.now() + max(timeout_s, 0.001)
+        ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
         refusals = absences = 0
         while True:
             try:
@@ -258,24 +258,24 @@ class Connection(Unshared):
         """Call the current server and, while that does no harm, the others, each once."""
         names = self._servers.names
         unreached = 0
-        for left in reversed(range(len(names))):
+        for others in reversed(range(len(names))):
             server = self.server
             try:
-                return await self._once(method, request, max(ends_at - self.runtime.now(), 0.001), beside)
+                return await self._once(method, request, ends_at, beside)
             except UnavailableError as error:
                 if isinstance(error, StreamRefusedError):
                     raise
                 self._failed(server)
                 unreached += isinstance(error, NotReachedError)
-                if not left and unreached == len(names) > 1:
+                if not others and unreached == len(names) > 1:
                     raise NotReachedError(f"m8 does not answer at any of {', '.join(names)}.", fix=error.fix) from None
-                if not left and unreached and type(error) is UnavailableError:
+                if not others and unreached and type(error) is UnavailableError:
                     raise PartlyReachedError(error.message, fix=error.fix, by_m8=error.by_m8) from None
-                if not left or not (isinstance(error, NotSentError) or method.may_be_repeated):
+                if not others or not (isinstance(error, NotSentError) or method.may_be_repeated):
                     raise
         raise AssertionError("there is at least one server")
 
-    async def _once(self, method: Method[R], request: Message, timeout_s: float, beside: Watch | None) -> R:
+    async def _once(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         """Call the current server; once more if it refuses the token and there is another one."""
         token = await self._caller.token()
         transport = self._servers.transport
@@ -283,12 +283,15 @@ class Connection(Unshared):
             beside.begin(token)
         with spans.Span(method.name, kind="client"):
             try:
-                return await transport.call(method, request, timeout_s, _metadata(token))
+                return await transport.call(method, request, self._left_s(ends_at), _metadata(token))
             except UnauthenticatedError:
                 renewed = await self._caller.token(refused=token)
                 if renewed == token:
                     raise
-            return await self._servers.transport.call(method, request, timeout_s, _metadata(renewed))
+            return await self._servers.transport.call(method, request, self._left_s(ends_at), _metadata(renewed))
+
+    def _left_s(self, ends_at: float) -> float:
+        return max(ends_at - self.runtime.now(), 0.001)
 
     async def _exchange(self, subject_token: str, subject_token_type: str) -> Issued:
         """Exchange a token of an issuer for one of m8, at the current server."""
@@ -296,7 +299,8 @@ class Connection(Unshared):
         from monoskope.client.login.unverified import check_issued, lifetime_s  # noqa: PLC0415
 
         request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
-        answer = await self._servers.transport.call(EXCHANGE_TOKEN, request, CALL_TIMEOUT_S, _metadata(""))
+        timeout_s = max(left(CALL_TIMEOUT_S), 0.001)
+        answer = await self._servers.transport.call(EXCHANGE_TOKEN, request, timeout_s, _metadata(""))
         token = check_issued(answer.access_token, self.server)
         return Issued(token, lifetime_s(token))
 

@@ -5,15 +5,16 @@ It lies beside `known_stores`, with one line for each server and one space betwe
     server vkey vkey note
 
 The keys are the log's: Ed25519, then ML-DSA-44. The note is the last one that was seen, in base64, or `-` if none was.
-Which line counts for a server, its other door and the servers of a list is decided as for `known_stores`. The system's
-file, which only its owner may write, counts where the user's own (mode 0600) has no line.
+Which line counts for a server, its other door and the servers of a list is decided as for `known_stores`; where a list
+has several lines, all of them do. The system's file, which only its owner may write, counts where the user's own (mode
+0600) has no line. A note takes the place of those alone that it was shown to continue.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -86,7 +87,11 @@ class KnownLogs:
         self.path = path
         self._system = system
         self._servers = tuple(servers)
-        self._memory: Logs = {}
+        self._unwritable = "no file for known_logs is given or found."
+        self._held: dict[str, list[LogPin]] = {}
+        """By server: what could not be written down."""
+        self._passed: set[bytes] = set()
+        """The checkpoints of lines that one of those was shown to continue."""
 
     def logs(self) -> Logs:
         """Return what is known of each server, by its own line alone. Raises as `pin`."""
@@ -95,15 +100,19 @@ class KnownLogs:
     def pin(self, server: str) -> LogPin | None:
         """Return what is known of the log that `server` serves, None at first contact.
 
+        Where several notes are known, it is the smallest: m8 has to continue each of them, one after the other.
+
         Raises:
             UsageError: a line is malformed; names file and line.
             RefusedError: others can reach the user's file, or write the system's.
             LogMismatchError: two servers of the list have different logs, or two roots for one size.
         """
-        return self._standing(self._read(), server)[1]
+        return _first(self._pins(self._lines(self._read(), server), server))
 
     def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
-        """Keep `pin`, which was shown to continue `replaces`. A larger tree of the same log stays.
+        """Keep `pin` in the place of `replaces`, which it was shown to continue, wherever that stands still.
+
+        Another process may have pinned another note meanwhile. That one stays, and `pin` returns it: look again.
 
         Returns:
             A sentence that says why it cannot be written down and is kept in memory alone, "" if it was written.
@@ -112,17 +121,32 @@ class KnownLogs:
             LogMismatchError: another process pinned another log meanwhile, or another root of the same size.
             UsageError, RefusedError: as `pin`.
         """
+        why = self._unwritable
+        if self.path is not None and server not in self._held:
+            try:
+                with self._changing(self.path) as own:
+                    lines = self._lines(self._read_system() | own, server)
+                    _check_fits(server, lines.values(), pin)
+                    own.update(dict.fromkeys(_replaced(lines, replaces, server), pin))
+            except NotWritableError as error:
+                why = self._unwritable = error.message
+            else:
+                return ""
+        self._hold(server, pin, replaces)
+        return NOT_KEPT.format(why=why)
 
-        def change(own: Logs) -> None:
-            name, now = self._standing(self._read_system() | own, server)
-            if now is not None and now.vkeys != (pin.vkeys if replaces is None else replaces.vkeys):
-                raise _mismatch(f"another log of {server} was pinned meanwhile: {now.origin}", now, pin)
-            if now is not None and now.size == pin.size and now.note and now.checkpoint != pin.checkpoint:
-                raise _mismatch(f"the log of {server} has two roots for the size {pin.size}", now, pin)
-            if now is None or now.size < pin.size or not now.note:
-                own[name] = pin
-
-        return self._change(change)
+    def _hold(self, server: str, pin: LogPin, replaces: LogPin | None) -> None:
+        """Keep `pin` in memory, as `remember` does in the file. The file is not written for this server any more."""
+        lines = self._lines(self._read(), server)
+        held = self._held.get(server, [])
+        _check_fits(server, [*lines.values(), *held], pin)
+        known = self._pins(lines, server)
+        if replaces is None and not known:
+            self._held[server] = [pin]
+        elif replaces is not None and any(each.checkpoint == replaces.checkpoint for each in known):
+            gone = (pin.checkpoint, replaces.checkpoint)
+            self._held[server] = [*(each for each in held if each.checkpoint not in gone), pin]
+            self._passed |= {each.checkpoint for each in lines.values()} & {replaces.checkpoint}
 
     def accept(self, server: str, pin: LogPin) -> Path:
         """Put `pin` in the place of the log that is known, and return where the file as it was is kept.
@@ -135,12 +159,12 @@ class KnownLogs:
 
         def change(own: Logs) -> None:
             self._check_system(server, pin)
-            name = self._standing(self._read_system() | own, server)[0]
-            for at in {name, *self._group(server)}:
+            lines = list(self._lines(self._read_system() | own, server))
+            for at in lines:
                 own.pop(at, None)
-            own[name] = pin
+            own[next(iter(lines), server)] = pin
 
-        return self._replace(change)
+        return self._replace(server, change)
 
     def forget(self, server: str) -> tuple[LogPin, Path]:
         """Remove what the user's own file knows of the log of `server`; the file as it was is kept beside it.
@@ -157,25 +181,25 @@ class KnownLogs:
 
         def change(own: Logs) -> None:
             self._check_system(server, None)
-            name, pin = self._standing(own, server)
-            if pin is None:
+            lines = self._lines(own, server)
+            if not lines:
                 raise NotFoundError(f"{self.path} knows no log of {server}.", fix="Look into the file.")
-            found.append(pin)
-            for at in {name, *self._group(server)}:
-                own.pop(at, None)
+            found.append(max(lines.values(), key=lambda pin: pin.size))
+            for at in lines:
+                del own[at]
 
-        copy = self._replace(change)
+        copy = self._replace(server, change)
         return found[0], copy
 
     def _check_system(self, server: str, wanted: LogPin | None) -> None:
-        system = self._standing(self._read_system(), server)[1]
+        system = next(iter(self._lines(self._read_system(), server).values()), None)
         if system is not None and (wanted is None or system.vkeys != wanted.vkeys):
             raise RefusedError(
                 f"{self._system} pins the log {system.origin} of {server}, for all users of this machine.",
                 fix=f"Ask its administrator to correct {self._system}.",
             )
 
-    def _replace(self, change: Callable[[Logs], None]) -> Path:
+    def _replace(self, server: str, change: Callable[[Logs], None]) -> Path:
         if self.path is None:
             raise NotWritableError("no file for known_logs is given or found.", fix=_NAME_A_FILE)
         copy = self.path.with_name(f"{self.path.name}.old")
@@ -183,40 +207,26 @@ class KnownLogs:
             before = find_private(self.path, client=True) or b""
             change(own)
             write_private(copy, before, replace=True)
+        self._held.pop(server, None)
         return copy
 
-    def _group(self, server: str) -> tuple[str, ...]:
-        return self._servers if server in self._servers else (server,)
+    def _lines(self, logs: Logs, server: str) -> Logs:
+        """Return the lines that count for `server`: of all servers of its list, or of the other door of one's host.
 
-    def _standing(self, logs: Logs, server: str) -> tuple[str, LogPin | None]:
-        """Return the server under which a log stands that counts for `server`, and what is known of it."""
-        group = self._group(server)
-        name = standing(group, logs)
-        if name is None:
-            return server, None
-        found = logs[name]
-        for other in (logs[at] for at in group if at in logs and at != name):
-            if other.vkeys != found.vkeys:
-                raise _mismatch(f"the servers {', '.join(group)} of one m8 have different logs", found, other)
-            if other.size == found.size and other.checkpoint != found.checkpoint:
-                raise _mismatch(f"the log of {server} has two roots for the size {found.size}", found, other)
-            found = other if other.size > found.size else found
-        return name, found
+        Raises:
+            LogMismatchError: they are of different logs, or have two roots for one size.
+        """
+        group = self._servers if server in self._servers else (server,)
+        names = [at for at in group if at in logs] or [name for name in [standing(group, logs)] if name is not None]
+        lines = {name: logs[name] for name in names}
+        for found in lines.values():
+            _check_fits(server, lines.values(), found, several=group)
+        return lines
 
-    def _change(self, change: Callable[[Logs], None]) -> str:
-        why = "no file for known_logs is given or found."
-        if self.path is not None:
-            try:
-                with self._changing(self.path) as own:
-                    change(own)
-            except NotWritableError as error:
-                why = error.message
-            else:
-                return ""
-        own = self._own()
-        change(own)
-        self._memory = own
-        return NOT_KEPT.format(why=why)
+    def _pins(self, lines: Logs, server: str) -> list[LogPin]:
+        """Return all that m8 has to continue: what is held in memory, and the lines that this does not continue."""
+        held = self._held.get(server, [])
+        return [*held, *(line for line in lines.values() if not held or line.checkpoint not in self._passed)]
 
     @contextmanager
     def _changing(self, path: Path) -> Iterator[Logs]:
@@ -233,13 +243,7 @@ class KnownLogs:
 
     def _own(self) -> Logs:
         found = None if self.path is None else find_private(self.path, client=True)
-        logs = parse(found, where=str(self.path)) if found else {}
-        for server, pin in self._memory.items():
-            there = logs.get(server)
-            # Another process may have written more meanwhile: what is in memory never takes its place.
-            if there is None or (there.vkeys == pin.vkeys and there.size < pin.size):
-                logs[server] = pin
-        return logs
+        return parse(found, where=str(self.path)) if found else {}
 
     def _read_system(self) -> Logs:
         content = find_of_system(self._system)
@@ -289,6 +293,29 @@ def _pin(fields: Sequence[str]) -> LogPin | None:
 def _size(note: bytes) -> str:
     """Return the second line of a note: the size of its tree."""
     return [*note.split(b"\n", 2), b""][1].decode("ascii", "replace")
+
+
+def _first(pins: Iterable[LogPin]) -> LogPin | None:
+    """Return the smallest note; keys without a note only where there is none, as any note continues nothing."""
+    return min(pins, key=lambda pin: (not pin.note, pin.size), default=None)
+
+
+def _replaced(lines: Logs, replaces: LogPin | None, server: str) -> list[str]:
+    """Return the servers whose lines change, if what follows `replaces` is pinned: none where another one stands."""
+    if replaces is None:
+        return [] if lines else [server]
+    return [name for name, line in lines.items() if line.checkpoint == replaces.checkpoint]
+
+
+def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: Sequence[str] = ()) -> None:
+    """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
+    for each in known:
+        if each.vkeys != pin.vkeys and several:
+            raise _mismatch(f"the servers {', '.join(several)} of one m8 have different logs", pin, each)
+        if each.vkeys != pin.vkeys:
+            raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
+        if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:
+            raise _mismatch(f"the log of {server} has two roots for the size {pin.size}", each, pin)
 
 
 def _mismatch(what: str, *pins: LogPin) -> LogMismatchError:

@@ -15,10 +15,11 @@ from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
-from monoskope.client.runtime import Begun
+from monoskope.client.runtime import Begun, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted
 from monoskope.errors import (
+    ConflictError,
     Error,
     LogMismatchError,
     NotReachedError,
@@ -27,6 +28,7 @@ from monoskope.errors import (
     UnauthenticatedError,
     UnavailableError,
     UsageError,
+    docs_page,
 )
 from monoskope.times import now_ms
 from monoskope.value import Value
@@ -40,13 +42,14 @@ AGAIN_AFTER_S = 10.0
 """A check counts for so many seconds: m8 makes checkpoints no more often."""
 UNPINNED_S = 5.0
 """How many seconds a checkpoint is awaited where m8 is held to nothing yet."""
+_FIRST_PAUSE_S = 0.2
 _MOST_PAUSE_S = 2.0
 MOST_EVIDENCE = 64
 """Files with notes that do not fit are kept at most: an m8 that lies must not fill the disk of its users."""
 
 FIRST = (
     "this is the first look at the log of {server}. It is pinned now: {origin}, {entries}. From now on m8 is held"
-    " to it (docs/witnessed-log.md)."
+    f" to it ({docs_page('witnessed-log.md')})."
 )
 NOTHING_HELD = (
     "nothing is held against the log of {server}: this machine has no file for known_logs. Give log_vkeys together with"
@@ -109,7 +112,7 @@ class LogWatch:
         if self._begun is not None or (self._failed is None and self._runtime.now() < self._counts_until):
             return
         connection = self._connection.twin(token) if self._runtime.blocks else self._connection
-        self._begun = self._runtime.beside(self._checked(connection))
+        self._begin(connection)
 
     def doubt(self) -> None:
         """Let a check be due."""
@@ -142,9 +145,8 @@ class LogWatch:
 
     async def look(self, timeout_s: float = CALL_TIMEOUT_S) -> Looked:
         """Check now, and return what was found. Raises as `fits`."""
-        self._begun = self._runtime.beside(self._checked(self._connection))
-        begun = self._begun
-        await self.fits(self._runtime.now() + timeout_s)
+        begun = self._begin(self._connection)
+        await self.fits(self._runtime.now() + left(timeout_s))
         return await begun.end(0.0)
 
     async def tree(self) -> Checkpoint | None:
@@ -156,6 +158,12 @@ class LogWatch:
             await self.look()
         verdict = None if self._looked is None else self._looked.verdict
         return None if verdict is None else Checkpoint.parse(Note.parse(verdict.pin.note).text)
+
+    def _begin(self, connection: Connection) -> Begun[Looked]:
+        """Begin a check. It has its own time: other calls than the one that began it wait for it, too."""
+        with within(self._runtime, None):
+            self._begun = self._runtime.beside(self._checked(connection))
+        return self._begun
 
     async def close(self) -> None:
         """Let a check that is under way go."""
@@ -191,25 +199,73 @@ class LogWatch:
                 await connection.close()
 
     async def _check(self, connection: Connection) -> Looked:
-        from monoskope.client.log.judging import STALE_S, Judge, age  # noqa: PLC0415 - while a call is under way
+        """Ask and judge, again where what is pinned has changed meanwhile: every note that is known must be continued.
 
+        So of two commands at once that are shown two histories, the second one notices.
+        """
+        before = pin = self.known.pin(self._server)
+        self._check_memory()
+        notices: list[str] = []
+        while True:
+            answer, verdict = await self._judged(connection, pin)
+            if verdict is None:
+                return Looked(answer, before=before, server=connection.server)
+            notices += self._remembered(pin, verdict)
+            standing = self.known.pin(self._server)
+            if standing is None or standing.checkpoint == verdict.pin.checkpoint:
+                break
+            pin = standing
+        notices += self._stale(verdict)
+        return Looked(answer, verdict, before, connection.server, tuple(notices))
+
+    async def _judged(
+        self, connection: Connection, pin: LogPin | None
+    ) -> tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]:
+        """Return what m8 shows and what it is worth; None where m8 shows no log, and is held to none.
+
+        It is asked again while its newest tree is ahead of what a demanded quorum saw: witnesses need a moment.
+        """
+        judge, runtime = self._judge(pin), connection.runtime
+        ends_at = runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            answer = await self._asked(connection, 0 if pin is None else pin.size, judge, ends_at)
+            if answer is None or not (judge.held or answer.HasField("newest")):
+                return answer, None
+            verdict = judge.judge(answer, self._clock() // 1000)
+            if verdict.unseen is None:
+                return answer, verdict
+            self._behind = verdict.unseen
+            if runtime.now() + pause_s >= ends_at:
+                raise verdict.unseen
+            await runtime.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MOST_PAUSE_S)
+
+    def _check_memory(self) -> None:
+        """Raise `UsageError` if a quorum is demanded, and nothing says of which log."""
         demand = self._demand()
-        pin = self.known.pin(self._server)
-        judge = Judge(self._server, pin, demand)
         if demand.quorum and self.known.path is None and not demand.vkeys:
             raise UsageError(
                 "a quorum of witnesses is demanded, and neither a file for known_logs nor log_vkeys is given.",
                 fix="Give log_vkeys (MONOCTL_LOG_VKEYS), as `m8 log key` prints them.",
             )
-        answer = await self._asked(connection, 0 if pin is None else pin.size, judge)
-        if answer is None or not (judge.held or answer.HasField("newest")):
-            return Looked(answer, before=pin, server=connection.server)
+
+    def _stale(self, verdict: Verdict) -> Sequence[str]:
+        from monoskope.client.log.judging import STALE_S, age  # noqa: PLC0415 - while a call is under way
+
         now_s = self._clock() // 1000
-        verdict = judge.judge(answer, now_s)
-        notices = list(self._remembered(pin, verdict, demand))
-        if abs(now_s - verdict.newest_at_s) > STALE_S:
-            notices.append(f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.")
-        return Looked(answer, verdict, pin, connection.server, tuple(notices))
+        if abs(now_s - verdict.newest_at_s) <= STALE_S:
+            return ()
+        return (f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.",)
+
+    def judged(self, answer: log_pb2.GetCheckpointResponse, pin: LogPin | None) -> Verdict:
+        """Return what an answer to `GetCheckpoint` with the size of `pin` shows. Raises as `Judge.judge`."""
+        return self._judge(pin).judge(answer, self._clock() // 1000)
+
+    def _judge(self, pin: LogPin | None) -> Judge:
+        from monoskope.client.log.judging import Judge  # noqa: PLC0415 - while a call is under way
+
+        return Judge(self._server, pin, self._demand())
 
     def _demand(self) -> Demand:
         from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - as above
@@ -217,23 +273,28 @@ class LogWatch:
         given = self._settings
         return demand_of(given.log_vkeys, given.log_witnesses, given.log_quorum)
 
-    def _remembered(self, pin: LogPin | None, verdict: Verdict, demand: Demand) -> Sequence[str]:
+    def _remembered(self, pin: LogPin | None, verdict: Verdict) -> Sequence[str]:
         """Write down what was seen, and return what the user should know of that."""
         if verdict.pin == pin:
             return ()
+        demand = self._demand()
         why = self.known.remember(self._server, verdict.pin, replaces=pin)
         if self.known.path is None:
             held = demand.vkeys and demand.quorum
             return () if held else (NOTHING_HELD.format(server=self._server),)
         if why:
             return (why,)
-        if pin is None:
+        if pin is None and self.known.pin(self._server) == verdict.pin:
             entries = counted(verdict.pin.size, "entry", "entries")
             return (FIRST.format(server=self._server, origin=verdict.pin.origin, entries=entries),)
         return ()
 
-    async def _asked(self, connection: Connection, size: int, judge: Judge) -> log_pb2.GetCheckpointResponse | None:
+    async def _asked(
+        self, connection: Connection, size: int, judge: Judge, ends_at: float
+    ) -> log_pb2.GetCheckpointResponse | None:
         """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
+
+        An m8 that says that it has lost what it had signed is not asked again.
 
         Raises:
             LogMismatchError: m8 has none, or stays behind.
@@ -242,8 +303,7 @@ class LogWatch:
         from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
 
         request = log_pb2.GetCheckpointRequest(size=size)
-        ends_at = connection.runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
-        pause_s = 0.2
+        pause_s = _FIRST_PAUSE_S
         while True:
             left_s = ends_at - connection.runtime.now()
             try:
@@ -251,7 +311,7 @@ class LogWatch:
             except Error as error:
                 if not judge.held:
                     return None
-                if not isinstance(error, UnavailableError):
+                if not isinstance(error, UnavailableError | ConflictError):
                     raise _as_said(error, judge) from None
                 shown = await self._shown(connection, ends_at) if error.by_m8 else None
                 if shown is not None:
@@ -259,7 +319,8 @@ class LogWatch:
                 if error.by_m8:
                     self._behind = judge.behind(shown, error.message)
                     self._keep_evidence(self._behind)
-                if connection.runtime.now() + pause_s >= ends_at:
+                lost = isinstance(error, ConflictError)
+                if lost or connection.runtime.now() + pause_s >= ends_at:
                     raise (self._behind if error.by_m8 else None) or error from None
             await connection.runtime.sleep(pause_s)
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)

@@ -11,6 +11,7 @@ from google.protobuf.message import Message
 from monoskope.client.connection import Connection, LogUse, PartlyReachedError
 from monoskope.client.methods import Method
 from monoskope.client.pace import Pace
+from monoskope.client.runtime import left, unhurried
 from monoskope.errors import NotReachedError, TimedOutError, UnavailableError
 
 R = TypeVar("R", bound=Message)
@@ -46,7 +47,7 @@ class Patience:
         self._begin()
 
     def _begin(self) -> None:
-        self.ends_at = self._runtime.now() + self._timeout_s
+        self.ends_at = self._runtime.now() + left(self._timeout_s)
 
     def remaining_s(self) -> float:
         """Return the seconds that are left; 0 or less if none."""
@@ -55,10 +56,13 @@ class Patience:
     @asynccontextmanager
     async def place(self) -> AsyncIterator[None]:
         """Hold a place while the block runs. Raises `TimeoutError` if there is none in time."""
-        await self._pace.places.acquire(None if self._several else self.ends_at)
+        if self._several:
+            with unhurried():
+                await self._pace.places.acquire()
+            self._begin()
+        else:
+            await self._pace.places.acquire(self.ends_at)
         try:
-            if self._several:
-                self._begin()
             yield
         finally:
             self._pace.places.release()

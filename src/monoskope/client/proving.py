@@ -6,7 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.queries import request_id_bytes
+from monoskope.client.runtime import Runtime, within
 
 if TYPE_CHECKING:
     from monoskope.client.log_proofs.held import HeldLog
@@ -19,6 +21,8 @@ PROOF_TIMEOUT_S = 30.0
 class Proving(ABC):
     """The part of `Client` that asks for proofs."""
 
+    _runtime: Runtime
+
     async def get_upload_proof(
         self,
         request_id: str,
@@ -29,7 +33,8 @@ class Proving(ABC):
 
         Args:
             request_id: 32 hex digits, as in the results.
-            timeout: Seconds to wait for a checkpoint that covers the request's last event.
+            timeout: Seconds to wait for a checkpoint that covers the request's last event, and for everything. The
+                answers that a first look needs have 30 seconds in any case.
 
         Raises:
             NotYetError: it is recorded, and no checkpoint covers it yet.
@@ -38,7 +43,8 @@ class Proving(ABC):
             NotFoundError: there is no such request of the caller's, or m8's log is not witnessed.
         """
         content = request_id_bytes(request_id)
-        return await self._held_log().upload_proof(content, self._pinned(), wait_s=timeout)
+        with within(self._runtime, max(timeout, CALL_TIMEOUT_S)):
+            return await self._held_log().upload_proof(content, self._pinned(), wait_s=timeout)
 
     async def compare_log(self, note: bytes) -> LogComparison:
         """Compare another person's note of the log with the one that this client keeps.

@@ -15,6 +15,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import results
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
+from monoskope.client.runtime import Runtime, within
 from monoskope.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _STATES = MappingProxyType(
 
 class Reading(ABC):
     """The part of `Client` that changes nothing."""
+
+    _runtime: Runtime
 
     async def get_secret(self, uri: str) -> Secret:
         """Return what m8 knows of one secret, and whether it is proven.
@@ -124,14 +127,15 @@ class Reading(ABC):
         Args:
             request_id: 32 hex digits, as in the results and in the message of an `OutcomeUnknownError`.
             wait: Whether to return only when it has ended, or after `timeout`.
-            timeout: Seconds.
+            timeout: Seconds for everything.
 
         Raises:
             NotFoundError: there is no such request, or the caller may not see it.
         """
         content = request_id_bytes(request_id)
-        answer = await self.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        return results.secrets.Upload.of(answer.upload, await self.proofs.upload(answer, content))
+        with within(self._runtime, timeout):
+            answer = await self.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+            return results.secrets.Upload.of(answer.upload, await self.proofs.upload(answer, content))
 
     async def list_events(self, *, request_id: str = "", prefix: str = "") -> AsyncIterator[Event]:
         """Yield the events in log order, of one request or below a URI prefix if given.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.pace import LONGEST_PAUSE_S
 from monoskope.errors import (
     ConflictError,
     Error,
@@ -76,7 +77,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_RATE_LIMITED: Meaning(
         RateLimitedError,
         "the store's reactor takes no more requests of yours now; nothing was written.",
-        "Try again {when}; a longer `timeout=` lets the client wait for it.",
+        "Try again {when}. {longer}",
     ),
     upload_pb2.REASON_EXPIRED: Meaning(
         TimedOutError,
@@ -309,6 +310,7 @@ def error_for(
     more = DETAIL.format(detail=detail.removesuffix(".")) if detail and is_detail(detail) else ""
     message = f"{meaning.message} ({name(reason)}{more})"
     fix = meaning.fix.replace("{when}", _when(retry_after_s)).replace("{signed}", signed)
+    fix = fix.replace("{longer}", _WAITED_FOR if retry_after_s <= LONGEST_PAUSE_S else _NOT_WAITED_FOR)
     if said_by_m8:
         message = UNSIGNED.format(message=f"{meaning.message.removesuffix('.')} ({name(reason)}{more})")
         fix = _UNSIGNED_CONFLICT_FIX if issubclass(meaning.error, ConflictError) else fix
@@ -323,6 +325,10 @@ def error_for(
 def signed_as(request_id: bytes, signer_key: str) -> str:
     """Return the sentence by which an operator finds a request in the audit log; "" if it was not signed."""
     return f" Name the request {request_id.hex()} and the key {signer_key}." if signer_key else ""
+
+
+_WAITED_FOR = "A longer `timeout=` lets the client wait for it."
+_NOT_WAITED_FOR = "No client waits so long; for a bulk import ask m8's and the store's operators for a higher limit."
 
 
 def _when(seconds: int) -> str:

@@ -28,6 +28,7 @@ ERRORS: dict[Code, type[Error]] = {
     Code.NOT_FOUND: errors.NotFoundError,
     Code.ALREADY_EXISTS: errors.AlreadyExistsError,
     Code.IDENTITY_CHANGED: errors.IdentityChangedError,
+    Code.NOT_AGREED: errors.NotAgreedError,
     Code.CONFLICT: errors.ConflictError,
     Code.UNAVAILABLE: errors.UnavailableError,
     Code.TIMED_OUT: errors.TimedOutError,

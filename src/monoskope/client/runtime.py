@@ -1,4 +1,4 @@
-"""What the client waits with: a clock, pauses and places. Nothing else in it knows how waiting is done.
+"""What the client waits with: a clock, pauses, places, and the time of a whole call. Nothing else knows how it waits.
 
 `monoskope.client.on_asyncio` has real awaits. `monoskope.client.blocking` is for a command line that does one thing at
 a time: its coroutines never suspend. So the steps of a request are written once (docs/adr/0041-walk-without-io.md).
@@ -6,7 +6,9 @@ a time: its coroutines never suspend. So the steps of a request are written once
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any, Protocol, TypeVar
 
 R = TypeVar("R")
@@ -66,6 +68,48 @@ class Runtime(Protocol):
 
     def sent(self) -> None:
         """Note that a call has been sent, and that its answer is awaited: a transport that blocks says so."""
+
+
+class _Deadline:
+    """Until when all that is done in a context has to end, by the clock of `runtime`."""
+
+    def __init__(self, runtime: Runtime, ends_at: float, outer: _Deadline | None) -> None:
+        self.runtime = runtime
+        self.ends_at = ends_at
+        self.outer = outer
+
+
+_deadline: ContextVar[_Deadline | None] = ContextVar("deadline", default=None)
+
+
+@contextmanager
+def within(runtime: Runtime, seconds: float | None) -> Iterator[None]:
+    """Give the block so many seconds, or what is left of the caller's time if that is less; None for any time."""
+    ends_at = None if seconds is None else runtime.now() + left(seconds)
+    token = _deadline.set(None if ends_at is None else _Deadline(runtime, ends_at, _deadline.get()))
+    try:
+        yield
+    finally:
+        _deadline.reset(token)
+
+
+def left(seconds: float) -> float:
+    """Return `seconds`, or what is left of the time that `within` gave if that is less: 0 or less if none is."""
+    found = _deadline.get()
+    return seconds if found is None else min(seconds, found.ends_at - found.runtime.now())
+
+
+@contextmanager
+def unhurried() -> Iterator[None]:
+    """Do not count the time of the block, in which a person is asked or a turn is awaited."""
+    found = _deadline.get()
+    began = 0.0 if found is None else found.runtime.now()
+    try:
+        yield
+    finally:
+        while found is not None:
+            found.ends_at += found.runtime.now() - began
+            found = found.outer
 
 
 def on_asyncio() -> Runtime:

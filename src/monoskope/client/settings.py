@@ -1,9 +1,9 @@
 """Where the client finds its server, its credential and its pins.
 
 Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
-settings file, the files of `m8 dev`. The latter are used only for the server of `m8 dev`, so that its token goes
-nowhere else. What is given explicitly needs no file: without a home folder there is no settings file, and identities
-that were given are trusted for this run alone.
+settings file, the files of `m8 dev`. A token goes only to the server that its own source names, if that names one
+(`monoskope.client.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
+and identities that were given are trusted for this run alone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,11 @@ import msgspec
 from monoskope.client.credential import Credential
 from monoskope.client.sources import (
     FIELDS,
+    TOKEN_FIELDS,
     VARIABLES,
     ConfigFile,
     Setting,
+    check_environment,
     check_variables,
     config_path,
     dev_config_path,
@@ -169,7 +171,8 @@ def load_settings(
         environ: The environment.
 
     Raises:
-        UsageError: something is not given or malformed; the message names it and how to give it.
+        UsageError: something is not given or malformed, or a token of the environment is for another server; the
+            message names it and how to give it.
         RefusedError: others can reach the settings file or the token.
     """
     if servers:
@@ -183,9 +186,11 @@ def load_settings(
     if "server" not in found:
         raise _missing("server", None)
     dialled = check_servers(found["server"].value)
-    if credential is None and not has(found, "token_file"):
-        credential = _ambient(found, dialled, environ)
-    given = store_identities if store_identities is not None else identities_from(environ)
+    if credential is None:
+        given = has(found, "token_file")
+        check_environment(found, TOKEN_FIELDS if given else ("login_audience",), environ)
+        credential = None if given else _ambient(found, dialled, environ)
+    identities = store_identities if store_identities is not None else identities_from(environ)
     authority = _authority(found, ca or environ.get("MONOCTL_CA", ""))
     return ClientSettings(
         servers=dialled,
@@ -195,7 +200,7 @@ def load_settings(
         ca_file=authority if isinstance(authority, Path) else None,
         ca=authority if isinstance(authority, str) else "",
         known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
-        store_identities=dict(given),
+        store_identities=dict(identities),
         default_store=default_store or environ.get("MONOCTL_DEFAULT_STORE") or None,
         signing_key=found["signing_key"].value if "signing_key" in found else "",
         log_vkeys=_words(found, "log_vkeys"),
@@ -258,7 +263,8 @@ def _missing(name: str, server: Setting | None) -> UsageError:
     if name == "token_file":
         return UsageError(
             f"you are not logged in, and no {name} is configured {where}.",
-            fix=f"Log in with `monoctl login`, or give MONOCTL_TOKEN, {ways}.",
+            fix=f"Log in with `monoctl login`, or give MONOCTL_TOKEN, {ways}. In a settings file it counts for the"
+            " `server` of that file alone.",
         )
     return UsageError(f"no {name} is configured {where}.", fix=f"Give {ways}.")
 

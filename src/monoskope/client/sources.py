@@ -1,9 +1,12 @@
-"""Where each setting comes from: arguments, the environment, the settings file, then the files of `m8 dev`."""
+"""Where each setting comes from: arguments, the environment, the settings file, then the files of `m8 dev`.
+
+A source that names a server gives its credentials to that server alone (`TOKEN_FIELDS`, `LOGIN_FIELDS`).
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -11,6 +14,9 @@ import msgspec
 from monoskope.errors import UsageError
 from monoskope.settings import find_private, is_descriptor, parse
 from monoskope.value import Value
+
+TOKEN_FIELDS = ("token", "token_file")
+"""The caller's own token. The one of a file counts for the `server` of that file alone, so that no other m8 gets it."""
 
 LOGIN_FIELDS = ("login_issuer", "login_client_id", "login_audience", "login_scopes", "login_hosts", "login_ca_file")
 """What `monoctl login` needs, and build jobs. In a file they count for the `server` of that file alone, so that what an
@@ -20,7 +26,7 @@ LOG_FIELDS = ("log_vkeys", "log_witnesses", "log_quorum")
 """What is demanded of the log of an m8. In a file they count for the `server` of that file alone: each m8 has its own
 log. In a file without one they count where no other source names a server, as for `monoctl verify proof`."""
 
-FIELDS = ("server", "ca_file", "ca", "token_file", "token", "known_stores", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS)
+FIELDS = ("server", "ca_file", "ca", *TOKEN_FIELDS, "known_stores", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS)
 """What can be given as an argument, or as `MONOCTL_…` in the environment."""
 
 _TEXTS = {"ca": "ca_file", "token": "token_file"}
@@ -61,7 +67,7 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     ca_file: str = ""
     """PEM file of the certificate authority that signs the server's certificate."""
     token_file: str = ""
-    """File of mode 0600 with the token."""
+    """File of mode 0600 with the token, which goes to the `server` of this file alone."""
     login_issuer: str = ""
     """The OpenID Connect provider at which `monoctl login` logs in: its issuer, an https:// URL."""
     login_client_id: str = ""
@@ -204,31 +210,57 @@ def check_variables(environ: Mapping[str, str]) -> None:
             )
 
 
+def check_environment(found: Mapping[str, Setting], names: Iterable[str], environ: Mapping[str, str]) -> None:
+    """Raise `UsageError` if one of `names` comes from an environment that names another server than the dialled one.
+
+    An environment without a server gives its credential to whichever server is dialled, as pipelines need it.
+    """
+    own, dialled = environ.get("MONOCTL_SERVER", ""), found["server"]
+    if not own or serves(own, dialled.value):
+        return
+    for name in names:
+        variable = f"MONOCTL_{name.upper()}"
+        if name in found and found[name].source == variable:
+            raise UsageError(
+                f"{variable} is for {own} (MONOCTL_SERVER) alone, and not for {dialled.value} ({dialled.source}).",
+                fix=f"Unset {variable}, or set MONOCTL_SERVER to the server that it is for.",
+            )
+
+
+def serves(own: str, dialled: str) -> bool:
+    """Whether every server that is dialled is one of `own`; both are lists with commas, in any case of letters."""
+    return _names(dialled) <= _names(own)
+
+
+def _names(servers: str) -> set[str]:
+    return {name.strip().lower() for name in servers.split(",")}
+
+
 def _add_dev(found: dict[str, Setting], path: Path | None) -> None:
     if path is None:
         return
     file = read_config(path)
-    if file.server and ("server" not in found or found["server"].value == file.server):
+    if file.server and ("server" not in found or serves(file.server, found["server"].value)):
         _add_file(found, path, file)
         found.setdefault("known_stores", Setting(str(path.with_name("known_stores")), str(path)))
 
 
 def _add_file(found: dict[str, Setting], path: Path, file: ConfigFile) -> None:
     folder = Path() if is_descriptor(path) else path.parent
-    paths = {name: str(folder / Path(value).expanduser()) if value else "" for name, value in _paths(file).items()}
-    texts = {"server": file.server} | ({"signing_key": file.signing_key} if is_public_key(file.signing_key) else {})
-    _add(found, _given({name: (value, str(path)) for name, value in (paths | texts).items()}))
+
+    def at(value: str) -> str:
+        return str(folder / Path(value).expanduser()) if value else ""
+
+    def add(values: Mapping[str, str]) -> None:
+        _add(found, _given({name: (value, str(path)) for name, value in values.items()}))
+
+    key = file.signing_key if is_public_key(file.signing_key) else at(file.signing_key)
+    add({"ca_file": at(file.ca_file), "signing_key": key, "server": file.server})
     if "server" not in found:  # as for who checks proofs and has no account anywhere
-        _add(found, _given({name: (getattr(file, name), str(path)) for name in LOG_FIELDS}))
-    if file.server and found["server"].value == file.server:
-        authority = str(folder / Path(file.login_ca_file).expanduser()) if file.login_ca_file else ""
-        own = {name: getattr(file, name) for name in (*LOG_FIELDS, *LOGIN_FIELDS)} | {"login_ca_file": authority}
-        _add(found, _given({name: (value, str(path)) for name, value in own.items()}))
-
-
-def _paths(file: ConfigFile) -> dict[str, str]:
-    key = "" if is_public_key(file.signing_key) else file.signing_key
-    return {"ca_file": file.ca_file, "token_file": file.token_file, "signing_key": key}
+        add({name: getattr(file, name) for name in LOG_FIELDS})
+    if file.server and serves(file.server, found["server"].value):
+        files = {"token_file": at(file.token_file), "login_ca_file": at(file.login_ca_file)}
+        add({name: getattr(file, name) for name in (*LOG_FIELDS, *LOGIN_FIELDS)} | files)
 
 
 def is_public_key(value: str) -> bool:

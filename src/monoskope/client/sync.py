@@ -544,7 +544,7 @@ class SyncClient(Unshared):
         Args:
             request_id: 32 hex digits, as in the results and in the message of an `OutcomeUnknownError`.
             wait: Whether to return only when it has ended, or after `timeout`.
-            timeout: Seconds.
+            timeout: Seconds for everything.
 
         Raises:
             NotFoundError: there is no such request, or the caller may not see it.
@@ -625,7 +625,8 @@ class SyncClient(Unshared):
 
         Args:
             request_id: 32 hex digits, as in the results.
-            timeout: Seconds to wait for a checkpoint that covers the request's last event.
+            timeout: Seconds to wait for a checkpoint that covers the request's last event, and for everything. The
+                answers that a first look needs have 30 seconds in any case.
 
         Raises:
             NotYetError: it is recorded, and no checkpoint covers it yet.

@@ -12,10 +12,11 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.known_stores import KnownStores, Pins
+from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
 from monoskope.client.task import too_large
-from monoskope.errors import IdentityChangedError, RefusedError, UsageError
-from monoskope.protocol.identity import ProofError, check_shown
+from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
+from monoskope.protocol.identity import ProofError, check_shown, grouped
 from monoskope.protocol.names import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
@@ -193,7 +194,8 @@ class Resolver:
 
         Raises:
             UsageError: not a secret URI.
-            IdentityChangedError: the default store or an identity is not the pinned one, or nobody agreed to it.
+            IdentityChangedError: the default store or an identity is not the pinned one.
+            NotAgreedError: one of them is shown for the first time, and the user has not agreed to it.
             NotFoundError: there is no such store.
         """
         uri = await self.uri(text)
@@ -270,14 +272,14 @@ class Resolver:
         return given
 
     def _agree_default(self, pinned: str | None, named: str) -> None:
-        if pinned is None:
-            said = f"{self._settings.server} names {named!r} as its default store."
-        else:
-            said = f"{self._settings.server} names {named!r} as its default store now; you agreed to {pinned!r} before."
+        changed = pinned is not None
+        before = f" now; you agreed to {pinned!r} before" if changed else ""
+        said = f"{self._settings.server} names {named!r} as its default store{before}."
         self._ask(
             said,
-            f"Use {named!r} whenever no store is named?",
+            f"{said}\nUse {named!r} whenever no store is named?",
             fix=f"Name the store (store://…), or agree with `default_store={named}`.",
+            refusal=IdentityChangedError if changed else NotAgreedError,
         )
 
     def _trust(self, store: views_pb2.SecretStore, pins: Pins) -> Trust:
@@ -322,10 +324,12 @@ class Resolver:
         self._known.check_free(server, name, identity)
         explicit = given is not None
         if given is None:
+            first = f"This is the first contact with store {name!r} of {server}."
             self._ask(
-                f"This is the first contact with store {name!r} of {server}. Its identity is {identity}.",
-                f"{_HOW_TO_COMPARE}\nDo you trust this identity?",
+                f"{first} Its identity is {identity}.",
+                f"{first} Its identity is\n  {grouped(identity)}\n{_HOW_TO_COMPARE}\nDo you trust this identity?",
                 fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
+                refusal=NotAgreedError,
             )
             given = identity
         unpinned = self._trusting(name, given, None)
@@ -337,11 +341,13 @@ class Resolver:
         self._known.pin(server, name, given, replaces=None, explicit=explicit)
         return given
 
-    def _ask(self, said: str, question: str, *, fix: str) -> None:
+    def _ask(self, said: str, question: str, *, fix: str, refusal: type[IdentityChangedError | NotAgreedError]) -> None:
         if self._confirm is None:
-            raise IdentityChangedError(f"{said} Nobody agreed to it.", fix=fix)
-        if not self._confirm(f"{said}\n{question}"):
-            raise IdentityChangedError(f"{said} You did not agree to it.", fix=fix)
+            raise refusal(f"{said} You have not agreed to it yet.", fix=fix)
+        with unhurried():
+            agreed = self._confirm(question)
+        if not agreed:
+            raise refusal(f"{said} You did not agree to it.", fix=fix)
 
 
 def _foreign_identity(text: str) -> str:

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError
+from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.recipes import Recipes
@@ -141,7 +141,7 @@ def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
     return RefusedError(
         f"{uri}: the secret takes {size:,} bytes encoded and padded; the store accepts at most {limit:,}.",
         fix="Split it over several secrets, use a store with a larger limit, or ask whoever runs this one to raise"
-        " max_plaintext in its reactor.toml (docs/operate/largest-secret.md).",
+        f" max_plaintext in its reactor.toml ({docs_page('operate/largest-secret.md')}).",
     )
 
 
@@ -150,7 +150,7 @@ def unsigned(uri: SecretUri) -> UsageError:
     return UsageError(
         f"{uri}: the store takes this as a signed request alone, and no signing key is set; nothing was sealed.",
         fix="Set one that the store's operator has on its list: `monoctl config set signing_key ~/.ssh/id_ed25519.pub`"
-        " (docs/signed-requests.md).",
+        f" ({docs_page('signed-requests.md')}).",
     )
 
 

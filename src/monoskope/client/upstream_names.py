@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 
 from monoskope.client import purposes
 from monoskope.client.queries import Queries
+from monoskope.client.runtime import Runtime, left, within
 from monoskope.client.target import Target
 from monoskope.errors import UsageError
 
@@ -20,6 +22,8 @@ PAGE_TIMEOUT_S = 120.0
 
 class UpstreamNames(ABC):
     """The part of `Client` that lists names upstream."""
+
+    _runtime: Runtime
 
     async def list_upstream(
         self,
@@ -55,8 +59,12 @@ class UpstreamNames(ABC):
             raise UsageError(
                 f"{uri!r} names a whole store, which is not listed at once.", fix="Write store://segment at least."
             )
-        target = await self._target(uri.removesuffix("/"), timeout, may_sign=True)
-        async for page in purposes.list_names.pages(lambda: self._walk(target, timeout), target, self.queries):
+        with within(self._runtime, timeout):
+            target = await self._target(uri.removesuffix("/"), timeout, may_sign=True)
+            times = chain([left(timeout)], repeat(timeout))  # the first page has what is left
+        async for page in purposes.list_names.pages(
+            lambda: self._walk(target, timeout), target, self.queries, lambda: within(self._runtime, next(times))
+        ):
             yield page
 
     @property

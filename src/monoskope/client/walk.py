@@ -354,7 +354,7 @@ class Walk:
     def _timed_out(self, task: Task) -> TimedOutError:
         within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
-            f"{task.uri}: no key came within {round(within, 1):g} s; nothing was sent.",
+            f"{task.uri}: no key came within {round(within, 3):g} s; nothing was sent.",
             fix="Try again, raise `timeout=`, or see `monoctl describe secret-store` for its reactors.",
         )
 

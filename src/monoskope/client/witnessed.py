@@ -13,7 +13,7 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known_logs import LogPin
 from monoskope.client.log_watch import LogWatch, Looked
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import LogMismatchError, NotFoundError, UsageError
+from monoskope.errors import LogMismatchError, NotFoundError, UsageError, docs_page
 from monoskope.value import Value
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Witnessed(ABC):
         if answer is None or verdict is None:
             raise NotFoundError(
                 f"m8 at {looked.server} keeps no log that can be checked.",
-                fix="Ask its administrator for one (docs/operate/witnessed-log.md).",
+                fix=f"Ask its administrator for one ({docs_page('operate/witnessed-log.md')}).",
             )
         newest, witnessed = verdict.newest, verdict.witnessed
         return Log(

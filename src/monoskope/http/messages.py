@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
@@ -61,6 +61,10 @@ class Streamed:
     pieces: AsyncIterator[bytes]
 
 
+Body: TypeAlias = Callable[[], Awaitable[bytes]]
+"""Reads the body of a request: returns it once all of it is here. To be called once at most."""
+
+
 class Accepted(Protocol):
     """A request whose body may be read.
 
@@ -70,8 +74,8 @@ class Accepted(Protocol):
 
     most_body: int
 
-    async def answer(self, body: bytes) -> Response | Streamed:
-        """Return the answer, once the whole body is here."""
+    async def answer(self, body: Body) -> Response | Streamed:
+        """Return the answer. Nothing of the body is read, and so nothing of it is held, before `body` is called."""
 
 
 class WebSocket(Protocol):

@@ -39,10 +39,14 @@ DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
-DEFAULT_SEALED_BYTES = 1_073_741_824
-MIN_SEALED_BYTES = 2_097_152
+DEFAULT_RECORDED_BYTES = 1_073_741_824
+MIN_RECORDED_BYTES = 2_097_152
 """Room for the largest secret. The quota cannot be switched off."""
-MAX_SEALED_BYTES = 2**50
+MAX_RECORDED_BYTES = 2**50
+
+DEFAULT_PUTS = 2_000
+MAX_PUTS = 10_000_000
+"""Puts of one user in an hour."""
 
 MAX_DRAIN_S = 600
 """Seconds that m8 may take to stop, of each kind."""
@@ -50,7 +54,7 @@ MAX_DRAIN_S = 600
 _OFF_AT_0 = {
     "verify_every_hours": 8_784,
     "erase_sealed_after_days": 36_500,
-    "puts_per_minute_per_user": 1_000_000,
+    "puts_per_hour_per_user": MAX_PUTS,
     "secrets_per_user": 10_000,
 }
 """Settings that 0 switches off, and the most that each may be."""
@@ -81,8 +85,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         operations_listen: Where `/healthz`, `/readyz` and `/metrics` are answered over HTTP: a loopback `address:port`
             (port 0 takes a free one), or `unix:path`; "" for nowhere. `m8 init` writes 127.0.0.1:7444.
         open_requests_per_user: How many requests of one user may be open at once; more wait until one has ended.
-        sealed_bytes_per_user_per_day: How many sealed bytes m8 accepts from one user in a day (UTC).
-        puts_per_minute_per_user: How many puts one user may begin in a minute; 0 for any number.
+        recorded_bytes_per_user_per_day: How many bytes m8 records for one user in a day (UTC).
+        puts_per_hour_per_user: How many puts one user may begin in an hour; 0 for any number.
+        puts_per_hour_of: The same of single users, by subject, as for a bulk import.
         secrets_per_user: How many secrets one user may have, those that are there and that the user changed last, up to
             10,000; 0 for any number.
         verify_every_hours: m8 verifies by itself each secret whose newest receipt is older than this; 0 for never.
@@ -116,8 +121,9 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     log_file: str = ""
     operations_listen: str = ""
     open_requests_per_user: int = 100
-    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
-    puts_per_minute_per_user: int = 0
+    recorded_bytes_per_user_per_day: int = DEFAULT_RECORDED_BYTES
+    puts_per_hour_per_user: int = DEFAULT_PUTS
+    puts_per_hour_of: dict[str, int] = msgspec.field(default_factory=dict)
     secrets_per_user: int = 0
     verify_every_hours: int = 0
     erase_sealed_after_days: int = 0
@@ -149,8 +155,9 @@ class ServerSettings:
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
     open_requests_per_user: int = 100
-    sealed_bytes_per_user_per_day: int = DEFAULT_SEALED_BYTES
-    puts_per_minute_per_user: int = 0
+    recorded_bytes_per_user_per_day: int = DEFAULT_RECORDED_BYTES
+    puts_per_hour_per_user: int = DEFAULT_PUTS
+    puts_per_hour_of: Mapping[str, int] = field(default_factory=dict)
     secrets_per_user: int = 0
     verify_every_hours: int = 0
     not_ready_s: float = 0.0
@@ -228,23 +235,7 @@ def check(file: File, path: Path) -> ServerSettings:
         raise UsageError(
             f"{path}: audience {file.audience!r} is not valid.", fix="Use 1 to 128 of A-Z a-z 0-9 . _ : / -"
         )
-    if not 1 <= file.open_requests_per_user <= 10_000:
-        raise UsageError(
-            f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line: then it is 100."
-        )
-    if not MIN_SEALED_BYTES <= file.sealed_bytes_per_user_per_day <= MAX_SEALED_BYTES:
-        raise UsageError(
-            f"{path}: sealed_bytes_per_user_per_day must be from {MIN_SEALED_BYTES} to {MAX_SEALED_BYTES}.",
-            fix=f"Remove the line: then it is {DEFAULT_SEALED_BYTES}.",
-        )
-    for name, most in _OFF_AT_0.items():
-        if not 0 <= getattr(file, name) <= most:
-            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
-    for name in ("not_ready_s", "drain_s"):
-        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
-            raise UsageError(
-                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
-            )
+    _check_numbers(file, path)
     listen = http_settings.address(path, "listen", file.listen)
     names = tuple(http_settings.address(path, "names", name) for name in file.names)
     return ServerSettings(
@@ -259,8 +250,9 @@ def check(file: File, path: Path) -> ServerSettings:
         operations_listen=address.setting(file.operations_listen, path),
         database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
-        sealed_bytes_per_user_per_day=file.sealed_bytes_per_user_per_day,
-        puts_per_minute_per_user=file.puts_per_minute_per_user,
+        recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,
+        puts_per_hour_per_user=file.puts_per_hour_per_user,
+        puts_per_hour_of=file.puts_per_hour_of,
         secrets_per_user=file.secrets_per_user,
         verify_every_hours=file.verify_every_hours,
         erase_sealed_after_days=file.erase_sealed_after_days,
@@ -273,6 +265,32 @@ def check(file: File, path: Path) -> ServerSettings:
         witnesses=witness_settings.checked(file.witness, file.quorum, file.witness_alarm_s, path),
         timings=file.timings,
     )
+
+
+def _check_numbers(file: File, path: Path) -> None:
+    if not 1 <= file.open_requests_per_user <= 10_000:
+        raise UsageError(
+            f"{path}: open_requests_per_user must be from 1 to 10000.", fix="Remove the line: then it is 100."
+        )
+    if not MIN_RECORDED_BYTES <= file.recorded_bytes_per_user_per_day <= MAX_RECORDED_BYTES:
+        raise UsageError(
+            f"{path}: recorded_bytes_per_user_per_day must be from {MIN_RECORDED_BYTES} to {MAX_RECORDED_BYTES}.",
+            fix=f"Remove the line: then it is {DEFAULT_RECORDED_BYTES}.",
+        )
+    for name, most in _OFF_AT_0.items():
+        if not 0 <= getattr(file, name) <= most:
+            raise UsageError(f"{path}: {name} must be from 0 to {most}.", fix="Remove the line to switch this off.")
+    for subject, puts in file.puts_per_hour_of.items():
+        if not 1 <= puts <= MAX_PUTS:
+            raise UsageError(
+                f"{path}: puts_per_hour_of: {subject!r} must have from 1 to {MAX_PUTS}.",
+                fix="Correct the number, or remove the line: then puts_per_hour_per_user counts.",
+            )
+    for name in ("not_ready_s", "drain_s"):
+        if not 0 <= getattr(file, name) <= MAX_DRAIN_S:
+            raise UsageError(
+                f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
+            )
 
 
 def _path(path: Path, field: str, text: str) -> Path:

@@ -67,18 +67,23 @@ class Command(click.Command):
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are given as `module:attribute`, and with `summaries` by what its help says of them."""
+    """A group whose commands are given as `module:attribute`, and with `summaries` by what its help says of them.
+
+    `meant` has words that are no command here, each with the command line that does what other programs do by them.
+    """
 
     def __init__(
         self,
         *args: Any,  # noqa: ANN401 - click's own
         lazy: Mapping[str, str],
         summaries: Mapping[str, str] | None = None,
+        meant: Mapping[str, str] | None = None,
         **rest: Any,  # noqa: ANN401 - click's own
     ) -> None:
         super().__init__(*args, **rest)
         self._lazy = dict(lazy)
         self.summaries = dict(summaries or {})
+        self._meant = dict(meant or {})
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names, eager ones first."""
@@ -98,14 +103,20 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find a command. For an unknown word suggest a similar command, also one that is not loaded yet."""
+        """Find a command. For an unknown word suggest what it means elsewhere, or a command that is spelt alike."""
         word, known = args[0], self.list_commands(ctx)
         if not (ctx.resilient_parsing or word in known or word.startswith("-")):
-            import difflib  # noqa: PLC0415 - a well-spelt command never needs it
-
-            near = difflib.get_close_matches(word, [name for name in known if self._is_shown(ctx, name)], 1)
-            ctx.fail(f"No such command {word!r}." + (f" Did you mean {near[0]!r}?" if near else ""))
+            meant = f"`{PROGRAM} {self._meant[word]}`" if word in self._meant else self._spelt_alike(ctx, word)
+            ctx.fail(f"No such command {word!r}." + (f" Did you mean {meant}?" if meant else ""))
         return super().resolve_command(ctx, args)
+
+    def _spelt_alike(self, ctx: click.Context, word: str) -> str:
+        """Return a command's name, also of one that is not loaded yet, "" if none is like `word`."""
+        import difflib  # noqa: PLC0415 - a well-spelt command never needs it
+
+        shown = [name for name in self.list_commands(ctx) if self._is_shown(ctx, name)]
+        near = difflib.get_close_matches(word, shown, 1)
+        return repr(near[0]) if near else ""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Load one command."""

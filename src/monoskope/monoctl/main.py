@@ -15,9 +15,31 @@ from monoskope.monoctl.groups import LazyGroup, RootGroup
 _HERE = "monoskope.monoctl.commands"
 
 
-def _verb(help_text: str, nouns: dict[str, str]) -> LazyGroup:
+def _verb(help_text: str, nouns: dict[str, str], meant: dict[str, str] | None = None) -> LazyGroup:
     """Return a verb with its nouns, each with its module and attribute."""
-    return LazyGroup(help=help_text, lazy={noun: f"{_HERE}.{home}" for noun, home in nouns.items()})
+    return LazyGroup(help=help_text, lazy={noun: f"{_HERE}.{home}" for noun, home in nouns.items()}, meant=meant)
+
+
+_MEANT = (
+    dict.fromkeys(("list", "ls", "show", "view", "search"), "get secrets")
+    | dict.fromkeys(("read", "reveal", "cat", "inspect"), "get secret URI")
+    | dict.fromkeys(("set", "write", "store", "upload", "add", "new"), "put secret URI")
+    | dict.fromkeys(("edit", "update"), "patch secret URI")
+    | dict.fromkeys(("rm", "remove", "destroy"), "delete secret URI")
+    | dict.fromkeys(("restore", "recover"), "undelete secret URI")
+    | {
+        "check": "verify secret URI",
+        "cp": "copy secret",
+        "diff": "compare secret URI",
+        "history": "get secret URI --versions",
+        "rotate": "generate secret URI",
+        "status": "whoami",
+        "stores": "get secret-stores",
+        "tag": "label secret URI",
+        "ui": "console",
+    }
+)
+"""What people type who know other programs, and the command that does it here."""
 
 
 _VERBS = {
@@ -52,8 +74,20 @@ _VERBS = {
             "role-bindings": "role_bindings:list_",
             "tokens": "tokens:list_",
         },
+        {
+            "versions": "get secret URI --versions",
+            "history": "get secret URI --versions",
+            "value": "get secret URI",
+            "uploads": "get events",
+            "requests": "get events",
+            "stores": "get secret-stores",
+        },
     ),
-    "describe": _verb("Show everything about one thing.", {"secret-store": "describe:secret_store"}),
+    "describe": _verb(
+        "Show everything about one thing.",
+        {"secret-store": "describe:secret_store"},
+        {"secret": "get secret URI --versions", "secrets": "get secrets", "store": "describe secret-store NAME"},
+    ),
     "create": _verb(
         "Add stores, role bindings and tokens (administrators).",
         {"secret-store": "admin:create", "role-binding": "role_bindings:create", "token": "tokens:create"},
@@ -81,8 +115,8 @@ A secret is named `store://path`, or `path` alone in the default store. Values c
 prompt, never from the command line. Exit codes: 0 ok, 1 defect, 2 usage, 3 refused, 4 not found, 5 identity changed,
 6 conflict, 7 unavailable, 8 timed out, 9 outcome unknown, 10 unauthenticated, 11 already exists, 12 different, not
 in sync, or “no”, 13 unreadable answer, 14 rate limited, 16 some of several secrets changed and some not, 17 not
-authorized by the store's own list, 18 m8's log does not fit the pinned one, 19 not in a checkpoint yet, 130
-interrupted.
+authorized by the store's own list, 18 m8's log does not fit the pinned one, 19 not in a checkpoint yet, 20 you have
+not agreed to the store yet, 130 interrupted.
 """
 
 
@@ -124,6 +158,7 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
         "version": "Show the version of monoctl.",
         "whoami": "Show who you are to m8, and what you may do.",
     },
+    meant=_MEANT,
     help=_HELP,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

@@ -38,6 +38,12 @@ def shown(public_key: bytes) -> str:
     return "SHA256:" + base64.b64encode(digest).decode("ascii").rstrip("=")
 
 
+def grouped(identity: str) -> str:
+    """Return a shown identity in groups of four characters, for eyes that compare it with another one."""
+    label, _, digest = identity.partition(":")
+    return " ".join([f"{label}:", *(digest[at : at + 4] for at in range(0, len(digest), 4))])
+
+
 def check_shown(text: str) -> str:
     """Return `text` if it is a shown identity, else raise `UsageError` that states the rule."""
     if _SHOWN.fullmatch(text) is None:

@@ -86,6 +86,11 @@ class PurposeRules(Value, frozen=True):
         return self.fields >= _NOTES
 
     @property
+    def puts(self) -> bool:
+        """Whether it is a put, of which each user may begin only so many in an hour."""
+        return self.right == events_pb2.RIGHT_PUT
+
+    @property
     def guesses(self) -> bool:
         """Whether it only tells whether a sealed value is the one upstream."""
         return self.seals and not self.writes

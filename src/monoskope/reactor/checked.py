@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import msgspec
+
+from monoskope.errors import UsageError, docs_page
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Signers
+from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
+from monoskope.stores.driver import PLACEHOLDER
 
 _WITHOUT = (
-    "Requests need no signature: there is no [signers], and this reactor does what m8 asks (docs/operate/signers.md)."
+    "Requests need no signature: there is no [signers], and this reactor does what m8 asks"
+    f" ({docs_page('operate/signers.md')})."
 )
 
 
@@ -18,13 +24,18 @@ def checked(settings: ReactorSettings) -> str:
     """Return the text; every line ends with a line break.
 
     Raises:
-        UsageError: a list of `[signers]` is missing or bad.
+        UsageError: a list of `[signers]` is missing or bad, or a field of `[engine]` still has its placeholder.
         RefusedError: others than its owner can write a list.
     """
     return "".join(f"{line}\n" for line in _lines(settings))
 
 
 def _lines(settings: ReactorSettings) -> Iterator[str]:
+    for field in _placeholders(msgspec.to_builtins(settings.engine), "engine"):
+        raise UsageError(
+            f"`{field}` still has its placeholder, {PLACEHOLDER!r}.",
+            fix="Write what your engine gave you into reactor.toml; the page on this kind of store says how.",
+        )
     yield f"Store: {settings.store}"
     yield f"m8: {', '.join(settings.servers)}"
     yield f"Prefixes: {', '.join(str(prefix) for prefix in settings.prefixes)}"
@@ -35,6 +46,15 @@ def _lines(settings: ReactorSettings) -> Iterator[str]:
         yield _WITHOUT
         return
     yield from _signers(settings, settings.signers)
+
+
+def _placeholders(value: object, field: str) -> Iterator[str]:
+    """Yield the names of the fields below `field` that `m8 reactor init` left to be filled in."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _placeholders(inner, f"{field}.{name}")
+    elif isinstance(value, str) and value.removeprefix("/") == PLACEHOLDER:
+        yield field
 
 
 def _signed_there(settings: ReactorSettings) -> str:
@@ -48,6 +68,7 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
     lists = Signers.load(file, folder=settings.folder, store=settings.store).state().lists
     yield f"Signers: {settings.folder / file.file} (SHA-256 {lists.file})"
     yield f"Revoked: {settings.folder / file.revoked} (SHA-256 {lists.revoked})"
+    yield f"Both end with the line `{END}`: if one of them does not, everybody is refused."
     yield f"Certificates: valid for at most {file.max_certificate_hours} h"
     yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
     if not file.may:

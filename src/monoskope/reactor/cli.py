@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 
 import click
 
-from monoskope.errors import Error, UsageError
+from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
@@ -89,7 +89,11 @@ def _folder_argument(command: F) -> F:
 )
 @click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(
-    "--type", "kind", required=True, metavar="TYPE", help="The kind of engine, e.g. vault; docs/stores has all."
+    "--type",
+    "kind",
+    required=True,
+    metavar="TYPE",
+    help=f"The kind of engine, e.g. vault; {docs_page('stores')} has all.",
 )
 @click.option(
     "--prefix",
@@ -129,7 +133,7 @@ def init(
         driver=driver,
         allow_swap=allow_swap,
     )
-    click.echo(store_identity.make(folder, store=store).shown)
+    _print_identity(store_identity.make(folder, store=store).shown)
 
 
 @_group.command()
@@ -155,7 +159,7 @@ def identity(folder: Path) -> None:
     from monoskope.reactor import settings  # noqa: PLC0415
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
-    click.echo(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
+    _print_identity(store_identity.Identity.load(folder, store=settings.read_file(folder).store).shown)
 
 
 @_group.command(short_help="Print the least rights in the engine.")
@@ -187,10 +191,15 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
 
     store = settings.read_file(folder).store
     before = store_identity.to_rotate(folder, store=store)
-    click.echo(rotation_words.BEFORE.format(store=store, before=before, folder=folder), err=True)
+    click.echo(
+        rotation_words.BEFORE.format(
+            store=store, before=before, folder=folder, page=docs_page("operate/rotate-identity.md")
+        ),
+        err=True,
+    )
     if not yes:
         _agree("Give the store a new identity now?")
-    click.echo(store_identity.rotate(folder, store=store).shown)
+    _print_identity(store_identity.rotate(folder, store=store).shown)
     click.echo(rotation_words.AFTER.format(store=store, folder=folder), err=True)
 
 
@@ -221,6 +230,15 @@ def check(file: Path) -> None:
     from monoskope.reactor import checked, settings  # noqa: PLC0415
 
     click.echo(checked.checked(settings.read(file.parent, file.name)), nl=False)
+
+
+def _print_identity(identity: str) -> None:
+    """Print an identity on standard output, and on a terminal also in groups, as users see it who compare."""
+    from monoskope.protocol.identity import grouped  # noqa: PLC0415
+
+    if sys.stderr.isatty():
+        click.echo(f"To compare by eye: {grouped(identity)}", err=True)
+    click.echo(identity)
 
 
 def _agree(question: str) -> None:

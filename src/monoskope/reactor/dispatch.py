@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import time
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
@@ -30,6 +31,9 @@ from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import failed
 from monoskope.reactor.work.recover import Recovery, own_grant
 
+MOST_SEALED = 64 * 1_048_576
+"""Sealed bytes that wait for their turn, or have it, at most. Further requests end as RATE_LIMITED."""
+
 
 @dataclass(slots=True)
 class Dispatcher:
@@ -47,6 +51,8 @@ class Dispatcher:
     garbage: Garbage = field(default_factory=Garbage)
     now: Callable[[], float] = time.monotonic
     _tasks: dict[bytes, asyncio.Task[bool]] = field(default_factory=dict)
+    _waiting: dict[bytes, int] = field(default_factory=dict)
+    """How many sealed bytes are kept for each request that waits for its turn, or has it."""
     _delivered: set[bytes] | None = None
     """The requests delivered since the session began, while m8 still delivers the unfinished ones."""
     _stopping: bool = False
@@ -68,20 +74,34 @@ class Dispatcher:
         """Take in one delivery."""
         self.appends.delivered(event)
         self._note_presence(event)
-        request = self.requests.apply(event, sealed if self._is_ours(event.stream) else b"", now=self.now())
+        kept = sealed if self._has_room(event.stream, len(sealed)) else b""
+        request = self.requests.apply(event, kept, now=self.now())
         self._moved.set()
         if request is None:
             return
+        if sealed and not kept:
+            request.is_crowded = hashlib.sha256(sealed).digest() == request.sealed_sha256
         self.known.learn(request.news())
         if self._delivered is not None:
-            self._delivered.add(request.request_id)
+            if request.state is not State.ENDED:
+                self._delivered.add(request.request_id)
         else:
             self._act(request)
 
-    def _is_ours(self, stream: str) -> bool:
-        """Whether this process has the key of the request of `stream`. Sealed bytes of other requests are not kept."""
+    def _has_room(self, stream: str, size: int) -> bool:
+        """Whether sealed bytes for the request of `stream` are kept: if this process has its key, and room for them."""
         request_id = request_id_of(stream)
-        return request_id is not None and self.keys.granted(request_id) is not None
+        if not size or request_id is None or self.keys.granted(request_id) is None:
+            return False
+        self._waiting = {
+            one: held
+            for one, held in self._waiting.items()
+            if one in self._tasks or ((request := self.requests.get(one)) is not None and request.sealed)
+        }
+        if sum(self._waiting.values()) - self._waiting.get(request_id, 0) + size > MOST_SEALED:
+            return False
+        self._waiting[request_id] = size
+        return True
 
     def recorded(self, request_id: bytes, version: int, event: ReactorEvent) -> None:
         """Take in an event of ours that m8 recorded: it delivers it to the other replicas alone."""
@@ -179,8 +199,15 @@ class Dispatcher:
     def _handle(self, request: OpenRequest) -> None:
         self._yield_to_winner(request)
         key, sealed = self.keys.granted(request.request_id), request.take_sealed()
-        if key is not None:
-            newest = newest_receipt(request.receipts, self.recovery.identity, key.grant.request.uri)
+        if key is not None and request.is_crowded:
+            self.keys.forget(request.request_id)
+            crowded = failed(
+                key.grant, request.sealed_sha256, upload_pb2.REASON_RATE_LIMITED, replica=b"", retry_after_s=1
+            )
+            self._begin(request, self.reporter.end(key.grant, crowded, request.version))
+        elif key is not None:
+            shown = () if request.receipt is None else (request.receipt,)
+            newest = newest_receipt(shown, self.recovery.identity, key.grant.request.uri)
             delivered = DeliveredRequest.from_bytes(
                 key,
                 sealed,

@@ -8,7 +8,6 @@ never serialised: they stay inside the library's objects until those are freed.
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -30,7 +29,8 @@ from monoskope.unshared import Unshared
 Look = Callable[[Request, str], FirstLook | None]
 
 _SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
-_REMEMBERED = 65_536
+_REMEMBERED = 32_768
+"""Of so many requests that ended, and of as many before them, it is known that their key was used."""
 _KEPT_AFTER_EXPIRY_S = 120.0
 """m8 ends a request 60 s after its key's lifetime. A secret that comes late until then ends as EXPIRED."""
 
@@ -81,7 +81,9 @@ class OneTimeKeys(Unshared):
         self._rules = rules
         self._now = now
         self._table: dict[bytes, _Entry] = {}
-        self._spent: OrderedDict[bytes, None] = OrderedDict()
+        # Two dictionaries of bytes alone: the garbage collector looks at none of their keys, as at those of no list.
+        self._spent: dict[bytes, None] = {}
+        self._spent_before: dict[bytes, None] = {}
 
     def __len__(self) -> int:
         """How many private keys are alive."""
@@ -109,7 +111,7 @@ class OneTimeKeys(Unshared):
             if entry.private is None or (grant.request.content, grant.subject) != (request.content, subject):
                 raise FailedError(upload_pb2.REASON_KEY_LOST)
             return entry.granted
-        if request.request_id in self._spent:
+        if request.request_id in self._spent or request.request_id in self._spent_before:
             raise FailedError(upload_pb2.REASON_KEY_LOST)
         alive = [one.granted.grant.subject for one in self._table.values() if one.private is not None]
         own = alive.count(subject)
@@ -213,6 +215,6 @@ class OneTimeKeys(Unshared):
         entry = self._table.pop(request_id, None)
         if entry is not None:
             self._spent[request_id] = None
-            while len(self._spent) > _REMEMBERED:
-                self._spent.popitem(last=False)
+            if len(self._spent) >= _REMEMBERED:
+                self._spent_before, self._spent = self._spent, {}
         return entry

@@ -64,6 +64,9 @@ class Endpoints:
         gauges["m8_reactor_draining"].set(self.dispatcher.is_stopping)
         gauges["m8_reactor_keys_alive"].set(len(self.dispatcher.keys))
         gauges["m8_reactor_open_requests"].set(len(self.dispatcher.requests))
+        known = self.dispatcher.known
+        gauges["m8_reactor_receipts_bytes"].set(known.bytes_kept)
+        gauges["m8_reactor_gives_no_keys"].labels("receipts").set(known.full_for > 0)
         for state in STATES:
             gauges["m8_reactor_engine_health"].labels(state).set(state == self.health.state)
         gauges["m8_reactor_engine_checked_timestamp_seconds"].set(self.health.looked_at_s)

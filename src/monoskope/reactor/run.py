@@ -18,6 +18,7 @@ from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.clock import Clock
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -129,7 +130,9 @@ class Reactor:
     def _wired(
         self, settings: ReactorSettings, driver: StoreDriver, identity: Identity, key: FingerprintKey, audit: AuditFile
     ) -> Dispatcher:
-        requests, known = OpenRequests(), KnownReceipts(identity)
+        clock = Clock()
+        requests = OpenRequests()
+        known = KnownReceipts(identity, lifetime_s=settings.limits.lifetime_s, now=clock)
         reporter = Reporter(identity, self.appends, requests, known, audit, self.health, meters=self.meters)
         upstream = Upstream(driver, key, known, Peers(requests, identity, self.replica).write)
         lookup = Lookup(driver, key, self.timings, self.replica)
@@ -141,29 +144,32 @@ class Reactor:
             alive=settings.limits.keys_alive,
             requires_signature=self.gate.requires,
         )
-        looks = FirstLooks(upstream, within_s=self.timings.young)
-        keys, rates = OneTimeKeys(identity, rules), Rates(settings.limits)
+        looks = FirstLooks(upstream, within_s=self.timings.young, now=clock)
+        keys = OneTimeKeys(identity, rules, now=clock)
+        rates = Rates(settings.limits, refused=self.meters.puts_refused.inc)
         return Dispatcher(
             requests=requests,
             known=known,
             keys=keys,
             appends=self.appends,
             granter=Granter(
-                Admission(settings, driver, rates, self.gate), keys, looks, self.appends, audit, self.meters
+                Admission(settings, driver, rates, self.gate, known), keys, looks, self.appends, audit, self.meters
             ),
             handler=Handler(
                 keys=keys,
                 upstream=upstream,
-                writer=Writer(upstream, lookup, self.timings),
+                writer=Writer(upstream, lookup, self.timings, now=clock),
                 copier=Copier(
                     settings=settings,
                     upstream=upstream,
                     tokens=self.appends.tokens,
                     begin_s=self.timings.young,
+                    now=clock,
                 ),
                 reporter=reporter,
                 rates=rates,
                 gate=self.gate,
+                now=clock,
             ),
             recovery=Recovery(identity, self.replica, Presence(), lookup, reporter, self.timings),
             reporter=reporter,

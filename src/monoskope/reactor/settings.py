@@ -43,6 +43,8 @@ from monoskope.stores import registry
 from monoskope.stores.driver import StoreDriver
 from monoskope.uri import SecretUri, UriPrefix, check_store_name, parse_path
 
+_MOST_PUTS = 1_000_000
+"""In an hour."""
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -55,6 +57,11 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Comparisons of one secret, and announced writes to it that were not made."""
     compares_per_hour: int = 60
     """The same for all secrets together."""
+    puts_per_hour: int = 2_000
+    """Puts, patches, generations and imports of one subject, and of one signer: each of them tells who may see hashes
+    whether a guess is right."""
+    puts_per_hour_of: dict[str, int] = msgspec.field(default_factory=dict)
+    """The same of single subjects and signers, by name, as for a bulk import."""
     keys_alive: int = 1_000
     """One-time keys that have not ended yet."""
     lifetime_s: int = DEFAULT_LIFETIME_S
@@ -67,10 +74,13 @@ class ReactorLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             ("uploads_per_second", 1_000),
             ("compares_per_hour_per_uri", 1_000),
             ("compares_per_hour", 10_000),
+            ("puts_per_hour", _MOST_PUTS),
             ("keys_alive", 10_000),
         ):
             if not 1 <= getattr(self, field) <= most:
                 raise ValueError(f"`{field}` must be from 1 to {most}")
+        if not all(1 <= puts <= _MOST_PUTS for puts in self.puts_per_hour_of.values()):
+            raise ValueError(f"`puts_per_hour_of` must have numbers from 1 to {_MOST_PUTS}")
         if not MIN_LIFETIME_S <= self.lifetime_s <= MAX_LIFETIME_S:
             raise ValueError(f"`lifetime_s` must be from {MIN_LIFETIME_S} to {MAX_LIFETIME_S}")
         if not is_padded_size(self.max_plaintext):

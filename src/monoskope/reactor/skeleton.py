@@ -1,4 +1,7 @@
-"""The first `reactor.toml`. Its `[engine]` table is the driver's own example, to fill in or ready to run."""
+"""The first `reactor.toml`, and the lists of signers, still empty.
+
+Its `[engine]` table is the driver's own example, to fill in or ready to run.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,29 @@ from typing import Any
 
 import tomli_w
 
+from monoskope.errors import docs_page
 from monoskope.reactor.settings import ReactorFile
 from monoskope.reactor.settings_argument import SETTINGS_FILE
+from monoskope.reactor.signers.list_file import END
 from monoskope.settings import convert, write_private
 from monoskope.stores.driver import StoreDriver
 
-_SIGNERS = """
+_SIGNERS = f"""
 # This reactor does what m8 asks. With a table [signers] it acts only on what a key of its own list signed:
-# docs/operate/signers.md says how to turn that on, and in which order.
+# {docs_page("operate/signers.md")} says how to turn that on, and in which order.
+# The lists are allowed_signers and revoked_keys.
+"""
+_LISTS = {
+    "allowed_signers": """\
+# Whose keys count, once reactor.toml has a table [signers]: PRINCIPAL [OPTIONS] KIND BASE64, one a line.
+""",
+    "revoked_keys": """\
+# Which keys no longer count: SHA256:… of a key or a CA, or of a CA with `serial N` or `id KEY-ID`, one a line.
+""",
+}
+_LAST = f"""\
+# The last line says that nothing is missing. Without it this reactor refuses everybody.
+{END}
 """
 
 
@@ -28,7 +46,9 @@ def write(
     driver: type[StoreDriver],
     allow_swap: bool = False,
 ) -> None:
-    """Write the settings of a new reactor into `folder`, an absolute path; `server` may be a list with commas.
+    """Write the settings and the lists of a new reactor into `folder`, an absolute path.
+
+    `server` may be a list with commas. Lists that are there already stay.
 
     Raises:
         UsageError: a value is bad.
@@ -46,3 +66,6 @@ def write(
     convert(table, ReactorFile, where=SETTINGS_FILE)
     text = tomli_w.dumps(table).replace("[engine]\n", f"[engine]\n{driver.example_notes}", 1)
     write_private(folder / SETTINGS_FILE, (text + _SIGNERS).encode())
+    for name, about in _LISTS.items():
+        if not (folder / name).exists():
+            write_private(folder / name, (about + _LAST).encode())

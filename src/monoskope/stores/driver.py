@@ -20,6 +20,9 @@ from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
 from monoskope.unshared import Unshared
 
+PLACEHOLDER = "fill-in"
+"""What `StoreDriver.example` writes where only an administrator knows the value."""
+
 NOTHING = ""
 """The version of a path at which there is no secret."""
 
@@ -391,7 +394,8 @@ class StoreDriver(Unshared, ABC):
     def example(cls, folder: Path) -> dict[str, Any]:
         """Return the fields, beside `type`, of the `[engine]` table that `m8 reactor init` writes.
 
-        They fit `Config`. Where only an administrator knows a value, one stands there that shows what to fill in.
+        They fit `Config`. Where only an administrator knows a value, `PLACEHOLDER` stands there, or a path of it alone;
+        `m8 reactor check` refuses what is left of these.
 
         Args:
             folder: The new reactor's own folder, an absolute path. A driver may put a key file into it, mode 0600.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -47,6 +48,19 @@ os.execv(sys.argv[3], sys.argv[3:])
 def program(name: str) -> str:
     """Return the path of a program that was installed beside this Python, e.g. "monoctl"."""
     return str(Path(sys.executable).parent / name)
+
+
+class NotInstalledError(UnavailableError):
+    """A program of the system is not on this machine; the fix names Debian's package."""
+
+
+def needed(name: str, package: str) -> str:
+    """Return the path of a program that `package` of Debian brings. Raises `NotInstalledError`."""
+    # /usr/sbin is not on the search path of every user.
+    found = shutil.which(name) or shutil.which(name, path="/usr/sbin")
+    if found is None:
+        raise NotInstalledError(f"{name} is not installed.", fix=f"Install it, e.g. with: apt-get install {package}")
+    return found
 
 
 def wait_until(done: Callable[[], bool], *, what: str, seconds: float = READY_S) -> None:

@@ -80,16 +80,20 @@ def test_each_failed_request_is_one_press_away_and_its_page_is_no_surer_than_its
         expect(main).not_to_contain_text("Try again.")
 
 
-def test_a_login_that_nothing_renews_is_told_before_it_ends_and_asked_about_at_its_end(chromium: Chromium) -> None:
+def test_a_login_that_nothing_renews_is_told_before_it_ends_and_asked_about_before_that(chromium: Chromium) -> None:
     example = Example()
     example.change_me(login="once", expires=written(NOW + dt.timedelta(minutes=3)))
     with chromium.visit() as tab:
         example.open(tab, stands_still=False)
-        expect(tab.get_by_text("Your login ends in")).to_be_visible()
-        example.change_me(expires=written(NOW + dt.timedelta(minutes=15)))  # somebody has logged in meanwhile
+        expect(tab.get_by_text("Your login may end in")).to_be_visible()
+        example.change_me(expires=written(NOW + dt.timedelta(minutes=8)))  # somebody has logged in meanwhile
         with tab.expect_response("**/api/whoami"):
             tab.clock.run_for(130_000)
-        expect(tab.get_by_text("Your login ends")).to_have_count(0)
+        expect(tab.get_by_text("Your login may end")).to_have_count(0)
+        example.change_me(expires=written(NOW + dt.timedelta(minutes=20)))  # and again, before anything is said
+        with tab.expect_response("**/api/whoami"):
+            tab.clock.run_for(130_000)
+        expect(tab.get_by_text("Your login may end")).to_have_count(0)
 
 
 def test_a_login_that_monoctl_renews_is_never_told_to_end(chromium: Chromium) -> None:
@@ -99,4 +103,51 @@ def test_a_login_that_monoctl_renews_is_never_told_to_end(chromium: Chromium) ->
         example.open(tab)
         expect(ConsolePage(tab).heading("Secrets")).to_be_visible()
         expect(tab.get_by_text("expires in")).to_have_count(0)
-        expect(tab.get_by_text("Your login ends")).to_have_count(0)
+        expect(tab.get_by_text("Your login may end")).to_have_count(0)
+
+
+def test_a_user_without_the_right_is_not_told_to_see_hashes(chromium: Chromium) -> None:
+    example = Example()
+    example.change_me(role="administrator", rights=[], may=[])
+    with chromium.visit() as tab:
+        example.open(tab)
+        expect(tab.get_by_role("main")).to_contain_text("You never see a value.")
+        expect(tab.get_by_role("main")).not_to_contain_text("You see hashes")
+
+
+def test_a_comparison_begins_with_the_keys_of_its_secret(chromium: Chromium) -> None:
+    example = Example()
+    with chromium.visit() as tab:
+        example.open(tab)
+        form = ConsolePage(tab).act("vault://payments/db", "Compare")
+        expect(form.field("Key 1")).to_have_value("password")
+        expect(form.field("Key 2")).to_have_value("user")
+        expect(form.panel).not_to_contain_text("The secret has these keys, too")
+
+
+_PLACEHOLDER = """(field) => {
+  const style = getComputedStyle(field), pen = document.createElement('canvas').getContext('2d');
+  pen.font = style.font;
+  return field.clientWidth - parseFloat(style.paddingLeft) - parseFloat(style.paddingRight)
+    - pen.measureText(field.placeholder).width;
+}"""
+
+
+@pytest.mark.parametrize("width", [360, 900, 1280])
+def test_words_in_empty_fields_and_beside_bars_can_be_read(chromium: Chromium, width: int) -> None:
+    example = Example()
+    with chromium.visit() as tab:
+        example.open(tab)
+        page = ConsolePage(tab)
+        page.go("Events")
+        tab.set_viewport_size({"width": width, "height": 800})
+        assert tab.get_by_label("By whom, then Enter").evaluate(_PLACEHOLDER) >= 0
+        tab.set_viewport_size({"width": 1280, "height": 800})
+        page.go("Activity")
+        tab.set_viewport_size({"width": width, "height": 800})
+        number = tab.locator(".pic-number-failed").bounding_box()
+        ends = [bar.bounding_box() for bar in tab.locator(".pic-bars-drawn .pic-kind-failed").all()]
+        hours = [hour.bounding_box() for hour in tab.locator(".pic-tick").all()]
+        assert number is not None
+        assert all(end is None or end["y"] + end["height"] <= number["y"] + 1 for end in ends)
+        assert all(hour is None or number["y"] + number["height"] <= hour["y"] + 1 for hour in hours)

@@ -13,7 +13,7 @@ export function parseCertificate(blob) {
   reader.string(); // the nonce
   const found = { key: readKey(reader, kind), serial: reader.uint64() };
   keep(reader.uint32() === 1, "host-certificate");
-  checkKeyId(reader.string());
+  found.keyId = readKeyId(reader.string());
   found.principal = principal(reader.string());
   found.after = reader.uint64();
   found.before = reader.uint64();
@@ -34,7 +34,7 @@ export function parseCertificate(blob) {
   return found;
 }
 
-function checkKeyId(content) {
+function readKeyId(content) {
   let text = "";
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(content);
@@ -42,6 +42,7 @@ function checkKeyId(content) {
     keep(false, "key-id", "key-id: UTF-8");
   }
   keep(!/\p{Cc}/u.test(text), "key-id", "key-id: no control character");
+  return text;
 }
 
 function principal(packed) {

@@ -6,7 +6,7 @@ import { Fault, keep } from "./rules.mjs";
 import { Reader } from "./wire.mjs";
 
 const OPTION = /^(namespaces|valid-after|valid-before)="([^"\\,]*)"$/;
-const REVOKED = /^(SHA256:[A-Za-z0-9+/]{43})(?:[ \t]+serial[ \t]+([1-9][0-9]{0,19}))?$/;
+const REVOKED = /^(SHA256:[A-Za-z0-9+/]{43})(?:[ \t]+serial[ \t]+(0|[1-9][0-9]{0,19})|[ \t]+id[ \t]+(.+))?$/;
 const TIME = /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?Z$/;
 
 const kept = (holds, rule) => keep(holds, "list", `list: ${rule}`);
@@ -91,14 +91,15 @@ function seconds(text) {
   return found.getTime() / 1000;
 }
 
-/** The revocations: `SHA256:…`, or `SHA256:… N` of a CA and a serial number. */
+/** The revocations: `SHA256:…`, or of a CA `SHA256:… N` with a serial number, `SHA256:… id …` with a key id. */
 export function parseRevoked(text) {
   const found = new Set();
   for (const line of lines(text)) {
     const match = REVOKED.exec(line);
     if (!match) throw new Fault("list");
     kept(BigInt(match[2] ?? 1) < 2n ** 64n, "a serial number of 64 bits");
-    found.add(match[2] ? `${match[1]} ${match[2]}` : match[1]);
+    const end = match[2] ?? (match[3] && `id ${match[3]}`);
+    found.add(end ? `${match[1]} ${end}` : match[1]);
   }
   return found;
 }

@@ -60,6 +60,7 @@ function checkRevoked({ certificate, key }, text) {
   if (!certificate) return;
   keep(!revoked.has(shown(certificate.ca)), "revoked", "revoked: the CA");
   keep(!revoked.has(`${shown(certificate.ca)} ${certificate.serial}`), "revoked", "revoked: the serial number");
+  keep(!revoked.has(`${shown(certificate.ca)} id ${certificate.keyId.trim()}`), "revoked", "revoked: the key id");
 }
 
 function isBelow(prefix, uri) {

@@ -11,7 +11,6 @@ import pytest
 from monoskope.client.roots import Roots
 from monoskope.client.transport import exchanging, http
 from monoskope.client.transport.http import HttpTransport
-from monoskope.errors import NotReachedError
 from monoskope.http.client.failures import BrokenError, LateError
 from monoskope.http.client.pool import Stream
 
@@ -56,12 +55,12 @@ async def test_an_answer_that_came_while_the_client_looked_counts(
         looked.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        raise NotReachedError("it stands still.")
+        raise LateError("it stands still.", sent=True)
 
     async def answer() -> bool:
         return await looked.wait()
 
-    monkeypatch.setattr(looking, "_look", look)
+    monkeypatch.setattr(looking, "_seen", look)
     assert await looking._while_it_stands(answer())
 
 
@@ -74,12 +73,12 @@ async def test_a_call_that_broke_while_the_client_looked_has_one_error_and_no_ot
         looked.set()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
-        raise NotReachedError("it stands still.")
+        raise LateError("it stands still.", sent=True)
 
     async def breaks() -> None:
         await looked.wait()
         raise BrokenError("broken")
 
-    monkeypatch.setattr(looking, "_look", look)
+    monkeypatch.setattr(looking, "_seen", look)
     with pytest.raises(BrokenError):
         await looking._while_it_stands(breaks())

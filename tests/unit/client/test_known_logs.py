@@ -168,19 +168,51 @@ def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> No
     assert "no file" in KnownLogs(None, system=tmp_path / "system").remember(SERVER, pin(4), replaces=None)
 
 
-def test_what_is_in_memory_does_not_hide_or_lower_what_another_process_wrote(tmp_path: Path) -> None:
-    """A file that could not be written once: what this process saw then is older than what is in the file now."""
+def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continued(tmp_path: Path) -> None:
+    """A file that could not be written once: neither this process nor the other one has seen what the other has."""
     lock = tmp_path / ".known_logs.lock"
     lock.mkdir()
     known = opened(tmp_path)
     assert "cannot be written" in known.remember(SERVER, pin(4), replaces=None)
     lock.rmdir()
-    opened(tmp_path).remember(SERVER, pin(9), replaces=None)
+    opened(tmp_path).remember(SERVER, pin(6), replaces=None)
 
-    seen = known.pin(SERVER)
-    assert seen is not None
-    assert seen.size == 9
-    known.remember(SERVER, pin(6), replaces=pin(4))
-    kept = opened(tmp_path).pin(SERVER)
-    assert kept is not None
-    assert kept.size == 9
+    assert _size(known) == 4
+    assert "cannot be written" in known.remember(SERVER, pin(9), replaces=pin(4))
+    assert _size(known) == 6
+    known.remember(SERVER, pin(9), replaces=pin(6))
+    assert _size(known) == 9
+    assert _size(opened(tmp_path)) == 6
+
+
+@pytest.mark.parametrize("written", [True, False], ids=["in the file", "in memory"])
+@pytest.mark.parametrize("size", [5, 8], ids=["smaller", "larger"])
+def test_a_pin_is_replaced_by_what_continues_it_alone(tmp_path: Path, size: int, written: bool) -> None:
+    """Another process pinned 7 entries while this one was shown that others continue the 4 of before."""
+    known = opened(tmp_path) if written else KnownLogs(None, system=tmp_path / "system")
+    known.remember(SERVER, pin(4), replaces=None)
+    known.remember(SERVER, pin(7), replaces=pin(4))
+
+    known.remember(SERVER, pin(size, FORK), replaces=pin(4))
+    assert _size(known) == 7
+    known.remember(SERVER, pin(size, FORK), replaces=None)
+    assert _size(known) == 7
+
+
+def test_each_note_of_a_list_of_servers_is_replaced_by_what_continues_it_alone(tmp_path: Path) -> None:
+    opened(tmp_path).remember(SERVER, pin(7), replaces=None)
+    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
+    several = opened(tmp_path, SERVER, SECOND)
+
+    assert _size(several) == 4
+    several.remember(SERVER, pin(9), replaces=pin(4))
+    assert [_size(opened(tmp_path), server) for server in (SERVER, SECOND)] == [7, 9]
+    assert _size(several) == 7
+    several.remember(SERVER, pin(9), replaces=pin(7))
+    assert [_size(opened(tmp_path), server) for server in (SERVER, SECOND)] == [9, 9]
+
+
+def _size(known: KnownLogs, server: str = SERVER) -> int:
+    found = known.pin(server)
+    assert found is not None
+    return found.size

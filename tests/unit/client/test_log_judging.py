@@ -205,7 +205,7 @@ def test_a_quorum_that_is_demanded_must_have_cosigned(log: ScriptedLog, watched:
 def test_witnesses_may_be_behind_what_is_pinned_if_they_saw_the_same_log(log: ScriptedLog, watched: Demand) -> None:
     log.witnessed_size = 2
     verdict = judged(shown(log, 4), pinned(log, 4), watched)
-    assert (verdict.pin.size, verdict.witnessed and verdict.witnessed.checkpoint.size) == (5, 2)
+    assert (verdict.pin.size, verdict.witnessed and verdict.witnessed.checkpoint.size) == (4, 2)
 
     answer = shown(log, 4)
     fork = ScriptedLog(2, key=log.key, seed="fork")
@@ -213,6 +213,37 @@ def test_witnesses_may_be_behind_what_is_pinned_if_they_saw_the_same_log(log: Sc
     answer.witnessed.note = fork.note(2)
     with pytest.raises(LogMismatchError, match="does not continue"):
         judged(answer, pinned(log, 4), watched)
+
+
+def test_a_fork_that_no_witness_saw_is_not_acted_on(log: ScriptedLog, watched: Demand) -> None:
+    """It continues what is pinned, but not what the witnesses cosigned."""
+    answer = shown(log, 3)
+    fork = ScriptedLog(3, key=log.key)
+    fork.grow(5, seed="fork")
+    answer.newest.CopyFrom(shown(fork, 3).newest)
+
+    assert judged(answer, pinned(log, 3), watched).pin.note == answer.witnessed.note
+
+
+@pytest.mark.parametrize(("size", "after_s", "seen"), [(4, 61, False), (4, 60, True), (5, 61, True)])
+def test_a_tree_without_a_quorum_is_ahead_of_the_witnessed_one_for_a_minute_at_most(
+    log: ScriptedLog, watched: Demand, size: int, after_s: int, seen: bool
+) -> None:
+    log.witnessed_size, log.at_s = size, int(time.time())
+
+    verdict = Judge(SERVER, pinned(log, 3), watched).judge(shown(log, 3), log.at_s + after_s)
+
+    assert (verdict.unseen is None) is seen
+    assert verdict.unseen is None or "1 entry of its log that your witnesses have not cosigned" in str(verdict.unseen)
+
+
+@pytest.mark.parametrize("known", [0, 3])
+def test_a_size_that_no_log_can_have_is_not_pinned(log: ScriptedLog, known: int) -> None:
+    answer = shown(log, known)
+    answer.newest.note = log.key.sign(Checkpoint(ORIGIN, 2**63 - 1, bytes(32)), int(time.time()))
+
+    with pytest.raises(LogMismatchError, match="9223372036854775807 entries, which no log can have"):
+        judged(answer, pinned(log, known) if known else None)
 
 
 def test_the_witnessed_tree_is_the_one_that_first_contact_pins(log: ScriptedLog, watched: Demand) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import math
 import stat
 import threading
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,8 @@ from monoskope.client.connection import Connection
 from monoskope.client.known_logs import KnownLogs, LogPin
 from monoskope.client.methods import GET_CHECKPOINT, Method
 from monoskope.client.settings import ClientSettings
-from monoskope.errors import Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
+from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
@@ -29,6 +31,8 @@ from tests.support.clocks import Clock, clocked
 
 URI, VALUES = "vault://app/db", {"password": b"correct horse battery staple"}
 AGAIN_AFTER_S = 3_600.0
+OTHER_SERVER = "m8-b.example.org:7443"
+"""Of a list with the scripted m8. It is never dialled."""
 
 
 class LoggedM8(ScriptedM8):
@@ -154,6 +158,61 @@ async def test_a_log_that_does_not_fit_stops_a_put_before_anything_is_sealed_or_
     assert str(evidence) in caught.value.fix
 
 
+def forked(log: ScriptedLog, size: int, *, shared: int) -> ScriptedLog:
+    """Return a fork of `log` that has so many entries in common with it."""
+    fork = ScriptedLog(shared, key=log.key)
+    fork.grow(size - shared, seed="fork")
+    return fork
+
+
+@pytest.mark.parametrize("first", [True, False], ids=["first contact", "known"])
+@pytest.mark.parametrize("size", [8, 12], ids=["smaller", "larger"])
+async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_notices(
+    user: User, m8: LoggedM8, monkeypatch: pytest.MonkeyPatch, size: int, first: bool
+) -> None:
+    """While m8 answers the second one, the first one pins a fork of 10 entries, which continues what was known."""
+    if not first:
+        await user.ask()
+    wait_for_the_log(user, monkeypatch)
+    known = user.known
+    others = forked(m8.log, 10, shared=5)
+    m8.log.grow(size - 5)
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        pin = LogPin((others.vkeys[0], others.vkeys[1]), others.note(10))
+        KnownLogs(user.folder / "known_logs", system=user.folder / "none").remember(m8.server, pin, replaces=known)
+        return honest(request)
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    with pytest.raises(LogMismatchError) as caught:
+        await user.run(patient_put)
+
+    assert m8.count("RequestUploadSecret") == 0
+    texts = [note.partition("\n\n")[0] + "\n" for note in caught.value.notes]
+    assert texts == [others.checkpoint(10).text, m8.log.checkpoint(size).text]
+    assert user.known is not None
+    assert user.known.size == 10
+
+
+@pytest.mark.parametrize("shown", ["the larger", "the smaller"])
+async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_history(
+    user: User, m8: LoggedM8, tmp_path: Path, shown: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """7 entries at one server, and 10 of a fork at the other: whichever m8 shows now, it does not continue both."""
+    m8.log.grow(2)
+    fork = forked(m8.log, 10, shared=5)
+    m8.log.grow(5)
+    for server, log, size in ((m8.server, m8.log, 7), (OTHER_SERVER, fork, 10)):
+        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
+        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+    m8.log = m8.log if shown == "the smaller" else fork
+
+    with pytest.raises(LogMismatchError):
+        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
+    assert m8.count("RequestUploadSecret") == 0
+
+
 async def test_a_key_of_the_log_that_was_mistyped_is_told_each_time(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     await user.ask()
     file = tmp_path / "known_logs"
@@ -275,6 +334,30 @@ async def test_a_process_that_stays_behind_is_waited_for_and_then_told(
     assert m8.count("RequestUploadSecret") == 0
 
 
+async def test_a_log_that_has_lost_what_was_signed_is_not_waited_for(user: User, m8: LoggedM8) -> None:
+    """Each command would else take half a minute, from a restore on to the log's renewal."""
+    m8.log.grow(4)
+    await user.ask()
+    del m8.log.entries[5:]
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        if request.size > 5:
+            raise ConflictError("the event log ends at position 5.", fix="Run: m8 log renew")
+        return honest(request)
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    clock = user.skip_pauses()
+    began = clock.time
+
+    with pytest.raises(LogMismatchError, match=r"as far as it did before \(9 entries\).* ends at position 5") as caught:
+        await user.run(patient_put)
+
+    assert clock.time == began
+    assert [note.split("\n")[1] for note in caught.value.notes] == ["9", "5"]
+    assert m8.count("RequestUploadSecret") == 0
+
+
 async def test_a_process_that_catches_up_is_no_error(user: User, m8: LoggedM8) -> None:
     await user.ask()
     later = m8.log.entries[3:]
@@ -339,6 +422,80 @@ async def test_a_quorum_with_given_keys_holds_m8_on_a_machine_without_memory(use
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")  # its own keys are not enough
     with pytest.raises(LogMismatchError, match="none has the cosignatures of 2 of your witnesses"):
         await user.put(no_memory)
+
+
+@pytest.fixture
+async def demanding(user: User, m8: LoggedM8) -> ClientSettings:
+    """Settings that demand the cosignature of the one witness. Three entries are pinned by them."""
+    m8.log.witnesses = [ScriptedWitness("witness.example/a")]
+    settings = user.settings(log_witnesses=(str(m8.log.witnesses[0].vkey),), log_quorum=1)
+    later = m8.log.entries[3:]
+    del m8.log.entries[3:]
+    await user.ask(settings)
+    m8.log.entries += later
+    return settings
+
+
+async def test_a_fork_that_no_witness_saw_is_not_pinned_beside_what_they_cosigned(
+    user: User, m8: LoggedM8, demanding: ClientSettings
+) -> None:
+    fork = forked(m8.log, 9, shared=3)
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        found = honest(request)
+        if request.size == 3:
+            found.newest.CopyFrom(fork._proven(9, 3))
+        return found
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    assert isinstance(await user.put(demanding), PutResult)
+
+    assert user.known is not None
+    assert user.known.checkpoint + b"\n" == m8.log.checkpoint(5).text.encode()
+
+
+@pytest.mark.parametrize("catch_up", [True, False], ids=["and catch up", "and stay there"])
+async def test_witnesses_that_are_behind_are_waited_for_and_then_told(
+    user: User, m8: LoggedM8, demanding: ClientSettings, monkeypatch: pytest.MonkeyPatch, catch_up: bool
+) -> None:
+    wait_for_the_log(user, monkeypatch)
+    honest, log, asked = m8.log.answer, m8.log, list[int]()
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        asked.append(request.size)
+        found = honest(request)
+        if len(asked) < 3 or not catch_up:
+            log.at_s = int(time.time()) - 100
+            found.witnessed.CopyFrom(log._proven(4, request.size))
+            log.at_s = None
+        return found
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    done = user.run(lambda client: client.put_secret(URI, VALUES, timeout=1_000), demanding)
+    if catch_up:
+        assert isinstance(await done, PutResult)
+        return
+    with pytest.raises(LogMismatchError, match="1 entry of its log that your witnesses have not cosigned"):
+        await done
+    assert m8.count("RequestUploadSecret") == 0
+    assert len(asked) > 5
+
+
+async def test_a_size_that_no_log_can_have_does_not_lock_the_client_to_it(user: User, m8: LoggedM8) -> None:
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        found = honest(request)
+        checkpoint = Checkpoint(m8.log.key.origin, 2**63 - 1, bytes(32))
+        found.newest.note = m8.log.key.sign(checkpoint, int(time.time()))
+        return found
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    with pytest.raises(LogMismatchError, match="which no log can have"):
+        await user.ask()
+    m8.log.answer = honest  # type: ignore[method-assign]  # as above
+    assert isinstance(await user.put(), PutResult)
 
 
 async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the_log(user: User, m8: LoggedM8) -> None:

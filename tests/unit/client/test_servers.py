@@ -179,8 +179,8 @@ async def test_the_client_says_which_server_answered(nobody: str, second: Answer
 def test_a_list_is_given_as_text_or_as_servers(tmp_path: Path) -> None:
     environ = {"HOME": str(tmp_path), "MONOCTL_SERVER": "A.example:1, b.example:2", "MONOCTL_TOKEN": "a.b.c"}
     assert load_settings(environ=environ).servers == ("a.example:1", "b.example:2")
-    assert load_settings(environ=environ, servers=["c:3"]).servers == ("c:3",)
-    assert load_settings(environ=environ, server="c:3").server == "c:3"
+    assert load_settings(environ=environ, servers=["c:3"], token="d").servers == ("c:3",)
+    assert load_settings(environ=environ, server="c:3", token="d").server == "c:3"
     assert ClientSettings(server="b:2,a:1", token="t").servers == ("b:2", "a:1")
     for wrong in (
         {"server": "a:1,", "token": "t"},

@@ -44,9 +44,9 @@ def test_flags_win_over_the_environment_and_that_over_the_file(environ: dict[str
     write(user, 'server = "file:1"\nca_file = "file.crt"\ntoken_file = "/file/token"\n')
     environ |= {"MONOCTL_SERVER": "env:1", "MONOCTL_CA_FILE": "/env.crt"}
 
-    found = find({"server": "flag:1"}, environ=environ)
+    found = find({"server": "file:1"}, environ=environ)
 
-    assert (found["server"].value, found["server"].source) == ("flag:1", "`server=`")
+    assert (found["server"].value, found["server"].source) == ("file:1", "`server=`")
     assert (found["ca_file"].value, found["ca_file"].source) == ("/env.crt", "MONOCTL_CA_FILE")
     assert (found["token_file"].value, found["token_file"].source) == ("/file/token", str(user))
     assert found["known_stores"].value == str(user.with_name("known_stores"))
@@ -72,6 +72,43 @@ def test_the_dev_servers_token_goes_to_no_other_server(environ: dict[str, str], 
     for ca_file in (None, "/ca.crt"):
         with pytest.raises(UsageError, match="no token_file"):
             load_settings(server="elsewhere:7443", ca_file=ca_file, environ=environ)
+
+
+@pytest.mark.parametrize("own", ["", 'server = "own:1"\n', 'server = "own:1, https://own:2"\n'])
+def test_the_token_of_a_settings_file_goes_to_its_server_alone(environ: dict[str, str], user: Path, own: str) -> None:
+    write(user, f'{own}token_file = "token"\n')
+    write(user.with_name("token"), "from.settings.file")
+
+    for server in ("other:1", "own:1,other:1", "own:11", "https://own:1"):
+        with pytest.raises(UsageError, match="no token_file is configured for") as caught:
+            load_settings(server=server, environ=environ)
+        assert "counts for the `server` of that file alone" in caught.value.fix
+        with pytest.raises(UsageError, match="no token_file is configured for"):
+            load_settings(environ=environ | {"MONOCTL_SERVER": server})
+        assert "token_file" not in find({"server": server}, environ=environ)
+    if own:
+        assert load_settings(environ=environ).token == "from.settings.file"
+        assert load_settings(server="OWN:1", environ=environ).token == "from.settings.file"
+    if "," in own:
+        assert load_settings(server="https://own:2", environ=environ).token == "from.settings.file"
+
+
+@pytest.mark.parametrize("name", ["MONOCTL_TOKEN", "MONOCTL_TOKEN_FILE", "MONOCTL_LOGIN_AUDIENCE"])
+def test_a_credential_beside_a_server_in_the_environment_goes_to_that_alone(
+    environ: dict[str, str], tmp_path: Path, name: str
+) -> None:
+    file = str(write(tmp_path / "token", "very.secret"))
+    audience = {"MONOCTL_LOGIN_AUDIENCE": "own:1", "MONOCTL_ID_TOKEN": "e30.e30.c2ln"}
+    environ |= audience if name in audience else {name: file if name.endswith("FILE") else "very.secret"}
+
+    assert load_settings(server="other:1", environ=environ).server == "other:1"  # as a pipeline that sets no server
+    environ["MONOCTL_SERVER"] = "own:1,own:2"
+    assert load_settings(server="own:2", environ=environ).server == "own:2"
+    with pytest.raises(UsageError, match=rf"^{name} is for own:1,own:2 \(MONOCTL_SERVER\) alone, and not for other:1"):
+        load_settings(server="other:1", environ=environ)
+    with pytest.raises(UsageError, match=f"^{name} is for"):
+        load_settings(servers=["own:1", "other:1"], environ=environ)
+    assert load_settings(server="other:1", token="argument", environ=environ).token == "argument"
 
 
 def test_for_another_server_it_does_not_say_to_start_a_dev_server(environ: dict[str, str], dev: Path) -> None:
@@ -302,5 +339,6 @@ def test_what_is_demanded_of_a_log_counts_without_a_server_and_never_for_another
     write(user, 'log_vkeys = "a b"\n')
     assert find({}, environ=environ)["log_vkeys"].value == "a b"
     assert "log_vkeys" not in find({"server": "other:1"}, environ=environ)
-    write(user, 'server = "own:1"\nlog_vkeys = "a b"\n')
+    write(user, 'server = "own:1,own:2"\nlog_vkeys = "a b"\n')
     assert "log_vkeys" not in find({"server": "other:1"}, environ=environ)
+    assert find({"server": "own:2"}, environ=environ)["log_vkeys"].value == "a b"

@@ -16,8 +16,17 @@ from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known_stores import KnownStores
 from monoskope.client.target import Remembered, Resolver
-from monoskope.errors import Error, IdentityChangedError, NotFoundError, NotTriedError, RefusedError, UsageError
+from monoskope.errors import (
+    Error,
+    IdentityChangedError,
+    NotAgreedError,
+    NotFoundError,
+    NotTriedError,
+    RefusedError,
+    UsageError,
+)
 from monoskope.m8.grpc import tls
+from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -73,14 +82,14 @@ async def test_first_contact_asks_about_default_and_identity_and_pins_both(
 
     assert result.uri == "vault://app/db"
     assert "'vault'" in person.questions[0]
-    assert m8.identity.shown in person.questions[1]
+    assert grouped(m8.identity.shown) in person.questions[1]
     assert known.default(m8.server) == "vault"
     assert known.identity(m8.server, "vault") == m8.identity.shown
     await put(m8, tmp_path, "app/db", Person())
 
 
 async def test_a_no_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
-    with pytest.raises(IdentityChangedError, match="did not agree"):
+    with pytest.raises(NotAgreedError, match="did not agree"):
         await put(m8, tmp_path, "vault://app/db", Person(False))
 
     assert known.identity(m8.server, "vault") is None

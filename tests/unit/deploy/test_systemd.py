@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
+
+from monoskope.testing.parts import needed
 
 UNITS = Path(__file__).resolve().parents[3] / "deploy" / "systemd"
 NAMES = {"m8.service": "m8.service", "monoskope-reactor@.service": "monoskope-reactor@vault.service"}
 MOST = 2.0
 """The greatest exposure level, from 0 to 10, that docs/operate/deploy.md promises."""
 
+OLDEST = 254
+"""The first version of systemd that knows every line (docs/operate/deploy.md)."""
+
 
 @pytest.fixture(scope="module")
 def analyze() -> str:
     """The program `systemd-analyze`."""
-    found = shutil.which("systemd-analyze")
-    if found is None:
-        if os.environ.get("CI"):
-            pytest.fail("systemd-analyze is missing: on Debian, apt-get install systemd.")
-        pytest.skip("there is no systemd-analyze here")
-    return found
+    program = needed("systemd-analyze", "systemd")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if int(said.split()[1]) < OLDEST:
+        pytest.skip(f"the units need systemd {OLDEST}: apt-get install systemd on a newer system")
+    return program
 
 
 @pytest.mark.parametrize("file", NAMES)

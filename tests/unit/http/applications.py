@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import websockets.asyncio.client
 
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Decision, Head, Response, Streamed, WebSocket
+from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
 from tests.unit.http.wire import Asked
 
 ANYWHERE = HostPort("127.0.0.1", 0)
@@ -43,13 +43,18 @@ class Held(Asked):
             await self.let.wait()
         return await super().accept(head)
 
-    async def answer(self, body: bytes) -> Response:
+    async def answer(self, body: Body) -> Response:
+        content = await body()
         self.begun.set()
         try:
             await self.let.wait()
         finally:
             self.ended.set()
-        return await super().answer(body)
+
+        async def here() -> bytes:
+            return content
+
+        return await super().answer(here)
 
 
 class Streams(Asked):
@@ -83,7 +88,7 @@ class StreamsOne:
     def __init__(self, streams: Streams) -> None:
         self._streams = streams
 
-    async def answer(self, body: bytes) -> Streamed:
+    async def answer(self, body: Body) -> Streamed:
         return Streamed(200, (("Content-Type", "text/plain"),), self._streams.stream())
 
 

@@ -201,6 +201,32 @@ def test_a_server_that_says_nothing_is_waited_for_until_the_time_is_over(
     assert ask(line) == b"ok"
 
 
+def test_a_look_whether_the_server_stands_is_given_what_is_left_of_the_time(scripted: Scripted) -> None:
+    scripted.scripts = [[b""]]
+    left: list[float] = []
+
+    def look(left_s: float) -> None:
+        left.append(left_s)
+        raise NotSentError("it does not stand.")
+
+    line = Line(scripted.server, look_s=0.01, look=look)
+    with pytest.raises(NotSentError, match="does not stand"):
+        ask(line)
+    line.close()
+    assert 0 < left[0] < 60
+
+
+def test_a_name_that_is_never_found_is_looked_up_until_the_time_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    over = threading.Event()
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(120) and [])
+
+    with pytest.raises(LateError):
+        Line(Server("m8.example.org", 443, trusting(MADE.ca))).request("GET", "/", timeout_s=0.01, most_body=1)
+
+    assert not over.is_set()
+    over.set()
+
+
 def test_nothing_is_sent_where_nobody_listens_or_nobody_is_trusted(scripted: Scripted) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

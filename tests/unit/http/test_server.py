@@ -13,7 +13,7 @@ import pytest
 import uvloop
 
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Head, Response
+from monoskope.http.messages import Body, Head, Response
 from monoskope.http.server.connection import Connection
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.outgoing import PORTION
@@ -98,7 +98,7 @@ async def test_answers_tell_caches_and_browsers_to_keep_and_guess_nothing() -> N
 )
 async def test_no_answer_can_be_made_to_say_more_than_it_should(header: tuple[str, str]) -> None:
     class Injects(Asked):
-        async def answer(self, body: bytes) -> Response:
+        async def answer(self, body: Body) -> Response:
             return Response(200, (header,))
 
     wire = Wire(Injects())
@@ -109,7 +109,7 @@ async def test_no_answer_can_be_made_to_say_more_than_it_should(header: tuple[st
 
 async def test_a_defect_is_told_to_the_owner_and_not_to_the_peer() -> None:
     class Broken(Asked):
-        async def answer(self, body: bytes) -> Response:
+        async def answer(self, body: Body) -> Response:
             raise RuntimeError("hunter2")
 
     wire = Wire(Broken())
@@ -122,7 +122,7 @@ async def test_a_defect_is_told_to_the_owner_and_not_to_the_peer() -> None:
 
 async def test_an_answer_without_content_has_no_length() -> None:
     class Empty(Asked):
-        async def answer(self, body: bytes) -> Response:
+        async def answer(self, body: Body) -> Response:
             return Response(204)
 
     wire = Wire(Empty())
@@ -223,7 +223,7 @@ async def test_a_peer_that_does_not_read_is_cut_off() -> None:
 
 async def test_a_peer_that_reads_slowly_has_its_time_for_each_portion() -> None:
     class Large(Asked):
-        async def answer(self, body: bytes) -> Response:
+        async def answer(self, body: Body) -> Response:
             return Response(200, (), bytes(3 * PORTION))
 
     wire = Wire(Large())
@@ -247,7 +247,7 @@ async def test_answers_that_are_not_read_do_not_pile_up() -> None:
 
 async def test_the_server_itself_cuts_off_who_is_silent_and_what_is_never_read() -> None:
     class Large(Asked):
-        async def answer(self, body: bytes) -> Response:
+        async def answer(self, body: Body) -> Response:
             return Response(200, (), bytes(16 * 1_048_576))
 
     async with (

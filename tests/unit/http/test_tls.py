@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import socket
 import ssl
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
@@ -127,5 +129,65 @@ def test_every_kind_of_peer_is_served_and_cut_off_over_tls(
         async with asyncio.timeout(6 * SOON_S):
             await use(server, application, takes)
             await hang(shows, takes)
+
+    run(main())
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_who_may_not_begin_a_handshake_is_left_before_tls_reads_anything(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        shows, takes = over_tls(tmp_path)
+        begun: list[str | None] = []
+        shows.sni_callback = lambda _one, name, _context: begun.append(name)
+        may: dict[str, bool] = {}
+
+        def admit(peer: str) -> bool:
+            return may.setdefault(peer.rpartition(":")[0], False)
+
+        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows, admit=admit)
+        await server.start()
+        silent = await asyncio.open_connection("127.0.0.1", server.port)
+        with pytest.raises(OSError, match=r"."):
+            await asyncio.open_connection("127.0.0.1", server.port, ssl=takes)
+        assert (begun, may) == ([], {"ipv4:127.0.0.1": False})
+
+        may["ipv4:127.0.0.1"] = True
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=takes)
+        writer.write(GET)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert len(begun) == 1
+        await server.drain(SOON_S)
+        assert await silent[0].read() == b""
+        for one in (writer, silent[1]):
+            one.transport.abort()
+
+    run(main())
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_server_whose_system_had_no_file_for_a_connection_goes_on(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    accept, failures = socket.socket.accept, [OSError(errno.EMFILE, "too many open files")]
+
+    def failing(listening: socket.socket) -> tuple[socket.socket, Any]:
+        if failures:
+            raise failures.pop()
+        return accept(listening)
+
+    monkeypatch.setattr(socket.socket, "accept", failing)
+
+    async def main() -> None:
+        shows, takes = over_tls(tmp_path)
+        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows)
+        await server.start()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=takes)
+        writer.write(GET)
+        assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        assert not failures
+        writer.transport.abort()
+        await server.drain(SOON_S)
 
     run(main())

@@ -7,7 +7,7 @@ import itertools
 import socket
 from collections.abc import Sequence
 
-from monoskope.http.messages import Application, Decision, Head, Response
+from monoskope.http.messages import Application, Body, Decision, Head, Response
 from monoskope.http.server.connection import Connection, Shared
 from monoskope.http.server.limits import Limits
 
@@ -82,9 +82,10 @@ class Asked:
         self.heads.append(head)
         return self
 
-    async def answer(self, body: bytes) -> Response:
-        self.bodies.append(body)
-        return Response(200, (("Content-Type", "application/octet-stream"),), b"<%d>" % len(body))
+    async def answer(self, body: Body) -> Response:
+        content = await body()
+        self.bodies.append(content)
+        return Response(200, (("Content-Type", "application/octet-stream"),), b"<%d>" % len(content))
 
 
 def cut(whole: bytes, at: Sequence[int]) -> list[bytes]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
+from monoskope.m8.limits.pace import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, methods
 from monoskope.m8.metrics.meters import Meters
@@ -21,7 +23,7 @@ from monoskope.reactor.link.websocket_link import PATH
 from tests.support import m8_world
 from tests.support.m8_world import FakeReactor, World, a_world, reason
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame
-from tests.support.vectors import a_request
+from tests.support.vectors import Signer, a_request
 from tests.support.websocket_call import WebSocketCall
 
 PATIENCE_S = 60.0
@@ -349,3 +351,59 @@ async def test_a_request_that_is_no_websocket_is_told_so(world: World) -> None:
 async def test_pings_of_a_stranger_are_answered_and_are_no_login(raw: Raw) -> None:
     raw.say(frame(PING, b"a", mask=MASK), frame(PING, b"b", mask=MASK))
     assert [await raw.hear(PONG), await raw.hear(PONG)] == [b"a", b"b"]
+
+
+RATE = 100
+"""Messages a second that the reactors of a store may say here."""
+
+
+async def test_reactors_that_say_more_than_they_may_wait_and_nobody_else_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The attack: as many heartbeats and appends as a connection takes, by two replicas of a store."""
+    handled: list[float] = []
+
+    async def append(app: object, login: object, append: reactor_pb2.AppendEvent) -> int:
+        handled.append(1.0)
+        return 1
+
+    monkeypatch.setattr("monoskope.m8.service.session.append_event", append)
+    async with a_world(tmp_path, limits=ServerLimits(reactor_messages=RATE)) as world:
+        beat = world.app.log.beat
+
+        async def counted(*what: Any) -> None:
+            handled.append(HEARTBEAT)
+            await beat(*what)
+
+        floods = [await world.attached(), await world.attached()]
+        monkeypatch.setattr(world.app.log, "beat", counted)
+        begun = asyncio.get_running_loop().time()
+        for reactor in floods:
+            for call in range(500):
+                asked = reactor_pb2.AppendEvent(call=call, request_id=bytes(16), failed={})
+                reactor.answers[call] = asyncio.get_running_loop().create_future()
+                await reactor.call.write(reactor_pb2.AttachRequest(append=asked))
+                await reactor.beat()
+        root = world.administrator()
+        await root.create("other", Signer().shown)
+        async with asyncio.timeout(PATIENCE_S):
+            while sum(handled) < 3 * RATE:
+                await root.store("other")
+        seconds = asyncio.get_running_loop().time() - begun
+        # A full bucket at the beginning, what came since, and one message of each session that overdraws it.
+        assert sum(handled) <= RATE + RATE * seconds + len(floods) * (HEARTBEAT + 1)
+
+
+async def test_a_large_message_counts_as_many(tmp_path: Path) -> None:
+    """m8 verifies signatures over all of its bytes."""
+    now = [0.0]
+    pace = Pace(10, lambda: now[0])
+    await pace.keep("vault", size=30 * EACH_BYTES, is_heartbeat=False)
+    waits = asyncio.create_task(pace.keep("vault", size=0, is_heartbeat=True))
+    await pace.keep("other", size=0, is_heartbeat=True)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert not waits.done()
+    now[0] = 3.0
+    async with asyncio.timeout(PATIENCE_S):
+        await waits

@@ -34,7 +34,7 @@ def test_the_key_is_the_developers_and_the_reactors_list_has_its_public_half(fol
         "ssh-ed25519",
         public,
     ]
-    assert (reactor / "revoked_keys").read_bytes() == b""
+    assert (reactor / "revoked_keys").read_bytes() == b"# end\n"
     assert all(path.stat().st_mode & 0o077 == 0 for folder in folders for path in folder.iterdir())
 
 

@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.append import append_by_reactor
-from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, Listing
@@ -108,18 +108,18 @@ async def test_a_listing_says_nothing_of_any_secret(world: World) -> None:
     assert "web/" not in str((await anna.events()).events)
 
 
-async def test_names_fill_the_log_no_more_than_sealed_bytes_may(tmp_path: Path) -> None:
+async def test_names_fill_the_log_no_more_than_other_requests_may(tmp_path: Path) -> None:
     names = [f"n{number:03}" for number in range(400)]
     async with a_world(
-        tmp_path, limits=ServerLimits(sealed_bytes_per_user_per_day=LARGEST_PAGE, tick_s=3_600)
+        tmp_path, limits=ServerLimits(recorded_bytes_per_user_per_day=2 * bytes_of(LARGEST_PAGE), tick_s=3_600)
     ) as world:
         anna = world.user("anna", "vault://app", rights=MAY_LIST)
         upload = await listed(world, anna, "vault://app", *names)
-        counted = int((await world.app.log.get(SEALED_BYTES, "anna") or b"0 0").split()[1])
-        assert counted == len(upload.receipt.content) > 2_000
+        assert (await world.app.documents.usage("anna", world.clock.now_ms)).size > len(upload.receipt.content) > 2_000
         with refused("RATE_LIMITED") as error:
-            await anna.ask(a_request(purpose=LIST, uri="vault://app"))
-        assert "sealed bytes that a user may store in a day" in error.message
+            for _ in range(20):
+                await listed(world, anna, "vault://app", *names)
+        assert "bytes that m8 records for a user in a day" in error.message
 
 
 async def test_a_failure_before_a_key_says_why_as_the_reactor_says_and_nobody_signed(world: World) -> None:

@@ -13,7 +13,6 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import notes_stream
 from monoskope.m8.limits.quota import LARGEST
-from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import EDIT_NOTES, labels_of
@@ -220,9 +219,9 @@ async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_
     await anna.edit_notes(URI, set_labels=(OWNER,), remove_labels=["l00"])
 
 
-async def test_edits_fill_the_log_no_more_than_sealed_bytes_may(tmp_path: Path) -> None:
+async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> None:
     # The least that a day can have; small, so that it is used up soon.
-    limits = ServerLimits(sealed_bytes_per_user_per_day=LARGEST, tick_s=3_600)
+    limits = ServerLimits(recorded_bytes_per_user_per_day=2 * LARGEST, tick_s=3_600)
     async with a_world(tmp_path, limits=limits) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://app")
         await written(anna, reactor, URI)
@@ -231,12 +230,12 @@ async def test_edits_fill_the_log_no_more_than_sealed_bytes_may(tmp_path: Path) 
             for number in range(LARGEST // LARGE_EDIT):
                 labels = tuple((f"{label:02}" + "x" * 60, f"{number:04}" + "v" * 120) for label in range(16))
                 await anna.edit_notes(URI, set_labels=labels)
-        assert "may store in a day" in error.message
+        assert "bytes that m8 records for a user in a day" in error.message
         recorded = sum(len(event.data) for event in await world.app.log.read(after=before, limit=1_000))
-        assert LARGEST // 4 < recorded < LARGEST // 2
-        counted = await world.app.log.get(SEALED_BYTES, "anna")
+        assert LARGEST // 2 < recorded < LARGEST
+        counted = await world.app.documents.usage("anna", world.clock.now_ms)
         await world.app.log.rebuild()
-        assert await world.app.log.get(SEALED_BYTES, "anna") == counted
+        assert await world.app.documents.usage("anna", world.clock.now_ms) == counted
         # It is the day of this user alone.
         await world.user("bob", "vault://app").edit_notes(URI, remove_labels=["00" + "x" * 60])
 

@@ -1,11 +1,15 @@
-"""No user fills the disk of all: so many sealed bytes a day, by what the log holds."""
+"""No user fills the disk of all: so many bytes a day, by what the log holds."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+import re
+import sqlite3
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import grpc.aio
 import pytest
@@ -14,22 +18,27 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.doors import running
 from monoskope.m8.grpc.server import build_server
-from monoskope.m8.limits.quota import LARGEST
+from monoskope.m8.limits.quota import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods import calls
 from monoskope.m8.readmodels.chain import project
-from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES
+from monoskope.m8.readmodels.usage import USAGE, bytes_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
-from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, refused
-from tests.support.vectors import a_request
+from monoskope.protocol.notes import MAX_LABELS
+from monoskope.protocol.payload import MAX_KEYS
+from monoskope.protocol.receipt import make_receipt
+from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, fingerprint, refused
+from tests.support.vectors import a_grant, a_request
 
 AT_ONCE_S = 60.0
 """A deadline of which nothing is left to wait, since m8 keeps all of it for the way back (`margin`)."""
 SIZE = 1120 + 65_536 + 16
+PUT = bytes_of(4_096, SIZE) + 4 * bytes_of(0)
+"""About what a put of that size counts: five events with four kilobytes of records."""
 TIMES = 4
-LIMITS = ServerLimits(sealed_bytes_per_user_per_day=LARGEST + SIZE * TIMES - 1, tick_s=3_600)
-"""The fourth upload leaves less than the largest secret needs."""
+LIMITS = ServerLimits(recorded_bytes_per_user_per_day=LARGEST + TIMES * PUT, tick_s=3_600)
+"""After four or five puts there is no room for the largest secret."""
 
 
 def large() -> Sealed:
@@ -57,34 +66,42 @@ async def granted(user: User, reactor: FakeReactor, **fields: object) -> bytes:
     return request_id
 
 
-async def put(user: User, reactor: FakeReactor) -> views_pb2.SecretUpload:
-    request_id = await user.ask(a_request())
+async def put(user: User, reactor: FakeReactor, sealed: Sealed | None = None, **fields: Any) -> views_pb2.SecretUpload:
+    request_id = await user.ask(a_request(**fields))
     _, grant = await reactor.give_key()
     upload, _ = await asyncio.gather(
-        user.send(request_id, large(), timeout_s=2 * AT_ONCE_S), reactor.write(grant, os.urandom(4).hex())
+        user.send(request_id, sealed or large(), timeout_s=2 * AT_ONCE_S), reactor.write(grant, os.urandom(4).hex())
     )
     return upload
 
 
 async def use_up(user: User, reactor: FakeReactor) -> None:
-    for _ in range(TIMES):
-        await put(user, reactor)
+    """Put until that is refused."""
+    with refused("RATE_LIMITED"):
+        for _ in range(2 * TIMES):
+            await put(user, reactor)
+
+
+async def counted(world: World, subject: str = "anna") -> int:
+    return (await world.app.documents.usage(subject, world.clock.now_ms)).size
 
 
 async def test_a_user_whose_day_is_used_up_is_refused_before_anything_is_sealed(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
     await use_up(anna, reactor)
-    head = await world.app.log.head()
+    used, head = await counted(world), await world.app.log.head()
+    assert LIMITS.recorded_bytes_per_user_per_day - used < LARGEST + PUT
     for purpose in (upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_PATCH):
         with refused("RATE_LIMITED") as refusal:
             await anna.ask(a_request(purpose=purpose))
-        assert f"anna has {TIMES * SIZE} of the {LIMITS.sealed_bytes_per_user_per_day} sealed bytes" in refusal.message
+        assert f"anna has used {used} of the {LIMITS.recorded_bytes_per_user_per_day} bytes" in refusal.message
         assert "the next day begins at 2023-11-15T00:00:00Z" in refusal.message
         assert refusal.retry_after_s == 6_400
     assert await world.app.log.head() == head
 
 
-async def test_others_and_what_seals_nothing_are_not_held_up(world: World) -> None:
+async def test_others_and_small_requests_that_seal_nothing_are_not_held_up(world: World) -> None:
+    """The room of one largest secret is left for them: a secret can be deleted on the day on which none can be put."""
     rights = RIGHTS | {events_pb2.RIGHT_DELETE}
     reactor, anna = await world.attached(), world.user("anna", "vault://app", rights=rights)
     await use_up(anna, reactor)
@@ -93,6 +110,30 @@ async def test_others_and_what_seals_nothing_are_not_held_up(world: World) -> No
         request_id = await granted(anna, reactor, purpose=purpose)
         upload = await anna.send(request_id, Sealed(b"", b""), timeout_s=AT_ONCE_S)
         assert upload.state == views_pb2.UPLOAD_STATE_UPLOADING
+
+
+async def test_patches_that_only_remove_keys_do_not_fill_the_log(world: World) -> None:
+    """Nothing of them can ever be erased: 34 kB each, when they name as many and as long keys as they may."""
+    reactor, anna = await world.attached(), world.user("anna", "vault://app")
+    await put(anna, reactor)
+    keys = tuple(f"{number:02}" + "k" * 240 for number in range(MAX_KEYS))
+    before = await world.app.log.head()
+    with refused("RATE_LIMITED") as refusal:
+        for _ in range(LIMITS.recorded_bytes_per_user_per_day // 16_000):
+            request_id = await granted(anna, reactor, purpose=upload_pb2.PURPOSE_PATCH, remove_keys=keys)
+            await reactor.append(request_id, 2, events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST))
+    assert "bytes that m8 records for a user in a day" in refusal.message
+    records = await recorded(world, after=before)
+    assert LIMITS.recorded_bytes_per_user_per_day / 8 < records < LIMITS.recorded_bytes_per_user_per_day
+
+
+async def recorded(world: World, *, after: int) -> int:
+    """Return how many bytes of records and of sealed secrets came after a position."""
+    size = 0
+    while events := await world.app.log.read(after=after, limit=1_000):
+        after = events[-1].position
+        size += sum(len(event.record) for event in events)
+    return size
 
 
 async def test_the_next_day_begins_with_nothing_used(world: World) -> None:
@@ -105,15 +146,13 @@ async def test_the_next_day_begins_with_nothing_used(world: World) -> None:
 
 async def test_sealed_bytes_beyond_the_day_are_not_recorded_and_the_same_again_is_no_second_use(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    first, *others = [await granted(anna, reactor) for _ in range(40)]
+    first, *others = [await granted(anna, reactor) for _ in range(20)]
     sealed = large()
-    fit = LIMITS.sealed_bytes_per_user_per_day // SIZE
     await anna.send(first, sealed, timeout_s=AT_ONCE_S)
-    for request_id in others[: fit - 1]:
-        await anna.send(request_id, large(), timeout_s=AT_ONCE_S)
-    for request_id in others[fit - 1 :]:
-        with refused("RATE_LIMITED"):
+    with refused("RATE_LIMITED"):
+        for request_id in others:
             await anna.send(request_id, large(), timeout_s=AT_ONCE_S)
+    assert await counted(world) <= LIMITS.recorded_bytes_per_user_per_day
 
     upload = await anna.send(first, sealed, timeout_s=AT_ONCE_S)
     assert upload.state == views_pb2.UPLOAD_STATE_UPLOADING
@@ -121,22 +160,21 @@ async def test_sealed_bytes_beyond_the_day_are_not_recorded_and_the_same_again_i
 
 async def test_what_is_sent_at_once_is_counted_together(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    request_ids = [await granted(anna, reactor) for _ in range(40)]
+    request_ids = [await granted(anna, reactor) for _ in range(20)]
 
     async def send(request_id: bytes) -> None:
         await anna.send(request_id, large(), timeout_s=AT_ONCE_S)
 
     await asyncio.gather(*(send(request_id) for request_id in request_ids), return_exceptions=True)
-    counted = int((await world.app.log.get(SEALED_BYTES, "anna") or b"0 0").split()[1])
-    assert 0 < counted <= LIMITS.sealed_bytes_per_user_per_day
+    assert SIZE < await counted(world) <= LIMITS.recorded_bytes_per_user_per_day
 
 
 async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_path: Path) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
     await use_up(anna, reactor)
-    before = await world.app.log.get(SEALED_BYTES, "anna")
+    before = await world.app.log.get(USAGE, "anna")
     await world.app.log.rebuild()
-    assert await world.app.log.get(SEALED_BYTES, "anna") == before
+    assert await world.app.log.get(USAGE, "anna") == before
     with refused("RATE_LIMITED"):
         await anna.ask(a_request())
 
@@ -148,3 +186,82 @@ async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_
         with refused("RATE_LIMITED"):
             await twin.ask(a_request())
     await log.close()
+
+
+LONG = "/".join(["s" * 120] * 4)[:470]
+"""So long a path that a URI has little more room."""
+KEYS = tuple(f"{number:02}" + "k" * 240 for number in range(MAX_KEYS))
+
+
+def labels(*, name: int, value: int) -> tuple[tuple[str, str], ...]:
+    """As many labels as there may be, of so many characters."""
+    return tuple((f"{number:02}".ljust(name, "l"), os.urandom(value).hex()[:value]) for number in range(MAX_LABELS))
+
+
+async def test_the_disk_takes_no_more_than_is_counted(tmp_path: Path, engine: str) -> None:
+    """As docs/operate/disk-and-log-growth.md says, whatever a user asks for: short or long, few labels or many."""
+    rights = RIGHTS | {events_pb2.RIGHT_DELETE}
+    async with a_world(tmp_path, limits=ServerLimits(tick_s=3_600)) as world:
+        reactor, anna = await world.attached(), world.user("anna", "vault://app", rights=rights)
+
+        async def failed(**fields: Any) -> None:
+            request_id = await granted(anna, reactor, **fields)
+            await reactor.append(request_id, 2, events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_KEY_LOST))
+
+        async def edit(some: Sequence[tuple[str, str]]) -> None:
+            await anna.edit_notes("vault://app/db", set_labels=some)
+
+        kinds: dict[str, Callable[[int], Awaitable[object]]] = {
+            "puts of one secret": lambda _: put(anna, reactor, Sealed()),
+            "new secrets": lambda at: put(anna, reactor, Sealed(), uri=f"vault://app/{at}"),
+            "new secrets with short labels at long paths": lambda at: put(
+                anna, reactor, Sealed(), uri=f"vault://app/{at}/{LONG}", labels=labels(name=2, value=0)
+            ),
+            "new secrets with long labels": lambda at: put(
+                anna, reactor, Sealed(), uri=f"vault://app/l{at}", labels=labels(name=63, value=128)
+            ),
+            "removals": lambda _: failed(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=KEYS),
+            "requests whose key is not used": lambda _: failed(),
+            "small edits": lambda _: edit(labels(name=63, value=8)[:1]),
+            "large edits": lambda _: edit(labels(name=63, value=128)),
+        }
+        for kind, ask in kinds.items():
+            before = await size_and_count(world, tmp_path)
+            for at in range(20):
+                await ask(at)
+            size, count = (
+                after - then for after, then in zip(await size_and_count(world, tmp_path), before, strict=True)
+            )
+            # What PostgreSQL replaces stays on the disk until VACUUM.
+            assert size <= (count if engine == "sqlite" else 1.5 * count), kind
+
+
+async def size_and_count(world: World, folder: Path) -> tuple[int, int]:
+    """Return how large the log is, without what SQLite writes over in turn, and what is counted for anna."""
+    size = await world.app.log.size_bytes()
+    if isinstance(world.app.log, SqliteLog):
+        with closing(sqlite3.connect(folder / "log.db")) as connection:
+            [[size]] = connection.execute("SELECT page_count * page_size FROM pragma_page_count, pragma_page_size")
+    return size, await counted(world)
+
+
+def test_what_open_requests_may_still_record_is_what_the_page_says() -> None:
+    """A request that was let in ends, whatever its user has used: what the reactor says of it is recorded."""
+    request = a_request(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=KEYS)
+    grant = a_grant(request)
+    public = "-----BEGIN PUBLIC KEY-----\n" + ("A" * 64 + "\n") * 30 + "-----END PUBLIC KEY-----\n"
+    receipt = make_receipt(
+        grant=grant,
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version="1",
+        fingerprint=fingerprint(),
+        values=[(key, fingerprint()) for key in KEYS],
+        public_values=[(key, public) for key in KEYS],
+    )
+    assert len(request.content) > 15_000
+    # The key, STARTED, and the end.
+    later = sum(bytes_of(RECORD_BYTES + size) for size in (len(grant.content), 0, len(receipt.content)))
+    page = (Path(__file__).parents[3] / "docs/operate/disk-and-log-growth.md").read_text()
+    [most] = re.findall(r"at most (\d+) MiB more", page)
+    assert 0.8 * int(most) < ServerLimits().open_per_user * later / 2**20 <= int(most)

@@ -17,11 +17,16 @@ from monoskope.m8.audit import lines
 from monoskope.m8.audit.webhook_sink import mac
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
+from monoskope.m8.methods import about
+from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 
 PAGE = Path(__file__).parents[3] / "docs" / "operate" / "audit.md"
 VERIFIES, PROVES = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
 SECRET = b"s" * 32
+OF_ENDS = ("purpose", "destination", "outcome", "signer", "signer_key")
+"""What an access line says of a request besides what it names."""
+ABOUT = (*about.NAMED.values(), *about.BOUND, *OF_ENDS)
 
 
 def is_from_m8() -> Callable[[bytes, dict[str, str], bytes], bool]:
@@ -51,6 +56,20 @@ def test_the_ten_lines_take_what_m8_sends_and_nothing_else(changed: dict[str, st
     check = is_from_m8()
     assert check(SECRET, right, b"{}\n") is (age_s == 0)
     assert not check(SECRET, right | changed, body)
+
+
+def test_the_page_names_every_field_of_a_line() -> None:
+    call = CallNote("Put", "http", "peer", principal=None, about=dict.fromkeys(ABOUT, "x" * 8_000))
+    (event,) = recorded(1)
+    made = [
+        lines.of_event(LocatedEvent(event, None), log_id="ab" * 16),
+        lines.of_call(call, at_ms=0, replica="m8", number=1),
+        lines.of_dropped(1, at_ms=0, replica="m8"),
+    ]
+    fields = {name for line in made for name in json.loads(line.text)} | {"detail_is_cut"}
+    named = set(re.findall(r"`(\w+)`", PAGE.read_text(encoding="utf-8").partition("## What stands in a line")[2]))
+    assert fields - named == set()
+    assert "names_are_cut" in fields
 
 
 def recorded(count: int) -> list[RecordedEvent]:

@@ -46,6 +46,10 @@ class Server:
         self.address: str = json.loads(self.first_line)["address"]
         self.http_address: str = json.loads(self.first_line)["http_address"]
 
+    def line(self) -> str:
+        """Wait for the next line of its operating log."""
+        return self._says.readline()
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> str:
         """End it and return what it said besides the first line."""
         os.kill(self.process.pid, number)
@@ -64,11 +68,13 @@ class Server:
         assert isinstance(answer, queries_pb2.GetServerResponse)
         return answer
 
-    def https(self) -> http.client.HTTPSConnection:
-        """A connection to the HTTP door, which trusts the server's own authority alone."""
+    def https(self, address: str = "127.0.0.1") -> http.client.HTTPSConnection:
+        """A connection to the HTTP door from an address, which trusts the server's own authority alone."""
         context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
         host, port = self.http_address.rsplit(":", 1)
-        return http.client.HTTPSConnection(host, int(port), timeout=PATIENCE_S, context=context)
+        return http.client.HTTPSConnection(
+            host, int(port), timeout=PATIENCE_S, source_address=(address, 0), context=context
+        )
 
     def socket(self) -> socket.socket:
         host, port = self.address.rsplit(":", 1)

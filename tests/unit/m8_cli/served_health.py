@@ -1,11 +1,9 @@
-"""What the health service of a running `m8 serve` says, and a disk that is full."""
+"""What the health service of a running `m8 serve` says."""
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 import grpc
 from grpc_health.v1 import health_pb2, health_pb2_grpc
@@ -27,15 +25,3 @@ def health(server: Server) -> Iterator[health_pb2_grpc.HealthStub]:
 def statuses(stub: health_pb2_grpc.HealthStub) -> Iterator[int]:
     """Of the whole server, one after the other."""
     return (answer.status for answer in stub.Watch(health_pb2.HealthCheckRequest(), timeout=300))
-
-
-def fill(disk: Path) -> Path:
-    """Take all the space that is left, and return the file that has it."""
-    junk = disk / "junk"
-    with junk.open("wb", buffering=0) as file:
-        try:
-            while True:
-                file.write(bytes(4096))
-        except OSError as error:
-            assert error.errno == errno.ENOSPC  # noqa: PT017  whatever else fails is raised
-    return junk

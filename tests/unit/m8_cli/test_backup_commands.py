@@ -17,6 +17,7 @@ from monoskope.m8.cli import backup_restore
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.noted import Noted, note
 from monoskope.m8.settings import ServerSettings
+from tests.support import disk
 from tests.support.m8_command import Ended, m8
 from tests.unit.m8_cli.served import served
 
@@ -261,15 +262,8 @@ def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings:
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for 64 KiB."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=65536", "tmpfs", disk], check=True)
-    try:
-        yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
+    with disk.mounted(tmp_path / "disk", 65_536) as folder:
+        yield folder
 
 
 def test_a_target_without_room_keeps_nothing_of_it(

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import pwd
+import secrets
+import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -27,10 +26,12 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
+from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
+from tests.support.operations import address_of, asked, prometheus, samples
 from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
-from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
+from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, health, statuses
 
 BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""
@@ -110,8 +111,6 @@ def test_another_m8s_database_is_refused_until_its_log_is_named(
 def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
     postgres: Postgres, settings: ServerSettings, tmp_path: Path
 ) -> None:
-    if not pgbouncer.is_installed():
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("apt install pgbouncer")
     assert settings.database is not None
     for mode, code in (("transaction", ExitCode.USAGE), ("session", ExitCode.OK)):
         with pgbouncer.pooled(postgres, settings.database, mode) as pooled:
@@ -178,39 +177,51 @@ def test_no_connection_is_left_and_then_there_are_some(postgres: Postgres, setti
 
 
 @pytest.fixture
-def small_disk() -> Iterator[Path]:
+def small_disk(postgres: Postgres) -> Iterator[Path]:
     """A file system of its own, with room for a database and little else."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
-    disk = Path(tempfile.mkdtemp(prefix="m8-small-disk-", dir="/tmp"))
-    options = f"size=16m,mode=0700,uid={pwd.getpwnam(user()).pw_uid}"
-    subprocess.run(["mount", "-t", "tmpfs", "-o", options, "tmpfs", disk], check=True)
-    try:
+    with mounted(postgres.folder / f"small_disk_{secrets.token_hex(4)}", 16 << 20) as disk:
+        if user():
+            shutil.chown(disk, user())
         yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
-        disk.rmdir()
+    disk.rmdir()
 
 
-def test_a_full_database_answers_queries_and_m8_is_ready_again_when_there_is_room(
+def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
     postgres: Postgres, small_disk: Path, tmp_path: Path
 ) -> None:
-    tablespace = small_disk.name.replace("-", "_")
+    """m8 is unready once, however many writes fail meanwhile, and the night shift is called."""
+    tablespace = small_disk.name
     name = postgres.create_database()
     postgres.sql(f"CREATE TABLESPACE {tablespace} LOCATION '{small_disk}'")
     postgres.sql(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
     settings = laid_out(postgres, tmp_path / "m8", name)
     token = administrator(settings)
+    alert = ("M8LogNotWritable", "")
     with served(settings) as server, health(server) as stub:
+        m8_itself = address_of(settings.folder)
         ready = statuses(stub)
         assert next(ready) == SERVING
-        junk = fill(small_disk)
-        assert "its disk is full" in refusal_of_a_store(server, token)
-        assert next(ready) == NOT_SERVING
-        assert server.call(token).subject == "anna"
-        assert "anna" in tokens(settings)
-        junk.unlink()
-        assert next(ready) == SERVING
+        with prometheus(tmp_path / "prometheus", {"m8": m8_itself}) as running:
+            junk = fill(small_disk)
+            assert "its disk is full" in refusal_of_a_store(server, token)
+            assert next(ready) == NOT_SERVING
+            wait_until(lambda: alert in running.firing(), what="the alert fires")
+            for _ in range(10):
+                assert "its disk is full" in refusal_of_a_store(server, token)
+                status, said = asked(m8_itself, "/readyz")
+                assert (status, json.loads(said)["checks"]["log"]) == (503, "not writable")
+                assert samples(asked(m8_itself, "/metrics")[1])["m8_database_writable", frozenset()] == 0
+                assert alert in running.firing()
+            assert server.call(token).subject == "anna"
+            assert "anna" in tokens(settings)
+            junk.unlink()
+            assert next(ready) == SERVING
+            wait_until(lambda: alert not in running.firing(), what="the alert ends")
+        told = [json.loads(line)["event"] for line in server.stop().splitlines()]
+    assert [line for line in told if line.startswith("the event log can")] == [
+        "the event log cannot be written",
+        "the event log can be written again",
+    ]
     postgres.drop_database(name)
     postgres.sql(f"DROP TABLESPACE {tablespace}")
 
@@ -220,9 +231,10 @@ def refusal_of_a_store(server: Server, token: str) -> str:
     ca = (server.settings.folder / "ca.crt").read_bytes()
     with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
         stub = commands_pb2_grpc.SecretCommandServiceStub(channel)
-        for number in range(10_000):
+        for _ in range(10_000):
+            identity = f"SHA256:{secrets.randbelow(10**43):043}"
             request = commands_pb2.CreateSecretStoreRequest(
-                name=f"s{number}", type="age", identity="SHA256:" + f"{number:043}"
+                name=f"s{secrets.token_hex(8)}", type="age", identity=identity
             )
             try:
                 stub.CreateSecretStore(request, metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S)

@@ -1,4 +1,7 @@
-"""The disk of the event log is full: m8 says that it is not ready, erasing still works, and then m8 is ready again."""
+"""The disk of the event log is full: m8 says that it is not ready, erasing still works, and then m8 is ready again.
+
+Or m8 may open no more files.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ import json
 import os
 import resource
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -25,10 +26,11 @@ from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
+from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, served
-from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, fill, health, statuses
+from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, health, statuses
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
@@ -62,16 +64,8 @@ def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of its own with room for the log, its reserve and little else."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)("only root may mount a file system")
-    disk = tmp_path / "disk"
-    disk.mkdir()
-    size = ROOM + SIZE + (SEALED + 2) * 1_048_576
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk], check=True)
-    try:
+    with mounted(tmp_path / "disk", ROOM + SIZE + (SEALED + 2) * 1_048_576) as disk:
         yield disk
-    finally:
-        subprocess.run(["umount", "--lazy", disk], check=True)
 
 
 async def seal(settings: ServerSettings) -> None:
@@ -152,3 +146,19 @@ def test_what_is_erased_is_on_the_disk_no_more(tmp_path: Path) -> None:
         assert not any(one[at : at + 64] in held for one in sealed[:2] for at in range(8_192, len(one), 700_000))
 
     asyncio.run(work())
+
+
+def test_an_m8_that_may_open_no_more_files_says_that_and_speaks_of_no_other_log(tmp_path: Path) -> None:
+    """`log.checkpoint` cannot be read then, which says nothing of the log."""
+    said: list[dict[str, str]] = []
+    with served(laid_out(tmp_path / "m8")) as server:
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
+        while not said or "is not compared" not in said[-1]["event"]:
+            said.append(json.loads(server.line()))
+        assert "Too many open files" in said[-1]["message"]
+        assert "LimitNOFILE" in said[-1]["message"]
+        resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
+        while "is compared" not in said[-1]["event"]:
+            said.append(json.loads(server.line()))
+    assert not [line for line in said if "not the one that was signed" in line["event"]]

@@ -7,6 +7,7 @@ import json
 import signal
 import socket
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -17,6 +18,8 @@ import pytest
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.limits.access import AccessLimits
+from monoskope.m8.limits.handshakes import BURST_S
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
 from tests.unit.m8_cli.served import ENVIRONMENT, PATIENCE_S, Server, refuse, served
@@ -63,8 +66,7 @@ def test_a_token_made_beside_the_server_counts_until_it_is_revoked_beside_it(ser
     assert "UNAUTHENTICATED" in str(caught.value)
     assert "was revoked" in str(caught.value)
     with closing(server.https()) as door:
-        headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
-        door.request("POST", "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers)
+        door.request("POST", *said_by(token))
         answer = door.getresponse()
         assert answer.status == 401
         assert "was revoked" in json.load(answer)["message"]
@@ -124,6 +126,52 @@ def test_old_tls_is_not(listening: Server) -> None:
     for version in (ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1):
         with pytest.raises((ssl.SSLError, ConnectionError)):
             handshake(listening, version)
+
+
+def client_hello() -> bytes:
+    """What a client says first: whoever copied it once can say it without end."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    said = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), said).do_handshake()
+    return said.read()
+
+
+def answered(server: Server, hellos: int, address: str) -> int:
+    """How many copied ClientHellos of an address the HTTP door answers."""
+    host, port = server.http_address.rsplit(":", 1)
+    hello, count = client_hello(), 0
+    with contextlib.ExitStack() as opened:
+        ones = []
+        for _ in range(hellos):
+            ones.append(opened.enter_context(socket.create_connection((host, int(port)), PATIENCE_S, (address, 0))))
+            with contextlib.suppress(ConnectionError):
+                ones[-1].sendall(hello)
+        for one in ones:
+            with contextlib.suppress(ConnectionError):
+                count += bool(one.recv(1))
+    return count
+
+
+def test_copied_client_hellos_cost_their_own_address_and_others_get_in(server: Server) -> None:
+    token, limit = user_token(server.settings), AccessLimits().handshakes_per_address
+    with closing(server.https()) as door:
+        door.request("POST", *said_by(token))
+        assert door.getresponse().status == 200
+    begun = time.monotonic()
+    count = answered(server, 200, "127.0.0.2")
+    assert 0 < count <= limit * (BURST_S + time.monotonic() - begun)
+    for address in ("127.0.0.3", "127.0.0.1"):
+        with closing(server.https(address)) as door:
+            door.request("POST", *said_by(token))
+            assert door.getresponse().status == 200, "a newcomer, and one whose address is known"
+
+
+def said_by(token: str) -> tuple[str, bytes, dict[str, str]]:
+    """The path, the body and the head of a call."""
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    return "/monoskope.api.gateway.v1.SecretQueryService/GetServer", b"{}", headers
 
 
 def test_plaintext_is_not_answered(listening: Server) -> None:

@@ -24,7 +24,8 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
     assert loaded.verify_every_hours == 0
-    assert loaded.sealed_bytes_per_user_per_day == 1_073_741_824
+    assert loaded.puts_per_hour_per_user == 2_000
+    assert loaded.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -112,10 +113,12 @@ def test_init_gives_each_new_server_an_http_door(
         ('tls_key = ""', "tls_key"),
         ('tls_certificate = ""', "tls_certificate"),
         ("listen =", "TOML"),
-        ("sealed_bytes_per_user_per_day = 0", "sealed_bytes_per_user_per_day"),
-        ("sealed_bytes_per_user_per_day = -1", "sealed_bytes_per_user_per_day"),
-        ("sealed_bytes_per_user_per_day = 2097151", "sealed_bytes_per_user_per_day"),
-        ("sealed_bytes_per_user_per_day = 1125899906842625", "sealed_bytes_per_user_per_day"),
+        ("puts_per_hour_per_user = -1", "puts_per_hour_per_user"),
+        ("puts_per_hour_of = {anna = 0}", "puts_per_hour_of: 'anna'"),
+        ("recorded_bytes_per_user_per_day = 0", "recorded_bytes_per_user_per_day"),
+        ("recorded_bytes_per_user_per_day = -1", "recorded_bytes_per_user_per_day"),
+        ("recorded_bytes_per_user_per_day = 2097151", "recorded_bytes_per_user_per_day"),
+        ("recorded_bytes_per_user_per_day = 1125899906842625", "recorded_bytes_per_user_per_day"),
         ("puts_per_minute_per_user = -1", "puts_per_minute_per_user"),
         ("puts_per_minute_per_user = 1000001", "puts_per_minute_per_user"),
         ("secrets_per_user = -1", "secrets_per_user"),
@@ -124,6 +127,7 @@ def test_init_gives_each_new_server_an_http_door(
         ("verify_every_hours = 8785", "verify_every_hours"),
         ("[limits]\nconnections = 15", "connections"),
         ("[limits]\nconnections_per_address = 100001", "connections_per_address"),
+        ("[limits]\nhandshakes_per_address = 1", "handshakes_per_address"),
         ("[limits]\nfailed_logins = 0", "failed_logins"),
         ("[limits]\nfailed_login = 1", "failed_login"),
     ],

@@ -20,7 +20,8 @@ from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.search import Wanted
-from monoskope.testing.search.memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import look_in_memory
+from tests.support.absent import need_memory
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
 pytestmark = pytest.mark.new_interpreters
@@ -53,8 +54,7 @@ def settings(tmp_path: Path) -> ServerSettings:
 
 @pytest.fixture
 def server(settings: ServerSettings, tokens: list[str]) -> Iterator[Server]:
-    if is_closed():
-        pytest.skip("this system lets nobody look into a process")
+    need_memory()
     with served(settings) as running:
         yield running
 

@@ -78,6 +78,8 @@ class Log:
     def warning(self, event: str, *, message: str) -> None:
         self._said.append(f"{event}: {message}")
 
+    error = warning
+
     def info(self, event: str, **_fields: str) -> None:
         """Ends of troubles, and leases."""
 
@@ -157,6 +159,34 @@ async def test_what_users_read_of_a_trouble_names_no_folder_of_the_server(world:
     write_private(tmp_path / "log.key", b"nothing of the kind", replace=True)
     assert not await task.may_sign()
     assert str(tmp_path) not in world.app.witnessed.key_trouble
+
+
+async def test_a_file_that_cannot_be_read_says_nothing_of_the_log_and_takes_nothing_back(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what was signed can say that the log is another one, and what it said goes on to count."""
+    said: list[str] = []
+    monkeypatch.setattr("monoskope.m8.tree.troubles.operating_log.get", lambda: Log(said))
+    key = keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 3)
+    await task.round()
+    await task.follow()
+    file = tmp_path / "log.checkpoint"
+    file.chmod(0o644)
+    await task.follow()
+    assert "log.checkpoint" in world.app.witnessed.own_trouble
+    assert [line.partition(":")[0] for line in said] == ["the event log is not compared with what was signed"]
+    file.chmod(0o600)
+    await task.follow()
+    assert world.app.witnessed.own_trouble == ""
+    write_private(file, key.sign(Checkpoint(ORIGIN, 5, b"\x07" * 32), 1_798_000_000), replace=True)
+    await task.follow()
+    assert said[1].startswith("the event log is not the one that was signed: the event log ends at position 3")
+    file.chmod(0o644)
+    await task.follow()
+    assert "ends at position 3" in world.app.witnessed.own_trouble
+    assert len(said) == 3
 
 
 async def test_a_log_that_was_put_back_and_grew_again_is_not_called_whole_before_its_tree_is_there(

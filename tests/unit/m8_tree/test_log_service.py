@@ -18,6 +18,7 @@ from monoskope.api.gateway.v1 import log_pb2, log_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.cosigners import Asked
+from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
@@ -148,6 +149,23 @@ async def test_a_process_that_knows_less_than_the_caller_answers_no_old_note(wor
     world.clock.pass_s(EVERY_S)
     await signing(world.app, tmp_path).round()
     assert checkpoint_of((await checkpoint(world, anna, size + 1)).newest.note).size == size + 1
+
+
+async def test_a_caller_who_knows_what_the_log_has_lost_is_told_so_and_not_that_it_may_come(
+    world: World, tmp_path: Path
+) -> None:
+    """As after `m8 backup restore --accept-loss` in the folder that knows how far the log had come."""
+    key = keys_in(tmp_path)
+    anna = world.user("anna", "vault://app")
+    await signed(world, tmp_path)
+    lost = key.sign(Checkpoint(ORIGIN, 99, bytes(32)), 1)
+    LastSigned(tmp_path).advance(lost, after=LastSigned(tmp_path).read())
+    await signing(world.app, tmp_path).follow()
+
+    said = await refused(checkpoint(world, anna, 99), grpc.StatusCode.ABORTED)
+
+    assert "log.checkpoint has a checkpoint of it up to 99" in said
+    assert "run: m8 log renew" in said
 
 
 async def test_what_a_quorum_cosigned_is_told_apart_from_what_is_newest(world: World, tmp_path: Path) -> None:

@@ -18,8 +18,9 @@ from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.tree import building
 from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew
-from monoskope.m8.tree.signing import Signer
+from monoskope.m8.tree.signing import BehindError, Signer
 from monoskope.m8.tree.verifying import Verified, verified
+from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.testing.logs import some_time
@@ -114,6 +115,18 @@ async def test_any_change_is_found(log: SqliteLog, tmp_path: Path, change: str) 
         )
     with pytest.raises(Error, match=r"does not hold|damaged"):
         await verify(log, tmp_path)
+
+
+async def test_a_log_that_was_restored_and_lacks_what_was_signed_is_told_to_be_renewed(
+    log: SqliteLog, tmp_path: Path
+) -> None:
+    """All that is there holds: this is a loss, and no tampering."""
+    LastSigned(tmp_path).advance(KEY.sign(Checkpoint(ORIGIN, 400, bytes(32)), 1), after=LastSigned(tmp_path).read())
+
+    with pytest.raises(BehindError, match=r"ends at position 303, and log\.checkpoint has .* up to 400") as caught:
+        await verify(log, tmp_path)
+
+    assert "If records are lost for good, run: m8 log renew" in caught.value.fix
 
 
 async def test_a_log_rewritten_as_a_whole_is_found_by_its_checkpoints(log: SqliteLog, tmp_path: Path) -> None:

@@ -71,7 +71,8 @@ class Answering(ScriptedM8):
         self.asked.append(message)
         match message:
             case queries_pb2.ListSecretsRequest():
-                secrets, following = page(self.secrets, message.page_token)
+                below = [one for one in self.secrets if f"{one.uri}/".startswith(message.prefix.rstrip("/") + "/")]
+                secrets, following = page(below, message.page_token)
                 return queries_pb2.ListSecretsResponse(secrets=secrets, next_page_token=following)
             case queries_pb2.ListSecretStoresRequest():
                 stores, following = page(list(self.stores.values()), message.page_token)
@@ -138,6 +139,17 @@ def test_an_empty_list_says_so_beside_stdout(m8: Answering, run: Run) -> None:
     assert ok(result) == ""
     assert result.stderr == "No secrets found.\n"
     assert json.loads(ok(run("get", "secrets", "-o", "json"))) == []
+
+
+def test_a_prefix_that_names_no_whole_segment_is_told_what_begins_with_it(m8: Answering, run: Run) -> None:
+    m8.secrets = [views_pb2.Secret(uri=f"vault://app/db{number}") for number in range(5)]
+
+    result = run("get", "secrets", "vault://app/d")
+
+    assert ok(result) == ""
+    assert "There are secrets that begin with it: vault://app/db0, vault://app/db1, vault://app/db2." in result.stderr
+    assert "begin with it" not in run("get", "secrets", "vault://app/x").stderr
+    assert "begin with it" not in run("get", "secrets", "vault://other").stderr
 
 
 def test_one_secret_in_the_default_store(m8: Answering, run: Run) -> None:

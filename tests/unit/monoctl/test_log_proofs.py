@@ -28,6 +28,37 @@ from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, environment
 
 
+class ForkedLog(ScriptedLog):
+    """Has a fork, whose first three entries are its own, and shows both from one smaller tree once it lies."""
+
+    def __init__(self) -> None:
+        super().__init__(5)
+        self.fork = ScriptedLog(3, key=self.key)
+        self.fork.grow(2, seed="fork")
+        self.shows: int | None = None
+        """How many entries its newest tree has, once it lies."""
+        self.honest = 1
+        """How many honest answers come first."""
+        self.without_witnesses = False
+        """Whether it is honest but for the cosignatures, which it leaves out once it would lie."""
+
+    def answer(self, request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        if (self.shows is None and not self.without_witnesses) or self.honest > 0:
+            self.honest -= self.shows is not None or self.without_witnesses
+            return super().answer(request)
+        if self.shows is None:
+            answer = super().answer(request)
+            answer.ClearField("witnessed")
+            return answer
+        of = self if request.size == self.size >= self.shows else self.fork
+        of.witnesses = self.witnesses
+        known = request.size if request.size <= of.size else 0
+        answer = log_pb2.GetCheckpointResponse(newest=of._proven(self.shows, known), quorum=len(self.witnesses))
+        if self.witnesses:
+            answer.witnessed.CopyFrom(answer.newest)
+        return answer
+
+
 class Recording(ScriptedM8):
     """Has a log, and proves the end of the request made last from it."""
 
@@ -71,6 +102,8 @@ class Recording(ScriptedM8):
     def more(self, method: str, message: Message) -> Message:
         if not isinstance(message, log_pb2.GetUploadProofRequest):
             return super().more(method, message)
+        if isinstance(self.log, ForkedLog):
+            self.log.honest = 0
         self.asked_witnessed.append(message.witnessed)
         answer = log_pb2.GetUploadProofResponse(index=self.index, evidence=self.evidence)
         if self.later > 0 or (message.witnessed and self.later_with_witnesses):
@@ -196,6 +229,63 @@ def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recordi
     assert refused.exit_code == 18, refused.output
     assert not alice.file.exists()
     assert "note of the log" in refused.stderr
+
+
+@pytest.fixture(params=[0, 1], ids=["no quorum", "quorum"])
+def forked(request: pytest.FixtureRequest, m8: Recording, alice: Alice) -> ForkedLog:
+    """A log that can lie about a fork; Alice demands a quorum or none, and has seen five entries."""
+    m8.log = log = ForkedLog()
+    if request.param:
+        log.witnesses = [ScriptedWitness("witness.example/a")]
+        alice.env |= {"MONOCTL_LOG_WITNESSES": str(log.witnesses[0].vkey), "MONOCTL_LOG_QUORUM": "1"}
+        log.fork.witnesses = log.witnesses
+    alice.put()
+    return log
+
+
+@pytest.mark.parametrize("shown", [0, 2, 3, 5, 6])
+def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
+    m8: Recording, alice: Alice, forked: ForkedLog, shown: int
+) -> None:
+    """The proof is of 6 entries, and the log that is kept has 9: their first 3 are the same."""
+    m8.proves_from = forked.fork
+    request_id = m8.record()
+    forked.honest, forked.shows = 100, shown
+
+    refused = alice.get(request_id)
+
+    assert refused.exit_code == 18, refused.output
+    assert not alice.file.exists()
+
+
+@pytest.mark.parametrize("shown", [0, 2, 3, 4, 5, 6, 7])
+def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Alice, forked: ForkedLog, shown: int) -> None:
+    """The note is of 7 entries, and the one that is kept of 5: their first 3 are the same."""
+    forked.fork.grow(2, seed="fork")
+    theirs = alice.folder / "theirs"
+    theirs.write_bytes(forked.fork.note(7))
+    forked.shows = shown
+
+    refused = alice("verify", "log", str(theirs), "-o", "json")
+
+    assert refused.exit_code == 18, refused.output
+    assert json.loads(refused.stderr)["error"]["notes"][1].encode() == theirs.read_bytes()
+
+
+def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m8: Recording, alice: Alice) -> None:
+    m8.log = log = ForkedLog()
+    log.witnesses = [ScriptedWitness("witness.example/a")]
+    alice.env |= {"MONOCTL_LOG_WITNESSES": str(log.witnesses[0].vkey), "MONOCTL_LOG_QUORUM": "1"}
+    alice.put()
+    theirs = alice.folder / "theirs"
+    theirs.write_bytes(log.note(3))
+    assert alice("verify", "log", str(theirs)).exit_code == 0
+    log.without_witnesses = True
+
+    refused = alice("verify", "log", str(theirs))
+
+    assert refused.exit_code == 18, refused.output
+    assert "none has the cosignatures of 1 of your witnesses" in refused.stderr
 
 
 @pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])

@@ -53,6 +53,7 @@ def test_exit_codes_never_change() -> None:
         "NOT_AUTHORIZED": 17,
         "LOG_MISMATCH": 18,
         "NOT_YET": 19,
+        "NOT_AGREED": 20,
         "INTERRUPTED": 130,
     }
 

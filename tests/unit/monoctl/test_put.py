@@ -13,6 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.monoctl.output import terminal
+from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
@@ -45,12 +46,24 @@ def test_a_value_from_stdin_that_is_empty_replaces_nothing(
 
     assert result.exit_code == 2
     assert "stdin holds no value for 'password'" in result.stderr
-    assert "--from-file password=/dev/null" in result.stderr
+    assert "say --allow-empty" in result.stderr
     assert m8.calls == []
 
 
-def test_a_file_may_be_an_empty_value(m8: ScriptedM8, run: Run) -> None:
-    assert run("put", "secret", "vault://app/db", "--from-file", "password=/dev/null").exit_code == 0
+def test_an_empty_file_replaces_nothing_either(m8: ScriptedM8, run: Run) -> None:
+    result = run("put", "secret", "vault://app/db", "--from-file", "password=/dev/null")
+
+    assert result.exit_code == 2
+    assert "the file holds no value for 'password'" in result.stderr
+    assert "say --allow-empty" in result.stderr
+    assert m8.calls == []
+
+
+@pytest.mark.parametrize("source", ["/dev/null", "-"])
+def test_an_empty_value_is_put_by_those_who_say_so(m8: ScriptedM8, run: Run, source: str) -> None:
+    words = ("put", "secret", "vault://app/db", "--from-file", f"password={source}", "--allow-empty")
+    assert run(*words, stdin="").exit_code == 0
+    assert len(m8.attempts) == 1
 
 
 def test_json_and_yaml_say_the_same(m8: ScriptedM8, run: Run) -> None:
@@ -140,11 +153,11 @@ def test_a_changed_identity_is_refused_and_both_are_shown(m8: ScriptedM8, run: R
     assert m8.identity.shown in error["message"]
 
 
-def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run) -> None:
+def test_a_server_that_does_not_answer(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
     m8.failing["RequestSecretUploadKey"] = [RefusedError("not yours.", fix="Ask.")]
     assert put(run, "vault://app/db").exit_code == 3
 
-    result = put(run, "vault://app/db", "--server", "127.0.0.1:1")
+    result = put(run, "vault://app/db", "--server", "127.0.0.1:1", "--token-file", str(tmp_path / "token"))
 
     assert result.exit_code == 7
     assert "127.0.0.1:1" in result.stderr
@@ -316,8 +329,8 @@ def test_first_contact_is_asked_about_on_a_terminal(
     refused = run(*words, stdin="y\nn\n")
     agreed = run(*words, stdin="y\n")
 
-    assert refused.exit_code == 5
-    assert m8.identity.shown in refused.stderr
+    assert refused.exit_code == 20
+    assert grouped(m8.identity.shown) in refused.stderr
     assert agreed.exit_code == 0
     assert (tmp_path / "known_stores").read_text() == (
         f"{m8.server} @default vault\n{m8.server} vault {m8.identity.shown}\n"
@@ -328,7 +341,7 @@ def test_first_contact_can_be_agreed_to_by_a_flag(m8: ScriptedM8, run: Run, tmp_
     (tmp_path / "known_stores").unlink()
     agreed = ["--store-identity", f"vault={m8.identity.shown}", "--default-store", "vault"]
 
-    assert put(run, "app/db").exit_code == 5
+    assert put(run, "app/db").exit_code == 20
     assert put(run, "app/db", *agreed).exit_code == 0
     assert put(run, "app/db").exit_code == 0
 
@@ -361,7 +374,8 @@ def test_all_sources_come_together(m8: ScriptedM8, run: Run, tmp_path: Path) -> 
     ("sources", "said"),
     [
         (["--from-file", "a=-", "--from-json", "-"], "stdin is named twice"),
-        (["--from-file", "a=/dev/null", "--from-file", "a=/dev/null"], "'a' is given twice"),
+        (["--from-file", "a=/dev/null", "--from-file", "a=/dev/null", "--allow-empty"], "'a' is given twice"),
+        (["--from-json", "-", "--allow-empty"], "--allow-empty is for --from-file"),
         (["--from-env-file", "/nowhere/app.env"], "No such file"),
     ],
 )

@@ -89,7 +89,7 @@ def test_three_empty_answers_are_a_usage_error(m8: ScriptedM8) -> None:
 
     assert (done.code, m8.calls) == (2, [])
     assert "no value was given for 'password'" in done.shown
-    assert "--from-file password=/dev/null" in done.shown
+    assert "--from-file password=/dev/null --allow-empty" in done.shown
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_three_empty_answers_are_a_usage_error(m8: ScriptedM8) -> None:
         ((*PUT, "password"), [(HIDDEN, CTRL_C)]),
         ((*PUT, "user", "password"), [("Value of user", b"alice\n"), (HIDDEN, CTRL_C)]),
         (PUT, [("Key (empty when done)", CTRL_C)]),
-        ((*PUT, "--from-file", "password=/dev/null", "--server", "{new}"), [("[y/N]", CTRL_C)]),
+        ((*PUT, "--from-file", "password=/dev/null", "--allow-empty", "--server", "{new}"), [("[y/N]", CTRL_C)]),
         (("delete", "secret", "vault://app/db"), [("[y/N]", CTRL_C)]),
     ],
     ids=["value", "second value", "key", "first contact", "deletion"],

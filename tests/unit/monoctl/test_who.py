@@ -14,6 +14,7 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.monoctl.output import write
+from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.unit.monoctl.as_alice import VALUE, Run
@@ -87,10 +88,10 @@ def test_the_first_contact_says_whom_to_ask_and_what_to_compare(
     monkeypatch.setattr(write, "confirm", no)
     monkeypatch.setattr("monoskope.monoctl.output.terminal.interactive", lambda: True)
 
-    assert put(run)[0] == 5
+    assert put(run)[0] == 20
     [question] = asked
     words = ("store's operator", "another way than m8", "`m8 reactor identity`", "every character")
-    for text in (m8.identity.shown, *words):
+    for text in (grouped(m8.identity.shown), *words):
         assert text in question
     assert question.endswith("Do you trust this identity?")
 
@@ -117,7 +118,7 @@ def test_a_changed_identity_names_the_command_that_forgets_it_and_then_asks_agai
     assert (copy.read_text(), stat.S_IMODE(copy.stat().st_mode)) == (before, 0o600)
     assert (tmp_path / "known_stores").read_text() == f"{m8.server} @default vault\n"
     code, said = put(run)
-    assert code == 5
+    assert code == 20
     assert "first contact" in said
     assert not m8.attempts
 

@@ -6,7 +6,7 @@ import re
 import subprocess
 from pathlib import Path
 
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 from tests.support.typescript import bundle
 
 TESTS = Path(__file__).resolve().parents[2]

@@ -10,20 +10,23 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Options, Request
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission.admission import NO_ROOM, Admission
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError
+from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import Clock, MemoryStore, World, ask, opened, settings
+from tests.support.reactor_world import SEED, Clock, MemoryStore, World, ask, opened, settings
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()
@@ -130,6 +133,35 @@ async def test_a_request_over_the_rate_gets_no_key() -> None:
         refused = world.log.events[-1]
         assert isinstance(refused, events_pb2.SecretUploadFailed)
         assert refused.reason == upload_pb2.REASON_RATE_LIMITED
+
+
+def test_while_too_much_is_new_to_be_remembered_no_key_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key that is given now could become older than what is remembered of its secret."""
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts.BYTES", 1_000)
+    clock = Clock()
+    known = KnownReceipts(Identity(SEED, store="memory"), lifetime_s=60, now=clock)
+    of = settings(Path("nowhere"))
+    admission = Admission(of, MemoryStore(), Rates(of.limits, now=clock), known=known)
+    for name in ("one", "two"):
+        admission.admit(ask(), "alice")
+        known.remember(receipt_of(SecretUri.parse(f"memory://team-a/{name}")))
+    clock.time += 20
+    with pytest.raises(FailedError) as refused:
+        admission.admit(ask(), "alice")
+    assert (refused.value.reason, refused.value.retry_after_s) == (upload_pb2.REASON_RATE_LIMITED, 40)
+    assert refused.value.detail == NO_ROOM
+    clock.time += 40
+    admission.admit(ask(), "alice")
+
+
+def receipt_of(uri: SecretUri) -> Receipt:
+    return make_receipt(
+        grant=World().keys.grant(ask(uri=uri), "alice").grant,
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version="v" * 256,
+        prior_version="w" * 256,
+    )
 
 
 @pytest.mark.parametrize("part", [Rates, OneTimeKeys, Handler, Writer, Presence, Recovery, Dispatcher])

@@ -114,3 +114,18 @@ async def test_an_append_refused_for_now_is_sent_again() -> None:
         wire.sent.append(reactor_pb2.AppendEvent())
     appends.answered(reactor_pb2.Appended(call=1, version=3))
     assert await task == 3
+
+
+async def test_an_m8_that_refuses_one_append_a_thousand_times_gets_it_once_more() -> None:
+    """Else each of its answers would be kept as a message to send."""
+    appends, wire = Appends(retry_s=0), Wire()
+    appends.connected(wire)
+    task = await begun(appends)
+    for _ in range(1_000):
+        appends.answered(reactor_pb2.Appended(call=1, error="UNAVAILABLE"))
+    while len(wire.sent) < 2:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert len(wire.sent) == 2
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import cast
+from typing import Any, cast
 
 import grpc
 import grpc.aio
@@ -19,14 +19,17 @@ from monoskope.http.messages import EndedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.http.refused import to_json
+from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import Attachment
+from monoskope.reactor.link.attachment import LEAST_S, Attachment
 from monoskope.reactor.link.grpc_link import Call, GrpcLink
-from monoskope.reactor.link.link import Link, SessionEndedError, StatusError
+from monoskope.reactor.link.link import Link, Origin, SessionEndedError, StatusError
 from monoskope.reactor.link.refusal import explained
-from monoskope.reactor.link.websocket_link import WebSocketLink
+from monoskope.reactor.link.websocket_link import Socket, WebSocketLink
 from monoskope.reactor.timings import Timings
+from tests.support.operations import cures
 from tests.support.reactor_world import PATIENCE_S
 
 
@@ -177,13 +180,54 @@ async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_
 def told(error: StatusError) -> dict[str, str]:
     """What the log says of a session that ended with it."""
     return explained(
-        error.status,
-        error.refusal,
+        error,
         server="m8.test:7443",
         identity=Identity(bytes(32), store="vault"),
         kind="vault",
         key_id="f" * 16,
     )
+
+
+ABSENCES = {
+    StatusError("UNAVAILABLE"): ("is m8, and m8 refuses", "Change nothing here"),
+    StatusError("UNAVAILABLE", origin=Origin.HTTP, detail="503"): ("answers with the HTTP status 503", "proxy"),
+    StatusError("UNAVAILABLE", origin=Origin.CERTIFICATE, detail="has expired"): ("(has expired)", "`ca_file`"),
+    StatusError("UNAVAILABLE", origin=Origin.NOTHING): ("does not answer, or not as m8", "Check that m8 runs"),
+}
+"""What the log says where m8 is not there for the reactor, and what is to be done."""
+
+
+@pytest.mark.parametrize("error", ABSENCES, ids=[error.origin.value for error in ABSENCES])
+def test_the_certificate_is_blamed_only_where_it_was_refused(error: StatusError) -> None:
+    message, fix = ABSENCES[error]
+    said = told(error)
+    assert message in said["message"]
+    assert fix in said["fix"] + said["message"]
+    assert ("certificate" in said["message"]) == (error.origin is Origin.CERTIFICATE)
+
+
+async def test_what_m8_says_itself_is_told_apart_from_an_m8_that_was_not_reached(
+    ended: Callable[[Error | None], Link],
+) -> None:
+    with pytest.raises(StatusError) as caught:
+        await ended(UnavailableError("the event log is away.", fix="Wait.")).read()
+    assert caught.value.origin is Origin.M8
+    with pytest.raises(StatusError) as unreached:
+        await GrpcLink(cast("Call", EndedCall(grpc.StatusCode.UNAVAILABLE))).read()
+    assert unreached.value.origin is Origin.NOTHING
+
+
+def test_each_sentence_has_one_row_in_the_runbook() -> None:
+    refusals = (
+        views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
+        views_pb2.LOGIN_REFUSAL_STORE_TYPE,
+        views_pb2.LOGIN_REFUSAL_TOO_MANY_REACTORS,
+    )
+    errors = [*ABSENCES, *(StatusError("PERMISSION_DENIED", LoginRefusal(refusal)) for refusal in refusals)]
+    errors += [StatusError(code) for code in ("PERMISSION_DENIED", "FAILED_PRECONDITION", "UNIMPLEMENTED")]
+    rows = [[row for row in cures() if row in told(error)["message"]] for error in errors]
+    assert all(len(found) == 1 for found in rows), rows
+    assert {row for [row] in rows} == cures().keys()
 
 
 async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
@@ -320,3 +364,77 @@ async def test_whether_m8_carries_signatures_its_answer_to_the_login_says(*, car
         link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         await notes.until("caught up")
     assert notes.signatures is carries
+
+
+# Bounds of what an m8 can have kept.
+
+
+class DeafLink(ScriptedLink):
+    """m8 reads nothing."""
+
+    async def write(self, message: reactor_pb2.AttachRequest) -> None:
+        await asyncio.Event().wait()
+
+
+def an_attachment(link: ScriptedLink, *, health: Health | None = None, **fields: Any) -> Attachment:
+    attached = reactor_pb2.Attached(**{"caught_up_follows": True, **fields})
+    timings = Timings(heartbeat=0.001)
+    return Attachment(
+        link, attached, Appends(retry_s=1.0), Notes(), timings=timings, stop=asyncio.Event(), health=health
+    )
+
+
+async def test_messages_for_an_m8_that_reads_nothing_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.link.attachment.MOST_UNSENT", 10)
+    attachment = an_attachment(DeafLink())
+    with pytest.raises(SessionEndedError, match="m8 does not read"):
+        async with asyncio.timeout(PATIENCE_S):
+            await attachment.run()
+    assert attachment._outbox.qsize() == 10
+
+
+async def test_a_process_that_m8_names_has_the_name_of_one() -> None:
+    with pytest.raises(SessionEndedError, match="named a process that is none"):
+        await an_attachment(ScriptedLink(), replicas=[bytes(16), bytes(1_000_000)]).run()
+
+
+async def test_more_processes_than_there_may_be_are_no_message() -> None:
+    attached = reactor_pb2.Attached(replicas=[bytes(16)] * 17)
+    said = reactor_pb2.AttachResponse(attached=attached).SerializeToString()
+    with pytest.raises(SessionEndedError, match="does not parse"):
+        await WebSocketLink(cast("Socket", SaidSocket(said))).read()
+
+
+class SaidSocket:
+    """m8 said one thing."""
+
+    def __init__(self, said: bytes) -> None:
+        self._said = said
+
+    async def receive(self) -> bytes:
+        return self._said
+
+
+class Gossip(Health):
+    """There is always news."""
+
+    def __init__(self) -> None:
+        self.beats = 0
+
+    def heartbeat(self) -> reactor_pb2.Heartbeat:
+        self.beats += 1
+        return reactor_pb2.Heartbeat()
+
+    async def news(self, *, within: float) -> None:
+        del within
+
+
+async def test_a_heartbeat_is_sent_four_times_a_second_however_much_news_there_is() -> None:
+    gossip, begun = Gossip(), asyncio.get_running_loop().time()
+    running = asyncio.create_task(an_attachment(ScriptedLink(), health=gossip, heartbeat_s=60).run())
+    async with asyncio.timeout(PATIENCE_S):
+        while gossip.beats < 3:
+            await asyncio.sleep(0.01)
+    assert gossip.beats <= 1 + (asyncio.get_running_loop().time() - begun) / LEAST_S
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)

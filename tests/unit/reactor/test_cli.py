@@ -563,6 +563,47 @@ def test_check_shows_who_may_have_what_done(tmp_path: Path) -> None:
     assert any(line.startswith(f"Signers: {folder / 'allowed_signers'} (SHA-256 ") for line in lines)
 
 
+@pytest.mark.parametrize(
+    ("kind", "field"), [("vault", "engine.auth.role_id"), ("barbican", "engine.auth.id"), ("pass", "engine.folder")]
+)
+def test_check_refuses_what_was_left_to_be_filled_in(tmp_path: Path, kind: str, field: str) -> None:
+    folder = tmp_path / "reactor"
+    init(folder, kind=kind)
+    refused = typed("check", folder).exception
+    assert isinstance(refused, UsageError)
+    assert refused.message == f"`{field}` still has its placeholder, 'fill-in'."
+    settings = folder / "reactor.toml"
+    settings.write_text(settings.read_text().replace("fill-in", "filled"))
+    assert typed("check", folder).exit_code == 0
+
+
+def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    init(folder)
+    lists = [folder / name for name in ("allowed_signers", "revoked_keys")]
+    assert all(path.read_text().endswith("refuses everybody.\n# end\n") for path in lists)
+    with (folder / "reactor.toml").open("a") as file:
+        file.write('\n[signers]\nfile = "allowed_signers"\nrevoked = "revoked_keys"\n')
+    assert (
+        "Both end with the line `# end`: if one of them does not, everybody is refused."
+        in typed("check", folder).output.splitlines()
+    )
+    lists[1].write_text("")
+    refused = typed("check", folder).exception
+    assert isinstance(refused, UsageError)
+    assert "does not end with the line `# end`" in refused.message
+    assert "write `# end` as its last line" in refused.fix
+
+
+def test_init_leaves_lists_that_are_there(tmp_path: Path) -> None:
+    folder = tmp_path / "reactor"
+    folder.mkdir(mode=0o700)
+    (folder / "revoked_keys").write_text("mine\n# end\n")
+    (folder / "revoked_keys").chmod(0o600)
+    init(folder)
+    assert (folder / "revoked_keys").read_text() == "mine\n# end\n"
+
+
 def test_check_refuses_lists_that_run_would_refuse(tmp_path: Path) -> None:
     folder = tmp_path / "reactor"
     init(folder)

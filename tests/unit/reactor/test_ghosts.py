@@ -12,7 +12,8 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.recipes import Recipe
 from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.stores.driver import CannotReadError, StoreUnavailableError
+from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
+from monoskope.uri import SecretUri
 from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask
 
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
@@ -96,6 +97,25 @@ async def test_an_old_key_still_writes_where_nothing_came_between(world: World, 
     # Where nothing tells whether it is still what was there, that is no licence to write.
     ends = {"FAILED CONFLICT"} if knows_nothing(world) else {"UPLOADED", "DELETED"}
     assert world.outcomes()[-1] in ends
+
+
+@pytest.mark.parametrize("store", [MemoryStore, Unversioned])
+async def test_however_many_receipts_follow_a_deletion_is_not_forgotten(store: Callable[[], MemoryStore]) -> None:
+    """m8 delivers receipts of other secrets until the reactor can remember no more of them."""
+    world = World(store())
+    ghost = held_back(world, UPLOAD, ANY)
+    await looked(world)
+    world.now.time += 1
+    put = await world.walk(secret=NEW)
+    destroys = not world.memory.capabilities.soft_delete
+    await world.walk(ask(DELETE, expect=OVERWRITE, destroy=destroys))
+    for number in range(60_000):
+        uri = SecretUri.parse(f"memory://team-a/other-{number}")
+        world.known.remember(msgspec.structs.replace(put, uri=uri))
+    world.now.time += 11
+    await world.handler.handle(ghost)
+    assert world.memory.now() == NOTHING
+    assert world.outcomes()[-1] == "FAILED CONFLICT"
 
 
 async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,11 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench.figures import rss_bytes
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.copy_request import check_copied, put_request_id
 from monoskope.protocol.grant import make_grant, parse_grant
 from monoskope.protocol.identity import ProofError
@@ -20,10 +24,12 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.dispatch import MOST_SEALED
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
 from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.link.open_requests import MAX_EVENT, MOST_HELD
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
@@ -31,6 +37,7 @@ from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.upstream import first_look
 from monoskope.reactor.work import copy_secret
+from monoskope.reactor.work.recover import MOST_GONE
 from monoskope.stores.driver import UnknownOutcomeError
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import (
@@ -371,20 +378,159 @@ async def test_one_subjects_copies_do_not_keep_out_anothers(tmp_path: Path) -> N
 # --- what else ---
 
 
-async def test_m8_cannot_fill_the_memory_and_so_have_the_counts_of_guesses_forgotten(tmp_path: Path) -> None:
+FLOOD, MANY = 1 << 20, 256
+"""How large a message of the flood is, and how many of them there are."""
+
+MOST_GROWN = 160 << 20
+"""Bytes of memory that a reactor may take for all of them."""
+
+
+def of_request(bench: Bench) -> None:
+    for _ in range(MANY):
+        bench.tell(ask(), 1, events_pb2.SecretUploadKeyRequested(request=b"r" * FLOOD, subject="alice"))
+
+
+def of_subject(bench: Bench) -> None:
+    for _ in range(MANY):
+        request = ask()
+        bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="s" * FLOOD))
+
+
+def of_receipt(bench: Bench) -> None:
+    receipt = upload_pb2.Signed(content=b"c" * FLOOD)
+    for _ in range(MANY):
+        request = ask()
+        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
+        bench.tell(request, 1, told)
+
+
+def of_the_largest_events(bench: Bench) -> None:
+    """Each is as large as one may be, and there are more of them."""
+    receipt = upload_pb2.Signed(content=b"c" * (MAX_EVENT - 4_096))
+    for _ in range(MANY * FLOOD // MAX_EVENT):
+        request = ask()
+        told = events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice", last_receipt=receipt)
+        bench.tell(request, 1, told)
+
+
+def of_each_step(bench: Bench) -> None:
+    large = upload_pb2.Signed(content=b"c" * (FLOOD // 4))
+    for _ in range(MANY):
+        request = ask()
+        bench.tell(request, 1, events_pb2.SecretUploadKeyRequested(request=request.content, subject="alice"))
+        bench.tell(request, 2, events_pb2.SecretUploadKeyProvided(grant=large))
+        told = events_pb2.SecretUploadRequested(
+            sealed_sha256=bytes(32), size=1, request_signature=b"s" * (FLOOD // 4), last_receipt=large
+        )
+        bench.tell(request, 3, told)
+        bench.tell(request, 4, events_pb2.SecretUploadStarted(receipt=large))
+
+
+def of_small_requests(bench: Bench) -> None:
+    told = events_pb2.SecretUploadKeyRequested(request=b"r" * 2_048, subject="alice").SerializeToString()
+    for number in range(MANY * 384):
+        stream = f"upload/{number.to_bytes(16, 'big').hex()}"
+        event = event_pb2.Event(position=number, stream=stream, version=1, type="SecretUploadKeyRequested", data=told)
+        bench.dispatcher.event(event, b"")
+
+
+def of_replicas_that_come(bench: Bench) -> None:
+    for number in range(MANY):
+        replica = number.to_bytes(16, "big") * (FLOOD // 16)
+        _about_replica(bench, events_pb2.ReactorAttached(store="memory", replica=replica))
+
+
+def of_sealed_bytes_for_no_key(bench: Bench) -> None:
+    for _ in range(MANY):
+        event = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=1 << 20)
+        bench.tell(ask(), 3, event, sealed=b"s" * FLOOD)
+
+
+def _about_replica(bench: Bench, message: events_pb2.ReactorAttached | events_pb2.ReactorDetached) -> None:
+    event = event_pb2.Event(
+        position=1, stream="reactor/memory", version=1, type=type(message).__name__, data=message.SerializeToString()
+    )
+    bench.dispatcher.event(event, b"")
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [
+        of_request, of_subject, of_receipt, of_the_largest_events, of_each_step, of_small_requests,
+        of_replicas_that_come, of_sealed_bytes_for_no_key,
+    ],
+)  # fmt: skip
+async def test_m8_cannot_fill_the_memory_and_so_have_the_counts_of_guesses_forgotten(
+    tmp_path: Path, flood: Callable[[Bench], None]
+) -> None:
     """A reactor that is killed for its memory starts anew and has forgotten every guess.
 
     m8 tells of unfinished requests and never says that it has caught up.
     """
     bench = Bench(tmp_path)
     bench.dispatcher.attached([bench.reactor.replica])
-    for _ in range(64):
-        event = events_pb2.SecretUploadRequested(sealed_sha256=bytes(32), size=1 << 20)
-        bench.tell(ask(), 3, event, sealed=bytes(1 << 20))
-    bench.dispatcher.tick()
-    kept = sum(len(request.sealed) for request in bench.dispatcher.requests)
+    before = rss_bytes(os.getpid())
+    flood(bench)
+    grown = rss_bytes(os.getpid()) - before
     bench.audit.close()
-    assert kept <= 4 << 20, f"{kept >> 20} MiB for keys that do not exist"
+    assert grown <= MOST_GROWN, f"{grown >> 20} MiB"
+
+
+async def test_nothing_is_noted_one_by_one_that_m8_can_tell_without_end(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.dispatcher.attached([bench.reactor.replica])
+    for number in range(2 * MOST_GONE):
+        replica = number.to_bytes(16, "big")
+        _about_replica(bench, events_pb2.ReactorAttached(store="memory", replica=replica))
+        bench.tell(ask(), 1, events_pb2.SecretDeleted())
+    presence = bench.dispatcher.recovery.presence
+    assert len(presence._here) == MAX_REPLICAS
+    for number in range(2 * MOST_GONE):
+        _about_replica(bench, events_pb2.ReactorDetached(store="memory", replica=number.to_bytes(16, "big")))
+    assert (len(presence._here), len(presence._gone)) == (1, MOST_GONE)
+    assert bench.dispatcher._delivered == set()
+    bench.audit.close()
+
+
+async def test_m8_cannot_fill_the_memory_with_sealed_bytes_for_keys_that_there_are(tmp_path: Path) -> None:
+    """m8 asks for keys in the names of many users. What there is no room for is told to come again."""
+    bench = Bench(tmp_path)
+    bench.attach()
+    requests = [ask() for _ in range(40)]
+    for request in requests:
+        await bench.grant(request)
+    sealed = b"s" * (4 * FLOOD)
+    event = events_pb2.SecretUploadRequested(sealed_sha256=hashlib.sha256(sealed).digest(), size=len(sealed))
+    for request in requests:
+        bench.tell(request, 3, event, sealed=sealed)
+    ends, named = [], set()
+    for _ in requests:
+        append = await bench.next()
+        ends.append(upload_pb2.Reason.Name(append.failed.reason))
+        named.add(parse_receipt(append.failed.receipt.content).sealed_sha256)
+        bench.reactor.appends.answered(reactor_pb2.Appended(call=append.call, version=4))
+    await bench.settled()
+    bench.audit.close()
+    room = MOST_SEALED // len(sealed)
+    assert sorted(ends) == ["REASON_BAD_PAYLOAD"] * room + ["REASON_RATE_LIMITED"] * (len(requests) - room)
+    assert named == {event.sealed_sha256}, "the user's client can prove that it was not written"
+
+
+async def test_once_there_is_room_again_m8s_requests_are_held(tmp_path: Path) -> None:
+    bench = Bench(tmp_path)
+    bench.attach()
+    of_the_largest_events(bench)
+    held = {request.request_id for request in bench.dispatcher.requests}
+    assert MOST_HELD // 2 - 2 * MAX_EVENT < len(held) * MAX_EVENT <= MOST_HELD // 2
+    last = ask()
+    large = upload_pb2.Signed(content=bytes(MAX_EVENT - 4_096))
+    told = events_pb2.SecretUploadKeyRequested(request=last.content, subject="alice", last_receipt=large)
+    bench.tell(last, 1, told)
+    assert bench.dispatcher.requests.get(last.request_id) is None
+    bench.dispatcher.requests.keep_only(set(list(held)[2:]))
+    bench.tell(last, 1, told)
+    assert bench.dispatcher.requests.get(last.request_id) is not None
+    bench.audit.close()
 
 
 def test_a_copys_put_is_the_one_that_its_request_says_and_no_other() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -15,7 +18,7 @@ from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import SECRET, SEED, URI, World, ask
+from tests.support.reactor_world import SECRET, SEED, URI, Clock, World, ask
 
 OURS = Identity(SEED, store="memory")
 WORLD = World()
@@ -35,6 +38,12 @@ def uploaded(version: str = "v1", *, uri: SecretUri = URI, fingerprints: bool = 
         fingerprint=found.whole if fingerprints else "",
         values=found.values if fingerprints else (),
     )
+
+
+def of_others(number: int) -> list[Receipt]:
+    """Return receipts of so many other secrets, as if this process had made them."""
+    one, uris = uploaded(), (SecretUri.parse(f"memory://team-a/service-{index}") for index in range(number))
+    return [msgspec.structs.replace(one, uri=uri, content=bytes([*one.content])) for uri in uris]
 
 
 def signed(receipt: Receipt, identity: Identity = OURS, label: bytes = RECEIPT) -> upload_pb2.Signed:
@@ -132,9 +141,57 @@ def test_old_receipts_that_are_shown_again_do_not_push_out_newer_ones(monkeypatc
 
 
 def test_all_secrets_together_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.report.known_receipts._RECEIPTS", 6)
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts.BYTES", 4_300)
     known = KnownReceipts(OURS)
     uris = [SecretUri.parse(f"memory://team-a/{number}") for number in range(5)]
     for uri in uris:
         known.learn([signed(uploaded("v1", uri=uri)), signed(uploaded("v2", uri=uri))])
     assert [known.naming(uri, "v2") is not None for uri in uris] == [False] * 2 + [True] * 3
+
+
+def test_the_garbage_collector_looks_at_no_receipt() -> None:
+    """It runs after each request, and holds the event loop as long as it takes to look at what there is."""
+    known = KnownReceipts(OURS)
+    receipts = of_others(600)
+    gc.collect()
+    before = len(gc.get_objects())
+    for receipt in receipts:
+        known.remember(receipt)
+    gc.collect()
+    assert len(gc.get_objects()) - before < 20
+
+
+def test_40_000_secrets_have_room_in_32_mib_and_no_more_is_ever_taken() -> None:
+    known, receipts = KnownReceipts(OURS), of_others(80_000)
+    tracemalloc.start()
+    try:
+        for receipt in receipts[:40_000]:
+            known.remember(receipt)
+        assert known.naming(receipts[0].uri, "v1") is not None
+        for receipt in receipts[40_000:]:
+            known.remember(receipt)
+        grown, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert grown <= 32 * 1024 * 1024
+    assert known.bytes_kept <= 32 * 1024 * 1024
+    assert known.naming(receipts[0].uri, "v1") is None
+
+
+def test_what_is_forgotten_is_not_taken_for_what_did_not_happen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.reactor.report.known_receipts.BYTES", 3_000)
+    clock = Clock()
+    known = KnownReceipts(OURS, lifetime_s=60, now=clock)
+    born, other = clock.time, SecretUri.parse("memory://team-a/other")
+    assert not known.learnt_after(URI, born)
+    clock.time += 1
+    known.remember(uploaded())
+    for receipt in of_others(20):
+        known.remember(receipt)
+    assert known.naming(URI, "v1") is None
+    assert known.learnt_after(URI, born)
+    assert known.undeleted_after(URI, born)
+    assert known.full_for == 60
+    clock.time += 60
+    assert known.full_for == 0
+    assert not known.learnt_after(other, clock.time)

@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits.rates import Rates, Signer
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
@@ -37,6 +37,48 @@ def spent(rates: Rates, uri: SecretUri, subject: str) -> bool:
 def test_the_defaults_are_the_protocols() -> None:
     limits = ReactorLimits()
     assert (limits.compares_per_hour_per_uri, limits.compares_per_hour, limits.uploads_per_second) == (10, 60, 100)
+    assert limits.puts_per_hour == 2_000
+
+
+@pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH, upload_pb2.PURPOSE_IMPORT])
+def test_puts_are_limited_by_the_hour_over_all_secrets_for_each_subject(purpose: upload_pb2.Purpose) -> None:
+    clock, refusals = Clock(), list[bool]()
+    rates = Rates(ReactorLimits(), now=clock, refused=lambda: refusals.append(True))
+    for number in range(2_000):
+        clock.time += 1.0
+        assert taken(rates, ask(purpose, uri=at(f"own-{number % 50}")))
+    with pytest.raises(FailedError) as refused:
+        rates.take(ask(purpose, uri=at("another")), "alice")
+    assert (refused.value.reason, refused.value.retry_after_s) == (upload_pb2.REASON_RATE_LIMITED, 1_601)
+    assert "puts_per_hour" in refused.value.detail
+    assert len(refusals) == 1
+    assert taken(rates, ask(purpose), "bob")
+    assert taken(rates, ask(upload_pb2.PURPOSE_DELETE, expect=upload_pb2.EXPECT_ANY)), "what is no put goes on"
+    clock.time += 1_600
+    assert not taken(rates, ask(purpose))
+    clock.time += 1
+    assert taken(rates, ask(purpose))
+    assert not taken(rates, ask(purpose)), "a window of an hour never holds more, wherever it begins"
+
+
+def test_a_bulk_import_has_a_limit_of_its_own() -> None:
+    rates = Rates(ReactorLimits(puts_per_hour=1, puts_per_hour_of={"importer": 3}), now=Clock())
+    assert [taken(rates, ask(), who) for who in ("importer", "alice") for _ in range(4)] == [
+        *(True, True, True, False),
+        *(True, False, False, False),
+    ]
+
+
+def test_invented_subjects_fill_no_memory_and_push_out_no_signer() -> None:
+    clock = Clock()
+    rates = Rates(ReactorLimits(puts_per_hour=1, uploads_per_second=1_000), now=clock)
+    rates.signed(ask(), Signer("anna"))
+    for number in range(12_000):
+        clock.time += 0.01
+        assert taken(rates, ask(), f"nobody-{number}")
+    assert len(rates._puts) == 10_000
+    with pytest.raises(FailedError):
+        rates.signed(ask(), Signer("anna"))
 
 
 def test_uploads_are_limited_by_the_second_and_half_is_left_to_others() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -10,6 +13,7 @@ from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
 from monoskope.protocol.upload import State
+from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.open_requests import OpenRequest
 from monoskope.reactor.timings import Timings
@@ -265,6 +269,25 @@ async def test_a_started_that_is_not_ours_or_about_another_grant_ends_nothing() 
     missing = heir.left(State.WRITING)
     missing.started = None
     for request in (foreign, forged, missing):
+        assert not await heir.recovery.end(request, heir.grant)
+    assert heir.log.events == []
+
+
+@pytest.mark.parametrize("part", ["grant", "started"])
+async def test_an_heir_ends_nothing_that_a_former_identity_signed(tmp_path: Path, part: str) -> None:
+    """A former key may be stolen long after it was replaced: what it signs must not become the current one's word."""
+    former = store_identity.make(tmp_path, store="memory")
+    heir = Heir()
+    heir.identity = store_identity.rotate(tmp_path, store="memory")
+    heir.recovery = replace(heir.recovery, identity=heir.identity)
+    request = heir.left(State.WRITING)
+    if part == "grant":
+        request.grant = former.sign(UPLOAD_GRANT, heir.grant.content)
+        heir.abandoned(request)
+        heir.now.time += 1_000
+        assert not heir.abandoned(request)
+    else:
+        request.started = former.sign(RECEIPT, heir.started().content)
         assert not await heir.recovery.end(request, heir.grant)
     assert heir.log.events == []
 

@@ -98,6 +98,8 @@ def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
         ({"limits": {"max_plaintext": 2_097_152}}, "max_plaintext"),
         ({"limits": {"keys_alive": 0}}, "keys_alive"),
         ({"limits": {"uploads_per_second": 0}}, "uploads_per_second"),
+        ({"limits": {"puts_per_hour": 0}}, "puts_per_hour"),
+        ({"limits": {"puts_per_hour_of": {"anna": 0}}}, "puts_per_hour_of"),
         ({"limits": {"compares_per_hour": 0}}, "compares_per_hour"),
         ({"limits": {"compares_per_hour_per_uri": 0}}, "compares_per_hour_per_uri"),
     ],

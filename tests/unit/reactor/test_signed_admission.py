@@ -122,11 +122,25 @@ async def test_signed_comparisons_are_limited_whatever_m8_calls_their_subject(tm
     assert world.receipt().retry_after_s > 3_000
 
 
+async def test_signed_puts_are_limited_by_the_hour_whatever_m8_calls_their_subject(tmp_path: Path) -> None:
+    """So m8 and one signer together test no more guesses than that signer may put."""
+    world = World(signers=signers(tmp_path, ANNA))
+    admits, ends = admission(world, ReactorLimits(puts_per_hour=3)), []
+    for number in range(5):
+        request = ask(expect=upload_pb2.EXPECT_OVERWRITE)
+        admits.admit(request, f"anna-{number}")
+        value = {"password": b"%d" % number}
+        await world.handler.handle(world.sealed(request, value, subject=f"anna-{number}", sign=ANNA.signs))
+        ends.append(world.outcomes()[-1])
+    assert ends == ["UPLOADED"] * 3 + ["FAILED RATE_LIMITED"] * 2
+    assert world.receipt().retry_after_s > 3_000
+
+
 async def test_where_there_is_room_for_nobodys_guess_no_key_is_made(tmp_path: Path) -> None:
     world = World(signers=signers(tmp_path, ANNA))
     admits = admission(world)
     for number in range(10):
-        world.rates.compared(URI, Signer(f"p{number}"))
+        world.rates.signed(ask(COMPARE), Signer(f"p{number}"))
     assert reason(admits, COMPARE) == upload_pb2.REASON_RATE_LIMITED
     assert reason(admits, UPLOAD) is None
 

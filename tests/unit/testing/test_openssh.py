@@ -10,6 +10,7 @@ import pytest
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines import openssh
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
+from monoskope.testing.parts import needed
 from tests.support.security_key import need_security_key
 
 NAMESPACE = "request@monoskope"
@@ -50,6 +51,7 @@ def test_an_agent_that_is_gone_left_nothing() -> None:
 
 
 def test_what_openssh_refuses_is_said(tmp_path: Path) -> None:
+    needed("ssh-keygen", "openssh-client")
     with pytest.raises(UnavailableError, match="ssh-keygen ended with"):
         make_key(tmp_path / "nowhere" / "id")
 

@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.testing.search import FORMS, Result, Wanted, look, look_below, look_in_file, look_in_rows, write_form
-from monoskope.testing.search.memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import look_in_memory
+from tests.support.absent import need_memory
 
 VALUE = b"correct horse battery staple?>~\xff"
 
@@ -161,10 +162,9 @@ def memory_of_a_process_given(value: bytes, holder: str = HOLDER) -> Result:
 
 
 def test_a_process_that_holds_the_value_shows_it_and_one_that_does_not_does_not() -> None:
+    need_memory()
     holds = memory_of_a_process_given(VALUE)
-    assert holds.searched != is_closed()
-    if not holds.searched:
-        return
+    assert holds.searched
     assert all(holds.total("it", encoding) > 0 for encoding in ("raw", "base64", "hex"))
     without = memory_of_a_process_given(b"x")
     assert without.searched
@@ -173,9 +173,10 @@ def test_a_process_that_holds_the_value_shows_it_and_one_that_does_not_does_not(
 
 
 def test_a_value_in_the_middle_of_memory_that_was_never_written_is_found() -> None:
+    need_memory()
     holds = memory_of_a_process_given(VALUE, MAPPER)
-    assert holds.searched != is_closed()
-    assert not holds.searched or holds.total("it", "raw") > 0
+    assert holds.searched
+    assert holds.total("it", "raw") > 0
 
 
 def test_memory_that_cannot_be_read_is_not_searched() -> None:

@@ -14,9 +14,10 @@ RATIOS = (
     "unlucky_ratio",
     *("signed_put_ratio", "signed_put_file_ratio"),
 )
-CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc")
+CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
+PAUSES = ("reactor_gc_pause_ms",)
 LOG = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")
 
 
@@ -28,5 +29,5 @@ def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> 
 
     assert "\n" not in line
     assert list(found) == list(FIGURES)
-    assert set(found) == {*COMMANDS, *RATIOS, *CPU, *FLOORS, *MEMORY, *LOG, *figures()}
+    assert set(found) == {*COMMANDS, *RATIOS, *CPU, *FLOORS, *MEMORY, *PAUSES, *LOG, *figures()}
     assert all(isinstance(value, float) for value in found.values())

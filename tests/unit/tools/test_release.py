@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 import tarfile
@@ -11,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.testing.parts import needed
 from tools.release import advisories, built, materials, pinned, provenance
 
 ROOT = built.ROOT
@@ -96,8 +96,8 @@ def test_wheel_and_sdist_of_this_commit_are_the_same_twice(tmp_path: Path) -> No
 
 
 @pytest.mark.soak  # `make release` ends if they differ
-@pytest.mark.skipif(not os.environ.get("CI") and not shutil.which("npm"), reason="npm is not installed")
 def test_the_npm_package_of_this_commit_is_the_same_twice(tmp_path: Path) -> None:
+    needed("npm", "npm")
     (package,) = built.build_twice(tmp_path / "out", with_python=False)
     with tarfile.open(package) as packed:
         modes = {member.mode for member in packed.getmembers()}

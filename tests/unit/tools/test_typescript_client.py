@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tools import typescript_client
 from tools.generate import ROOT
 from tools.typescript_client import CLIENT, problems_of
 
@@ -51,3 +53,17 @@ def test_it_has_licence_and_version_of_the_product() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     assert (PACKAGE["version"], PACKAGE["license"]) == (project["version"], "Apache-2.0")
     assert (CLIENT / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_without_node_it_does_not_say_that_it_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CI", raising=False)
+    assert typescript_client.main(["--check"]) == 0
+    said = capsys.readouterr().out
+    assert "Not compared with proto/: there is no Node here" in said
+    assert "is what proto/ gives" not in said
+    monkeypatch.setenv("CI", "true")
+    monkeypatch.delenv("MONOSKOPE_ABSENT", raising=False)
+    assert typescript_client.main(["--check"]) == 1

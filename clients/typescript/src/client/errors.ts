@@ -20,7 +20,7 @@ export class UnknownStoreError extends MonoskopeError {
   readonly store: string;
 
   constructor(server: string, store: string) {
-    super("USAGE", `the store ${store} of ${server} has no pinned identity. Compare the one that its operator tells you, and pin it.`);
+    super("NOT_AGREED", `the store ${store} of ${server} has no pinned identity. Compare the one that its operator tells you, and pin it.`);
     this.store = store;
   }
 }

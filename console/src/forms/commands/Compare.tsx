@@ -16,7 +16,7 @@ import { ValueSet } from "../values/ValueSet";
 
 export function CompareForm(props: FormProps) {
   const form = useForm<Comparison>("compare", props);
-  const values = useValues();
+  const values = useValues(props.start.keys?.length ? props.start.keys : undefined);
   useUnsent(values, props.setUnsent);
   const { places, stores, attempted, gate } = form;
   const valid = places.problems.size === 0 && values.problems().size === 0;

@@ -44,6 +44,9 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
   const { up, down, perOne } = scaleOf(bars, height);
   const axis = Math.round(up * perOne) + 8;
   const width = 100 / Math.max(1, bars.length);
+  // The bars downward end here; their number stands below them, and the hours below that.
+  const floor = height + 9;
+  const below = floor + (down > 0 ? 1.1 : 0) * rem;
   const shown = at === null ? undefined : bars[at];
   const tabStop = Math.min(stop, bars.length - 1);
 
@@ -57,7 +60,7 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
 
   return (
     <figure class="pic-bars">
-      <svg class="pic-bars-drawn" width="100%" height={height + 2.9 * rem} role="group" aria-label={name} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}>
+      <svg class="pic-bars-drawn" width="100%" height={below + 2.3 * rem} role="group" aria-label={name} onKeyDown={onKeyDown} onMouseLeave={() => setAt(null)}>
         <Pattern id="pic-stripes" />
         <line class="pic-grid" x1="0" x2="100%" y1="8" y2="8" />
         <line class="pic-grid" x1="0" x2="100%" y1={(8 + axis) / 2} y2={(8 + axis) / 2} />
@@ -69,8 +72,8 @@ export function Bars({ bars, name }: { bars: readonly Bar[]; name: string }) {
         ))}
         <line class="pic-axis" x1="0" x2="100%" y1={axis} y2={axis} />
         <text class="pic-number" x="2" y={8 + 0.9 * rem} aria-hidden="true">{up.toLocaleString("en")}</text>
-        {down > 0 && <text class="pic-number pic-number-failed" x="2" y={height + 12} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
-        <Ticks bars={bars} width={width} y={height + 2.4 * rem} />
+        {down > 0 && <text class="pic-number pic-number-failed" x="2" y={floor + rem} aria-hidden="true">{`${down.toLocaleString("en")} failed`}</text>}
+        <Ticks bars={bars} width={width} y={below + 1.8 * rem} />
       </svg>
       <figcaption class="pic-readout">{shown === undefined ? `${counted(bars.reduce((sum, bar) => sum + total(bar.counts), 0), "request")} ended. Point at a bar, or use the arrow keys.` : barWords(shown)}</figcaption>
     </figure>

@@ -6,7 +6,7 @@ import type { Store } from "../../api/documents/stores";
 import { notAble, notAllowed } from "../../forms/able";
 import { Card, Icon, type IconName } from "../../parts";
 import { useMe } from "../../state/me";
-import { type FormName, openForm } from "../../state/openForm";
+import { type FormName, openForm, type Start } from "../../state/openForm";
 
 interface Action {
   form: FormName;
@@ -39,19 +39,24 @@ export function Actions({ secret, store }: { secret: Secret; store: Store | unde
     <Card title="What you can do" flush>
       <ul class="actions">
         {ACTIONS.filter(({ when }) => when === "both" || when === now).map((action) => (
-          <One key={action.form} action={action} uri={secret.uri} why={notAllowed(action.form, who) || (store === undefined ? "" : notAble(action.form, store))} />
+          <One key={action.form} action={action} start={startOf(action.form, secret)} why={notAllowed(action.form, who) || (store === undefined ? "" : notAble(action.form, store))} />
         ))}
       </ul>
     </Card>
   );
 }
 
-function One({ action, uri, why }: { action: Action; uri: string; why: string }) {
+/** A comparison is about all keys of the secret, so its form begins with them. */
+function startOf(form: FormName, { uri, values }: Secret): Start {
+  return form === "compare" ? { uri, keys: Object.keys(values) } : { uri };
+}
+
+function One({ action, start, why }: { action: Action; start: Start; why: string }) {
   const id = useId();
   const refused = why !== "";
   return (
     <li>
-      <button type="button" class={`action action-${action.form}`} aria-labelledby={`${id}-text`} aria-describedby={id} aria-disabled={refused ? "true" : undefined} onClick={() => !refused && openForm(action.form, { uri })}>
+      <button type="button" class={`action action-${action.form}`} aria-labelledby={`${id}-text`} aria-describedby={id} aria-disabled={refused ? "true" : undefined} onClick={() => !refused && openForm(action.form, start)}>
         <Icon name={action.icon} />
         <span class="action-text" id={`${id}-text`}>
           {action.text}

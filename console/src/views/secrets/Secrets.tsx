@@ -2,6 +2,7 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SecretsPage, SecretsRequest, SortField } from "../../api/documents/secrets";
+import type { Me } from "../../api/documents/session";
 import { notAllowed, putsNothing } from "../../forms/able";
 import { Banner, Button, Empty, FailureBox, PageHead, Pages, Skeleton, Table } from "../../parts";
 import { grouped } from "../../parts/words/grouped";
@@ -33,6 +34,11 @@ function Others() {
   );
 }
 
+/** Whether the user has the right “see-hash” anywhere. */
+function seesHashes({ rights, may }: Me): boolean {
+  return [rights, ...may.map((one) => one.rights)].some((some) => some.includes("see-hash"));
+}
+
 export function Secrets({ place }: { place: Place }) {
   const who = useMe();
   const request: SecretsRequest = place.secrets ?? {};
@@ -48,7 +54,7 @@ export function Secrets({ place }: { place: Place }) {
   const hasAny = data !== undefined && (data.total > 0 || isFiltered(request));
   return (
     <>
-      <PageHead title="Secrets" lead={`What m8 knows of ${who.role === "administrator" || who.role === "auditor" ? "all" : "your"} secrets. You see hashes, never values.`} actions={<Others />} />
+      <PageHead title="Secrets" lead={`What m8 knows of ${who.role === "administrator" || who.role === "auditor" ? "all" : "your"} secrets. ${seesHashes(who) ? "You see hashes, never values." : "You never see a value."}`} actions={<Others />} />
       {hasAny && <Overview figures={data.figures} />}
       {failure !== undefined && (
         <div class="above">

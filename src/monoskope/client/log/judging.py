@@ -7,9 +7,10 @@ from typing import NoReturn
 
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.known_logs import LogPin
+from monoskope.counted import counted
 from monoskope.errors import LogMismatchError
 from monoskope.escape import escape
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.errors import LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import verify_consistency
 from monoskope.protocol.tlog.note import Note
@@ -20,6 +21,9 @@ from monoskope.value import Value
 
 STALE_S = 7_200
 """A checkpoint whose newest time is older is told of."""
+MOST_ENTRIES = 2**40
+"""No log can have come to more: at 10,000 events a second it takes three years. A client that pinned a larger one would
+accept nothing of the log any more."""
 _MOST_REASON = 500
 """Characters of m8's reason for a renewal that are shown."""
 ASK = "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
@@ -39,12 +43,19 @@ class Verdict(Value, frozen=True):
     """What m8 shows of its log, and that it fits."""
 
     pin: LogPin
-    """What is known of the log now."""
+    """What is known of the log now, and acted on. Where a quorum is demanded, the quorum saw what is new in it."""
     newest: Believed
     witnessed: Believed | None
     """The newest checkpoint with a quorum: the caller's where one is demanded, else m8's."""
     newest_at_s: int
     """The time that says how old all this is: a quorum's where one is demanded, else the log's own."""
+    unseen: LogMismatchError | None = None
+    """What to tell if it stays so: that the newest tree is too far ahead of what the demanded quorum saw."""
+
+    @property
+    def trees(self) -> tuple[Checkpoint, Checkpoint | None]:
+        """The newest tree, and the newest witnessed one."""
+        return self.newest.checkpoint, None if self.witnessed is None else self.witnessed.checkpoint
 
 
 class Judge:
@@ -104,7 +115,8 @@ class Judge:
         at_s = self._newest_at_s(newest, witnessed)
         if self._demand.quorum and abs(now_s - at_s) > STALE_S:
             self._fail(f"the log of {self._server} {age(now_s, at_s)}", answer.witnessed)
-        return Verdict(self._remembered(log, newest, witnessed), newest, witnessed, at_s)
+        unseen = self._unseen(answer, newest, witnessed, now_s - at_s)
+        return Verdict(self._remembered(log, newest, witnessed), newest, witnessed, at_s, unseen)
 
     def missing(self, why: str) -> NoReturn:
         """Raise the error for a checkpoint that is missing, in m8's words or ours."""
@@ -163,6 +175,10 @@ class Judge:
             found = policy.believe(shown.note)
         except (NoteError, LogProofError) as error:
             self._fail(f"the note that {self._server} shows of its log does not count: {error.message}", shown)
+        if found.checkpoint.size > MOST_ENTRIES:
+            self._fail(
+                f"{self._server} shows its log with {found.checkpoint.size} entries, which no log can have", shown
+            )
         self._check_continues(found.checkpoint, shown)
         return found
 
@@ -214,11 +230,26 @@ class Judge:
             return newest.signed_at_s
         return sorted((at_s for _, at_s in witnessed.cosigned), reverse=True)[self._demand.quorum - 1]
 
+    def _unseen(
+        self, answer: log_pb2.GetCheckpointResponse, newest: Believed, witnessed: Believed | None, age_s: int
+    ) -> LogMismatchError | None:
+        """Return that the newest tree is ahead of what a demanded quorum saw `age_s` ago, None if not by too much."""
+        if not self._demand.quorum or witnessed is None or age_s <= COVERED_S:
+            return None
+        ahead = newest.checkpoint.size - witnessed.checkpoint.size
+        if not ahead:
+            return None
+        return self._mismatch(
+            f"{self._server} shows {counted(ahead, 'entry', 'entries')} of its log that your witnesses have not"
+            f" cosigned, and they cosigned last {age_s} s ago, more than {COVERED_S} s: the witnesses are away, or m8"
+            " does not show them its log, or the clock of this machine is wrong",
+            answer.newest,
+        )
+
     def _remembered(self, log: LogKeys, newest: Believed, witnessed: Believed | None) -> LogPin:
-        # At first contact nothing proves that the newest tree continues the witnessed one: the latter is demanded.
-        first = self._known is None and self._demand.quorum and witnessed is not None
-        shown = witnessed if first and witnessed is not None else newest
-        if self._pin is not None and self._known is not None and self._known.size == shown.checkpoint.size:
+        # Nothing proves that the newest tree continues the witnessed one: what a quorum is demanded of is the latter.
+        shown = witnessed if self._demand.quorum and witnessed is not None else newest
+        if self._pin is not None and self._known is not None and self._known.size >= shown.checkpoint.size:
             return self._pin
         return LogPin((str(log.ed25519), str(log.ml_dsa_44)), bytes(shown.note))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.queries import Queries
+from monoskope.client.runtime import left
 from monoskope.errors import NotYetError, ProtocolError
 from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.note import Note
@@ -30,15 +31,15 @@ async def ask(queries: Queries, request_id: bytes, *, witnessed: bool, wait_s: f
         ProtocolError: the answer makes no proof.
     """
     runtime = queries.runtime
-    ends_at = runtime.now() + wait_s
+    ends_at = runtime.now() + left(wait_s)
     while True:
         answer = await queries.upload_proof(request_id, witnessed=witnessed)
         if not answer.proof_later:
             return bytes(_file(answer))
-        left = ends_at - runtime.now()
-        if left <= 0:
+        left_s = ends_at - runtime.now()
+        if left_s <= 0:
             raise _not_yet(request_id, witnessed=witnessed)
-        await runtime.sleep(min(_PAUSE_S, left))
+        await runtime.sleep(min(_PAUSE_S, left_s))
 
 
 def _file(answer: log_pb2.GetUploadProofResponse) -> ProofFile:

@@ -14,9 +14,8 @@ from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.policy import Policy
 from monoskope.protocol.tlog.proof_file import ProofFile
-from monoskope.protocol.tlog.vkey import VerifierKey
 
 WITHOUT_WITNESSES = (
     "too few of m8's witnesses have cosigned a checkpoint that covers it, so the proof has no quorum: only m8 says"
@@ -62,7 +61,7 @@ class HeldLog:
         proof = verified(content, policy, pins)
         if proof.request_id != request_id.hex():
             raise LogMismatchError("m8 shows the proof of another request.", fix="Ask your administrator.")
-        await self._check(pin, bytes(ProofFile.parse(content).note), policy)
+        await self._check(pin, bytes(ProofFile.parse(content).note))
         return proof
 
     async def compare(self, note: bytes) -> LogComparison:
@@ -74,9 +73,10 @@ class HeldLog:
         """
         Note.parse(note)  # what is malformed is told before anything is asked
         pin, _ = await self._pin()
-        policy = Policy(_keys(pin), self._policy(pin).witnesses)
-        await self._check(pin, note, policy)
-        return LogComparison.of(policy.believe(note), pin.size)
+        policy = self._policy(pin)
+        other = Policy(policy.log, policy.witnesses).believe(note)
+        await self._check(pin, note)
+        return LogComparison.of(other, pin.size)
 
     async def _pin(self) -> tuple[LogPin, bool]:
         """Return what is known of the log now, and whether m8 asks witnesses."""
@@ -101,10 +101,5 @@ class HeldLog:
         self._notify(WITHOUT_WITNESSES)
         return content
 
-    async def _check(self, pin: LogPin, note: bytes, policy: Policy) -> None:
-        plain = Policy(policy.log)
-        await check_one_log(self._queries, plain, plain.believe(pin.note), plain.believe(note))
-
-
-def _keys(pin: LogPin) -> LogKeys:
-    return LogKeys.of([VerifierKey.parse(text) for text in pin.vkeys])
+    async def _check(self, pin: LogPin, note: bytes) -> None:
+        await check_one_log(self._queries, self._watch, pin, LogPin(pin.vkeys, note))

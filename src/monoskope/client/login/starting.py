@@ -16,8 +16,8 @@ from monoskope.client.login.issuer import Issuer, OAuthError
 from monoskope.client.login.keeping import uninterrupted, write
 from monoskope.client.login.kept import KeptLogin
 from monoskope.client.login.renewing import with_tokens
-from monoskope.client.sources import ConfigFile, Setting
-from monoskope.errors import UsageError
+from monoskope.client.sources import ConfigFile, Setting, serves
+from monoskope.errors import UsageError, docs_page
 from monoskope.settings import locked
 from monoskope.value import Value
 
@@ -53,7 +53,7 @@ def settings_of(server: str, found: Mapping[str, Setting]) -> LoginSettings:
 
 def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> LoginSettings:
     """Return the settings of a further issuer. Raises `UsageError` if the file names none so for this server."""
-    if file.server != server and server not in file.server.split(","):
+    if not serves(file.server, server):
         raise UsageError(
             f"the logins in {where} are for the server {file.server or 'that it names'}, not for {server}.",
             fix="Name a settings file for that server with `config=`.",
@@ -61,7 +61,8 @@ def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> Log
     if name not in file.logins:
         named = ", ".join(sorted(file.logins)) or "none"
         raise UsageError(
-            f"{where} names no login {name!r}, but {named}.", fix=f"Add a table [logins.{name}] (docs/login.md)."
+            f"{where} names no login {name!r}, but {named}.",
+            fix=f"Add a table [logins.{name}] ({docs_page('login.md')}).",
         )
     table = file.logins[name]
     return LoginSettings(

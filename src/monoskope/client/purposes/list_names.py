@@ -6,6 +6,7 @@ The receipt proves which names the store's reactor found. Which of them m8 knows
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
 from enum import Enum
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -120,17 +121,23 @@ def check_listable(target: Target) -> None:
         )
 
 
-async def pages(walk_anew: WalkAnew, target: Target, queries: Queries) -> AsyncIterator[UpstreamPage]:
-    """Yield every page of the names directly below one target, each by a request of its own. Raises as `Walk.run`."""
+async def pages(
+    walk_anew: WalkAnew, target: Target, queries: Queries, timed: Callable[[], AbstractContextManager[None]]
+) -> AsyncIterator[UpstreamPage]:
+    """Yield every page of the names directly below one target, each by a request of its own, in the time of `timed`.
+
+    Raises as `Walk.run`.
+    """
     check_listable(target)
     knowledge = _Knowledge(queries, target.uri)
     after = ""
     while True:
         task = Task(uri=target.uri, purpose=upload_pb2.PURPOSE_LIST, doubt=_DOUBT, list_after=after)
-        result = await walk_anew().run(task)
-        receipt, request_id = result.receipt, result.request_id.hex()
-        listed = receipt.listed or Listing((), 0)
-        names = [await _name(target.uri, name, knowledge, request_id) for name in listed.names]
+        with timed():
+            result = await walk_anew().run(task)
+            receipt, request_id = result.receipt, result.request_id.hex()
+            listed = receipt.listed or Listing((), 0)
+            names = [await _name(target.uri, name, knowledge, request_id) for name in listed.names]
         yield UpstreamPage(str(target.uri), tuple(names), listed.unaddressable, receipt.more, request_id)
         if not receipt.more:
             return

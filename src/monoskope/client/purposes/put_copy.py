@@ -80,11 +80,10 @@ async def put_copy(
             request_id=request_id,
             key_within_s=key_within_s - (now() - began),
         )
-        left_s = timeout_s - (now() - began)
         walk = Walk(
             connection,
             target.trust,
-            timeout_s=left_s,
+            timeout_s=timeout_s - (now() - began),
             observe=observe,
             signing=None if signer is None else Signing(signer, "", passphrase=None, blocks=False),
         )

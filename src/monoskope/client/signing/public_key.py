@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.sshsig import Certificate, FaultError, PublicKey, parse_public, parse_signer
 from monoskope.value import Value
 
@@ -12,11 +12,11 @@ _CERTIFICATE = "-cert-v01@openssh.com"
 """How the type of every certificate of OpenSSH ends."""
 _USABLE = (
     "Use an ed25519 key (`ssh-keygen -t ed25519`), an ECDSA key, an RSA key of 3,072 bits or more, one of a security"
-    " key (`-t ed25519-sk`), or a certificate over one of these (docs/signed-requests.md)."
+    f" key (`-t ed25519-sk`), or a certificate over one of these ({docs_page('signed-requests.md')})."
 )
 _USABLE_CERTIFICATE = (
     "Get one for a user and over such a key, with exactly one principal, a beginning and an end, and without critical"
-    " options: `ssh-keygen -s CA -I ID -n NAME -V -1m:+8h FILE.pub` (docs/signed-requests.md)."
+    f" options: `ssh-keygen -s CA -I ID -n NAME -V -1m:+8h FILE.pub` ({docs_page('signed-requests.md')})."
 )
 
 

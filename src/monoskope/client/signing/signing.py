@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RefusedError, docs_page
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement
 from monoskope.unshared import Unshared
@@ -113,6 +113,6 @@ def _checked(content: bytes, grant: Grant, sealed_sha256: bytes) -> Made:
     except FaultError as error:
         raise RefusedError(
             f"what the signer returned would not count, and was not sent: {error.message}",
-            fix="Update the ssh-agent, or sign with another key (docs/signed-requests.md).",
+            fix=f"Update the ssh-agent, or sign with another key ({docs_page('signed-requests.md')}).",
         ) from None
     return Made(content, found.key.fingerprint)

@@ -86,10 +86,11 @@ class BlockingTransport:
         look = self._look if self._has_others else None
         return Line(self._dialled.server, idle_s=IDLE_S, look_s=exchanging.LOOK_AFTER_S, look=look)
 
-    def _look(self) -> None:
+    def _look(self, left_s: float) -> None:
         line = Line(self._dialled.server)
+        timeout_s = min(exchanging.LOOK_S, left_s)
         try:
-            line.request("GET", exchanging.LOOK_AT, timeout_s=exchanging.LOOK_S, most_body=connect.MOST_ERROR)
+            line.request("GET", exchanging.LOOK_AT, timeout_s=timeout_s, most_body=connect.MOST_ERROR)
         except ExchangeError:
             raise self._dialled.stands_still() from None
         finally:

@@ -15,7 +15,6 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import connect, exchanging
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.exchanging import IDLE_S, Dialled
-from monoskope.errors import NotReachedError
 from monoskope.http.client.exchange import Answer, one_header
 from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Stream
@@ -94,23 +93,21 @@ class HttpTransport:
         answering = asyncio.create_task(asked)
         try:
             while not (await asyncio.wait({answering}, timeout=exchanging.LOOK_AFTER_S))[0]:
-                try:
-                    await self._look()
-                except NotReachedError:
-                    if not answering.done():
-                        raise
+                looking = self._look()
+                await asyncio.wait({answering, looking}, return_when=asyncio.FIRST_COMPLETED)
+                if not answering.done() and not looking.cancelled() and looking.exception() is not None:
+                    raise self._dialled.stands_still()
             return answering.result()
         finally:
             answering.cancel()
 
-    async def _look(self) -> None:
-        """Raise `NotReachedError` if the server answers nothing. Those who look at the same time look once."""
+    def _look(self) -> asyncio.Task[Answer]:
+        """Return a look whether the server answers anything. Those who look at the same time look once."""
         if self._looking is None or self._looking.done():
             self._looking = asyncio.create_task(self._seen())
-        try:
-            await asyncio.shield(self._looking)
-        except ExchangeError:
-            raise self._dialled.stands_still() from None
+            # An answer can come before it ends: then nothing is to be told of its end.
+            self._looking.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return self._looking
 
     async def _seen(self) -> Answer:
         # Not by the pool: all of its connections may be waiting.

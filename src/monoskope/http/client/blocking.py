@@ -6,6 +6,8 @@ end, and nothing came since. On failure the error says whether anything was sent
 
 from __future__ import annotations
 
+import _thread
+import math
 import socket
 import ssl
 import time
@@ -18,6 +20,7 @@ from monoskope.http.client.idle import readable
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
+_Address = tuple[int, int, int, str, tuple[str, int] | tuple[str, int, int, int] | tuple[int, bytes]]
 
 _PIECE = 64 * 1024
 _LATE = "the time for the exchange is over"
@@ -31,7 +34,8 @@ class Line:
         idle_s: How many seconds the connection is kept without being used.
         connect_timeout_s: How many seconds connecting, with TLS, may take.
         look_s: After so many seconds without a byte of an answer, and again after as many, it calls `look`.
-        look: Returns if the server is still there; what it raises ends the request.
+        look: Returns if the server is still there; what it raises ends the request. It is given the seconds that are
+            left.
     """
 
     def __init__(
@@ -41,7 +45,7 @@ class Line:
         idle_s: float = 15.0,
         connect_timeout_s: float = 5.0,
         look_s: float = 10.0,
-        look: Callable[[], None] | None = None,
+        look: Callable[[float], None] | None = None,
     ) -> None:
         self._server = server
         self._host = host_header(server.host, server.port)
@@ -132,7 +136,7 @@ class Line:
                     raise
             else:
                 return
-            self._look()
+            self._look(math.inf if deadline is None else deadline - time.monotonic())
 
     def _content(self, method: str, target: str, headers: Headers, body: bytes | None) -> bytes:
         head = request_head(method, target, self._host, headers, None if body is None else len(body))
@@ -231,7 +235,7 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
 
 
 def _dialled(host: str, port: int, deadline: float) -> socket.socket:
-    found = socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM)
+    found = _addresses(host, port, deadline)
     last: OSError = OSError("the name has no address")
     for number, (family, _, _, _, address) in enumerate(found):
         plain = socket.socket(family, socket.SOCK_STREAM)
@@ -248,6 +252,33 @@ def _dialled(host: str, port: int, deadline: float) -> socket.socket:
         else:
             return plain
     raise last
+
+
+def _addresses(host: str, port: int, deadline: float) -> list[_Address]:
+    """Return the addresses of `host`. The system's own look-up knows no deadline, so it has a thread of its own.
+
+    That is none of `threading`, which a command loads for nothing else, and the process does not wait for it.
+    """
+    found: list[_Address] = []
+    failed: list[OSError] = []
+    ended = _thread.allocate_lock()
+    ended.acquire()
+
+    def look_up() -> None:
+        try:
+            found.extend(socket.getaddrinfo(_plain(host), port, type=socket.SOCK_STREAM))
+        except OSError as error:
+            failed.append(error)
+        except UnicodeError:  # a part of the name is empty, or longer than a name's parts can be
+            pass
+        ended.release()
+
+    _thread.start_new_thread(look_up, ())
+    if not ended.acquire(timeout=_left(deadline, sent=False)):
+        raise LateError(_LATE, sent=False)
+    if failed:
+        raise failed[0]
+    return found
 
 
 def _plain(host: str) -> bytes | str:

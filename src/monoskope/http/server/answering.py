@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeGuard
 
@@ -83,7 +84,7 @@ async def _answer(carrier: Carrier, decision: Decision, framing: Framing) -> Res
         raise TypeError("a decision is a Response, an Accepted or an Upgrade")
     if framing.length > decision.most_body:
         return answers.refusal(413)
-    return await decision.answer(await carrier.whole_body(framing))
+    return await decision.answer(functools.partial(carrier.whole_body, framing))
 
 
 async def _send(carrier: Carrier, answer: Response | Streamed, framing: Framing) -> None:

@@ -211,8 +211,14 @@ class Connection(Outgoing):
             self.transport.write(answers.CONTINUE)
         self._whole = self._loop.create_future()
         self.transport.resume_reading()
-        await self._whole
-        body, self._body = self._body, None
+        try:
+            await self._whole
+        finally:
+            body, self._body = self._body, None
+            if self._state is _State.BODY:
+                # The application waits no longer, and answers now. The rest is thrown away.
+                self._state = _State.BUSY
+                self.never()
         return body.getvalue()
 
     def upgrade(self, most_message: int) -> ServedSocket:

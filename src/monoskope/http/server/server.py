@@ -12,6 +12,7 @@ from pathlib import Path
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Application
+from monoskope.http.server.accepting import Acceptor, Admit
 from monoskope.http.server.answering import Tell
 from monoskope.http.server.connection import Connection, Shared
 from monoskope.http.server.limits import Limits
@@ -24,6 +25,11 @@ def ignore(_: Exception) -> None:
     """Tell nobody of a defect. Its peer hears of it in any case."""
 
 
+def admit_all(_: str) -> bool:
+    """Let every peer begin a TLS handshake."""
+    return True
+
+
 class Server:
     """A server that is bound to its address. `start` lets it answer, `drain` ends it.
 
@@ -31,7 +37,7 @@ class Server:
         port: Where it is bound; 0 for a Unix socket.
     """
 
-    def __init__(self, listener: asyncio.Server, shared: Shared) -> None:
+    def __init__(self, listener: asyncio.Server | Acceptor, shared: Shared) -> None:
         self._listener = listener
         self._shared = shared
         self._sweeping: asyncio.TimerHandle | None = None
@@ -90,6 +96,8 @@ class Server:
         loop = asyncio.get_running_loop()
         self._sweeping = loop.call_later(self._shared.limits.sweep_s, self._sweep)
         now = loop.time()
+        if isinstance(self._listener, Acceptor):
+            self._listener.sweep(now)
         for connection in [one for one in self._shared.connections if one.deadline <= now]:
             try:
                 connection.expire()
@@ -105,6 +113,7 @@ async def bind(
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
     tell: Tell = ignore,
+    admit: Admit = admit_all,
 ) -> Server:
     """Return a server that is bound to its address, and answers nobody yet.
 
@@ -114,6 +123,7 @@ async def bind(
         limits: What one peer may take.
         tls: The certificate, the versions, ALPN; None for no TLS.
         tell: What hears of each exception that the application did not expect. The peer is told 500.
+        admit: Asked before each TLS handshake, by the peer's name; a peer that it refuses is left at once.
 
     Raises:
         OSError: the address cannot be bound.
@@ -121,7 +131,6 @@ async def bind(
     limits = limits or Limits()
     shared = Shared(application, limits, tell)
     loop = asyncio.get_running_loop()
-    handshake = limits.handshake_s if tls is not None else None
 
     def connection() -> Connection:
         return Connection(shared)
@@ -131,12 +140,11 @@ async def bind(
             connection,
             address.host,
             address.port,
-            ssl=tls,
-            ssl_handshake_timeout=handshake,
-            ssl_shutdown_timeout=handshake,
             backlog=limits.most,
             start_serving=False,
         )
+        if tls is not None:
+            return Server(Acceptor(listener, tls, connection, admit, shared), shared)
     else:
         mask = os.umask(0o177)
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 
 from monoskope import operating_log
-from monoskope.errors import UnavailableError
+from monoskope.errors import UnavailableError, docs_page
 from monoskope.failpoints import failpoint
 from monoskope.m8.audit import lines
 from monoskope.m8.audit.delivery import delivered
@@ -116,7 +116,7 @@ class EventExporter:
                         "audit lines stop",
                         sink=self._state.name,
                         message=f"The event at position {event.position} does not follow what was sent before it.",
-                        fix="Run: m8 events verify. Find out who changed the log; docs/operate/audit.md.",
+                        fix=f"Run: m8 events verify. Find out who changed the log; {docs_page('operate/audit.md')}.",
                     )
                 return False
             before = Cursor(event.position, event.hash)

@@ -19,7 +19,7 @@ import termios
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from monoskope.errors import Error
+from monoskope.errors import Error, docs_page
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError
 from monoskope.m8.audit.trust import Trust
@@ -40,8 +40,8 @@ _LOOK_S = 0.005
 _FIX_TLS = "Set ca_file to the authority that signed its certificate, and address to a name that is in it."
 _FIX_AWAY = "Check that it runs and can be reached. m8 tries again, and loses no event."
 _FIX_CLOSE = (
-    "Let it answer the end of a TLS connection: in rsyslog, use the driver ossl, not gtls; docs/operate/audit.md. "
-    "m8 tries again, and loses no event."
+    "Let it answer the end of a TLS connection: in rsyslog, use the driver ossl, not gtls;"
+    f" {docs_page('operate/audit.md')}. m8 tries again, and loses no event."
 )
 
 
@@ -138,11 +138,10 @@ class _Channel:
                 done = step()
             except ssl.SSLWantReadError:
                 await self._flush()
-                received = await self._reader.read(_PIECE)
-                if received:
-                    self._incoming.write(received)
-                else:
-                    self._incoming.write_eof()
+                if not (received := await self._reader.read(_PIECE)):
+                    # Not told to OpenSSL: 3.0 takes the end of the connection for the end of TLS.
+                    raise ssl.SSLEOFError from None
+                self._incoming.write(received)
             else:
                 await self._flush()
                 return done

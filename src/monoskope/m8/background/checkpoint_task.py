@@ -60,6 +60,9 @@ class CheckpointTask:
         self._log_trouble = Trouble(
             "the event log is not the one that was signed", "the event log continues what was signed"
         )
+        self._file_trouble = Trouble(
+            "the event log is not compared with what was signed", "the event log is compared with what was signed"
+        )
         self._signing = Trouble("no checkpoint is signed", "checkpoints are signed again")
 
     async def run(self) -> None:
@@ -93,11 +96,15 @@ class CheckpointTask:
         try:
             await self._follower.follow()
             self._log_trouble.say("")
+            self._file_trouble.say("")
         except UnavailableError:
             return  # the next look tries again
-        except Error as error:
+        except StoppedError as error:
             self._log_trouble.say(self._told_of(error))
-        self._witnessed.own_trouble = self._log_trouble.sentence
+            self._file_trouble.say("")
+        except Error as error:  # the file cannot be used: nothing is known of the log, and what was found still counts
+            self._file_trouble.say(self._told_of(error))
+        self._witnessed.own_trouble = self._log_trouble.sentence or self._file_trouble.sentence
 
     async def work(self) -> None:
         """Build and sign, until cancelled or until another key counts. To be called by whoever has the lease."""

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 
 from monoskope import operating_log
 from monoskope.errors import UnavailableError
+from monoskope.event_loop import heeded
 from monoskope.m8.background.goodbye import goodbye
 from monoskope.m8.service.app import App
 
@@ -76,6 +77,7 @@ class Leased:
         operating_log.get().info("lease taken", place=self._name)
         self._hold(held=True)
         task = asyncio.ensure_future(self._work())
+        heeded(task)
         try:
             while not task.done():
                 await asyncio.wait({task}, timeout=self._ttl_s / ASKS)
@@ -92,6 +94,7 @@ class Leased:
         """Return whether we have the lease. While the log does not answer, we have it until its time is over."""
         if self._asking is None:
             self._asking = asyncio.ensure_future(self._take())
+            heeded(self._asking)
         # Never cancelled: it may be recorded all the same.
         left_s = self._ends_at - time.monotonic()
         await asyncio.wait({self._asking}, timeout=max(left_s, 0.0) if self._is_held else None)

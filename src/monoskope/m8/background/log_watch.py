@@ -1,4 +1,4 @@
-"""Whether m8 is ready follows the event log: m8 is not ready from a write that failed until one succeeds.
+"""Whether m8 is ready follows the event log: not from a write that failed until the largest there can be succeeds.
 
 On a full disk queries can still be answered then, but no put can be kept. A database that is gone is noticed by a read
 at each look, because nobody may be writing.
@@ -7,16 +7,18 @@ at each look, because nobody may be writing.
 from __future__ import annotations
 
 import asyncio
-import secrets
+import os
 from collections.abc import Callable
 from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError
+from monoskope.m8.log.event_log import MAX_DATA
 from monoskope.m8.service.app import App
 
-PROBE = bytes(65_536)
-"""What is written to find out whether the log works again: more than a usual append, and less than a large one."""
+PROBE = MAX_DATA
+"""Bytes that are written to find out whether the log works again: as many as the largest event, and random, because
+PostgreSQL compresses what it can. A smaller write may fit where the next put does not."""
 
 RESERVE_S = 600.0
 """How often the reserve is looked after."""
@@ -40,7 +42,6 @@ class LogWatch:
     def __init__(self, app: App, tell: Tell) -> None:
         self._app = app
         self._tell = tell
-        self._beat = f"m8-probe/{secrets.token_hex(16)}"
         self._seen = app.log.write_failure
         self._is_failing = False
 
@@ -84,8 +85,7 @@ class LogWatch:
     async def _works_again(self) -> bool:
         is_written = True
         try:
-            await self._app.log.beat(self._beat, self._app.clock(), PROBE)
-            await self._app.log.forget_beat(self._beat)
+            await self._app.log.try_write(await asyncio.to_thread(os.urandom, PROBE))
         except UnavailableError:
             is_written = False
         # An append of others may have failed meanwhile.

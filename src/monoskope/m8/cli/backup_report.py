@@ -8,7 +8,7 @@ import click
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.counted import counted
-from monoskope.errors import Error
+from monoskope.errors import Error, docs_page
 from monoskope.escape import escape
 from monoskope.m8.backup.aftermath import Lost
 from monoskope.m8.backup.form import Header
@@ -17,7 +17,7 @@ from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.times import rfc3339
 
 _COLUMNS = ("id", "subject", "role", "expires", "since the backup")
-_PAGE = "docs/operate/back-up-and-restore.md"
+_PAGE = f"{docs_page('operate/back-up-and-restore.md')}"
 
 
 @dataclass(slots=True)

@@ -22,6 +22,8 @@ KEY = "signing-key"
 ALLOWED_SIGNERS = "allowed_signers"
 REVOKED_KEYS = "revoked_keys"
 
+_END = "# end\n"
+"""The last line of each list (docs/operate/signers.md)."""
 _PRINCIPAL = "dev"
 _PURPOSES = ("upload", "patch", "compare", "generate", "delete", "import", "undelete", "rollback", "list")
 _SETTINGS = {
@@ -47,9 +49,9 @@ def turn_on(*, reactor: Path, client: Path) -> None:
     if not (client / KEY).exists():
         _make_key(client)
     public = read_private(client / f"{KEY}.pub").decode("ascii")
-    line = f'{_PRINCIPAL} namespaces="{NAMESPACE}" {public}'
-    write_private(reactor / ALLOWED_SIGNERS, line.encode("ascii"), replace=True)
-    write_private(reactor / REVOKED_KEYS, b"", replace=True)
+    lines = f'{_PRINCIPAL} namespaces="{NAMESPACE}" {public}{_END}'
+    write_private(reactor / ALLOWED_SIGNERS, lines.encode("ascii"), replace=True)
+    write_private(reactor / REVOKED_KEYS, _END.encode("ascii"), replace=True)
     table = tomli_w.dumps({"signers": _SETTINGS})
     settings = reactor / "reactor.toml"
     write_private(settings, settings.read_bytes() + b"\n" + table.encode(), replace=True)

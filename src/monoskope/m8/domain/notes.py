@@ -11,9 +11,6 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError
 from monoskope.protocol.notes import Edit, edit_message, labels_of
 
-RECORD_BYTES = 1_024
-"""What m8 writes for an edit besides what it says, about: the event's record, and its line in the secret's past."""
-
 
 def update_notes(secret: views_pb2.Secret, edit: Edit) -> events_pb2.SecretNotesUpdated | None:
     """Decide on an edit: None if the notes are so already.
@@ -28,8 +25,3 @@ def update_notes(secret: views_pb2.Secret, edit: Edit) -> events_pb2.SecretNotes
     if edit.applied(*before) == before:
         return None
     return events_pb2.SecretNotesUpdated(uri=secret.uri, edit=edit_message(edit))
-
-
-def bytes_of(event: events_pb2.SecretNotesUpdated) -> int:
-    """Return how many bytes an edit takes of its subject's day: the log and the past of the secret both keep it."""
-    return RECORD_BYTES + 2 * event.ByteSize()

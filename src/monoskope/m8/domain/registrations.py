@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import docs_page
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
@@ -78,6 +79,6 @@ def register_member(known: Registration, member: Member, subject: str) -> list[M
         raise ExchangeRefusedError(
             ExchangeRefusal.SUBJECT_CHANGED,
             f"the name of {member} belonged to somebody else at its issuer before.",
-            fix="Let an administrator of m8 name you by `sub`: docs/operate/issuers.md says how.",
+            fix=f"Let an administrator of m8 name you by `sub`: {docs_page('operate/issuers.md')} says how.",
         )
     return []

@@ -23,6 +23,9 @@ MAX_BYTES = 1_048_576
 MAX_MEMBERS = 256
 """Members of one role binding at most."""
 
+MAX_MEMBERS_IN_ALL = 16_000
+"""Members of all of them together, at most: a request that names them all has no more elements than one may have."""
+
 Change: TypeAlias = events_pb2.RoleBindingCreated | events_pb2.RoleBindingDeleted
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
@@ -134,9 +137,14 @@ def _check_not_own(binding: RoleBinding, by: Principal) -> None:
 
 
 def _check_size(bindings: Sequence[RoleBinding]) -> None:
-    if len(bindings) > MAX_BINDINGS or sum(event_of(binding).ByteSize() for binding in bindings) > MAX_BYTES:
+    if (
+        len(bindings) > MAX_BINDINGS
+        or sum(len(binding.members) for binding in bindings) > MAX_MEMBERS_IN_ALL
+        or sum(event_of(binding).ByteSize() for binding in bindings) > MAX_BYTES
+    ):
         raise RefusedError(
-            f"that would be more than {MAX_BINDINGS:,} role bindings, or more than {MAX_BYTES:,} bytes of them.",
+            f"that would be more than {MAX_BINDINGS:,} role bindings, more than {MAX_MEMBERS_IN_ALL:,} members in them,"
+            f" or more than {MAX_BYTES:,} bytes of them.",
             fix="Name a group instead of its members.",
         )
 

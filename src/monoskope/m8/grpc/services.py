@@ -52,8 +52,8 @@ def _unary(app: App, method: Method) -> _Callable:
         arrived = arrival(context)
 
         async def work() -> Message:
-            caller = await calls.caller_of(app, method, arrived)
-            return await calls.respond(app, method, calls.request_of(method, request), caller)
+            async with calls.admitted(app, method, arrived) as caller:
+                return await calls.respond(app, method, calls.request_of(method, request), caller)
 
         ended = await calls.traced(app, arrived, method.name, work)
         if ended.answer is None:

@@ -21,9 +21,7 @@ from monoskope.m8.http.tiles import Tiles
 from monoskope.m8.methods.table import SERVICES, Kind, Method, methods
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
-
-UNASKED = 16_384
-"""Bytes of a body that m8 reads before it knows the caller: a stranger must not make it keep a megabyte."""
+from monoskope.m8.service.policy import Needs
 
 
 class HttpApplication:
@@ -70,9 +68,9 @@ class HttpApplication:
             return Attached(self._app, method, requests.arrival(head))
         if is_form:
             return token_endpoint.accept(self._app, method, head, headers)
-        return await self._called(head, method, headers)
+        return self._called(head, method, headers)
 
-    async def _called(self, head: Head, method: Method, headers: Headers) -> Decision:
+    def _called(self, head: Head, method: Method, headers: Headers) -> Decision:
         codec = codec_of(head, method.kind)
         if codec is None:
             return _unsupported(method)
@@ -87,9 +85,7 @@ class HttpApplication:
         length = _length(head)
         if length > most:
             return refused.plain(413, "resource_exhausted", f"the body has more than {most:,} bytes.")
-        if length > UNASKED and method.needs_token and (refusal := await requests.refusal(self._app, method, head, ())):
-            return refusal
-        if not method.needs_token:  # its answer holds one
+        if method.needs is Needs.NOTHING:  # its answer holds one
             headers = (("Cache-Control", "no-store"), *headers)
         return Call(self._app, method, codec, head, deadline, headers, most)
 

@@ -6,6 +6,7 @@ import asyncio
 
 from monoskope import operating_log
 from monoskope.errors import Error, RefusedError
+from monoskope.event_loop import heeded
 from monoskope.http.messages import Response
 from monoskope.m8.http import refused
 from monoskope.m8.methods import calls
@@ -70,13 +71,7 @@ class _Shared:
         now = asyncio.get_running_loop().time()
         if self._made is None or (self._made.done() and now >= self._until):
             self._made = asyncio.ensure_future(self._handler())
-            self._made.add_done_callback(_looked_at)
+            heeded(self._made)
             self._until = now + FRESH_S
         # The caller that asked first may hang up; the others still wait for it.
         return await asyncio.shield(self._made)
-
-
-def _looked_at(made: asyncio.Future[Answer]) -> None:
-    """Take note of a failure, also if everybody who asked has hung up: asyncio would print its text."""
-    if not made.cancelled():
-        made.exception()

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from monoskope.errors import Error, UsageError
-from monoskope.http.messages import Head, Response, Streamed
+from monoskope.errors import UsageError
+from monoskope.http.messages import Body, Head, Response, Streamed
 from monoskope.m8.http import refused
 from monoskope.m8.http.codecs import Codec, end_of_stream, enveloped, only_message
 from monoskope.m8.http.refused import Headers, OverdueError
@@ -22,6 +22,9 @@ from monoskope.traces import spans
 from monoskope.unshared import Unshared
 
 T = TypeVar("T")
+
+SOON_S = 0.1
+"""Seconds in which nothing changes that was asked before a body was read."""
 
 _TIMEOUT = re.compile(r"[0-9]{1,10}", re.ASCII)
 
@@ -77,30 +80,33 @@ class Call(Unshared):
     def __repr__(self) -> str:
         return f"<Call of {self.method.name}>"
 
-    async def answer(self, body: bytes) -> Response | Streamed:
-        """Do what is asked for, and return what came of it."""
+    async def answer(self, body: Body) -> Response | Streamed:
+        """Do what is asked for, and return what came of it. The body is read once the caller has the right to ask."""
         headers = (("Content-Type", self.codec.content_type(self.method.kind)), *self.headers)
         if self.method.kind is Kind.STREAMING:
             # In a stream an error has no status of its own: Connect tells it in the last message.
-            return Streamed(200, headers, self._pieces(body))
+            return Streamed(200, headers, self._pieces(await body()))
         ended = await self._unary(body)
         if ended.answer is None:
             return refused.response(ended.failure, self.headers)
         return Response(200, headers, ended.answer)
 
-    async def _unary(self, body: bytes) -> Ended[bytes]:
-        arrived = arrival(self.head, self.deadline)
+    async def _unary(self, body: Body) -> Ended[bytes]:
+        arrived = self._arrival()
 
         async def work() -> bytes:
-            # A stranger is told nothing of what is wrong with the body.
-            caller = await calls.caller_of(self.app, self.method, arrived)
-            request = self.codec.read(self.method, body)
-            return self.codec.written(await calls.respond(self.app, self.method, request, caller))
+            async with calls.admitted(self.app, self.method, arrived) as caller:
+                content, is_late = await _read(body)
+                # The token may have been revoked meanwhile, and less time is left.
+                asks = await calls.caller_of(self.app, self.method, self._arrival()) if is_late else caller
+                request = self.codec.read(self.method, content)
+                del content
+                return self.codec.written(await calls.respond(self.app, self.method, request, asks))
 
         return await calls.traced(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
 
     async def _stream(self, body: bytes, send: Callable[[bytes], Awaitable[None]]) -> Ended[None]:
-        arrived = arrival(self.head, self.deadline)
+        arrived = self._arrival()
 
         async def work() -> None:
             caller = await calls.caller_of(self.app, self.method, arrived)
@@ -110,6 +116,9 @@ class Call(Unshared):
                     await send(enveloped(self.codec.written(response)))
 
         return await calls.answered(self.app, arrived, self.method.name, lambda: _before(self.deadline, work))
+
+    def _arrival(self) -> Arrival:
+        return arrival(self.head, self.deadline)
 
     async def _pieces(self, body: bytes) -> AsyncGenerator[bytes]:
         """Yield the messages of the stream, each when the peer has room for it, and last how it ended."""
@@ -130,21 +139,12 @@ class Call(Unshared):
             await asyncio.wait({filling})
 
 
-async def refusal(app: App, method: Method, head: Head, headers: Headers) -> Response | None:
-    """Return what answers a call of a method whose caller has no valid token; None for every other call."""
-    arrived = arrival(head)
-    try:
-        await calls.principal_of(app, arrived)
-    except Error as error:
-        failure = calls.without_frames(error)
-    else:
-        return None
-
-    async def refuse() -> None:
-        raise failure
-
-    ended = await calls.traced(app, arrived, method.name, refuse)
-    return refused.response(ended.failure, headers)
+async def _read(body: Body) -> tuple[bytes, bool]:
+    """Return the body, and whether it took long to come."""
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    content = await body()
+    return content, loop.time() - began > SOON_S
 
 
 async def _before(deadline: float | None, work: Callable[[], Awaitable[T]]) -> T:

@@ -71,7 +71,9 @@ async def build_http(
     application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
-        server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell)
+        server = await bind(
+            _on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, admit=app.handshakes.admit
+        )
     except OSError as error:
         raise _taken(listen, error) from None
     return HttpDoor(server, listen)

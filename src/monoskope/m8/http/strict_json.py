@@ -18,15 +18,16 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
+from monoskope.protocol import elements
 
 M = TypeVar("M", bound=Message)
 
-MOST_PARTS = 100_000
-"""Commas in a body at most. Only a body that may hold a sealed secret has room for more, and has no use for them."""
-
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
 _INTEGER = re.compile(r"-?[0-9]{1,20}", re.ASCII)
+_UP_TO_COMMA = re.compile(rb'[^",]*+(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"[^",]*+)*+,', re.DOTALL)
+"""The rest of an element: a comma in a string does not end it."""
+
 _URL_SAFE = str.maketrans("-_", "+/")
 
 
@@ -49,20 +50,22 @@ def read(kind: type[M], body: bytes) -> M:
         UsageError: it is not JSON, or does not fit; names the field and the rule, and never a value.
     """
     name = kind.DESCRIPTOR.name
-    value = _parsed(name, body)
+    value = _parsed(name, body, elements.room(cast("Descriptor", kind.DESCRIPTOR)))
     _check_object(cast("Descriptor", kind.DESCRIPTOR), value, name, "")
     try:
         return json_format.ParseDict(value, kind())
     except (json_format.ParseError, ValueError, TypeError):
-        raise UsageError(f"{name}: the JSON does not fit.", fix="Compare it with docs/reference/http.md.") from None
+        raise UsageError(
+            f"{name}: the JSON does not fit.", fix=f"Compare it with {docs_page('reference/http.md')}."
+        ) from None
 
 
-def _parsed(name: str, body: bytes) -> dict[str, Any]:
+def _parsed(name: str, body: bytes, room: int) -> dict[str, Any]:
     if not body:
         raise UsageError(f"{name}: the body is empty.", fix="Send {} for a message without fields.")
-    if body.count(b",") > MOST_PARTS:
-        # Python makes an object of each: a megabyte of them would keep m8 from everybody else's calls.
-        raise UsageError(f"{name}: the JSON has too many parts.", fix="Send the fields of the message.")
+    if body.count(b",") > room and _has_more_elements(body, room):
+        # Python makes an object of each: a megabyte of them would keep m8 from the calls of others.
+        raise elements.too_many(name, "", room)
     try:
         found = json.loads(body.decode(), object_pairs_hook=_object, parse_constant=_constant)
     except UnicodeDecodeError:
@@ -74,6 +77,16 @@ def _parsed(name: str, body: bytes) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise UsageError(f"{name}: the body must be a JSON object.", fix="Send {} for a message without fields.")
     return found
+
+
+def _has_more_elements(body: bytes, room: int) -> bool:
+    at = 0
+    for _ in range(room + 1):
+        element = _UP_TO_COMMA.match(body, at)
+        if element is None:
+            return False
+        at = element.end()
+    return True
 
 
 def _object(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
@@ -133,6 +146,8 @@ def _check_field(field: FieldDescriptor, value: object, name: str, path: str) ->
         return
     if not isinstance(value, list):
         raise _refused(name, path, "must be an array")
+    if len(value) > elements.most(field):
+        raise elements.too_many(name, path, elements.most(field))
     for at, part in enumerate(value):
         _check_one(field, part, name, f"{path}[{at}]")
 

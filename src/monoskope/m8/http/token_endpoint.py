@@ -14,8 +14,8 @@ from types import MappingProxyType
 from typing import cast
 
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError
-from monoskope.http.messages import Decision, Head, Response
+from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
+from monoskope.http.messages import Body, Decision, Head, Response
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.http import form, requests
 from monoskope.m8.http.refused import JSON, Headers
@@ -62,7 +62,7 @@ class FormRefusedError(UsageError):
     """
 
     def __init__(self, oauth: str, why: str) -> None:
-        super().__init__(why, fix="Send the form that docs/reference/http.md shows.")
+        super().__init__(why, fix=f"Send the form that {docs_page('reference/http.md')} shows.")
         self.oauth = oauth
 
 
@@ -87,9 +87,9 @@ class TokenEndpoint(Unshared):
     def __repr__(self) -> str:
         return "<TokenEndpoint>"
 
-    async def answer(self, body: bytes) -> Response:
+    async def answer(self, body: Body) -> Response:
         """Return m8's own token, or why there is none."""
-        found = await self._answer(body)
+        found = await self._answer(await body())
         return replace(found, headers=(*found.headers, *self.headers))
 
     async def _answer(self, body: bytes) -> Response:
@@ -98,8 +98,8 @@ class TokenEndpoint(Unshared):
         async def work() -> access_pb2.ExchangeTokenResponse:
             # In here, so that what is refused has its lines as every other call.
             message = self._message(body)
-            caller = await calls.caller_of(self.app, self.method, arrived)
-            found = await calls.respond(self.app, self.method, message, caller)
+            async with calls.admitted(self.app, self.method, arrived) as caller:
+                found = await calls.respond(self.app, self.method, message, caller)
             return cast("access_pb2.ExchangeTokenResponse", found)
 
         ended = await calls.traced(self.app, arrived, self.method.name, work)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member, MemberKind
@@ -23,8 +23,8 @@ MISSING: Any = object()
 """What `claim` returns where there is none."""
 
 _RULES = (
-    "Compare its claims with [[issuers.rules]] in m8.toml (docs/operate/issuers.md). A person's token has groups only"
-    " if the login asks for them: `login_scopes`."
+    f"Compare its claims with [[issuers.rules]] in m8.toml ({docs_page('operate/issuers.md')})."
+    " A person's token has groups only if the login asks for them: `login_scopes`."
 )
 
 

@@ -1,4 +1,4 @@
-"""How many connections and failed logins m8 takes of peers that have not logged in: `[limits]` of `m8.toml`."""
+"""How many connections, handshakes and failed logins m8 takes of who has not logged in: `[limits]` of `m8.toml`."""
 
 from __future__ import annotations
 
@@ -29,12 +29,18 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         connections: How many may be open at a time at one door; 0 for at most 2,000, and at most so many that those of
             all doors take three quarters of the files that the process may open (`ulimit -n`).
         connections_per_address: How many one address may have, at all doors together; 0 for a quarter of all.
+        handshakes: How many TLS handshakes may begin in a second at the HTTP door, on average; three times as many at
+            once. All addresses without a login before may have half of them together, and each address from which a
+            login succeeded half of them, as a load balancer or NAT with many users behind it.
+        handshakes_per_address: Those of one address from which no login succeeded; in IPv6 of the first 64 bits.
         failed_logins: How many logins of reactors may fail in a second; then further logins are refused.
         failed_logins_per_address: Those of one address.
     """
 
     connections: int = 0
     connections_per_address: int = 0
+    handshakes: int = 100
+    handshakes_per_address: int = 10
     failed_logins: int = 20
     failed_logins_per_address: int = 10
 
@@ -42,6 +48,9 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         for name in ("connections", "connections_per_address"):
             if not (getattr(self, name) == 0 or 16 <= getattr(self, name) <= 100_000):
                 raise ValueError(f"`{name}` must be 0, or from 16 to 100000")
+        for name in ("handshakes", "handshakes_per_address"):
+            if not 2 <= getattr(self, name) <= 100_000:
+                raise ValueError(f"`{name}` must be from 2 to 100000")
         for name in ("failed_logins", "failed_logins_per_address"):
             if not 1 <= getattr(self, name) <= 10_000:
                 raise ValueError(f"`{name}` must be from 1 to 10000")

@@ -17,7 +17,7 @@ import ctypes
 import os
 import socket
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -69,11 +69,13 @@ class Connections:
     Args:
         most: Connections of one door at a time. The doors are apart, so that who fills one keeps nobody from the other.
         each: Connections of one address at a time, at all doors together.
+        proved: Called with the address of each connection that has proven itself.
     """
 
-    def __init__(self, most: int, each: int) -> None:
+    def __init__(self, most: int, each: int, proved: Callable[[str], None] = lambda _: None) -> None:
         self.most = most
         self._each = each
+        self._proved = proved
         self._proven: set[str] = set()
         self._known: dict[_Known, None] = {}
         self._files: dict[int, _File] = {}
@@ -88,7 +90,9 @@ class Connections:
 
     def prove(self, peer: str) -> None:
         """Remember that the peer, as `host_port.peer_name` calls it, has logged in or shown a valid token."""
-        self._proven.add(peer)
+        if peer not in self._proven:
+            self._proven.add(peer)
+            self._proved(origin(peer))
 
     def disturbed(self) -> None:
         """Note a flood: when it is over, its memory is given back to the system."""

@@ -48,9 +48,9 @@ class Bucket:
         """Whether there is a token at `now`, in seconds."""
         return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
 
-    def take(self, now: float) -> None:
-        """Take a token. An empty bucket goes into debt, by the tokens of one second at most."""
-        self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - 1)
+    def take(self, now: float, tokens: float = 1.0) -> None:
+        """Take a token, or more. An empty bucket goes into debt, by the tokens of one second at most."""
+        self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - tokens)
         self.taken_at = now
 
 

@@ -14,6 +14,7 @@ Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 
 from __future__ import annotations
 
+import secrets
 from abc import abstractmethod
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import TypeAlias
@@ -123,15 +124,26 @@ class EventLog(TreeRows):
 
     @property
     def write_failure(self) -> Error | None:
-        """The latest failure of the engine to write something for this process, None if there was none.
+        """The latest failure of the engine to store something for this process, None if there was none.
 
-        Each failure is an object of its own, so that a second one can be told from the first.
+        Each failure is an object of its own, so that a second one can be told from the first. What the engine refuses
+        because of what was written is none: users choose that, and m8's readiness follows this.
         """
         return None
 
     async def size_bytes(self) -> int:
         """Return how many bytes the log takes on disk, 0 if this engine cannot say."""
         return 0
+
+    async def try_write(self, body: bytes) -> None:
+        """Write `body`, durably and into new room, and drop it again: after a failed write this shows that writes work.
+
+        Raises:
+            UnavailableError: it could not be stored.
+        """
+        key = f"m8-probe/{secrets.token_hex(16)}"
+        await self.beat(key, 0, body)
+        await self.forget_beat(key)
 
     async def schema_state(self) -> str:
         """Return "ok" if the log has the schema that this m8 knows, else what is wrong, in a few fixed words.

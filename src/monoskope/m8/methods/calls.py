@@ -7,7 +7,7 @@ import re
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
@@ -17,16 +17,22 @@ from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method, Places
-from monoskope.m8.service import call_note
+from monoskope.m8.methods.table import MAX_LARGE, MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.service import call_note, policy
 from monoskope.m8.service.app import App, Caller, Stranger
 from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.defect import defect
+from monoskope.m8.service.policy import Needs
 from monoskope.m8.service.validate import validate
+from monoskope.protocol import elements
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
 
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
+
 T = TypeVar("T")
+M = TypeVar("M", bound=Message)
 
 MARGIN_S = 0.2
 """Seconds of the caller's deadline that are kept for the way back."""
@@ -74,20 +80,38 @@ class Ended(Generic[T]):
         return self.error
 
 
+@contextlib.asynccontextmanager
+async def admitted(app: App, method: Method, arrival: Arrival) -> AsyncIterator[Caller | Stranger]:
+    """Hold the place that a call of `method` needs as long as the block runs, and yield who calls.
+
+    It is entered before any of the request is read: who lacks the right costs m8 nothing more, and what is read lies in
+    the caller's places.
+
+    Raises:
+        RateLimitedError: the caller has too many such calls.
+        Error: as `caller_of`.
+    """
+    caller = await caller_of(app, method, arrival)
+    with _place(app, method, caller):
+        yield caller
+
+
 async def caller_of(app: App, method: Method, arrival: Arrival) -> Caller | Stranger:
     """Return who calls `method`: without a token only a stranger, and only where the method needs none.
 
     Raises:
         UnauthenticatedError: there is no bearer token, or it is not valid.
+        RefusedError: the caller lacks what the method needs.
     """
     remaining, longest = arrival.remaining_s, app.limits.longest_wait_s
     wait_s = longest if remaining is None else max(0.0, min(longest, remaining - MARGIN_S))
-    if not method.needs_token:
+    if method.needs is Needs.NOTHING:
         return Stranger(arrival.peer, wait_s)
     principal = await principal_of(app, arrival)
     operating_log.bind_contextvars(
         subject=principal.subject, role=",".join(sorted(ROLE_NAMES.get(role, str(role)) for role in principal.roles))
     )
+    policy.require(principal, method.needs)
     return Caller(principal, wait_s)
 
 
@@ -168,22 +192,27 @@ def request_of(method: Method, content: bytes) -> Message:
     name = method.request.DESCRIPTOR.name
     if len(content) > method.most_request:
         raise UsageError(f"{name}: it has more than {method.most_request:,} bytes.", fix="Ask for less at once.")
+    return _message(method.request, content)
+
+
+def _message(kind: type[M], content: bytes) -> M:
+    """Return the message in `content`, once its elements are counted. Raises `UsageError` if there are too many."""
+    elements.check(cast("Descriptor", kind.DESCRIPTOR), content)
     try:
-        return method.request.FromString(content)
+        return kind.FromString(content)
     except DecodeError:
-        raise UsageError(f"{name}: the body is not a message of this kind.", fix="Send it in protobuf.") from None
+        raise elements.no_message(kind.DESCRIPTOR.name) from None
 
 
 async def respond(app: App, method: Method, request: Message, caller: Caller | Stranger) -> Message:
-    """Validate the request of a unary call, and return its response. Raises the call's `Error`."""
+    """Validate the request of a unary call that is `admitted`, and return its response. Raises the call's `Error`."""
     validate(request)
     noted = _asked(request)
-    with _place(app, method, caller):
-        if isinstance(caller, Caller) and method.places is Places.ONE_AT_A_TIME:
-            async with app.listing.held(caller.principal.subject):
-                response: Message = await method.handler(request, caller)
-        else:
-            response = await method.handler(request, caller)
+    if isinstance(caller, Caller) and method.places is Places.ONE_AT_A_TIME:
+        async with app.listing.held(caller.principal.subject):
+            response: Message = await method.handler(request, caller)
+    else:
+        response = await method.handler(request, caller)
     if noted is not None:
         noted.about |= about.of_response(response)
     failpoint("m8.before-answer", method.name)
@@ -208,16 +237,13 @@ async def stream(method: Method, request: Message, caller: Caller | Stranger) ->
 
 
 async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.AttachRequest]:
-    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one does not parse."""
+    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one is no such message."""
     largest = MAX_LOGIN
     async for message in incoming:
         if len(message) > largest:
             raise UsageError(f"a login has at most {MAX_LOGIN:,} bytes.", fix="Announce less.")
         largest = MAX_MESSAGE
-        try:
-            yield reactor_pb2.AttachRequest.FromString(message)
-        except DecodeError:
-            raise UsageError("a message is not an AttachRequest.", fix="Update the reactor or m8.") from None
+        yield _message(reactor_pb2.AttachRequest, message)
 
 
 def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.AbstractContextManager[None]:
@@ -228,10 +254,6 @@ def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.Ab
     """
     if isinstance(caller, Stranger):
         return contextlib.nullcontext()
-    match method.places:
-        case Places.NONE:
-            return contextlib.nullcontext()
-        case Places.SENDING:
-            return app.sending.held(caller.principal)
-        case Places.WAITING | Places.ONE_AT_A_TIME:
-            return app.waiting.held(caller.principal)
+    if method.most_request >= MAX_LARGE:
+        return app.sending.held(caller.principal)
+    return contextlib.nullcontext() if method.places is Places.NONE else app.waiting.held(caller.principal)

@@ -29,6 +29,7 @@ STATUS: Mapping[Code, str] = MappingProxyType(
         Code.NOT_FOUND: "NOT_FOUND",
         Code.ALREADY_EXISTS: "ALREADY_EXISTS",
         Code.IDENTITY_CHANGED: "FAILED_PRECONDITION",
+        Code.NOT_AGREED: "FAILED_PRECONDITION",
         Code.CONFLICT: "ABORTED",
         Code.UNAVAILABLE: "UNAVAILABLE",
         Code.TIMED_OUT: "DEADLINE_EXCEEDED",

@@ -1,11 +1,11 @@
-"""The methods of the services in `proto/`, each with its handler; one without a handler is an error at the start."""
+"""The methods of the services in `proto/`, each with its rules and its handler; one that lacks them is an error."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
@@ -22,6 +22,7 @@ from monoskope.m8.service.access.tokens import TokenCommands
 from monoskope.m8.service.app import App
 from monoskope.m8.service.commands import Commands
 from monoskope.m8.service.notes import NotesCommands
+from monoskope.m8.service.policy import Needs
 from monoskope.m8.service.reactors import Reactors
 
 _COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"]
@@ -40,8 +41,8 @@ MAX_LOGIN = 65_536
 MAX_MESSAGE = 1_258_291
 """Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
 
-MAX_SMALL = 65_536
-"""Bytes in a request at most if it holds no sealed secret."""
+MAX_LARGE = 1_064_960
+"""Bytes in a request at most that holds a sealed secret, or role bindings: a megabyte and what belongs to it."""
 
 MAX_EXCHANGE = 20_480
 """Bytes in the request of a stranger at most: a token of 16,384 characters and what belongs to it."""
@@ -66,43 +67,58 @@ class Places(Enum):
 
     NONE = auto()
     WAITING = auto()
-    """It may wait for a reactor."""
-    SENDING = auto()
-    """It holds sealed bytes, a megabyte at worst, while it waits."""
+    """It may wait for a reactor. Where a request may be large, these places are fewer (`calls.admitted`)."""
     ONE_AT_A_TIME = auto()
-    """A subject has one at a time. A listing can read thousands of documents. An edit of notes waits for no reactor, so
-    many of them would fill the log as fast as it takes them."""
+    """A subject has one at a time. A listing can read thousands of documents."""
 
 
-_PLACES = {
-    "RequestSecretUploadKey": Places.WAITING,
-    "GetSecretUploadKey": Places.WAITING,
-    "GetSecretUpload": Places.WAITING,
-    "RequestUploadSecret": Places.SENDING,
-    "ListSecrets": Places.ONE_AT_A_TIME,
-    "ListSecretVersions": Places.ONE_AT_A_TIME,
-    "ListSecretStores": Places.ONE_AT_A_TIME,
-    "GetSecretStore": Places.ONE_AT_A_TIME,
-    "ListEvents": Places.ONE_AT_A_TIME,
-    "UpdateSecretNotes": Places.ONE_AT_A_TIME,
-    "CreateRoleBinding": Places.ONE_AT_A_TIME,
-    "DeleteRoleBinding": Places.ONE_AT_A_TIME,
-    "ApplyRoleBindings": Places.ONE_AT_A_TIME,
-    "WhoCan": Places.ONE_AT_A_TIME,
-    "CreateToken": Places.ONE_AT_A_TIME,
-    "ListTokens": Places.ONE_AT_A_TIME,
-    "GetUploadProof": Places.ONE_AT_A_TIME,
+class _Rules(NamedTuple):
+    needs: Needs
+    most_request: int
+    places: Places = Places.NONE
+
+
+_RULES: Mapping[str, _Rules] = {
+    "RequestSecretUploadKey": _Rules(Needs.RIGHT, 17_408, Places.WAITING),
+    "RequestUploadSecret": _Rules(Needs.RIGHT, MAX_LARGE, Places.WAITING),
+    # An edit of notes waits for no reactor, so many of them would fill the log as fast as it takes them.
+    "UpdateSecretNotes": _Rules(Needs.RIGHT, 16_384, Places.ONE_AT_A_TIME),
+    "CreateSecretStore": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "ActivateSecretStore": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "DeactivateSecretStore": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "SetDefaultSecretStore": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "ReplaceSecretStoreIdentity": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "StartFingerprintKeyRotation": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "FinishFingerprintKeyRotation": _Rules(Needs.ADMINISTRATOR, 1_024),
+    "GetSecretUploadKey": _Rules(Needs.TOKEN, 1_024, Places.WAITING),
+    "GetSecretUpload": _Rules(Needs.TOKEN, 1_024, Places.WAITING),
+    "GetSecret": _Rules(Needs.TOKEN, 4_096),
+    "ListSecrets": _Rules(Needs.TOKEN, 32_768, Places.ONE_AT_A_TIME),
+    "ListSecretVersions": _Rules(Needs.TOKEN, 8_192, Places.ONE_AT_A_TIME),
+    "GetSecretStore": _Rules(Needs.TOKEN, 1_024, Places.ONE_AT_A_TIME),
+    "ListSecretStores": _Rules(Needs.TOKEN, 8_192, Places.ONE_AT_A_TIME),
+    "ListEvents": _Rules(Needs.TOKEN, 16_384, Places.ONE_AT_A_TIME),
+    "WatchEvents": _Rules(Needs.TOKEN, 4_096),
+    "GetServer": _Rules(Needs.TOKEN, 1_024),
+    "Attach": _Rules(Needs.NOTHING, MAX_MESSAGE),
+    "ExchangeToken": _Rules(Needs.NOTHING, MAX_EXCHANGE),
+    "WhoAmI": _Rules(Needs.TOKEN, 1_024),
+    "CanI": _Rules(Needs.TOKEN, 4_096),
+    "WhoCan": _Rules(Needs.SEES_ALL, 4_096, Places.ONE_AT_A_TIME),
+    "ListRoleBindings": _Rules(Needs.SEES_ALL, 1_024),
+    "CreateRoleBinding": _Rules(Needs.ADMINISTRATOR, 49_152, Places.ONE_AT_A_TIME),
+    "DeleteRoleBinding": _Rules(Needs.ADMINISTRATOR, 1_024, Places.ONE_AT_A_TIME),
+    "ApplyRoleBindings": _Rules(Needs.ADMINISTRATOR, MAX_LARGE, Places.ONE_AT_A_TIME),
+    "CreateToken": _Rules(Needs.ADMINISTRATOR, 2_048, Places.ONE_AT_A_TIME),
+    "ListTokens": _Rules(Needs.SEES_ALL, 2_048, Places.ONE_AT_A_TIME),
+    "RevokeToken": _Rules(Needs.TOKEN, 1_024),
+    "GetCheckpoint": _Rules(Needs.TOKEN, 1_024),
+    "GetUploadProof": _Rules(Needs.TOKEN, 1_024, Places.ONE_AT_A_TIME),
 }
+"""What each method needs, how many bytes its request may have, and the places that a call of it holds."""
 
-WITHOUT_TOKEN = frozenset({"ExchangeToken"})
+WITHOUT_TOKEN = frozenset({name for name, rules in _RULES.items() if rules.needs is Needs.NOTHING} - {"Attach"})
 """Methods that need no token. `Attach` has a login of its own."""
-
-_MOST_REQUEST = {
-    "RequestUploadSecret": MAX_MESSAGE,
-    "ApplyRoleBindings": MAX_MESSAGE,
-    "ExchangeToken": MAX_EXCHANGE,
-}
-"""How many bytes the request of a method may have, where that is not `MAX_SMALL`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +129,11 @@ class Method:
         service: The full name of its service.
         name: Its name there.
         kind: How its messages follow each other.
-        places: The places that a call of it holds.
+        needs: What its caller needs.
         most_request: How many bytes a request may have. gRPC's library reads `MAX_MESSAGE` for all methods.
+        places: The places that a call of it holds.
         request: The class of its requests.
         response: The class of its responses.
-        needs_token: Whether the caller needs a token of m8.
         handler: UNARY: a coroutine function of a request and a `Caller`, or a `Stranger` where no token is needed, that
             returns the response. STREAMING: an async generator function of the same that yields responses. ATTACHING:
             `Reactors.attach`.
@@ -126,11 +142,11 @@ class Method:
     service: str
     name: str
     kind: Kind
-    places: Places
+    needs: Needs
     most_request: int
+    places: Places
     request: type[Message]
     response: type[Message]
-    needs_token: bool
     handler: _Handler
 
     @property
@@ -150,16 +166,16 @@ def methods(app: App) -> Mapping[str, Method]:
 
 def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method:
     kinds = {(False, False): Kind.UNARY, (False, True): Kind.STREAMING, (True, True): Kind.ATTACHING}
-    places = _PLACES.get(method.name, Places.NONE)
+    rules = _RULES[method.name]
     return Method(
         service=service,
         name=method.name,
         kind=kinds[method.client_streaming, method.server_streaming],
-        places=places,
-        most_request=_MOST_REQUEST.get(method.name, MAX_SMALL),
+        needs=rules.needs,
+        most_request=rules.most_request,
+        places=rules.places,
         request=GetMessageClass(method.input_type),
         response=GetMessageClass(method.output_type),
-        needs_token=method.name not in WITHOUT_TOKEN,
         handler=handler,
     )
 

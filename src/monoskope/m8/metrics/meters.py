@@ -27,9 +27,11 @@ class Meters:
     append_seconds: Histogram = field(init=False)
     append_group: Histogram = field(init=False)
     write_failures: Counter = field(init=False)
+    handshakes_refused: Counter = field(init=False)
     requests: Counter = field(init=False)
     request_seconds: Histogram = field(init=False)
     audit_dropped: Counter = field(init=False)
+    puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
@@ -58,6 +60,11 @@ class Meters:
             "Checks, one a second, that found a new failure to write the event log.",
             registry=here,
         )
+        self.handshakes_refused = Counter(
+            "m8_tls_handshakes_refused",
+            "TLS handshakes at the HTTP door that were refused, because too many began.",
+            registry=here,
+        )
         self.requests = Counter(
             "m8_requests",
             "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them.",
@@ -76,6 +83,9 @@ class Meters:
             "Access lines that did not fit into the queue of their sink.",
             ["sink"],
             registry=here,
+        )
+        self.puts_refused = Counter(
+            "m8_puts_refused", "Puts refused because their user had begun too many in the hour.", registry=here
         )
         for name, (text, labels) in _VALUES.items():
             self.gauges[name] = Gauge(name, text, labels, registry=here)

@@ -50,10 +50,12 @@ class Endpoints:
                 "database": database,
                 "schema": schema,
                 "log": OK if app.state.log_is_writable else "not writable",
-                "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
                 "serving": "draining" if app.state.is_draining else OK,
             },
-            {"witnessed log": await self._witnessed() if database == OK else "unknown"},
+            {
+                "reserve": OK if self._has_reserve is None or self._has_reserve() else "missing",
+                "witnessed log": await self._witnessed() if database == OK else "unknown",
+            },
         )
 
     async def metrics(self) -> Answer:

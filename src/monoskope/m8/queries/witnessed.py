@@ -5,7 +5,7 @@ from __future__ import annotations
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.api.secrets.v1 import events_pb2, proof_pb2
-from monoskope.errors import NotFoundError, UnavailableError, UsageError
+from monoskope.errors import ConflictError, Error, NotFoundError, UnavailableError, UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.upload import unknown_request
@@ -38,6 +38,7 @@ class LogQueries:
         Raises:
             NotFoundError: this log is not witnessed.
             UnavailableError: this process knows no checkpoint of that size.
+            ConflictError: nor will it: the log has lost records that were signed.
         """
         seen = await self._seen(at_least=message.size)
         size = message.size
@@ -93,7 +94,9 @@ class LogQueries:
             )
         return seen
 
-    def _behind(self, size: int, seen: Seen) -> UnavailableError:
+    def _behind(self, size: int, seen: Seen) -> Error:
+        if self._log.own_trouble:  # callers need not wait: no checkpoint of that size will come
+            return ConflictError(self._log.own_trouble)
         trouble = self._log.trouble(seen)
         return UnavailableError(trouble) if trouble else TreeBehindError(size)
 

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from monoskope.m8.log.event_log import Change, Lookup, Projector, RecordedEvent
-from monoskope.m8.readmodels import history, notes, puts, sealed_bytes, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import history, notes, secrets, stores, tokens, uploads, usage
 from monoskope.protocol.events import request_id_of
 
-OF_REQUESTS = (uploads.project, puts.project, sealed_bytes.project, secrets.project, history.project)
+OF_REQUESTS = (uploads.project, usage.project, secrets.project, history.project)
 """The projectors of what happens to requests: each is given the request as it is after the event."""
 
 OF_THE_REST: tuple[Projector, ...] = (
     stores.project,
     tokens.project,
     notes.project,
-    sealed_bytes.project_edit,
+    usage.project_edit,
 )
 """The projectors of all other streams."""
 

@@ -10,11 +10,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import EventLog, LogTamperedError
 from monoskope.m8.readmodels.history import HISTORY, prefix, told_by, version_of
-from monoskope.m8.readmodels.puts import PUTS, puts_in
-from monoskope.m8.readmodels.sealed_bytes import SEALED_BYTES, bytes_on
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, end_receipt, shown
+from monoskope.m8.readmodels.usage import USAGE, Usage
 from monoskope.protocol.events import upload_stream
 
 
@@ -37,13 +36,9 @@ class Documents:
         """Return how many requests of `subject` have not ended."""
         return int(await self._log.get(OPEN_COUNTS, subject) or b"0")
 
-    async def sealed_bytes(self, subject: str, day: int) -> int:
-        """Return how many sealed bytes of `subject` were recorded on a day, counted from 1970."""
-        return bytes_on(day, await self._log.get(SEALED_BYTES, subject))
-
-    async def puts(self, subject: str, minute: int) -> int:
-        """Return how many puts `subject` began in a minute, counted from 1970."""
-        return puts_in(minute, await self._log.get(PUTS, subject))
+    async def usage(self, subject: str, at_ms: int) -> Usage:
+        """Return what `subject` had recorded on the day, and its puts in the hour, of a time since 1970."""
+        return Usage.parse(await self._log.get(USAGE, subject), at_ms)
 
     async def owns(self, subject: str, count: int) -> bool:
         """Return whether `count` secrets that are there were last changed by `subject`."""

@@ -15,7 +15,9 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.exchanges import Exchanges
+from monoskope.m8.limits.handshakes import Handshakes
 from monoskope.m8.limits.logins import Logins
+from monoskope.m8.limits.pace import Pace
 from monoskope.m8.limits.places import CallPlaces
 from monoskope.m8.limits.puts import PutLimit
 from monoskope.m8.limits.quota import Quota
@@ -93,8 +95,10 @@ class App:
     feed: Feed = field(init=False)
     witnessed: WitnessedLog = field(init=False)
     request_limit: RequestLimit = field(init=False)
+    handshakes: Handshakes = field(init=False)
     connections: Connections = field(init=False)
     logins: Logins = field(init=False)
+    pace: Pace = field(init=False)
     exchanges: Exchanges = field(init=False)
     quota: Quota = field(init=False)
     put_limit: PutLimit = field(init=False)
@@ -113,17 +117,28 @@ class App:
         self.documents = Documents(self.log)
         self.witnessed = WitnessedLog(self.log, self.clock)
         self.request_limit = RequestLimit(self.documents.count_open, self.limits.open_per_user)
-        self.connections = Connections(self.limits.connections, self.limits.connections_each)
+        self.handshakes = Handshakes(
+            self.limits.handshakes,
+            self.limits.handshakes_each,
+            time.monotonic,
+            self.meters.handshakes_refused.inc,
+        )
+        self.connections = Connections(
+            self.limits.connections, self.limits.connections_each, proved=self.handshakes.know
+        )
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
+        self.pace = Pace(self.limits.reactor_messages, time.monotonic)
         self.exchanges = Exchanges(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         most = self.limits
-        self.quota = Quota(self.documents.sealed_bytes, most.sealed_bytes_per_user_per_day, self.clock)
+        self.quota = Quota(self.documents.usage, most.recorded_bytes_per_user_per_day, self.clock)
         self.put_limit = PutLimit(
-            self.documents.puts,
+            self.documents.usage,
             self.documents.owns,
-            a_minute=most.puts_per_minute_per_user,
+            an_hour=most.puts_per_hour_per_user,
+            an_hour_of=most.puts_per_hour_of,
             secrets=most.secrets_per_user,
             clock=self.clock,
+            refused=self.meters.puts_refused,
         )
         self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers

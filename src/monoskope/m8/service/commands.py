@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.m8.domain import fingerprint_key, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
+from monoskope.m8.limits.quota import LARGEST, bytes_with
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.engine_gate import require_engine
@@ -84,16 +86,9 @@ class Commands:
                     raise missing
             return events
 
-        if is_new and request.rules.seals and not request.remove_keys:
-            await self._app.quota.require(subject)
-        if is_new and request.rules.right == events_pb2.RIGHT_PUT:
-            await self._app.put_limit.require(subject, adds=last_receipt is None)
-        if is_new and request.rules.needs_listing:
-            await self._app.quota.require(subject, LARGEST_PAGE)
         if is_new and store.active:
             await require_engine(self._app, store, wait_s=caller.wait_s)
-        place = self._app.request_limit.place(subject, wait_s=caller.wait_s) if is_new else contextlib.nullcontext()
-        async with place:
+        async with self._let_in(request, caller, last_receipt) if is_new else contextlib.nullcontext():
             return await self._app.aggregates.change(
                 upload_stream(request.request_id),
                 lambda: self._app.aggregates.upload(request.request_id),
@@ -102,6 +97,20 @@ class Commands:
                 loaded=known,
                 is_sent_again=True,
             )
+
+    @contextlib.asynccontextmanager
+    async def _let_in(
+        self, request: Request, caller: Caller, last_receipt: upload_pb2.Signed | None
+    ) -> AsyncIterator[None]:
+        """Let the caller record a new request within the block. Raises `RateLimitedError` if a limit is reached."""
+        subject = caller.principal.subject
+        size, later = bytes_with(request.content, last_receipt), _largest_later(request)
+        async with self._app.request_limit.place(subject, wait_s=caller.wait_s):
+            # Only now: what waits for its place is not counted yet.
+            if request.rules.puts:
+                await self._app.put_limit.require(subject, adds=last_receipt is None)
+            async with self._app.quota.used(subject, size, later=later):
+                yield
 
     async def _store_and_receipt(self, request: Request) -> tuple[views_pb2.SecretStore, upload_pb2.Signed | None]:
         """Return the request's store and its newest receipt. Raises `NotFoundError` if something is missing."""
@@ -169,8 +178,8 @@ class Commands:
         sealed = message.encapsulated_key + message.ciphertext
         # Bytes that were recorded are not recorded again, and bytes for a request that ended are not recorded at all.
         is_new = not known.sealed_sha256 and known.state is not State.ENDED
-        size = len(sealed) + len(message.request_signature)
-        async with self._app.quota.used(subject, size if is_new else 0):
+        size = bytes_with(last_receipt, message.request_signature, sealed=len(sealed))
+        async with self._app.quota.used(subject, size) if is_new else contextlib.nullcontext():
             return await self._app.aggregates.change(
                 upload_stream(message.request_id),
                 lambda: self._app.aggregates.upload(message.request_id),
@@ -197,7 +206,6 @@ class Commands:
         """Add a store, inactive; the first one becomes the default. Administrators only.
 
         Raises:
-            RefusedError: the caller is no administrator.
             AlreadyExistsError: the name or the identity is or was a store's.
         """
         store = await self._change_catalogue(
@@ -210,21 +218,21 @@ class Commands:
     async def activate_secret_store(
         self, message: commands_pb2.ActivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.ActivateSecretStoreResponse:
-        """Let a store take uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Let a store take uploads. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(message.name, lambda known: stores.activate(known, message.name), caller)
         return commands_pb2.ActivateSecretStoreResponse(store=store)
 
     async def deactivate_secret_store(
         self, message: commands_pb2.DeactivateSecretStoreRequest, caller: Caller
     ) -> commands_pb2.DeactivateSecretStoreResponse:
-        """Let a store take no uploads. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Let a store take no uploads. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(message.name, lambda known: stores.deactivate(known, message.name), caller)
         return commands_pb2.DeactivateSecretStoreResponse(store=store)
 
     async def set_default_secret_store(
         self, message: commands_pb2.SetDefaultSecretStoreRequest, caller: Caller
     ) -> commands_pb2.SetDefaultSecretStoreResponse:
-        """Make a store the default. Administrators only. Raises `RefusedError`, `NotFoundError`."""
+        """Make a store the default. Administrators only. Raises `NotFoundError`."""
         store = await self._change_catalogue(
             message.name, lambda known: stores.set_default(known, message.name), caller
         )
@@ -236,7 +244,6 @@ class Commands:
         """Give a store an identity without proof, as after a theft; its reactors are cut off. Administrators only.
 
         Raises:
-            RefusedError: the caller is no administrator.
             NotFoundError: there is no such store.
             AlreadyExistsError: the identity is or was in use.
         """
@@ -248,7 +255,7 @@ class Commands:
     async def start_fingerprint_key_rotation(
         self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.StartFingerprintKeyRotationResponse:
-        """Allow a second fingerprint key id. Administrators only. Raises `RefusedError`, `ConflictError`."""
+        """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
         await self._change_key(lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
         return commands_pb2.StartFingerprintKeyRotationResponse()
 
@@ -260,10 +267,8 @@ class Commands:
         Reactors with another key lose their sessions, each as soon as it sees this event.
 
         Raises:
-            RefusedError: the caller is no administrator.
             ConflictError: no rotation to it is under way; or, without `force`, attached reactors have another key.
         """
-        policy.require_administrator(caller.principal)
         left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
         await self._change_key(
             lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force), caller
@@ -273,7 +278,6 @@ class Commands:
     async def _change_catalogue(
         self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
     ) -> views_pb2.SecretStore:
-        policy.require_administrator(caller.principal)
         operating_log.bind_contextvars(store=name)
         aggregates = self._app.aggregates
         await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
@@ -282,11 +286,17 @@ class Commands:
         return store
 
     async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
-        policy.require_administrator(caller.principal)
         aggregates = self._app.aggregates
         await aggregates.change(
             FINGERPRINT_KEY_STREAM, aggregates.fingerprint_key, decide, actor=caller.principal.subject
         )
+
+
+def _largest_later(request: Request) -> int:
+    """Return how many bytes may be recorded later, because of what a request asks for: it is not begun without room."""
+    if request.rules.needs_listing:
+        return bytes_of(LARGEST_PAGE)
+    return LARGEST if request.rules.seals and not request.remove_keys else 0
 
 
 def _require_active(store: views_pb2.SecretStore) -> None:

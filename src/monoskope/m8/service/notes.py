@@ -6,7 +6,8 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import notes_stream, write
-from monoskope.m8.domain.notes import bytes_of, update_notes
+from monoskope.m8.domain.notes import update_notes
+from monoskope.m8.limits.quota import bytes_with
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.notes import edit_of
@@ -40,7 +41,7 @@ class NotesCommands:
         event = update_notes(known, edit)
         if event is not None:
             subject = caller.principal.subject
-            async with self._app.quota.used(subject, bytes_of(event)):
+            async with self._app.quota.used(subject, bytes_with(event)):
                 await self._app.log.append(notes_stream(uri), None, [write(event)], actor=subject)
             known = await self._app.documents.secret(str(uri)) or known
         return commands_pb2.UpdateSecretNotesResponse(secret=policy.secret_for(caller.principal, known))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from enum import Enum, auto
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -21,11 +22,34 @@ def hidden(uri: str) -> NotFoundError:
     return NotFoundError(f"{uri} does not exist, or is not yours to see.", fix="Check the URI and your prefixes.")
 
 
-def require_administrator(principal: Principal) -> None:
-    """Raise `RefusedError` for everybody else."""
-    if not principal.is_administrator:
+class Needs(Enum):
+    """What a caller needs for a method, asked before any of the request is read."""
+
+    NOTHING = auto()
+    """Strangers may call it, and a reactor's login proves by itself who it is."""
+    TOKEN = auto()
+    """A valid token. What it may see and do depends on the request."""
+    RIGHT = auto()
+    """A right below some prefix. Which one, and where, depends on the request."""
+    SEES_ALL = auto()
+    """The role of an administrator or an auditor."""
+    ADMINISTRATOR = auto()
+    """The role of an administrator."""
+
+
+def require(principal: Principal, needs: Needs) -> None:
+    """Raise `RefusedError` unless the caller has what a method `needs`."""
+    if needs is Needs.ADMINISTRATOR and not principal.is_administrator:
         raise RefusedError(
-            f"{principal.subject} is no administrator.", fix="Ask an administrator, or use an administrator's token."
+            f"{principal.subject} is no administrator.",
+            fix="Ask an administrator"
+            + ("." if principal.member is not None else ", or use an administrator's token."),
+        )
+    if needs is Needs.SEES_ALL:
+        require_sees_all(principal)
+    if needs is Needs.RIGHT and not principal.pairs:
+        raise RefusedError(
+            f"{principal.subject} has no right to any secret.", fix="Ask an administrator for a role binding."
         )
 
 
@@ -65,10 +89,10 @@ def require_right(principal: Principal, right: events_pb2.Right, uri: SecretUri)
 
 def _require(principal: Principal, right: events_pb2.Right, uri: SecretUri) -> None:
     if not principal.may(right, uri):
-        name = RIGHT_NAMES[right]
+        name, kind = RIGHT_NAMES[right], "token" if principal.member is None else "role binding"
         raise RefusedError(
             f"{principal.subject} has no right to {name} {uri}.",
-            fix=f"Ask an administrator for a token with --right {name} and a prefix that covers it.",
+            fix=f"Ask an administrator for a {kind} with --right {name} and a prefix that covers it.",
         )
 
 

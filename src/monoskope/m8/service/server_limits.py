@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from monoskope.m8.domain.deadlines import Deadlines
@@ -18,10 +19,16 @@ class ServerLimits:
     """How many may be open at a time at one door."""
     connections_each: int = 192
     """Those of one address, at all doors."""
+    handshakes: float = 100.0
+    """How many TLS handshakes may begin in a second at the HTTP door."""
+    handshakes_each: float = 10.0
+    """Those of one address from which no login succeeded."""
     failed_logins: float = 20.0
     """How many logins of reactors may fail in a second; then logins are refused unread."""
     failed_logins_each: float = 10.0
     """Those of one address."""
+    reactor_messages: float = 1_000.0
+    """Messages of one store's reactors that are handled in a second; what comes faster waits."""
     silence_s: float = 10.0
     """A session in which the reactor sends nothing for this long is closed."""
     heartbeat_s: int = 3
@@ -32,10 +39,12 @@ class ServerLimits:
     """How many events a reactor or a watcher may be behind."""
     open_per_user: int = 100
     """Requests of one subject that have not ended, at most."""
-    sealed_bytes_per_user_per_day: int = 1_073_741_824
-    """Sealed bytes of one subject that are recorded in a day (UTC), at most."""
-    puts_per_minute_per_user: int = 0
-    """Puts that one subject begins in a minute, at most; 0 for any number."""
+    recorded_bytes_per_user_per_day: int = 1_073_741_824
+    """Bytes that are recorded for one subject in a day (UTC), at most."""
+    puts_per_hour_per_user: int = 2_000
+    """Puts that one subject begins in an hour, at most; 0 for any number."""
+    puts_per_hour_of: Mapping[str, int] = field(default_factory=dict)
+    """The same of single subjects."""
     secrets_per_user: int = 0
     """Secrets that are there and that one subject changed last, at most; 0 for any number."""
     watchers_per_token: int = 8

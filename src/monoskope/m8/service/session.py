@@ -16,6 +16,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain import fingerprint_key, reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
@@ -189,6 +190,7 @@ class ServerSession:
 
     def _begin(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
+        heeded(task)
         self._appending.add(task)
         task.add_done_callback(self._appended)
 
@@ -215,6 +217,8 @@ class ServerSession:
         if message.WhichOneof("message") in {None, "attach"}:
             # Looked at before the rules are: it may hold a megabyte of rotations, which would keep m8 busy for seconds.
             raise UnavailableError("this stream is attached already.", fix="Send appends and heartbeats.")
+        is_heartbeat = message.WhichOneof("message") == "heartbeat"
+        await self._app.pace.keep(self._login.store, size=message.ByteSize(), is_heartbeat=is_heartbeat)
         validate(message)
         return message
 

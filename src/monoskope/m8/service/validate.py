@@ -16,7 +16,7 @@ def validate(message: Message) -> None:
     """
     message.DiscardUnknownFields()
     try:
-        protovalidate.validate(message)
+        protovalidate.validate(message, fail_fast=True)
     except protovalidate.ValidationError as error:
         violation = error.violations[0].proto
         path = () if violation.field is None else violation.field.elements

@@ -42,7 +42,7 @@ class Follower:
         seen = await self._witnessed.seen()
         signed = await self.check(seen)
         if seen.newest is not None and _is_news(signed, seen):
-            await asyncio.to_thread(self._last.advance, seen.newest.note)
+            await asyncio.to_thread(self._last.advance, seen.newest.note, after=signed)
 
     async def check(self, seen: Seen) -> Signed | None:
         """Check that the newest checkpoint continues what is written down, and return that. Raises as `follow`."""

@@ -52,10 +52,10 @@ class LastSigned:
                 fix="If m8 log status shows that the log is whole, move the file away; m8 writes it anew.",
             ) from None
 
-    def advance(self, note: bytes) -> bool:
-        """Write `note` down, forced to disk, and return whether the file holds it, or a note of as much.
+    def advance(self, note: bytes, *, after: Signed | None) -> bool:
+        """Write `note`, which continues `after`, down, forced to disk, and return whether the file holds it now.
 
-        It does not take the place of a larger checkpoint of the same log, or of one of the same size with another root.
+        It does not if the file has changed since it held `after` (None: nothing), unless to the same checkpoint.
 
         Raises:
             UsageError: as `read`, or the file cannot be written.
@@ -63,9 +63,8 @@ class LastSigned:
         new = Checkpoint.parse(Note.parse(note).text)
         with locked(self._path):
             found = self.read()
-            if found is not None and found.checkpoint.origin == new.origin:
-                there = found.checkpoint
-                if there.size > new.size or (there.size == new.size and there.root != new.root):
-                    return False
+            there = None if found is None else found.checkpoint
+            if there not in (new, None if after is None else after.checkpoint):
+                return False
             write_private(self._path, note, replace=True)
             return True

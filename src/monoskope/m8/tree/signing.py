@@ -21,7 +21,7 @@ from monoskope.errors import ConflictError, Error
 from monoskope.failpoints import failpoint
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.tree_rows import Named, TreeRows
-from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.errors import LogProofError
@@ -87,7 +87,7 @@ class Signer:
         """
         size = await self._tree.size()
         checkpoint = Checkpoint(key.origin, size, await self._tree.root(size))
-        await self.check(checkpoint, named, shown)
+        before = await self.check(checkpoint, named, shown)
         failpoint("m8.checkpoint.before-claim")
         at_ms = self._clock()
         if not await self._rows.claim(named.number, size, checkpoint.root, at_ms=at_ms):
@@ -98,17 +98,20 @@ class Signer:
         failpoint("m8.checkpoint.after-claim")
         note = key.sign(checkpoint, at_ms // 1000)
         failpoint("m8.checkpoint.after-sign")
-        if not await asyncio.to_thread(self._last.advance, note):
+        if not await asyncio.to_thread(self._last.advance, note, after=before):
             raise StoppedError(
-                "another m8 of this folder has signed a later checkpoint meanwhile.", fix="This passes by itself."
+                "another m8 of this folder has signed a checkpoint meanwhile.", fix="This passes by itself."
             )
         failpoint("m8.checkpoint.after-file")
         await self._rows.keep_note(named.number, size, note, at_ms=at_ms)
         failpoint("m8.checkpoint.after-note")
         return tree_rows.Checkpoint(named.number, size, checkpoint.root, at_ms, note)
 
-    async def check(self, checkpoint: Checkpoint, named: Named, shown: Iterable[Checkpoint] = ()) -> None:
-        """Check that `checkpoint`, of the whole tree, continues everything that was signed. Raises as `sign`."""
+    async def check(self, checkpoint: Checkpoint, named: Named, shown: Iterable[Checkpoint] = ()) -> Signed | None:
+        """Check that `checkpoint`, of the whole tree, continues everything that was signed.
+
+        Returns what `log.checkpoint` held. Raises as `sign`.
+        """
         signed = await asyncio.to_thread(self._last.read)
         if signed is not None and signed.checkpoint.origin != checkpoint.origin:
             await self._check_former(signed.checkpoint)
@@ -120,6 +123,7 @@ class Signer:
             await self.follows(known, checkpoint, "the database")
         for each in shown:
             await self.follows(each, checkpoint, "a witness")
+        return signed
 
     async def follows(self, known: Checkpoint, checkpoint: Checkpoint, where: str) -> None:
         """Check that `checkpoint`, of the whole tree, continues one that `where` has. Raises as `sign`."""

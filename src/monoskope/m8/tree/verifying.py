@@ -14,6 +14,7 @@ from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named, TileKey
 from monoskope.m8.tree.building import PIECE, Edge, TilesDamagedError
 from monoskope.m8.tree.last_signed import Signed
+from monoskope.m8.tree.signing import BehindError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import VerifierKey
@@ -40,6 +41,7 @@ async def verified(log: EventLog, head: int, signed: Signed | None = None) -> Ve
 
     Raises:
         LogTamperedError: something does not hold; names the size of the tree.
+        BehindError: everything holds, and `signed` is of more records, as after a restore.
         TilesDamagedError: a tile is not that of the records.
         UnavailableError: the log fails.
     """
@@ -76,9 +78,12 @@ class _Walk:
             if one.note:
                 self._check_note(one)
                 self.checkpoints += 1
-        if after is not None:
+        if after is not None and after.checkpoint.size <= self._head:
             await self._check_signed(after)
+            after = None
         await self._upto(self._head)
+        if after is not None:
+            raise BehindError(self._head, after.checkpoint, "log.checkpoint")
 
     async def _kept(self) -> AsyncIterator[tree_rows.Checkpoint]:
         after = 0

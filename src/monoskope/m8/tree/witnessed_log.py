@@ -11,6 +11,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable
 
+from monoskope.event_loop import heeded
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 from monoskope.m8.tree import state
@@ -161,7 +162,7 @@ class WitnessedLog:
         now = time.monotonic()
         if self._looking is None or (self._looking.done() and now >= self._until):
             self._looking = asyncio.ensure_future(self._look())
-            self._looking.add_done_callback(_looked_at)
+            heeded(self._looking)
             self._until = now + FRESH_S
             self._looked_at = now
         try:
@@ -195,9 +196,3 @@ class WitnessedLog:
                 for vkey in self.cosigners.vkeys
             ]
         )
-
-
-def _looked_at(looking: asyncio.Task[Seen]) -> None:
-    """Take note of a failure, also if everybody who asked has hung up."""
-    if not looking.cancelled():
-        looking.exception()

@@ -10,10 +10,11 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
+from monoskope.client.runtime import within
 from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
-from monoskope.monoctl.output import views, write
+from monoskope.monoctl.output import terminal, views, write
 from monoskope.monoctl.output.formats import Document, pairs
 from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
@@ -84,6 +85,8 @@ _SORTS = {
     "verified": "verified_at",
 }
 """What `--sort` takes, and the field that it sorts by."""
+_NEAR, _LOOKED_AT = 3, 1_000
+"""How many secrets a note about a prefix names at most, and how many it looks at."""
 
 
 def _columns(documents: list[Document]) -> dict[str, str]:
@@ -161,8 +164,9 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         found: list[tuple[Document, Checked]] = []
         proofs = client.proofs
+        full = await full_prefix(client, given, store=store)
         views_of = client.queries.secrets(
-            await full_prefix(client, given, store=store),
+            full,
             store=store,
             subject=subject,
             state=_STATES[state],
@@ -174,6 +178,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
             found.append((views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked))
             if len(found) == limit and sort == "uri":
                 break
+        if not found and (near := await _that_begin_with(client, full)):
+            terminal.note(f"PREFIX counts by whole segments. There are secrets that begin with it: {', '.join(near)}.")
         return (found if sort == "uri" else _sorted(found, sort))[:limit]
 
     results = session.run(work)
@@ -181,6 +187,22 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     columns = _columns(documents)
     show(form, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
     tell(((document["uri"], checked) for document, checked in results), output=plain(form))
+
+
+async def _that_begin_with(client: Client, prefix: str) -> list[str]:
+    """Return up to three URIs of secrets that begin with `prefix` as a text, among the first thousand beside it."""
+    parent, slash, name = prefix.rpartition("/")
+    found: list[str] = []
+    if not (slash and name):
+        return found
+    looked = 0
+    async for view in client.queries.secrets(f"{parent}/" if parent.endswith("/") else parent):
+        looked += 1
+        if view.uri.startswith(prefix):
+            found.append(view.uri)
+        if len(found) == _NEAR or looked == _LOOKED_AT:
+            break
+    return found
 
 
 @click.command(short_help="Show one secret.")
@@ -301,9 +323,10 @@ def upload(
 
     async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str, bytes]:
         content = request_id_bytes(request_id)
-        answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
-        checked = await client.proofs.upload(answer, content)
-        proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
+        with within(client.queries.runtime, timeout):
+            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+            checked = await client.proofs.upload(answer, content)
+            proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
 
     view, checked, signing_key, proof = session.run(work)

@@ -15,7 +15,7 @@ from monoskope.client.login import starting
 from monoskope.client.login.keeping import remove
 from monoskope.client.login.kept import KeptLogin, Login, login_path
 from monoskope.client.settings import config_path, read_config
-from monoskope.client.sources import has
+from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
@@ -43,6 +43,7 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     found = session.found()
     if "server" not in found:
         raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
+    check_environment(found, LOGIN_FIELDS, os.environ)
     server = check_servers(found["server"].value)[0]
     path = login_path(server)
     if path is None:

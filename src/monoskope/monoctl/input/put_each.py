@@ -14,7 +14,9 @@ from monoskope.protocol.payload import MAX_KEYS, Payload, encode
 KEY = "value"
 """The one key of each secret, the same in all: whoever reads them need not know its name."""
 _SHOWN = 10
-_NONE_FOLLOWS = frozenset({Code.IDENTITY_CHANGED, Code.UNAUTHENTICATED, Code.UNAVAILABLE, Code.TIMED_OUT})
+_NONE_FOLLOWS = frozenset(
+    {Code.IDENTITY_CHANGED, Code.NOT_AGREED, Code.UNAUTHENTICATED, Code.UNAVAILABLE, Code.TIMED_OUT}
+)
 """Errors that the next secret would meet too."""
 
 Plan = Mapping[str, Mapping[str, bytes]]

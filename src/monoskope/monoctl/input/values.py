@@ -30,6 +30,7 @@ class Sources(Value, frozen=True):
     env_files: tuple[str, ...]
     json_files: tuple[str, ...]
     trim_newline: bool = False
+    allow_empty: bool = False
 
     @property
     def named(self) -> bool:
@@ -58,7 +59,8 @@ def source_options(command: Callable[..., R]) -> Callable[..., R]:
     @functools.wraps(command)
     def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
         files, env_files, json_files = (rest.pop(f"from_{kind}") for kind in ("file", "env_file", "json"))
-        sources = Sources(files, env_files, json_files, trim_newline=rest.pop("trim_newline"))
+        trim_newline, allow_empty = rest.pop("trim_newline"), rest.pop("allow_empty")
+        sources = Sources(files, env_files, json_files, trim_newline=trim_newline, allow_empty=allow_empty)
         return command(*args, sources=sources, **rest)
 
     options = (
@@ -66,6 +68,7 @@ def source_options(command: Callable[..., R]) -> Callable[..., R]:
         click.option(
             "--trim-newline", is_flag=True, help="Remove one line feed, LF or CRLF, from the end of each --from-file."
         ),
+        click.option("--allow-empty", is_flag=True, help="Take an empty --from-file as an empty value."),
         click.option(
             "--from-env-file", multiple=True, metavar="FILE", help="KEY=VALUE lines, as dotenv reads them; - for stdin."
         ),
@@ -124,10 +127,11 @@ def read_values(sources: Sources, keys: list[str]) -> Values:
     """
     values = Values()
     _check_stdin(sources)
-    if sources.trim_newline and not sources.files:
-        raise UsageError("--trim-newline is for --from-file.", fix="Leave it out, or name a file.")
+    for flag, given in (("--trim-newline", sources.trim_newline), ("--allow-empty", sources.allow_empty)):
+        if given and not sources.files:
+            raise UsageError(f"{flag} is for --from-file.", fix="Leave it out, or name a file.")
     for text in sources.files:
-        key, value = _read_file(text, trim=sources.trim_newline)
+        key, value = _read_file(text, trim=sources.trim_newline, allow_empty=sources.allow_empty)
         values.add(key, value)
     for path in sources.env_files:
         from monoskope.monoctl.input.env_file import parse_env  # noqa: PLC0415 - a put seldom needs it
@@ -150,7 +154,7 @@ def _check_stdin(sources: Sources) -> None:
         raise UsageError("stdin is named twice.", fix="Name it once, and files for the rest.")
 
 
-def _read_file(text: str, *, trim: bool) -> tuple[str, bytes]:
+def _read_file(text: str, *, trim: bool, allow_empty: bool) -> tuple[str, bytes]:
     """Return what one --from-file names: the key, and the exact bytes or, with `trim`, without one final line feed."""
     key, separator, path = text.partition("=")
     if not separator:
@@ -158,11 +162,11 @@ def _read_file(text: str, *, trim: bool) -> tuple[str, bytes]:
     value = _read(path, f"the file for key {check_key(key)!r}")
     if trim:
         value = value.removesuffix(b"\r\n") if value.endswith(b"\r\n") else value.removesuffix(b"\n")
-    if path == STDIN and not value:
-        # What should have written it has failed, or a pipeline's variable is not set. A file is named with intent.
+    if not value and not allow_empty:
+        # What should have written it has failed, or a pipeline's variable is not set.
         raise UsageError(
-            f"stdin holds no value for {key!r}: it is empty.",
-            fix=f"Check what writes it. If the value shall be empty, say --from-file {key}=/dev/null.",
+            f"{'stdin' if path == STDIN else 'the file'} holds no value for {key!r}: it is empty.",
+            fix="Check what writes it. If the value shall be empty, say --allow-empty.",
         )
     if not trim and path == STDIN and value.find(b"\n") == len(value) - 1 != -1:
         # One line, as `echo` writes it. Text of several lines is meant to end like this.
@@ -207,5 +211,5 @@ def _prompt(key: str) -> bytes:
         question = f"That was empty. Value of {key} (hidden)"
     raise UsageError(
         f"no value was given for {key!r}.",
-        fix=f"Type one. If it shall be empty, say --from-file {key}=/dev/null.",
+        fix=f"Type one. If it shall be empty, say --from-file {key}=/dev/null --allow-empty.",
     )

@@ -75,7 +75,7 @@ class Fault(Enum):
     REVOKED = "revoked"
     """The key, the CA or the certificate's serial number is revoked."""
     REVOCATIONS = "revocations"
-    """The list of revocations cannot be read, so nothing is allowed."""
+    """The list of revocations cannot be used, so nothing is allowed."""
     SIGNATURE = "signature"
     """The signature is not the key's over this statement."""
     CA_SIGNATURE = "ca-signature"

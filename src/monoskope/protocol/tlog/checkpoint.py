@@ -7,6 +7,10 @@ from monoskope.protocol.tlog.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
 from monoskope.protocol.tlog.names import base64_text, check_name, read_base64, read_decimal
 from monoskope.value import Value
 
+COVERED_S = 60
+"""The one figure of docs/protocol.md: a record is covered by a signed checkpoint within so many seconds, and a tree
+without the cosignatures of a quorum is ahead of the witnessed one by no more."""
+
 
 class Checkpoint(Value, frozen=True):
     """What a log says about itself at one time."""

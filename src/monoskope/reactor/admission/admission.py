@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
@@ -12,12 +13,14 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.limits.rates import Rates
 from monoskope.reactor.reasons import FailedError, failed_by
+from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
 OUTSIDE_PREFIXES = "the path lies outside what the store's reactor serves."
 OUTSIDE_KEY_RULE = "a key is outside the rule of this engine (key_rule)."
+NO_ROOM = "the reactor has more new receipts to remember than it has room for."
 NOT_LISTABLE = "this store is not configured to list names."
 _FOR_GOOD_ONLY = "this store cannot delete so that it can be brought back."
 _NOT_FOR_GOOD = "this store cannot delete for good."
@@ -29,12 +32,18 @@ class Admission:
     """Decides which requests get a key."""
 
     def __init__(
-        self, settings: ReactorSettings, driver: StoreDriver, rates: Rates, gate: SignatureGate | None = None
+        self,
+        settings: ReactorSettings,
+        driver: StoreDriver,
+        rates: Rates,
+        gate: SignatureGate | None = None,
+        known: KnownReceipts | None = None,
     ) -> None:
         self._settings = settings
         self._driver = driver
         self._rates = rates
         self._gate = gate or SignatureGate()
+        self._known = known
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if the `request` of `subject` may get a key, and count it against the rates.
@@ -59,7 +68,17 @@ class Admission:
             self._driver.check(request.uri.path, options)
         except DriverError as error:
             raise failed_by(error) from None
+        self._check_memory()
         self._rates.take(request, subject, must_be_signed=self._gate.requires(request.purpose))
+
+    def _check_memory(self) -> None:
+        """Raise `FailedError` (RATE_LIMITED) while this process has forgotten receipts younger than a key may become.
+
+        A key that is given now could outlive what the reactor remembers of its secret, and would write nothing then.
+        """
+        wait_s = 0.0 if self._known is None else self._known.full_for
+        if wait_s:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=NO_ROOM, retry_after_s=math.ceil(wait_s))
 
     def _check_purpose(self, request: Request) -> None:
         can = self._driver.capabilities

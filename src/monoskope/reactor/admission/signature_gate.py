@@ -120,7 +120,7 @@ class SignatureGate:
                 of_request(grant.request, grant.subject, AUTHORIZED),
                 signer=decision.signer,
                 signer_key=decision.signer_key,
-                certificate=f"{decision.ca_key} serial {decision.serial}" if decision.ca_key else "",
+                certificate=decision.certificate,
             )
         if lists is not None:
             entry = replace(entry, signers_sha256=lists.file, revoked_sha256=lists.revoked)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.labels import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
@@ -59,7 +59,7 @@ class FingerprintKey(Unshared):
         fix = (
             f"For the first reactor of a new m8: m8 reactor fingerprint-key new {folder} . If m8 has another reactor,"
             f" export the key there, then: m8 reactor fingerprint-key import {folder} FILE . If the key was here and is"
-            " gone: docs/operate/lost-fingerprint-key.md."
+            f" gone: {docs_page('operate/lost-fingerprint-key.md')}."
         )
         return cls(read_private(folder / KEY_FILE, missing=fix))
 

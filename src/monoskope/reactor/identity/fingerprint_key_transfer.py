@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pyrage
 
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.reactor.identity.fingerprint import KEY_FILE, FingerprintKey, new_key
 from monoskope.settings import find_private, read_private, write_private
 
@@ -95,7 +95,7 @@ def _write(folder: Path, key: bytes, *, replace: bool) -> None:
             f"this reactor has a fingerprint key already, with the id {name}; it was not changed.",
             fix="Keep it: m8 lets in only reactors with the key that counts, and without that key nobody can compare"
             " the hashes made so far. To give it to another reactor, export it. To change the key of all reactors:"
-            " docs/operate/rotate-fingerprint-key.md",
+            f" {docs_page('operate/rotate-fingerprint-key.md')}",
         )
     kept = folder / f"{KEY_FILE}.{name}"
     if find_private(kept) != before:

@@ -15,9 +15,9 @@ is not kept here. If the new key is lost, no command makes it again, and every u
 Drain, then rotate: a replica that still runs under the former identity is cut off at the first login under the new one,
 and a write that it has not reported by then stays without an end. So first run
   monoctl deactivate secret-store {store}
-wait two minutes, and stop all replicas. All steps: docs/operate/rotate-identity.md
+wait two minutes, and stop all replicas. All steps: {page}
 """
-"""Before the identity is replaced, with {store}, {before} and {folder}."""
+"""Before the identity is replaced, with {store}, {before}, {folder} and {page}, where the steps are."""
 
 AFTER = """\
 Next: copy {folder}/identity.key and {folder}/rotations to a safe place and to all other replicas, start all

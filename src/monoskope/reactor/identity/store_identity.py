@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import DecodeError
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.errors import RefusedError, UsageError
+from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.protocol.identity import KEY_BYTES, ProofError, shown
 from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation, rotation_content
@@ -26,7 +26,7 @@ ROTATIONS = "rotations"
 
 LOST = (
     "Restore it from your copy, under this name and with mode 0600. Without a copy this identity is lost: no command"
-    " makes it again, and every user has to pin another one. docs/operate/lost-identity.md says how."
+    f" makes it again, and every user has to pin another one. {docs_page('operate/lost-identity.md')} says how."
 )
 """What to do without an identity key."""
 
@@ -62,7 +62,7 @@ class Identity(Unshared):
         self.shown = shown(self.public_key)
         self.rotations = tuple(rotations)
         self.accepted = frozenset({self.shown, *_former(self.rotations, store=store, current=self.shown)})
-        """The identities, as shown, whose signatures count as our own: this one and its predecessors."""
+        """The identities, as shown, whose receipts say what is upstream: this one and its predecessors."""
 
     def __repr__(self) -> str:
         return f"<Identity {self.store} {self.shown}>"
@@ -126,7 +126,7 @@ def _check_another_step(identity: Identity) -> None:
         raise RefusedError(
             f"the identity has been rotated {MAX_STEPS} times; clients follow no more steps.",
             fix="Keep this identity: it works. If you must replace it, as after a theft, every user has to pin the new"
-            " one: docs/operate/lost-identity.md.",
+            f" one: {docs_page('operate/lost-identity.md')}.",
         )
 
 

@@ -10,6 +10,11 @@ driver, the engine, the clock): the right value would have been UNCHANGED. So ea
 proven written. Where the window has no room, a write is not compared with what is upstream: whatever it holds is
 announced and written, which reveals nothing (docs/protocol.md, Guesses).
 
+**Puts.** Who may put and see hashes can test a guess by putting it at a path of their own: the hash says whether it is
+another secret's value. So the puts of an hour are limited for each subject, and for each signer: m8 can name other
+subjects, and no other signers. It is no share of what others leave, because a limit for all would let one user use it
+up.
+
 **Signed requests.** Where a signature is required, a guess counts once that is verified, and in the name of its signer.
 So requests that nobody signed use up no guesses of those who sign theirs.
 """
@@ -18,7 +23,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections import deque
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,6 +39,9 @@ from monoskope.uri import SecretUri
 
 _SECOND = 1.0
 _HOUR = 3_600.0
+_MOST_PUTTING = 10_000
+"""Whose puts are remembered, the latest. m8 can name as many subjects as it likes, but it cannot name signers."""
+_TOO_MANY_PUTS = "this user has begun as many puts in an hour as the store's reactor takes (puts_per_hour)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +87,21 @@ class Rates:
     Args:
         limits: As configured.
         now: Monotonic seconds.
+        refused: Called for each put that was too much for its hour.
     """
 
-    def __init__(self, limits: ReactorLimits, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: ReactorLimits,
+        *,
+        now: Callable[[], float] = time.monotonic,
+        refused: Callable[[], None] = lambda: None,
+    ) -> None:
         self._limits = limits
         self._now = now
+        self._refused = refused
+        self._puts: OrderedDict[Who, array[float]] = OrderedDict()
+        self._signed_puts: OrderedDict[Who, array[float]] = OrderedDict()
         self._uploads: deque[_Use] = deque()
         self._guesses: deque[_Use] = deque()
 
@@ -98,11 +118,33 @@ class Rates:
         _check_room(_room_after(self._uploads, self._limits.uploads_per_second, use, _SECOND))
         if request.rules.guesses:
             _check_room(self._guess_after(use))
+        if request.rules.puts:
+            self._take_put(self._puts, subject, subject)
         self._uploads.append(use)
 
-    def compared(self, uri: SecretUri, signer: Signer) -> None:
-        """Count a comparison that `signer` signed. Raises as `take`."""
-        self._take_guess(_Use(self._now(), signer, str(uri)))
+    def signed(self, request: Request, signer: Signer) -> None:
+        """Count a comparison or a put that `signer` signed. Raises as `take`."""
+        if request.rules.guesses:
+            self._take_guess(_Use(self._now(), signer, str(request.uri)))
+        elif request.rules.puts:
+            self._take_put(self._signed_puts, signer, signer.name)
+
+    def _take_put(self, windows: OrderedDict[Who, array[float]], who: Who, name: str) -> None:
+        """Count one more put in the window of `who`: the times of its puts, eight bytes each."""
+        now, most = self._now(), self._limits.puts_per_hour_of.get(name, self._limits.puts_per_hour)
+        window = windows.pop(who, None) or array("d")
+        del window[: bisect_right(window, now - _HOUR)]
+        windows[who] = window
+        if len(windows) > _MOST_PUTTING:
+            windows.popitem(last=False)
+        if len(window) >= most:
+            self._refused()
+            raise FailedError(
+                upload_pb2.REASON_RATE_LIMITED,
+                detail=_TOO_MANY_PUTS,
+                retry_after_s=math.ceil(window[-most] + _HOUR - now),
+            )
+        window.append(now)
 
     def _take_guess(self, use: _Use) -> None:
         _check_room(self._guess_after(use))

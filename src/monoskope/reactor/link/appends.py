@@ -43,6 +43,8 @@ class _Pending:
     message: reactor_pb2.AppendEvent
     event: ReactorEvent
     done: asyncio.Future[int]
+    again: asyncio.TimerHandle | None = None
+    """Sends it again, if m8 could not take it."""
 
 
 class Appends:
@@ -107,7 +109,9 @@ class Appends:
                 message = pending.message
                 self._recorded(message.request_id, message.expected_version + 1, pending.event)
         elif answer.error in _TRY_AGAIN:
-            asyncio.get_running_loop().call_later(self._retry_s, self._send_pending, answer.call)
+            # However often m8 says so, it is sent again once.
+            if pending.again is None:
+                pending.again = asyncio.get_running_loop().call_later(self._retry_s, self._send_pending, answer.call)
         else:
             pending.done.set_exception(AppendRefusedError(answer.error))
 
@@ -127,6 +131,7 @@ class Appends:
     def _send_pending(self, call: int) -> None:
         pending = self._pending.get(call)
         if pending is not None and not pending.done.done() and self._send is not None:
+            pending.again = None
             self._send(reactor_pb2.AttachRequest(append=pending.message))
 
 

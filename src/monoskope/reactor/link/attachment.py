@@ -10,12 +10,19 @@ from google.protobuf.message import DecodeError
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.failpoints import failpoint
+from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import ENDS, Appends
 from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.reactor.timings import Timings
 
 _FAREWELL_S = 2.0
+
+LEAST_S = 0.25
+"""Seconds between two heartbeats at least: m8 reads no more of a reactor that says too much in a second."""
+
+MOST_UNSENT = 16_384
+"""Messages that wait to be sent to an m8 that does not read, at most; then the session ends."""
 
 
 class Listener(Protocol):
@@ -53,14 +60,17 @@ class Attachment:
         self._stop = stop
         self._health = health
         self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
+        self._is_stuck = asyncio.Event()
         self._quiet: asyncio.TimerHandle | None = None
         self._caught_up = False
 
     async def run(self) -> None:
         """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
+        if any(len(replica) != REPLICA_BYTES for replica in self._attached.replicas):
+            raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
         self._listener.attached(list(self._attached.replicas), signatures=self._attached.signatures)
         self._restart_quiet()
-        tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating)]
+        tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating, self._stuck)]
         tasks.append(asyncio.ensure_future(self._stopping()))
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -123,7 +133,17 @@ class Attachment:
             self._caught_up = True
             self._listener.caught_up()
             # Not before: the deliveries have settled the appends whose answers were lost.
-            self._appends.connected(self._outbox.put_nowait)
+            self._appends.connected(self._say)
+
+    def _say(self, message: reactor_pb2.AttachRequest) -> None:
+        if self._outbox.qsize() < MOST_UNSENT:
+            self._outbox.put_nowait(message)
+        else:
+            self._is_stuck.set()
+
+    async def _stuck(self) -> None:
+        await self._is_stuck.wait()
+        raise SessionEndedError("m8 does not read what it is sent.", fix="Check that it runs.")
 
     async def _writing(self) -> None:
         while True:
@@ -138,8 +158,10 @@ class Attachment:
         if self._health is None:
             while True:
                 await asyncio.sleep(span)
-                self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+                self._say(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
+        least = min(LEAST_S, span)
         while True:
             # The first at once: m8 knows nothing of our engine yet. The others early, if there is news.
-            self._outbox.put_nowait(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
-            await self._health.news(within=span)
+            self._say(reactor_pb2.AttachRequest(heartbeat=self._health.heartbeat()))
+            await asyncio.sleep(least)
+            await self._health.news(within=span - least)

@@ -14,7 +14,7 @@ from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-unty
 from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
 from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.link.endpoint import Endpoint, roots
-from monoskope.reactor.link.link import MAX_MESSAGE, PING_S, PONG_S, Link, StatusError, ended, garbled
+from monoskope.reactor.link.link import MAX_MESSAGE, PING_S, PONG_S, Link, Origin, StatusError, ended, garbled
 
 _DETAILS_KEY = "grpc-status-details-bin"
 _OPTIONS = (
@@ -57,7 +57,7 @@ class GrpcLink:
             raise garbled()
         code = await self._call.code()
         if code is not grpc.StatusCode.OK:
-            raise StatusError(code.name, refusal_in(await self._call.trailing_metadata()))
+            raise _status(code, await self._call.trailing_metadata())
         raise ended()
 
     async def write(self, message: reactor_pb2.AttachRequest) -> None:
@@ -79,7 +79,13 @@ def _told() -> Iterator[None]:
     except asyncio.InvalidStateError:
         raise ended() from None
     except grpc.aio.AioRpcError as error:
-        raise StatusError(error.code().name, refusal_in(error.trailing_metadata())) from None
+        raise _status(error.code(), error.trailing_metadata()) from None
+
+
+def _status(code: grpc.StatusCode, metadata: Iterable[tuple[str, str | bytes]] | None) -> StatusError:
+    """Return the error for the status of a call. m8 sends details with it; who was not reached does not."""
+    is_m8s = any(key == _DETAILS_KEY for key, _ in metadata or ())
+    return StatusError(code.name, refusal_in(metadata), origin=Origin.M8 if is_m8s else Origin.NOTHING)
 
 
 def refusal_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> LoginRefusal | None:

@@ -16,6 +16,18 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.upload import State
 from monoskope.traces import spans
 
+MAX_EVENT = 262_144
+"""Bytes of one event at most: an honest m8 takes none that needs more. A larger one changes no request."""
+
+MOST_HELD = 64 * 1_048_576
+"""Bytes of the unfinished requests of which m8 tells, at most: those of some 10,000 as they usually are.
+
+What m8 tells beyond that is not held, and so not acted on: another replica may, or m8 ends it. The system would end a
+reactor that has no memory left, and with it the counts of guesses."""
+
+EACH = 4_096
+"""What a request counts for besides its events."""
+
 
 @dataclass(slots=True)
 class OpenRequest:
@@ -29,14 +41,16 @@ class OpenRequest:
     subject: str = ""
     traceparent: str = ""
     """Of the user's call that the last event came from, "" for none: a hint for traces."""
-    receipts: list[upload_pb2.Signed] = field(default_factory=list, repr=False)
-    """What m8 says are the newest receipts for the URI."""
+    receipt: upload_pb2.Signed | None = field(default=None, repr=False)
+    """What m8 says is the newest receipt for the URI."""
     grant: upload_pb2.Signed | None = field(default=None, repr=False)
     verified: tuple[upload_pb2.Signed, Grant | None] | None = field(default=None, repr=False)
     """The grant that was checked last, with the result, None if it proves nothing. No grant is checked twice."""
     sealed_sha256: bytes = b""
     sealed: bytes = field(default=b"", repr=False)
     """Encapsulated key || ciphertext, until it is taken to be opened."""
+    is_crowded: bool = False
+    """Whether its sealed bytes came, and there was no room for them."""
     signature: bytes = field(default=b"", repr=False)
     """The user's signature, as m8's event has it; b"" for none. It proves nothing before it is verified."""
     started: upload_pb2.Signed | None = field(default=None, repr=False)
@@ -46,11 +60,20 @@ class OpenRequest:
     """Monotonic seconds when the sealed bytes came, or before that the request."""
     idle_since: float | None = None
     """Monotonic seconds since when it has this replica's grant, but neither a key nor a task in this process."""
-    _learned: int = 0
+    size: int = EACH
+    """Bytes of the events that it holds, and what it takes besides."""
+    counted: int = 0
+    """As much of that as is counted (`MOST_HELD`)."""
+    _news: list[upload_pb2.Signed] = field(default_factory=list, repr=False)
+
+    def learn(self, receipt: upload_pb2.Signed) -> None:
+        """Take in a receipt that m8 delivered."""
+        self.receipt = receipt
+        self._news.append(receipt)
 
     def news(self) -> list[upload_pb2.Signed]:
         """Return the receipts that came since this was last asked."""
-        new, self._learned = self.receipts[self._learned :], len(self.receipts)
+        new, self._news = self._news, []
         return new
 
     def take_sealed(self) -> bytes:
@@ -65,6 +88,7 @@ class OpenRequests:
     def __init__(self) -> None:
         self._open: dict[bytes, OpenRequest] = {}
         self._awaited: dict[bytes, asyncio.Event] = {}
+        self._held = 0
 
     def __iter__(self) -> Iterator[OpenRequest]:
         return iter(list(self._open.values()))
@@ -87,14 +111,16 @@ class OpenRequests:
             return None
         request, message = self._open.get(request_id), _message(event)
         taken = request or OpenRequest(request_id)
+        size = taken.size
         known_before = request is not None and event.version <= request.version
         if message is None or not (known_before or _evolve(taken, message, event.version, now)):
             self._pass_over(request, event.version)
             return None
         if isinstance(message, events_pb2.SecretUploadRequested) and taken.state is State.UPLOADING:
             taken.sealed = taken.sealed or sealed
-        self._keep(taken)
-        return taken
+        if not known_before:
+            taken.size = size + len(event.data)
+        return taken if self._keep(taken) else None
 
     def appended(self, request_id: bytes, version: int, event: Message, *, now: float) -> None:
         """Take in an event of our own that m8 recorded as `version`; it may come after those that follow it."""
@@ -107,6 +133,7 @@ class OpenRequests:
                 return
         elif request.grant is None and isinstance(event, events_pb2.SecretUploadKeyProvided):
             request.grant = event.grant
+        request.size += event.ByteSize()
         self._keep(request)
 
     def _pass_over(self, request: OpenRequest | None, version: int) -> None:
@@ -114,12 +141,25 @@ class OpenRequests:
             request.version = max(request.version, version)
             self._tell(request.request_id)
 
-    def _keep(self, request: OpenRequest) -> None:
-        if request.state is State.ENDED:
-            self._open.pop(request.request_id, None)
+    def _keep(self, request: OpenRequest) -> bool:
+        """Hold `request`, if there is room for it and it has not ended; return whether it may be acted on.
+
+        The last half of the room is for requests that are held already: they grow until they end.
+        """
+        most = MOST_HELD if request.request_id in self._open else MOST_HELD // 2
+        held = self._held - request.counted + request.size
+        if request.state is State.ENDED or held > most:
+            self._drop(request.request_id)
         else:
             self._open[request.request_id] = request
+            self._held, request.counted = held, request.size
         self._tell(request.request_id)
+        return request.state is State.ENDED or held <= most
+
+    def _drop(self, request_id: bytes) -> None:
+        request = self._open.pop(request_id, None)
+        if request is not None:
+            self._held -= request.counted
 
     async def moved(self, request_id: bytes, version: int, *, within: float) -> OpenRequest | None:
         """Return the request once its stream is beyond `version`; None if it has ended, or not moved `within` seconds.
@@ -135,7 +175,7 @@ class OpenRequests:
 
     def ended(self, request_id: bytes) -> None:
         """m8 took what ends the request; its event is on the way."""
-        self._open.pop(request_id, None)
+        self._drop(request_id)
         self._tell(request_id)
 
     def keep_only(self, request_ids: set[bytes]) -> list[OpenRequest]:
@@ -153,7 +193,7 @@ class OpenRequests:
 
 def _message(event: event_pb2.Event) -> RequestEvent | None:
     kind = EVENTS.get(event.type)
-    if kind is None:
+    if kind is None or len(event.data) > MAX_EVENT:
         return None
     try:
         return kind.FromString(event.data)
@@ -192,7 +232,7 @@ def _evolve(request: OpenRequest, message: Message, version: int, now: float) ->
             | events_pb2.SecretUndeleted()
             | events_pb2.SecretRolledBack()
         ):
-            request.receipts.append(message.receipt)
+            request.learn(message.receipt)
         case _:
             pass
     return True
@@ -202,4 +242,4 @@ def _learn(
     request: OpenRequest, message: events_pb2.SecretUploadKeyRequested | events_pb2.SecretUploadRequested
 ) -> None:
     if message.HasField("last_receipt"):
-        request.receipts.append(message.last_receipt)
+        request.learn(message.last_receipt)

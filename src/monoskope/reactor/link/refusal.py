@@ -6,34 +6,57 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.link.link import Origin, StatusError
 
 _DOORS = "https://HOST:PORT is m8's HTTP door, HOST:PORT its gRPC door"
 
 
 def explained(
-    code: str,
-    refusal: LoginRefusal | None = None,
+    ended: StatusError,
     *,
     server: str,
     identity: Identity,
     kind: str,
     key_id: str,
 ) -> dict[str, str]:
-    """Return the log fields `error`, `message` and `fix` for a session that ended with `code`.
+    """Return the log fields `error`, `message` and `fix` for a session.
 
     Args:
-        code: The status, as `google.rpc.Code` names it.
-        refusal: Why m8 refuses the login, if it said so.
+        ended: How it ended.
         server: The server that was dialled, as the settings name it.
         identity: Under which the reactor logs in.
         kind: The type of its store.
         key_id: The id of its fingerprint key.
     """
-    if refusal is not None:
-        message, fix = _words_for(refusal, store=identity.store, kind=kind, key_id=key_id)
+    if ended.refusal is not None:
+        message, fix = _words_for(ended.refusal, store=identity.store, kind=kind, key_id=key_id)
+    elif ended.status == "UNAVAILABLE":
+        message, fix = _absence(ended, server=server)
     else:
-        message, fix = _words(code, server=server, identity=identity, kind=kind)
-    return {"error": code, "message": message, "fix": fix}
+        message, fix = _words(ended.status, server=server, identity=identity, kind=kind)
+    return {"error": ended.status, "message": message, "fix": fix}
+
+
+def _absence(ended: StatusError, *, server: str) -> tuple[str, str]:
+    """Say of an m8 that is not there for this reactor whether it was reached at all: else the wrong part is mended."""
+    match ended.origin:
+        case Origin.M8:
+            why = "it cannot read or write its event log, or it is stopping"
+            message = f"{server} is m8, and m8 refuses this reactor for now: {why}."
+            fix = "Change nothing here. Look at m8's /readyz and its operating log; the reactor tries again by itself."
+            return message, fix
+        case Origin.HTTP:
+            message = (
+                f"{server} answers with the HTTP status {ended.detail}: m8, or a proxy before it, takes nothing now."
+            )
+            return message, "Look at m8, which may be starting, stopping or full, and at what stands before it."
+        case Origin.CERTIFICATE:
+            message = f"{server} shows a certificate that this reactor does not trust ({ended.detail})."
+            compare = "Compare `ca_file` in reactor.toml with m8's ca.crt, and the host in `server` with m8's names."
+            return message, f"{compare} If both were right until now, find out who answers there."
+        case Origin.NOTHING:
+            fix = f"Check that m8 runs, then `server` and `ca_file` in reactor.toml: {_DOORS}."
+            return f"{server} does not answer, or not as m8.", fix
 
 
 def _words_for(refusal: LoginRefusal, *, store: str, kind: str, key_id: str) -> tuple[str, str]:
@@ -80,9 +103,6 @@ def _words(code: str, *, server: str, identity: Identity, kind: str) -> tuple[st
                 f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml, or with"
                 " `http_names` if it begins with https://."
             )
-        case "UNAVAILABLE":
-            message = f"{server} does not answer as m8, or not under a certificate that `ca_file` vouches for."
-            fix = f"Check that m8 runs, then `ca_file` and `server` in reactor.toml: {_DOORS}."
         case "UNIMPLEMENTED" | "INVALID_ARGUMENT":
             message = f"{server} does not speak this reactor's protocol."
             fix = f"Check `server`: {_DOORS}. Or update the reactor or m8."

@@ -11,7 +11,6 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
 from monoskope.protocol.labels import REACTOR_HELLO
-from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import Attachment, Listener
@@ -73,7 +72,7 @@ class ReactorSession:
             try:
                 await self._attachment()
             except StatusError as error:
-                reason = self._explained(error.status, error.refusal)
+                reason = self._explained(error)
             except Error as error:
                 reason = {"error": type(error).__name__, "message": error.message, "fix": error.fix}
             finally:
@@ -97,11 +96,10 @@ class ReactorSession:
         """End the session cleanly; `run` returns."""
         self._stop.set()
 
-    def _explained(self, code: str, refusal: LoginRefusal | None) -> dict[str, str]:
+    def _explained(self, error: StatusError) -> dict[str, str]:
         endpoint = self._endpoint
         return explained(
-            code,
-            refusal,
+            error,
             server=endpoint.server,
             identity=endpoint.identity,
             kind=endpoint.type,

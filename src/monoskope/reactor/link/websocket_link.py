@@ -11,7 +11,7 @@ import contextlib
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import TYPE_CHECKING, NoReturn, Protocol, cast
 
 import msgspec
 from google.protobuf.message import DecodeError
@@ -22,6 +22,7 @@ from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
+from monoskope.protocol import elements
 from monoskope.protocol.login_refusal import LoginRefusal, read
 from monoskope.reactor.link.endpoint import Endpoint, roots
 from monoskope.reactor.link.link import (
@@ -29,11 +30,15 @@ from monoskope.reactor.link.link import (
     PING_S,
     PONG_S,
     Link,
+    Origin,
     SessionEndedError,
     StatusError,
     ended,
     garbled,
 )
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
 
 PATH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 END = "{}"
@@ -71,10 +76,13 @@ async def websocket_link(endpoint: Endpoint) -> AsyncIterator[Link]:
     tls, at = trust(endpoint.ca_file), HostPort(endpoint.name.host, endpoint.name.port)
     try:
         socket = await connect(at, PATH, tls, most_message=MAX_MESSAGE, ping_s=PING_S, pong_s=PONG_S)
+    except ssl.SSLCertVerificationError as error:
+        raise StatusError("UNAVAILABLE", origin=Origin.CERTIFICATE, detail=error.verify_message) from None
     except OSError:
-        raise StatusError("UNAVAILABLE") from None
+        raise StatusError("UNAVAILABLE", origin=Origin.NOTHING) from None
     except NoWebSocketError as error:
-        raise StatusError("UNAVAILABLE" if error.status in _AWAY else "UNIMPLEMENTED") from None
+        status = "UNAVAILABLE" if error.status in _AWAY else "UNIMPLEMENTED"
+        raise StatusError(status, origin=Origin.HTTP, detail=str(error.status)) from None
     try:
         yield WebSocketLink(socket)
     finally:
@@ -132,8 +140,9 @@ class WebSocketLink:
         if isinstance(message, str):
             _end_with(message)
         try:
+            elements.check(cast("Descriptor", reactor_pb2.AttachResponse.DESCRIPTOR), message)
             return reactor_pb2.AttachResponse.FromString(message)
-        except DecodeError:
+        except (UsageError, DecodeError):
             raise garbled() from None
 
     async def write(self, message: reactor_pb2.AttachRequest) -> None:

@@ -49,7 +49,7 @@ class AuditEntry:
     signer_key: str = ""
     """With `signer`: the key, `SHA256:…`."""
     certificate: str = ""
-    """With AUTHORIZED by a certificate: its CA and its serial number, as a line of the list of revocations has them."""
+    """With AUTHORIZED by a certificate: its CA and its serial number or key id, as the list of revocations has them."""
     signers_sha256: str = ""
     """Where a signature was looked at: SHA-256 of the list, in hex."""
     revoked_sha256: str = ""

@@ -23,6 +23,7 @@ class ReactorMeters:
     registry: CollectorRegistry = field(default_factory=CollectorRegistry)
     requests: Counter = field(init=False)
     seconds: Histogram = field(init=False)
+    puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
     """What is looked up when somebody reads the metrics, by name."""
 
@@ -42,6 +43,11 @@ class ReactorMeters:
             buckets=_BUCKETS,
             registry=here,
         )
+        self.puts_refused = Counter(
+            "m8_reactor_puts_refused",
+            "Puts refused because their subject or signer had begun too many in the hour.",
+            registry=here,
+        )
         for name, (text, labels) in _VALUES.items():
             self.gauges[name] = Gauge(name, text, labels, registry=here)
 
@@ -57,6 +63,8 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_reactor_draining": ("1 while this process stops.", ()),
     "m8_reactor_keys_alive": ("One-time keys that can still open something.", ()),
     "m8_reactor_open_requests": ("Requests of the store that have not ended, as this process knows them.", ()),
+    "m8_reactor_receipts_bytes": ("Memory that the receipts take which say what is upstream, at most 32 MiB.", ()),
+    "m8_reactor_gives_no_keys": ("1 for each reason for which this process gives no one-time keys.", ("reason",)),
     "m8_reactor_engine_health": ("1 for the state in which the engine was found last.", ("state",)),
     "m8_reactor_engine_checked_timestamp_seconds": ("When that was, seconds since 1970; 0 for never.", ()),
     "m8_reactor_server_certificate_expiry_timestamp_seconds": (

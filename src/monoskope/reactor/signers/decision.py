@@ -14,9 +14,10 @@ from monoskope.value import Value
 class Rules(Value, frozen=True):
     """What is in force."""
 
-    listed: ListedKeys
+    listed: ListedKeys | None
+    """None while the list cannot be used: then nothing is allowed."""
     revoked: Revocations | None
-    """None while they cannot be read: then nothing is allowed."""
+    """None while the list cannot be used: then nothing is allowed."""
     permissions: tuple[Permission, ...]
     max_certificate_s: int
     """For how many seconds a certificate may be valid."""
@@ -51,7 +52,7 @@ def decide(rules: Rules, request: Request, statement: bytes, signature: bytes, *
     # 2. The key or the CA in the list, and not among the revocations: nothing is computed with another's key.
     principal = _listed(rules, found.signer, now)
     if rules.revoked is None:
-        raise FaultError(Fault.REVOCATIONS, "the list of revocations cannot be read, so nothing is allowed")
+        raise FaultError(Fault.REVOCATIONS, "the list of revocations cannot be used as it is, so nothing is allowed")
     if rules.revoked.name(found.signer):
         raise FaultError(Fault.REVOKED, "the key, the CA or the certificate is revoked")
     # 3. The signatures: the CA's over the certificate, the key's over the statement.
@@ -66,6 +67,8 @@ def _listed(rules: Rules, signer: PublicKey | Certificate, now: float) -> str:
     """Return the principal for which a key or certificate stands now. Raises `FaultError`."""
     certificate = signer if isinstance(signer, Certificate) else None
     key = signer if isinstance(signer, PublicKey) else signer.ca_key
+    if rules.listed is None:
+        raise FaultError(Fault.UNLISTED, "the list of signers cannot be used as it is, so nothing is allowed")
     line = rules.listed.get(key.blob)
     if line is None or line.authority != (certificate is not None):
         raise FaultError(Fault.UNLISTED, "the key, or the certificate's CA, is not in the list")

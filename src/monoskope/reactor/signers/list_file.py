@@ -1,4 +1,8 @@
-"""A list in a file that only its owner can write: read anew when it changes, whole or not at all."""
+"""A list in a file that only its owner can write: read anew when it changes, whole or not at all.
+
+Its last line is `# end`. A file that was emptied, or cut where a line ends, would otherwise be a good list of fewer
+revocations.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from monoskope import operating_log
 from monoskope.errors import Error, UsageError
 from monoskope.reactor.signers.way import check_file, check_way
 
 T = TypeVar("T")
 
+END = "# end"
+"""The last line of each list."""
+_SHOWN_LINES = 20
+"""Of lines that a list has no more, so many are logged one by one."""
+_SHOWN_LENGTH = 200
 MAX_LIST_BYTES = 1_048_576
 REST_S = 1.0
 """For how many seconds a file must not have changed before its new content counts: no program that writes it in its
@@ -87,7 +97,7 @@ class ListFile(Generic[T]):
         """The content that was read last, and since when it is the same."""
 
     def read_again(self) -> None:
-        """Take the file's content if it is another one; on trouble the last good list stays."""
+        """Take the file's content if it is another one; on trouble `value` stays what it was."""
         try:
             content, changed_at = _read(self._path)
         except Error as error:
@@ -109,15 +119,34 @@ class ListFile(Generic[T]):
             self.trouble = str(error)
             self._bad = (content, self.trouble)
         else:
+            self._log_what_is_gone(content)
             self._content, self.sha256, self.trouble = content, hashlib.sha256(content).hexdigest(), ""
+
+    def _log_what_is_gone(self, content: bytes) -> None:
+        """Log the lines that the list has no more: a person should have wanted that."""
+        now = {line for _, line in lines_of(content.decode())}
+        gone = [line for _, line in lines_of(self._content.decode()) if line not in now]
+        for line in gone[:_SHOWN_LINES]:
+            shown = line if len(line) <= _SHOWN_LENGTH else f"{line[:_SHOWN_LENGTH]}…"
+            operating_log.get().warning("signers", message=f"{self._name} {self._path} no longer has: {shown}")
+        if len(gone) > _SHOWN_LINES:
+            more = len(gone) - _SHOWN_LINES
+            operating_log.get().warning("signers", message=f"{self._name} {self._path} no longer has {more} more lines")
 
     def _parsed(self, content: bytes) -> T:
         try:
-            return self._parse(content.decode("utf-8"))
+            text = content.decode("utf-8")
+            value = self._parse(text)
         except UnicodeDecodeError:
             raise UsageError(f"{self._name} {self._path} is not UTF-8.", fix="Write it as UTF-8.") from None
         except UsageError as error:
             raise UsageError(f"{self._name} {self._path}, {error.message}", fix=error.fix) from None
+        if text.split("\n")[-2:] != [END, ""]:
+            raise UsageError(
+                f"{self._name} {self._path} does not end with the line `{END}`, as if a part of it were missing.",
+                fix=f"Look whether it is whole, and write `{END}` as its last line.",
+            )
+        return value
 
 
 def _read(path: Path) -> tuple[bytes, float]:

@@ -73,8 +73,9 @@ class SignersFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Whose keys count: a file in the format of OpenSSH's `allowed_signers`, which only its owner can write. It is read
     anew when it changes."""
     revoked: str
-    """Which keys no longer count: a file with one `SHA256:…` of a key or CA, or `SHA256:… serial N` of a CA's
-    certificate, a line. It may be empty, but not missing. It is read anew when it changes."""
+    """Which keys no longer count: a file with one `SHA256:…` of a key or CA, or `SHA256:… serial N` or `SHA256:… id
+    KEY-ID` of a CA's certificate, a line. Its last line is `# end`, as that of `file`: without it everybody is refused.
+    It is read anew when it changes."""
     unsigned: list[str] = msgspec.field(default_factory=list)
     """The purposes that need no signature, such as `["verify"]`, which m8 asks for on its own schedule."""
     max_certificate_hours: int = 16

@@ -16,7 +16,7 @@ from monoskope.reactor.signers.decision import Rules, decide
 from monoskope.reactor.signers.list_file import ListFile
 from monoskope.reactor.signers.listed import ListedKeys, parse_listed
 from monoskope.reactor.signers.permissions import permissions
-from monoskope.reactor.signers.revoked import Revocations, parse_revoked
+from monoskope.reactor.signers.revoked import Revocations, line_for, parse_revoked
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
 from monoskope.value import Value
 
@@ -25,9 +25,9 @@ class ListDigests(Value, frozen=True):
     """Which lists decided: for the audit log."""
 
     file: str
-    """SHA-256 of the list of signers in force, 64 hex digits."""
+    """SHA-256 of the list of signers in force, 64 hex digits; "" while it cannot be used."""
     revoked: str
-    """SHA-256 of the list of revocations in force; "" while it cannot be read."""
+    """The same of the list of revocations."""
 
 
 class Authorized(Value, frozen=True):
@@ -38,10 +38,8 @@ class Authorized(Value, frozen=True):
     signer_key: str
     """The key's `SHA256:…`; of a certificate that of the key in it."""
     lists: ListDigests
-    ca_key: str = ""
-    """With a certificate: its CA's `SHA256:…`."""
-    serial: int = 0
-    """With a certificate: its serial number."""
+    certificate: str = ""
+    """With a certificate: what names it in the list of revocations."""
 
 
 class NotAuthorizedError(RefusedError):
@@ -136,8 +134,7 @@ class Signers:
             signer=signed.principal,
             signer_key=signed.key.fingerprint,
             lists=self._digests(),
-            ca_key="" if certificate is None else certificate.ca_key.fingerprint,
-            serial=0 if certificate is None else certificate.serial,
+            certificate="" if certificate is None else line_for(certificate),
         )
 
     def state(self) -> SignersState:
@@ -151,9 +148,11 @@ class Signers:
         self._revoked.read_again()
 
     def _rules(self) -> Rules:
-        # The last good list of signers goes on to count. Of revocations none counts but the one that is there now.
+        # What was good before does not go on to count: it may be what somebody had to leave.
+        listed = None if self._listed.trouble else self._listed.value
         revoked = None if self._revoked.trouble else self._revoked.value
-        return Rules(self._listed.value, revoked, self._permissions, self._max_certificate_s)
+        return Rules(listed, revoked, self._permissions, self._max_certificate_s)
 
     def _digests(self) -> ListDigests:
-        return ListDigests(self._listed.sha256, "" if self._revoked.trouble else self._revoked.sha256)
+        listed, revoked = ("" if one.trouble else one.sha256 for one in (self._listed, self._revoked))
+        return ListDigests(listed, revoked)

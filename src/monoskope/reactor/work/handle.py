@@ -127,13 +127,13 @@ class Handler:
 
     @contextmanager
     def _guess(self, delivered: DeliveredRequest) -> Iterator[Guess]:
-        """Hold room for one guess, for what may write here; count a comparison that had to be signed.
+        """Hold room for one guess, for what may write here; count a comparison or a put that had to be signed.
 
-        Raises `FailedError` (RATE_LIMITED) if the signer may not compare now.
+        Raises `FailedError` (RATE_LIMITED) if the signer may not compare or put now.
         """
         request, signer = delivered.grant.request, delivered.signer
-        if signer and request.rules.guesses:
-            self._rates.compared(request.uri, Signer(signer))
+        if signer:
+            self._rates.signed(request, Signer(signer))
         if delivered.first_look is None:
             yield Guess(may_compare=False)
             return

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.failpoints import failpoint
-from monoskope.protocol.grant import Grant, parse_grant
-from monoskope.protocol.identity import open_signed, shown
+from monoskope.protocol.announcement import MAX_REPLICAS
+from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
+from monoskope.protocol.identity import open_signed
 from monoskope.protocol.labels import UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
@@ -26,11 +27,17 @@ from monoskope.reactor.timings import Timings
 from monoskope.reactor.work.lookup import Lookup, WriteAttempt, failed
 from monoskope.uri import SecretUri
 
+MOST_GONE = 1_024
+"""Replicas without a session that are noted at once, at most. Of one that is forgotten the absence begins anew."""
+
 _RECOVERABLE = frozenset({State.GRANTED, State.UPLOADING, State.WRITING})
 
 
 def own_grant(request: OpenRequest, identity: Identity) -> Grant | None:
-    """Return the grant that m8 shows for `request` if this store's identity, or a former one of it, made it."""
+    """Return the grant that m8 shows for `request` if this store's identity made it, and not a former one.
+
+    What is done about it is signed by this identity: a former key, stolen later, must not get such a signature.
+    """
     signed = request.grant
     if signed is None:
         return None
@@ -40,11 +47,8 @@ def own_grant(request: OpenRequest, identity: Identity) -> Grant | None:
 
 
 def _verified(request: OpenRequest, signed: upload_pb2.Signed, identity: Identity) -> Grant | None:
-    signer = shown(signed.identity_key)
-    if signer not in identity.accepted:
-        return None
     try:
-        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, signer))
+        grant = parse_grant(open_signed(signed, UPLOAD_GRANT, identity.shown))
     except Error:
         return None
     ours = grant.request.request_id == request.request_id and grant.request.uri.store == identity.store
@@ -80,14 +84,18 @@ class Presence:
         self._gone.clear()
 
     def came(self, replica: bytes) -> None:
-        """Note that a replica has a session."""
-        self._here.add(replica)
-        self._gone.pop(replica, None)
+        """Note that a replica has a session. An honest m8 lets no more of them in than are noted."""
+        if len(replica) == REPLICA_BYTES and len(self._here) < MAX_REPLICAS:
+            self._here.add(replica)
+            self._gone.pop(replica, None)
 
     def went(self, replica: bytes) -> None:
         """Note that a replica's session ended."""
         self._here.discard(replica)
-        self._gone[replica] = self.now()
+        if len(replica) == REPLICA_BYTES:
+            self._gone[replica] = self.now()
+            while len(self._gone) > MOST_GONE:
+                del self._gone[next(iter(self._gone))]
 
     def gone_for(self, replica: bytes) -> float:
         """Return for how many seconds `replica` is known to have no session, 0.0 if it has one."""
@@ -156,8 +164,11 @@ class Recovery:
         return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
 
     def _started(self, request: OpenRequest, grant: Grant) -> Receipt | None:
-        """Return the STARTED receipt if it is ours and about `grant`."""
-        receipt = None if request.started is None else own_receipt(request.started, self.identity)
+        """Return the STARTED receipt if it is about `grant`, and made by this store's identity and not a former one."""
+        signed = request.started
+        if signed is None or signed.identity_key != self.identity.public_key:
+            return None
+        receipt = own_receipt(signed, self.identity)
         if receipt is None or receipt.outcome != upload_pb2.OUTCOME_STARTED:
             return None
         if receipt.grant_sha256 != grant.sha256 or receipt.uri != grant.request.uri:

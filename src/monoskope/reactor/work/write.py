@@ -37,6 +37,8 @@ from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, Un
 
 _NO_CONTENT = bytes(32)
 """What an intent names instead of a content: of a deletion, of unknown content, of what must not be revealed."""
+_WATCH_S = 1.0
+"""Between two looks at whether a write that is under way still has the time that the loop's clock gives it."""
 _TRIED_AGAIN = frozenset({upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE})
 
 T = TypeVar("T")
@@ -167,13 +169,26 @@ class Writer:
     async def _in_time(self, plan: WritePlan, step: Awaitable[T], *, otherwise: T) -> T:
         """Return what `step` returns; `otherwise` if it does not end by the deadline or fails unexpectedly."""
         try:
-            async with asyncio.timeout(plan.deadline - self.now()):
-                return await step
+            async with asyncio.timeout(plan.deadline - self.now()) as limit:
+                watch = asyncio.create_task(self._watch(limit, plan.deadline))
+                try:
+                    return await step
+                finally:
+                    watch.cancel()
         except TimeoutError:
             pass
         except Exception as error:  # noqa: BLE001 - what it left behind is looked up, as any unknown end
             _log_and_forget(plan, error)
         return otherwise
+
+    async def _watch(self, limit: asyncio.Timeout, deadline: float) -> None:
+        """Bring `limit` forward where the loop's own clock stood still, because the machine was suspended or paused."""
+        loop = asyncio.get_running_loop()
+        while not limit.expired():
+            await asyncio.sleep(_WATCH_S)
+            at = loop.time() + deadline - self.now()
+            if not limit.expired() and at < (limit.when() or at) - _WATCH_S:
+                limit.reschedule(max(loop.time(), at))
 
     async def _tried(self, plan: WritePlan, payload: Payload | None) -> WriteEnd | _Conflict:
         """Try once."""

@@ -5,6 +5,7 @@ The codes are those of the services' API references and of the errors common to 
 
 from __future__ import annotations
 
+from monoskope.errors import docs_page
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 
 EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"})
@@ -61,7 +62,7 @@ _FULL = frozenset(
 
 _REFUSED = (
     (_UNKNOWN, "AWS does not accept the credentials.", "Give the reactor others."),
-    (_DENIED, "the IAM policy does not allow this.", "Grant the policy in docs/stores/aws.md."),
+    (_DENIED, "the IAM policy does not allow this.", f"Grant the policy in {docs_page('stores/aws.md')}."),
     (_KEY, "AWS cannot use the KMS key.", "Check kms_key_id, the key's state, and that its policy grants its use."),
     (_FULL, "a quota of AWS is used up.", "Raise the quota, or remove what is not needed."),
 )

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
+from monoskope.errors import docs_page
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import AwsClient
 from monoskope.stores.aws.config import AwsConfig
@@ -18,10 +19,11 @@ class AwsStore(StoreDriver):
     """One service in one region. The verbs are in the subclass of each service."""
 
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
-    example_notes = """\
+    example_notes = f"""\
 # Credentials: the AWS SDK's own chain (AWS_* variables, profile, web identity, instance role). None stand here.
 # layout = "raw" stores one value as it is, under the key that raw_key names; "json" an object of all values.
-# kms_key_id = "alias/m8" encrypts with a key of yours. Policy and limits: docs/stores/aws.md.
+# kms_key_id = "alias/m8" encrypts with a key of yours.
+# Policy and limits: {docs_page("stores/aws.md")}.
 """
 
     def __init__(self, config: AwsConfig, client: AwsClient, layout: AwsLayout) -> None:

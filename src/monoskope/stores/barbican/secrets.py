@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 from urllib.parse import urlencode
 
+from monoskope.errors import docs_page
 from monoskope.protocol.payload import Payload
 from monoskope.stores.barbican.auth import BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig
@@ -24,6 +25,7 @@ from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.barbican.values import BarbicanLayout
 from monoskope.stores.driver import (
     NOTHING,
+    PLACEHOLDER,
     CannotReadError,
     Capabilities,
     DriverError,
@@ -45,7 +47,9 @@ _TRIES = 5
 
 _REFUSALS = {
     401: Refusal("the engine does not take the token.", "Check that it asks the same Keystone."),
-    403: Refusal("the engine's policy or a quota does not allow this.", "Grant the role in docs/stores/barbican.md."),
+    403: Refusal(
+        "the engine's policy or a quota does not allow this.", f"Grant the role in {docs_page('stores/barbican.md')}."
+    ),
     404: FOREIGN,
     413: Refusal("the secret is larger than the engine takes.", "Set max_secret_bytes to what the server allows."),
 }
@@ -105,7 +109,7 @@ class BarbicanStore(StoreDriver):
             "auth": {
                 "method": "application_credential",
                 "auth_url": "https://127.0.0.1:5000/v3",
-                "id": "fill-in",
+                "id": PLACEHOLDER,
                 "secret_file": str(folder / "application-credential"),
             },
         }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+from monoskope.errors import docs_page
 from monoskope.stores.kubernetes.auth import Access
 from monoskope.stores.kubernetes.config import KubernetesConfig
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer, Refusal, expect_ok
@@ -15,7 +16,7 @@ _DRIVERS_OWN = frozenset({404, 409})
 """Refusals of which the driver itself makes sense."""
 _REFUSALS = {
     401: Refusal("the cluster does not accept the credentials.", "Give the reactor others."),
-    403: Refusal("the cluster's roles do not allow this.", "Grant the role in docs/stores/kubernetes.md."),
+    403: Refusal("the cluster's roles do not allow this.", f"Grant the role in {docs_page('stores/kubernetes.md')}."),
     413: Refusal("the secret is larger than the cluster takes.", "Store a smaller secret."),
     422: Refusal(
         "the cluster takes no such Secret.", "Check that its type and its keys fit, and that it is not immutable."

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Self
 
-from monoskope.errors import UsageError
+from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.payload import Payload, encode
 from monoskope.stores.driver import (
     NOTHING,
@@ -52,9 +52,10 @@ class KubernetesStore(StoreDriver):
     Config = KubernetesConfig
     maturity: ClassVar[Literal["stable", "experimental"]] = "experimental"
 
-    example_notes = """\
+    example_notes = f"""\
 # Experimental: this driver has met no real API server yet. Paths are NAMESPACE/NAME; with namespace = "…" just names.
-# Outside a cluster: auth = { method = "kubeconfig", file = "…" }. Roles and limits: docs/stores/kubernetes.md.
+# Outside a cluster: auth = {{ method = "kubeconfig", file = "…" }}.
+# Roles and limits: {docs_page("stores/kubernetes.md")}.
 """
 
     def __init__(self, config: KubernetesConfig, http: KubernetesHttp) -> None:

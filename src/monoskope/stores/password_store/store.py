@@ -16,6 +16,7 @@ from typing import Any, Self
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
+    PLACEHOLDER,
     CannotReadError,
     Capabilities,
     Names,
@@ -97,7 +98,7 @@ class PassStore(StoreDriver):
     @classmethod
     def example(cls, folder: Path) -> dict[str, Any]:
         """See `StoreDriver.example`."""
-        return {"folder": "/fill/in", "gpg_home": str(folder / "gnupg"), "readable": False}
+        return {"folder": f"/{PLACEHOLDER}", "gpg_home": str(folder / "gnupg"), "readable": False}
 
     @property
     def capabilities(self) -> Capabilities:

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from monoskope.errors import docs_page
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import (
     NOTHING,
@@ -326,6 +327,6 @@ class VaultStore(VaultMount):
         if answer.status == 403:
             raise StoreRefusedError(
                 "the engine's policy does not allow to flag a path as holding base64.",
-                fix="Grant create and patch on its metadata, as in docs/stores/vault.md.",
+                fix=f"Grant create and patch on its metadata, as in {docs_page('stores/vault.md')}.",
             )
         self._expect_ok(answer)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from monoskope.stores.driver import (
+    PLACEHOLDER,
     Capabilities,
     Names,
     StoreConflictError,
@@ -57,7 +58,7 @@ class VaultMount(StoreDriver):
             "deletable": False,
             "auth": {
                 "method": "approle",
-                "role_id": "fill-in",
+                "role_id": PLACEHOLDER,
                 "wrapped_secret_id_file": str(folder / "wrapped-secret-id"),
             },
         }

@@ -139,6 +139,7 @@ class Cluster(Commands):
         """Lay out m8's folder at the first call, start m8, and return when it listens."""
         if not (self.folder / "m8" / "m8.toml").exists():
             self.must("m8", "init", "--dir", "m8", "--listen", self.server)
+        _lift(self.folder / "m8" / "m8.toml", "", "puts_per_hour_per_user = 0\n")
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.server))
 
@@ -261,6 +262,7 @@ class Cluster(Commands):
         home = self.folder / (folder or f"reactor-{store}")
         options = ("--store", store, "--type", kind, "--server", server or self.dialled, "--ca-file", "m8/ca.crt")
         ran = self.must("m8", "reactor", "init", home.name, *options, "--prefix", "", "--allow-swap")
+        _lift(home / "reactor.toml", "[limits]\n", "puts_per_hour = 1_000_000\n")
         if store in self.identities:
             # A replica: the store's own identity moves in.
             source = self.folder / f"reactor-{store}" / "identity.key"
@@ -345,6 +347,13 @@ def _wait_for_words(part: Part, known: int) -> None:
             what=f"{part.name} says that it is attached",
             seconds=_SAYS_S,
         )
+
+
+def _lift(file: Path, after: str, line: str) -> None:
+    """Add a line that lets each user put as often as tests do, unless the settings say how often."""
+    text = file.read_text(encoding="utf-8")
+    if "puts_per_hour" not in text:
+        write_private(file, text.replace(after, f"{after}{line}", 1).encode(), replace=True)
 
 
 def _age_key() -> tuple[str, str]:

@@ -52,7 +52,8 @@ class ReplicaCluster(Cluster):
         """Make the folder of every m8, unless it is there: the same keys and the same log, an address of its own."""
         if not (self.folder / "m8").exists():
             self.must("m8", "init", "--dir", "m8", "--listen", self.server)
-        first = tomllib.loads((self.folder / "m8" / "m8.toml").read_text(encoding="utf-8")) | self._settings
+        first = tomllib.loads((self.folder / "m8" / "m8.toml").read_text(encoding="utf-8"))
+        first |= {"puts_per_hour_per_user": 0} | self._settings
         write_private(self.folder / "m8" / "m8.toml", tomli_w.dumps(first).encode(), replace=True)
         for part, server in zip(self.m8s[1:], self.servers[1:], strict=True):
             home, port = self.folder / part.name, server.rpartition(":")[2]

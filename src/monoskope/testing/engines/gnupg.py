@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from monoskope.errors import UnavailableError
+from monoskope.testing.parts import needed
 
 ANNA = "anna@example.org"
 BERT = "bert@example.org"
@@ -37,13 +37,9 @@ def keys() -> Iterator[Keys]:
     """Make the keys, and in the end remove them and end GnuPG's agents.
 
     Raises:
-        UnavailableError: gpg is not installed.
+        NotInstalledError: there is no gpg here.
     """
-    if shutil.which("gpg") is None:
-        raise UnavailableError(
-            "GnuPG is not installed, and these tests run the real one.",
-            fix="Install it, e.g. with: apt install gnupg, dnf install gnupg2, or brew install gnupg.",
-        )
+    needed("gpg", "gnupg")
     # A short path, because the agent's socket is in it and a socket's path has at most 108 bytes.
     folder = Path(tempfile.mkdtemp(prefix="m8-gpg-", dir="/tmp"))
     made = Keys(folder / "both", folder / "public")

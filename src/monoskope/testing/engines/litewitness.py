@@ -18,7 +18,7 @@ from typing import Self, TypedDict
 
 from monoskope.errors import UnavailableError
 from monoskope.testing.engines.openssh import Agent, make_key, run
-from monoskope.testing.parts import Part, free_port, listens
+from monoskope.testing.parts import Part, free_port, listens, needed
 
 
 class KnownLog(TypedDict):
@@ -121,9 +121,7 @@ class Litewitness:
         return {log["origin"]: log for log in logs}
 
     def _control(self, command: str, *options: str) -> str:
-        program = shutil.which("witnessctl")
-        if program is None:
-            raise UnavailableError("witnessctl is not installed.", fix="Install it, e.g. with: apt install litetlog.")
+        program = needed("witnessctl", "litetlog")
         words = [program, command, "-db", str(self.database), *options]
         done = subprocess.run(words, capture_output=True, text=True, check=False)
         if done.returncode:

@@ -18,9 +18,11 @@ from types import TracebackType
 from typing import Literal, Self
 
 from monoskope.errors import UnavailableError
-from monoskope.testing.parts import Part
+from monoskope.testing.parts import NotInstalledError, Part, needed
 
 KeyType = Literal["ed25519", "ecdsa", "rsa", "ed25519-sk", "ecdsa-sk"]
+
+_PACKAGE = "openssh-client"
 
 _MIDDLEWARES = (
     Path("/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so"),  # where Debian's package openssh-tests has it
@@ -32,12 +34,12 @@ def middleware() -> Path:
     """Return the middleware that is a security key in software.
 
     Raises:
-        UnavailableError: it is not installed.
+        NotInstalledError: it is not here.
     """
     for path in _MIDDLEWARES:
         if path.exists():
             return path
-    raise UnavailableError(
+    raise NotInstalledError(
         "OpenSSH's middleware for tests, sk-dummy.so, is not installed.",
         fix=f"Take it from Debian's package openssh-tests, and put it at {_MIDDLEWARES[1]}.",
     )
@@ -77,18 +79,12 @@ def run(*command: str, environment: dict[str, str] | None = None, data: bytes = 
         UnavailableError: it is not installed, or ended with another exit code than 0.
     """
     whole = {"PATH": os.environ.get("PATH", os.defpath), "HOME": "/nonexistent"} | (environment or {})
-    done = subprocess.run([_program(command[0]), *command[1:]], env=whole, input=data, capture_output=True, check=False)
+    words = [needed(command[0], _PACKAGE), *command[1:]]
+    done = subprocess.run(words, env=whole, input=data, capture_output=True, check=False)
     if done.returncode != 0:
         said = done.stderr.decode(errors="replace").strip()
         raise UnavailableError(f"{command[0]} ended with {done.returncode}: {said}")
     return done.stdout.decode()
-
-
-def _program(name: str) -> str:
-    found = shutil.which(name)
-    if found is None:
-        raise UnavailableError(f"{name} is not installed.", fix="Install it, e.g. with: apt install openssh-client.")
-    return found
 
 
 class Agent:
@@ -99,7 +95,7 @@ class Agent:
     """
 
     def __init__(self) -> None:
-        program = _program("ssh-agent")
+        program = needed("ssh-agent", _PACKAGE)
         # A short path: a socket's path has at most 108 bytes.
         self._folder = Path(tempfile.mkdtemp(prefix="m8-ssh-", dir="/tmp"))
         self.socket = self._folder / "agent"

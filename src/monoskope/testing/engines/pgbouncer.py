@@ -11,22 +11,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-from monoskope.errors import UnavailableError
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import USER, Postgres, user
-from monoskope.testing.parts import Part, free_port, listens
-
-PROGRAM = "/usr/sbin/pgbouncer"
-"""Where Debian puts it, which is not on the search path of every user."""
-
-
-def is_installed() -> bool:
-    """Whether this machine has pgbouncer."""
-    return _program() is not None
-
-
-def _program() -> str | None:
-    return shutil.which("pgbouncer") or shutil.which(PROGRAM)
+from monoskope.testing.parts import Part, free_port, listens, needed
 
 
 @contextmanager
@@ -42,12 +29,7 @@ def pooled(postgres: Postgres, target: PostgresTarget, mode: str, **more: str) -
     Raises:
         UnavailableError: it is not installed, or did not start.
     """
-    program = _program()
-    if program is None:
-        raise UnavailableError(
-            "pgbouncer is not installed, and these tests run the real one.",
-            fix="Install it, e.g. with: apt install pgbouncer, or dnf install pgbouncer.",
-        )
+    program = needed("pgbouncer", "pgbouncer")
     folder = Path(tempfile.mkdtemp(prefix="m8-pgbouncer-", dir="/tmp"))
     port = free_port()
     _lay_out(folder, port, postgres, target, {"pool_mode": mode, **more})

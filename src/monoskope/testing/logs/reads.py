@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 
 import pytest
 
-from monoskope.m8.log.event_log import EventLog, NewEvent, no_documents
+from monoskope.m8.log.event_log import MAX_DATA, EventLog, NewEvent, no_documents
 from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, documents, positions, some
 
@@ -138,6 +139,14 @@ class Reads(LogHarness):
         assert await found("ap%") == ["ap%"]
         assert await found("ä") == ["ä", "äx"]
         assert await found("c") == []
+
+    async def test_a_write_that_is_tried_leaves_nothing(self, log: EventLog) -> None:
+        """Also one as large as the largest event."""
+        await log.beat("one", 5)
+        await log.try_write(os.urandom(MAX_DATA))
+        await log.try_write(b"")
+        assert (await log.beats(), await log.beat_notes(), await log.head()) == ({"one": 5}, {}, 0)
+        assert await log.sealed_after(b"", limit=1) == []
 
     async def test_heartbeats(self, log: EventLog) -> None:
         """The latest call counts, a forgotten one is gone, and none of it is an event."""

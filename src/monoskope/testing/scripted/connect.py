@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Decision, Head, Response, Streamed
+from monoskope.http.messages import Body, Decision, Head, Response, Streamed
 from monoskope.http.server.server import serving
 from monoskope.m8.grpc.tls import Certificate
 from monoskope.m8.http import refused
@@ -57,8 +57,9 @@ class _Call:
     streams: bool
     most_body: int = _MOST_BODY
 
-    async def answer(self, body: bytes) -> Response | Streamed:
-        message = self.request.FromString(only_message(body) if self.streams else body)
+    async def answer(self, body: Body) -> Response | Streamed:
+        content = await body()
+        message = self.request.FromString(only_message(content) if self.streams else content)
         self.m8.received.append(message.SerializeToString())
         self.m8.calls.append(self.name)
         if self.streams:

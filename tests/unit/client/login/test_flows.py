@@ -12,7 +12,7 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 
 from monoskope.client.login.discovery import Provider, discover
-from monoskope.client.login.flows.callback import Callback, listening
+from monoskope.client.login.flows.callback import MOST_CONNECTIONS, Callback, listening
 from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
 from monoskope.client.login.flows.device_flow import begin, wait
 from monoskope.client.login.issuer import OAuthError
@@ -146,6 +146,22 @@ def test_connections_that_say_nothing_keep_nobody_out() -> None:
     with listening(one.code) as callback:
         silent = [socket.create_connection(("127.0.0.1", int(callback.server_address[1]))) for _ in range(8)]
         try:
+            sent(callback, GET.replace("{query}", f"code=c&state={state}"))
+            assert callback.wait(30) == "c"
+        finally:
+            for connection in silent:
+                connection.close()
+
+
+def test_connections_that_say_nothing_are_ended_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The one that the browser makes is the newest, and others take neither its place nor this program's memory."""
+    monkeypatch.setattr("monoskope.client.login.flows.callback._Handler.timeout", 300)
+    one, state = flow()
+    with listening(one.code) as callback:
+        where = ("127.0.0.1", int(callback.server_address[1]))
+        silent = [socket.create_connection(where, timeout=60) for _ in range(MOST_CONNECTIONS + 20)]
+        try:
+            assert [connection.recv(1) for connection in silent[:20]] == [b""] * 20
             sent(callback, GET.replace("{query}", f"code=c&state={state}"))
             assert callback.wait(30) == "c"
         finally:

@@ -18,7 +18,8 @@ from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.service.access.exchange import ID_TOKEN
 from monoskope.testing.search import Wanted
-from monoskope.testing.search.memory import is_closed, look_in_memory
+from monoskope.testing.search.memory import look_in_memory
+from tests.support.absent import need_memory
 from tests.support.issuers import ISSUER, claims_of, jwk, jwks, minted, now_s, rsa_key
 from tests.unit.m8_cli.served import Server, served
 
@@ -41,8 +42,7 @@ name_claim = "sub"
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[Server]:
-    if is_closed():
-        pytest.skip("this system lets nobody look into a process")
+    need_memory()
     settings = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0)))
     (settings.folder / "keys.json").write_bytes(jwks(jwk(rsa_key(), "a")))
     with (settings.folder / "m8.toml").open("a", encoding="utf-8") as file:

@@ -14,7 +14,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.protocol.outline import outline
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import UploadProof
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 
 VECTORS = json.loads((Path(__file__).parents[3] / "vectors-log.json").read_text())
 PUTS = {vector["name"]: vector for vector in VECTORS["uploads"]}

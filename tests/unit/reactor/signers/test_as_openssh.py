@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.protocol.sshsig import FaultError
 from monoskope.reactor.signers.decision import decide
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 from tests.support.signed_vectors import BY_NAME, GOOD, blob_of, request_of, rules_of
 from tools.signed_vectors.openssh import accepts
 

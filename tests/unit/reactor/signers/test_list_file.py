@@ -39,7 +39,7 @@ class Clock:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     path = tmp_path / "list"
-    path.write_text("first\n")
+    path.write_text("first\n# end\n")
     return path
 
 
@@ -78,16 +78,27 @@ def held(path: Path, clock: Clock, now: Now) -> ListFile[list[str]]:
 
 def test_a_change_counts_at_the_next_look(held: ListFile[list[str]], path: Path) -> None:
     before = held.sha256
-    path.write_text("first\nsecond\n")
+    path.write_text("first\nsecond\n# end\n")
     held.read_again()
     assert (held.value, held.trouble) == (["first", "second"], "")
     assert held.sha256 != before
 
 
-def test_a_list_that_was_emptied_is_empty(held: ListFile[list[str]], path: Path) -> None:
-    path.write_text("")
+def test_a_list_without_entries_is_empty(held: ListFile[list[str]], path: Path) -> None:
+    path.write_text("# end\n")
     held.read_again()
     assert (held.value, held.trouble) == ([], "")
+
+
+@pytest.mark.parametrize("content", ["", "\n", "first\n", "# end\nfirst\n", "first # end\n", " # end\n", "# end\n\n"])
+def test_a_list_that_does_not_end_with_its_last_line_is_not_whole(
+    held: ListFile[list[str]], path: Path, content: str
+) -> None:
+    path.write_text(content)
+    held.read_again()
+    assert "does not end with the line `# end`" in held.trouble
+    with pytest.raises(UsageError, match="does not end with the line `# end`"):
+        ListFile(path, "the list", parse)
 
 
 @pytest.mark.parametrize("keeps", ["size-and-time", "size"])
@@ -95,7 +106,7 @@ def test_a_change_counts_whatever_the_times_of_the_file_say(
     held: ListFile[list[str]], path: Path, *, keeps: str
 ) -> None:
     found = path.stat()
-    path.write_text("other\n")
+    path.write_text("other\n# end\n")
     if keeps == "size-and-time":
         os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
     held.read_again()
@@ -103,7 +114,7 @@ def test_a_change_counts_whatever_the_times_of_the_file_say(
 
 
 def test_a_file_that_was_replaced_counts(held: ListFile[list[str]], path: Path, tmp_path: Path) -> None:
-    (tmp_path / "new").write_text("new\n")
+    (tmp_path / "new").write_text("new\n# end\n")
     (tmp_path / "new").replace(path)
     held.read_again()
     assert held.value == ["new"]
@@ -114,7 +125,7 @@ def test_a_file_that_is_being_written_does_not_count_yet(held: ListFile[list[str
     clock.after_change(path, seconds=0)
     held.read_again()
     assert (held.value, held.trouble) == (["first"], "")
-    path.write_text("second\n")
+    path.write_text("second\n# end\n")
     clock.after_change(path, seconds=list_file.REST_S * 0.9)
     held.read_again()
     assert held.value == ["first"]
@@ -130,7 +141,7 @@ def test_a_clock_that_is_behind_the_files_neither_keeps_a_change_away_nor_lets_h
     path.write_text("")
     held.read_again()
     assert held.value == ["first"]
-    path.write_text("second\n")
+    path.write_text("second\n# end\n")
     now.seconds = list_file.REST_S
     held.read_again()
     assert held.value == ["first"]
@@ -144,7 +155,7 @@ def test_who_goes_on_linking_to_the_file_does_not_keep_a_revocation_away(
 ) -> None:
     """Each link is a change by the file's own time."""
     clock.ahead = 0
-    path.write_text("second\n")
+    path.write_text("second\n# end\n")
     for second in range(3):
         now.seconds = second * list_file.REST_S
         os.link(path, tmp_path / f"link-{second}")
@@ -165,10 +176,10 @@ def test_a_bad_file_changes_nothing_and_is_told(held: ListFile[list[str]], path:
         assert held.value == ["first"]
         assert held.sha256 == before
         assert str(path) in held.trouble
-    path.write_text("second\n")
+    path.write_text("second\n# end\n")
     held.read_again()
     assert (held.value, held.trouble) == (["second"], "")
-    path.write_text("first\n")
+    path.write_text("first\n# end\n")
     held.read_again()
     assert held.trouble == ""
     path.write_bytes(content)
@@ -184,10 +195,10 @@ def test_a_bad_file_is_not_parsed_at_each_look(path: Path, clock: Clock) -> None
         return parse(text)
 
     held = ListFile(path, "the list", counting, clock)
-    path.write_text("bad\n")
+    path.write_text("bad\n# end\n")
     for _ in range(3):
         held.read_again()
-    assert parsed == ["first\n", "bad\n"]
+    assert parsed == ["first\n# end\n", "bad\n# end\n"]
 
 
 def _group(path: Path) -> None:
@@ -279,7 +290,7 @@ def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_a
     monkeypatch.setattr(way, "_is_private", lambda *_: False)
     path = tmp_path / "above" / "folder" / "list"
     path.parent.mkdir(parents=True)
-    path.write_text("first\n")
+    path.write_text("first\n# end\n")
     held = ListFile(path, "the list", parse, clock)
     WAYS[name](path.parent)
     held.read_again()
@@ -296,7 +307,7 @@ def test_a_folder_or_link_of_another_user_is_refused(
 ) -> None:
     path = tmp_path / "folder" / "list"
     path.parent.mkdir()
-    (tmp_path / "real").write_text("first\n")
+    (tmp_path / "real").write_text("first\n# end\n")
     path.symlink_to(tmp_path / "real")
     other = {"folder": path.parent, "link": path, "root": Path("/")}[whose]
     real = os.lstat
@@ -316,7 +327,7 @@ def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
     """A volume: a folder that everybody could write, were it not mounted read-only, and in it links to links."""
     volume = tmp_path / "volume"
     (volume / "..data_1").mkdir(parents=True)
-    (volume / "..data_1" / "list").write_text("first\n")
+    (volume / "..data_1" / "list").write_text("first\n# end\n")
     (volume / "..data").symlink_to("..data_1")
     (volume / "list").symlink_to("..data/list")
     volume.chmod(0o1777)
@@ -380,6 +391,6 @@ def test_a_file_that_others_can_read_is_taken(path: Path) -> None:
 
 
 def test_an_error_at_the_start_names_list_file_and_line(path: Path) -> None:
-    path.write_text("ok\na\x00b\n")
+    path.write_text("ok\na\x00b\n# end\n")
     with pytest.raises(Error, match=rf"^the list {path}, line 2: "):
         ListFile(path, "the list", parse)

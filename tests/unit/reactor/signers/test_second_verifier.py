@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.operations import needed
+from monoskope.testing.parts import needed
 
 TESTS = Path(__file__).resolve().parents[3]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import io
+import json
 import os
 import time
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant, make_grant
@@ -44,8 +47,8 @@ def table(**changes: Any) -> SignersFile:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    (tmp_path / "allowed_signers").write_text(f"{ANNA} {KEY.line}\n*@example.org cert-authority {CA.line}\n")
-    (tmp_path / "revoked_keys").write_text("")
+    (tmp_path / "allowed_signers").write_text(f"{ANNA} {KEY.line}\n*@example.org cert-authority {CA.line}\n# end\n")
+    (tmp_path / "revoked_keys").write_text("# end\n")
     return tmp_path
 
 
@@ -85,14 +88,14 @@ def refused(signers: Signers, grant: Grant, signature: bytes, sealed: bytes = SE
 def test_a_listed_key_may_have_done_what_it_signed(signers: Signers) -> None:
     grant = a_grant()
     found = signers.authorize(grant, SEALED, sign(grant))
-    assert (found.signer, found.signer_key, found.ca_key, found.serial) == (ANNA, KEY.fingerprint, "", 0)
+    assert (found.signer, found.signer_key, found.certificate) == (ANNA, KEY.fingerprint, "")
 
 
 def test_of_a_certificate_the_key_in_it_is_named_and_the_audit_log_learns_the_ca(signers: Signers) -> None:
     grant = a_grant()
     found = signers.authorize(grant, SEALED, sign(grant, signer=a_certificate()))
     assert (found.signer, found.signer_key) == (ANNA, KEY.fingerprint)
-    assert (found.ca_key, found.serial) == (CA.fingerprint, 42)
+    assert found.certificate == f"{CA.fingerprint} serial 42"
 
 
 def test_a_signature_fits_one_grant_and_one_content(signers: Signers) -> None:
@@ -135,29 +138,101 @@ def test_only_the_named_purposes_need_no_signature(signers: Signers, folder: Pat
 
 def test_a_key_that_leaves_the_list_no_longer_counts(signers: Signers, folder: Path) -> None:
     grant = a_grant()
-    (folder / "allowed_signers").write_text("")
+    (folder / "allowed_signers").write_text("# end\n")
     assert refused(signers, grant, sign(grant)).fault is Fault.UNLISTED
 
 
 def test_a_key_that_is_revoked_no_longer_counts(signers: Signers, folder: Path) -> None:
     grant = a_grant()
     before = signers.authorize(grant, SEALED, sign(grant)).lists
-    (folder / "revoked_keys").write_text(f"{KEY.fingerprint}\n")
+    (folder / "revoked_keys").write_text(f"{KEY.fingerprint}\n# end\n")
     after = refused(signers, grant, sign(grant))
     assert after.fault is Fault.REVOKED
     assert (before.file, before.revoked != after.lists.revoked) == (after.lists.file, True)
     assert after.lists.revoked == hashlib.sha256((folder / "revoked_keys").read_bytes()).hexdigest()
 
 
-def test_a_bad_list_of_signers_keeps_the_last_good_one_and_says_so(signers: Signers, folder: Path) -> None:
-    grant = a_grant()
-    (folder / "allowed_signers").write_text("anna\n")
-    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
-    (trouble,) = signers.state().troubles
-    assert "line 1" in trouble
-    (folder / "allowed_signers").unlink()
-    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+@pytest.mark.parametrize("content", ["anna\n# end\n", "", None])
+def test_without_a_good_list_of_signers_nothing_is_allowed(signers: Signers, folder: Path, content: str | None) -> None:
+    grant, path = a_grant(), folder / "allowed_signers"
+    good = path.read_text()
+    path.unlink() if content is None else path.write_text(content)
+    error = refused(signers, grant, sign(grant))
+    assert (error.fault, error.lists.file) == (Fault.UNLISTED, "")
     assert len(signers.state().troubles) == 1
+    path.write_text(good)
+    assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
+    assert signers.state().troubles == ()
+
+
+@pytest.mark.parametrize("left", ["", "cut"])
+def test_revocations_that_are_emptied_or_cut_revoke_everybody(signers: Signers, folder: Path, left: str) -> None:
+    """A full disk, or a script that failed, left the file so; it would be a good list of fewer revocations."""
+    grant, path = a_grant(), folder / "revoked_keys"
+    path.write_text(f"{CA.fingerprint}\n{KEY.fingerprint}\n# end\n")
+    assert refused(signers, grant, sign(grant)).fault is Fault.REVOKED
+    path.write_text(f"{CA.fingerprint}\n" if left else "")
+    assert refused(signers, grant, sign(grant)).fault is Fault.REVOCATIONS
+    (trouble,) = signers.state().troubles
+    assert "does not end with the line `# end`" in trouble
+    with pytest.raises(UsageError, match="does not end with the line `# end`"):
+        Signers.load(table(), folder=folder, store="vault")
+
+
+def test_a_revocation_that_is_gone_is_a_line_of_the_log(signers: Signers, folder: Path) -> None:
+    stream, path = io.StringIO(), folder / "revoked_keys"
+    operating_log.set_up(stream)
+    lines = [f"{CA.fingerprint} serial {number}" for number in range(30)]
+    path.write_text("".join(f"{line}\n" for line in (KEY.fingerprint, *lines, "# end")))
+    signers.state()
+    path.write_text(f"{lines[0]}\n# end\n")
+    signers.state()
+    signers.state()
+    said = [json.loads(line)["message"].partition("no longer has")[2] for line in stream.getvalue().splitlines()]
+    assert said == [f": {KEY.fingerprint}", *(f": {line}" for line in lines[1:20]), " 10 more lines"]
+
+
+@pytest.mark.parametrize(
+    ("named", "fields", "revoked"),
+    [
+        ("serial 0", {"serial": 0}, True),
+        ("serial 0", {"serial": 7}, False),
+        ("id anna's laptop", {"key_id": b"anna's laptop", "serial": 0}, True),
+        ("id anna's laptop", {"key_id": b"anna's phone", "serial": 0}, False),
+        ("id Анна", {"key_id": "Анна".encode()}, True),
+    ],
+)
+def test_a_certificate_without_a_serial_number_can_be_revoked_and_alone(
+    signers: Signers, folder: Path, named: str, fields: dict[str, Any], *, revoked: bool
+) -> None:
+    """`ssh-keygen` gives the serial number 0 unless it is told another one."""
+    (folder / "revoked_keys").write_text(f"{CA.fingerprint} {named}\n# end\n")
+    plain, certified = a_grant(), a_grant()
+    assert signers.authorize(plain, SEALED, sign(plain)).signer == ANNA
+    signature = sign(certified, signer=a_certificate(**fields))
+    if revoked:
+        assert refused(signers, certified, signature).fault is Fault.REVOKED
+    else:
+        assert signers.authorize(certified, SEALED, signature).signer == ANNA
+
+
+@pytest.mark.parametrize(
+    ("fields", "line"),
+    [
+        ({"serial": 42}, "serial 42"),
+        ({"serial": 0, "key_id": b"anna's laptop"}, "id anna's laptop"),
+        ({"serial": 0, "key_id": b""}, "serial 0"),
+    ],
+)
+def test_the_audit_log_names_a_certificate_as_a_revocation_does(
+    signers: Signers, folder: Path, fields: dict[str, Any], line: str
+) -> None:
+    grant = a_grant()
+    signature = sign(grant, signer=a_certificate(**fields))
+    found = signers.authorize(grant, SEALED, signature)
+    assert found.certificate == f"{CA.fingerprint} {line}"
+    (folder / "revoked_keys").write_text(f"{found.certificate}\n# end\n")
+    assert refused(signers, grant, signature).fault is Fault.REVOKED
 
 
 @pytest.mark.parametrize("broken", ["missing", "bad", "writable"])
@@ -174,7 +249,7 @@ def test_without_a_good_list_of_revocations_nothing_is_allowed(signers: Signers,
     assert (error.fault, error.lists.revoked) == (Fault.REVOCATIONS, "")
     assert len(signers.state().troubles) == 1
     path.unlink(missing_ok=True)
-    path.write_text("")
+    path.write_text("# end\n")
     assert signers.authorize(grant, SEALED, sign(grant)).signer == ANNA
     assert signers.state().troubles == ()
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import queue
+import socket
 import socketserver
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 from monoskope.client.login.flows.code_flow import NotOursError
 from monoskope.errors import Error, TimedOutError, UsageError
@@ -16,6 +18,8 @@ HOST = "127.0.0.1"
 PATH = "/callback"
 WAIT_S = 300.0
 """How long the user has for logging in."""
+MOST_CONNECTIONS = 32
+"""Connections that are open at once. One more ends the oldest: a browser's takes a moment, others may say nothing."""
 _MOST_HEAD = 16_384
 _SLOW_S = 10.0
 
@@ -57,12 +61,29 @@ class Callback(socketserver.ThreadingTCPServer):
     def __init__(self, take: Take) -> None:
         super().__init__((HOST, 0), _Handler)
         self.take = take
+        self._open: list[socket.socket] = []
+        self._changing = threading.Lock()
         self.came: queue.SimpleQueue[str | Error] = queue.SimpleQueue()
 
     @property
     def redirect_uri(self) -> str:
         """What the browser is sent to."""
         return f"http://{HOST}:{self.server_address[1]}{PATH}"
+
+    def process_request(self, request: Any, client_address: Any) -> None:  # noqa: ANN401 - as socketserver has it
+        """Begin a thread for a connection, and end the oldest one if there are too many."""
+        with self._changing:
+            self._open.append(request)
+            if len(self._open) > MOST_CONNECTIONS:
+                with contextlib.suppress(OSError):  # it has ended by itself
+                    self._open.pop(0).shutdown(socket.SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:  # noqa: ANN401 - as above
+        """End a connection."""
+        with self._changing, contextlib.suppress(ValueError):  # it was the oldest
+            self._open.remove(request)
+        super().shutdown_request(request)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Say nothing: a connection that broke is a browser's affair."""

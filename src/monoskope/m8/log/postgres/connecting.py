@@ -15,6 +15,7 @@ from typing import Any, TypeAlias
 import asyncpg
 
 from monoskope.errors import AwayError, Error, UnavailableError
+from monoskope.event_loop import heeded
 from monoskope.m8.log.postgres import refusals
 from monoskope.m8.log.postgres.refusals import Refusal
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -150,10 +151,16 @@ async def _uncancelled(connecting: Coroutine[Any, Any, Connection]) -> Connectio
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
+        # By callbacks: while it is waited for here, this may be cancelled once more.
+        heeded(task)
+        task.add_done_callback(_cut)
         await asyncio.wait({task})
-        if not task.cancelled() and task.exception() is None:
-            task.result().terminate()
         raise
+
+
+def _cut(connecting: asyncio.Future[Connection]) -> None:
+    if not connecting.cancelled() and connecting.exception() is None:
+        connecting.result().terminate()
 
 
 async def _make_usable(connection: Connection) -> None:

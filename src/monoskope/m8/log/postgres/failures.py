@@ -11,6 +11,8 @@ from monoskope.m8.log.postgres.target import PostgresTarget
 FAILURES = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError)
 """Everything that the driver raises when the database does not do what it was asked."""
 
+_OF_DATA = frozenset({"21", "22", "23", "44", "54", "P0"})
+
 
 def explain(error: BaseException, target: PostgresTarget) -> Error:
     """Return the error that explains `error` to users of an open log. It holds no text of the server."""
@@ -19,6 +21,14 @@ def explain(error: BaseException, target: PostgresTarget) -> Error:
     refusal = refusals.why(error) or refusals.SILENT
     kind = AwayError if refusal.is_brief else UnavailableError
     return kind(f"the event log in database {target} cannot be read or written: {refusal.reason}.", fix=refusal.fix)
+
+
+def is_of_data(error: BaseException) -> bool:
+    """Whether the server refused what was to be written, as it would refuse it on the best of days.
+
+    Classes 21 to 23 (cardinality, data, integrity), 44 (a check), 54 (too large) and P0 (raised by a function).
+    """
+    return isinstance(error, asyncpg.PostgresError) and (error.sqlstate or "")[:2] in _OF_DATA
 
 
 def is_lost(error: BaseException) -> bool:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any, TypeVar
 
 from monoskope.errors import Error
+from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoints
 from monoskope.m8.log import cursor, record
 from monoskope.m8.log.cursor import Cursor
@@ -40,6 +41,10 @@ REBUILD_LEASE = "log-rebuild"
 
 REBUILD_TTL_MS = 60_000
 """How long that lease lasts from each batch of a rebuild on."""
+
+
+PROBE_S = 20.0
+"""How long `try_write` may take: a slow line takes a while for the largest event, which makes m8 not unready."""
 
 
 class PostgresLog(PostgresTreeRows, EventLog):
@@ -102,6 +107,10 @@ class PostgresLog(PostgresTreeRows, EventLog):
 
     async def size_bytes(self) -> int:
         return await self._read(upkeep.size_bytes)
+
+    async def try_write(self, body: bytes) -> None:
+        name = f"m8_probe_{secrets.token_hex(8)}"
+        await self._write(lambda connection: upkeep.try_write(connection, name, body), seconds=PROBE_S)
 
     async def schema_state(self) -> str:
         return await self._read(schema.state)
@@ -293,12 +302,13 @@ class PostgresLog(PostgresTreeRows, EventLog):
         finally:
             connection.terminate()
 
-    async def _write(self, use: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _write(self, use: Callable[[Connection], Awaitable[T]], *, seconds: float = STATEMENT_S) -> T:
         """Run what writes to its end, even if the caller is cancelled: no commit is ever cancelled."""
         self._check_open()
-        task = asyncio.ensure_future(self._pool.run(use))
+        task = asyncio.ensure_future(self._pool.run(use, seconds=seconds))
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
+        heeded(task)
         return await asyncio.shield(task)
 
     def _check_open(self) -> None:

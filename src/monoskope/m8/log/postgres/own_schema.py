@@ -5,7 +5,7 @@ It comes before anything in that schema is read, for even a table can be a view 
 
 from __future__ import annotations
 
-from monoskope.errors import RefusedError
+from monoskope.errors import RefusedError, docs_page
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
@@ -37,10 +37,12 @@ async def check(connection: Connection, target: PostgresTarget) -> None:
     if may_create:
         raise RefusedError(
             f"in database {target}, other roles than m8's may make functions in m8's schema, and m8 would run them.",
-            fix="Let m8's role alone have CREATE on that schema: docs/operate/postgresql.md, Prepare the database.",
+            fix="Let m8's role alone have CREATE on that schema:"
+            f" {docs_page('operate/postgresql.md#prepare-the-database')}.",
         )
     if is_there:
         raise RefusedError(
             f"in database {target}, m8's schema has tables or functions that belong to another role.",
-            fix="Find out whose they are, and give m8 a schema of its own, as docs/operate/postgresql.md shows.",
+            fix="Find out whose they are, and give m8 a schema of its own, as"
+            f" {docs_page('operate/postgresql.md')} shows.",
         )

@@ -15,6 +15,7 @@ from monoskope.errors import (
     UnauthenticatedError,
     UnavailableError,
     UsageError,
+    docs_page,
 )
 
 MINIMUM_VERSION = 15
@@ -26,6 +27,8 @@ _ADDRESS_MISMATCH = 64
 """X509_V_ERR_IP_ADDRESS_MISMATCH of OpenSSL."""
 _EXPIRED = 10
 """X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
+_NOT_SIGNED = frozenset({2, 18, 19, 20, 21})
+"""OpenSSL's codes for a chain that ends at no authority which is trusted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +67,7 @@ READ_ONLY = Refusal(
 )
 TOO_OLD = Refusal(
     f"it is older than PostgreSQL {MINIMUM_VERSION}",
-    f"Upgrade the server to PostgreSQL {MINIMUM_VERSION} or newer; 17 is what m8 is tested with.",
+    f"Upgrade the server to PostgreSQL {MINIMUM_VERSION} or newer; m8 is tested with 15, 17 and 18.",
     UsageError,
 )
 SILENT = Refusal(
@@ -84,7 +87,7 @@ _BY_STATE: dict[str, Refusal] = {
     "3D000": Refusal("there is no such database", "Correct its name in `database`, or create it.", UsageError),
     "42501": Refusal(
         "the role lacks a right that m8 needs",
-        "Let the role own the database's schema m8, or grant what docs/operate/postgresql.md names.",
+        f"Let the role own the database's schema m8, or grant what {docs_page('operate/postgresql.md')} names.",
         RefusedError,
     ),
     "53300": Refusal(
@@ -116,9 +119,15 @@ def _of_certificate(error: ssl.SSLCertVerificationError) -> Refusal:
         )
     if error.verify_code == _EXPIRED:
         return Refusal("its certificate has expired", "Renew it on the server.", IdentityChangedError)
+    if error.verify_code in _NOT_SIGNED:
+        return Refusal(
+            "no authority that m8 trusts signed its certificate",
+            "Name the right authority in `database_ca`. If it was right until now, find out who answers there.",
+            IdentityChangedError,
+        )
     return Refusal(
-        "no authority that m8 trusts signed its certificate",
-        "Name the right authority in `database_ca`. If it was right until now, find out who answers there.",
+        f"its certificate, or one of those that vouch for it, cannot be used ({error.verify_message})",
+        "Replace that certificate; `openssl x509 -noout -text -in FILE` shows what each of them may do.",
         IdentityChangedError,
     )
 
@@ -158,7 +167,8 @@ def why(error: BaseException) -> Refusal | None:
         if state == _POOLER:
             return Refusal(
                 "it refuses how m8 logs in",
-                "If that is a pooler such as pgbouncer, connect to PostgreSQL itself (docs/operate/postgresql.md).",
+                "If that is a pooler such as pgbouncer, connect to PostgreSQL itself"
+                f" ({docs_page('operate/postgresql.md')}).",
                 UsageError,
             )
         known = _BY_STATE.get(state)

@@ -45,13 +45,15 @@ CREATE TABLE head (
 INSERT INTO head (position, hash, fence) VALUES (0, decode(repeat('00', 32), 'hex'), 0);
 CREATE TABLE events (
   position bigint PRIMARY KEY, version integer NOT NULL, stream bytea NOT NULL, hash bytea NOT NULL,
-  record bytea STORAGE EXTERNAL NOT NULL, UNIQUE (stream, version)
+  record bytea NOT NULL, UNIQUE (stream, version)
 );
+ALTER TABLE events ALTER COLUMN record SET STORAGE EXTERNAL;
 CREATE FUNCTION events_stay() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'events are never changed or deleted'; END $$;
 CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON events
   FOR EACH STATEMENT EXECUTE FUNCTION events_stay();
-CREATE TABLE sealed (sha256 bytea PRIMARY KEY, body bytea STORAGE EXTERNAL NOT NULL);
+CREATE TABLE sealed (sha256 bytea PRIMARY KEY, body bytea NOT NULL);
+ALTER TABLE sealed ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT NULL);
 CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
 """
@@ -61,10 +63,11 @@ CURSORS = "CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL
 
 DOCUMENT_TABLES = """
 CREATE TABLE {documents} (
-  collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, body bytea STORAGE EXTERNAL NOT NULL,
+  collection text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL, body bytea NOT NULL,
   subject text COLLATE "C", expires_on text COLLATE "C", deleted boolean, drifted boolean, out_of_sync boolean,
   labels text COLLATE "C", PRIMARY KEY (collection, key)
 );
+ALTER TABLE {documents} ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE {labels} (
   collection text COLLATE "C" NOT NULL, label text COLLATE "C" NOT NULL, key text COLLATE "C" NOT NULL,
   PRIMARY KEY (collection, label, key)

@@ -16,8 +16,9 @@ T = TypeVar("T")
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS tree_tiles (
-  number bigint NOT NULL, level smallint NOT NULL, body bytea STORAGE EXTERNAL NOT NULL, PRIMARY KEY (level, number)
+  number bigint NOT NULL, level smallint NOT NULL, body bytea NOT NULL, PRIMARY KEY (level, number)
 );
+ALTER TABLE tree_tiles ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE IF NOT EXISTS log_names (
   number integer PRIMARY KEY, origin text NOT NULL, vkeys text NOT NULL, since_ms bigint NOT NULL,
   reason text NOT NULL, last_note bytea NOT NULL

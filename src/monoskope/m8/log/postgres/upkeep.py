@@ -76,6 +76,19 @@ async def move_cursor(connection: Connection, name: str, was: Cursor | None, now
     return bool(await connection.fetchval(move, name, now.position, now.hash, was.position, was.hash))
 
 
+async def try_write(connection: Connection, name: str, body: bytes) -> None:
+    """Commit a table `name` that held `body`, and is gone by then.
+
+    In a table of its own, because the others may have room of rows that are gone, which would say nothing of the disk;
+    and what could not be written whole gives its room back at once.
+    """
+    await connection.execute("BEGIN")
+    await connection.execute(f"CREATE TABLE {name} (body bytea NOT NULL)")
+    await connection.execute(f"INSERT INTO {name} VALUES ($1)", body)  # noqa: S608  m8 made the name
+    await connection.execute(f"DROP TABLE {name}")
+    await connection.execute("COMMIT")
+
+
 async def sealed(connection: Connection, sha256: bytes) -> bytes | None:
     """Return sealed bytes."""
     body: bytes | None = await connection.fetchval("SELECT body FROM sealed WHERE sha256 = $1", sha256)

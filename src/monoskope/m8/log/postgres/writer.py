@@ -25,7 +25,7 @@ from monoskope.m8.log.failures import closed
 from monoskope.m8.log.postgres import connections, documents, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.connections import Connector, close, deadline
-from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost
+from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost, is_of_data
 from monoskope.m8.log.postgres.group import Append, Group, Head, Known
 
 MAX_GROUP = 128
@@ -88,7 +88,7 @@ class Writer:
         self._has_warned = False
         self._gives_up = False
         self.failure: Error | None = None
-        """Why the database refused a group last; None if it never did."""
+        """Why the database could not store a group last; None if it always could."""
 
     async def append(self, append: Append) -> list[RecordedEvent]:
         """Return the events of `append` once they are durable. Raises as `EventLog.append`."""
@@ -138,10 +138,12 @@ class Writer:
 
     def _failed(self, error: Exception) -> Exception:
         self._disconnect()
-        if isinstance(error, (Error, *FAILURES)):
-            self.failure = explain(error, self._connector.target)
-            return self.failure
-        return error
+        if not isinstance(error, (Error, *FAILURES)):
+            return error
+        told = explain(error, self._connector.target)
+        if not is_of_data(error):
+            self.failure = told
+        return told
 
     def _disconnect(self) -> None:
         """After a failure nothing that is known holds; the next group starts with a new connection."""

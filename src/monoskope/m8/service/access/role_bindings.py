@@ -6,7 +6,6 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.m8.domain import role_binding_rules as rules
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
-from monoskope.m8.service import policy
 from monoskope.m8.service.access.views import parsed, view
 from monoskope.m8.service.app import App, Caller
 
@@ -24,7 +23,7 @@ class RoleBindingCommands:
 
         Raises:
             UsageError: it is not well formed.
-            RefusedError: the caller is no administrator, or would get something by it; or there are too many.
+            RefusedError: the caller would get something by it, or there are too many.
             AlreadyExistsError: the name is or was another one's.
         """
         wanted = parsed(message.role_binding)
@@ -38,10 +37,8 @@ class RoleBindingCommands:
         """Delete a role binding: at the next call it gives nothing. Administrators only.
 
         Raises:
-            RefusedError: the caller is no administrator.
             NotFoundError: there is none of that name.
         """
-        policy.require_administrator(caller.principal)
         operating_log.bind_contextvars(role_binding=message.name)
         aggregates = self._app.aggregates
         await aggregates.change(
@@ -61,7 +58,7 @@ class RoleBindingCommands:
 
         Raises:
             UsageError: one is not well formed, two have the same name, or `prune` would delete all.
-            RefusedError: the caller is no administrator, or would get something by one; or there are too many.
+            RefusedError: the caller would get something by one, or there are too many.
             AlreadyExistsError: a name is or was another one's.
         """
         wanted = [parsed(one) for one in message.role_bindings]
@@ -77,7 +74,6 @@ class RoleBindingCommands:
         self, wanted: list[RoleBinding], caller: Caller, *, prune: bool = False, dry_run: bool = False
     ) -> RoleBindings:
         """Record what makes the bindings the ones that are wanted, and return them as they were before."""
-        policy.require_administrator(caller.principal)
         aggregates = self._app.aggregates
         seen = RoleBindings()
 

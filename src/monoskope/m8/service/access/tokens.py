@@ -7,7 +7,6 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.tokens import TOKENS
-from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.member import LOCAL, Member
 
@@ -25,9 +24,8 @@ class TokenCommands:
 
         Raises:
             UsageError: the member is not well formed, or a group.
-            RefusedError: the caller is no administrator, or is that member; or the member is not one of `local`.
+            RefusedError: the caller is that member, or the member is not one of `local`.
         """
-        policy.require_administrator(caller.principal)
         member = Member.parse(message.member)
         if member == caller.principal.member:
             raise RefusedError(

@@ -10,7 +10,7 @@ from functools import partial
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.escape import json_text
-from monoskope.http.messages import Accepted, Head, Response, Streamed
+from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
 from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
@@ -31,6 +31,7 @@ _STATUS = {
     Code.NOT_FOUND: 404,
     Code.ALREADY_EXISTS: 409,
     Code.IDENTITY_CHANGED: 409,
+    Code.NOT_AGREED: 409,
     Code.CONFLICT: 409,
     Code.UNAVAILABLE: 503,
     Code.TIMED_OUT: 504,
@@ -205,11 +206,9 @@ class _Call:
         self.most_body = most_body
         self._answer = answer
 
-    async def answer(self, content: bytes) -> Response | Streamed:
+    async def answer(self, body: Body) -> Response | Streamed:
         """Answer, and hold nothing of the body meanwhile."""
-        work = self._answer(content)
-        del content
-        return await work
+        return await self._answer(await body())
 
 
 async def _begun(console: Console, begun: Begun) -> object:

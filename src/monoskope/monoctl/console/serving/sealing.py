@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import TypeVar
 
-from monoskope.http.messages import Accepted, Response, Streamed
+from monoskope.http.messages import Accepted, Body, Response, Streamed
 from monoskope.monoctl.console.serving.sealed import OVERHEAD, PROOF_HEADER, Channel, NotThePageError
 
 Prove = Callable[[int, bytes], str]
@@ -41,16 +41,16 @@ class SealedCall:
         self._prove = prove
         self._refused = refused
 
-    async def answer(self, body: bytes) -> Response | Streamed:
+    async def answer(self, body: Body) -> Response | Streamed:
         """Open the body, answer, and hold nothing of it meanwhile."""
+
+        async def opened() -> bytes:
+            return self._channel.open(self._operation, await body())
+
         try:
-            opened = self._channel.open(self._operation, body)
+            return proven(await self._inner.answer(opened), self._prove)
         except NotThePageError as error:
             return proven(self._refused(error), self._prove)
-        del body
-        work: Awaitable[Response | Streamed] = self._inner.answer(opened)
-        del opened
-        return proven(await work, self._prove)
 
 
 def proven(answer: R, prove: Prove) -> R:

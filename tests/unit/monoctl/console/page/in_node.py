@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.support.operations import needed, not_here
+import pytest
+
+from monoskope.testing.parts import needed
 
 ROOT = Path(__file__).resolve().parents[5]
 _ESBUILD = ROOT / "console" / "node_modules" / ".bin" / "esbuild"
@@ -32,7 +34,7 @@ def evaluated(folder: Path, names: Mapping[str, str], expression: str) -> Any:
 def _bundle(made: Path, below: str, entry: str) -> Path:
     needed("node", "nodejs")
     if not _ESBUILD.exists():
-        not_here("the packages of console are not installed: run `npm ci --ignore-scripts` there")
+        pytest.skip("the packages of console are not installed: run `npm ci --ignore-scripts` there")
     words = [str(_ESBUILD), "--bundle", "--format=esm", f"--outfile={made}", "--log-level=warning", "--loader=ts"]
     words += ["--jsx=automatic", "--jsx-import-source=preact"]
     subprocess.run(words, cwd=ROOT / "console" / "src" / below, input=entry.encode(), check=True, timeout=60)

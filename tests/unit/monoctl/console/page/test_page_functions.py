@@ -53,7 +53,8 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
           env: ["A=1\\n export B =2", "A=1\\nno", "\\n".repeat(1_000_000), " ".repeat(1_000_000)].map(looksLikeEnvFile),
           day: utcDay(Date.UTC(2026, 10, 26, 23, 59)),
           limits: [1023, 65_536, 1_048_575].map(limitWords),
-          may: ["put", "import", "delete"].map((form) => notAllowed(form, {{ role: "user", rights: ["put"] }})),
+          may: ["put", "import", "delete"].map((form) => (
+            notAllowed(form, {{ role: "user", rights: ["put"], may: [], login: "" }}))),
           administrator: notAllowed("put", {{ role: "administrator", rights: [] }}),
           signed: [
             "UPLOADED, version 7@x, signed by anna@example.org with SHA256:abc", "UPLOADED, version 7",

@@ -15,7 +15,7 @@ import pytest
 
 from monoskope.escape import escape
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Accepted, Head, Response
+from monoskope.http.messages import Accepted, Body, Head, Response
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel, shown
 from tests.support.console_page import a_token, from_text
@@ -95,8 +95,8 @@ class Thief:
         class Call:
             most_body = 1 << 20
 
-            async def answer(self, body: bytes) -> Response:
-                heard.append((head, body))
+            async def answer(self, body: Body) -> Response:
+                heard.append((head, await body()))
                 done = b'{"session": "s", "key": "k", "me": {}, "results": [{"done": {"outcome": "UPLOADED"}}]}'
                 return Response(200, (("Content-Type", "application/json"), ("Console-Proof", shown(bytes(32)))), done)
 

@@ -1,0 +1,81 @@
+"""How many TLS handshakes may begin a second: of one address, and in all.
+
+A handshake costs m8 a key agreement and a signature before its peer has shown anything, and a copied ClientHello is
+enough to cause it. An address counts as known once a login from it succeeded: behind it may be many users, as behind
+NAT or a load balancer. Strangers together may begin half of all handshakes, and so may each known address, so that
+neither keeps the others out. A part of the strangers' half is for quiet addresses, as of users who come for the first
+time, and of what asks again and again whether m8 is there.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+
+from monoskope.m8.limits.logins import Bucket
+from monoskope.m8.limits.peers import origin
+
+BURST_S = 3
+"""So many seconds' handshakes may begin at once, as when clients come back after a restart."""
+
+QUIET_S = 2.0
+"""An address that began no handshake for so long is quiet."""
+
+REMEMBERED = 10_000
+"""Addresses that are remembered: known ones, and strangers."""
+
+
+class Handshakes:
+    """Counts the handshakes of one process.
+
+    Args:
+        in_all: A second, in all.
+        each: A second, of one address that is not known.
+        clock: Seconds of a monotonic clock.
+        refused: Called for each handshake that may not begin.
+    """
+
+    def __init__(self, in_all: float, each: float, clock: Callable[[], float], refused: Callable[[], object]) -> None:
+        self._clock = clock
+        self._refused = refused
+        self._half, self._each = in_all / 2, each
+        self._all = self._bucket(in_all)
+        self._quiet, self._busy = self._bucket(in_all / 4), self._bucket(in_all / 4)
+        self._known: OrderedDict[str, Bucket] = OrderedDict()
+        self._by_stranger: OrderedDict[str, Bucket] = OrderedDict()
+
+    def admit(self, peer: str) -> bool:
+        """Count a handshake of `peer`, as `host_port.peer_name` calls it, and return whether it may begin."""
+        now, address = self._clock(), origin(peer)
+        own = self._known.get(address)
+        buckets: tuple[Bucket, ...]
+        if own is not None:
+            buckets = (self._all, own)
+        else:
+            own = self._by_stranger.get(address)
+            is_quiet = own is None or now - own.taken_at >= QUIET_S
+            own = own or self._bucket(self._each)
+            buckets = (self._all, own, self._quiet if is_quiet else self._busy)
+        if not all(bucket.has(now) for bucket in buckets):
+            self._refused()
+            return False
+        for bucket in buckets:
+            bucket.take(now)
+        if address not in self._known:
+            _remember(self._by_stranger, address, own)
+        return True
+
+    def know(self, address: str) -> None:
+        """Note that a login from `address`, as `peers.origin` returns it, succeeded."""
+        self._by_stranger.pop(address, None)
+        _remember(self._known, address, self._known.get(address) or self._bucket(self._half))
+
+    def _bucket(self, per_second: float) -> Bucket:
+        return Bucket(per_second, self._clock(), burst=BURST_S * per_second)
+
+
+def _remember(buckets: OrderedDict[str, Bucket], address: str, bucket: Bucket) -> None:
+    buckets[address] = bucket
+    buckets.move_to_end(address)
+    if len(buckets) > REMEMBERED:
+        buckets.popitem(last=False)

@@ -1,0 +1,70 @@
+"""A machine with Python, git and make alone: the demo works, and the tests pass and say what they skip."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+READY = ROOT / ".venv" / ".dev-ready"
+PROGRAMS = ("python3", "git", "make")
+COREUTILS = ("cat", "chmod", "cp", "env", "ls", "mkdir", "mktemp", "mv", "rm", "sleep", "sort", "touch", "true")
+
+MISSED = {
+    "tests/conformance/test_pass_engine.py::test_the_nearest_gpg_id_says_who_can_read": "gnupg",
+    "tests/unit/testing/test_openssh.py": "openssh-client",
+    "tests/unit/client/signing/test_signers.py::test_an_ssh_agent_signs_for_a_public_key": "openssh-client",
+    "tests/unit/reactor/signers/test_second_verifier.py": "nodejs",
+    "tests/unit/test_observe_files.py": "prometheus",
+    "tests/unit/deploy/test_systemd.py": "systemd",
+    "tests/unit/protocol/tlog/test_other_tools.py": "litetlog",
+}
+"""A test for each program that is found by PATH, and the package that it must name."""
+
+
+@pytest.fixture
+def bare(tmp_path: Path) -> dict[str, str]:
+    """The environment of such a machine."""
+    if not READY.exists():
+        pytest.skip(f"there is no {READY}, which `make test` makes")
+    found = {name: shutil.which(name) for name in (*PROGRAMS, *COREUTILS)}
+    (tmp_path / "bin").mkdir()
+    for name, path in found.items():
+        assert path is not None, name
+        (tmp_path / "bin" / name).symlink_to(path)
+    (tmp_path / "home").mkdir()
+    return {"PATH": str(tmp_path / "bin"), "HOME": str(tmp_path / "home"), "TMPDIR": str(tmp_path)}
+
+
+def made(bare: dict[str, str], target: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run `make`, which is to install nothing beside running tests."""
+    command = ["make", "--no-print-directory", *(f"--assume-old=.venv/.{one}-ready" for one in ("demo", "dev"))]
+    return subprocess.run(
+        [*command, target, *words],
+        cwd=ROOT,
+        env=bare,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+
+
+def test_make_demo_works_and_makes_the_key_itself(bare: dict[str, str]) -> None:
+    done = made(bare, "demo")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "OpenSSH is not installed here, so the demo makes anna's key itself" in done.stdout
+    assert "$ ssh-keygen" not in done.stdout
+    assert "anna's monoctl signed the put, and the reactor wrote it." in done.stdout
+
+
+def test_make_test_passes_and_names_what_it_skipped(bare: dict[str, str]) -> None:
+    done = made(bare, "test", f"TESTS={' '.join(MISSED)}")
+    assert done.returncode == 0, done.stdout + done.stderr
+    skipped = [line for line in done.stdout.splitlines() if line.startswith("SKIPPED")]
+    for package in MISSED.values():
+        assert any(line.endswith(f"apt-get install {package}") for line in skipped), (package, skipped)

@@ -1,0 +1,152 @@
+"""The time of a call is for everything together: whatever takes it, the call ends within a second of its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
+
+import pytest
+from google.protobuf.message import Message
+from msgspec import structs
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.client import Client, blocking
+from monoskope.client.blocking_client import BlockingClient
+from monoskope.client.settings import ClientSettings
+from monoskope.errors import Error, OutcomeUnknownError, TimedOutError
+from monoskope.testing.cluster.identities import Identity
+from monoskope.testing.scripted.client import pinned, settings_for
+from monoskope.testing.scripted.log import ScriptedLog
+from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+from tests.support.clocks import Clock, clocked
+
+TIMEOUT_S = 20
+VALUES = {"password": b"correct horse battery staple"}
+SLOW_S = 9.0
+
+
+class SlowM8(ScriptedM8):
+    """Takes nine seconds for each answer about a store or a secret, and gives no key before the time is over.
+
+    No answer takes longer than the call's time, after which the client waits for none.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__()
+        self.clock = clock
+        self.longest = clock.time + TIMEOUT_S
+        self.log: ScriptedLog = ScriptedLog(5)
+        self.key_answer = self.no_key
+        self.add_store("other", Identity())
+
+    def no_key(self, _: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
+        return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
+
+    def handle(self, method: str, message: Message) -> Message:
+        if method in {"GetSecretStore", "GetSecret"}:
+            self.clock.time = max(self.clock.time, min(self.clock.time + SLOW_S, self.longest))
+        return super().handle(method, message)
+
+    def more(self, method: str, message: Message) -> Message:
+        if isinstance(message, queries_pb2.GetSecretRequest):
+            return queries_pb2.GetSecretResponse(secret=views_pb2.Secret(uri=message.uri))
+        return super().more(method, message)
+
+
+@pytest.fixture(params=["grpc", "blocking"])
+def kind(request: pytest.FixtureRequest) -> type[Client]:
+    return BlockingClient if request.param == "blocking" else Client
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+async def m8(kind: type[Client], clock: Clock, tmp_path: Path) -> AsyncIterator[SlowM8]:
+    async with SlowM8(clock).serving(tmp_path, http=kind is BlockingClient) as m8:
+        yield m8
+
+
+@pytest.fixture
+def settings(m8: SlowM8, tmp_path: Path) -> ClientSettings:
+    pinned(m8, tmp_path)
+    return settings_for(m8, tmp_path)
+
+
+async def run(kind: type[Client], clock: Clock, settings: ClientSettings, work: Callable[[Client], object]) -> object:
+    """Run one command, and return what it raised."""
+
+    async def whole() -> object:
+        folder = settings.known_stores_path
+        assert folder is not None
+        client = clocked(kind, clock)(settings, system_known_stores=folder.with_name("none"), pause_s=0.5)
+        async with client:
+            try:
+                result = work(client)
+                return await result if isinstance(result, Awaitable) else result
+            except Error as error:
+                return error
+
+    return await (asyncio.to_thread(blocking.run, whole()) if kind is BlockingClient else whole())
+
+
+CALLS: dict[str, Callable[[Client], object]] = {
+    "put": lambda client: client.put_secret("app/db", VALUES, timeout=TIMEOUT_S),
+    "put with notes": lambda client: client.put_secret("vault://app/db", VALUES, labels={"a": "b"}, timeout=TIMEOUT_S),
+    "compare": lambda client: client.compare_secret("app/db", VALUES, timeout=TIMEOUT_S),
+    "delete": lambda client: client.delete_secret("app/db", timeout=TIMEOUT_S),
+    "copy": lambda client: client.copy_secret("app/db", "other://app/db", timeout=TIMEOUT_S),
+    "list upstream": lambda client: anext(aiter(client.list_upstream_pages("app", timeout=TIMEOUT_S))),
+}
+
+
+@pytest.mark.parametrize("name", list(CALLS))
+async def test_a_call_ends_with_its_time_wherever_it_went(
+    kind: type[Client], clock: Clock, settings: ClientSettings, name: str
+) -> None:
+    began = clock.time
+
+    ended = await run(kind, clock, settings, CALLS[name])
+
+    assert isinstance(ended, TimedOutError), ended
+    assert began + SLOW_S < clock.time <= began + TIMEOUT_S + 1
+
+
+async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
+    kind: type[Client], clock: Clock, settings: ClientSettings, m8: SlowM8
+) -> None:
+    m8.key_answer = m8.honest_key
+    m8.end = lambda attempt: views_pb2.SecretUpload(
+        request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_UPLOADING
+    )
+    began = clock.time
+
+    ended = await run(kind, clock, settings, CALLS["put"])
+
+    assert isinstance(ended, OutcomeUnknownError), ended
+    assert clock.time <= began + TIMEOUT_S + 1
+
+
+async def test_the_time_of_a_person_is_not_that_of_the_call(
+    kind: type[Client], clock: Clock, settings: ClientSettings, m8: SlowM8
+) -> None:
+    """Who looks an identity up takes some minutes, and the put is done afterwards."""
+    m8.key_answer = m8.honest_key
+    file = settings.known_stores_path
+    assert file is not None
+    file.write_text("")
+    settings = structs.replace(settings, default_store="vault")
+
+    def agreed(_: str) -> bool:
+        m8.longest += 300
+        clock.time += 300
+        return True
+
+    def work(client: Client) -> object:
+        client._confirm = agreed
+        return client.put_secret("app/db", VALUES, timeout=TIMEOUT_S)
+
+    assert not isinstance(await run(kind, clock, settings, work), Error)

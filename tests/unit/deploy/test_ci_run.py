@@ -1,0 +1,43 @@
+"""`.ci/run` installs every package that a test asks for."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[3]
+SCRIPT = ROOT / ".ci" / "run"
+ASKED = re.compile(r'\bneeded\(\s*[^,()]+, "([a-z0-9 -]+)"\)|^_PACKAGE = "([a-z0-9 -]+)"', re.MULTILINE)
+
+
+def asked() -> set[str]:
+    """The packages that tests name where a program is missing."""
+    files = [*(ROOT / "tests").rglob("*.py"), *(ROOT / "src" / "monoskope" / "testing").rglob("*.py")]
+    found = [one for file in files for pair in ASKED.findall(file.read_text(encoding="utf-8")) for one in pair if one]
+    return {package for packages in found for package in packages.split()} - {"some-package"}
+
+
+def test_every_package_that_a_test_asks_for_is_installed() -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    named = {word for line in re.findall(r"^(?:need|.*\black) .*$", script, re.MULTILINE) for word in line.split()}
+    assert asked() >= {"gnupg", "openssh-client", "nodejs", "prometheus"}
+    assert asked() - {word.strip('"') for word in named} == set()
+
+
+def test_on_debian_13_nothing_is_absent() -> None:
+    script = SCRIPT.read_text(encoding="utf-8")
+    begin, end = script.index('case "$system"'), script.index("esac", script.index('case "$system"'))
+    ask = f'system=$1\n{script[begin:end]}esac\nprintf %s "$absent"'
+    said = {
+        system: subprocess.run(["bash", "-c", ask, "bash", system], capture_output=True, text=True, check=True).stdout
+        for system in ("debian-13", "debian-12", "ubuntu-24.04")
+    }
+    assert said["debian-13"] == ""
+    assert "litetlog" in said["debian-12"].split()
+    assert "litetlog" in said["ubuntu-24.04"].split()
+
+
+def test_an_unknown_word_is_refused_before_anything_is_installed() -> None:
+    done = subprocess.run(["bash", SCRIPT, "instal"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (2, "usage: .ci/run [soak|install]\n")

@@ -22,7 +22,7 @@ from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.credentials import token_claims
-from monoskope.m8.domain import events
+from monoskope.m8.domain import events, summary
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.http import attach, codecs, strict_json
 from monoskope.m8.http import form as http_form
@@ -36,7 +36,6 @@ from monoskope.m8.log.postgres import names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.methods import calls
 from monoskope.m8.queries import paging
-from monoskope.m8.readmodels import summary
 from monoskope.m8.service.access import views
 from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
@@ -171,8 +170,8 @@ def _event(content: bytes) -> object:
         return None
     found = record.parse(message.position, content)
     try:
-        if events.read(found) is not None:
-            summary.summarise(found)
+        if (said := events.read(found)) is not None:
+            summary.detail(said)
     except DecodeError:
         return None
     return found
@@ -398,7 +397,7 @@ READERS = (
     Reader(
         "event",
         "the database, and a newer m8",
-        ("m8/log/record.py", "m8/domain/events.py", "m8/readmodels/summary.py"),
+        ("m8/log/record.py", "m8/domain/events.py", "m8/domain/summary.py"),
         _event,
         errors=(),
         seeds=_records,

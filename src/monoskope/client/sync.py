@@ -552,11 +552,19 @@ class SyncClient(Unshared):
         return self._loop.run(self._client.get_upload(request_id, wait=wait, timeout=timeout))
 
     def list_events(self, *, request_id: str = "", prefix: str = "") -> Iterator[Event]:
-        """Yield the events in log order, of one request or below a URI prefix if given."""
+        """Yield the events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: m8 shows an event that is not what its log has there, or leaves out one that it may not.
+        """
         return self._loop.iterate(self._client.list_events(request_id=request_id, prefix=prefix))
 
     def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[Event]:
-        """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
+        """Return the latest `count` events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: as `list_events`.
+        """
         return self._loop.run(self._client.last_events(count, request_id=request_id, prefix=prefix))
 
     def watch_events(self, *, after: int = 0, prefix: str = "") -> Iterator[Event]:

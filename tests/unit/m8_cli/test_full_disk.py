@@ -26,6 +26,7 @@ from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
+from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
@@ -84,6 +85,12 @@ def cut(settings: ServerSettings) -> None:
     """Empty the write-ahead log, so that the next write needs space of the disk."""
     with closing(sqlite3.connect(settings.event_log, timeout=PATIENCE_S)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
+
+
+def administrator(settings: ServerSettings) -> None:
+    """Record something: a token of an administrator."""
+    words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
+    m8(*words, home=settings.folder)
 
 
 def erase(settings: ServerSettings) -> tuple[str, str]:
@@ -151,14 +158,19 @@ def test_what_is_erased_is_on_the_disk_no_more(tmp_path: Path) -> None:
 def test_an_m8_that_may_open_no_more_files_says_that_and_speaks_of_no_other_log(tmp_path: Path) -> None:
     """`log.checkpoint` cannot be read then, which says nothing of the log."""
     said: list[dict[str, str]] = []
-    with served(laid_out(tmp_path / "m8")) as server:
+    settings = laid_out(tmp_path / "m8")
+    with served(settings) as server:
+        administrator(settings)
+        # So it has read the log, and what was signed, for which it keeps files open.
+        wait_until((settings.folder / "log.checkpoint").exists, what="m8 has signed a checkpoint")
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
         while not said or "is not compared" not in said[-1]["event"]:
             said.append(json.loads(server.line()))
+            assert "not the one that was signed" not in said[-1]["event"]
         assert "Too many open files" in said[-1]["message"]
         assert "LimitNOFILE" in said[-1]["message"]
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
         while "is compared" not in said[-1]["event"]:
             said.append(json.loads(server.line()))
-    assert not [line for line in said if "not the one that was signed" in line["event"]]
+            assert "not the one that was signed" not in said[-1]["event"]

@@ -22,6 +22,7 @@ from monoskope.m8.tree.last_signed import LastSigned
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
+from monoskope.protocol.outline import outline
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import Note
@@ -248,7 +249,7 @@ async def test_a_request_is_proven_to_its_user_and_to_no_auditor_without_see_has
         found.index + 1,
         f"upload/{request_id.hex()}",
     )
-    entry = hashlib.sha256(found.evidence.record).digest()
+    entry = hashlib.sha256(outline(event_pb2.Event.FromString(found.evidence.record))).digest()
     verify_inclusion(found.index, covering.size, leaf_hash(entry), found.inclusion, covering.root)
     assert covering.size < await world.app.log.head(), "the smallest checkpoint that covers it"
     assert found.evidence.request == request.content

@@ -1,7 +1,7 @@
 """The witnessed log for the tools of others: `/checkpoint`, `/tile/…` and `/tile/entries/…` (c2sp.org/tlog-tiles).
 
-Entries are the 32 bytes SHA-256 of each record. They show how the log grows, so auditors and administrators alone may
-read them.
+Entries are the hashes of the records, 32 bytes each. They show how the log grows, so auditors and administrators alone
+may read them.
 """
 
 from __future__ import annotations

@@ -233,16 +233,19 @@ _FIXES = {
 
 
 def explain(error: sqlite3.Error, path: Path) -> Error:
-    """Return the error that explains `error` to the people who run m8."""
+    """Return the error that explains `error`. Its `place` is the file."""
     if str(error).startswith("no such table: documents"):
-        return UnavailableError(
-            f"a newer m8 has changed the form of the event log {path}; this one can read and write it no more.",
+        explained = UnavailableError(
+            "a newer m8 has changed the form of the event log; this one can read and write it no more.",
             fix="Stop this m8, and start the newer version.",
         )
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    name = getattr(error, "sqlite_errorname", type(error).__name__)
-    reason, fix = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
-    return UnavailableError(f"the event log {path} cannot be read or written: {reason}.", fix=fix)
+    else:
+        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+        name = getattr(error, "sqlite_errorname", type(error).__name__)
+        known = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
+        explained = UnavailableError(f"the event log cannot be read or written: {known[0]}.", fix=known[1])
+    explained.place = str(path)
+    return explained
 
 
 def is_failure(error: BaseException) -> bool:

@@ -86,7 +86,7 @@ class TreeRows(ABC):
 
     @abstractmethod
     async def hashes(self, *, after: int, limit: int) -> list[bytes]:
-        """Return the SHA-256 of up to `limit` (at least 1) records whose position is greater than `after`, in order."""
+        """Return the hashes of up to `limit` (at least 1) records whose position is greater than `after`, in order."""
 
     @abstractmethod
     async def tree_size(self) -> int:

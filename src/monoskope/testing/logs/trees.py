@@ -7,8 +7,10 @@ import hashlib
 
 import pytest
 
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.m8.log.event_log import EventLog, no_documents
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
+from monoskope.protocol.outline import outline
 from monoskope.testing.log_writer import LogOpener
 from monoskope.testing.logs.harness import LogHarness, some
 from monoskope.times import now_ms
@@ -30,7 +32,8 @@ class Trees(LogHarness):
     async def test_the_hashes_of_records_are_read_in_their_order(self, log: EventLog) -> None:
         """They are what the chain is made of."""
         events = await log.append("a", 0, some(3), actor="tests")
-        assert await log.hashes(after=0, limit=10) == [hashlib.sha256(event.record).digest() for event in events]
+        outlines = [outline(event_pb2.Event.FromString(event.record)) for event in events]
+        assert await log.hashes(after=0, limit=10) == [hashlib.sha256(one).digest() for one in outlines]
         assert await log.hashes(after=1, limit=1) == [events[1].hash]
         assert await log.hashes(after=3, limit=1) == []
 

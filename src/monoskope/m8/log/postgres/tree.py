@@ -59,8 +59,7 @@ class PostgresTreeRows(TreeRows):
 
     async def hashes(self, *, after: int, limit: int) -> list[bytes]:
         check_limit(limit)
-        # Beside a record stands only a part of its hash.
-        query = "SELECT sha256(record) FROM events WHERE position > $1 ORDER BY position LIMIT $2"
+        query = "SELECT hash FROM events WHERE position > $1 ORDER BY position LIMIT $2"
 
         async def use(connection: Connection) -> list[bytes]:
             return [row[0] for row in await connection.fetch(query, after, limit)]

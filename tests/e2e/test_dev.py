@@ -20,7 +20,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.exit_codes import ExitCode
-from monoskope.testing.parts import wait_until
+from monoskope.testing.parts import needed, wait_until
 from tests.support import ssh, warm
 
 BIN = Path(sys.executable).parent
@@ -172,7 +172,7 @@ def test_one_command_then_monoctl_works_and_ctrl_c_leaves_nothing_and_the_next_s
 
 def check_second_start(who: Newcomer) -> None:
     """It goes on where the first stopped, and makes an administrator's token if that is asked for."""
-    administer = ("deactivate", "secret-store", "local", "--token-file", str(who.state / "client/admin-token"))
+    administer = ("deactivate", "secret-store", "local", "--token-file", str(who.state / "client/admin.token"))
     pins, token = ((who.state / "client" / name).read_bytes() for name in ("known_stores", "token"))
     with running(who, "--admin") as dev:
         assert who.uris() == ["local://app/db"]
@@ -276,7 +276,7 @@ def test_pins_of_before_the_http_door_count_at_it_without_a_question(at_work: tu
 def test_the_user_is_no_administrator_unless_asked_for(at_work: tuple[Newcomer, Dev]) -> None:
     who, _ = at_work
     who.monoctl("deactivate", "secret-store", "local", code=ExitCode.REFUSED)
-    assert not (who.state / "client/admin-token").exists()
+    assert not (who.state / "client/admin.token").exists()
 
 
 def test_no_administrators_token_of_the_setup_counts_afterwards(at_work: tuple[Newcomer, Dev]) -> None:
@@ -309,6 +309,7 @@ def test_a_port_that_is_taken_and_a_folder_in_use_are_said(newcomer: Newcomer, a
 
 
 def test_signed_shows_at_work_what_it_says(newcomer: Newcomer, tmp_path: Path) -> None:
+    needed("ssh-keygen", "openssh-client")
     newcomer.environment["PATH"] = f"{BIN}:{os.environ['PATH']}"
     with running(newcomer, "--port", "0", "--signed") as dev:
         said = [line.strip() for line in dev.said.splitlines() if line.startswith("  ")][-4:]

@@ -170,7 +170,7 @@ def mirrored(port: int) -> Says:
 def needed() -> Path:
     """Return where litewitness is. Where it was not built the test is skipped, and in CI it fails."""
     if not LITEWITNESS.exists() or shutil.which("witnessctl") is None:
-        pytest.skip("there is no litewitness: apt-get install litetlog golang-go gcc , then tools/get_litewitness.py")
+        pytest.skip("there is no litewitness: apt-get install litetlog golang-go gcc, then tools/get_litewitness.py")
     return LITEWITNESS
 
 

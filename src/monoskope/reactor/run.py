@@ -44,6 +44,7 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
+from monoskope.reactor.resources import Resources
 from monoskope.reactor.settings import ReactorSettings, read
 from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers import Signers
@@ -100,7 +101,8 @@ class Reactor:
             else Signers.load(settings.signers, folder=settings.folder, store=settings.store)
         )
         self.gate = SignatureGate(signers, audit)
-        self.health = Health(driver, self.timings, troubles=self.gate.troubles)
+        self.resources = Resources(audit)
+        self.health = Health(driver, self.timings, troubles=self.gate.troubles, resources=self.resources)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             servers=settings.servers,
@@ -128,6 +130,7 @@ class Reactor:
             lambda: self.session.is_attached,
             Dialled(lambda: self.session.server, settings.ca_file),
             self.meters,
+            self.resources,
         )
 
     def _wired(
@@ -156,7 +159,14 @@ class Reactor:
             keys=keys,
             appends=self.appends,
             granter=Granter(
-                Admission(settings, driver, rates, self.gate, known), keys, looks, self.appends, audit, self.meters
+                Admission(settings, driver, rates, self.gate, known),
+                keys,
+                looks,
+                self.appends,
+                audit,
+                self.meters,
+                resources=self.resources,
+                requests=requests,
             ),
             handler=Handler(
                 keys=keys,
@@ -205,6 +215,7 @@ class Reactor:
     async def _ticking(self) -> None:
         while True:
             await asyncio.sleep(self.timings.tick)
+            self.resources.trouble()
             self.dispatcher.tick()
 
 

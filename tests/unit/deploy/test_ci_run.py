@@ -1,10 +1,12 @@
-"""`.ci/run` installs every package that a test asks for."""
+"""How tests are run: `.ci/run` installs every package that one asks for, and `make test` starts no idle workers."""
 
 from __future__ import annotations
 
 import re
 import subprocess
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / ".ci" / "run"
@@ -41,3 +43,19 @@ def test_on_debian_13_nothing_is_absent() -> None:
 def test_an_unknown_word_is_refused_before_anything_is_installed() -> None:
     done = subprocess.run(["bash", SCRIPT, "instal"], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (2, "usage: .ci/run [soak|install]\n")
+
+
+@pytest.mark.parametrize(
+    ("tests", "workers"),
+    [
+        ("", "-n 3"),
+        ("tests/unit/protocol", "-n 3"),
+        ("tests/unit/test_times.py", "-n 0"),
+        ("tests/unit/test_times.py::test_it", "-n 0"),
+        ("tests/unit/test_times.py tests/unit/test_start.py", "-n 3"),
+    ],
+)
+def test_one_file_is_run_by_one_process(tests: str, workers: str) -> None:
+    words = ["make", "--dry-run", "--assume-old=.venv/.dev-ready", "test", f"TESTS={tests}"]
+    said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"-m pytest {workers}" in said

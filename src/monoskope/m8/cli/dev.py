@@ -89,7 +89,7 @@ def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
     if what.signed:
         lines += _signed(what, monoctl)
     if admin:
-        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={shlex.quote(str(what.client / 'admin-token'))}", ""]
+        lines += [f"As an administrator: export MONOCTL_TOKEN_FILE={shlex.quote(str(what.client / 'admin.token'))}", ""]
     return "\n".join([*lines, "Ctrl-C stops everything; the next m8 dev goes on from here."])
 
 

@@ -85,7 +85,7 @@ def init(
     here = f" --dir {folder}" if folder != settings.default_folder() else ""
     click.echo(f"m8 is ready in {folder}. Next:\n")
     click.echo(f"  m8 serve{here}")
-    click.echo(f"  m8 token create{here} --role administrator --subject YOU --out admin-token\n")
+    click.echo(f"  m8 token create{here} --role administrator --subject YOU --out admin.token\n")
     click.echo(f"Clients and reactors need {folder / 'ca.crt'}.")
 
 

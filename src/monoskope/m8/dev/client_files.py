@@ -16,7 +16,7 @@ from monoskope.m8.opened import wall_clock
 from monoskope.settings import read_private, write_private
 
 TOKEN = "token"  # noqa: S105  a file's name
-ADMIN_TOKEN = "admin-token"  # noqa: S105  a file's name
+ADMIN_TOKEN = "admin.token"  # noqa: S105  a file's name
 SUBJECT = "dev"
 
 TTL_S = 90 * 86_400
@@ -54,7 +54,7 @@ async def ensure_user_token(folder: Path, tokens: Tokens, *, prefixes: list[str]
 
 
 async def ensure_admin_token(folder: Path, tokens: Tokens) -> None:
-    """Make sure that `admin-token` is a valid token of an administrator."""
+    """Make sure that `admin.token` is a valid token of an administrator."""
     path = folder / ADMIN_TOKEN
     if not await _counts(path, tokens):
         issued = await tokens.issue(subject="dev-admin", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=TTL_S)

@@ -43,7 +43,7 @@ class Options:
         folder: Where everything lies.
         port: Where a new server listens for gRPC, 0 for any free port; None for 7443, and 7480 for HTTP. Beside another
             port HTTP has any free one. A kept server keeps its ports.
-        admin: Whether to leave an administrator's token in `client/admin-token`.
+        admin: Whether to leave an administrator's token in `client/admin.token`.
         signed: Whether the reactor is to want signed requests from now on; one that wants them already goes on so.
     """
 

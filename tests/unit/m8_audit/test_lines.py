@@ -100,8 +100,7 @@ def test_an_event_that_this_m8_cannot_read_has_a_line_all_the_same() -> None:
 
 
 def test_a_long_detail_is_cut_and_the_line_says_so() -> None:
-    message = events_pb2.TokenIssued(id="1", subject="é" * 1_500, role=events_pb2.ROLE_USER)
-    line = line_of(write(message))
+    line = line_of(NewEvent("TokenIssued", b"", detail="é" * 1_500))
     assert len(line.text) <= lines.MOST_LINE
     assert json.loads(line.text)["detail_is_cut"] is True
 

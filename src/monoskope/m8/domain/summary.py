@@ -18,10 +18,15 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
 
+MOST = 512
+"""Bytes of a detail at most: it stays in the log for ever, beside what it says again."""
+
 
 def detail(message: Message) -> str:
-    """Return what an event says in a few words: a purpose, an outcome, a reason, a name."""
-    return _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
+    """Return what an event says in a few words: a purpose, an outcome, a reason, a name. A long one is cut."""
+    said = _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
+    whole = said.encode()
+    return said if len(whole) <= MOST else f"{whole[: MOST - 3].decode(errors='ignore')}…"
 
 
 def _of_request(message: Message) -> str:

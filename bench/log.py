@@ -77,7 +77,9 @@ async def _appends_per_s(events: list[RecordedEvent], path: Path) -> float:
 
 
 async def _append(log: SqliteLog, event: RecordedEvent) -> None:
-    await log.append(event.stream, event.version - 1, [NewEvent(event.type, event.data)], actor=event.actor)
+    await log.append(
+        event.stream, event.version - 1, [NewEvent(event.type, event.data, event.uri, event.detail)], actor=event.actor
+    )
 
 
 def _now() -> int:

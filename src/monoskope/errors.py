@@ -85,11 +85,18 @@ class Error(Exception):
         self.reason_name = reason_name
         self.uri = ""
         """The secret that it is about, in the results of a call about several."""
+        self.place = ""
+        """Where on a server it went wrong, such as a path or an address: no user of the server is told."""
         if code is not None:
             self.code = code
 
     def __str__(self) -> str:
         return f"{self.message} {self.fix}".rstrip()
+
+    @property
+    def for_operators(self) -> str:
+        """The message as those who run the server read it: with the place, which is none of their users' business."""
+        return f"{self.message.removesuffix('.')} ({self.place})." if self.place else self.message
 
 
 class UsageError(Error):

@@ -20,7 +20,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime
 from pathlib import Path
 from types import MappingProxyType
-from typing import TextIO
+from typing import ClassVar, TextIO
 
 from monoskope.errors import Error
 from monoskope.settings import append_private
@@ -34,6 +34,7 @@ FIELDS = frozenset(
         "dropped",
         # who and where
         "address",
+        "calls",
         "client_request_id",
         "connections",
         "door",
@@ -62,6 +63,7 @@ FIELDS = frozenset(
         # how it went
         "code",
         "duration_ms",
+        "ends",
         "error",
         "error_type",
         "events_left",
@@ -94,6 +96,9 @@ class UnlistedFieldError(Exception):
 class Unbroken:
     """A stream that loses what it cannot write, as on a full disk, instead of failing the work at hand."""
 
+    failures: ClassVar[int] = 0
+    """How often that was, since the process began."""
+
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
@@ -110,14 +115,18 @@ class Unbroken:
 
     def write(self, text: str) -> int:
         """Write, if that is possible."""
-        with contextlib.suppress(OSError):
+        try:
             return self._stream.write(text)
-        return 0
+        except OSError:
+            Unbroken.failures += 1
+            return 0
 
     def flush(self) -> None:
         """Flush, if that is possible."""
-        with contextlib.suppress(OSError):
+        try:
             self._stream.flush()
+        except OSError:
+            Unbroken.failures += 1
 
 
 class Logger:

@@ -16,6 +16,8 @@ from types import MappingProxyType
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
+from monoskope.escape import is_shown
+
 _BASH = r"""
 %(complete_func)s() {
     mapfile -t COMPREPLY < <(
@@ -134,7 +136,7 @@ class _Completion(ShellComplete):
         arguments, typed = self.get_completion_args()
         items = self.get_completions(arguments, typed)
         found = [one for item in items for one in _files_of(item)]
-        return "\n".join(self.format_completion(one) for one in found if f"{one.value}{one.help or ''}".isprintable())
+        return "\n".join(self.format_completion(one) for one in found if is_shown(f"{one.value}{one.help or ''}"))
 
     def format_completion(self, item: CompletionItem[str]) -> str:
         if self._shell == "bash":

@@ -31,6 +31,7 @@ from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
+from monoskope.testing.parts import wait_until
 from tests.conformance.cutting_proxy import CuttingProxy, cutting
 from tests.support.tcp_proxy import proxy
 
@@ -209,6 +210,49 @@ async def test_what_the_database_refuses_for_what_it_is_makes_no_m8_unready(post
     assert log.write_failure is None
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert event.position == 2
+    await log.close()
+
+
+_WAIT_FOR_A_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND usename = 'm8'"
+
+
+async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
+    plain: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wait for a standby that somebody cancels ends in success and a warning. At a failover such a commit is lost.
+
+    Neither the append counts then, nor the look for it, which is a commit, too.
+    """
+    monkeypatch.setattr(writer, "RESOLVE_S", math.inf)
+    log = await PostgresLog.open(plain.target(plain.create_database()), clock=some_time, projector=ledger)
+    await log.append("a", 0, an_event(), actor="ann")
+
+    def waiting(after: set[str]) -> set[str]:
+        """Wait until a session waits for a standby that none of these is, and return those that do."""
+        found: set[str] = set()
+
+        def more() -> bool:
+            found.update(plain.sql(_WAIT_FOR_A_STANDBY).split())
+            return bool(found - after) or append.done()
+
+        wait_until(more, what="a commit waits for a standby", seconds=PATIENCE_S)
+        return found
+
+    plain.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
+    plain.sql("SELECT pg_reload_conf()")
+    append = asyncio.create_task(log.append("a", 1, an_event(), actor="ann"))
+    try:
+        seen: set[str] = set()
+        for _ in ("the append", "the first look", "the second look"):
+            seen |= await asyncio.to_thread(waiting, seen)
+            assert not append.done()
+            plain.sql(f"SELECT pg_cancel_backend(pid) FROM ({_WAIT_FOR_A_STANDBY}) AS waiting")
+    finally:
+        plain.sql("ALTER SYSTEM RESET synchronous_standby_names")
+        plain.sql("SELECT pg_reload_conf()")
+    async with asyncio.timeout(PATIENCE_S):
+        [event] = await append
+    assert await log.read(after=1, limit=10) == [event]
     await log.close()
 
 

@@ -11,7 +11,6 @@ from typing import Any
 import asyncpg
 import pytest
 
-from monoskope.m8.log.postgres.schema import HASH
 from monoskope.testing.engines.postgres import ADMIN, USER, LogAt, Postgres
 from monoskope.testing.logs import EventLogContract, Imports, LogHarness, LogOpener
 from monoskope.testing.logs.following import Following
@@ -109,7 +108,7 @@ class _PostgresHooks(LogHarness):
 
     def replace_record(self, folder: Path, position: int, record: bytes, digest: bytes) -> None:
         del folder
-        self.tamper("UPDATE events SET record = $1, hash = $2 WHERE position = $3", record, digest[:HASH], position)
+        self.tamper("UPDATE events SET record = $1, hash = $2 WHERE position = $3", record, digest, position)
 
     def delete_record(self, folder: Path, position: int) -> None:
         del folder

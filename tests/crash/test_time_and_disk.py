@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -67,7 +68,30 @@ def test_a_reactor_that_can_note_nothing_writes_nothing_and_says_so(crash: Crash
     with full_disk(reactor, [reactor.log.parent / "audit.jsonl"]):
         put = crash.put()
     ran = crash.check(put, 7)
-    assert "UPSTREAM_UNAVAILABLE" in ran.err
+    assert "NO_REACTOR" in ran.err
+    assert "the reactor cannot write its audit log" in ran.err
+    crash.check(crash.put(uri=put.uri), 0)
+    assert '"outcome": "RESUMED"' in (reactor.log.parent / "audit.jsonl").read_text()
+
+
+def test_a_reactor_without_file_descriptors_says_so_and_does_not_blame_its_engine(crash: Crash) -> None:
+    reactor = crash.reactor()
+    assert reactor.pid is not None
+    held = len([*Path(f"/proc/{reactor.pid}/fd").iterdir()])
+    limits = resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE, (held, limits[1]))
+    try:
+        put = crash.put()
+    finally:
+        resource.prlimit(reactor.pid, resource.RLIMIT_NOFILE, limits)
+    ran = crash.check(put, 7)
+    assert "NO_REACTOR" in ran.err
+    assert "the reactor has no file descriptors left" in ran.err
+    said = [json.loads(line) for line in last(reactor.log).splitlines()[1:]]
+    (trouble,) = [line for line in said if line["event"] == "reactor cannot work"]
+    assert "EMFILE" in trouble["message"]
+    assert "LimitNOFILE" in trouble["fix"]
+    assert not any(line["event"] == "engine" and line["health"] == "UNAVAILABLE" for line in said)
     crash.check(crash.put(uri=put.uri), 0)
 
 

@@ -206,7 +206,6 @@ DEFECTS = [
 ]
 """Exceptions of the reactor's own, each at another place, in their order."""
 
-_NEVER_SEEN = "m8 says it of a request that no reactor has seen"
 _NO_KEY = "said before a grant, so that nothing is sealed, made or read"
 _ERASED = "the key is erased at the end of its lifetime, and nothing is opened, made or read without it"
 _SEALED_ALL_THE_SAME = "said of bytes where none belong, which nobody opens, before anything is made or read"
@@ -237,7 +236,7 @@ _FAILURES = (
 )
 
 CANNOT: dict[tuple[upload_pb2.Purpose, str], str] = {
-    **{(purpose, "NO_REACTOR"): _NEVER_SEEN for purpose in PURPOSES},
+    **{(purpose, "NO_REACTOR"): _NO_KEY for purpose in PURPOSES},
     **{(purpose, "RATE_LIMITED"): _NO_KEY for purpose in PURPOSES},
     **{(purpose, "NOT_AUTHORIZED"): _NOT_SIGNED for purpose in PURPOSES},
     **{(purpose, "EXPIRED"): _ERASED for purpose in PURPOSES},

@@ -181,3 +181,11 @@ def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: 
         lambda: "NOT_AUTHORIZED" in signed.put("one://t/revoked", "--overwrite", key=signed.key).err,
         what="anna's key is revoked",
     )
+    write_private(signed.home("one") / "revoked_keys", b"", replace=True)
+    reactor = signed.cluster.reactors["reactor-one"]
+    wait_until(
+        lambda: "does not end with the line `# end`" in reactor.log.read_text(), what="it was seen to be emptied"
+    )
+    assert "NOT_AUTHORIZED" in signed.put("one://t/revoked", "--overwrite", key=signed.key).err
+    reactor.stop()
+    assert "does not end with the line `# end`" in signed.cluster.run("m8", "reactor", "run", "reactor-one").err

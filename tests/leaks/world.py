@@ -195,6 +195,12 @@ def _prepared(cluster: LoudCluster, rsyslog: Rsyslog, webhook: Webhook) -> None:
     syslog_ca, webhook_ca = rsyslog.target.tls.ca_file, webhook.target.tls.ca_file
     audit = [
         {"kind": "file", "name": "file", "path": str(cluster.folder / "audit" / "audit.jsonl")},
+        {
+            "kind": "file",
+            "name": "calls",
+            "path": str(cluster.folder / "audit" / "calls.jsonl"),
+            "lines": ["access"],
+        },
         {"kind": "syslog", "name": "syslog", "address": str(rsyslog.target.server), "ca_file": str(syslog_ca)},
         {
             "kind": "webhook",

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import os
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyrage
 import pytest
 from msgspec.structs import replace
 
+from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.hello import parse_hello
@@ -17,6 +21,8 @@ from monoskope.protocol.receipt import parse_receipt
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
+from monoskope.reactor.report.audit_log import AuditFile
+from monoskope.reactor.run import Reactor
 from monoskope.stores.age.config import AgeConfig
 from monoskope.stores.age.files import AgeStore
 from monoskope.uri import SecretUri
@@ -261,3 +267,48 @@ async def test_a_rotated_identity_leads_m8_to_itself_by_its_steps(tmp_path: Path
             store = await m8.alice.store("memory")
     assert store.identity == rotated.shown
     assert list(store.rotations) == list(rotated.rotations)
+
+
+async def test_a_reactor_that_cannot_write_its_audit_log_leaves_requests_to_the_others(
+    m8: RealM8, tmp_path: Path
+) -> None:
+    full, store = tmp_path / "full", MemoryStore()
+    full.mkdir(mode=0o700)
+    shutil.copy(tmp_path / "ca.crt", full)
+    async with running(m8, full, store) as (reactor, _):
+        assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UPLOADED
+        assert (await reactor.endpoints.readyz()).status == 200
+        with no_room(reactor):
+            async with running(m8, tmp_path, store):
+                await m8.attached(2)
+                for number in range(3):
+                    end = await upload(m8, ask(uri=SecretUri.parse(f"memory://team-a/{number}")))
+                    assert end.outcome == upload_pb2.OUTCOME_UPLOADED
+            assert len(reactor.dispatcher.keys) == 0
+            answer = await reactor.endpoints.readyz()
+            assert answer.status == 503
+            assert b"audit.jsonl cannot be written: ENOSPC" in answer.body
+            assert b'm8_reactor_gives_no_keys{reason="audit"} 1.0' in (await reactor.endpoints.metrics()).body
+            assert reactor.health.heartbeat().engine != reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
+            alone = ask(uri=OTHER)
+            await m8.ask(alone)
+            end = await m8.ended(alone.request_id)
+            assert (end.reason, end.detail) == (upload_pb2.REASON_NO_REACTOR, "the reactor cannot write its audit log.")
+        assert (await upload(m8, ask(uri=OTHER))).outcome == upload_pb2.OUTCOME_UPLOADED
+        assert (await reactor.endpoints.readyz()).status == 200
+    assert '"outcome": "RESUMED"' in (full / "audit.jsonl").read_text()
+
+
+@contextmanager
+def no_room(reactor: Reactor) -> Iterator[None]:
+    """The disk of a reactor's audit log is full meanwhile."""
+    audit = reactor.dispatcher.granter.audit
+    assert isinstance(audit, AuditFile)
+    kept, full = os.dup(audit._descriptor), os.open("/dev/full", os.O_WRONLY)
+    os.dup2(full, audit._descriptor)
+    try:
+        yield
+    finally:
+        os.dup2(kept, audit._descriptor)
+        os.close(full)
+        os.close(kept)

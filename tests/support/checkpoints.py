@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from monoskope.m8.background.checkpoint_task import CheckpointTask
+from monoskope.m8.background.checkpoint_task import WAITS, CheckpointTask
 from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.service.app import App
@@ -18,6 +18,8 @@ from monoskope.protocol.tlog.vkey import cosigned_message
 
 ORIGIN = "monoskope/00112233aabbccdd"
 EVERY_S = 10.0
+LATER_S = WAITS * EVERY_S
+"""After so many seconds a checkpoint covers whatever was recorded."""
 
 
 def root_of(entries: Sequence[bytes]) -> bytes:

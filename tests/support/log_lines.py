@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monoskope import operating_log
+from monoskope.m8.service.app import App
 
 
 class _Lines(io.StringIO):
@@ -31,6 +32,13 @@ def capture_logs() -> Iterator[list[dict[str, Any]]]:
         yield lines.told
     finally:
         operating_log.set_up(sys.stderr)
+
+
+def strangers(app: App, lines: io.StringIO) -> dict[str, int]:
+    """How the calls of strangers ended of which an operating log tells, at the latest now."""
+    app.strangers.flush()
+    said = [line for line in map(json.loads, lines.getvalue().splitlines()) if line["event"] == "calls of strangers"]
+    return {end: count for line in said for end, count in line["ends"].items()}
 
 
 def calls(lines: io.StringIO) -> list[dict[str, Any]]:

@@ -81,11 +81,12 @@ def _logged_fields() -> Iterator[tuple[str, str]]:
 
 
 def test_a_full_disk_breaks_nothing_but_the_line() -> None:
-    full = Full()
+    full, before = Full(), operating_log.Unbroken.failures
     operating_log.set_up(full)
     operating_log.get().info("call")
     operating_log.get().info("another call")
     assert full.asked >= 2
+    assert operating_log.Unbroken.failures > before, "it is counted, for an alert"
 
 
 def test_an_exception_is_named_and_not_quoted() -> None:

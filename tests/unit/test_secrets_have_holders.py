@@ -118,6 +118,8 @@ FREE = {
     "monoskope.reactor.link.websocket_link._Detail": "why m8 ended a session",
     "monoskope.reactor.link.open_requests.OpenRequest": "a request and sealed bytes",
     "monoskope.reactor.report.audit_log.AuditEntry": "the name of the key that signed",
+    "monoskope.reactor.report.known_receipts.KnownReceipts": "receipts",
+    "monoskope.reactor.report.known_receipts._Secret": "receipts, which are signed and public",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",

@@ -108,8 +108,20 @@ def record(event: Any, **fields: Any) -> bytes:
         "actor": f"reactor/{STORE}",
         "data": event.SerializeToString(deterministic=True),
         "previous_hash": sha256(b"the record before"),
+        "uri": f"{STORE}://team-a/db",
+        "detail": "what it says",
     }
     return event_pb2.Event(**{**made, **fields}).SerializeToString(deterministic=True)
+
+
+def entry(stored: bytes) -> bytes:
+    """The entry of a record: the SHA-256 of its outline, which has the SHA-256 of its data in place of the data."""
+    found = event_pb2.Event.FromString(stored)
+    outline = event_pb2.Event(data_sha256=sha256(found.data))
+    outline.MergeFrom(found)
+    outline.ClearField("data")
+    outline.DiscardUnknownFields()
+    return sha256(outline.SerializeToString(deterministic=True))
 
 
 def rotation(old: str, new: str, *, store: str = STORE, by: str = "") -> identity_pb2.SignedRotation:
@@ -167,7 +179,7 @@ class Put:
     def tree(self) -> list[bytes]:
         """The entries of the log, with this record's at its place."""
         found = entries(SIZE)
-        found[self.index] = sha256(self._record())
+        found[self.index] = entry(self._record())
         return found
 
     def _record(self) -> bytes:

@@ -179,6 +179,8 @@ def _of_the_record() -> list[Vector]:
         _vector("the record names another position", same_place, "RECORD"),
         _vector("of another request", _changed(record_fields={"stream": f"upload/{'ab' * 16}"}), "RECORD"),
         _vector("not of a request's stream", _changed(record_fields={"stream": "secret-stores"}), "RECORD"),
+        _vector("of another secret", _changed(record_fields={"uri": f"{STORE}://team-a/other"}), "RECORD"),
+        _vector("an outline", _changed(record_fields={"data_sha256": sha256(b"")}), "RECORD"),
         _vector("another event", _changed(record_fields={"type": "TokenRevoked"}), "RECORD"),
         _vector("an event that its receipt does not fit", _changed(record_fields={"type": "SecretCompared"}), "RECORD"),
         _vector("a field that is unknown", unknown, "RECORD"),
@@ -224,9 +226,7 @@ def _of_the_store() -> list[Vector]:
         _vector("the grant of a stranger", _changed(grant=theirs), "IDENTITY"),
         _vector("one bit of the grant's signature", _changed(grant=spoilt), "GRANT"),
         _vector("no grant", _changed(grant=None), "GRANT"),
-        _vector(
-            "another request of the same id", _changed(request=evidence.request(uri=f"{STORE}://team-a/other")), "GRANT"
-        ),
+        _vector("another request of the same id", _changed(request=evidence.request(expires_on="2030-01-01")), "GRANT"),
         _vector("the receipt of a stranger", _changed(receipt=receipt(good.grant_bytes, "a stranger")), "IDENTITY"),
         _vector("one bit of the receipt's signature", _changed(receipt=wrong), "RECEIPT"),
         _vector("a receipt that is signed as a grant", _changed(receipt=labelled), "RECEIPT"),

@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from monoskope.client.signing.signing import Signing
     from monoskope.client.task import Progress
     from monoskope.client.walk import Walk
+    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
 
@@ -284,7 +285,10 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
     @property
     def queries(self) -> Queries:
         """What m8 knows, as messages of the API."""
-        return Queries(self._connection())
+        return Queries(self._connection(), self._tree)
+
+    async def _tree(self) -> Checkpoint | None:
+        return await self._held().tree()
 
     @property
     def proofs(self) -> Proofs:

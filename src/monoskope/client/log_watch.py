@@ -36,6 +36,7 @@ from monoskope.value import Value
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import log_pb2
     from monoskope.client.log.judging import Demand, Judge, Verdict
+    from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 AGAIN_AFTER_S = 10.0
 """A check counts for so many seconds: m8 makes checkpoints no more often."""
@@ -104,6 +105,7 @@ class LogWatch:
         self._behind: LogMismatchError | None = None
         """What a check that is under way found so far: m8 is behind what it showed before, and may catch up."""
         self._counts_until = -float("inf")
+        self._looked: Looked | None = None
 
     def begin(self, token: str) -> None:
         """Begin a check if one is due."""
@@ -147,6 +149,16 @@ class LogWatch:
         await self.fits(self._runtime.now() + left(timeout_s))
         return await begun.end(0.0)
 
+    async def tree(self) -> Checkpoint | None:
+        """Return the newest checkpoint that is pinned, None where m8 shows no log. Raises as `fits`."""
+        from monoskope.protocol.tlog.checkpoint import Checkpoint  # noqa: PLC0415 - few ask for it
+        from monoskope.protocol.tlog.note import Note  # noqa: PLC0415 - as above
+
+        if self._looked is None or self._runtime.now() >= self._counts_until:
+            await self.look()
+        verdict = None if self._looked is None else self._looked.verdict
+        return None if verdict is None else Checkpoint.parse(Note.parse(verdict.pin.note).text)
+
     def _begin(self, connection: Connection) -> Begun[Looked]:
         """Begin a check. It has its own time: other calls than the one that began it wait for it, too."""
         with within(self._runtime, None):
@@ -161,6 +173,7 @@ class LogWatch:
 
     def _settle(self, looked: Looked) -> None:
         self._begun, self._failed, self._behind = None, None, None
+        self._looked = looked
         self._counts_until = self._runtime.now() + AGAIN_AFTER_S
         for sentence in looked.notices:
             if sentence not in self._told:

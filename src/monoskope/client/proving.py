@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.log_proofs import LogComparison, UploadProof
 
 PROOF_TIMEOUT_S = 30.0
-"""Seconds for which the proof of a request is awaited: a log that grows is signed every ten."""
+"""Seconds for which the proof of a request is awaited: m8 signs for who asks within ten, or `checkpoint_every_s`."""
 
 
 class Proving(ABC):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -26,6 +26,10 @@ MAX_PAGES = 50_000
 
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import log_pb2
+    from monoskope.client.shown_events import ShownEvents
+    from monoskope.protocol.tlog.checkpoint import Checkpoint
+
+    Told = Callable[[ShownEvents], None]
 
     _Asked = (
         queries_pb2.ListSecretsRequest
@@ -75,14 +79,23 @@ def _asked(
     )
 
 
+async def _no_tree() -> None:
+    """Nothing is pinned."""
+
+
 class Queries:
     """The queries of one connection. Each raises what m8 answers, and `NotReachedError` if it does not.
 
     A `prefix` is a URI prefix, or "" for all; another text is a `UsageError`, and m8 does not see it.
+
+    Args:
+        connection: To m8.
+        tree: Returns the newest checkpoint that is pinned, None for none.
     """
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, tree: Callable[[], Awaitable[Checkpoint | None]] = _no_tree) -> None:
         self._connection = connection
+        self._tree = tree
         self.runtime: Runtime = connection.runtime
         """What its connection waits with."""
 
@@ -158,29 +171,55 @@ class Queries:
                 yield store
 
     async def events(
-        self, *, request_id: str = "", prefix: str = "", wanted: EventFilter = EVERY, page_size: int = PAGE_SIZE
+        self,
+        *,
+        request_id: str = "",
+        prefix: str = "",
+        wanted: EventFilter = EVERY,
+        page_size: int = PAGE_SIZE,
+        told: Told = lambda _shown: None,
     ) -> AsyncIterator[views_pb2.EventSummary]:
-        """Yield events in log order, of one request or below a URI prefix if given."""
+        """Yield events in log order, of one request or below a URI prefix if given, held against the pinned log.
+
+        Args:
+            request_id: Of this request alone.
+            prefix: Of secrets below this prefix alone.
+            wanted: What else they must be.
+            page_size: Fetched at once, 1 to 1,000.
+            told: Told against what they are held, before the first.
+
+        Raises:
+            LogMismatchError: what m8 shows is not what its log has.
+        """
         request = _asked(request_id, prefix, wanted, page_size)
+        shown = await self._shown(request, filtered=bool(request_id or prefix or wanted != EVERY))
+        told(shown)
         async for page in self._pages(methods.LIST_EVENTS, request):
-            for event in filter(wanted.takes, page.events):
+            for event in filter(wanted.takes, shown.page(page)):
                 yield event
+        shown.end()
 
     async def last_events(
-        self, count: int, *, request_id: str = "", prefix: str = "", wanted: EventFilter = EVERY
+        self,
+        count: int,
+        *,
+        request_id: str = "",
+        prefix: str = "",
+        wanted: EventFilter = EVERY,
+        told: Told = lambda _shown: None,
     ) -> list[views_pb2.EventSummary]:
-        """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
-        request = _asked(request_id, prefix, wanted, min(max(count, 2), MAX_PAGE_SIZE), newest_first=True)
+        """Return the latest `count` events in log order, as `events` does."""
+        request = _asked(request_id, prefix, wanted, min(count, MAX_PAGE_SIZE), newest_first=True)
+        shown = await self._shown(request, filtered=bool(request_id or prefix or wanted != EVERY))
+        told(shown)
         found: list[views_pb2.EventSummary] = []
-        first: list[int] = []
         async for page in self._pages(methods.LIST_EVENTS, request):
-            found += filter(wanted.takes, page.events)
-            first = (first + [event.position for event in page.events])[:2]
-            if len(first) > 1 and first[0] < first[1]:
-                found = found[-max(count, 2) :]  # an older m8, which lists in log order alone: all pages are needed
-            elif len(found) >= max(count, 2):
+            found += filter(wanted.takes, shown.page(page))
+            if len(found) >= count:
                 break
-        return sorted(found, key=lambda event: event.position, reverse=True)[:count][::-1]
+        else:
+            shown.end()
+        return found[:count][::-1]
 
     async def head(self) -> int:
         """Return a position at the end of the log: all that is recorded from now on stands after it."""
@@ -223,6 +262,14 @@ class Queries:
 
         request = log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed)
         return await self._connection.call(methods.GET_UPLOAD_PROOF, request, CALL_TIMEOUT_S, log=LogUse.NONE)
+
+    async def _shown(self, request: queries_pb2.ListEventsRequest, *, filtered: bool) -> ShownEvents:
+        """Let `request` ask for proofs in the log as it is pinned, and return what checks them."""
+        from monoskope.client.shown_events import ShownEvents  # noqa: PLC0415 - a put does not need it
+
+        shown = ShownEvents(await self._tree(), newest_first=request.newest_first, filtered=filtered)
+        request.tree_size = shown.size
+        return shown
 
     async def _pages(self, method: Method[P], request: _Asked) -> AsyncIterator[P]:
         """Yield every page of a listing, from the one that `request` asks for on.

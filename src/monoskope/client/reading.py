@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.stores import Store
+    from monoskope.client.shown_events import ShownEvents
 
 SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
 """Which secrets to list."""
@@ -137,16 +138,24 @@ class Reading(ABC):
             return results.secrets.Upload.of(answer.upload, await self.proofs.upload(answer, content))
 
     async def list_events(self, *, request_id: str = "", prefix: str = "") -> AsyncIterator[Event]:
-        """Yield the events in log order, of one request or below a URI prefix if given."""
-        async for view in self.queries.events(request_id=request_id, prefix=prefix):
-            yield results.server.Event.of(view)
+        """Yield the events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: m8 shows an event that is not what its log has there, or leaves out one that it may not.
+        """
+        against: list[ShownEvents] = []
+        async for view in self.queries.events(request_id=request_id, prefix=prefix, told=against.append):
+            yield results.server.Event.of(view, proven=against[0].proves(view))
 
     async def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[Event]:
-        """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
-        return [
-            results.server.Event.of(view)
-            for view in await self.queries.last_events(count, request_id=request_id, prefix=prefix)
-        ]
+        """Return the latest `count` events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: as `list_events`.
+        """
+        against: list[ShownEvents] = []
+        found = await self.queries.last_events(count, request_id=request_id, prefix=prefix, told=against.append)
+        return [results.server.Event.of(view, proven=against[0].proves(view)) for view in found]
 
     async def watch_events(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[Event]:
         """Yield events as they happen, from the one after position `after` on, until the iteration is left.
@@ -155,7 +164,7 @@ class Reading(ABC):
             NotReachedError: the connection broke. Begin again after the last position that came.
         """
         async for view in self.queries.watch(after=after, prefix=prefix):
-            yield results.server.Event.of(view)
+            yield results.server.Event.of(view, proven=False)
 
     async def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""

@@ -86,7 +86,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     ),
     upload_pb2.REASON_NO_REACTOR: Meaning(
         UnavailableError,
-        "no reactor of the store answered in time; nothing was written.",
+        "no reactor of the store could take it in time; nothing was written.",
         "See `monoctl describe secret-store` for when it sent its last heartbeat, or ask the store's operator.",
     ),
     upload_pb2.REASON_STORE_INACTIVE: Meaning(

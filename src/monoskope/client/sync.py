@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -32,7 +32,16 @@ from monoskope.client.purposes.undelete import Undeletion
 from monoskope.client.purposes.verify import Verification
 from monoskope.client.queries import PAGE_SIZE
 from monoskope.client.reading import SecretState
-from monoskope.client.results.access import AllowedMember, Applied, NewToken, Permission, RoleBinding, Token, WhoAmI
+from monoskope.client.results.access import (
+    AllowedMember,
+    Applied,
+    NewToken,
+    Offboarding,
+    Permission,
+    RoleBinding,
+    Token,
+    WhoAmI,
+)
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
 from monoskope.client.results.server import Event, Server
@@ -552,11 +561,19 @@ class SyncClient(Unshared):
         return self._loop.run(self._client.get_upload(request_id, wait=wait, timeout=timeout))
 
     def list_events(self, *, request_id: str = "", prefix: str = "") -> Iterator[Event]:
-        """Yield the events in log order, of one request or below a URI prefix if given."""
+        """Yield the events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: m8 shows an event that is not what its log has there, or leaves out one that it may not.
+        """
         return self._loop.iterate(self._client.list_events(request_id=request_id, prefix=prefix))
 
     def last_events(self, count: int, *, request_id: str = "", prefix: str = "") -> list[Event]:
-        """Return the latest `count` events in log order, of one request or below a URI prefix if given."""
+        """Return the latest `count` events in log order, of one request or below a URI prefix if given.
+
+        Raises:
+            LogMismatchError: as `list_events`.
+        """
         return self._loop.run(self._client.last_events(count, request_id=request_id, prefix=prefix))
 
     def watch_events(self, *, after: int = 0, prefix: str = "") -> Iterator[Event]:
@@ -799,3 +816,28 @@ class SyncAccess:
             NotFoundError: there is no such token, or it is not the caller's.
         """
         self._loop.run(self._access.revoke_token(token_id))
+
+    def came_from(self, member: str) -> Offboarding:
+        """Return the valid tokens and the role bindings that a member made, and those that name the member.
+
+        For administrators and auditors.
+
+        Args:
+            member: `kind:issuer:name`, or the plain subject of a token with rights of its own.
+        """
+        return self._loop.run(self._access.came_from(member))
+
+    def offboard(self, found: Offboarding, *, keep: Collection[str] = ()) -> None:
+        """End the tokens of `found`, then its role bindings; those that are shared stay. For administrators.
+
+        If it breaks off, begin again with `came_from`: what has ended is not listed again.
+
+        Args:
+            found: What `came_from` returned.
+            keep: Ids of tokens and names of role bindings that stay.
+
+        Raises:
+            UsageError: it is the caller, or the caller would lose the token or the role; nothing was ended.
+            RefusedError: the caller is no administrator.
+        """
+        self._loop.run(self._access.offboard(found, keep=keep))

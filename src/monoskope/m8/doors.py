@@ -120,7 +120,8 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
     async with asyncio.TaskGroup() as group:
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
         keeping = group.create_task(keeper.run())
-        beside = [group.create_task(work) for work in (app.feed.run(), app.connections.run(*ports), *others)]
+        works = (app.feed.run(), app.connections.run(*ports), app.strangers.run(), *others)
+        beside = [group.create_task(work) for work in works]
         await started(doors)
         await tell(is_ready=True)
         beside.append(group.create_task(LogWatch(app, tell).run()))

@@ -17,6 +17,7 @@ from monoskope.m8 import settings
 from monoskope.m8.grpc import tls
 from monoskope.m8.renewal import CA_FILE, CA_KEY_FILE, write_public
 from monoskope.m8.tree import key_file
+from monoskope.ownership import check_folder, check_owner
 from monoskope.settings import convert, write_private
 
 _FILES = frozenset(
@@ -64,7 +65,7 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     Raises:
         UsageError: a name is not a host, the origin of the log is none, a setting of the database breaks its rule, or
             the folder cannot be made.
-        RefusedError: others can reach the file with the database's password.
+        RefusedError: others can reach the file with the database's password, or own the folder.
         AlreadyExistsError: the folder holds a server, or a part of one.
     """
     addresses = _addresses(plan)
@@ -92,6 +93,18 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     # Last, because a folder with settings in it counts as complete.
     write_private(plan.folder / settings.SETTINGS_FILE, tomli_w.dumps(table).encode())
     return settings.load(plan.folder)
+
+
+def check_owners(loaded: settings.ServerSettings) -> None:
+    """Return if root and this user alone can change the folder of a server, its settings and its keys.
+
+    Raises:
+        UsageError: one of them cannot be looked at.
+        RefusedError: others own it, or can write it.
+    """
+    folder = loaded.folder
+    keys = (loaded.signing_key, loaded.tls_key, folder / key_file.FILE, folder / CA_KEY_FILE)
+    check_folder(folder, folder / settings.SETTINGS_FILE, *keys)
 
 
 def _operations(listen: HostPort) -> str:
@@ -138,6 +151,7 @@ def _make_folder(folder: Path) -> None:
                 f"{folder} already holds {', '.join(found)}.",
                 fix="Nothing was changed. Name another folder with --dir.",
             )
+        check_owner(folder, folder.stat())
         folder.chmod(0o700)
     except OSError as error:
         raise UsageError(f"the folder {folder} cannot be made: {error.strerror}.", fix="Name another one.") from None

@@ -30,19 +30,19 @@ _TARGET = re.compile(r"/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*", re.ASCII)
 
 
 class FileTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="kind", tag="file"):
-    """Lines in a file of this machine.
+    """Lines in a file of this machine, all of one kind: calls shall push no event out when it is rotated.
 
     Attributes:
         name: Names the sink, and its cursor in the log: a new name begins with the first event.
         path: The file, mode 0600.
-        lines: Which lines it gets.
+        lines: Which lines it gets: `["events"]`, or `["access"]` in a table and a file of its own.
         max_bytes: A file that has become as large is moved to `path.1`; 0 leaves that to logrotate.
         keep: How many moved files are kept. The oldest one is removed.
     """
 
     name: str
     path: str
-    lines: tuple[Kind, ...] = (EVENTS, ACCESS)
+    lines: tuple[Kind, ...] = (EVENTS,)
     max_bytes: int = 104_857_600
     keep: int = 10
 
@@ -156,7 +156,15 @@ def checked(tables: Sequence[AuditTable], path: Path) -> tuple[SinkSettings, ...
             raise _wrong(path, table.name, "name", "is used twice", "Give each table a name of its own.")
         if not table.lines:
             raise _wrong(path, table.name, "lines", "is empty", 'Write lines = ["events", "access"], or one of them.')
-    return tuple(SinkSettings(table.name, frozenset(table.lines), _target(table, path)) for table in tables)
+    sinks = tuple(SinkSettings(table.name, frozenset(table.lines), _target(table, path)) for table in tables)
+    files: set[Path] = set()
+    for sink in sinks:
+        if isinstance(sink.target, FileTarget):
+            file = sink.target.path.resolve()
+            if file in files:
+                raise _wrong(path, sink.name, "path", "is another table's", "Give each table a file of its own.")
+            files.add(file)
+    return sinks
 
 
 def _target(table: AuditTable, path: Path) -> FileTarget | SyslogTarget | WebhookTarget:
@@ -171,6 +179,9 @@ def _target(table: AuditTable, path: Path) -> FileTarget | SyslogTarget | Webhoo
 
 
 def _file(table: FileTable, path: Path) -> FileTarget:
+    if len(set(table.lines)) > 1:
+        fix = 'Write lines = ["events"] here, and another table with another path for lines = ["access"].'
+        raise _wrong(path, table.name, "lines", "names two kinds for one file", fix)
     if not table.path:
         raise _wrong(path, table.name, "path", "is empty", 'Name a file, for example path = "audit.jsonl".')
     if table.max_bytes and table.max_bytes < MIN_FILE:

@@ -78,12 +78,18 @@ def check(descriptor: Descriptor, content: bytes) -> None:
     Raises:
         UsageError: it has more, or is no message; names the field and the rule, and no value.
     """
-    _Count(descriptor.name, room(descriptor)).message(descriptor, content, 0, len(content), "")
+    _Count(descriptor.name, room(descriptor), by_rules=True).message(descriptor, content, 0, len(content), "")
+
+
+def check_number(descriptor: Descriptor, content: bytes, most: int) -> None:
+    """Check that `content` has at most so many fields in all, whatever the rules say of each. Raises as `check`."""
+    _Count(descriptor.name, most, by_rules=False).message(descriptor, content, 0, len(content), "")
 
 
 class _Count:
-    def __init__(self, name: str, most: int) -> None:
+    def __init__(self, name: str, most: int, *, by_rules: bool) -> None:
         self._name = name
+        self._by_rules = by_rules
         self._most = self._left = most
 
     def message(self, descriptor: Descriptor, content: bytes, at: int, end: int, path: str) -> None:
@@ -103,7 +109,7 @@ class _Count:
                 continue
             below = f"{path}.{field.name}" if path else field.name
             found[number] = found.get(number, 0) + size
-            if found[number] > field.most:
+            if self._by_rules and found[number] > field.most:
                 raise too_many(self._name, below, field.most)
             if field.inside is not None:
                 self.message(field.inside, content, begin, at, below)

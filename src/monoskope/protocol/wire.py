@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from google.protobuf.message import DecodeError, Message
 
 from monoskope.errors import UsageError
+from monoskope.protocol import elements
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor
 
 M = TypeVar("M", bound=Message)
 V = TypeVar("V")
+
+MOST_FIELDS = 4_096
+"""Fields of a message at most, with those of the messages in it: some four times as many as its rules can allow."""
 
 REMEMBERED = 256
 """Contents of one kind whose reading is kept, a few kilobytes each."""
@@ -38,12 +45,14 @@ def parse(kind: type[M], content: bytes) -> M:
     """Return the message in `content`.
 
     Raises:
-        MalformedError: it does not parse, or is not in the one serialised form.
+        MalformedError: it does not parse, has more fields than any message, or is not in the one serialised form.
     """
     message = kind()
     try:
+        # Who signed it may have signed anything: half a million empty elements would be taken apart before they count.
+        elements.check_number(cast("Descriptor", kind.DESCRIPTOR), content, MOST_FIELDS)
         message.ParseFromString(content)
-    except DecodeError:
+    except (DecodeError, UsageError):
         raise MalformedError(kind.__name__, "content", "does not parse") from None
     message.DiscardUnknownFields()
     if serialise(message) != content:

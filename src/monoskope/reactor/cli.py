@@ -12,6 +12,7 @@ import click
 
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.ownership import check_owner
 from monoskope.reactor.settings_argument import settings_argument
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
@@ -124,6 +125,7 @@ def init(
     check_store_name(store)
     driver = registry.find(kind)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    check_owner(folder, folder.stat())
     skeleton.write(
         folder,
         server=server,

@@ -16,6 +16,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
+from monoskope.reactor.resources import NO_DESCRIPTORS, Resources
 from monoskope.reactor.timings import Timings
 from monoskope.stores.driver import DriverError, StoreUnavailableError
 from monoskope.times import now_ms
@@ -54,6 +55,7 @@ class Health:
         driver: The engine.
         timings: How often it is asked.
         troubles: Returns a sentence for each list of signers that cannot be used.
+        resources: What this process needs to ask the engine at all.
         now_ms: Milliseconds since 1970.
     """
 
@@ -63,9 +65,11 @@ class Health:
         timings: Timings,
         *,
         troubles: Callable[[], tuple[str, ...]] = tuple,
+        resources: Resources | None = None,
         now_ms: Callable[[], int] = now_ms,
     ) -> None:
         self._troubles = troubles
+        self._resources = resources
         self._driver = driver
         self._timings = timings
         self._now_ms = now_ms
@@ -136,11 +140,16 @@ class Health:
         operating_log.get().info("engine", health=reactor_pb2.EngineHealth.Name(engine).removeprefix("ENGINE_HEALTH_"))
 
     async def _found(self) -> reactor_pb2.EngineHealth:
+        if self._resources is not None and self._resources.trouble() is not None:
+            return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED  # It could not be asked, and is not to be blamed.
         try:
             async with asyncio.timeout(self._timings.connect):
                 looked = await self._driver.health()
-        except (StoreUnavailableError, TimeoutError):
+        except TimeoutError:
             return reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
+        except StoreUnavailableError as error:
+            ours = error.told == NO_DESCRIPTORS
+            return reactor_pb2.ENGINE_HEALTH_UNSPECIFIED if ours else reactor_pb2.ENGINE_HEALTH_UNAVAILABLE
         except DriverError:
             return reactor_pb2.ENGINE_HEALTH_REFUSED
         except Exception as error:  # noqa: BLE001 - a driver's defect must not end the reactor, and its text is not ours

@@ -10,12 +10,14 @@ from importlib import metadata
 
 from prometheus_client import generate_latest
 
+from monoskope import operating_log
 from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
 from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import STATES, Health
 from monoskope.reactor.link.dialled import Dialled
 from monoskope.reactor.report.meters import ReactorMeters
+from monoskope.reactor.resources import KINDS, Resources
 
 LOOK_EVERY_S = 600.0
 """Seconds between two looks at m8's certificate, each of which takes a connection of its own."""
@@ -32,6 +34,7 @@ class Endpoints:
     is_attached: Callable[[], bool]
     dialled: Dialled
     meters: ReactorMeters
+    resources: Resources
     _looked: float | None = None
 
     @property
@@ -45,8 +48,9 @@ class Endpoints:
 
     async def readyz(self) -> Answer:
         """Say whether this process can take requests, and name each check with its state."""
-        engine = self.health.state
+        engine, trouble = self.health.state, self.resources.trouble()
         checks = {
+            "reactor": "ok" if trouble is None else f"{trouble.message} {trouble.fix}",
             "m8": "ok" if self.is_attached() else "not attached",
             # An engine that cannot say how it is must not keep its reactor from being ready.
             "engine": "ok" if engine == "unknown" else engine,
@@ -61,12 +65,16 @@ class Endpoints:
         gauges = self.meters.gauges
         gauges["m8_reactor_build_info"].labels(metadata.version("monoskope"), self.store).set(1)
         gauges["m8_reactor_attached"].set(self.is_attached())
+        gauges["m8_reactor_operating_log_failures"].set(operating_log.Unbroken.failures)
         gauges["m8_reactor_draining"].set(self.dispatcher.is_stopping)
         gauges["m8_reactor_keys_alive"].set(len(self.dispatcher.keys))
         gauges["m8_reactor_open_requests"].set(len(self.dispatcher.requests))
         known = self.dispatcher.known
         gauges["m8_reactor_receipts_bytes"].set(known.bytes_kept)
         gauges["m8_reactor_gives_no_keys"].labels("receipts").set(known.full_for > 0)
+        trouble = self.resources.trouble()
+        for kind in KINDS:
+            gauges["m8_reactor_gives_no_keys"].labels(kind).set(trouble is not None and trouble.kind == kind)
         for state in STATES:
             gauges["m8_reactor_engine_health"].labels(state).set(state == self.health.state)
         gauges["m8_reactor_engine_checked_timestamp_seconds"].set(self.health.looked_at_s)

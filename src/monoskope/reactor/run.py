@@ -13,6 +13,7 @@ from pathlib import Path
 
 from monoskope import operating_log
 from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
+from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
 from monoskope.reactor.admission.admission import Admission
@@ -21,6 +22,7 @@ from monoskope.reactor.admission.signature_gate import SignatureGate
 from monoskope.reactor.clock import Clock
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import Health
+from monoskope.reactor.identity import fingerprint, store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
@@ -42,7 +44,9 @@ from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
+from monoskope.reactor.resources import Resources
 from monoskope.reactor.settings import ReactorSettings, read
+from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
@@ -97,7 +101,8 @@ class Reactor:
             else Signers.load(settings.signers, folder=settings.folder, store=settings.store)
         )
         self.gate = SignatureGate(signers, audit)
-        self.health = Health(driver, self.timings, troubles=self.gate.troubles)
+        self.resources = Resources(audit)
+        self.health = Health(driver, self.timings, troubles=self.gate.troubles, resources=self.resources)
         self.dispatcher = self._wired(settings, driver, identity, fingerprint_key, audit)
         endpoint = Endpoint(
             servers=settings.servers,
@@ -125,6 +130,7 @@ class Reactor:
             lambda: self.session.is_attached,
             Dialled(lambda: self.session.server, settings.ca_file),
             self.meters,
+            self.resources,
         )
 
     def _wired(
@@ -153,7 +159,14 @@ class Reactor:
             keys=keys,
             appends=self.appends,
             granter=Granter(
-                Admission(settings, driver, rates, self.gate, known), keys, looks, self.appends, audit, self.meters
+                Admission(settings, driver, rates, self.gate, known),
+                keys,
+                looks,
+                self.appends,
+                audit,
+                self.meters,
+                resources=self.resources,
+                requests=requests,
             ),
             handler=Handler(
                 keys=keys,
@@ -202,6 +215,7 @@ class Reactor:
     async def _ticking(self) -> None:
         while True:
             await asyncio.sleep(self.timings.tick)
+            self.resources.trouble()
             self.dispatcher.tick()
 
 
@@ -217,6 +231,7 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     """
     settings = read(folder)
     check_closed(folder)
+    check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
     roots(settings.ca_file)
     copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)

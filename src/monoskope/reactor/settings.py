@@ -31,12 +31,12 @@ from monoskope.errors import UsageError
 from monoskope.host_port import ServerName, check_servers
 from monoskope.operations import address
 from monoskope.operations.address import Address
+from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.payload import MAX_PADDED, is_padded_size
 from monoskope.reactor.settings_argument import SETTINGS_FILE
 from monoskope.reactor.signers.settings import SignersFile
-from monoskope.reactor.signers.way import check_settings
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert, load
 from monoskope.stores import registry

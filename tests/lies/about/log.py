@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from typing import Any
 
-from monoskope.api.gateway.v1 import log_pb2
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.gateway.v1 import log_pb2, queries_pb2
 from monoskope.errors import Code, NotFoundError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
@@ -159,6 +161,55 @@ def of_proof(name: str, tell: Callable[[Scene], Any], says: str, code: Code = MI
     return Lie(LOG, name, tell, says, code, ("get upload proof",))
 
 
+def events(change: Callable[[queries_pb2.ListEventsResponse], Any]) -> Callable[[Scene], Any]:
+    """Change a page of events."""
+
+    def act(answer: queries_pb2.ListEventsResponse) -> None:
+        change(answer)
+
+    return lambda scene: scene.change("ListEvents", act)
+
+
+def _outlined(**fields: Any) -> Callable[[queries_pb2.ListEventsResponse], Any]:
+    """The first event of a page says something else, in every place in which it says it."""
+
+    def change(answer: queries_pb2.ListEventsResponse) -> None:
+        shown = answer.events[0]
+        outline = event_pb2.Event.FromString(shown.outline)
+        for name, value in fields.items():
+            setattr(outline, name, value)
+            setattr(shown, name, value)
+        shown.outline = outline.SerializeToString(deterministic=True)
+        shown.hash = hashlib.sha256(shown.outline).digest()
+
+    return change
+
+
+def _beside_its_outline(answer: queries_pb2.ListEventsResponse) -> None:
+    for shown in answer.events:
+        shown.actor = shown.uri = shown.detail = "mallory"
+
+
+def _without_outline(answer: queries_pb2.ListEventsResponse) -> None:
+    answer.events[0].ClearField("outline")
+
+
+def _other_inclusion(answer: queries_pb2.ListEventsResponse) -> None:
+    answer.inclusion[0] = bytes(32)
+
+
+def _twice(answer: queries_pb2.ListEventsResponse) -> None:
+    answer.events.append(answer.events[-1])
+
+
+def of_events(
+    name: str, tell: Callable[[queries_pb2.ListEventsResponse], Any], says: str, code: Code | None = MISMATCH
+) -> Lie:
+    """A lie about events that the log has."""
+    return Lie(LOG, name, events(tell), says, code, ("list events", "last events"))
+
+
+NOT_OF_THE_LOG = "m8 shows events that are not those of its log"
 NOT_INCLUDED = "the inclusion proof does not lead to the root of the tree"
 NOT_COUNTS = "the note that .* shows of its log does not count"
 CONTINUES = "does not continue what it showed before"
@@ -223,6 +274,16 @@ LIES = (
         proof(lambda answer, _: answer.evidence.ClearField("request_signature")),
         "the signature of the request does not hold",
     ),
+    of_events("another person who caused an event", _outlined(actor="mallory"), NOT_OF_THE_LOG),
+    of_events("another secret of an event", _outlined(uri="memory://team-a/else"), NOT_OF_THE_LOG),
+    of_events("another time of an event", _outlined(recorded_at_ms=1), NOT_OF_THE_LOG),
+    of_events("other words of an event", _outlined(detail="DELETED"), NOT_OF_THE_LOG),
+    of_events("another place of an event", _outlined(position=1), f"{NOT_OF_THE_LOG}|twice, or in another order"),
+    of_events("an event beside its outline", _beside_its_outline, "(?!.*mallory).*proven=True", None),
+    of_events("an event without its outline", _without_outline, "m8 shows no outline of event"),
+    of_events("an event twice", _twice, f"{NOT_OF_THE_LOG}|twice, or in another order"),
+    of_events("another hash of the proof of events", _other_inclusion, NOT_OF_THE_LOG),
+    of_events("no proof of events", lambda answer: answer.ClearField("inclusion"), NOT_OF_THE_LOG),
     of_proof(
         "a proof that is to come, for ever",
         proof(_later),

@@ -18,7 +18,9 @@ THIEF = Identity()
 QUESTIONS, EVENTS = Step.QUESTIONS, Step.EVENTS
 FALSE = "proven=False, why_not_proven=[\"']what m8 shows as its proof is none: "
 OTHERWISE = f"{FALSE}m8 shows something else than its receipt says'"
-VERSION_OTHERWISE = "proven=False, why_not_proven='m8 shows something else than the receipt of its request says'"
+VERSION_OTHERWISE = (
+    "proven=False, why_not_proven='m8 shows something else than the grant and the receipt of its request say'"
+)
 NO_END = "the pages of m8's answer have no end"
 HASH = "fp1:0000000000000000:" + "0" * 64
 
@@ -135,6 +137,7 @@ LIES = (
             ("prior_version", "v0"),
             ("purpose", upload_pb2.PURPOSE_PATCH),
             ("fingerprint", HASH),
+            ("subject", "mallory"),
         )
     ),
     Lie(
@@ -152,6 +155,7 @@ LIES = (
             ("purpose", upload_pb2.PURPOSE_PATCH),
             ("outcome", upload_pb2.OUTCOME_UNCHANGED),
             ("destination", "other://team-a/else"),
+            ("subject", "mallory"),
         )
     ),
     Lie(QUESTIONS, "a forged grant of a request", upload(_forged_grant), FALSE, purposes=UPLOAD),

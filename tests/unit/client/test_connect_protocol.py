@@ -113,6 +113,7 @@ def test_an_error_without_details_is_one_of_its_kind(code: str, kind: type[Error
     [
         (200, "text/html", b"<html>Log in</html>", ProtocolError),
         (200, JSON, b"{}", ProtocolError),
+        (200, JSON, b'{"code":"not_found","message":"elsewhere.test"}', ProtocolError),
         (200, PROTO, b"\xff\xff", ProtocolError),
         (404, "text/html", b"<html>404</html>", ProtocolError),
         (404, JSON, b"[" * 100_000, ProtocolError),

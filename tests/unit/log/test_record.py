@@ -40,7 +40,21 @@ def test_the_first_record_of_a_log_byte_by_byte() -> None:
             b"\x42\x20" + bytes(32),  # previous_hash
         ]
     )
-    assert event.hash == hashlib.sha256(event.record).digest()
+    assert event.outline == b"".join(
+        [
+            event.record[: -2 - 4 - 32],
+            b"\x42\x20" + bytes(32),  # previous_hash
+            b"\x4a\x20" + hashlib.sha256(b"\x01\x02").digest(),  # data_sha256
+        ]
+    )
+    assert event.hash == hashlib.sha256(event.outline).digest()
+
+
+def test_an_outline_is_no_record() -> None:
+    """It would stand in the place of a record whose data nobody has."""
+    event = made(NewEvent("SecretUploadRequested", b"\x01\x02"))
+    with pytest.raises(LogTamperedError):
+        record.parse_strictly(1, event.outline)
 
 
 def test_empty_data_is_not_written() -> None:

@@ -2,7 +2,8 @@
 
 `tests/fixtures/log-750a469.db` is the log of a real m8 of that commit with real reactors of OpenBao and age files: all
 purposes that it knew, an open request, drift, a deletion. `log-750a469.json` holds what it answered, and digests of
-what commit 568bb8f, the last with receipts in its documents, answered from the same log.
+what commit 568bb8f, the last with receipts in its documents, answered from the same log. Since then its records were
+given what a record says of itself, so the digests of events are newer.
 """
 
 from __future__ import annotations

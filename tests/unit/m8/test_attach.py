@@ -16,7 +16,7 @@ from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
 from monoskope.m8.limits.pace import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, methods
+from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.reactor.link.websocket_link import PATH
@@ -199,10 +199,10 @@ async def test_a_message_that_never_ends_is_no_login(world: World, raw: Raw) -> 
 
 async def test_after_the_login_a_message_may_be_larger_and_one_above_that_ends_the_session(world: World) -> None:
     reactor = await world.attached()
-    await reactor.call.raw(frame(BINARY, bytes(MAX_MESSAGE + 1), mask=MASK))
+    await reactor.call.raw(frame(BINARY, bytes(MAX_APPEND + 1), mask=MASK))
     assert await reactor.call.close_code() == 1009
     reactor = await world.attached()
-    await reactor.call.raw(frame(BINARY, b"\x00" * MAX_MESSAGE, mask=MASK))
+    await reactor.call.raw(frame(BINARY, b"\x00" * MAX_APPEND, mask=MASK))
     assert reason(await reactor.failure()) == "USAGE"  # it was read, and is no message
 
 

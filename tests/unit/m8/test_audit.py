@@ -17,12 +17,14 @@ from monoskope.m8.audit import calls, delivery, exporter
 from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.audit.calls import CallExporter, Teller
 from monoskope.m8.audit.exporter import EventExporter, cursor_name
-from monoskope.m8.audit.lines import Line
+from monoskope.m8.audit.lines import MOST_LINE, Line, of_strangers
 from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.service.app import App
+from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.service.strangers import Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import Signer
@@ -83,6 +85,14 @@ async def until(done: Any) -> None:
             await asyncio.sleep(0.005)
 
 
+def exporting(app: App, sink: Takes) -> CallExporter:
+    """Let the process tell of its calls, and of strangers'."""
+    to = CallExporter(app, sink, SinkState("sink"))
+    teller = Teller(app, [to])
+    app.tell_call, app.strangers.tell = teller.call, teller.strangers
+    return to
+
+
 def events_to(app: App, sink: Takes) -> EventExporter:
     return EventExporter(app, sink, SinkState("sink"), log_id="ab" * 16)
 
@@ -90,8 +100,7 @@ def events_to(app: App, sink: Takes) -> EventExporter:
 @pytest.mark.usefixtures("door")
 async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
     sink = Takes()
-    to = CallExporter(world.app, sink, SinkState("sink"))
-    world.app.tell_call = Teller(world.app, [to])
+    to = exporting(world.app, sink)
     task = asyncio.create_task(to.run())
     anna = world.user("anna", "vault://app")
     with refused("NOT_FOUND"):
@@ -106,19 +115,18 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     sending = asyncio.create_task(anna.send(grant.request.request_id, sealed))
     await reactor.write(grant)
     await sending
-    await until(lambda: len(sink.taken) >= 4)
+    await until(lambda: len(sink.taken) >= 3)
     await reactor.leave()
-    await until(lambda: len(sink.taken) >= 5)
+    await until(lambda: len(sink.taken) >= 4)
     await stop(task)
-    attached = sink.shown[4]
+    found, asked, sent, attached, denied = sink.shown
     assert (attached["method"], attached["store"], attached["subject"]) == ("Attach", "vault", "")
-    found, denied, asked, sent = sink.shown[:4]
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
     assert found["peer"].startswith("ipv4:127.0.0.1:")
     assert found["token_id"] == anna.metadata[0][1].removeprefix("Bearer ")
-    assert (denied["code"], denied["subject"], denied["token_id"]) == ("UNAUTHENTICATED", "", "")
-    assert "uri" not in denied
+    assert (denied["kind"], denied["address"], denied["calls"]) == ("access-strangers", "127.0.0.1", 1)
+    assert denied["ends"] == {"GetSecret UNAUTHENTICATED": 1}
     assert (asked["method"], asked["purpose"], asked["code"]) == ("RequestSecretUploadKey", "UPLOAD", "OK")
     assert (sent["method"], sent["uri"], sent["outcome"]) == ("RequestUploadSecret", "vault://app/db", "UPLOADED")
     assert [one["number"] for one in sink.shown] == list(range(1, len(sink.taken) + 1))
@@ -156,8 +164,7 @@ async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted
     monkeypatch.setattr(calls, "MOST_WAITING", 3)
     sink = Takes()
     sink.hangs = True
-    to = CallExporter(world.app, sink, SinkState("sink"))
-    world.app.tell_call = Teller(world.app, [to])
+    to = exporting(world.app, sink)
     task = asyncio.create_task(to.run())
     anna = world.user("anna", "vault://app")
     with refused("NOT_FOUND"):
@@ -183,29 +190,76 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-async def test_strangers_push_no_line_of_a_caller_out(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("door")
+async def test_strangers_push_no_line_of_a_caller_out(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many calls they make in a minute, they have one line, in the operating log and in those of callers."""
     monkeypatch.setattr(calls, "MOST_WAITING", 4)
     sink = Takes()
-    to = CallExporter(world.app, sink, SinkState("sink"))
-    world.app.tell_call = Teller(world.app, [to])
+    to = exporting(world.app, sink)
     stranger, anna = User(world.channel, "nobody", http=world.http), world.user("anna", "vault://app")
-    for _ in range(5):
+    for _ in range(50):
         with refused("UNAUTHENTICATED"):
             await stranger.secret("vault://app/db")
     for _ in range(2):
         with refused("NOT_FOUND"):
             await anna.secret("vault://app/db")
     task = asyncio.create_task(to.run())
-    await until(lambda: len(sink.taken) == 5)
-    await stop(task)
-    assert [(one["kind"], one.get("subject")) for one in sink.shown] == [
-        ("access-dropped", None),
-        ("access", ""),
-        ("access", ""),
-        ("access", "anna"),
-        ("access", "anna"),
+    await until(lambda: len(sink.taken) == 2)
+    world.clock.pass_s(60)
+    await until(lambda: len(sink.taken) == 3)
+    for _ in range(3):
+        with refused("UNAUTHENTICATED"):
+            await stranger.secret("vault://app/db")
+    await stop(task)  # what this minute has brought is told at the end
+    assert [(one["kind"], one.get("subject"), one.get("calls")) for one in sink.shown] == [
+        ("access", "anna", None),
+        ("access", "anna", None),
+        ("access-strangers", None, 50),
+        ("access-strangers", None, 3),
     ]
-    assert sink.shown[0]["dropped"] == 3
+    said = [json.loads(line) for line in lines.getvalue().splitlines()]
+    assert [(one["event"], one.get("calls")) for one in said if one["event"].startswith("call")] == [
+        ("call", None),
+        ("call", None),
+        ("calls of strangers", 50),
+        ("calls of strangers", 3),
+    ]
+    assert {one["address"] for one in said if "calls" in one} == {"127.0.0.1"}
+
+
+def test_a_hundred_addresses_of_strangers_have_a_line_in_a_minute_and_all_others_share_one() -> None:
+    told: dict[str, dict[str, int]] = {}
+    strangers = Strangers(lambda: 0, tick_s=1.0)
+    strangers.tell = lambda address, ends: told.update({address: dict(ends)})
+    peers = [f"ipv4:192.0.2.{number}:7" for number in range(150)]
+    peers += [f"ipv6:%5B2001:db8:0:{number // 10:x}::{number:x}%5D:7" for number in range(1_000)]
+    for peer in [peers[0]] * 9 + peers[150:] + peers[:150]:
+        strangers.count(CallNote("GetSecret", "http", peer, code="UNAUTHENTICATED"))
+    strangers.flush()
+    assert len(told) == 101
+    assert told["192.0.2.0"] == {"GetSecret UNAUTHENTICATED": 10}
+    assert told["2001:db8::/64"] == {"GetSecret UNAUTHENTICATED": 10}, "who has one IPv6 address has 64 bits of them"
+    assert sum(told["others"].values()) == 9 + 1_150 - 10 - 990
+    told.clear()
+    strangers.flush()
+    assert told == {}
+
+
+def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
+    told: list[Line] = []
+    strangers = Strangers(lambda: 0, tick_s=1.0)
+    strangers.tell = lambda address, ends: told.append(of_strangers(address, ends, at_ms=1, replica="m8/1", number=1))
+    for number in range(5_000):
+        about = {"issuer": "corp", "reason": "REPLAYED", "for_member": f"user:corp:{number}" + "\u00fc" * 200}
+        strangers.count(CallNote("ExchangeToken", "http", "ipv4:192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
+    strangers.flush()
+    (line,) = told
+    assert len(line.text) <= MOST_LINE
+    shown = json.loads(line.text)
+    assert (shown["calls"], shown["names_are_cut"]) == (5_000, True)
+    assert shown["ends"]["others"] == 5_000 - 32
 
 
 async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_once(

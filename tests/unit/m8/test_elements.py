@@ -19,7 +19,7 @@ from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
-from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain import role_binding_rules
 from monoskope.m8.domain.principal import RIGHT_NAMES
@@ -28,6 +28,7 @@ from monoskope.m8.methods.table import Kind, Method, methods
 from monoskope.m8.service import validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
+from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
 from tests.support.http_calls import Asked, ask
 from tests.support.largest_requests import field, most_of_both
 from tests.support.m8_world import World, a_world
@@ -197,3 +198,11 @@ def test_every_message_that_its_rules_allow_is_allowed() -> None:
     full = kind(members=[""] * 256, rights=[1, 300] * 16)
     elements.check(kind.DESCRIPTOR, full.SerializeToString())
     assert json.loads(Codec.JSON.written(full))["members"] == [""] * 256
+
+
+def test_a_signed_message_of_half_a_million_fields_is_not_taken_apart() -> None:
+    """A reactor signs its own receipts, and users make their own requests."""
+    for kind, number in ((upload_pb2.Receipt, 9), (upload_pb2.UploadRequest, 8)):
+        with pytest.raises(MalformedError, match="does not parse"):
+            parse(kind, field(number, b"") * (MOST_FIELDS + 1))
+        parse(kind, field(number, b"") * MOST_FIELDS)

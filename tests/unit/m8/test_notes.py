@@ -11,7 +11,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.m8.domain.events import notes_stream
+from monoskope.m8.domain.events import notes_stream, write
+from monoskope.m8.domain.summary import MOST
 from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
@@ -232,7 +233,7 @@ async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> N
                 await anna.edit_notes(URI, set_labels=labels)
         assert "bytes that m8 records for a user in a day" in error.message
         recorded = sum(len(event.data) for event in await world.app.log.read(after=before, limit=1_000))
-        assert LARGEST // 2 < recorded < LARGEST
+        assert LARGEST // 4 < recorded < LARGEST // 2
         counted = await world.app.documents.usage("anna", world.clock.now_ms)
         await world.app.log.rebuild()
         assert await world.app.documents.usage("anna", world.clock.now_ms) == counted
@@ -285,3 +286,10 @@ async def test_m8_says_that_it_lets_notes_be_edited(world: World) -> None:
     anna = world.user("anna", "vault://app")
     answer = await anna.queries.GetServer(queries_pb2.GetServerRequest(), metadata=anna.metadata)
     assert EDIT_NOTES in answer.features
+
+
+def test_what_an_edit_says_in_a_few_words_is_cut_where_it_is_long() -> None:
+    labels = [options_pb2.Label(name=f"l{number}", value="ä" * 120) for number in range(16)]
+    edit = events_pb2.NotesEdit(set_labels=labels)
+    event = write(events_pb2.SecretNotesUpdated(uri=URI, edit=edit))
+    assert (event.uri, len(event.detail.encode()) <= MOST, event.detail[-1]) == (URI, True, "…")

@@ -16,7 +16,6 @@ from monoskope.errors import ConflictError
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.domain.upload import Upload
-from monoskope.m8.readmodels.summary import detail
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.upload import State, WrongStepError
@@ -209,7 +208,7 @@ def test_events_say_what_they_bring_back() -> None:
     delete(documents, "1")
     undelete(documents, "1")
     roll_back(documents, "3", "1", "1")
-    said = [detail(event) for event in documents.events]
+    said = [event.detail for event in documents.events]
     assert "bringing back version 1, replacing nothing" in said
     assert "UNDELETED, version 1 with the content of 1" in said
     assert "bringing back version 1, replacing version 1" in said

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.readmodels.summary import detail
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
@@ -21,7 +20,7 @@ def test_events_say_who_signed_and_unsigned_ones_do_not() -> None:
     for one, fields in ((walk, SIGNER), (unsigned, {})):
         events = [one.asked(), one.provided(), one.sent(), one.started(**fields), one.uploaded(**fields)]
         documents.record(upload_stream(one.request.request_id), events)
-    said = [detail(event) for event in documents.events]
+    said = [event.detail for event in documents.events]
     assert said.count(f"UPLOADED, version 1, signed by anna@example.org with {KEY}") == 1
     assert said.count(f"replacing nothing, signed by anna@example.org with {KEY}") == 1
     assert said.count("UPLOADED, version 1") == 1

@@ -29,11 +29,24 @@ OF_ENDS = ("purpose", "destination", "outcome", "signer", "signer_key")
 ABOUT = (*about.NAMED.values(), *about.BOUND, *OF_ENDS)
 
 
-def is_from_m8() -> Callable[[bytes, dict[str, str], bytes], bool]:
+IsNew = Callable[[bytes, dict[str, str], bytes], bool]
+
+
+def is_new() -> IsNew:
     found: dict[str, Any] = {}
     exec(VERIFIES, found)
-    function: Callable[[bytes, dict[str, str], bytes], bool] = found["is_from_m8"]
+    function: IsNew = found["is_new"]
     return function
+
+
+def sent(age_s: int, body: bytes = b"{}\n") -> dict[str, str]:
+    """The head of a request that m8 sent so long ago."""
+    at = str(int(time.time()) - age_s)
+    return {
+        "Monoskope-Audit-Time": at,
+        "Monoskope-Audit-Positions": "1-2",
+        "Monoskope-Audit-Mac": mac(SECRET, time=at, positions="1-2", body=body),
+    }
 
 
 @pytest.mark.parametrize(
@@ -41,21 +54,36 @@ def is_from_m8() -> Callable[[bytes, dict[str, str], bytes], bool]:
     [
         ({"Monoskope-Audit-Positions": "1-3"}, b"{}\n", 0),
         ({"Monoskope-Audit-Mac": "0" * 64}, b"{}\n", 0),
+        ({"Monoskope-Audit-Mac": "\u00e9"}, b"{}\n", 0),
+        ({"Monoskope-Audit-Time": "now"}, b"{}\n", 0),
         ({}, b"{ }\n", 0),
         ({}, b"{}\n", 301),
+        ({}, b"{}\n", -301),
     ],
-    ids=["positions", "MAC", "body", "old"],
+    ids=["positions", "MAC", "no MAC", "no time", "body", "old", "of the future"],
 )
-def test_the_ten_lines_take_what_m8_sends_and_nothing_else(changed: dict[str, str], body: bytes, age_s: int) -> None:
-    at = str(int(time.time()) - age_s)
-    right = {
-        "Monoskope-Audit-Time": at,
-        "Monoskope-Audit-Positions": "1-2",
-        "Monoskope-Audit-Mac": mac(SECRET, time=at, positions="1-2", body=b"{}\n"),
-    }
-    check = is_from_m8()
-    assert check(SECRET, right, b"{}\n") is (age_s == 0)
-    assert not check(SECRET, right | changed, body)
+def test_the_lines_take_what_m8_sends_and_nothing_else(changed: dict[str, str], body: bytes, age_s: int) -> None:
+    check = is_new()
+    assert check(SECRET, sent(0), b"{}\n")
+    with pytest.raises(ValueError, match="not from m8"):
+        check(SECRET, sent(age_s) | changed, body)
+
+
+@pytest.mark.parametrize("ahead_s", [0, 240], ids=["clocks that agree", "m8's clock ahead"])
+def test_a_request_that_is_sent_again_is_new_once(ahead_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    check, copied = is_new(), sent(-ahead_s)
+    assert check(SECRET, copied, b"{}\n")
+    begun = time.time()
+    for later in range(0, 300 + ahead_s, 20):
+        monkeypatch.setattr(time, "time", lambda later=later: begun + later)
+        assert check(SECRET, sent(0, b"%d\n" % later), b"%d\n" % later), "others are taken meanwhile"
+        try:
+            assert not check(SECRET, copied, b"{}\n")
+        except ValueError:
+            assert later >= 299 + ahead_s
+    monkeypatch.setattr(time, "time", lambda: begun + 1_000)
+    assert check(SECRET, sent(0), b"{}\n")
+    assert len(check.__globals__["taken"]) == 1, "nothing is kept for ever"
 
 
 def test_the_page_names_every_field_of_a_line() -> None:

@@ -10,6 +10,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
 
 from monoskope.errors import UsageError
@@ -22,6 +23,7 @@ from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, served
 
 FILE = '[[audit]]\nname = "file"\nkind = "file"\npath = "audit.jsonl"\n'
+CALLS = '[[audit]]\nname = "calls"\nkind = "file"\npath = "calls.jsonl"\nlines = ["access"]\n'
 SYSLOG = '[[audit]]\nname = "siem"\nkind = "syslog"\naddress = "logs.example.org:6514"\n'
 WEBHOOK = '[[audit]]\nname = "hook"\nkind = "webhook"\nurl = "https://a.example/m8"\nsecret_file = "secret"\n'
 
@@ -30,7 +32,7 @@ WEBHOOK = '[[audit]]\nname = "hook"\nkind = "webhook"\nurl = "https://a.example/
 def settings(tmp_path: Path) -> ServerSettings:
     made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
     with (made.folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write(f"{FILE}[timings]\ntick = 0.05\n")
+        file.write(f"{FILE}{CALLS}[timings]\ntick = 0.05\n")
     return load(made.folder)
 
 
@@ -40,7 +42,7 @@ def token(settings: ServerSettings, name: str) -> str:
 
 
 def lines(settings: ServerSettings, kind: str) -> list[dict[str, Any]]:
-    path = settings.folder / "audit.jsonl"
+    path = settings.folder / ("audit.jsonl" if kind == "event" else "calls.jsonl")
     whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")  # the last may not be whole yet
     return [line for line in map(json.loads, whole.splitlines()) if line["kind"] == kind]
 
@@ -77,18 +79,36 @@ def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(sett
     assert {line["log"] for line in events} == {settings.log_id.read_text().strip()}
     (call,) = lines(settings, "access")
     assert (call["method"], call["subject"], call["code"]) == ("GetServer", "anna", "OK")
-    everything = (settings.folder / "audit.jsonl").read_text() + said
+    everything = "".join((settings.folder / name).read_text() for name in ("audit.jsonl", "calls.jsonl")) + said
     assert not any(one in everything for one in tokens)
     with served(settings):
         pass
     assert len(lines(settings, "event")) == 5
 
 
+def test_calls_without_a_valid_token_have_a_line_a_minute_in_each_log_and_none_among_events(
+    settings: ServerSettings,
+) -> None:
+    valid = token(settings, "anna")
+    with served(settings) as server:
+        for _ in range(50):
+            with pytest.raises(grpc.RpcError):
+                server.call("nobody")
+        server.call(valid)
+        said = server.stop()
+    assert [line["type"] for line in lines(settings, "event")] == ["TokenIssued"]
+    assert [line["subject"] for line in lines(settings, "access")] == ["anna"]
+    strangers = lines(settings, "access-strangers")
+    assert sum(line["calls"] for line in strangers) == 50
+    assert len(strangers) == said.count('"event": "calls of strangers"') < 10
+    assert {line["address"] for line in strangers} == {"127.0.0.1"}
+
+
 def test_the_tables_of_each_kind_are_read(tmp_path: Path) -> None:
     (tmp_path / "m8.toml").write_text(FILE + SYSLOG + WEBHOOK + 'lines = ["events"]\n')
     file, syslog, webhook = load(tmp_path).audit
     assert [one.name for one in (file, syslog, webhook)] == ["file", "siem", "hook"]
-    assert [sorted(one.lines) for one in (file, webhook)] == [["access", "events"], ["events"]]
+    assert [sorted(one.lines) for one in (file, syslog, webhook)] == [["events"], ["access", "events"], ["events"]]
 
 
 @pytest.mark.parametrize(
@@ -96,6 +116,8 @@ def test_the_tables_of_each_kind_are_read(tmp_path: Path) -> None:
     [
         (FILE.replace('"file"\nkind', '"File"\nkind'), "name of the table"),
         (FILE + FILE, "is used twice"),
+        (FILE + 'lines = ["events", "access"]', "lines .* names two kinds for one file"),
+        (FILE + CALLS.replace("calls.jsonl", "./audit.jsonl"), "path .* is another table's"),
         (FILE + "lines = []", "lines of the table"),
         (FILE + 'lines = ["values"]', "lines"),
         (FILE + "max_bytes = 5", "max_bytes"),

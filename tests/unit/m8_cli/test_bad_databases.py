@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import resource
 import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -211,7 +213,7 @@ def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
                 status, said = asked(m8_itself, "/readyz")
                 assert (status, json.loads(said)["checks"]["log"]) == (503, "not writable")
                 assert samples(asked(m8_itself, "/metrics")[1])["m8_database_writable", frozenset()] == 0
-                assert alert in running.firing()
+            wait_until(lambda: alert in running.firing(), what="the alert fires still")
             assert server.call(token).subject == "anna"
             assert "anna" in tokens(settings)
             junk.unlink()
@@ -224,6 +226,50 @@ def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
     ]
     postgres.drop_database(name)
     postgres.sql(f"DROP TABLESPACE {tablespace}")
+
+
+def told_over_https(server: Server, token: str) -> str:
+    """Create a store at the HTTP door until that fails because of the log, and return the answer."""
+    identity = f"SHA256:{secrets.randbelow(10**43):043}"
+    body = json.dumps({"name": f"s{secrets.token_hex(8)}", "type": "age", "identity": identity})
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+    while True:
+        with closing(server.https()) as door:
+            door.request("POST", "/monoskope.api.gateway.v1.SecretCommandService/CreateSecretStore", body, headers)
+            answer = door.getresponse()
+            said = answer.read().decode()
+        if answer.status == 503:
+            return said
+        assert answer.status in {200, 409}, said
+
+
+def test_users_are_told_what_is_wrong_and_operators_where_too(
+    postgres: Postgres, settings: ServerSettings, tmp_path: Path
+) -> None:
+    """The database's address, and the path of a file, are no business of whoever may call m8."""
+    with served(settings) as server:
+        token = administrator(settings)
+        postgres.drop_database(database_of(settings))
+        said = told_over_https(server, token)
+        assert "there is no such database" in said
+        for place in (database_of(settings), str(postgres.port), "127.0.0.1"):
+            assert place not in said
+        while "the event log cannot be written" not in (line := server.line()):
+            continue
+        assert f"{database_of(settings)} at 127.0.0.1:{postgres.port}" in line
+
+    on_file = lay_out(Plan(folder=tmp_path / "sqlite", listen=HostPort("127.0.0.1", 0)))
+    with served(on_file) as server:
+        token = administrator(on_file)
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        said = told_over_https(server, token)
+        assert "the event log cannot be read or written" in said
+        assert str(tmp_path) not in said
+        assert "log.db" not in said
+        while "the event log cannot be written" not in (line := server.line()):
+            continue
+        assert str(on_file.event_log) in line
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
 
 
 def refusal_of_a_store(server: Server, token: str) -> str:

@@ -19,13 +19,15 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.event_log import MAX_DATA, NewEvent
 from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
+from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
@@ -86,6 +88,12 @@ def cut(settings: ServerSettings) -> None:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
 
 
+def administrator(settings: ServerSettings) -> None:
+    """Record something: a token of an administrator."""
+    words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
+    m8(*words, home=settings.folder)
+
+
 def erase(settings: ServerSettings) -> tuple[str, str]:
     ended = m8("events", "--dir", str(settings.folder), "erase-sealed", home=settings.folder.parent)
     return ended.stdout, ended.stderr
@@ -117,6 +125,27 @@ def test_erasing_works_on_a_full_disk_and_makes_m8_ready_again(disk: Path) -> No
         f"The log holds: {2 * SEALED} events"
         in m8("events", "--dir", str(settings.folder), "verify", home=disk, env={}).stdout
     )
+
+
+async def test_a_disk_with_room_for_little_is_full_until_it_has_room_for_the_largest_event(disk: Path) -> None:
+    """And what shows that takes hardly any of the room in which sealed bytes are erased meanwhile."""
+    log = await SqliteLog.open(disk / "log.db", clock=lambda: 1, projector=document)
+    await log.append("a", 0, [NewEvent("x", b"")], actor="m8")
+    junk = fill(disk)
+    os.truncate(junk, junk.stat().st_size - 1_048_576)
+    await log.append("a", 1, [NewEvent("x", b"")], actor="m8")
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        await log.try_write(os.urandom(MAX_DATA))
+    os.truncate(junk, junk.stat().st_size - 2 * MAX_DATA)
+    before = log_bytes(disk)
+    await log.try_write(os.urandom(MAX_DATA))
+    assert log_bytes(disk) - before < 1_048_576
+    await log.close()
+
+
+def log_bytes(disk: Path) -> int:
+    """How much of the disk the log takes."""
+    return sum(path.stat().st_size for path in disk.glob("log.db*"))
 
 
 def test_erasing_works_on_a_full_disk_when_m8_cannot_even_start(disk: Path) -> None:
@@ -151,14 +180,19 @@ def test_what_is_erased_is_on_the_disk_no_more(tmp_path: Path) -> None:
 def test_an_m8_that_may_open_no_more_files_says_that_and_speaks_of_no_other_log(tmp_path: Path) -> None:
     """`log.checkpoint` cannot be read then, which says nothing of the log."""
     said: list[dict[str, str]] = []
-    with served(laid_out(tmp_path / "m8")) as server:
+    settings = laid_out(tmp_path / "m8")
+    with served(settings) as server:
+        administrator(settings)
+        # So it has read the log, and what was signed, for which it keeps files open.
+        wait_until((settings.folder / "log.checkpoint").exists, what="m8 has signed a checkpoint")
         limits = resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (3, limits[1]))
         while not said or "is not compared" not in said[-1]["event"]:
             said.append(json.loads(server.line()))
+            assert "not the one that was signed" not in said[-1]["event"]
         assert "Too many open files" in said[-1]["message"]
         assert "LimitNOFILE" in said[-1]["message"]
         resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, limits)
         while "is compared" not in said[-1]["event"]:
             said.append(json.loads(server.line()))
-    assert not [line for line in said if "not the one that was signed" in line["event"]]
+            assert "not the one that was signed" not in said[-1]["event"]

@@ -93,7 +93,7 @@ def test_records_are_exported_byte_for_byte(settings: ServerSettings) -> None:
         token(settings)
     rows = [json.loads(line) for line in command(settings, "events", "export", "--after", "1").stdout.splitlines()]
     assert [row["position"] for row in rows] == [2, 3]
-    assert [sha256(b64decode(row["record"])).hexdigest() for row in rows] == [row["hash"] for row in rows]
+    assert [sha256(b64decode(row["outline"])).hexdigest() for row in rows] == [row["hash"] for row in rows]
     listed = json.loads(command(settings, "events", "--after", "1", "-o", "json").stdout)
     assert [row["hash"] for row in listed] == [row["hash"] for row in rows]
 

@@ -99,6 +99,19 @@ async def from_scratch(log: SqliteLog, path: Path) -> list[tuple[object, ...]]:
     return documents(path)
 
 
+@pytest.mark.parametrize("words", [("serve",), ("migrate",)])
+def test_an_old_log_of_another_folder_is_refused_before_it_is_migrated(
+    folder: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """Its own m8, which is older, can go on to serve it."""
+    (folder / "log-id").write_text(f"{'0' * 32}\n")
+    before = tables(folder / "log.db")
+    said = m8(*words, "--dir", str(folder), home=tmp_path, code=CONFLICT).stderr
+    assert "holds the log" in said
+    assert tables(folder / "log.db") - {"log_id"} == before
+    assert "documents_2" not in before
+
+
 async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from monoskope import operating_log
+from monoskope.client.roots import find_roots
+from monoskope.client.transport.exchanging import _trusting
 from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
@@ -28,6 +30,7 @@ from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
+from monoskope.reactor.link.websocket_link import trust
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
@@ -231,9 +234,10 @@ def test_files_that_do_not_fit_together_are_not_presented(settings: ServerSettin
     assert 8 * DAY_MS < expires - presented.expires_at_ms < 10 * DAY_MS
 
 
-def handshake(server: ssl.SSLContext, ca: bytes, **wanted: Any) -> ssl.SSLObject:
+def handshake(server: ssl.SSLContext, ca: bytes, *, ciphers: str = "DEFAULT", **wanted: Any) -> ssl.SSLObject:
     """Shake hands with the HTTP door in memory, and return the client's end. Raises `SSLError`."""
     client = ssl.create_default_context(cadata=ca.decode())
+    client.set_ciphers(ciphers)
     for name, value in wanted.items():
         setattr(client, name, value)
     client.set_alpn_protocols(["h2", "http/1.1"])
@@ -272,6 +276,20 @@ def test_the_http_door_speaks_no_old_tls(settings: ServerSettings) -> None:
     context = PresentedCertificate(settings).context()
     assert handshake(context, ca_of(settings), maximum_version=ssl.TLSVersion.TLSv1_2).version() == "TLSv1.2"
     assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("ciphers", ["AES128", "AES256", "ECDHE-ECDSA-AES128-SHA256"])
+def test_the_http_door_takes_no_cbc_from_tls_1_2(settings: ServerSettings, ciphers: str) -> None:
+    context = PresentedCertificate(settings).context()
+    cbc = f"{ciphers}:!AESGCM:!AESCCM:!CHACHA20"
+    with pytest.raises(ssl.SSLError):
+        handshake(context, ca_of(settings), ciphers=cbc, maximum_version=ssl.TLSVersion.TLSv1_2)
+
+
+def test_m8s_clients_and_reactors_offer_no_cbc(settings: ServerSettings) -> None:
+    ca_file = settings.folder / "ca.crt"
+    for context in (trust(ca_file), _trusting(find_roots(ca_file, ""))):
+        assert all(one["aead"] for one in context.get_ciphers())
 
 
 class Lines:

@@ -3,29 +3,47 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
 from monoskope.errors import Error, RefusedError, UnavailableError
+from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_backup import back_up
-from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.log.tree_rows import Cosignature, Named
+from monoskope.m8.log_settings import MOST_EVERY_S
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import building
 from monoskope.m8.tree.cosigners import Asked, WitnessState
 from monoskope.m8.tree.renewing import renew
 from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.verifying import verified
 from monoskope.m8.tree.witnessed_log import Seen
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.settings import write_private
-from tests.support.checkpoints import EVERY_S, ORIGIN, checkpoint_of, grown, keys_in, root_of, signing
+from monoskope.testing.scripted.log import ScriptedWitness
+from tests.support.checkpoints import (
+    EVERY_S,
+    LATER_S,
+    ORIGIN,
+    checkpoint_of,
+    cosigned,
+    grown,
+    keys_in,
+    root_of,
+    signing,
+)
 from tests.support.m8_world import PATIENCE_S, World, an_m8
+from tools.generate import ROOT
 
 
 @pytest.fixture
@@ -115,6 +133,96 @@ async def test_a_checkpoint_is_signed_when_the_log_grew_and_hourly_without(world
     assert third is not None
     assert (third.size, third.at_ms - second.at_ms) == (303, 3_600_000)
     assert await trouble(world.app) == ""
+
+
+async def test_where_little_happens_a_checkpoint_is_signed_a_third_as_often_unless_one_is_asked_for(
+    world: World, tmp_path: Path
+) -> None:
+    """It covers a record within the minute that docs/protocol.md names, also if another process takes over."""
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, MUCH)
+    await task.round()
+    for events, after_s, is_asked, is_signed in (
+        (1, EVERY_S, False, False),
+        (0, LATER_S - EVERY_S - 1, False, False),
+        (0, 1, False, True),
+        (1, EVERY_S - 1, True, False),
+        (0, 1, True, True),
+        (MUCH - 1, EVERY_S, False, False),
+        (1, 0, False, True),
+        (0, EVERY_S, True, False),  # the log did not grow
+    ):
+        if events:
+            await grown(world.app.log, events)
+        before = (await seen(world.app)).newest
+        world.clock.pass_s(after_s)
+        if is_asked:
+            world.app.witnessed._wanted_at = float("-inf")  # a second later
+            await world.app.witnessed.want()
+        await task.round()
+        assert ((await seen(world.app)).newest != before) is is_signed, (events, after_s, is_asked)
+    assert WAITS * MOST_EVERY_S + LEASE_S <= COVERED_S
+
+
+async def test_of_checkpoints_older_than_a_day_the_last_of_each_day_stays_and_what_witnesses_cosigned(
+    world: World, tmp_path: Path
+) -> None:
+    """The others prove nothing that the next one does not, and a proof of an old record is made with that one."""
+    keys_in(tmp_path)
+    task, log = signing(world.app, tmp_path), world.app.log
+    midnight_ms = world.clock.now_ms - world.clock.now_ms % 86_400_000
+    for hours in (1, 2, 3, 25, 26, 27, 49, 50):
+        world.clock.now_ms = midnight_ms + hours * 3_600_000
+        await grown(log, 1)
+        world.clock.pass_s(LATER_S)
+        await task.round()
+        if hours == 2:
+            newest = await log.checkpoint(1)
+            assert newest is not None
+            await log.keep_cosignatures(1, 2, [cosigned(newest.note)])
+
+    assert [one.size for one in await log.checkpoints(1, after=0, limit=20)] == [2, 3, 6, 7, 8]
+    assert (await verified(log, await log.check_chain())).checkpoints == 5
+    covering = await log.checkpoint(1, at_least=4)
+    assert covering is not None
+    assert covering.size == 6
+
+
+async def test_a_checkpoint_and_its_cosignatures_take_what_the_page_about_growth_says(tmp_path: Path) -> None:
+    """In the database file, with their indexes, of 400 of them."""
+    key, witness, file = LogKey.make(ORIGIN), ScriptedWitness("witness.example/one"), tmp_path / "log.db"
+    log = await SqliteLog.open(file, clock=lambda: 1)
+    await log.give_name(Named(1, ORIGIN, tuple(map(str, key.vkeys)), 1))
+    shown = [Checkpoint(ORIGIN, size, bytes(32)) for size in range(1, 401)]
+    taken = [_bytes_in(file)]
+    for each in shown:
+        await log.claim(1, each.size, each.root, at_ms=1)
+        await log.keep_note(1, each.size, key.sign(each, 1_790_000_000), at_ms=1)
+    taken.append(_bytes_in(file))
+    for each in shown:
+        line = witness.cosign(each, 1_790_000_000).line.rstrip()
+        await log.keep_cosignatures(1, each.size, [Cosignature(str(witness.vkey), line, 1_790_000_000)])
+    taken.append(_bytes_in(file))
+    other = cosigned(key.sign(shown[0], 1))
+    for each in shown:
+        await log.keep_cosignatures(1, each.size, [other])
+    taken.append(_bytes_in(file))
+    await log.close()
+
+    note, ed25519, ml_dsa_44 = (f"{(after - before) / 400_000:.1f}" for before, after in pairwise(taken))
+    page = (ROOT / "docs/operate/disk-and-log-growth.md").read_text(encoding="utf-8")
+    assert f"of the log | {note} KB, and" in page
+    assert f"with each cosignature {ed25519} KB (Ed25519) or {ml_dsa_44} KB (ML-DSA-44) more" in page
+
+
+def _bytes_in(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as database:
+        query = (
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count,"
+            " pragma_page_size"
+        )
+        return int(database.execute(query).fetchone()[0])
 
 
 async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, tmp_path: Path) -> None:
@@ -286,7 +394,7 @@ async def test_a_database_that_is_put_back_is_signed_no_more_until_the_log_is_re
     await task.round()
     back_up(tmp_path / "log.db", tmp_path / "before.db")
     await grown(world.app.log, 3)
-    world.clock.pass_s(EVERY_S)
+    world.clock.pass_s(LATER_S)
     await task.round()
     last = (tmp_path / "log.checkpoint").read_bytes()
     log = await SqliteLog.open(tmp_path / "before.db", clock=world.clock, projector=project)
@@ -294,7 +402,7 @@ async def test_a_database_that_is_put_back_is_signed_no_more_until_the_log_is_re
     for events, text in ((0, "ends at position 2"), (1, "ends at position 3"), (9, "does not continue")):
         if events:
             await grown(log, events, stream="others")
-        world.clock.pass_s(EVERY_S)
+        world.clock.pass_s(LATER_S)
         task = signing(app, tmp_path)
         await task.round()
         await task.follow()
@@ -412,10 +520,10 @@ async def test_a_witness_that_has_seen_more_stops_the_signing(world: World, tmp_
     witnesses.answers = Asked(stop="A witness has seen a checkpoint of ours that we do not have.")
     await grown(world.app.log, 1)
     task = signing(world.app, tmp_path)
-    world.clock.pass_s(EVERY_S)
+    world.clock.pass_s(LATER_S)
     await task.round()
     await grown(world.app.log, 1)
-    world.clock.pass_s(EVERY_S)
+    world.clock.pass_s(LATER_S)
     await task.round()
     assert await trouble(world.app) == "A witness has seen a checkpoint of ours that we do not have."
     assert (await seen(world.app)).size == 3

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.protocol.tlog.vkey import VerifierKey
-from tests.support.checkpoints import EVERY_S, grown, keys_in, root_of, signing
+from tests.support.checkpoints import LATER_S, grown, keys_in, root_of, signing
 from tests.support.http_calls import Answered, ask, bearer
 from tests.support.m8_world import User, World, a_world
 
@@ -28,7 +28,7 @@ def auditor(world: World) -> User:
 
 
 async def signed(world: World, folder: Path) -> None:
-    world.clock.pass_s(EVERY_S)
+    world.clock.pass_s(LATER_S)
     await signing(world.app, folder).round()
     world.app.witnessed.forget()
 
@@ -72,8 +72,8 @@ async def test_an_independent_reader_verifies_the_whole_log_from_its_tiles_and_r
     assert b"".join([await body(world, auditor, path) for path in names("0", int(size))]) == b"".join(leaves)
     above = b"".join(root_of(entries[at : at + 256]) for at in range(0, int(size) - 255, 256))
     assert await body(world, auditor, names("1", int(size) // 256)[0]) == above
-    records = [event.record for event in await world.app.log.read(after=0, limit=1_000)]
-    assert [hashlib.sha256(record).digest() for record in records] == entries
+    outlines = [event.outline for event in await world.app.log.read(after=0, limit=1_000)]
+    assert [hashlib.sha256(outline).digest() for outline in outlines] == entries
 
 
 async def test_only_auditors_and_administrators_read_it_and_no_cache_shares_it(

@@ -207,3 +207,75 @@ def test_a_token_from_afar_is_made_listed_and_revoked(run: AS, tmp_path: Path) -
     assert run("create", "token", ROOT).exit_code == ExitCode.REFUSED
     assert run("create", "token", "anna").exit_code == ExitCode.USAGE
     assert run("get", "tokens", who=ANNA).exit_code == ExitCode.REFUSED
+
+
+def test_what_an_administrator_made_outlives_them_until_they_are_offboarded(run: AS) -> None:
+    leaver, helper, build = "user:corp:leaver", "user:corp:helper", "machine:local:build"
+    assert run("create", "role-binding", "leavers", "--role", "administrator", "--member", leaver).exit_code == 0
+    assert run("create", "token", leaver).exit_code == ExitCode.REFUSED, "members of issuers log in"
+    folder = Path(os.environ["MONOCTL_CA_FILE"]).parent
+    token = issue(folder, "--member", leaver)
+    binding = ("--role", "user", "--prefix", "vault://b", "--right", "put")
+    for name, member in (("build", build), ("helpers", helper)):
+        made = run("create", "role-binding", name, *binding, "--member", member, who=token)
+        assert made.exit_code == 0, made.stderr
+    left = run("create", "token", build, who=token).stdout.strip()
+    kept = run("create", "token", "machine:local:kept", who=token).stdout.strip()
+    assert run("create", "role-binding", "both", *binding, "--member", leaver, "--member", helper).exit_code == 0
+
+    listed = document(run("get", "tokens", "--by", build, "-o", "json"))
+    assert [one["made_by"] for one in listed] == [leaver]
+    makers = {one["name"]: one["made_by"] for one in document(run("get", "role-bindings", "-o", "json"))}
+    assert (makers["build"], makers["leavers"]) == (leaver, ROOT)
+    assert "MADE BY" in run("get", "role-bindings").stdout
+
+    kept_id = document(run("whoami", "-o", "json", who=kept))["token_id"]
+    found = document(run("offboard", leaver, "-o", "json"))
+    assert {(one["kind"], one["why"], one["then"]) for one in found} == {
+        ("token", "names them", "revoke"),
+        ("token", "made by them", "revoke"),
+        ("role-binding", "made by them", "delete"),
+        ("role-binding", "names them alone", "delete"),
+        ("role-binding", "names them beside others", "create it anew without them"),
+    }
+    shown = run("offboard", leaver)
+    assert "Nothing was ended. To end 6 things of these, say --end." in shown.stderr
+    assert run("auth", "can-i", "put", "vault://b", who=left).exit_code == 0, "listing ends nothing"
+    assert run("offboard", leaver, "--end").exit_code == ExitCode.USAGE, "there is no terminal to ask on"
+    assert run("offboard", leaver, "--keep", "none-such").exit_code == ExitCode.USAGE
+    assert run("offboard", leaver, who=ANNA).exit_code == ExitCode.REFUSED
+
+    keep = ("--keep", "helpers", "--keep", kept_id)
+    ended = run("offboard", leaver, *keep, "--end", "--yes")
+    assert (ended.exit_code, "4 things of user:corp:leaver ended" in ended.stderr) == (0, True), ended.stderr
+    for gone in (token, left):
+        assert run("whoami", who=gone).exit_code == ExitCode.UNAUTHENTICATED
+    assert run("whoami", who=kept).exit_code == 0
+    assert {"leavers", "build"} & set(names(run)) == set()
+    assert {"helpers", "both"} <= set(names(run))
+    again = document(run("offboard", leaver, "-o", "json"))
+    assert {(one["name"], one["then"]) for one in again if one["kind"] == "role-binding"} == {
+        ("helpers", "delete"),
+        ("both", "create it anew without them"),
+    }
+
+
+def test_who_offboards_does_not_lose_the_role_or_the_token_by_it(run: AS) -> None:
+    folder = Path(os.environ["MONOCTL_CA_FILE"]).parent
+    maker, made = "user:corp:maker", "machine:local:made"
+    assert run("create", "role-binding", "makers", "--role", "administrator", "--member", maker).exit_code == 0
+    token = issue(folder, "--member", maker)
+    words = ("--role", "administrator", "--member", made)
+    assert run("create", "role-binding", "mades", *words, who=token).exit_code == 0
+    theirs = run("create", "token", made, who=token).stdout.strip()
+    own = run("offboard", maker, "--end", "--yes", who=theirs)
+    assert (own.exit_code, "made the token that you use" in own.stderr) == (ExitCode.USAGE, True), own.stderr
+    token_id = document(run("whoami", "-o", "json", who=theirs))["token_id"]
+    role = run("offboard", maker, "--end", "--yes", "--keep", token_id, who=theirs)
+    assert role.exit_code == ExitCode.USAGE
+    assert "you are an administrator by mades alone" in role.stderr
+    assert "--keep mades" in role.stderr
+    assert run("offboard", made, "--end", "--yes", who=theirs).exit_code == ExitCode.USAGE, (
+        "nobody offboards themselves"
+    )
+    assert {"makers", "mades"} <= set(names(run))

@@ -61,10 +61,8 @@ class Answering(ScriptedM8):
             for number in range(1, 4)
         ]
 
-        self.knows_newest_first = True
-
     def in_order(self, asked: queries_pb2.ListEventsRequest) -> list[views_pb2.EventSummary]:
-        return self.events[::-1] if asked.newest_first and self.knows_newest_first else self.events
+        return self.events[::-1] if asked.newest_first else self.events
 
     def watched(self) -> Iterator[views_pb2.EventSummary]:
         yield from self.events
@@ -278,12 +276,8 @@ def test_events_in_the_order_of_the_log(m8: Answering, run: Run) -> None:
     assert len(ok(run("get", "events", "--limit", "2")).splitlines()) == 3
 
 
-@pytest.mark.parametrize("knows", [True, False])
 @pytest.mark.parametrize(("count", "positions"), [(1, [3]), (2, [2, 3]), (3, [1, 2, 3]), (9, [1, 2, 3])])
-def test_the_latest_events_in_the_order_of_the_log(
-    m8: Answering, run: Run, count: int, positions: list[int], *, knows: bool
-) -> None:
-    m8.knows_newest_first = knows
+def test_the_latest_events_in_the_order_of_the_log(run: Run, count: int, positions: list[int]) -> None:
     events = json.loads(ok(run("get", "events", "--last", str(count), "-o", "json")))
 
     assert [event["position"] for event in events] == positions

@@ -36,7 +36,10 @@ class Listing(ScriptedM8):
         if isinstance(message, queries_pb2.ListSecretStoresRequest):
             return queries_pb2.ListSecretStoresResponse(stores=self.stores.values())
         if isinstance(message, access_pb2.ListRoleBindingsRequest):
-            bindings = [access_pb2.RoleBinding(name=name) for name in ("team-a", "other", "$(id)")]
+            bindings = [
+                access_pb2.RoleBinding(name=name, members=[member], made_by="user:corp:root")
+                for name, member in (("team-a", "user:corp:anna"), ("other", "group:corp:ops"), ("$(id)", "$(id)"))
+            ]
             return access_pb2.ListRoleBindingsResponse(role_bindings=bindings)
         if isinstance(message, queries_pb2.ListSecretsRequest):
             self.prefixes.append(message.prefix)
@@ -97,6 +100,8 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -
         ("monoctl who", ["whoami"]),
         ("monoctl delete role-binding ", ["team-a", "other"]),
         ("monoctl delete role-binding t", ["team-a"]),
+        ("monoctl offboard user:corp:", ["user:corp:anna", "user:corp:root"]),
+        ("monoctl offboard user:corp:anna --keep o", ["other"]),
         ("monoctl auth can-i see", ["see-hash"]),
         ("monoctl auth who-can put vault://o", ["vault://other"]),
     ],

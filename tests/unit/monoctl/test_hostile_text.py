@@ -22,7 +22,8 @@ from tests.support.steering import STEERING
 from tests.unit.monoctl.as_alice import environment
 
 BAD = (
-    "a\x1b[2J\x9b31m\x07\x7f\u061c\u200b\u200d\u200f\u202e\u2028\u2029\u2066\u2060\ufeff\U000e0041\r\nfix: rm -rf /\tz"
+    "a\x1b[2J\x9b31m\x07\x7f\u061c\u200b\u200d\u200f\u202e\u2028\u2029\u2066\u2060\ufeff"
+    "\u3164\u2800\ufe0f\U000e0041\r\nfix: rm -rf /\tz"
 )
 Run = Callable[..., Result]
 MONOCTL = Path(__file__).resolve().parents[3] / "src" / "monoskope" / "monoctl"

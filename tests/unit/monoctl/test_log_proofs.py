@@ -20,6 +20,7 @@ from monoskope.client.log_proofs import asking
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
 from monoskope.monoctl.main import cli
+from monoskope.protocol.outline import outline
 from monoskope.protocol.tlog.merkle import inclusion_plan
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
@@ -87,13 +88,14 @@ class Recording(ScriptedM8):
             actor="reactor/vault",
             data=serialise(ended),
             previous_hash=bytes(32),
+            uri=str(attempt.request.uri),
         )
         self.evidence = proof_pb2.UploadEvidence(
             record=serialise(record), grant=attempt.signed_grant(), request=attempt.request.content
         )
         for log in (self.log, self.proves_from):
             if log is not None:
-                log.entries.append(hashlib.sha256(self.evidence.record).digest())
+                log.entries.append(hashlib.sha256(outline(record)).digest())
         self.log.grow(3)
         return attempt.request.request_id.hex()
 

@@ -313,15 +313,17 @@ class Notes:
 
 
 @asynccontextmanager
-async def a_session(*, caught_up_follows: bool, signatures: bool = False) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
-    """A session at whose login the log had position 5, in which any pause is long enough."""
+async def a_session(
+    *, caught_up_follows: bool, signatures: bool = False, quiet: float = 0.0
+) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
+    """A session at whose login the log had position 5, in which a pause of `quiet` seconds is long enough."""
     link, notes = ScriptedLink(), Notes()
     attachment = Attachment(
         link,
         reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60, signatures=signatures),
         Appends(retry_s=1.0),
         notes,
-        timings=Timings(quiet=0.0),
+        timings=Timings(quiet=quiet),
         stop=asyncio.Event(),
     )
     running = asyncio.create_task(attachment.run())
@@ -343,6 +345,17 @@ async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() ->
         link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         link.deliver(6)
         await notes.until(1, 4, 2, "caught up", 6)
+
+
+@pytest.mark.parametrize("caught_up_follows", [True, False])
+async def test_only_an_event_after_the_login_ends_the_unfinished_requests_by_itself(*, caught_up_follows: bool) -> None:
+    """The log had position 5 at the login: an event there may be the first of many unfinished requests."""
+    async with a_session(caught_up_follows=caught_up_follows, quiet=1e6) as (link, notes):
+        link.deliver(5)
+        link.deliver(4)
+        link.deliver(6)
+        link.deliver(7)
+        await notes.until(5, 4, "caught up", 6, 7)
 
 
 async def test_the_end_of_no_unfinished_request_at_all_is_named_too() -> None:

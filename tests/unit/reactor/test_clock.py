@@ -74,6 +74,20 @@ def test_a_clock_that_is_set_back_takes_no_time_back(machine: Machine) -> None:
     assert machine.clock() == ahead
 
 
+def test_a_process_that_is_stopped_between_two_looks_makes_no_pause(machine: Machine) -> None:
+    """Only what was read at one moment can be compared."""
+    began = machine.clock()
+
+    def slowly() -> float:
+        machine.runs(30)
+        return machine.wall
+
+    machine.clock._wall = slowly
+    assert machine.clock() == began
+    machine.clock._wall = lambda: machine.wall
+    assert machine.clock() - began == 30
+
+
 @pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="this system counts no suspended time")
 def test_suspended_time_counts(monkeypatch: pytest.MonkeyPatch) -> None:
     read = Mock(return_value=1.0)

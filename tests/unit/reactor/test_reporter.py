@@ -22,6 +22,7 @@ from monoskope.protocol.upload import State
 from monoskope.reactor.admission.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
+from monoskope.reactor.resources import NO_AUDIT
 from monoskope.reactor.work.lookup import failed
 from tests.support.reactor_world import PATIENCE_S, World, ask, opened
 
@@ -142,7 +143,7 @@ async def test_without_an_audit_log_there_is_no_key_and_who_asked_is_told(tmp_pa
     assert world.keys.granted(request.request_id) is None
     [event] = world.log.events
     assert isinstance(event, events_pb2.SecretUploadFailed)
-    assert event.reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
+    assert (event.reason, event.detail) == (upload_pb2.REASON_NO_REACTOR, NO_AUDIT)
 
 
 class _Everything:

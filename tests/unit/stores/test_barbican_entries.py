@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -30,6 +31,16 @@ def ids(*secrets: dict[str, Any]) -> list[int]:
 def test_the_newest_is_last() -> None:
     later = one(1, created="2026-01-31T12:00:00.000001")
     assert ids(later, one(2), one(3, created="2026-01-30T13:00:00.999999")) == [3, 2, 1]
+
+
+def test_a_moment_without_a_zone_is_in_utc_and_stands_beside_those_that_have_one() -> None:
+    """Barbican says no zone; another version of it may."""
+    noon = one(1, created="2026-01-31T12:00:00")
+    before = one(2, created="2026-01-31T13:59:59+02:00")
+    after = one(3, created="2026-01-31T12:00:01Z")
+    assert ids(after, noon, before) == [2, 1, 3]
+    [entry] = page({"secrets": [noon], "total": 1}, "app/db").entries
+    assert entry.created == dt.datetime(2026, 1, 31, 12, tzinfo=dt.UTC)
 
 
 def test_in_the_same_second_the_number_decides_and_then_the_id() -> None:

@@ -149,5 +149,5 @@ function textOf(of: unknown, name: string): string {
 
 /** Foreign text for people: its start, without characters that control a terminal or hide other text. */
 export function printable(text: string): string {
-  return text.slice(0, 1_000).replaceAll(/[\p{C}\p{Zl}\p{Zp}]/gu, "\u{FFFD}");
+  return text.slice(0, 1_000).replaceAll(/[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800\u{13441}\u{13442}\u{16fe4}\u{1d159}]/gu, "\u{FFFD}");
 }

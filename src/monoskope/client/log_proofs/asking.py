@@ -12,7 +12,7 @@ from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import serialise
 
 WAIT_S = 30.0
-"""Seconds for which a proof is waited for: a log that grows is signed every ten."""
+"""Seconds for which a proof is waited for: m8 signs for who asks within ten, or its `checkpoint_every_s`."""
 _PAUSE_S = 1.0
 
 

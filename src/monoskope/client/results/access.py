@@ -56,6 +56,8 @@ class RoleBinding(Value, frozen=True):
     """With "user": below which URI prefix the rights are valid."""
     rights: tuple[str, ...] = ()
     """With "user": for example ("put", "see-hash")."""
+    made_by: str = ""
+    """Who created it, as m8 says; "" for one that is not created yet."""
 
     @classmethod
     def of(cls, view: access_pb2.RoleBinding) -> Self:
@@ -66,6 +68,7 @@ class RoleBinding(Value, frozen=True):
             members=tuple(view.members),
             prefix=view.prefix,
             rights=_rights(view.rights),
+            made_by=view.made_by,
         )
 
     def message(self) -> access_pb2.RoleBinding:
@@ -176,6 +179,8 @@ class Token(Value, frozen=True):
     rights: tuple[str, ...]
     expires_at: dt.datetime | None
     revoked: bool
+    made_by: str
+    """Who made it; m8 itself for a login or a copy."""
 
     @classmethod
     def of(cls, view: access_pb2.Token) -> Self:
@@ -189,4 +194,31 @@ class Token(Value, frozen=True):
             rights=_rights(view.rights),
             expires_at=moment(view.expires_at_ms),
             revoked=view.revoked,
+            made_by=view.made_by,
         )
+
+
+class Offboarding(Value, frozen=True):
+    """All that m8 knows of somebody who leaves, and that counts now."""
+
+    member: str
+    named_tokens: tuple[Token, ...]
+    """Tokens that name them."""
+    made_tokens: tuple[Token, ...]
+    """Tokens that they made for others."""
+    made_role_bindings: tuple[RoleBinding, ...]
+    """Role bindings that they created, whomever these name."""
+    named_role_bindings: tuple[RoleBinding, ...]
+    """Role bindings of others that name them alone."""
+    shared_role_bindings: tuple[RoleBinding, ...]
+    """Role bindings of others that name them beside others. None of these is ended: create each anew without them."""
+
+    @property
+    def tokens(self) -> tuple[Token, ...]:
+        """The tokens that are to end."""
+        return self.named_tokens + self.made_tokens
+
+    @property
+    def role_bindings(self) -> tuple[RoleBinding, ...]:
+        """The role bindings that are to end."""
+        return self.made_role_bindings + self.named_role_bindings

@@ -33,10 +33,12 @@ class Event(Value, frozen=True):
     detail: str
     """Its content in a few words."""
     record_hash: str
-    """SHA-256 of its record, which contains that of the record before it, 64 hex digits."""
+    """Hash of its record, which contains that of the record before it, 64 hex digits."""
+    proven: bool
+    """Whether it stands in the log as it is pinned. What is newer than the checkpoint, or watched, is m8's word."""
 
     @classmethod
-    def of(cls, view: views_pb2.EventSummary) -> Self:
+    def of(cls, view: views_pb2.EventSummary, *, proven: bool) -> Self:
         """Return what a view says."""
         return cls(
             position=view.position,
@@ -49,6 +51,7 @@ class Event(Value, frozen=True):
             request_id=(request_id_of(view.stream) or b"").hex(),
             detail=view.detail,
             record_hash=view.hash.hex(),
+            proven=proven,
         )
 
 

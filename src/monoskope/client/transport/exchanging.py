@@ -11,6 +11,7 @@ from monoskope.client.transport import failures
 from monoskope.client.transport.failures import NotSentError
 from monoskope.errors import Error, NotReachedError
 from monoskope.host_port import ServerName
+from monoskope.http import CIPHERS
 from monoskope.http.client.destination import Server
 from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.failures import NotSentError as NothingSentError
@@ -71,6 +72,7 @@ def _trusting(roots: Roots) -> ssl.SSLContext:
     # Kept: to read a system's whole list takes 10 ms, and a command can have two connections.
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_verify_locations(cadata=roots.pem.decode("ascii", "replace"))

@@ -48,7 +48,8 @@ async def auditing(
                 calls.append(CallExporter(app, sink, state))
                 works.append(calls[-1].run)
         if calls:
-            app.tell_call = Teller(app, calls)
+            teller = Teller(app, calls)
+            app.tell_call, app.strangers.tell = teller.call, teller.strangers
         yield works
 
 

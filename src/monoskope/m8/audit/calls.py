@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from monoskope.m8.audit import lines
 from monoskope.m8.audit.delivery import delivered
@@ -23,9 +23,6 @@ MOST_WAITING = 10_000
 
 MOST_BYTES = 16_777_216
 """Bytes of them at most."""
-
-STRANGERS = 2
-"""One part in so many is for lines of calls without a valid token: they push out no line of anybody else."""
 
 BATCH = 200
 """Lines that are delivered together at most."""
@@ -50,15 +47,9 @@ class CallExporter:
         self._counter = app.meters.audit_dropped.labels(state.name)
         self._some = asyncio.Event()
 
-    def take(self, line: Line, *, of_stranger: bool = False) -> None:
-        """Queue a line, or drop it and count it; never waits.
-
-        Args:
-            line: The line.
-            of_stranger: Whether the call brought no valid token.
-        """
-        part = STRANGERS if of_stranger else 1
-        if len(self._waiting) >= MOST_WAITING // part or self._bytes + len(line.text) > MOST_BYTES // part:
+    def take(self, line: Line) -> None:
+        """Queue a line, or drop it and count it; never waits."""
+        if len(self._waiting) >= MOST_WAITING or self._bytes + len(line.text) > MOST_BYTES:
             self._dropped += 1
             self._counter.inc()
             return
@@ -76,6 +67,7 @@ class CallExporter:
                 batch = None
                 await asyncio.sleep(self._app.limits.tick_s / 10)  # what comes meanwhile goes together
         finally:
+            self._app.strangers.flush()
             with contextlib.suppress(DeliveryError, TimeoutError):
                 async with asyncio.timeout(GOODBYE_S):
                     await self._rest(batch)
@@ -106,7 +98,7 @@ class CallExporter:
 
 
 class Teller:
-    """Tells each exporter of each call (`service.call_note.TellCall`).
+    """Tells each exporter of each call (`TellCall`), and of those of strangers (`TellStrangers`).
 
     Args:
         app: The process.
@@ -118,9 +110,21 @@ class Teller:
         self._exporters = exporters
         self._number = 0
 
-    def __call__(self, noted: CallNote) -> None:
+    def call(self, noted: CallNote) -> None:
         """Queue the line of a call that has ended."""
+        self._take(lines.of_call(noted, at_ms=self._app.clock(), replica=self._app.replica, number=self._next()))
+
+    def strangers(self, address: str, ends: Mapping[str, int]) -> None:
+        """Queue the line of the calls of strangers from one address."""
+        line = lines.of_strangers(
+            address, ends, at_ms=self._app.clock(), replica=self._app.replica, number=self._next()
+        )
+        self._take(line)
+
+    def _next(self) -> int:
         self._number += 1
-        line = lines.of_call(noted, at_ms=self._app.clock(), replica=self._app.replica, number=self._number)
+        return self._number
+
+    def _take(self, line: Line) -> None:
         for exporter in self._exporters:
-            exporter.take(line, of_stranger=noted.principal is None)
+            exporter.take(line)

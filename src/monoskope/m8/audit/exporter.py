@@ -19,6 +19,7 @@ from monoskope.m8.audit.sink import Batch, Sink, SinkState
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
+from monoskope.m8.service.feed import locate
 from monoskope.m8.sink_settings import EVENTS
 
 BATCH = 200
@@ -128,6 +129,6 @@ class EventExporter:
     async def _lines(self, events: list[RecordedEvent]) -> tuple[Line, ...]:
         made: list[Line] = []
         for event in events:
-            made.append(lines.of_event(await self._app.feed.locate(event), log_id=self._log_id))
+            made.append(lines.of_event(locate(event), log_id=self._log_id))
             await asyncio.sleep(0)  # calls go first
         return tuple(made)

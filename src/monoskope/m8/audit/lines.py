@@ -8,6 +8,8 @@ So a line holds no newline and no character that controls a terminal, whatever a
 from __future__ import annotations
 
 import json
+from collections import Counter
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
@@ -16,7 +18,6 @@ from monoskope.errors import Error
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import ROLE_NAMES
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.readmodels import summary
 from monoskope.m8.service.call_note import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 from monoskope.m8.sink_settings import ACCESS, EVENTS, Kind
@@ -30,7 +31,8 @@ MOST_LINE = 7_680
 MOST_NAMED = 48
 """Characters of each thing that a call names, in a line that would be too long."""
 
-UNREADABLE = "this m8 cannot read the event"
+MOST_CUT_ENDS = 8
+"""Ends of a stranger's calls in a line that would be too long: each is of up to 576 bytes."""
 
 _JSON = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"))
 
@@ -54,7 +56,6 @@ class Line(NamedTuple):
 def of_event(located: LocatedEvent, *, log_id: str) -> Line:
     """Return the line of an event of the log `log_id`."""
     event = located.event
-    detail, signer = _content(event)
     fields: dict[str, object] = {
         "kind": "event",
         "log": log_id,
@@ -65,8 +66,8 @@ def of_event(located: LocatedEvent, *, log_id: str) -> Line:
         "version": event.version,
         "actor": event.actor,
         "uri": str(located.uri or ""),
-        "detail": detail,
-        **signer,
+        "detail": event.detail,
+        **_signer(event),
         "hash": event.hash.hex(),
         "previous_hash": event.previous_hash.hex(),
     }
@@ -100,23 +101,42 @@ def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
     return Line(ACCESS, at_ms, 0, text)
 
 
+def of_strangers(address: str, ends: Mapping[str, int], *, at_ms: int, replica: str, number: int) -> Line:
+    """Return the line of the calls of strangers from one address in a minute, with how they ended and how often."""
+    fields: dict[str, object] = {
+        "kind": "access-strangers",
+        "m8": replica,
+        "number": number,
+        "time": rfc3339(at_ms),
+        "address": address,
+        "calls": sum(ends.values()),
+        "ends": dict(ends),
+    }
+    text = _encoded(fields)
+    if len(text) > MOST_LINE:
+        cut: Counter[str] = Counter()
+        for end, count in ends.items():
+            cut[end[:MOST_NAMED]] += count
+        text = _encoded({**fields, "ends": dict(cut.most_common(MOST_CUT_ENDS)), "names_are_cut": True})
+    return Line(ACCESS, at_ms, 0, text)
+
+
 def of_dropped(count: int, *, at_ms: int, replica: str) -> Line:
     """Return the line that stands for access lines that were dropped."""
     fields: dict[str, object] = {"kind": "access-dropped", "m8": replica, "time": rfc3339(at_ms), "dropped": count}
     return Line(ACCESS, at_ms, 0, _encoded(fields))
 
 
-def _content(event: RecordedEvent) -> tuple[str, dict[str, str]]:
-    """Return what an event says in a few words, and who signed the request that it is about."""
+def _signer(event: RecordedEvent) -> dict[str, str]:
+    """Return who signed the request that an event is about, by its receipt."""
     try:
         message = read(event)
         signed = None if message is None else receipt_of(message)
         receipt = None if signed is None else parse_receipt(signed.content)
-        signer = {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt and receipt.signer else {}
-        return summary.detail(event), signer
     except (Error, DecodeError, ValueError):
         # One that a newer m8 recorded, for example. It has its line all the same: none is skipped.
-        return UNREADABLE, {}
+        return {}
+    return {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt and receipt.signer else {}
 
 
 def _bounded(fields: dict[str, object]) -> bytes:

@@ -16,6 +16,7 @@ from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import building, state
 from monoskope.m8.tree.asking import Asking
+from monoskope.m8.tree.checkpoints import thin
 from monoskope.m8.tree.following import Follower
 from monoskope.m8.tree.key_file import KeyFile, misfit
 from monoskope.m8.tree.last_signed import LastSigned
@@ -33,6 +34,12 @@ LEASE_S = 15.0
 LOOK_S = 1.0
 """How often it looks whether the log has grown, at most, in seconds."""
 
+MUCH = 256
+"""So many records that no checkpoint covers are signed for as often as possible. They take sixty times its room."""
+
+WAITS = 3
+"""Fewer records wait for so many times as long, unless a checkpoint is asked for."""
+
 
 class CheckpointTask:
     """The work for one process.
@@ -40,7 +47,8 @@ class CheckpointTask:
     Args:
         app: The process.
         folder: Of this m8: it has `log.key` and `log.checkpoint`.
-        every_s: While the log grows, a checkpoint is signed at most so often, in seconds.
+        every_s: While the log grows, a checkpoint is signed at most so often, in seconds; where little happens, and
+            none is asked for, a third as often.
     """
 
     def __init__(self, app: App, folder: Path, *, every_s: float) -> None:
@@ -56,6 +64,10 @@ class CheckpointTask:
         self._follower = Follower(app.log, app.witnessed, last, self._signer)
         self._asking = self._begin_asking()
         self._told: State | None = None
+        self._uncovered = (-1, 0)
+        self._thinned: dict[int, int] = {}
+        """Of each name, up to which size old checkpoints were dropped."""
+        self._thinned_at_ms = 0
         self._key_trouble = Trouble("this m8 can sign no checkpoint", "this m8 can sign checkpoints", warns=True)
         self._log_trouble = Trouble(
             "the event log is not the one that was signed", "the event log continues what was signed"
@@ -126,6 +138,7 @@ class CheckpointTask:
             named = await self._named(key)
             await self._grow(head)
             checkpoint = await self._signed_if_due(key, named)
+            await self._thin()
             if checkpoint is not None and await self._asking.cosign(named, checkpoint, self._witnessed.tree):
                 self._witnessed.forget()
             self._signing.say(self._without_folder(self._asking.stop))
@@ -159,17 +172,46 @@ class CheckpointTask:
         if self._asking.stop:
             return newest
         shown = await self._asking.shown(key, self._witnessed.tree)
-        if not shown and newest is not None and not self._is_due(newest, await self._witnessed.tree.size()):
+        if not shown and newest is not None and not await self._is_due(newest, await self._witnessed.tree.size()):
             return newest
         signed = await self._signer.sign(key, named, shown)
         self._asking.passed()
         self._witnessed.forget()
         return signed
 
-    def _is_due(self, newest: tree_rows.Checkpoint, size: int) -> bool:
-        age_ms = self._app.clock() - newest.at_ms
-        # A clock that was set back must not keep us from signing for as long.
-        return age_ms < 0 or age_ms >= 1000 * (HOURLY_S if size == newest.size else self._every_s)
+    async def _is_due(self, newest: tree_rows.Checkpoint, size: int) -> bool:
+        now, every_ms = self._app.clock(), 1000 * self._every_s
+        age_ms = now - newest.at_ms
+        if age_ms < 0:
+            return True  # a clock that was set back must not keep us from signing for as long
+        if size == newest.size:
+            return age_ms >= 1000 * HOURLY_S
+        if age_ms < every_ms:
+            return False
+        return (
+            size - newest.size >= MUCH
+            or not 0 <= now - await self._uncovered_since_ms(newest.size) < WAITS * every_ms
+            or await self._witnessed.wanted_at_ms() > newest.at_ms
+        )
+
+    async def _thin(self) -> None:
+        """Drop old checkpoints, a page each time, and look again in an hour once all are looked at."""
+        now = self._app.clock()
+        if 0 <= now - self._thinned_at_ms < 1000 * HOURLY_S:
+            return
+        for named in await self._log.names():
+            before = self._thinned.get(named.number, 0)
+            self._thinned[named.number] = await thin(self._log, named.number, after=before, now_ms=now)
+            if self._thinned[named.number] != before:
+                return
+        self._thinned_at_ms = now
+
+    async def _uncovered_since_ms(self, size: int) -> int:
+        """Return when the first record after a checkpoint of that size was recorded."""
+        if self._uncovered[0] != size:
+            [first] = await self._log.read(after=size, limit=1)
+            self._uncovered = (size, first.recorded_at_ms)
+        return self._uncovered[1]
 
     async def _tell(self) -> None:
         """Tell the other processes how it goes, if that is news, or was told long ago."""

@@ -62,7 +62,7 @@ class LogWatch:
             self._is_failing = True
             self._app.state.log_is_writable = False
             operating_log.get().error(
-                "the event log cannot be written", code=shown.code.value, message=shown.message, fix=shown.fix
+                "the event log cannot be written", code=shown.code.value, message=shown.for_operators, fix=shown.fix
             )
             await self._tell(is_ready=False)
         self._seen = failure

@@ -204,7 +204,7 @@ class Timekeeper:
         )
         if reason == upload_pb2.REASON_UNSPECIFIED:
             return
-        events = [write(message) for message in fail_by_m8(known, reason)]
+        events = [write(message, uri=known.uri) for message in fail_by_m8(known, reason)]
         if await self._append(upload_stream(upload.request_id), known.version, events):
             operating_log.get().info(
                 "request ended",

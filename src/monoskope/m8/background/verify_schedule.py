@@ -21,7 +21,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.events import M8, write
-from monoskope.m8.domain.upload import NEW, request_key, request_upload
+from monoskope.m8.domain.upload import NEW, Upload, request_key, request_upload
 from monoskope.m8.log.event_log import ExpectedVersionError
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.service.app import App
@@ -98,7 +98,7 @@ class VerifySchedule:
             expect=upload_pb2.EXPECT_UNSPECIFIED,
             suites=(SUITE_1,),
         )
-        await self._append(request.request_id, 0, request_key(NEW, request=request, subject=M8, last_receipt=receipt))
+        await self._append(request.request_id, NEW, request_key(NEW, request=request, subject=M8, last_receipt=receipt))
 
     async def _continue(self, upload: views_pb2.SecretUpload) -> None:
         known = await self._app.aggregates.upload(upload.request_id)
@@ -112,7 +112,7 @@ class VerifySchedule:
             ciphertext=b"",
             last_receipt=await self._app.documents.last_receipt(upload.uri),
         )
-        await self._append(upload.request_id, known.version, events)
+        await self._append(upload.request_id, known, events)
 
     def _let_rest(self, store: str, request_id: bytes) -> None:
         """Go through a store again only after the whole span, and say why, once for each request."""
@@ -127,11 +127,11 @@ class VerifySchedule:
             fix='Let its operator add "verify" to `unsigned` of [signers], or verify with monoctl.',
         )
 
-    async def _append(self, request_id: bytes, version: int, messages: Sequence[Message]) -> None:
-        events = [write(message) for message in messages]
+    async def _append(self, request_id: bytes, known: Upload, messages: Sequence[Message]) -> None:
+        events = [write(message, uri=known.uri) for message in messages]
         if not events:
             return
         try:
-            await self._app.log.append(upload_stream(request_id), version, events, actor=M8)
+            await self._app.log.append(upload_stream(request_id), known.version, events, actor=M8)
         except ExpectedVersionError:
             return  # another process did it, or the request ended meanwhile

@@ -52,7 +52,7 @@ class Header(msgspec.Struct, frozen=True):
         format: `UNWITNESSED`, or `FORMAT` of the m8 that made it.
         created_at_ms: When it was begun, milliseconds since 1970.
         position: The last position in it; the first is 1. 0 for an empty log.
-        head: SHA-256 of the record there, hex; "" for an empty log.
+        head: Hash of the record there, hex; "" for an empty log.
         log_id: The id of the log, 32 hex digits, "" if it had none. A restored log has the same.
         engine: "sqlite" or "postgresql": where it was made. It can be restored into either.
         version: Of the m8 that made it.

@@ -16,7 +16,6 @@ from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.reserve import ROOM, Reserve
 from monoskope.m8.opened import adopt_log, wall_clock
-from monoskope.m8.readmodels.summary import detail
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load
 from monoskope.m8.tree.last_signed import LastSigned
@@ -65,7 +64,7 @@ def _row(event: RecordedEvent, output: str) -> dict[str, object]:
         "time": rfc3339(event.recorded_at_ms),
         "actor": event.actor,
         "hash": digest if output == "json" else digest[:16],
-        "detail": detail(event),
+        "detail": event.detail,
     }
 
 
@@ -97,7 +96,7 @@ def verify(folder: Path, own: Path | None) -> None:
 def export(folder: Path, own: Path | None, after: int) -> None:
     """Write the records byte for byte, one JSON object a line: position, hash (hex) and record (base64).
 
-    The hash is the SHA-256 of the record, and the entry of the log's tree. Sealed bytes are not among them.
+    The hash is the SHA-256 of the outline, and the entry of the log's tree. Sealed bytes are not among them.
     """
 
     async def work() -> None:
@@ -105,8 +104,10 @@ def export(folder: Path, own: Path | None, after: int) -> None:
             at = after
             while page := await log.read(after=at, limit=_PAGE):
                 for event in page:
-                    record = b64encode(event.record).decode()
-                    click.echo(json.dumps({"position": event.position, "hash": event.hash.hex(), "record": record}))
+                    line: dict[str, object] = {"position": event.position, "hash": event.hash.hex()}
+                    line["outline"] = b64encode(event.outline).decode()
+                    line["record"] = b64encode(event.record).decode()
+                    click.echo(json.dumps(line))
                 at = page[-1].position
 
     asyncio.run(work())

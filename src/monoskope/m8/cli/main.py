@@ -142,7 +142,7 @@ def _missing(error: ModuleNotFoundError, arguments: Sequence[str]) -> UsageError
 
 
 def _explain(error: Error) -> ExitCode:
-    click.echo(f"error: {escape(error.message)}", err=True)
+    click.echo(f"error: {escape(error.for_operators)}", err=True)
     if error.fix:
         click.echo(f"fix: {escape(error.fix)}", err=True)
     return exit_code(error)

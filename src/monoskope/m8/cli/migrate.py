@@ -14,11 +14,11 @@ from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option
 from monoskope.m8.cli.migrate_to import migrate_to
 from monoskope.m8.cli.other_log import database_options, place
-from monoskope.m8.log import sqlite_file, sqlite_forms, sqlite_migration, sqlite_rebuild
+from monoskope.m8.log import sqlite_file, sqlite_forms, sqlite_identity, sqlite_migration, sqlite_rebuild
 from monoskope.m8.log.migration import Plan
 from monoskope.m8.log.opening import Place
 from monoskope.m8.log.sqlite_build import Build
-from monoskope.m8.opened import log_at, wall_clock
+from monoskope.m8.opened import log_at, place_of, wall_clock
 from monoskope.m8.readmodels import chain
 
 _MIB = 1 << 20
@@ -79,6 +79,8 @@ def _read_models(folder: Path, *, check: bool, prepare: bool) -> int:
     if check:
         _show(plan)
         return ExitCode.DIFFERENT
+    if found := sqlite_identity.log_id(path):
+        place_of(loaded).check(found)
     sqlite_file.prepare(path)
     build = Build(chain.project, wall_clock, resumes=True, exchanges=not prepare)
     if not prepare:

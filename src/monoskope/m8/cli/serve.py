@@ -10,6 +10,7 @@ import click
 from monoskope import event_loop, failpoints, start
 from monoskope.m8 import bootstrap, settings
 from monoskope.m8.cli.common import folder_option
+from monoskope.m8.init import check_owners
 
 
 @click.command()
@@ -17,4 +18,6 @@ from monoskope.m8.cli.common import folder_option
 def serve(folder: Path) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
     warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
-    event_loop.run(bootstrap.serve(settings.load(folder), warnings=warnings))
+    loaded = settings.load(folder)
+    check_owners(loaded)
+    event_loop.run(bootstrap.serve(loaded, warnings=warnings))

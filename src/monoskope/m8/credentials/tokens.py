@@ -204,6 +204,7 @@ class Tokens(Unshared):
         now_s = self._clock() // 1000
         expires_s = now_s + check_ttl(ttl_s)
         event.expires_at_ms = (expires_s if not_after_s is None else min(expires_s, not_after_s)) * 1000
+        event.made_by = actor
         token = self._sign(event, now_s)
         try:
             await self._log.append(token_stream(event.id), 0, [write(event)], actor=actor)

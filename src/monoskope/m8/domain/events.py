@@ -9,8 +9,10 @@ from types import MappingProxyType
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.m8.domain.summary import detail
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.protocol.events import EVENTS, Step
+from monoskope.protocol.request import parse_request
 from monoskope.protocol.upload import State
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
@@ -57,10 +59,23 @@ KINDS: Mapping[str, type[Message]] = MappingProxyType(
 _ON_THE_WAY = frozenset(step.event for step in Step if step.leads_to is not State.ENDED)
 
 
-def write(message: Message) -> NewEvent:
-    """Return `message` as an event to append. Fields that this version does not know are dropped."""
+def write(message: Message, *, uri: SecretUri | None = None) -> NewEvent:
+    """Return `message` as an event to append. Fields that this version does not know are dropped.
+
+    Args:
+        message: The event.
+        uri: The secret that it is about, where it does not say that itself.
+    """
     message.DiscardUnknownFields()
-    return NewEvent(message.DESCRIPTOR.name, serialise(message))
+    about = str(uri or "")
+    match message:
+        case events_pb2.SecretUploadKeyRequested():
+            about = str(parse_request(message.request).uri)
+        case events_pb2.SecretNotesUpdated():
+            about = message.uri
+        case _:
+            pass
+    return NewEvent(message.DESCRIPTOR.name, serialise(message), about, detail(message))
 
 
 def read(event: RecordedEvent) -> Message | None:

@@ -23,6 +23,7 @@ from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.signed_request import MAX_SIGNATURE
 from monoskope.protocol.upload import Author, State, WrongStepError
+from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 
@@ -44,6 +45,11 @@ class Upload(Value, frozen=True):
     """From UPLOADING on, of the request's signature, of which there may be none: then of no bytes."""
     started: Receipt | None = None
     """From WRITING on."""
+
+    @property
+    def uri(self) -> SecretUri | None:
+        """The secret that it is about, None while NEW."""
+        return None if self.request is None else self.request.uri
 
     @property
     def store(self) -> str:

@@ -14,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from monoskope.errors import Error, UsageError
+from monoskope.http import CIPHERS
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
@@ -158,6 +159,7 @@ def _context(settings: ServerSettings) -> ssl.SSLContext:
     """Return a context of the files as they are now. Raises `UsageError` if OpenSSL does not take them."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
     context.set_alpn_protocols([ALPN])
     try:

@@ -20,7 +20,7 @@ from monoskope.http.messages import EndedError, WebSocket
 from monoskope.m8.http.refused import encoded, to_json
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.calls import Arrival, Ended
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Method
+from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, Method
 from monoskope.m8.service.app import App
 
 NORMAL, INTERNAL_ERROR = 1000, 1011
@@ -98,7 +98,7 @@ class _Messages:
             yield message
             if self._reading is None:
                 # The session asks for more, so the reactor has logged in.
-                self._socket.most_message = MAX_MESSAGE
+                self._socket.most_message = MAX_APPEND
                 self._reading = asyncio.create_task(self._read_on())
             message = await self._came.get()
             self._waiting -= _size(message)

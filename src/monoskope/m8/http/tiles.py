@@ -1,7 +1,7 @@
 """The witnessed log for the tools of others: `/checkpoint`, `/tile/…` and `/tile/entries/…` (c2sp.org/tlog-tiles).
 
-Entries are the 32 bytes SHA-256 of each record. They show how the log grows, so auditors and administrators alone may
-read them.
+Entries are the hashes of the records, 32 bytes each. They show how the log grows, so auditors and administrators alone
+may read them.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Tiles:
         return refused.response(ended.failure) if ended.answer is None else ended.answer
 
     async def _checkpoint(self) -> Response:
+        await self._app.witnessed.want()
         seen = await self._app.witnessed.seen()
         found = seen.witnessed or seen.newest
         if found is None:

@@ -16,9 +16,14 @@ from monoskope.times import instant
 LEEWAY_S = 30
 """How far in the future a token may begin, for clocks that differ."""
 
+DAY_S = 86_400
+"""How long ago a token may have been issued, and how far ahead it may expire: who finds one that lies about uses it
+late."""
+
 MAX_SUBJECT = 255
 """Characters of a `sub` at most (OpenID Connect Core, 2)."""
 
+_SHORT = "Have the issuer issue tokens for an hour or less, and send one that is new."
 _CLOCKS = "Compare the clocks of the issuer and of m8; if they agree, get a new token from the issuer."
 
 
@@ -77,9 +82,10 @@ def check_times(claims: Mapping[str, Any], now_s: float) -> int:
     """Return when a token that is valid now expires, whole seconds since 1970.
 
     Raises:
-        ExchangeRefusedError: TIMES, EXPIRED or NOT_YET_VALID.
+        ExchangeRefusedError: TIMES, NOT_YET_VALID, EXPIRED, TOO_OLD or TOO_LONG.
     """
     expires, begins = _time(claims, "exp"), _time(claims, "iat")
+    issued = begins
     if "nbf" in claims:
         begins = max(begins, _time(claims, "nbf"))
     if begins > now_s + LEEWAY_S:
@@ -95,7 +101,15 @@ def check_times(claims: Mapping[str, Any], now_s: float) -> int:
             f"the token has expired, by m8's clock, which shows {instant(int(now_s) * 1000)}.",
             fix=_CLOCKS,
         )
-    return math.floor(min(expires, now_s + 10**9))
+    if issued < now_s - DAY_S:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.TOO_OLD, "the token was issued more than a day ago (`iat`).", fix=_SHORT
+        )
+    if expires > now_s + DAY_S:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.TOO_LONG, "the token expires more than a day from now (`exp`).", fix=_SHORT
+        )
+    return math.floor(expires)
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:

@@ -22,8 +22,9 @@ from monoskope.times import instant
 LARGEST = ENCAPSULATED_KEY_BYTES + MAX_PADDED + TAG_BYTES
 """Bytes of the largest sealed secret."""
 
-RECORD_BYTES = 1_024
-"""Bytes in the record of an event at most, besides its message: its place, and the names of stream, type and actor."""
+RECORD_BYTES = 2_048
+"""Bytes in the record of an event at most, besides its message: its place, the names of stream, type and actor, the URI
+and what it says in a few words."""
 
 
 def bytes_with(*parts: bytes | Message | None, sealed: int = 0) -> int:

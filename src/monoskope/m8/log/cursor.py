@@ -13,7 +13,7 @@ class Cursor(Value, frozen=True):
 
     Attributes:
         position: Its place in the log, 0 before the first one.
-        hash: SHA-256 of its record, `GENESIS_HASH` before the first one.
+        hash: Of its record, `GENESIS_HASH` before the first one.
     """
 
     position: int

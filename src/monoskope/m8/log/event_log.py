@@ -7,7 +7,7 @@ The rules, which `monoskope.testing.logs` checks of an engine:
 - One transaction. Events, their sealed bytes and what the projector makes of them become durable together or not at
   all, before `append` returns.
 - One wins. Of several appends that expect the same version of a stream, one is recorded.
-- One chain. Every record holds the SHA-256 of the record before it. Sealed bytes are not part of it and may be erased.
+- One chain. Every record holds the hash of the record before it. Sealed bytes are not part of it and may be erased.
 
 Sources: docs/adr/0005-own-event-log.md, docs/adr/0006-log-format.md.
 """
@@ -60,10 +60,14 @@ class NewEvent(Value, frozen=True):
     Attributes:
         type: Name of the message, 1 to 128 bytes of UTF-8.
         data: The message serialised, at most `MAX_DATA` bytes.
+        uri: The URI of the secret that it is about, "" for none.
+        detail: What `data` says in a few words.
     """
 
     type: str
     data: bytes
+    uri: str = ""
+    detail: str = ""
 
 
 class RecordedEvent(Value, frozen=True):
@@ -77,9 +81,12 @@ class RecordedEvent(Value, frozen=True):
         recorded_at_ms: When it was appended, milliseconds since 1970 by the log's clock. It gives no order.
         actor: Whom m8 had authenticated as the cause.
         data: The message serialised.
-        previous_hash: SHA-256 of the record before it, `GENESIS_HASH` in the first one.
+        previous_hash: Hash of the record before it, `GENESIS_HASH` in the first one.
         record: The serialised `eventsourcing.v1.Event`, exactly as stored.
-        hash: SHA-256 of `record`.
+        outline: The same with the SHA-256 of `data` in its place: it shows no hash of a secret.
+        hash: SHA-256 of `outline`.
+        uri: The URI of the secret that it is about, "" for none.
+        detail: What `data` says in a few words.
     """
 
     position: int
@@ -91,7 +98,10 @@ class RecordedEvent(Value, frozen=True):
     data: bytes
     previous_hash: bytes
     record: bytes
+    outline: bytes
     hash: bytes
+    uri: str = ""
+    detail: str = ""
 
 
 Projector: TypeAlias = Callable[[RecordedEvent, Lookup], Iterable[Change]]
@@ -127,6 +137,8 @@ class EventLog(TreeRows):
 
     async def try_write(self, body: bytes) -> None:
         """Write `body`, durably and into new room, and drop it again: after a failed write this shows that writes work.
+
+        An engine that knows how much room its disk has may look at that, and write less.
 
         Raises:
             UnavailableError: it could not be stored.

@@ -22,7 +22,7 @@ _FORM = re.compile(r"(?P<position>[0-9]{1,18})(:(?P<hash>[0-9a-f]{64}))?", re.AS
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """A position, and the SHA-256 of the record there; b"" if only the position is known."""
+    """A position, and the hash of the record there; b"" if only the position is known."""
 
     position: int
     hash: bytes = b""

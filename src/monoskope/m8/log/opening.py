@@ -80,19 +80,25 @@ async def open_log(
             measured=measured,
         )
         return await _open_postgres(place, place.database, opened)
-    if not place.file.exists():
-        place.check("")
+    await _check_file(place)  # before anything is made there, or made anew
     log = await SqliteLog.open(
         place.file, clock=clock, projector=projector, migrates=migrates, for_import=for_import, measured=measured
     )
     try:
-        found = await asyncio.to_thread(sqlite_identity.log_id, place.file)
-        if found:
-            place.check(found)
+        await _check_file(place)
     except BaseException:
         await log.close()
         raise
     return log
+
+
+async def _check_file(place: Place) -> None:
+    """Check that the log in the file is the one that the folder serves. Raises `AnotherLogError`."""
+    exists = place.file.exists()
+    found = await asyncio.to_thread(sqlite_identity.log_id, place.file) if exists else ""
+    # A file without an id is no event log, which is found elsewhere, or the disk is too full to give it one.
+    if found or not exists:
+        place.check(found)
 
 
 async def find_id(place: Place) -> str:

@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
+from monoskope.protocol.outline import outline
 
 MAX_NAME = 512
 """Bytes in the name of a stream or an actor at most."""
@@ -57,6 +58,8 @@ def make(
         actor=actor,
         data=event.data,
         previous_hash=previous_hash,
+        uri=event.uri,
+        detail=event.detail,
     )
     return _recorded(message, message.SerializeToString(deterministic=True))
 
@@ -95,7 +98,10 @@ def _recorded(message: event_pb2.Event, record: bytes) -> RecordedEvent:
         data=message.data,
         previous_hash=message.previous_hash,
         record=record,
-        hash=hashlib.sha256(record).digest(),
+        outline=(outlined := outline(message)),
+        hash=hashlib.sha256(outlined).digest(),
+        uri=message.uri,
+        detail=message.detail,
     )
 
 
@@ -107,15 +113,12 @@ class Chain:
         self.hash = GENESIS_HASH
         self._versions: dict[str, int] = {}
 
-    def follow(
-        self, columns: tuple[object, object, object, object], record: bytes, *, of_hash: int | None = None
-    ) -> None:
+    def follow(self, columns: tuple[object, object, object, object], record: bytes) -> None:
         """Take the next row: `columns` are position, stream, version and hash as the engine keeps them apart.
 
         Args:
             columns: As above.
             record: The record.
-            of_hash: How many bytes of the hash the engine keeps there, None for all.
 
         Raises:
             LogTamperedError: names the position that does not hold.
@@ -124,7 +127,7 @@ class Chain:
         if columns[0] != expected:
             raise LogTamperedError(expected, "the record is missing")
         event = parse_strictly(expected, record)
-        if columns[3] != event.hash[:of_hash]:
+        if columns[3] != event.hash:
             raise LogTamperedError(expected, "the record does not match its hash")
         if event.previous_hash != self.hash:
             raise LogTamperedError(expected, "the record does not name the hash of the one before it")
@@ -158,6 +161,7 @@ def parse_strictly(position: int, record: bytes) -> RecordedEvent:
     canonical = event_pb2.Event()
     canonical.CopyFrom(message)
     canonical.DiscardUnknownFields()
+    canonical.ClearField("data_sha256")
     if canonical.SerializeToString(deterministic=True) != record:
         raise LogTamperedError(position, "the record is not in the one accepted form")
     return _recorded(message, record)

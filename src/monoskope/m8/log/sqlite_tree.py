@@ -160,6 +160,14 @@ class SqliteTreeRows(TreeRows):
             lambda connection: _whole(connection, connection.execute(query, (number, after, limit)).fetchall())
         )
 
+    async def drop_checkpoints(self, number: int, sizes: Collection[int]) -> None:
+        statement = (
+            "DELETE FROM checkpoints AS c WHERE log = ? AND size = ? "
+            "AND NOT EXISTS (SELECT 1 FROM cosignatures s WHERE s.log = c.log AND s.size = c.size)"
+        )
+        rows = [(number, size) for size in sizes]
+        await self._write(lambda connection: connection.executemany(statement, rows))
+
     async def cosigned(self, number: int, vkey: str) -> tuple[int, int]:
         query = "SELECT size, at_s FROM cosignatures WHERE log = ? AND vkey = ? ORDER BY size DESC LIMIT 1"
         row = self._read_now(lambda connection: connection.execute(query, (number, vkey)).fetchone())

@@ -86,7 +86,7 @@ class TreeRows(ABC):
 
     @abstractmethod
     async def hashes(self, *, after: int, limit: int) -> list[bytes]:
-        """Return the SHA-256 of up to `limit` (at least 1) records whose position is greater than `after`, in order."""
+        """Return the hashes of up to `limit` (at least 1) records whose position is greater than `after`, in order."""
 
     @abstractmethod
     async def tree_size(self) -> int:
@@ -157,6 +157,10 @@ class TreeRows(ABC):
 
         The smallest size is 1, so `after=0` begins with the first.
         """
+
+    @abstractmethod
+    async def drop_checkpoints(self, number: int, sizes: Collection[int]) -> None:
+        """Drop checkpoints of these sizes; those that a witness cosigned stay. Not to be called for the greatest."""
 
     @abstractmethod
     async def cosigned(self, number: int, vkey: str) -> tuple[int, int]:

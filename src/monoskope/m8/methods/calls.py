@@ -17,7 +17,7 @@ from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
-from monoskope.m8.methods.table import MAX_LARGE, MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, MAX_MESSAGE, Method, Places
 from monoskope.m8.service import call_note, policy
 from monoskope.m8.service.app import App, Caller, Stranger
 from monoskope.m8.service.call_note import CallNote
@@ -121,7 +121,7 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
     if match is None:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
     principal = await app.aggregates.bound(await app.authenticate(match[1]))
-    app.connections.prove(arrival.peer)
+    app.prove(arrival.peer)
     if (noted := call_note.current.get()) is not None:
         noted.principal = principal
     return principal
@@ -144,7 +144,7 @@ async def answered(
     operating_log.bind_contextvars(method=name, door=arrival.door)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
         operating_log.bind_contextvars(client_request_id=arrival.client_request_id)
-    noted = _noted(app, arrival, name)
+    noted = _noted(arrival, name)
     begun = time.monotonic()
     code = "CANCELLED"
     try:
@@ -164,21 +164,27 @@ async def answered(
         app.meters.answered(name, code, seconds)
         if span is not None:
             span.note("code", code)
-        operating_log.get().info("call", code=code, duration_ms=round(seconds * 1000))
-        if noted is not None and app.tell_call is not None:
-            noted.code, noted.duration_ms = code, round(seconds * 1000)
-            noted.about = about.of_log(operating_log.bound()) | noted.about
-            app.tell_call(noted)
+        noted.code, noted.duration_ms = code, round(seconds * 1000)
+        _tell(app, noted)
 
 
-def _noted(app: App, arrival: Arrival, name: str) -> CallNote | None:
-    """Return what the access line of this call will say, None where nobody wants one."""
-    noted = None
-    if app.tell_call is not None:
-        client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
-        noted = CallNote(name, arrival.door, arrival.peer, client_id)
+def _noted(arrival: Arrival, name: str) -> CallNote:
+    """Return what the logs will say of this call."""
+    client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
+    noted = CallNote(name, arrival.door, arrival.peer, client_id)
     call_note.current.set(noted)
     return noted
+
+
+def _tell(app: App, noted: CallNote) -> None:
+    """Tell of a call that has ended: by a line of its own, or by that of a stranger's address."""
+    noted.about = about.of_log(operating_log.bound()) | noted.about
+    if not noted.is_proven:
+        app.strangers.count(noted)
+        return
+    operating_log.get().info("call", code=noted.code, duration_ms=noted.duration_ms)
+    if app.tell_call is not None:
+        app.tell_call(noted)
 
 
 def without_frames(error: Error) -> Error:
@@ -237,12 +243,13 @@ async def stream(method: Method, request: Message, caller: Caller | Stranger) ->
 
 
 async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.AttachRequest]:
-    """Yield a reactor's messages. Raises `UsageError` if the first one is too large, or one is no such message."""
+    """Yield a reactor's messages. Raises `UsageError` if one is too large, or no such message."""
     largest = MAX_LOGIN
     async for message in incoming:
         if len(message) > largest:
-            raise UsageError(f"a login has at most {MAX_LOGIN:,} bytes.", fix="Announce less.")
-        largest = MAX_MESSAGE
+            what = "a login" if largest == MAX_LOGIN else "a message of a reactor"
+            raise UsageError(f"{what} has at most {largest:,} bytes.", fix="Announce less, or update the reactor.")
+        largest = MAX_APPEND
         yield _message(reactor_pb2.AttachRequest, message)
 
 
@@ -254,6 +261,6 @@ def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.Ab
     """
     if isinstance(caller, Stranger):
         return contextlib.nullcontext()
-    if method.most_request >= MAX_LARGE:
+    if method.most_request >= MAX_MESSAGE:
         return app.sending.held(caller.principal)
     return contextlib.nullcontext() if method.places is Places.NONE else app.waiting.held(caller.principal)

@@ -38,10 +38,10 @@ SERVICES: tuple[str, ...] = tuple(service.full_name for service in _SERVICES)
 MAX_LOGIN = 65_536
 """Bytes of a reactor's first message at most: the most capabilities and the most rotations take half of that."""
 
-MAX_MESSAGE = 1_258_291
-"""Bytes in a message at most (1.2 MiB): the largest sealed secret and what belongs to it."""
+MAX_APPEND = 262_144
+"""Bytes of every later message of a reactor at most: the largest receipt and what belongs to it."""
 
-MAX_LARGE = 1_064_960
+MAX_MESSAGE = 1_064_960
 """Bytes in a request at most that holds a sealed secret, or role bindings: a megabyte and what belongs to it."""
 
 MAX_EXCHANGE = 20_480
@@ -80,7 +80,7 @@ class _Rules(NamedTuple):
 
 _RULES: Mapping[str, _Rules] = {
     "RequestSecretUploadKey": _Rules(Needs.RIGHT, 17_408, Places.WAITING),
-    "RequestUploadSecret": _Rules(Needs.RIGHT, MAX_LARGE, Places.WAITING),
+    "RequestUploadSecret": _Rules(Needs.RIGHT, MAX_MESSAGE, Places.WAITING),
     # An edit of notes waits for no reactor, so many of them would fill the log as fast as it takes them.
     "UpdateSecretNotes": _Rules(Needs.RIGHT, 16_384, Places.ONE_AT_A_TIME),
     "CreateSecretStore": _Rules(Needs.ADMINISTRATOR, 1_024),
@@ -100,7 +100,7 @@ _RULES: Mapping[str, _Rules] = {
     "ListEvents": _Rules(Needs.TOKEN, 16_384, Places.ONE_AT_A_TIME),
     "WatchEvents": _Rules(Needs.TOKEN, 4_096),
     "GetServer": _Rules(Needs.TOKEN, 1_024),
-    "Attach": _Rules(Needs.NOTHING, MAX_MESSAGE),
+    "Attach": _Rules(Needs.NOTHING, MAX_APPEND),
     "ExchangeToken": _Rules(Needs.NOTHING, MAX_EXCHANGE),
     "WhoAmI": _Rules(Needs.TOKEN, 1_024),
     "CanI": _Rules(Needs.TOKEN, 4_096),
@@ -108,7 +108,7 @@ _RULES: Mapping[str, _Rules] = {
     "ListRoleBindings": _Rules(Needs.SEES_ALL, 1_024),
     "CreateRoleBinding": _Rules(Needs.ADMINISTRATOR, 49_152, Places.ONE_AT_A_TIME),
     "DeleteRoleBinding": _Rules(Needs.ADMINISTRATOR, 1_024, Places.ONE_AT_A_TIME),
-    "ApplyRoleBindings": _Rules(Needs.ADMINISTRATOR, MAX_LARGE, Places.ONE_AT_A_TIME),
+    "ApplyRoleBindings": _Rules(Needs.ADMINISTRATOR, MAX_MESSAGE, Places.ONE_AT_A_TIME),
     "CreateToken": _Rules(Needs.ADMINISTRATOR, 2_048, Places.ONE_AT_A_TIME),
     "ListTokens": _Rules(Needs.SEES_ALL, 2_048, Places.ONE_AT_A_TIME),
     "RevokeToken": _Rules(Needs.TOKEN, 1_024),

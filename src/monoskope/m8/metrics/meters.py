@@ -127,6 +127,7 @@ _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
         "When the witness cosigned last, seconds since 1970; 0 if never.",
         ("witness",),
     ),
+    "m8_operating_log_failures": ("How often the operating log could not be written, since the start.", ()),
     "m8_draining": ("1 while m8 stops.", ()),
     "m8_timekeeper_lease_held": ("1 if this m8 is the one that keeps the deadlines.", ()),
     "m8_open_requests": ("Requests that have not ended; `granted` have a one-time key alive.", ("store", "state")),

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
+from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.metrics.requests import STATES
@@ -50,6 +51,7 @@ class Snapshot:
         self._set("m8_database_up", up)
         self._set("m8_database_writable", app.state.log_is_writable)
         self._set("m8_database_reserve", self._has_reserve is None or self._has_reserve())
+        self._set("m8_operating_log_failures", operating_log.Unbroken.failures)
         self._set("m8_draining", app.state.is_draining)
         self._set("m8_timekeeper_lease_held", "timekeeper" in app.leases)
         if up:

@@ -151,4 +151,5 @@ def _token(issued: events_pb2.TokenIssued, *, revoked: bool) -> access_pb2.Token
         rights=issued.rights,
         expires_at_ms=issued.expires_at_ms,
         revoked=revoked,
+        made_by=issued.made_by,
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.errors import UnauthenticatedError, UnavailableError, UsageError
 from monoskope.m8.domain.events import token_stream
 from monoskope.m8.domain.principal import Principal
@@ -17,10 +17,9 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.queries.event_filter import EventFilter, is_visible
 from monoskope.m8.queries.paging import make_token, page_size, read_position
 from monoskope.m8.queries.visible import VisibleScope, visible_scope
-from monoskope.m8.readmodels.summary import summarise
 from monoskope.m8.readmodels.tokens import REVOCATIONS
 from monoskope.m8.service.app import App, Caller
-from monoskope.m8.service.feed import Follower, LocatedEvent
+from monoskope.m8.service.feed import Follower, LocatedEvent, locate
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import SecretUri
 
@@ -55,6 +54,7 @@ class Events:
         Raises:
             UsageError: a bad prefix, token or request id.
             NotFoundError: with `request_id`, the caller sees no such request.
+            UnavailableError: this process knows no tree of that size.
         """
         scope = _scope(message)
         begin = read_position(scope, message.page_token)
@@ -79,9 +79,10 @@ class Events:
             )
         found, looked_at = await self._page(chunks, wanted, page_size(message.page_size))
         return queries_pb2.ListEventsResponse(
-            events=[summarise(located.event, uri=str(located.uri or "")) for located in found],
+            events=[_row(located.event) for located in found],
             next_page_token=make_token(scope, str(looked_at)) if looked_at else "",
             head=head,
+            inclusion=await self._inclusion(found, message.tree_size),
         )
 
     async def watch_events(
@@ -123,6 +124,11 @@ class Events:
                     if located.event.position > after and is_visible(located, visible):
                         yield _response(located)
 
+    async def _inclusion(self, found: Sequence[LocatedEvent], size: int) -> tuple[bytes, ...]:
+        """Return what proves that those of the events that a tree of `size` entries can have are in it."""
+        indexes = sorted(located.event.position - 1 for located in found if located.event.position <= size)
+        return await self._app.witnessed.tree.batch(indexes, size) if indexes else ()
+
     async def _past(self, after: int, principal: Principal) -> AsyncGenerator[list[LocatedEvent], None]:
         """Yield pages of what was recorded after `after`, until less than one is left.
 
@@ -144,7 +150,7 @@ class Events:
 
     async def _page_after(self, after: int, principal: Principal) -> list[LocatedEvent]:
         """Return the next events after the position `after`, as long as the caller has the rights to watch."""
-        located = [await self._app.feed.locate(event) for event in await self._app.log.read(after=after, limit=_CHUNK)]
+        located = [locate(event) for event in await self._app.log.read(after=after, limit=_CHUNK)]
         await self._require_rights(principal)
         return located
 
@@ -215,7 +221,7 @@ class Events:
             for event in events:
                 if len(found) == size:
                     return found, last
-                located = await self._app.feed.locate(event)
+                located = locate(event)
                 if wanted.takes(located):
                     found.append(located)
                 last = event.position
@@ -251,4 +257,20 @@ def _scope(message: queries_pb2.ListEventsRequest) -> str:
 # All watchers get the same message, so it is made once.
 @functools.lru_cache(maxsize=500)
 def _response(located: LocatedEvent) -> queries_pb2.WatchEventsResponse:
-    return queries_pb2.WatchEventsResponse(event=summarise(located.event, uri=str(located.uri or "")))
+    return queries_pb2.WatchEventsResponse(event=_row(located.event))
+
+
+def _row(event: RecordedEvent) -> views_pb2.EventSummary:
+    """Return what callers are shown of an event: its outline, and what that says."""
+    return views_pb2.EventSummary(
+        position=event.position,
+        stream=event.stream,
+        version=event.version,
+        type=event.type,
+        recorded_at_ms=event.recorded_at_ms,
+        actor=event.actor,
+        hash=event.hash,
+        uri=event.uri,
+        detail=event.detail,
+        outline=event.outline,
+    )

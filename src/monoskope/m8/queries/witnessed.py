@@ -79,6 +79,7 @@ class LogQueries:
         answer = log_pb2.GetUploadProofResponse(index=position - 1, evidence=evidence)
         covering = await checkpoints.covering(position, witnessed=message.witnessed)
         if covering is None:
+            await self._log.want()
             answer.proof_later = True
             return answer
         answer.note = whole_note(covering)

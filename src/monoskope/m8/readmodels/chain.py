@@ -15,7 +15,7 @@ OF_THE_REST: tuple[Projector, ...] = (
     stores.project,
     tokens.project,
     notes.project,
-    usage.project_edit,
+    usage.project_rest,
 )
 """The projectors of all other streams."""
 

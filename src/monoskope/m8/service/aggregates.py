@@ -157,7 +157,8 @@ class Aggregates:
         for _ in range(TRIES):
             value = await load() if loaded is None else loaded
             loaded = None
-            events = [write(message) for message in decide(value)]
+            uri = value.uri if isinstance(value, Upload) else None
+            events = [write(message, uri=uri) for message in decide(value)]
             if not events:
                 return []
             try:

@@ -26,10 +26,12 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
+from monoskope.m8.service import call_note
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.call_note import TellCall
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.service.strangers import Strangers
 from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 
@@ -111,6 +113,7 @@ class App:
     watching: CallPlaces = field(init=False)
     waiting: CallPlaces = field(init=False)
     sending: CallPlaces = field(init=False)
+    strangers: Strangers = field(init=False)
 
     def __post_init__(self) -> None:
         self.aggregates = Aggregates(self.log)
@@ -155,8 +158,15 @@ class App:
             of_subject=most.sending_per_user,
             in_all=most.sending,
         )
+        self.strangers = Strangers(self.clock, tick_s=self.limits.tick_s)
         self.requests = RequestMeter(self.meters)
         self.feed = Feed(self.log, backlog=self.limits.backlog, saw=self.requests.saw)
+
+    def prove(self, peer: str) -> None:
+        """Note that the caller of the current task's call, at `peer`, has shown who it is."""
+        self.connections.prove(peer)
+        if (noted := call_note.current.get()) is not None:
+            noted.is_proven = True
 
     def issuing(self) -> Tokens:
         """Return what issues credentials. Raises `RefusedError` if this server issues none."""

@@ -38,7 +38,7 @@ async def append_event(app: App, login: Login, append: reactor_pb2.AppendEvent) 
         replica=login.replica,
         key_ids=keys.allowed,
     )
-    events = [write(decided) for decided in append_by_reactor(upload, event, by)]
+    events = [write(decided, uri=upload.uri) for decided in append_by_reactor(upload, event, by)]
     try:
         done = await app.log.append(stream, upload.version, events, actor=login.actor)
     except ExpectedVersionError:

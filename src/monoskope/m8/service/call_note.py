@@ -1,4 +1,4 @@
-"""What an access line says of one call: filled in as the call goes on, and told once it has ended."""
+"""What the logs say of one call: filled in as the call goes on, and told once it has ended."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ class CallNote:
         about: What the call is about, by name: the URI, the request, the store, who signed the request.
         code: How it ended.
         duration_ms: How long it took.
+        is_proven: Whether the caller has shown who it is: by a token, or as a reactor.
     """
 
     method: str
@@ -33,16 +34,17 @@ class CallNote:
     about: dict[str, str] = field(default_factory=dict)
     code: str = ""
     duration_ms: int = 0
+    is_proven: bool = False
 
 
 TellCall: TypeAlias = Callable[[CallNote], None]
 """Takes note of a call that has ended. It is quick, and never fails."""
 
 current: ContextVar[CallNote | None] = ContextVar("call_note", default=None)
-"""The call that the current task answers, None where nobody wants access lines."""
+"""The call that the current task answers, None outside of calls."""
 
 
 def about(**named: str) -> None:
-    """Note what the current task's call is about, where somebody wants access lines."""
+    """Note what the current task's call is about."""
     if (noted := current.get()) is not None:
         noted.about |= named

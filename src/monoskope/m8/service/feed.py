@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator
 from typing import TypeVar
 
-from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.protocol.events import request_id_of, upload_stream
-from monoskope.protocol.request import parse_request
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
@@ -29,14 +25,17 @@ BACKLOG = 1_000
 RETRY_S = 1.0
 """Seconds before the log is asked again after it did not answer."""
 
-_REMEMBERED = 10_000
-
 
 class LocatedEvent(Value, frozen=True):
     """An event, and the URI of its secret if it is one of a request's, or an edit of a secret's notes."""
 
     event: RecordedEvent
     uri: SecretUri | None
+
+
+def locate(event: RecordedEvent) -> LocatedEvent:
+    """Return `event` with the secret that it is about."""
+    return LocatedEvent(event, SecretUri.parse(event.uri) if event.uri else None)
 
 
 def _every(_event: RecordedEvent) -> bool:
@@ -161,7 +160,6 @@ class Feed:
         self._waiting: dict[str, set[Waker]] = {}
         self._followers: set[Follower] = set()
         self._stopping = False
-        self._uris: OrderedDict[str, SecretUri] = OrderedDict()
 
     async def begin(self) -> None:
         """Start at the log's present end: later events are passed on."""
@@ -231,10 +229,6 @@ class Feed:
         finally:
             self._followers.discard(follower)
 
-    async def locate(self, event: RecordedEvent) -> LocatedEvent:
-        """Return `event` with the secret that it is about."""
-        return LocatedEvent(event, await self._uri(event))
-
     def _forget(self, stream: str, waker: Waker) -> None:
         waiting = self._waiting[stream]
         waiting.discard(waker)
@@ -260,42 +254,9 @@ class Feed:
         self._saw(event)
         # Without followers, nobody needs the secret of an event.
         if self._followers:
-            located = await self.locate(event)
+            located = locate(event)
             for follower in tuple(self._followers):
                 follower.take(located)
         for waker in self._waiting.get(event.stream, ()):
             waker.saw(event)
         self._position = event.position
-
-    async def _uri(self, event: RecordedEvent) -> SecretUri | None:
-        stream = event.stream
-        request_id = request_id_of(stream)
-        if request_id is None:
-            return _noted_for(event)
-        known = self._uris.get(stream)
-        if known is None:
-            known = _asked_for(event) or await self._recorded(request_id)
-            if known is None:
-                return None
-            self._uris[stream] = known
-            if len(self._uris) > _REMEMBERED:
-                self._uris.popitem(last=False)
-        return known
-
-    async def _recorded(self, request_id: bytes) -> SecretUri | None:
-        events = await self._log.read_stream(upload_stream(request_id))
-        return _asked_for(events[0]) if events else None
-
-
-def _asked_for(event: RecordedEvent) -> SecretUri | None:
-    """Return the secret that a request's first event names; None for every other event."""
-    message = read(event) if event.version == 1 else None
-    if isinstance(message, events_pb2.SecretUploadKeyRequested):
-        return parse_request(message.request).uri
-    return None
-
-
-def _noted_for(event: RecordedEvent) -> SecretUri | None:
-    """Return the secret whose notes an event edits; None for every other event."""
-    message = read(event) if event.type == events_pb2.SecretNotesUpdated.DESCRIPTOR.name else None
-    return SecretUri.parse(message.uri) if isinstance(message, events_pb2.SecretNotesUpdated) else None

@@ -83,7 +83,7 @@ class Reactors:
             self._app.connections.disturbed()
             raise
         logins.succeeded(address)
-        self._app.connections.prove(peer)
+        self._app.prove(peer)
         return login, attach
 
     async def _first(

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named, TreeRows
 from monoskope.m8.tree.cosigners import Cosigners
+
+_DAY_MS = 86_400_000
+_PAGE = 256
+"""Checkpoints that are read at once."""
 
 
 class Checkpoints:
@@ -53,6 +58,35 @@ class Checkpoints:
     async def add_cosignatures(self, size: int, cosignatures: Sequence[Cosignature]) -> None:
         """Keep cosignatures of the checkpoint of that size."""
         await self._rows.keep_cosignatures(self.named.number, size, cosignatures)
+
+
+async def thin(rows: TreeRows, number: int, *, after: int, now_ms: int) -> int:
+    """Drop checkpoints older than a day, all but the last of each day and those that a witness cosigned.
+
+    The next one proves what each of them does. One page is looked at, of those greater than `after`.
+
+    Args:
+        rows: The log.
+        number: Of the name that they belong to.
+        after: The size up to which they were looked at before.
+        now_ms: Milliseconds since 1970.
+
+    Returns:
+        The size up to which they are done: `after` itself if no other one is old.
+
+    Raises:
+        UnavailableError: the log fails.
+    """
+    drops = []
+    for one, later in pairwise(await rows.checkpoints(number, after=after, limit=_PAGE)):
+        if one.at_ms > now_ms - _DAY_MS:
+            break
+        after = one.size
+        if later.note and not one.cosignatures and one.at_ms // _DAY_MS == later.at_ms // _DAY_MS:
+            drops.append(one.size)
+    if drops:
+        await rows.drop_checkpoints(number, drops)
+    return after
 
 
 def whole_note(checkpoint: Checkpoint) -> bytes:

@@ -1,15 +1,15 @@
 """The tree over the records of an event log: its roots and proofs, from the tiles that the log keeps.
 
-Entry i is the SHA-256 of the record at position i + 1 (docs/adr/0054-a-tree-beside-the-log.md).
+Entry i is the hash of the record at position i + 1 (docs/adr/0054-a-tree-beside-the-log.md).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from monoskope.errors import NotFoundError, UnavailableError
 from monoskope.m8.log.tree_rows import HASH_BYTES, TreeRows
-from monoskope.protocol.tlog.merkle import Node, consistency_plan, inclusion_plan, root_plan
+from monoskope.protocol.tlog.merkle import Node, batch_plan, consistency_plan, inclusion_plan, root_plan
 from monoskope.protocol.tlog.tiles import Tile, place_of
 
 
@@ -45,6 +45,16 @@ class Tree:
             ValueError: `index` is not below `size`.
         """
         plan = inclusion_plan(index, size)
+        return plan.build(await self._hashes(plan.needs, size))
+
+    async def batch(self, indexes: Sequence[int], size: int) -> tuple[bytes, ...]:
+        """Return the proof that all these leaves, ascending, are in the tree of `size` leaves.
+
+        Raises:
+            TreeBehindError: it has fewer.
+            ValueError: an index is not below `size`.
+        """
+        plan = batch_plan(indexes, size)
         return plan.build(await self._hashes(plan.needs, size))
 
     async def consistency(self, old: int, new: int) -> tuple[bytes, ...]:

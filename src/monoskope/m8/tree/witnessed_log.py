@@ -27,6 +27,9 @@ FRESH_S = 1.0
 AGAIN_S = 0.1
 """A caller who knows a larger checkpoint has the database asked again, and all such callers at most so often."""
 
+WANTED = "checkpoint-wanted"
+"""The key of the heartbeat by which one process tells the one that signs that a checkpoint is asked for."""
+
 KEPT = 1_024
 """Consistency proofs that are remembered."""
 
@@ -82,6 +85,7 @@ class WitnessedLog:
         self._looking: asyncio.Task[Seen] | None = None
         self._until = 0.0
         self._looked_at = float("-inf")
+        self._wanted_at = float("-inf")
         self._proofs: OrderedDict[tuple[int, int, int], tuple[bytes, ...]] = OrderedDict()
         self.tree = Tree(log)
         self.cosigners: Cosigners | None = None
@@ -110,6 +114,17 @@ class WitnessedLog:
     def forget(self) -> None:
         """Ask the database the next time: this process has just changed something there."""
         self._until = 0.0
+
+    async def want(self) -> None:
+        """Have a checkpoint signed as soon as may be: what is asked for has none. Raises `UnavailableError`."""
+        now = time.monotonic()
+        if now - self._wanted_at >= FRESH_S:
+            self._wanted_at = now
+            await self._log.beat(WANTED, self._clock())
+
+    async def wanted_at_ms(self) -> int:
+        """Return when a checkpoint was asked for last, by any process; 0 if never. Raises `UnavailableError`."""
+        return (await self._log.beats()).get(WANTED, 0)
 
     async def consistency(self, number: int, old: int, new: int) -> tuple[bytes, ...]:
         """Return the proof between two sizes of the tree, the smaller one first, of the log's name `number`.

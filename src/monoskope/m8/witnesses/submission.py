@@ -35,7 +35,8 @@ _SAID: dict[int, str] = {
     "vkey that m8 log key prints.",
     404: "It does not know this log, or it is no witness (HTTP 404). Check url, and give its operator the origin and "
     "the Ed25519 vkey that m8 log key prints.",
-    429: "It is asked too often (HTTP 429). Write a larger checkpoint_every_s, or ask its operator for more.",
+    429: "It is asked too often (HTTP 429). Write a larger checkpoint_every_s, 15 at most, or ask its operator for "
+    "more.",
 }
 
 

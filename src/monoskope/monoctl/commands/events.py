@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
 
 import click
@@ -11,6 +11,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.event_filter import EventFilter
 from monoskope.client.follow import follow
+from monoskope.client.shown_events import ShownEvents
 from monoskope.errors import Error, UsageError
 from monoskope.escape import json_text
 from monoskope.monoctl.input.forms import full_prefix
@@ -83,6 +84,10 @@ def events(
 ) -> None:
     """List the latest events, the newest last. Users see those of requests below their prefixes.
 
+    Each is held against the log as this machine pinned it (docs/witnessed-log.md): an event that was changed ends the
+    command with exit code 18, and without filters so does one that is missing, if you may see all. A note says what is
+    proven. What is newer than the last checkpoint, and what --watch shows, is m8's word.
+
     With --watch: events as they are recorded, from now on. --since, --tail and --after begin earlier, --after 0 with
     the first one.
     """
@@ -97,8 +102,11 @@ def events(
     if watch:
         session.run(lambda client: _watch(client, asked))
         return
-    found = session.run(lambda client: _listed(client, asked))
-    emit(asked.output, [views.event(view) for view in found], _COLUMNS, nothing="No events found.")
+    found, shown = session.run(lambda client: _listed(client, asked))
+    documents = [views.event(view, proven=shown.proves(view)) for view in found]
+    emit(asked.output, documents, _COLUMNS, nothing="No events found.")
+    if asked.output == "table":
+        terminal.note(shown.said())
 
 
 def _check(asked: _Asked, *, watch: bool) -> None:
@@ -117,31 +125,36 @@ def _check(asked: _Asked, *, watch: bool) -> None:
         )
 
 
-async def _listed(client: Client, asked: _Asked) -> list[views_pb2.EventSummary]:
-    """Return the events to be listed, and say it if there are more of them."""
+async def _listed(client: Client, asked: _Asked) -> tuple[list[views_pb2.EventSummary], ShownEvents]:
+    """Return the events to be listed and what they were held against, and say it if there are more of them."""
     asked = replace(asked, prefix=await full_prefix(client, asked.prefix))
+    against: list[ShownEvents] = []
     if asked.every or asked.limit is not None:
         found: list[views_pb2.EventSummary] = []
-        async for view in _in_order(client, asked):
+        async for view in _in_order(client, asked, against.append):
             found.append(view)
             if len(found) == asked.limit:
                 break
-        return found
-    latest = await _latest(client, asked, asked.tail or TAIL + 1)
+        return found, against[0]
+    latest = await _latest(client, asked, asked.tail or TAIL + 1, against.append)
     if asked.tail is None and len(latest) > TAIL:
         terminal.note(f"These are the latest {TAIL} events. For more: --tail N, or --all.")
-        return latest[-TAIL:]
-    return latest
+        latest = latest[-TAIL:]
+    return latest, against[0]
 
 
-async def _latest(client: Client, asked: _Asked, count: int) -> list[views_pb2.EventSummary]:
+async def _latest(
+    client: Client, asked: _Asked, count: int, told: Callable[[ShownEvents], None] = lambda _shown: None
+) -> list[views_pb2.EventSummary]:
     return await client.queries.last_events(
-        count, request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted
+        count, request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted, told=told
     )
 
 
-def _in_order(client: Client, asked: _Asked) -> AsyncIterator[views_pb2.EventSummary]:
-    return client.queries.events(request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted)
+def _in_order(
+    client: Client, asked: _Asked, told: Callable[[ShownEvents], None] = lambda _shown: None
+) -> AsyncIterator[views_pb2.EventSummary]:
+    return client.queries.events(request_id=asked.request_id, prefix=asked.prefix, wanted=asked.wanted, told=told)
 
 
 async def _watch(client: Client, asked: _Asked) -> None:

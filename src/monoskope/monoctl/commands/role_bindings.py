@@ -68,10 +68,11 @@ def delete(binding: str, session: CommandSession) -> None:
 @form_option
 @connection_options
 def list_(form: Form, session: CommandSession) -> None:
-    """List the role bindings. `-o yaml` prints what `monoctl apply` takes."""
+    """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
     documents = [access_views.role_binding(one) for one in found]
-    show(form, documents, access_views.BINDING_COLUMNS, name="name", nothing="No role bindings.")
+    columns = access_views.BINDING_COLUMNS | access_views.MADE_BY
+    show(form, documents, columns, name="name", nothing="No role bindings.")
 
 
 @click.command(short_help="Make the role bindings those of a file (administrators).")

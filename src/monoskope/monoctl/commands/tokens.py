@@ -26,6 +26,7 @@ _COLUMNS = {
     "RIGHTS": "rights",
     "EXPIRES": "expires",
     "STATE": "state",
+    "MADE BY": "made_by",
 }
 
 
@@ -71,7 +72,7 @@ def _check_new(file: Path) -> None:
 @form_option
 @connection_options
 def list_(*, every: bool, subject: str, form: Form, session: CommandSession) -> None:
-    """List the tokens that are valid, without the tokens themselves.
+    """List the tokens that are valid and who made each, without the tokens themselves.
 
     What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
     """

@@ -18,6 +18,7 @@ from click.shell_completion import CompletionItem
 
 from monoskope import shell_completion
 from monoskope.errors import Error
+from monoskope.protocol.member import Member
 from monoskope.uri import SecretUri, check_store_name
 
 if TYPE_CHECKING:
@@ -94,6 +95,14 @@ async def _role_bindings(client: Client, typed: str, found: set[str]) -> None:
             found.add(binding.name)
 
 
+async def _members(client: Client, typed: str, found: set[str]) -> None:
+    """Add the users and machines that role bindings name, and the administrators who made them."""
+    for binding in await client.access.role_bindings():
+        for member in (*binding.members, binding.made_by):
+            if member.startswith(typed) and not member.startswith("group:") and _is(Member.parse, member):
+                found.add(member)
+
+
 async def _uris(client: Client, typed: str, found: set[str]) -> None:
     """Add the URIs that begin with `typed`, up to the next `/`, and the stores while none is named."""
     if "://" in typed:
@@ -133,7 +142,8 @@ _TYPES = MappingProxyType(
     {
         **dict.fromkeys(("uri", "uris", "words", "destination", "prefix", "below"), _URI),
         **dict.fromkeys(("store", "name"), _STORE),
-        "binding": _Asked(_role_bindings),
+        **dict.fromkeys(("binding", "keep"), _Asked(_role_bindings)),
+        "member": _Asked(_members),
         **dict.fromkeys(("file", "out", "from_env_file", "from_json", "ca_file", "token_file", "known_stores"), _PATH),
         "from_file": _KEY_AND_PATH,
     }

@@ -1,8 +1,8 @@
 """A file of role bindings: YAML or JSON, read strictly. What has no place there is refused, with its line.
 
 Each role binding is a mapping with `kind: RoleBinding`, `name`, `role`, `members` and, for users, `prefix` and
-`rights`. They stand in documents of their own (`---`), or in a list, as `monoctl get role-bindings -o yaml` prints
-them.
+`rights`. Who made it (`made_by`) is m8's to say, and not looked at. They stand in documents of their own (`---`), or in
+a list, as `monoctl get role-bindings -o yaml` prints them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ MAX_FILE = 1_048_576
 """Bytes of a file at most."""
 
 KIND = "RoleBinding"
-_TEXTS = ("kind", "name", "role", "prefix")
+_TEXTS = ("kind", "name", "role", "prefix", "made_by")
 _LISTS = ("members", "rights")
 _NEEDED = ("kind", "name", "role", "members")
 
@@ -79,6 +79,7 @@ def _binding(node: yaml.MappingNode, name: str) -> RoleBinding:
     lists = {field: _list(fields[field], field, name) for field in _LISTS if field in fields}
     if texts.pop("kind") != KIND:
         raise _wrong(name, fields["kind"].start_mark.line, f"kind must be {KIND}")
+    texts.pop("made_by", None)
     binding = RoleBinding(members=lists["members"], rights=lists.get("rights", ()), **texts)
     try:
         binding.message()

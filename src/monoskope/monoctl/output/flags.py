@@ -14,6 +14,7 @@ FLAGS = MappingProxyType(
         "config": "--config",
         "default_store": "--default-store",
         "expect": "--expect",
+        "keep": "--keep",
         "known_stores": "--known-stores",
         "server": "--server",
         "timeout": "--timeout",

@@ -179,8 +179,8 @@ def reactor(view: views_pb2.Reactor) -> Document:
     }
 
 
-def event(view: views_pb2.EventSummary) -> Document:
-    """One event."""
+def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
+    """One event, and whether it stands in the log as it is pinned."""
     return {
         "position": view.position,
         "stream": view.stream,
@@ -191,6 +191,7 @@ def event(view: views_pb2.EventSummary) -> Document:
         "uri": view.uri,
         "detail": view.detail,
         "hash": view.hash.hex(),
+        "proven": proven,
     }
 
 

@@ -7,7 +7,9 @@ hashes. Sizes and indexes count leaves; they are below 2**63.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import pairwise
 
 from monoskope.protocol.tlog.errors import LogProofError
 from monoskope.value import Value
@@ -91,6 +93,19 @@ def inclusion_plan(index: int, size: int) -> ProofPlan:
     return _proof_over(beside)
 
 
+def batch_plan(indexes: Sequence[int], size: int) -> ProofPlan:
+    """Return how the proof is built that all these leaves are in the tree of `size` leaves.
+
+    Its hashes are those of the largest subtrees of RFC 6962 without any of the leaves, from left to right.
+
+    Raises:
+        ValueError: the indexes are not ascending, each once, or not all of this tree.
+    """
+    _check_size(size)
+    _check_batch(indexes, size)
+    return ProofPlan(tuple(_perfect(begin, end) for begin, end in _beside(indexes, size)))
+
+
 def consistency_plan(old: int, new: int) -> ProofPlan:
     """Return how the proof is built that the tree of `new` leaves continues the one of `old` (RFC 6962, section 2.1.2).
 
@@ -142,6 +157,32 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
         place, last = place >> 1, last >> 1
     if last != 0 or found != root:
         raise LogProofError("the inclusion proof does not lead to the root of the tree")
+
+
+def verify_batch(leaves: Mapping[int, bytes], size: int, proof: Sequence[bytes], root: bytes) -> None:
+    """Verify that all leaves, by their indexes, are in the tree with `size` leaves and this root (`batch_plan`).
+
+    Raises:
+        LogProofError: they are not.
+    """
+    indexes = sorted(leaves)
+    if not indexes or not 0 <= indexes[0] <= indexes[-1] < size <= MAX_SIZE:
+        raise LogProofError("the proof of several entries is not one for entries of this tree")
+    parts = list(_beside(indexes, size))
+    if len(parts) != len(proof) or not _are_hashes(root, *leaves.values(), *proof):
+        raise LogProofError("the proof of several entries has not the hashes that it takes")
+    given = dict(zip(parts, proof, strict=True))
+
+    def built(begin: int, end: int) -> bytes:
+        if (begin, end) in given:
+            return given[begin, end]
+        if end - begin == 1:
+            return leaves[begin]
+        middle = begin + _left_of(end - begin)
+        return node_hash(built(begin, middle), built(middle, end))
+
+    if built(0, size) != root:
+        raise LogProofError("the proof of several entries does not lead to the root of the tree")
 
 
 def verify_consistency(old_size: int, old_root: bytes, new_size: int, new_root: bytes, proof: Sequence[bytes]) -> None:
@@ -199,6 +240,24 @@ def _check_size(size: int) -> None:
 
 def _are_hashes(*hashes: bytes) -> bool:
     return all(len(hash_) == HASH_BYTES for hash_ in hashes)
+
+
+def _check_batch(indexes: Sequence[int], size: int) -> None:
+    if any(not 0 <= index < size for index in indexes) or any(one >= other for one, other in pairwise(indexes)):
+        raise ValueError(f"a tree of {size} leaves has no such leaves, in this order")
+
+
+def _beside(indexes: Sequence[int], size: int) -> Iterator[tuple[int, int]]:
+    """Yield the largest subtrees of RFC 6962 without any of these leaves, from left to right."""
+    open_: list[tuple[int, int, int, int]] = [(0, size, 0, len(indexes))] if size else []
+    while open_:
+        begin, end, low, high = open_.pop()
+        if low == high:
+            yield begin, end
+        elif end - begin > 1:
+            middle = begin + _left_of(end - begin)
+            cut = bisect_left(indexes, middle, low, high)
+            open_ += [(middle, end, cut, high), (begin, middle, low, cut)]
 
 
 def _left_of(count: int) -> int:

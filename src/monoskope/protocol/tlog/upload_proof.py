@@ -1,6 +1,6 @@
 """The proof of an upload, checked without a server: what was asked, what the reactor signed, and since when.
 
-It is a `ProofFile` whose `extra` is an `UploadEvidence` (proof.proto). The entry is the SHA-256 of the record of the
+It is a `ProofFile` whose `extra` is an `UploadEvidence` (proof.proto). The entry is the hash of the record of the
 request's last event. Three parties speak in it, and each says another thing:
 
 - the store: by the grant and the receipt, what its reactor was asked and what became of that;
@@ -22,6 +22,7 @@ from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import open_signed, shown
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.rotation import follow
@@ -114,12 +115,10 @@ class UploadProof(Value, frozen=True):
             NoteError: the checkpoint is malformed.
         """
         believed = policy.believe(bytes(self.file.note))
-        record = self.evidence.record
-        entry = hashlib.sha256(record).digest()
-        verify_inclusion(
-            self.file.index, believed.checkpoint.size, leaf_hash(entry), self.file.hashes, believed.checkpoint.root
-        )
-        stored, event = _read(record, self.file.index, self.request, self.evidence.request)
+        stored = _stored(self.evidence.record)
+        leaf, root = leaf_hash(hashlib.sha256(outline(stored)).digest()), believed.checkpoint.root
+        verify_inclusion(self.file.index, believed.checkpoint.size, leaf, self.file.hashes, root)
+        event = _read(stored, self.file.index, self.request, self.evidence.request)
         identities = _identities(self.request.uri.store, pins, self.evidence.rotations)
         grant = self._grant(identities)
         receipt = self._receipt(identities, grant, event)
@@ -188,10 +187,20 @@ class UploadProof(Value, frozen=True):
         return blob
 
 
-def _read(record: bytes, index: int, request: Request, asked: bytes) -> tuple[event_pb2.Event, RequestEvent]:
-    """Return the record and the event in it, which are at the place and of the request that the proof says."""
+def _stored(record: bytes) -> event_pb2.Event:
+    """Return the record, which is in its one form."""
     try:
         stored = parse(event_pb2.Event, record)
+    except MalformedError as error:
+        raise LogProofError(_why("record", error), fault=Fault.RECORD) from None
+    if stored.data_sha256:
+        raise LogProofError("the record is an outline, without its data", fault=Fault.RECORD)
+    return stored
+
+
+def _read(stored: event_pb2.Event, index: int, request: Request, asked: bytes) -> RequestEvent:
+    """Return the event in the record, which is at the place and of the request that the proof says."""
+    try:
         kind = EVENTS.get(stored.type)
         if kind is None:
             raise LogProofError("the record is no event of a request", fault=Fault.RECORD)
@@ -200,11 +209,11 @@ def _read(record: bytes, index: int, request: Request, asked: bytes) -> tuple[ev
         raise LogProofError(_why("record", error), fault=Fault.RECORD) from None
     if stored.position != index + 1:
         raise LogProofError("the record says that it stands at another place of the log", fault=Fault.RECORD)
-    if request_id_of(stored.stream) != request.request_id:
+    if (request_id_of(stored.stream), stored.uri) != (request.request_id, str(request.uri)):
         raise LogProofError("the record is of another request", fault=Fault.RECORD)
     if isinstance(event, events_pb2.SecretUploadKeyRequested) and event.request != asked:
         raise LogProofError("the record says that something else was asked", fault=Fault.RECORD)
-    return stored, event
+    return event
 
 
 def _identities(

@@ -16,14 +16,18 @@ from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.admission.signature_gate import M8_IS_OLDER
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
-from monoskope.reactor.link.open_requests import OpenRequest
+from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Log
+from monoskope.reactor.resources import NO_AUDIT, Resources
 from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.traces import spans
+
+_LEAVE_S = 2.0
+"""For how long a request is left to the other replicas of the store, where this process cannot work."""
 
 
 class Admits(Protocol):
@@ -45,6 +49,10 @@ class Granter:
     meters: ReactorMeters | None = None
     """Counts every request that ends here."""
     now: Callable[[], float] = time.monotonic
+    resources: Resources | None = None
+    """What must be there before a key is given."""
+    requests: OpenRequests | None = None
+    """In which it shows that another replica took a request."""
 
     async def grant(self, asked: OpenRequest) -> bool:
         """Append a grant for `asked`, the same one if it has a grant already; return whether m8 took it.
@@ -58,16 +66,40 @@ class Granter:
     async def _grant(self, asked: OpenRequest) -> bool:
         event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
         try:
+            if self._trouble():
+                return await self._leave(asked)
             event = events_pb2.SecretUploadKeyProvided(grant=self._granted(asked).signed)
         except FailedError as error:
             event = events_pb2.SecretUploadFailed(
                 reason=error.reason, detail=error.detail, retry_after_s=error.retry_after_s
             )
         except OSError as error:
-            # What cannot be recorded is not done. The request ends at once, and not by m8 after a minute.
+            # What cannot be recorded is not done.
             self.keys.forget(asked.request_id)
             operating_log.error("no audit", error, request_id=asked.request_id.hex())
-            event = events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_UPSTREAM_UNAVAILABLE)
+            return await self._leave(asked)
+        return await self._appended(asked, event)
+
+    def _trouble(self) -> str:
+        """Return what this process lacks to do anything, a sentence for users; "" if it lacks nothing."""
+        found = None if self.resources is None else self.resources.trouble()
+        return "" if found is None else found.told
+
+    async def _leave(self, asked: OpenRequest) -> bool:
+        """Leave a request to the other replicas of the store; end it if none takes it. It is not granted here."""
+        version = asked.version
+        if self.requests is not None:
+            await self.requests.moved(asked.request_id, version, within=_LEAVE_S)
+            if self.requests.get(asked.request_id) is None or asked.version != version:
+                return False
+        told = self._trouble() or NO_AUDIT
+        await self._appended(asked, events_pb2.SecretUploadFailed(reason=upload_pb2.REASON_NO_REACTOR, detail=told))
+        return False
+
+    async def _appended(
+        self, asked: OpenRequest, event: events_pb2.SecretUploadKeyProvided | events_pb2.SecretUploadFailed
+    ) -> bool:
+        """Append a grant or the end of a request; return whether it was a grant and m8 took it."""
         failpoint("reactor.before-grant")
         try:
             await self.log.append(asked.request_id, asked.version, event)

@@ -14,6 +14,7 @@ from monoskope.protocol.grant import Grant
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request
+from monoskope.reactor.resources import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
 
 M8_IS_OLDER = (
@@ -78,7 +79,8 @@ class SignatureGate:
             signature: As m8 delivered it.
 
         Raises:
-            FailedError: NOT_AUTHORIZED, without a detail: it stands in the audit log.
+            FailedError: NOT_AUTHORIZED, without a detail: it stands in the audit log. KEY_LOST, no file descriptor was
+                left to read the lists with.
             OSError: the audit log cannot be written; what cannot be recorded is not done.
         """
         if not grant.signature_required:
@@ -94,6 +96,9 @@ class SignatureGate:
         try:
             authorized = self._signers.authorize(grant, sealed_sha256, signature)
         except NotAuthorizedError as error:
+            if out_of_descriptors() is not None:
+                # The lists could not be read: that says nothing of the signer, who is told to try again.
+                raise FailedError(upload_pb2.REASON_KEY_LOST, detail=NO_DESCRIPTORS) from None
             raise self._refused(grant, error.why, error.lists) from None
         except Exception as error:  # noqa: BLE001 - whatever a library makes of foreign bytes authorizes nobody
             operating_log.error("unforeseen", error, request_id=grant.request.request_id.hex())

@@ -20,6 +20,7 @@ from google.rpc import code_pb2, error_details_pb2  # type: ignore[import-untype
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
+from monoskope.http import CIPHERS
 from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
 from monoskope.protocol import elements
@@ -97,6 +98,7 @@ def trust(ca_file: Path) -> ssl.SSLContext:
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers(CIPHERS)
     context.set_alpn_protocols(["http/1.1"])
     try:
         context.load_verify_locations(cadata=roots(ca_file).decode("ascii"))

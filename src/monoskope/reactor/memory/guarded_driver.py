@@ -21,6 +21,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.reactor.memory.forget import forget
 from monoskope.reactor.memory.garbage import Garbage
 from monoskope.reactor.memory.sentences import Sentences
+from monoskope.reactor.resources import NO_DESCRIPTORS, is_our_own
 from monoskope.stores.driver import (
     CannotReadError,
     Capabilities,
@@ -200,7 +201,8 @@ class GuardedDriver(StoreDriver):
         if isinstance(error, DriverError):
             kind = next((kind for kind in _KINDS if isinstance(error, kind)), StoreRefusedError)
             renewed = kind(error.message, fix=error.fix)
-            renewed.told = self._sentences.told(error.message)
+            ours = isinstance(error, StoreUnavailableError) and is_our_own(error)
+            renewed.told = NO_DESCRIPTORS if ours else self._sentences.told(error.message)
             return renewed
         kind = UnknownOutcomeError if writes else StoreUnavailableError
         if isinstance(error, TimeoutError):

@@ -25,6 +25,8 @@ FILE = "audit.jsonl"
 GRANTED = "GRANTED"
 AUTHORIZED = "AUTHORIZED"
 REFUSED = "REFUSED"
+RESUMED = "RESUMED"
+"""Written once the log can be written again: requests before this line may have been refused without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class AuditEntry:
     """As m8 says; nothing proves it."""
     purpose: str
     outcome: str
-    """GRANTED; AUTHORIZED or REFUSED for the signature; or a receipt's outcome."""
+    """GRANTED; AUTHORIZED or REFUSED for the signature; a receipt's outcome; or RESUMED, without a request."""
     reason: str = ""
     upstream_version: str = ""
     destination: str = ""
@@ -70,9 +72,24 @@ class AuditFile:
         """Open it. Raises `RefusedError` if others than its owner can reach it."""
         self._descriptor = open_to_append(path)
         self._torn = False
+        self._failed = False
 
     def write(self, entry: AuditEntry) -> None:
         """See `Audit.write`."""
+        self._failed = True
+        self._write(entry)
+        self._failed = False
+
+    def failure(self) -> OSError | None:
+        """Return why the file cannot be written now, None if it can; after a failure a line is tried until one fits."""
+        if self._failed:
+            try:
+                self.write(AuditEntry("", "", "", "", RESUMED))
+            except OSError as error:
+                return error
+        return None
+
+    def _write(self, entry: AuditEntry) -> None:
         line = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "request_id": entry.request_id,

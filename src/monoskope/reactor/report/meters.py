@@ -60,6 +60,7 @@ class ReactorMeters:
 _VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
     "m8_reactor_build_info": ("1, for the version that runs and its store.", ("version", "store")),
     "m8_reactor_attached": ("1 while this process is attached to m8.", ()),
+    "m8_reactor_operating_log_failures": ("How often the operating log could not be written, since the start.", ()),
     "m8_reactor_draining": ("1 while this process stops.", ()),
     "m8_reactor_keys_alive": ("One-time keys that can still open something.", ()),
     "m8_reactor_open_requests": ("Requests of the store that have not ended, as this process knows them.", ()),

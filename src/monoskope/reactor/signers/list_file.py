@@ -15,7 +15,7 @@ from typing import Generic, TypeVar
 
 from monoskope import operating_log
 from monoskope.errors import Error, UsageError
-from monoskope.reactor.signers.way import check_file, check_way
+from monoskope.ownership import check_file, check_way
 
 T = TypeVar("T")
 

@@ -27,7 +27,7 @@ def rewrite(path: Path, *, actor: str) -> int:
         for position, content in found:
             old = record.parse(position, content)
             new = record.make(
-                NewEvent(old.type, old.data),
+                NewEvent(old.type, old.data, old.uri, old.detail),
                 position=position,
                 stream=old.stream,
                 version=old.version,

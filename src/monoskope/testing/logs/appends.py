@@ -11,6 +11,7 @@ import pytest
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, EventLog, ExpectedVersionError, NewEvent
+from monoskope.protocol.outline import outline
 from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import PATIENCE_S, LogHarness, ledger, positions, some
 
@@ -47,7 +48,8 @@ class Appends(LogHarness):
 
     async def test_a_record_is_the_event_in_its_one_form(self, log: EventLog) -> None:
         """`record` is the serialised message, says what the columns say, and hashes to `hash`."""
-        await log.append("ä/b", None, [NewEvent("Happened", b""), NewEvent("Other", bytes(range(256)))], actor="ann@ex")
+        happened = [NewEvent("Happened", b"", "a://b", "in short"), NewEvent("Other", bytes(9), "a://b", "in short")]
+        await log.append("ä/b", None, happened, actor="ann@ex")
         events = await log.read(after=0, limit=10)
         for event in events:
             message = event_pb2.Event.FromString(event.record)
@@ -55,7 +57,9 @@ class Appends(LogHarness):
             assert (message.position, message.stream, message.version) == (event.position, event.stream, event.version)
             assert (message.type, message.data, message.actor) == (event.type, event.data, event.actor)
             assert (message.recorded_at_ms, message.previous_hash) == (event.recorded_at_ms, event.previous_hash)
-            assert hashlib.sha256(event.record).digest() == event.hash
+            assert (message.uri, message.detail) == (event.uri, event.detail) == ("a://b", "in short")
+            assert event.outline == outline(message)
+            assert hashlib.sha256(event.outline).digest() == event.hash
         for earlier, later in pairwise(events):
             assert later.previous_hash == earlier.hash
 

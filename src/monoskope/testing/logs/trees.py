@@ -7,8 +7,10 @@ import hashlib
 
 import pytest
 
+from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.m8.log.event_log import EventLog, no_documents
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
+from monoskope.protocol.outline import outline
 from monoskope.testing.log_writer import LogOpener
 from monoskope.testing.logs.harness import LogHarness, some
 from monoskope.times import now_ms
@@ -30,7 +32,8 @@ class Trees(LogHarness):
     async def test_the_hashes_of_records_are_read_in_their_order(self, log: EventLog) -> None:
         """They are what the chain is made of."""
         events = await log.append("a", 0, some(3), actor="tests")
-        assert await log.hashes(after=0, limit=10) == [hashlib.sha256(event.record).digest() for event in events]
+        outlines = [outline(event_pb2.Event.FromString(event.record)) for event in events]
+        assert await log.hashes(after=0, limit=10) == [hashlib.sha256(one).digest() for one in outlines]
         assert await log.hashes(after=1, limit=1) == [events[1].hash]
         assert await log.hashes(after=3, limit=1) == []
 
@@ -163,6 +166,19 @@ class Trees(LogHarness):
             assert not await again.claim(2, 1, ROOT, at_ms=3)
         finally:
             await again.close()
+
+    async def test_checkpoints_are_dropped_but_none_that_a_witness_cosigned(self, log: EventLog) -> None:
+        """What was claimed stays claimed by the greatest."""
+        await log.give_name(FIRST)
+        for size in (3, 5, 9):
+            assert await log.claim(1, size, ROOT, at_ms=size)
+            await log.keep_note(1, size, b"note\n", at_ms=size)
+        await log.keep_cosignatures(1, 3, [ONE])
+        await log.drop_checkpoints(1, [3, 5, 7])
+        await log.drop_checkpoints(2, [9])
+        await log.drop_checkpoints(1, [])
+        assert [one.size for one in await log.checkpoints(1, after=0, limit=5)] == [3, 9]
+        assert not await log.claim(1, 5, OTHER, at_ms=10)
 
     async def test_a_rebuild_touches_no_checkpoint_and_no_name(self, log: EventLog) -> None:
         """Others have them: they are not derived from the records."""

@@ -12,7 +12,7 @@ from monoskope.api.gateway.v1 import log_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.merkle import Node, consistency_plan, leaf_hash, node_hash, root_plan
+from monoskope.protocol.tlog.merkle import Node, batch_plan, consistency_plan, leaf_hash, node_hash, root_plan
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_text
 
@@ -86,6 +86,12 @@ class ScriptedLog:
         """Return the consistency proof between trees of these sizes."""
         plan = consistency_plan(*sorted((size, other)))
         return list(plan.build(self._hashes(plan.needs)))
+
+    def inclusion(self, positions: Iterable[int], size: int) -> list[bytes]:
+        """Return the proof that the tree of `size` entries has those of all positions up to that."""
+        indexes = sorted(position - 1 for position in positions if position <= size)
+        plan = batch_plan(indexes, size)
+        return list(plan.build(self._hashes(plan.needs))) if indexes else []
 
     def answer(self, request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
         """Answer as m8 does. Raises what to refuse with."""

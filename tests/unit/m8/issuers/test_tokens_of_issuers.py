@@ -179,6 +179,10 @@ FORMS: dict[str, tuple[str, str]] = {
     "expired an hour ago": (minted(claims_of(exp=NOW_S - 3_600, iat=NOW_S - 3_900)), "EXPIRED"),
     "issued in 31 s": (minted(claims_of(iat=NOW_S + 31)), "NOT_YET_VALID"),
     "issued in an hour": (minted(claims_of(iat=NOW_S + 3_600, exp=NOW_S + 3_900)), "NOT_YET_VALID"),
+    "issued a day and a second ago": (minted(claims_of(iat=NOW_S - 86_401)), "TOO_OLD"),
+    "issued at the beginning of time": (minted(claims_of(iat=0, nbf=NOW_S)), "TOO_OLD"),
+    "valid for a day and a second": (minted(claims_of(exp=NOW_S + 86_401)), "TOO_LONG"),
+    "valid for ever": (minted(claims_of(exp=2**53 - 1)), "TOO_LONG"),
     "valid in 31 s": (minted(claims_of(nbf=NOW_S + 31)), "NOT_YET_VALID"),
     "no sub": (minted(claims_of(sub=None)), "SUBJECT"),
     "an empty sub": (minted(claims_of(sub="")), "SUBJECT"),
@@ -191,6 +195,11 @@ FORMS: dict[str, tuple[str, str]] = {
     "a sub that is too long for a name": (minted(claims_of(sub="a" * 129)), "NAME"),
     "a sub in another script": (minted(claims_of(sub="\u0430nna")), "NAME"),
 }
+
+
+async def test_a_token_of_a_day_is_taken() -> None:
+    for claims in (claims_of(iat=NOW_S - 86_400), claims_of(exp=NOW_S + 86_400)):
+        assert (await verified(minted(claims))).expires_s == claims["exp"]
 
 
 @pytest.mark.parametrize("what", FORMS)

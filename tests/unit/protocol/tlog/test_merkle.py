@@ -14,11 +14,13 @@ from monoskope.protocol.tlog.merkle import (
     EMPTY_ROOT,
     MAX_SIZE,
     Node,
+    batch_plan,
     consistency_plan,
     inclusion_plan,
     leaf_hash,
     node_hash,
     root_plan,
+    verify_batch,
     verify_consistency,
     verify_inclusion,
 )
@@ -248,3 +250,40 @@ def test_a_plan_for_the_largest_tree_is_small(size: int, data: st.DataObject) ->
     assert len(root_plan(size).needs) <= 63
     assert len(inclusion_plan(index, size).parts) <= 63
     assert len(consistency_plan(old, size).parts) <= 64
+
+
+def pieces(leaves: set[int], begin: int, entries: Sequence[bytes]) -> tuple[bytes, ...]:
+    """Return the hashes of the largest subtrees without any of the leaves, from left to right."""
+    if not leaves & set(range(begin, begin + len(entries))):
+        return (mth(entries),)
+    if len(entries) == 1:
+        return ()
+    k = half(entries)
+    return (*pieces(leaves, begin, entries[:k]), *pieces(leaves, begin + k, entries[k:]))
+
+
+@given(st.integers(1, 80), st.data())
+def test_several_entries_are_proven_at_once(size: int, data: st.DataObject) -> None:
+    chosen = data.draw(st.sets(st.integers(0, size - 1), min_size=1))
+    plan = batch_plan(sorted(chosen), size)
+    proof = plan.build(hashes_of(plan.needs))
+    assert proof == pieces(chosen, 0, ENTRIES[:size])
+    leaves, root = {index: leaf_hash(ENTRIES[index]) for index in chosen}, mth(ENTRIES[:size])
+    verify_batch(leaves, size, proof, root)
+    other = min(chosen)
+    for lie in (
+        ({**leaves, other: bytes(32)}, proof, root),
+        (leaves, (*proof, bytes(32)), root),
+        (leaves, proof[1:], root) if proof else (leaves, (bytes(32),), root),
+        (leaves, proof, bytes(32)),
+        ({}, proof, root),
+        ({**leaves, size: bytes(32)}, proof, root),
+    ):
+        with pytest.raises(LogProofError):
+            verify_batch(lie[0], size, lie[1], lie[2])
+
+
+@pytest.mark.parametrize("indexes", [[1, 1], [2, 1], [5], [-1]])
+def test_a_batch_of_no_such_entries_is_refused(indexes: list[int]) -> None:
+    with pytest.raises(ValueError, match="no such leaves"):
+        batch_plan(indexes, 5)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.protocol.outline import outline
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.tlog.upload_proof import UploadProof
 from monoskope.testing.parts import needed
@@ -30,7 +32,7 @@ def verified(folder: Path, proof: bytes, entry: bytes) -> bool:
 @pytest.mark.parametrize("name", ["a put", "with three witnesses"])
 def test_another_verifier_takes_the_proof(name: str, tmp_path: Path) -> None:
     content = base64.b64decode(PUTS[name]["proof"])
-    entry = hashlib.sha256(UploadProof.parse(content).evidence.record).digest()
+    entry = hashlib.sha256(outline(event_pb2.Event.FromString(UploadProof.parse(content).evidence.record))).digest()
     assert verified(tmp_path, content, entry)
     assert not verified(tmp_path, content, hashlib.sha256(b"another record").digest())
 
@@ -38,7 +40,7 @@ def test_another_verifier_takes_the_proof(name: str, tmp_path: Path) -> None:
 def test_another_verifier_refuses_what_we_refuse(tmp_path: Path) -> None:
     content = base64.b64decode(PUTS["a put"]["proof"])
     proof = ProofFile.parse(content)
-    entry = hashlib.sha256(UploadProof.parse(content).evidence.record).digest()
+    entry = hashlib.sha256(outline(event_pb2.Event.FromString(UploadProof.parse(content).evidence.record))).digest()
     shorter = bytes(ProofFile(proof.index, proof.hashes[:-1], proof.note, proof.extra))
     elsewhere = bytes(ProofFile(proof.index + 1, proof.hashes, proof.note, proof.extra))
     for faulty in (shorter, elsewhere):

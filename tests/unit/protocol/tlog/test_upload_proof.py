@@ -14,6 +14,7 @@ from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.errors import Fault, LogProofError
@@ -45,6 +46,7 @@ def proof(grant: Grant, found: Receipt) -> UploadProof:
             actor="reactor/vault",
             data=serialise(event),
             previous_hash=bytes(32),
+            uri=str(grant.request.uri),
         )
     )
     signed = STORE.sign(UPLOAD_GRANT, grant.content)
@@ -53,7 +55,7 @@ def proof(grant: Grant, found: Receipt) -> UploadProof:
 
 def logged(evidence: proof_pb2.UploadEvidence) -> UploadProof:
     """Return the proof from a log that has the record of `evidence` alone."""
-    root = leaf_hash(hashlib.sha256(evidence.record).digest())
+    root = leaf_hash(hashlib.sha256(outline(event_pb2.Event.FromString(evidence.record))).digest())
     note = Note.parse(KEY.sign(Checkpoint(KEY.origin, 1, root), 1_798_000_000))
     return UploadProof.parse(bytes(ProofFile(0, (), note, serialise(evidence))))
 
@@ -143,6 +145,7 @@ def test_a_record_that_says_what_was_asked_is_no_proof_of_another_question() -> 
             actor="user:corp:alice",
             data=serialise(event),
             previous_hash=bytes(32),
+            uri=str(asked.uri),
         )
     )
     pins = {"vault": STORE.shown}

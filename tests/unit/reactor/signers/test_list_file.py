@@ -11,8 +11,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from monoskope import ownership
 from monoskope.errors import Error, RefusedError, UsageError
-from monoskope.reactor.signers import list_file, way
+from monoskope.reactor.signers import list_file
 from monoskope.reactor.signers.list_file import MAX_LIST_BYTES, ListFile, lines_of
 
 LONG_S = 3_600.0
@@ -287,7 +288,7 @@ def test_a_folder_in_which_others_can_put_another_file_in_its_place_is_refused_a
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     """Such as a link to an empty file of root's, which revokes nobody, or an earlier list."""
-    monkeypatch.setattr(way, "_is_private", lambda *_: False)
+    monkeypatch.setattr(ownership, "_is_private", lambda *_: False)
     path = tmp_path / "above" / "folder" / "list"
     path.parent.mkdir(parents=True)
     path.write_text("first\n# end\n")
@@ -335,7 +336,7 @@ def test_a_sticky_folder_and_a_volume_as_kubernetes_mounts_it_are_taken(
     volume.chmod(0o777)
     with pytest.raises(RefusedError, match="0777"):
         ListFile(volume / "list", "the list", parse)
-    monkeypatch.setattr(way, "_is_read_only", lambda folder: folder == volume)
+    monkeypatch.setattr(ownership, "_is_read_only", lambda folder: folder == volume)
     assert ListFile(volume / "list", "the list", parse).value == ["first"]
 
 
@@ -369,11 +370,11 @@ def test_a_folder_that_its_owners_own_group_can_write_is_taken(  # noqa: PLR0917
     monkeypatch.setattr(grp, "getgrgid", lambda _: SimpleNamespace(gr_name=group, gr_mem=members))
     monkeypatch.setattr(pwd, "getpwuid", named)
     found = os.stat_result([0o40000 | mode, 1, 1, 2, 1000, 1000, 0, 0, 0, 0])
-    assert way._others_write(found) is not taken
+    assert ownership._others_write(found) is not taken
 
 
 def test_the_group_of_root_is_not_roots_own() -> None:
-    assert not way._is_private(0, 0)
+    assert not ownership._is_private(0, 0)
 
 
 def test_a_path_that_begins_where_the_reactor_runs_is_followed(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

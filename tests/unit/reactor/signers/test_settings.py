@@ -10,10 +10,10 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UsageError
+from monoskope.ownership import check_settings
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.signers import settings
 from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
-from monoskope.reactor.signers.way import check_settings
 from monoskope.settings import convert
 
 ENTRY: dict[str, Any] = {"principal": "anna", "prefixes": ["team-a"], "purposes": ["upload"]}

@@ -21,7 +21,7 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 
 
 
-DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n*monoskope/api/eventsourcing/v1/event.proto\x12\x1emonoskope.api.eventsourcing.v1\"\xde\x01\n\x05\x45vent\x12\x1a\n\x08position\x18\x01 \x01(\x04R\x08position\x12\x16\n\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n\x07version\x18\x03 \x01(\x04R\x07version\x12\x12\n\x04type\x18\x04 \x01(\tR\x04type\x12$\n\x0erecorded_at_ms\x18\x05 \x01(\x03R\x0crecordedAtMs\x12\x14\n\x05\x61\x63tor\x18\x06 \x01(\tR\x05\x61\x63tor\x12\x12\n\x04\x64\x61ta\x18\x07 \x01(\x0cR\x04\x64\x61ta\x12#\n\rprevious_hash\x18\x08 \x01(\x0cR\x0cpreviousHashb\x06proto3')
+DESCRIPTOR = _builder.POOL.AddSerializedFile(b'\n*monoskope/api/eventsourcing/v1/event.proto\x12\x1emonoskope.api.eventsourcing.v1\"\xa9\x02\n\x05\x45vent\x12\x1a\n\x08position\x18\x01 \x01(\x04R\x08position\x12\x16\n\x06stream\x18\x02 \x01(\tR\x06stream\x12\x18\n\x07version\x18\x03 \x01(\x04R\x07version\x12\x12\n\x04type\x18\x04 \x01(\tR\x04type\x12$\n\x0erecorded_at_ms\x18\x05 \x01(\x03R\x0crecordedAtMs\x12\x14\n\x05\x61\x63tor\x18\x06 \x01(\tR\x05\x61\x63tor\x12\x12\n\x04\x64\x61ta\x18\x07 \x01(\x0cR\x04\x64\x61ta\x12#\n\rprevious_hash\x18\x08 \x01(\x0cR\x0cpreviousHash\x12\x1f\n\x0b\x64\x61ta_sha256\x18\t \x01(\x0cR\ndataSha256\x12\x10\n\x03uri\x18\n \x01(\tR\x03uri\x12\x16\n\x06\x64\x65tail\x18\x0b \x01(\tR\x06\x64\x65tailb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -29,5 +29,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'monoskope.api.eventsourcing
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_EVENT']._serialized_start=79
-  _globals['_EVENT']._serialized_end=301
+  _globals['_EVENT']._serialized_end=376
 # @@protoc_insertion_point(module_scope)

@@ -9,18 +9,20 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class RoleBinding(_message.Message):
-    __slots__ = ("name", "role", "members", "prefix", "rights")
+    __slots__ = ("name", "role", "members", "prefix", "rights", "made_by")
     NAME_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
     MEMBERS_FIELD_NUMBER: _ClassVar[int]
     PREFIX_FIELD_NUMBER: _ClassVar[int]
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     name: str
     role: _events_pb2.Role
     members: _containers.RepeatedScalarFieldContainer[str]
     prefix: str
     rights: _containers.RepeatedScalarFieldContainer[_events_pb2.Right]
-    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ...) -> None: ...
+    made_by: str
+    def __init__(self, name: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., members: _Optional[_Iterable[str]] = ..., prefix: _Optional[str] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., made_by: _Optional[str] = ...) -> None: ...
 
 class ExchangeTokenRequest(_message.Message):
     __slots__ = ("subject_token", "subject_token_type")
@@ -197,7 +199,7 @@ class ListTokensRequest(_message.Message):
     def __init__(self, page_size: _Optional[int] = ..., page_token: _Optional[str] = ...) -> None: ...
 
 class Token(_message.Message):
-    __slots__ = ("token_id", "subject", "member", "role", "prefixes", "rights", "expires_at_ms", "revoked")
+    __slots__ = ("token_id", "subject", "member", "role", "prefixes", "rights", "expires_at_ms", "revoked", "made_by")
     TOKEN_ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     MEMBER_FIELD_NUMBER: _ClassVar[int]
@@ -206,6 +208,7 @@ class Token(_message.Message):
     RIGHTS_FIELD_NUMBER: _ClassVar[int]
     EXPIRES_AT_MS_FIELD_NUMBER: _ClassVar[int]
     REVOKED_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     token_id: str
     subject: str
     member: str
@@ -214,7 +217,8 @@ class Token(_message.Message):
     rights: _containers.RepeatedScalarFieldContainer[_events_pb2.Right]
     expires_at_ms: int
     revoked: bool
-    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., member: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., revoked: _Optional[bool] = ...) -> None: ...
+    made_by: str
+    def __init__(self, token_id: _Optional[str] = ..., subject: _Optional[str] = ..., member: _Optional[str] = ..., role: _Optional[_Union[_events_pb2.Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[_events_pb2.Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., revoked: _Optional[bool] = ..., made_by: _Optional[str] = ...) -> None: ...
 
 class ListTokensResponse(_message.Message):
     __slots__ = ("tokens", "next_page_token")

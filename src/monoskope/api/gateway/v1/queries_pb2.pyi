@@ -145,7 +145,7 @@ class ListSecretStoresResponse(_message.Message):
     def __init__(self, stores: _Optional[_Iterable[_Union[_views_pb2.SecretStore, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
 
 class ListEventsRequest(_message.Message):
-    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first", "since_ms", "until_ms", "actor", "before")
+    __slots__ = ("request_id", "page_size", "page_token", "prefix", "newest_first", "since_ms", "until_ms", "actor", "before", "tree_size")
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
@@ -155,6 +155,7 @@ class ListEventsRequest(_message.Message):
     UNTIL_MS_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
     BEFORE_FIELD_NUMBER: _ClassVar[int]
+    TREE_SIZE_FIELD_NUMBER: _ClassVar[int]
     request_id: bytes
     page_size: int
     page_token: str
@@ -164,17 +165,20 @@ class ListEventsRequest(_message.Message):
     until_ms: int
     actor: str
     before: int
-    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ..., before: _Optional[int] = ...) -> None: ...
+    tree_size: int
+    def __init__(self, request_id: _Optional[bytes] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., prefix: _Optional[str] = ..., newest_first: _Optional[bool] = ..., since_ms: _Optional[int] = ..., until_ms: _Optional[int] = ..., actor: _Optional[str] = ..., before: _Optional[int] = ..., tree_size: _Optional[int] = ...) -> None: ...
 
 class ListEventsResponse(_message.Message):
-    __slots__ = ("events", "next_page_token", "head")
+    __slots__ = ("events", "next_page_token", "head", "inclusion")
     EVENTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     HEAD_FIELD_NUMBER: _ClassVar[int]
+    INCLUSION_FIELD_NUMBER: _ClassVar[int]
     events: _containers.RepeatedCompositeFieldContainer[_views_pb2.EventSummary]
     next_page_token: str
     head: int
-    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[int] = ...) -> None: ...
+    inclusion: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, events: _Optional[_Iterable[_Union[_views_pb2.EventSummary, _Mapping]]] = ..., next_page_token: _Optional[str] = ..., head: _Optional[int] = ..., inclusion: _Optional[_Iterable[bytes]] = ...) -> None: ...
 
 class WatchEventsRequest(_message.Message):
     __slots__ = ("after", "prefix", "from_now")

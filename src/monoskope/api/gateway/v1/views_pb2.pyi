@@ -228,7 +228,7 @@ class SecretStore(_message.Message):
     def __init__(self, name: _Optional[str] = ..., type: _Optional[str] = ..., active: _Optional[bool] = ..., is_default: _Optional[bool] = ..., identity: _Optional[str] = ..., created_at_ms: _Optional[int] = ..., reactors: _Optional[_Iterable[_Union[Reactor, _Mapping]]] = ..., fingerprint_key_id: _Optional[str] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., pending: _Optional[int] = ..., refused_login: _Optional[_Union[RefusedLogin, _Mapping]] = ...) -> None: ...
 
 class EventSummary(_message.Message):
-    __slots__ = ("position", "stream", "version", "type", "recorded_at_ms", "actor", "hash", "uri", "detail")
+    __slots__ = ("position", "stream", "version", "type", "recorded_at_ms", "actor", "hash", "uri", "detail", "outline")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     STREAM_FIELD_NUMBER: _ClassVar[int]
     VERSION_FIELD_NUMBER: _ClassVar[int]
@@ -238,6 +238,7 @@ class EventSummary(_message.Message):
     HASH_FIELD_NUMBER: _ClassVar[int]
     URI_FIELD_NUMBER: _ClassVar[int]
     DETAIL_FIELD_NUMBER: _ClassVar[int]
+    OUTLINE_FIELD_NUMBER: _ClassVar[int]
     position: int
     stream: str
     version: int
@@ -247,4 +248,5 @@ class EventSummary(_message.Message):
     hash: bytes
     uri: str
     detail: str
-    def __init__(self, position: _Optional[int] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., actor: _Optional[str] = ..., hash: _Optional[bytes] = ..., uri: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
+    outline: bytes
+    def __init__(self, position: _Optional[int] = ..., stream: _Optional[str] = ..., version: _Optional[int] = ..., type: _Optional[str] = ..., recorded_at_ms: _Optional[int] = ..., actor: _Optional[str] = ..., hash: _Optional[bytes] = ..., uri: _Optional[str] = ..., detail: _Optional[str] = ..., outline: _Optional[bytes] = ...) -> None: ...

@@ -278,7 +278,7 @@ class FingerprintKeyRotationFinished(_message.Message):
     def __init__(self, key_id: _Optional[str] = ...) -> None: ...
 
 class TokenIssued(_message.Message):
-    __slots__ = ("id", "subject", "role", "prefixes", "rights", "expires_at_ms", "member", "issuer", "issuer_subject", "groups")
+    __slots__ = ("id", "subject", "role", "prefixes", "rights", "expires_at_ms", "member", "issuer", "issuer_subject", "groups", "made_by")
     ID_FIELD_NUMBER: _ClassVar[int]
     SUBJECT_FIELD_NUMBER: _ClassVar[int]
     ROLE_FIELD_NUMBER: _ClassVar[int]
@@ -289,6 +289,7 @@ class TokenIssued(_message.Message):
     ISSUER_FIELD_NUMBER: _ClassVar[int]
     ISSUER_SUBJECT_FIELD_NUMBER: _ClassVar[int]
     GROUPS_FIELD_NUMBER: _ClassVar[int]
+    MADE_BY_FIELD_NUMBER: _ClassVar[int]
     id: str
     subject: str
     role: Role
@@ -299,7 +300,8 @@ class TokenIssued(_message.Message):
     issuer: str
     issuer_subject: str
     groups: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., member: _Optional[str] = ..., issuer: _Optional[str] = ..., issuer_subject: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ...) -> None: ...
+    made_by: str
+    def __init__(self, id: _Optional[str] = ..., subject: _Optional[str] = ..., role: _Optional[_Union[Role, str]] = ..., prefixes: _Optional[_Iterable[str]] = ..., rights: _Optional[_Iterable[_Union[Right, str]]] = ..., expires_at_ms: _Optional[int] = ..., member: _Optional[str] = ..., issuer: _Optional[str] = ..., issuer_subject: _Optional[str] = ..., groups: _Optional[_Iterable[str]] = ..., made_by: _Optional[str] = ...) -> None: ...
 
 class TokenRevoked(_message.Message):
     __slots__ = ("id",)

@@ -102,10 +102,10 @@ async def reconnect(target: PostgresTarget, *, host_s: float | None = None, cach
     """
     try:
         return await connect(target, host_s=host_s, cached_statements=cached_statements)
-    except UnavailableError as error:
-        raise AwayError(error.message, fix=error.fix) from None
     except Error as error:
-        raise UnavailableError(error.message, fix=error.fix) from None
+        away = (AwayError if isinstance(error, UnavailableError) else UnavailableError)(error.message, fix=error.fix)
+        away.place = error.place
+        raise away from None
 
 
 @contextlib.contextmanager
@@ -204,6 +204,7 @@ def _error(target: PostgresTarget, refused: list[tuple[str, Refusal]]) -> Error:
     # A primary that is down says better what is missing than a standby that takes no writes.
     down = [refusal for refusal in passing if refusal is not refusals.READ_ONLY]
     chosen = (down or passing or [refusal for _, refusal in refused])[0]
+    error = chosen.kind(f"the PostgreSQL database of the event log cannot be used: {chosen.reason}.", fix=chosen.fix)
     several = "; ".join(f"{host}: {refusal.reason}" for host, refusal in refused)
-    reason = several if len(refused) > 1 else chosen.reason
-    return chosen.kind(f"the PostgreSQL database {target} cannot be used: {reason}.", fix=chosen.fix)
+    error.place = f"{target}: {several}" if len(refused) > 1 else str(target)
+    return error

@@ -15,12 +15,14 @@ _OF_DATA = frozenset({"21", "22", "23", "44", "54", "P0"})
 
 
 def explain(error: BaseException, target: PostgresTarget) -> Error:
-    """Return the error that explains `error` to users of an open log. It holds no text of the server."""
+    """Return the error that explains `error` to users of an open log, without the server's text and address."""
     if isinstance(error, Error):
         return error
     refusal = refusals.why(error) or refusals.SILENT
     kind = AwayError if refusal.is_brief else UnavailableError
-    return kind(f"the event log in database {target} cannot be read or written: {refusal.reason}.", fix=refusal.fix)
+    explained = kind(f"the event log cannot be read or written: {refusal.reason}.", fix=refusal.fix)
+    explained.place = str(target)
+    return explained
 
 
 def is_of_data(error: BaseException) -> bool:

@@ -11,7 +11,6 @@ from monoskope.m8.log.imports import Following, has_own_events
 from monoskope.m8.log.postgres import names, statements
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Head
-from monoskope.m8.log.postgres.schema import HASH
 
 IMPORTING = "importing"
 """The line of `meta` that stands as long as an import is not finished."""
@@ -56,7 +55,7 @@ async def insert(connection: Connection, rows: Sequence[tuple[int, int, str, byt
         at,
         versions,
         [names.stored(stream) for stream in streams],
-        [digest[:HASH] for digest in digests],
+        digests,
         records,
     )
 
@@ -101,7 +100,7 @@ async def check_chain(connection: Connection) -> int:
         cursor = await connection.cursor(query)
         while rows := await cursor.fetch(PAGE):
             for position, stream, version, digest, one in rows:
-                chain.follow((position, names.read(stream), version, digest), one, of_hash=HASH)
+                chain.follow((position, names.read(stream), version, digest), one)
         head = await statements.read_head(connection)
         chain.finish(head.position, head.hash)
     return chain.position

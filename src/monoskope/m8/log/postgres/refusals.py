@@ -103,7 +103,9 @@ _BY_STATE: dict[str, Refusal] = {
     ),
     "53200": Refusal("it is out of memory", "Look at the server's log."),
     "25006": READ_ONLY,
-    "57P01": Refusal("an administrator ended the connection", "Start m8 again, when the server is in service again."),
+    "57P01": Refusal(
+        "an administrator ended the connection", "m8 goes on by itself when the server is in service again."
+    ),
 }
 
 _POOLER = "08P01"
@@ -172,7 +174,8 @@ def why(error: BaseException) -> Refusal | None:
                 UsageError,
             )
         known = _BY_STATE.get(state)
-        return known or Refusal(f"it answers with the error {state or 'without a number'}", "Look at the server's log.")
+        reason = f"it answers with the error {state}" if state else "it answers with an error without a number"
+        return known or Refusal(reason, "Look at the server's log.")
     if isinstance(error, asyncpg.TargetServerAttributeNotMatched):
         return READ_ONLY
     if isinstance(error, OSError):

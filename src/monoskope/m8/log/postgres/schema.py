@@ -35,10 +35,6 @@ CHANNEL = "m8_events"
 _LOCK = 0x6D386C67
 """The advisory lock, held to the end of one transaction, under which the schema is made."""
 
-HASH = 8
-"""Bytes of a record's hash that stand beside it: they show which record is damaged. The whole hash stands in the next
-record, or in the head."""
-
 # `COLLATE "C"` orders by bytes. `STORAGE EXTERNAL` keeps the server from compressing what is sealed or small.
 # The columns stand in an order that leaves no gap between them. For `stream` see `names`.
 TABLES = """

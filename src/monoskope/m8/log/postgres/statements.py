@@ -9,7 +9,7 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.log.postgres import documents, names
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group, Head
-from monoskope.m8.log.postgres.schema import FORM, HASH, WRITE_TYPES
+from monoskope.m8.log.postgres.schema import FORM, WRITE_TYPES
 
 _TYPES = (
     *("bigint", "bytea", "bigint", "bytea", "bytea[]", "bigint[]", "bytea[]", "bigint[]", "bytea[]", "bytea[]"),
@@ -66,7 +66,7 @@ async def append(connection: Connection, group: Group) -> bool:
         [names.stored(event.stream) for event in recorded],
         [event.version for event in recorded],
         [event.record for event in recorded],
-        [event.hash[:HASH] for event in recorded],
+        [event.hash for event in recorded],
         list(sealed),
         list(sealed.values()),
         *documents.arguments(group.changes),
@@ -78,7 +78,7 @@ async def resolve(connection: Connection, event: RecordedEvent) -> bool:
     """Return whether exactly this event is recorded, and see to it that what is not recorded now never will be."""
     await connection.execute("BEGIN")
     await lock_head(connection)
-    query = "SELECT sha256(record) FROM events WHERE stream = $1 AND version = $2"
+    query = "SELECT hash FROM events WHERE stream = $1 AND version = $2"
     found = await connection.fetchval(query, names.stored(event.stream), event.version)
     await connection.execute("UPDATE head SET fence = fence + 1")
     await connection.execute("COMMIT")

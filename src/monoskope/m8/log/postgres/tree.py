@@ -59,8 +59,7 @@ class PostgresTreeRows(TreeRows):
 
     async def hashes(self, *, after: int, limit: int) -> list[bytes]:
         check_limit(limit)
-        # Beside a record stands only a part of its hash.
-        query = "SELECT sha256(record) FROM events WHERE position > $1 ORDER BY position LIMIT $2"
+        query = "SELECT hash FROM events WHERE position > $1 ORDER BY position LIMIT $2"
 
         async def use(connection: Connection) -> list[bytes]:
             return [row[0] for row in await connection.fetch(query, after, limit)]
@@ -190,6 +189,13 @@ class PostgresTreeRows(TreeRows):
             return await _whole(connection, await connection.fetch(query, number, after, limit))
 
         return await self._read(use)
+
+    async def drop_checkpoints(self, number: int, sizes: Collection[int]) -> None:
+        statement = (
+            "DELETE FROM checkpoints c WHERE log = $1 AND size = ANY($2::bigint[]) "
+            "AND NOT EXISTS (SELECT FROM cosignatures s WHERE s.log = c.log AND s.size = c.size)"
+        )
+        await self._write(lambda connection: connection.execute(statement, number, list(sizes)))
 
     async def cosigned(self, number: int, vkey: str) -> tuple[int, int]:
         query = "SELECT size, at_s FROM cosignatures WHERE log = $1 AND vkey = $2 ORDER BY size DESC LIMIT 1"

@@ -18,6 +18,7 @@ from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.quota import bytes_with
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Stranger
@@ -49,7 +50,8 @@ class TokenExchange:
 
         Raises:
             ExchangeRefusedError: the token is not exchanged; says why.
-            RateLimitedError: too many tokens of this address were refused, or too many of this member were exchanged.
+            RateLimitedError: too many tokens of this address were refused, too many of this member were exchanged, or
+                the member may have no more recorded today.
             UnavailableError: it took too long.
         """
         if message.subject_token_type not in {ID_TOKEN, JWT}:
@@ -70,7 +72,7 @@ class TokenExchange:
                 exchanges.failed(address)
                 self._app.connections.disturbed()
             raise
-        self._app.connections.prove(stranger.peer)
+        self._app.prove(stranger.peer)
         call_note.about(for_token_id=issued.id)
         return access_pb2.ExchangeTokenResponse(
             access_token=issued.jwt, expires_at_ms=issued.expires_at_ms, member=str(verified.member)
@@ -105,18 +107,20 @@ class TokenExchange:
             await self._register(
                 member_stream(member), lambda known: registrations.register_member(known, member, verified.subject)
             )
-        try:
-            return await self._app.issuing().issue_for_member(
-                member,
-                ttl_s=TTL_S,
-                not_after_s=verified.expires_s,
-                issuer=issuer.issuer,
-                issuer_subject=verified.subject,
-                groups=groups,
-                token_id=token_id,
-            )
-        except ConflictError:
-            raise _replayed() from None
+        names = "".join(map(str, (member, member, issuer.issuer, verified.subject, *groups)))
+        async with self._app.quota.used(str(member), bytes_with(names.encode())):
+            try:
+                return await self._app.issuing().issue_for_member(
+                    member,
+                    ttl_s=TTL_S,
+                    not_after_s=verified.expires_s,
+                    issuer=issuer.issuer,
+                    issuer_subject=verified.subject,
+                    groups=groups,
+                    token_id=token_id,
+                )
+            except ConflictError:
+                raise _replayed() from None
 
     async def _register(self, stream: str, decide: Callable[[Registration], Sequence[Message]]) -> None:
         log = self._app.log

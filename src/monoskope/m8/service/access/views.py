@@ -22,4 +22,5 @@ def view(binding: RoleBinding) -> access_pb2.RoleBinding:
         members=[str(member) for member in binding.members],
         prefix="" if binding.prefix is None else str(binding.prefix),
         rights=binding.rights,
+        made_by=binding.created_by,
     )

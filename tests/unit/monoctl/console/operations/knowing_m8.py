@@ -162,6 +162,7 @@ class KnowingM8(ScriptedM8):
             uri=uri, recorded_at_ms=AT_MS, edit=events_pb2.NotesEdit(expires_on="2027-01-01")
         )
         put = views_pb2.SecretVersion(
+            subject="alice",
             uri=uri,
             purpose=upload_pb2.PURPOSE_UPLOAD,
             outcome=upload_pb2.OUTCOME_UPLOADED,

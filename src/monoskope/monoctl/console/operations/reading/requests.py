@@ -11,6 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.event_filter import EventFilter
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.reasons import error_for
+from monoskope.client.shown_events import ShownEvents
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
 from monoskope.monoctl.console.operations.operation import Request
@@ -68,16 +69,17 @@ def _failure(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document 
 async def events(desk: Desk, asked: EventsAsked) -> Document:
     """Answer the latest events, the newest first."""
     wanted = EventFilter(actor=asked.actor, before=asked.before)
+    against: list[ShownEvents] = []
     found = await desk.client.queries.last_events(
-        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted
+        asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted, told=against.append
     )
-    return {"events": [event(view) for view in reversed(found)]}
+    return {"events": [event(view, proven=against[0].proves(view)) for view in reversed(found)]}
 
 
-def event(view: views_pb2.EventSummary) -> Document:
+def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
     """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
     request_id = request_id_of(view.stream)
-    return views.event(view) | {"request_id": "" if request_id is None else request_id.hex()}
+    return views.event(view, proven=proven) | {"request_id": "" if request_id is None else request_id.hex()}
 
 
 def happened(desk: Desk, view: views_pb2.EventSummary) -> None:

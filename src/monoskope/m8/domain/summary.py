@@ -1,15 +1,15 @@
-"""An event in a few words, for people. Never a fingerprint, a signature, a sealed byte or its digest. Pure."""
+"""An event in a few words, for people. Never a fingerprint, a signature, a sealed byte or its digest. Pure.
+
+They become part of the record and of its outline, which every caller who may see the event is shown.
+"""
 
 from __future__ import annotations
 
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.counted import counted
-from monoskope.m8.domain.events import read
-from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.readmodels.summary_of_access import of_access
+from monoskope.m8.domain.summary_of_access import of_access
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.names import spelled
@@ -18,28 +18,15 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.rotation import open_rotation
 
-
-def summarise(event: RecordedEvent, *, uri: str = "") -> views_pb2.EventSummary:
-    """Return `event` without the bytes that only its parties need; `uri` is the secret's, for events of a request."""
-    return views_pb2.EventSummary(
-        position=event.position,
-        stream=event.stream,
-        version=event.version,
-        type=event.type,
-        recorded_at_ms=event.recorded_at_ms,
-        actor=event.actor,
-        hash=event.hash,
-        uri=uri,
-        detail=detail(event),
-    )
+MOST = 512
+"""Bytes of a detail at most: it stays in the log for ever, beside what it says again."""
 
 
-def detail(event: RecordedEvent) -> str:
-    """Return what `event` says in a few words: a purpose, an outcome, a reason, a name. "" for unknown types."""
-    message = read(event)
-    if message is None:
-        return ""
-    return _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
+def detail(message: Message) -> str:
+    """Return what an event says in a few words: a purpose, an outcome, a reason, a name. A long one is cut."""
+    said = _of_request(message) or _of_receipt(message) or _of_store(message) or of_access(message) or _of_rest(message)
+    whole = said.encode()
+    return said if len(whole) <= MOST else f"{whole[: MOST - 3].decode(errors='ignore')}…"
 
 
 def _of_request(message: Message) -> str:

@@ -1,8 +1,8 @@
-"""Whether nobody else can change a list, or put another file in its place: every folder on the way is looked at, too.
+"""Whether root and this user alone can change a file, or put another one in its place.
 
-Whoever can write one of them can rename an earlier list of its owner into the place, or a link to an empty file of
-root's: the file itself is then none that they can write, and says that nobody is revoked. OpenSSH looks at the folders
-of its own lists in the same way.
+For lists of signers every folder on the way is looked at, too. Whoever can write one of them can rename an earlier list
+of its owner into the place, or a link to an empty file of root's: the file itself is then none that they can write, and
+says that nobody is revoked. OpenSSH looks at the folders of its own lists in the same way.
 """
 
 from __future__ import annotations
@@ -59,13 +59,47 @@ def check_file(path: Path, found: os.stat_result) -> None:
     """
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(f"{path} is not a regular file.", fix="Name a regular file.")
-    if found.st_uid not in {0, os.geteuid()}:
-        raise RefusedError(f"{path} belongs to another user than the reactor's or root.", fix="Change its owner.")
+    check_owner(path, found)
     if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise RefusedError(
             f"{path} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write it.",
             fix=f"Run: chmod go-w {path}",
         )
+
+
+def check_owner(path: Path, found: os.stat_result) -> None:
+    """Raise `RefusedError` if what is at `path`, of which `found` is known, is neither root's nor this user's."""
+    if found.st_uid not in {0, os.geteuid()}:
+        raise RefusedError(
+            f"{path} belongs to another user than root or the one who runs this, and can be changed by that user.",
+            fix="Run this as that user, or change its owner (chown).",
+        )
+
+
+def check_folder(folder: Path, *files: Path) -> None:
+    """Return if root and this user alone can write a folder of a server, and those of `files` that exist.
+
+    A file on a read-only file system will do: whoever mounted it answers for it, as for a file in a container.
+
+    Raises:
+        UsageError: one cannot be looked at, or is none of its kind.
+        RefusedError: others can write it, or own it.
+    """
+    try:
+        found = folder.stat()
+        check_owner(folder, found)
+        if _others_write(found):
+            raise RefusedError(
+                f"{folder} has mode {stat.S_IMODE(found.st_mode):04o}: others than its owner can write there.",
+                fix=f"Run: chmod go-w {folder}",
+            )
+        for file in files:
+            if file.exists() and not _is_read_only(file):
+                check_file(file, file.stat())
+    except OSError as error:
+        raise UsageError(
+            f"{error.filename} cannot be read: {error.strerror}.", fix="Check its owner and mode."
+        ) from None
 
 
 def check_settings(path: Path) -> None:
@@ -93,16 +127,16 @@ def _check(path: Path, folder: Path, found: os.stat_result) -> None:
         raise RefusedError(
             f"{path} is not safe: the folder {folder} has mode {stat.S_IMODE(found.st_mode):04o}, so others than its"
             " owner can put another file in its place.",
-            fix=f"Take the right to write there from others than the owner (chmod go-w {folder}), or move the list.",
+            fix=f"Take the right to write there from others than the owner (chmod go-w {folder}), or move it.",
         )
 
 
 def _check_owner(path: Path, here: Path, found: os.stat_result) -> None:
     if found.st_uid not in {0, os.geteuid()}:
         raise RefusedError(
-            f"{path} is not safe: {here} belongs to another user than the reactor's or root, who can put another file"
-            " in its place.",
-            fix="Run this as the reactor's user. If you do, move the list into a folder of that user's or of root's.",
+            f"{path} is not safe: {here} belongs to another user than root or the one who runs this, who can put"
+            " another file in its place.",
+            fix="Run this as the reactor's user. If you do, move it into a folder of that user's or of root's.",
         )
 
 

@@ -12,9 +12,7 @@ from tools.release.built import ROOT
 _PINNED = re.compile(r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9,._-]+\])?==[^\s;*]+( ;[^\\]*)?\s*\\?$", re.IGNORECASE)
 _HASH = re.compile(r"^\s+--hash=sha256:[0-9a-f]{64}\s*\\?$")
 _INTEGRITY = re.compile(r"^sha512-[A-Za-z0-9+/]{86}==$")
-_ALIAS = re.compile(r"^npm:@?[a-z0-9./-]+@")
-"""Before the version of a package that is installed under another name."""
-_EXACT = re.compile(r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
+_EXACT = re.compile(r"^(npm:(@[a-z0-9._-]+/)?[a-z0-9._-]+@)?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 
 
 def python_lists(root: Path = ROOT) -> list[Path]:
@@ -73,5 +71,5 @@ def _in_package(path: Path, root: Path) -> Iterable[str]:
     package = json.loads(path.read_text(encoding="utf-8"))
     for kind in ("dependencies", "devDependencies", "optionalDependencies"):
         for name, version in package.get(kind, {}).items():
-            if not _EXACT.match(_ALIAS.sub("", version)):
+            if not _EXACT.match(version):
                 yield f"{path.relative_to(root)}: {name} is {version}, not one version."

@@ -5,8 +5,8 @@
     python -m tools.random_mutants m8/audit               try those of these files, whatever their verdict is
 
 The list is `tools/random_mutants.txt`; each verdict is written there as it falls. The nearest tests run, one after the
-other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a test, or a
-sentence that says why the change makes no difference.
+other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a
+test, or an assertion in one, which the list marks as new, or a sentence that says why the change makes no difference.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Head, Response
 from monoskope.http.server.connection import Connection
 from monoskope.http.server.limits import Limits
-from monoskope.http.server.outgoing import PORTION
+from monoskope.http.server.outgoing import PORTION, Outgoing
 from monoskope.http.server.server import bind, serving
 from tests.unit.http.applications import ANYWHERE, GET, SOON_S, Held, Streams, connected, post
 from tests.unit.http.wire import Asked, Wire, asked, narrow, statuses
@@ -368,3 +368,13 @@ async def test_a_server_that_stops_closes_streams_and_cuts_off_what_does_not_end
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b"", "a stream that is cut off has no end"
         writer.close()
+
+
+async def test_a_peer_that_reads_again_has_the_usual_deadlines_again() -> None:
+    one = Outgoing(unread_s=3_600.0)
+    one.pause_writing()
+    one.never()
+    assert one.deadline < math.inf, "who does not read has a deadline, whatever else is waited for"
+    one.resume_writing()
+    one.never()
+    assert one.deadline == math.inf

@@ -6,11 +6,10 @@ one user, in alternating blocks: unsigned, signed with a private key file, signe
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 import tomllib
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import tomli_w
@@ -23,6 +22,7 @@ from bench.world import STORE, VALUES, World, settings_of
 from monoskope.client import AgentSigner, Client, KeySigner, Signer
 from monoskope.client.signing.agent import Agent
 from monoskope.settings import write_private
+from monoskope.testing.engines import openssh
 
 FIGURES = ("signed_put_ratio", "signed_put_file_ratio")
 """Through an ssh-agent, and with a private key file."""
@@ -34,14 +34,13 @@ _ONE_BY_ONE = 20
 
 async def measure(world: World, counts: Counts) -> dict[str, float]:
     """Return the p50 of a signed put divided by that of an unsigned one, both ways to sign."""
-    with tempfile.TemporaryDirectory(prefix="m8-") as folder, _agent(Path(folder)) as agent:
+    with tempfile.TemporaryDirectory(prefix="m8-") as folder, openssh.Agent() as agent:
         key = Path(folder) / "key"
-        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key))
-        _run("ssh-add", "-q", str(key), agent=agent)
-        public = key.with_suffix(".pub").read_text(encoding="ascii").strip()
+        public = openssh.make_key(key).read_text(encoding="ascii").strip()
+        agent.add(key)
         _start(world, public)
         user = world.cluster.add_user(_SIGNED, prefixes=[f"{store}://bench" for store in (STORE, _SIGNED)])
-        signers: list[Signer | None] = [None, AgentSigner(public, agent=Agent(agent)), KeySigner(key)]
+        signers: list[Signer | None] = [None, AgentSigner(public, agent=Agent(str(agent.socket))), KeySigner(key)]
         async with AsyncExitStack() as stack:
             clients = [await stack.enter_async_context(Client(settings_of(user), signer=one)) for one in signers]
             stores = (STORE, _SIGNED, _SIGNED)
@@ -76,7 +75,7 @@ def _start(world: World, public: str) -> None:
     cluster = world.cluster
     cluster.make_vault_reactor(_SIGNED)
     home = cluster.folder / f"reactor-{_SIGNED}"
-    listed = f"{_ANNA} {public.rpartition(' ')[0]}\n# end\n"
+    listed = f"{_ANNA} {public}\n# end\n"
     write_private(home / "allowed_signers", listed.encode(), replace=True)
     file = home / "reactor.toml"
     rule = {"principal": _ANNA, "prefixes": ["bench"], "purposes": ["upload"]}
@@ -85,21 +84,3 @@ def _start(world: World, public: str) -> None:
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
     world.raise_limits(file)
     cluster.join_store(_SIGNED, key_of=f"reactor-{STORE}")
-
-
-@contextmanager
-def _agent(folder: Path) -> Iterator[str]:
-    """Run an ssh-agent, and give the path of its socket."""
-    path = str(folder / "agent")
-    with subprocess.Popen(["ssh-agent", "-D", "-a", path], stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        process.stdout.readline()  # it listens then
-        try:
-            yield path
-        finally:
-            process.terminate()
-
-
-def _run(*words: str, agent: str = "") -> None:
-    environment = {"SSH_AUTH_SOCK": agent} if agent else None
-    subprocess.run(words, check=True, capture_output=True, env=environment)

@@ -14,11 +14,14 @@ from pathlib import Path
 from types import MappingProxyType
 
 from bench.world import LIMITS
+from monoskope.client.log.judging import MOST_ENTRIES
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.audit import exporter
 from monoskope.m8.background import checkpoint_task, retention, timekeeper
+from monoskope.m8.log_settings import MOST_EVERY_S, LogTable
 from monoskope.m8.timings import ServerTimings
 from monoskope.protocol.payload import MAX_PADDED
+from monoskope.protocol.tlog.checkpoint import COVERED_S
 from monoskope.reactor.settings import ReactorLimits
 
 PERFORMANCE = Path("docs/performance.md")
@@ -71,7 +74,22 @@ TEXTS: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "with exit code {exit.REFUSED:d}",
             "ends with exit code {exit.USAGE:d}",
         ),
+        "docs/operate/disk-and-log-growth.md": (
+            "at most {log[often]:,.0f} a day (35 MB), and {log[seldom]:,.0f} (12 MB) where little happens",
+        ),
+        "docs/operate/witnessed-log.md": (
+            (
+                "every {log[every]:.0f} seconds where much happens ({log[much]} records), after"
+                " {log[waits]:.0f} seconds where little does"
+            ),
+            "The most is {log[most]:.0f}: a record waits",
+            "within [{log[covered]} seconds]",
+        ),
+        "docs/witnessed-log.md": ("within the last {log[covered]} seconds",),
         "docs/protocol.md": (
+            "m8 signs a checkpoint over each record within {log[covered]} s",
+            "it is at most {log[covered]} s before that clock",
+            "and at most 2^{log[entries]}: no log can have come to more",
             (
                 "The reactor allows {reactor.compares_per_hour_per_uri} guesses an hour for each URI and"
                 " {reactor.compares_per_hour} an hour for each process, by default."
@@ -123,7 +141,7 @@ def facts(root: Path) -> dict[str, object]:
     assert put is not None
     cpu = {one["process"]: float(one["ms"]) for one in _CPU.finditer(parts)}
     scale = json.loads((root / SCALE).read_text(encoding="utf-8"))["figures"]
-    limits, tick_s = ReactorLimits(), ServerTimings().tick
+    limits, tick_s, every_s = ReactorLimits(), ServerTimings().tick, LogTable().checkpoint_every_s
     return {
         "found": {one["name"]: float(one["found"]) for one in _ROW.finditer(written)},
         "cpu": cpu,
@@ -140,6 +158,16 @@ def facts(root: Path) -> dict[str, object]:
             "checkpoints": checkpoint_task.LEASE_S,
             "audit": exporter.lease_s(tick_s),
             "retention": retention.LEASE_S,
+        },
+        "log": {
+            "covered": COVERED_S,
+            "every": every_s,
+            "waits": checkpoint_task.WAITS * every_s,
+            "most": MOST_EVERY_S,
+            "much": checkpoint_task.MUCH,
+            "often": 86_400 / every_s,
+            "seldom": 86_400 / every_s / checkpoint_task.WAITS,
+            "entries": MOST_ENTRIES.bit_length() - 1,
         },
         "most": MAX_PADDED,
         "exit": ExitCode,

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.exit_codes import ExitCode
 from monoskope.m8.tree import key_file
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.cluster.rewritten_log import make_strange
@@ -121,3 +122,34 @@ def test_the_page_about_a_lying_m8_leads_from_the_lie_to_a_renewed_log(world: Wo
     assert [end for end in ended if end[0].startswith("monoctl")] == [*lied, *right, ("monoctl accept-log", 0)]
     assert (world.anna.home / "evidence" / "known_logs").exists()
     assert world.log_of(world.anna)["origin"] == origin
+
+
+def test_after_a_restore_that_accepts_a_loss_commands_and_the_verification_name_the_renewal(tmp_path: Path) -> None:
+    """m8 knows what it had signed, so no command waits for it to come back."""
+    world = World(tmp_path)
+    home, env = world.cluster.folder, {"M8_DIR": str(world.m8)}
+    with world.cluster:
+        world.start()
+        recipient = m8("backup", "key", "identity", home=home).stdout.strip()
+        world.covered(world.anna)
+        m8("backup", "create", "old.age", "--recipient", recipient, home=home, env=env)
+        world.administer("deactivate", "secret-store", "local")
+        size = world.covered(world.anna)
+        m8("backup", "create", "new.age", "--recipient", recipient, home=home, env=env)
+        world.cluster.m8.stop()
+        for file in world.m8.glob("log.db*"):
+            file.unlink()
+        m8("backup", "restore", "old.age", "--identity", "identity", "--accept-loss", home=home, env=env)
+        world.cluster.start_m8()
+        wait_until(
+            lambda: "m8 log renew" in m8("log", "status", home=home, env=env).stdout, what="m8 knows of the loss"
+        )
+
+        told = world.anna.monoctl("get", "log", "-o", "json")
+        verified = m8("events", "verify", home=home, env=env, code=ExitCode.CONFLICT)
+
+    error = json.loads(told.err)["error"]
+    assert (told.code, error["code"]) == (18, "LOG_MISMATCH")
+    assert f"({size} entries)" in error["message"]
+    assert "m8 log renew" in error["message"]
+    assert "If records are lost for good, run: m8 log renew" in verified.stderr

@@ -1,7 +1,7 @@
 """What users and operators are told, word by word: `sentences.txt` says each sentence once more.
 
-A sentence that is changed is changed there, too. So none changes by accident, and what a reason or a refusal means is
-read in one place.
+A sentence that is changed is changed there, too: `python -m tests.unit.test_sentences` writes the list anew. So none
+changes by accident, and what a reason or a refusal means is read in one place.
 """
 
 from __future__ import annotations
@@ -113,13 +113,22 @@ def _refusal(found: refusals.Refusal) -> str:
     return f"{found.kind.__name__}{brief}: {found.reason} -> {found.fix}"
 
 
-def test_each_sentence_stands_in_the_list() -> None:
+def page() -> str:
+    """All sentences, as the list has them."""
     parts = {
         "Reasons of a request that failed": of_reasons(),
         "How they are told": of_circumstances(),
         "Refusals of a PostgreSQL": of_refusals(),
         "Why a reactor is not attached": of_reactors(),
     }
-    said = "\n".join(f"# {title}\n" + "".join(f"{line}\n" for line in lines) for title, lines in parts.items())
+    return "\n".join(f"# {title}\n" + "".join(f"{line}\n" for line in lines) for title, lines in parts.items())
+
+
+def test_each_sentence_stands_in_the_list() -> None:
+    said = page()
     assert "server's text" not in said
     assert said.splitlines() == PAGE.read_text(encoding="utf-8").splitlines()
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")

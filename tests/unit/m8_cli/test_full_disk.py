@@ -19,9 +19,10 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.event_log import MAX_DATA, NewEvent
 from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import SERVICES
@@ -124,6 +125,27 @@ def test_erasing_works_on_a_full_disk_and_makes_m8_ready_again(disk: Path) -> No
         f"The log holds: {2 * SEALED} events"
         in m8("events", "--dir", str(settings.folder), "verify", home=disk, env={}).stdout
     )
+
+
+async def test_a_disk_with_room_for_little_is_full_until_it_has_room_for_the_largest_event(disk: Path) -> None:
+    """And what shows that takes hardly any of the room in which sealed bytes are erased meanwhile."""
+    log = await SqliteLog.open(disk / "log.db", clock=lambda: 1, projector=document)
+    await log.append("a", 0, [NewEvent("x", b"")], actor="m8")
+    junk = fill(disk)
+    os.truncate(junk, junk.stat().st_size - 1_048_576)
+    await log.append("a", 1, [NewEvent("x", b"")], actor="m8")
+    with pytest.raises(UnavailableError, match="the disk is full"):
+        await log.try_write(os.urandom(MAX_DATA))
+    os.truncate(junk, junk.stat().st_size - 2 * MAX_DATA)
+    before = log_bytes(disk)
+    await log.try_write(os.urandom(MAX_DATA))
+    assert log_bytes(disk) - before < 1_048_576
+    await log.close()
+
+
+def log_bytes(disk: Path) -> int:
+    """How much of the disk the log takes."""
+    return sum(path.stat().st_size for path in disk.glob("log.db*"))
 
 
 def test_erasing_works_on_a_full_disk_when_m8_cannot_even_start(disk: Path) -> None:

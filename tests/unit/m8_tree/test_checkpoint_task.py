@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Sequence
+from contextlib import closing
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ from monoskope.errors import Error, RefusedError, UnavailableError
 from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_backup import back_up
-from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.log_settings import MOST_EVERY_S
 from monoskope.m8.readmodels.chain import project
 from monoskope.m8.service.app import App
@@ -27,6 +30,7 @@ from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.settings import write_private
+from monoskope.testing.scripted.log import ScriptedWitness
 from tests.support.checkpoints import (
     EVERY_S,
     LATER_S,
@@ -39,6 +43,7 @@ from tests.support.checkpoints import (
     signing,
 )
 from tests.support.m8_world import PATIENCE_S, World, an_m8
+from tools.generate import ROOT
 
 
 @pytest.fixture
@@ -184,6 +189,42 @@ async def test_of_checkpoints_older_than_a_day_the_last_of_each_day_stays_and_wh
     assert covering.size == 6
 
 
+async def test_a_checkpoint_and_its_cosignatures_take_what_the_page_about_growth_says(tmp_path: Path) -> None:
+    """In the database file, with their indexes, of 400 of them."""
+    key, witness, file = LogKey.make(ORIGIN), ScriptedWitness("witness.example/one"), tmp_path / "log.db"
+    log = await SqliteLog.open(file, clock=lambda: 1)
+    await log.give_name(Named(1, ORIGIN, tuple(map(str, key.vkeys)), 1))
+    shown = [Checkpoint(ORIGIN, size, bytes(32)) for size in range(1, 401)]
+    taken = [_bytes_in(file)]
+    for each in shown:
+        await log.claim(1, each.size, each.root, at_ms=1)
+        await log.keep_note(1, each.size, key.sign(each, 1_790_000_000), at_ms=1)
+    taken.append(_bytes_in(file))
+    for each in shown:
+        line = witness.cosign(each, 1_790_000_000).line.rstrip()
+        await log.keep_cosignatures(1, each.size, [Cosignature(str(witness.vkey), line, 1_790_000_000)])
+    taken.append(_bytes_in(file))
+    other = cosigned(key.sign(shown[0], 1))
+    for each in shown:
+        await log.keep_cosignatures(1, each.size, [other])
+    taken.append(_bytes_in(file))
+    await log.close()
+
+    note, ed25519, ml_dsa_44 = (f"{(after - before) / 400_000:.1f}" for before, after in pairwise(taken))
+    page = (ROOT / "docs/operate/disk-and-log-growth.md").read_text(encoding="utf-8")
+    assert f"of the log | {note} KB, and" in page
+    assert f"with each cosignature {ed25519} KB (Ed25519) or {ml_dsa_44} KB (ML-DSA-44) more" in page
+
+
+def _bytes_in(file: Path) -> int:
+    with closing(sqlite3.connect(file)) as database:
+        query = (
+            "SELECT (page_count - freelist_count) * page_size FROM pragma_page_count, pragma_freelist_count,"
+            " pragma_page_size"
+        )
+        return int(database.execute(query).fetchone()[0])
+
+
 async def test_a_clock_that_is_set_back_does_not_stop_the_signing(world: World, tmp_path: Path) -> None:
     keys_in(tmp_path)
     task = signing(world.app, tmp_path)
@@ -273,6 +314,26 @@ async def test_a_log_that_was_put_back_and_grew_again_is_not_called_whole_before
     await task.round()
     await task.follow()
     assert "does not continue the checkpoint of position 5" in world.app.witnessed.own_trouble
+
+
+async def test_a_record_that_was_deleted_behind_the_newest_checkpoint_is_told(world: World, tmp_path: Path) -> None:
+    """Its hash is in the tree already, and no checkpoint covers it yet."""
+    keys_in(tmp_path)
+    await grown(world.app.log, 3)
+    await signing(world.app, tmp_path).round()
+    await grown(world.app.log, 1)
+    await signing(world.app, tmp_path).round()
+    back_up(tmp_path / "log.db", tmp_path / "other.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database, database:
+        database.execute("DROP TRIGGER events_last")
+        database.execute("DELETE FROM events WHERE position = 4")
+    log = await SqliteLog.open(tmp_path / "other.db", clock=world.clock, projector=project)
+    app = App(log, world.app.authenticate, (), world.clock, "m8", "0.1.0")
+    world.clock.pass_s(LATER_S)
+    await signing(app, tmp_path).round()
+    assert "does not hold at position 4: the record is missing" in await trouble(app)
+    assert (await seen(app)).size == 3
+    await log.close()
 
 
 async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(

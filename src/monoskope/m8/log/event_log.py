@@ -138,6 +138,8 @@ class EventLog(TreeRows):
     async def try_write(self, body: bytes) -> None:
         """Write `body`, durably and into new room, and drop it again: after a failed write this shows that writes work.
 
+        An engine that knows how much room its disk has may look at that, and write less.
+
         Raises:
             UnavailableError: it could not be stored.
         """

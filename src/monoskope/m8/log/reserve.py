@@ -42,6 +42,13 @@ class Reserve:
         except OSError:
             return True
 
+    def has_room(self, size: int) -> bool:
+        """Whether the disk has so many bytes left, as far as that is known. Blocks."""
+        try:
+            return self._room() >= size
+        except OSError:
+            return True
+
     def _room(self) -> int:
         found = os.statvfs(self._path.parent)
         return found.f_bavail * found.f_frsize

@@ -219,6 +219,7 @@ def size_bytes(path: Path) -> int:
     return found
 
 
+_DISK_FIX = "Check the disk and the system's log, then try again."
 _FIXES = {
     sqlite3.SQLITE_FULL: (
         "the disk is full",
@@ -239,13 +240,22 @@ def explain(error: sqlite3.Error, path: Path) -> Error:
             "a newer m8 has changed the form of the event log; this one can read and write it no more.",
             fix="Stop this m8, and start the newer version.",
         )
-    else:
-        code = getattr(error, "sqlite_errorcode", 0) & 0xFF
-        name = getattr(error, "sqlite_errorname", type(error).__name__)
-        known = _FIXES.get(code, (f"the disk fails ({name})", "Check the disk and the system's log, then try again."))
-        explained = UnavailableError(f"the event log cannot be read or written: {known[0]}.", fix=known[1])
-    explained.place = str(path)
-    return explained
+        explained.place = str(path)
+        return explained
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    name = getattr(error, "sqlite_errorname", type(error).__name__)
+    return _failed(path, *_FIXES.get(code, (f"the disk fails ({name})", _DISK_FIX)))
+
+
+def full(path: Path) -> Error:
+    """Return the error of a log whose disk is full."""
+    return _failed(path, *_FIXES[sqlite3.SQLITE_FULL])
+
+
+def _failed(path: Path, reason: str, fix: str) -> Error:
+    error = UnavailableError(f"the event log cannot be read or written: {reason}.", fix=fix)
+    error.place = str(path)
+    return error
 
 
 def is_failure(error: BaseException) -> bool:

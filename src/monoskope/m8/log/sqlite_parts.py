@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.log import cursor, sqlite_cursors, sqlite_documents, sqlite_import, sqlite_leases, sqlite_sealed
+from monoskope.m8.log import (
+    cursor,
+    sqlite_cursors,
+    sqlite_documents,
+    sqlite_file,
+    sqlite_import,
+    sqlite_leases,
+    sqlite_sealed,
+)
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.failures import check_limit, closed
@@ -23,6 +31,9 @@ from monoskope.m8.log.sqlite_tree import SqliteTreeRows
 from monoskope.m8.log.sqlite_writer import SqliteWriter
 
 T = TypeVar("T")
+
+_TRIED = 65_536
+"""How many bytes are written to see whether writes work, once there is room for more."""
 
 
 class SqliteParts(SqliteTreeRows, EventLog):
@@ -70,6 +81,14 @@ class SqliteParts(SqliteTreeRows, EventLog):
             await self._read(sqlite_sealed.cut_write_ahead_log)
         await asyncio.to_thread(self._reserve.make)
         return erased
+
+    async def try_write(self, body: bytes) -> None:
+        # It would be in the write-ahead log, and then in the file, as far as that has no room of its own.
+        free = await self._read(sqlite_sealed.free_bytes)
+        if not self._reserve.has_room(2 * len(body) - min(free, len(body))):
+            raise sqlite_file.full(self._path)
+        # The whole of it would take, again and again, the room in which sealed bytes are just being erased.
+        await super().try_write(body[:_TRIED])
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         def work(connection: sqlite3.Connection) -> None:

@@ -55,5 +55,10 @@ def cut_write_ahead_log(connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
 
 
+def free_bytes(connection: sqlite3.Connection) -> int:
+    """Return how many bytes of the file its next writes can use."""
+    return _free_pages(connection) * int(connection.execute("PRAGMA page_size").fetchone()[0])
+
+
 def _free_pages(connection: sqlite3.Connection) -> int:
     return int(connection.execute("PRAGMA freelist_count").fetchone()[0])

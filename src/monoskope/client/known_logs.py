@@ -94,32 +94,35 @@ class KnownLogs:
         """The checkpoints of lines that one of those was shown to continue."""
 
     def logs(self) -> Logs:
-        """Return what is known of each server, by its own line alone. Raises as `pin`."""
+        """Return what is known of each server, by its own line alone. Raises as `pins`."""
         return self._read()
 
     def pin(self, server: str) -> LogPin | None:
-        """Return what is known of the log that `server` serves, None at first contact.
+        """Return what is known of the log that `server` serves, None at first contact: the last of `pins`."""
+        return next(reversed(self.pins(server)), None)
 
-        Where several notes are known, it is the smallest: m8 has to continue each of them, one after the other.
+    def pins(self, server: str) -> list[LogPin]:
+        """Return all that m8 has to continue, the largest note last; only keys come first, as any note continues them.
 
         Raises:
             UsageError: a line is malformed; names file and line.
             RefusedError: others can reach the user's file, or write the system's.
             LogMismatchError: two servers of the list have different logs, or two roots for one size.
         """
-        return _first(self._pins(self._lines(self._read(), server), server))
+        found = self._pins(self._lines(self._read(), server), server)
+        return sorted({pin.checkpoint: pin for pin in found}.values(), key=lambda pin: (bool(pin.note), pin.size))
 
     def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
         """Keep `pin` in the place of `replaces`, which it was shown to continue, wherever that stands still.
 
-        Another process may have pinned another note meanwhile. That one stays, and `pin` returns it: look again.
+        Another process may have pinned another note meanwhile. That one stays, and `pins` returns it: look again.
 
         Returns:
             A sentence that says why it cannot be written down and is kept in memory alone, "" if it was written.
 
         Raises:
             LogMismatchError: another process pinned another log meanwhile, or another root of the same size.
-            UsageError, RefusedError: as `pin`.
+            UsageError, RefusedError: as `pins`.
         """
         why = self._unwritable
         if self.path is not None and server not in self._held:
@@ -154,7 +157,7 @@ class KnownLogs:
         Raises:
             RefusedError: the administrator's file pins another log.
             NotWritableError: the file cannot be written.
-            UsageError: as `pin`.
+            UsageError: as `pins`.
         """
 
         def change(own: Logs) -> None:
@@ -293,11 +296,6 @@ def _pin(fields: Sequence[str]) -> LogPin | None:
 def _size(note: bytes) -> str:
     """Return the second line of a note: the size of its tree."""
     return [*note.split(b"\n", 2), b""][1].decode("ascii", "replace")
-
-
-def _first(pins: Iterable[LogPin]) -> LogPin | None:
-    """Return the smallest note; keys without a note only where there is none, as any note continues nothing."""
-    return min(pins, key=lambda pin: (not pin.note, pin.size), default=None)
 
 
 def _replaced(lines: Logs, replaces: LogPin | None, server: str) -> list[str]:

@@ -58,7 +58,7 @@ def row(position: int, *, uri: str = URI, actor: str = "anna") -> views_pb2.Even
     """Return an event as m8 shows it, with its outline."""
     record = event_pb2.Event(
         position=position,
-        stream="upload/00",
+        stream=f"upload/{'ab' * 16}",
         version=position,
         type="SecretUploaded",
         recorded_at_ms=1_798_000_000_000 + position,
@@ -127,6 +127,29 @@ def test_a_list_that_ends_before_the_log_does_is_one_that_leaves_out(
 ) -> None:
     del m8.rows[COUNT - 1 :]
     assert run(*words).exit_code == ExitCode.LOG_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--request-id", "00" * 16), 0),
+        (("--request-id", "ab" * 16), COUNT + NEWER),
+        (("--prefix", "vault://ap"), 0),
+        (("--prefix", "vault://app/other"), 0),
+        (("--prefix", "vault://app"), COUNT + NEWER - 1),
+        (("--prefix", "vault://app/"), COUNT + NEWER - 1),
+        (("--prefix", "vault://"), COUNT + NEWER - 1),
+        (("--prefix", URI), COUNT + NEWER - 1),
+    ],
+)
+@pytest.mark.parametrize("every", [("--all",), ("--tail", "200")])
+def test_what_m8_shows_of_other_requests_and_secrets_is_left_out(
+    run: Run, words: tuple[str, ...], every: tuple[str, ...], shown: int
+) -> None:
+    """It stands in the log, and says nothing of what was asked for. This m8 shows everything."""
+    result = run(*words, *every, "-o", "json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)) == shown
 
 
 def test_of_a_part_nothing_shows_whether_some_is_missing_and_that_is_said(m8: Recorded, run: Run) -> None:

@@ -592,7 +592,7 @@ def test_init_writes_empty_lists_and_check_says_what_their_last_line_is_for(tmp_
     refused = typed("check", folder).exception
     assert isinstance(refused, UsageError)
     assert "does not end with the line `# end`" in refused.message
-    assert "write `# end` as its last line" in refused.fix
+    assert "write `# end` once, as its last line" in refused.fix
 
 
 def test_init_leaves_lists_that_are_there(tmp_path: Path) -> None:

@@ -13,7 +13,13 @@ from monoskope.errors import Error, NotReachedError
 from monoskope.host_port import ServerName
 from monoskope.http import CIPHERS
 from monoskope.http.client.destination import Server
-from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
+from monoskope.http.client.failures import (
+    ExchangeError,
+    LateError,
+    MalformedError,
+    TurnedAwayError,
+    UntrustedError,
+)
 from monoskope.http.client.failures import NotSentError as NothingSentError
 
 IDLE_S = 50.0
@@ -61,6 +67,8 @@ class Dialled:
             return failures.unreadable(self.name)
         if isinstance(error, LateError) and (error.sent or late):
             return failures.late(self.name)
+        if isinstance(error, TurnedAwayError):
+            return failures.turned_away(self.name)
         kind = NotSentError if isinstance(error, NothingSentError | LateError) else NotReachedError
         if self._variable:
             return failures.silent_behind(self.name, self._variable, kind)

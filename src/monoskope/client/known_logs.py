@@ -309,7 +309,12 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
     """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
     for each in known:
         if each.vkeys != pin.vkeys and several:
-            raise _mismatch(f"the servers {', '.join(several)} of one m8 have different logs", pin, each)
+            raise _mismatch(
+                f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
+                " that at one of them alone, accept it at the others, too: `monoctl accept-log --server …`",
+                pin,
+                each,
+            )
         if each.vkeys != pin.vkeys:
             raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
         if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:

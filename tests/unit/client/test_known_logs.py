@@ -185,6 +185,18 @@ def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continu
     assert _size(opened(tmp_path)) == 6
 
 
+def test_a_renewal_that_was_accepted_at_one_server_of_a_list_is_accepted_at_the_other_and_then_fits(
+    tmp_path: Path,
+) -> None:
+    for server in (SERVER, SECOND):
+        opened(tmp_path).remember(server, pin(9), replaces=None)
+    opened(tmp_path).accept(SERVER, pin(2, STRANGER))
+    with pytest.raises(LogMismatchError, match="accept it at the others, too: `monoctl accept-log --server"):
+        opened(tmp_path, SERVER, SECOND).pin(SERVER)
+    opened(tmp_path).accept(SECOND, pin(2, STRANGER))
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [2]
+
+
 @pytest.mark.parametrize("written", [True, False], ids=["in the file", "in memory"])
 @pytest.mark.parametrize("size", [5, 8], ids=["smaller", "larger"])
 def test_a_pin_is_replaced_by_what_continues_it_alone(tmp_path: Path, size: int, written: bool) -> None:

@@ -214,14 +214,13 @@ class KnownLogs:
         return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
-        """Return the lines that count for `server`: of all servers of its list, or of the other door of one's host.
+        """Return the lines that count for `server`: of each server of its list, or of the other door of its host.
 
         Raises:
             LogMismatchError: they are of different logs, or have two roots for one size.
         """
         group = self._servers if server in self._servers else (server,)
-        names = [at for at in group if at in logs] or [name for name in [standing(group, logs)] if name is not None]
-        lines = {name: logs[name] for name in names}
+        lines = {name: logs[name] for one in group if (name := standing((one,), logs)) is not None}
         for found in lines.values():
             _check_fits(server, lines.values(), found, several=group)
         return lines

@@ -57,6 +57,13 @@ def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
     assert [found.size for server in (SERVER, SECOND) if (found := several.pin(server))] == [5, 5]
 
 
+def test_what_the_other_door_of_one_server_of_a_list_showed_counts_beside_the_line_of_another(tmp_path: Path) -> None:
+    opened(tmp_path).remember(OTHER_DOOR, pin(9), replaces=None)
+    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
+
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [4, 9]
+
+
 @pytest.mark.parametrize(
     ("other", "says"), [(STRANGER, "have different logs"), (FORK, "two roots for the size 9")], ids=["log", "root"]
 )

@@ -23,7 +23,7 @@ from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import listens, wait_until
 
 CHECKPOINTS_S = 0.5
-"""How often m8 signs its log here, so that the demo does not wait for it: otherwise every 10 s."""
+"""How often m8 signs its log here, so that the demo does not wait for it: otherwise after 10 to 30 s."""
 
 PROOF = "anna/put.tlog-proof"
 REWRITTEN = "m8-rewritten"

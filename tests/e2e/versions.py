@@ -79,7 +79,8 @@ def unpack(folder: Path, commit: str = COMMIT) -> Path:
     if done.returncode != 0:
         not_here(commit)
     with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-        archive.extractall(folder, filter="data")
+        archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11.2 has not
+        archive.extractall(folder)
     # The installed scripts are this version's, and begin where the old one had nothing yet.
     for program, module in (("m8", "m8.cli"), ("monoctl", "monoctl.main")):
         begin = folder / "src" / "monoskope" / program / "__main__.py"

@@ -11,7 +11,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import PutResult
 from monoskope.client.known_stores import KnownStores
-from monoskope.errors import Error, IdentityChangedError, NotFoundError, RefusedError, UnavailableError
+from monoskope.errors import Error, IdentityChangedError, NotAgreedError, NotFoundError, RefusedError, UnavailableError
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
@@ -225,7 +225,7 @@ async def test_first_contact_without_anybody_to_ask_gets_nothing(m8: ScriptedM8,
     stranger = Identity()
     m8.add_store("local", stranger, kind="age")
 
-    message = await refused(m8, known, IdentityChangedError, "local://app/db")
+    message = await refused(m8, known, NotAgreedError, "local://app/db")
 
     assert stranger.shown in message
     assert "first contact" in message

@@ -120,6 +120,7 @@ async def test_versions_are_proven_by_the_requests_behind_them(m8: ScriptedM8, a
         request_id=request_id,
         purpose=upload_pb2.PURPOSE_UPLOAD,
         fingerprint=FINGERPRINT,
+        subject="alice",
     )
     lies = []
     for name, value in (
@@ -130,6 +131,7 @@ async def test_versions_are_proven_by_the_requests_behind_them(m8: ScriptedM8, a
         ("purpose", upload_pb2.PURPOSE_PATCH),
         ("fingerprint", FINGERPRINT.replace("ab", "cd")),
         ("request_id", bytes(16)),
+        ("subject", "mallory"),
     ):
         lie = views_pb2.SecretVersion()
         lie.CopyFrom(honest)

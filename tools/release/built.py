@@ -99,7 +99,8 @@ def _export(root: Path, source: Path) -> None:
         subprocess.run(["git", "archive", "--format=tar", "HEAD"], cwd=root, check=True, stdout=packed)
         packed.seek(0)
         with tarfile.open(fileobj=packed) as archive:
-            archive.extractall(source, filter="data")
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)  # which Python 3.11.2 has not
+            archive.extractall(source)
 
 
 def _bytes(path: Path) -> bytes | None:

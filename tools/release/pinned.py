@@ -12,7 +12,7 @@ from tools.release.built import ROOT
 _PINNED = re.compile(r"^[a-z0-9][a-z0-9._-]*(\[[a-z0-9,._-]+\])?==[^\s;*]+( ;[^\\]*)?\s*\\?$", re.IGNORECASE)
 _HASH = re.compile(r"^\s+--hash=sha256:[0-9a-f]{64}\s*\\?$")
 _INTEGRITY = re.compile(r"^sha512-[A-Za-z0-9+/]{86}==$")
-_EXACT = re.compile(r"^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
+_EXACT = re.compile(r"^(npm:(@[a-z0-9._-]+/)?[a-z0-9._-]+@)?\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$")
 
 
 def python_lists(root: Path = ROOT) -> list[Path]:

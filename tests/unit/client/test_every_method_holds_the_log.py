@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.access import Access
 from monoskope.client.administration import Stores
-from monoskope.client.results.access import RoleBinding
+from monoskope.client.results.access import Offboarding, RoleBinding
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import LogMismatchError
 from monoskope.testing.scripted.client import pinned, settings_for
@@ -29,6 +29,7 @@ ARGUMENTS: dict[str, Any] = {
     "count": 1,
     "destination": "other://app/db",
     "force": False,
+    "found": Offboarding("user:corp:ben", (), (), (), (), ()),
     "identity": "SHA256:" + "A" * 43,
     "key_id": "00" * 8,
     "kind": "vault",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 
@@ -13,13 +14,20 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client, blocking
 from monoskope.client.blocking_client import BlockingClient
+from monoskope.client.login import issuer
+from monoskope.client.login.keeping import turn
+from monoskope.client.roots import find_roots
+from monoskope.client.runtime import within
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, OutcomeUnknownError, TimedOutError
+from monoskope.http.client.blocking import Line
+from monoskope.http.client.exchange import Answer
+from monoskope.m8.grpc import tls
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.support.clocks import Clock, clocked
+from tests.support.clocks import Clock, OnClock, clocked
 
 TIMEOUT_S = 20
 VALUES = {"password": b"correct horse battery staple"}
@@ -150,3 +158,32 @@ async def test_the_time_of_a_person_is_not_that_of_the_call(
         return client.put_secret("app/db", VALUES, timeout=TIMEOUT_S)
 
     assert not isinstance(await run(kind, clock, settings, work), Error)
+
+
+async def test_a_login_that_another_program_renews_is_awaited_no_longer_than_the_call_has_time(tmp_path: Path) -> None:
+    runtime = OnClock(Clock())
+    began = runtime.now()
+    async with turn(tmp_path / "login", runtime):  # that of the other program
+        with within(runtime, TIMEOUT_S), pytest.raises(TimedOutError, match="still renewing the login"):
+            async with turn(tmp_path / "login", runtime):
+                pass
+    assert began + TIMEOUT_S <= runtime.now() <= began + TIMEOUT_S + 1
+
+
+def test_what_an_issuer_is_asked_has_no_more_time_than_the_call_but_for_a_renewal(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A refresh token that an issuer gave out and that is not waited for would be lost."""
+    given: dict[str, float] = {}
+
+    def answered(_: Line, method: str, *__: object, timeout_s: float, **___: object) -> Answer:
+        given[method] = timeout_s
+        return Answer(200, (), b"")
+
+    monkeypatch.setattr(Line, "request", answered)
+    runtime = OnClock(Clock())
+    ca = tls.make(["login.example.org"], now=dt.datetime.now(dt.UTC)).ca
+    with within(runtime, 3):
+        for method in ("GET", "POST"):
+            issuer.request(method, "https://login.example.org/x", (), None, find_roots(None, ca.decode()), named="x")
+    assert given == {"GET": 3.0, "POST": issuer.TIMEOUT_S}

@@ -24,13 +24,14 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain import role_binding_rules
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.codecs import Codec
-from monoskope.m8.methods.table import Kind, Method, methods
+from monoskope.m8.methods import calls
+from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
 from monoskope.m8.service import validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
 from tests.support.http_calls import Asked, ask
-from tests.support.largest_requests import field, most_of_both
+from tests.support.largest_requests import field, most_of_both, smallest
 from tests.support.m8_world import World, a_world
 
 MOST_ALLOCATED = 10_000_000
@@ -87,8 +88,10 @@ def allocating() -> Iterator[list[int]]:
     try:
         tracemalloc.reset_peak()
         before, _ = tracemalloc.get_traced_memory()
-        yield found
-        found.append(tracemalloc.get_traced_memory()[1] - before)
+        try:
+            yield found
+        finally:
+            found.append(tracemalloc.get_traced_memory()[1] - before)
     finally:
         tracemalloc.stop()
 
@@ -127,6 +130,18 @@ async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypa
             assert looked.violations <= 1, said
             # The test sends it from the same process.
             assert allocated[0] <= MOST_ALLOCATED + 2 * len(body), said
+
+
+async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have() -> None:
+    kind: Any = reactor_pb2.AttachRequest
+
+    async def one(message: bytes) -> AsyncIterator[bytes]:
+        yield message
+
+    for what, body in smallest(kind.DESCRIPTOR, MAX_LOGIN):
+        with pytest.raises(UsageError, match=r"stands twice|has more than"), allocating() as allocated:
+            await anext(calls.parsed(one(body)))
+        assert allocated[0] <= MOST_ALLOCATED // 10, what
 
 
 def most_role_bindings() -> access_pb2.ApplyRoleBindingsRequest:

@@ -97,7 +97,7 @@ def test_the_keys_of_a_session_are_never_written_down(tmp_path: Path, monkeypatc
         ("postgresql://m8@db:0/m8", "port of db"),
         ("postgresql://m8@db:65536/m8", "port of db"),
         ("postgresql://m8@db:٣/m8", "port of db"),
-        ("postgresql://m8@[::1/m8", "not a URL"),
+        ("postgresql://m8@[::1/m8", "a host that is neither"),
         ("postgresql://m8@db/m8#x", "character"),
         ("postgresql://m8@db/m 8", "character"),
         ("mysql://m8@db/m8", "postgresql://"),

@@ -21,6 +21,7 @@ from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.record import make
 from monoskope.m8.readmodels import uploads
 from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.usage import USAGE, Usage, bytes_of
 from monoskope.protocol import events, receipt
 from monoskope.protocol.events import (
     EVENTS,
@@ -88,6 +89,7 @@ class Folds(RuleBasedStateMachine):
         super().__init__()
         self.version = 0
         self.events: list[RecordedEvent] = []
+        self.steps: list[RecordedEvent] = []
         self.upload: Upload = NEW
         self.bodies: dict[tuple[str, str], bytes] = {}
         self.reactor = OpenRequests()
@@ -110,7 +112,9 @@ class Folds(RuleBasedStateMachine):
             previous_hash=bytes(32),
         )
         self.events.append(event)
-        self.upload = self._folded(event)
+        before, self.upload = self.upload, self._folded(event)
+        if self.upload.state is not before.state:
+            self.steps.append(event)
         for change in project(event, lambda collection, key: self.bodies.get((collection, key))):
             if isinstance(change, Put):
                 self.bodies[change.collection, change.key] = change.body
@@ -143,10 +147,12 @@ class Folds(RuleBasedStateMachine):
         tells = shown is not None and shown.outcome in TELLING
         assert (("secrets", str(WALK.request.uri)) in self.bodies) == tells
         assert sum(collection == "secret-history" for collection, _ in self.bodies) == tells
-        counted = 1_648 if self.upload.sealed_sha256 else 0
-        if shown is not None and shown.outcome == upload_pb2.OUTCOME_LISTED:
-            counted += len(shown.receipt.content)
-        assert self.bodies.get(("sealed-bytes", "anna")) == (b"0 %d" % counted if counted else None)
+
+    @invariant()
+    def each_step_of_the_request_is_counted(self) -> None:
+        counted = Usage.parse(self.bodies.get((USAGE, "anna")), 1_000)
+        sealed = 1_648 if self.upload.sealed_sha256 else 0
+        assert counted.size >= sum(bytes_of(len(event.record)) for event in self.steps) + sealed
 
     @invariant()
     def what_is_open_is_counted_once(self) -> None:

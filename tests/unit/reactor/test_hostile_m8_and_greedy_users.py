@@ -13,6 +13,7 @@ import msgspec
 import pytest
 
 from bench.figures import rss_bytes
+from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
@@ -519,7 +520,9 @@ async def test_m8_cannot_fill_the_memory_with_sealed_bytes_for_keys_that_there_a
 async def test_once_there_is_room_again_m8s_requests_are_held(tmp_path: Path) -> None:
     bench = Bench(tmp_path)
     bench.attach()
-    of_the_largest_events(bench)
+    with operating_log.written_to(tmp_path / "reactor.log"):
+        of_the_largest_events(bench)
+    assert (tmp_path / "reactor.log").read_text().count("too many unfinished requests") == 1
     held = {request.request_id for request in bench.dispatcher.requests}
     assert MOST_HELD // 2 - 2 * MAX_EVENT < len(held) * MAX_EVENT <= MOST_HELD // 2
     last = ask()

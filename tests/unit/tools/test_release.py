@@ -54,14 +54,18 @@ def test_a_python_dependency_that_is_not_pinned_is_named(tmp_path: Path, text: s
     assert pinned.unpinned(tmp_path) == said
 
 
+DEPENDENCIES = {"a": "^1.0.0", "b": "1.0.0", "c": "npm:@c/d@1.0.0-beta.2", "d": "npm:@c/d@^1.0.0"}
+
+
 def test_an_npm_dependency_that_is_not_pinned_is_named(tmp_path: Path) -> None:
     lock = {"packages": {"": {}, "node_modules/a": {"version": "1.0.0"}, "node_modules/b": {"integrity": "sha1-AA=="}}}
     _write(tmp_path / "web" / "package-lock.json", json.dumps(lock))
-    _write(tmp_path / "web" / "package.json", json.dumps({"dependencies": {"a": "^1.0.0", "b": "1.0.0"}}))
+    _write(tmp_path / "web" / "package.json", json.dumps({"dependencies": DEPENDENCIES}))
     assert pinned.unpinned(tmp_path) == [
         "web/package-lock.json: node_modules/a has no SHA-512.",
         "web/package-lock.json: node_modules/b has no SHA-512.",
         "web/package.json: a is ^1.0.0, not one version.",
+        "web/package.json: d is npm:@c/d@^1.0.0, not one version.",
     ]
 
 

@@ -279,7 +279,7 @@ READERS = (
         ("client/seen_secrets.py",),
         _seen,
         errors=(Error,),
-        seeds=_texts(f"{_SERVER} vault://a/b {'0' * 32} {'1' * 32}-\n"),
+        seeds=_texts(f"{_SERVER} vault://a/b =7 {'0' * 32} {'1' * 32}-\n"),
     ),
     Reader(
         "config-file",

@@ -435,7 +435,7 @@ READERS = (
         _member,
         errors=(ExchangeRefusedError,),
         seeds=_texts(
-            '{"iss":"i","aud":"m8","sub":"a","exp":2000000000,"iat":1700000000,"groups":["g"],"a":{"b":"x/y"}}'
+            '{"iss":"i","aud":"m8","sub":"a","exp":1800000900,"iat":1799999990,"groups":["g"],"a":{"b":"x/y"}}'
         ),
     ),
     Reader(

@@ -11,6 +11,7 @@ from urllib.parse import urlencode, urlsplit
 from monoskope.client.credential import IssuerAwayError
 from monoskope.client.proxies import proxy_for
 from monoskope.client.roots import Roots, find_roots
+from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.escape import escape
 from monoskope.host_port import is_host
@@ -175,7 +176,9 @@ def request(
     line = Line(server)
     failure: Error
     try:
-        return line.request(method, target, headers, body, timeout_s=TIMEOUT_S, most_body=MOST_BODY)
+        # A new refresh token that is not waited for is lost, and the old one may count no more: that has its own time.
+        timeout_s = TIMEOUT_S if method == "POST" else max(left(TIMEOUT_S), 0.001)
+        return line.request(method, target, headers, body, timeout_s=timeout_s, most_body=MOST_BODY)
     except UntrustedError as error:
         failure = _untrusted(named, roots) if error.certificate else away(named, "it does not speak TLS as it should")
     except MalformedError:

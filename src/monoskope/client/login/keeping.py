@@ -12,7 +12,7 @@ import msgspec
 from msgspec import structs
 
 from monoskope.client.login.kept import KeptLogin, read
-from monoskope.client.runtime import Runtime
+from monoskope.client.runtime import Runtime, left
 from monoskope.errors import TimedOutError, UsageError
 from monoskope.settings import write_private
 
@@ -97,7 +97,7 @@ async def turn(path: Path, runtime: Runtime) -> AsyncIterator[None]:
     Beside the file's own lock, which a thread holds that no cancellation ends.
 
     Raises:
-        TimedOutError: another program has held it for a minute.
+        TimedOutError: another program has held it for a minute, or to the end of the caller's time.
         OSError: the lock cannot be opened.
     """
     import fcntl  # noqa: PLC0415 - not on every system
@@ -105,7 +105,7 @@ async def turn(path: Path, runtime: Runtime) -> AsyncIterator[None]:
 
     lock = os.open(path.with_name(f".{path.name}.turn"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        ends_at = runtime.now() + _MOST_WAIT_S
+        ends_at = runtime.now() + left(_MOST_WAIT_S)
         while True:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -113,7 +113,7 @@ async def turn(path: Path, runtime: Runtime) -> AsyncIterator[None]:
             except BlockingIOError:
                 if runtime.now() >= ends_at:
                     raise TimedOutError(
-                        "another program of yours has been renewing the login for a minute.", fix="Try again."
+                        "another program of yours is still renewing the login.", fix="Try again."
                     ) from None
             await runtime.sleep(_LOOK_S)
         yield

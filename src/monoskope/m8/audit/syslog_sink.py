@@ -139,7 +139,7 @@ class _Channel:
             except ssl.SSLWantReadError:
                 await self._flush()
                 if not (received := await self._reader.read(_PIECE)):
-                    # Not told to OpenSSL: 3.0 takes the end of the connection for the end of TLS.
+                    # Not told to OpenSSL: by an option that some Pythons set it takes this for the end of TLS.
                     raise ssl.SSLEOFError from None
                 self._incoming.write(received)
             else:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError, Message
 
+from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
@@ -89,6 +90,7 @@ class OpenRequests:
         self._open: dict[bytes, OpenRequest] = {}
         self._awaited: dict[bytes, asyncio.Event] = {}
         self._held = 0
+        self._is_full = False
 
     def __iter__(self) -> Iterator[OpenRequest]:
         return iter(list(self._open.values()))
@@ -148,6 +150,8 @@ class OpenRequests:
         """
         most = MOST_HELD if request.request_id in self._open else MOST_HELD // 2
         held = self._held - request.counted + request.size
+        if request.state is not State.ENDED:
+            self._note_full(is_full=held > most)
         if request.state is State.ENDED or held > most:
             self._drop(request.request_id)
         else:
@@ -155,6 +159,16 @@ class OpenRequests:
             self._held, request.counted = held, request.size
         self._tell(request.request_id)
         return request.state is State.ENDED or held <= most
+
+    def _note_full(self, *, is_full: bool) -> None:
+        """Say once that there is no room, until half of it is free again."""
+        if is_full and not self._is_full:
+            operating_log.get().warning(
+                "too many unfinished requests",
+                message=f"m8 tells of more unfinished requests than the {len(self._open):,} for which there is room.",
+                fix="Look at PENDING in: monoctl get secret-stores . m8 ends what nobody continues after some minutes.",
+            )
+        self._is_full = is_full or (self._is_full and self._held > MOST_HELD // 4)
 
     def _drop(self, request_id: bytes) -> None:
         request = self._open.pop(request_id, None)

@@ -1,7 +1,7 @@
 """A list in a file that only its owner can write: read anew when it changes, whole or not at all.
 
-Its last line, and no other, is `# end`. A file that was emptied, or cut where a line ends, would otherwise be a good list of fewer
-revocations.
+Its last line, and no other, is `# end`. A file that was emptied, or cut where a line ends, would otherwise be a good
+list of fewer revocations.
 """
 
 from __future__ import annotations

@@ -176,10 +176,11 @@ def _split(text: str) -> SplitResult:
             "database holds a password, and m8.toml is no place for one.",
             fix=f"Remove it, and change it if others may have read it. {_ELSEWHERE['password']}",
         )
-    try:
-        url = urlsplit(text)
-    except ValueError:
-        raise UsageError("database is not a URL.", fix=_EXAMPLE) from None
+    # Newer Pythons split no URL with an address in brackets among several hosts: they see the rest alone.
+    scheme, slashes, rest = text.partition("//")
+    hosts = re.match(r"[^/?#]*", rest)
+    assert hosts is not None
+    url = urlsplit(f"{scheme}{slashes}{rest[hosts.end() :]}")._replace(netloc=hosts[0])
     if url.scheme not in ("postgresql", "postgres"):
         raise UsageError("database is not a URL that begins with postgresql:// .", fix=_EXAMPLE)
     if url.fragment or any(not character.isprintable() or character == " " for character in text):

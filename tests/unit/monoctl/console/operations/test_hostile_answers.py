@@ -107,7 +107,7 @@ async def test_nothing_is_sent_to_a_store_that_nobody_has_agreed_to_or_that_has_
     m8 = KnowingM8()
     async with at_desk(tmp_path, m8, pins=False) as at:
         [row] = (await at.ask("put", {"password": VALUE}, uris=[URI]))["results"]
-        assert row["failed"]["code"] == "IDENTITY_CHANGED"
+        assert row["failed"]["code"] == "NOT_AGREED"
         await at.ask("pin", store="vault", identity=m8.stores["vault"].identity)
         renamed = views_pb2.SecretStore()
         renamed.CopyFrom(m8.stores["vault"])

@@ -4,9 +4,9 @@
     python -m tools.random_mutants                        try those of the list that have no verdict, in its order
     python -m tools.random_mutants m8/audit               try those of these files, whatever their verdict is
 
-The list is `tools/random_mutants.txt`; each verdict is written there as it falls. Tests run nearest first: those with
-the file's name, those that import it, those of its part. A test that failed must pass on the unharmed package. What
-survives within the time gets a test, or a sentence that says why the change makes no difference.
+The list is `tools/random_mutants.txt`; each verdict is written there as it falls. The nearest tests run, one after the
+other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a test, or a
+sentence that says why the change makes no difference.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import re
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +30,10 @@ LIST = ROOT / "tools" / "random_mutants.txt"
 OUTSIDE = ("protocol/", "api/", "testing/", "client/sync.py")
 """Where no place is chosen: `tools/mutants.py` covers the protocol; the others are generated, or for tests."""
 KINDS = ("negate", "compare", "logic", "drop", "constant", "return")
-MOST_S = 150.0
+MOST_S = 120.0
 """How long the tests of one site may take together."""
+MOST_FILES = 16
+"""How many files of tests that are."""
 ALONE_S = 90.0
 """How long one test may take that is run alone."""
 SHOWN = 90
@@ -218,35 +221,52 @@ def mutant_of(site: Site) -> Mutant | None:
     return Mutant(site.file, change.old.lineno, site.text, ast.unparse(ast.fix_missing_locations(tree)))
 
 
-def tests_near(file: str) -> list[list[str]]:
-    """The tests of a file, nearest first: those with its name and those that import it, then those of its part."""
-    path = Path(file)
-    module = ".".join(("monoskope", *path.with_suffix("").parts)).removesuffix(".__init__")
+def _words(text: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z_]{4,}", text))
+
+
+def _function_at(file: str, line: int) -> str:
+    """Return the innermost function or class around a line; the whole file outside of any."""
+    source = (PACKAGE / file).read_text(encoding="utf-8")
+    around = [
+        node
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and node.lineno <= line <= (node.end_lineno or 0)
+    ]
+    return (ast.get_source_segment(source, max(around, key=lambda node: node.lineno)) if around else None) or source
+
+
+def tests_near(file: str, line: int) -> list[str]:
+    """The files of unit tests to run, nearest first.
+
+    Those with the file's name, those that import it, and those that share the rarest words with the function.
+    """
+    module = ".".join(("monoskope", *Path(file).with_suffix("").parts)).removesuffix(".__init__")
     package, _, name = module.rpartition(".")
     imports = re.compile(rf"\b{re.escape(module)}\b|from {re.escape(package)} import \(?[^)\n]*\b{re.escape(name)}\b")
-    tests = sorted((ROOT / "tests").rglob("test_*.py"))
-    unit = [test for test in tests if "unit" in test.parts]
-    parts = set(path.parts[:-1])
-    named = [test for test in unit if name in test.stem and parts & {*test.parts, *"_".join(test.parts).split("_")}]
-    importing = [test for test in (*unit, *tests) if imports.search(test.read_text(encoding="utf-8"))]
-    folders = [ROOT / "tests" / "unit" / name for name in ("_".join(path.parts[:2]), path.parts[0])]
-    near = [[*named, *importing], [folder for folder in folders if folder.is_dir()][:1] or [ROOT / "tests" / "unit"]]
-    return [[str(test.relative_to(ROOT)) for test in dict.fromkeys(group)] for group in near if group]
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted((ROOT / "tests" / "unit").rglob("test_*.py"))}
+    words = {path: _words(text) for path, text in texts.items()}
+    often = Counter(word for found in words.values() for word in found)
+    wanted = _words(_function_at(file, line)) | _words(file)
+
+    def nearness(path: Path) -> tuple[bool, bool, float]:
+        named = name in path.stem and not words[path].isdisjoint({package.rpartition(".")[2], "monoskope"})
+        shared = sum(1 / often[word] for word in wanted & words[path])
+        return named, imports.search(texts[path]) is not None, shared
+
+    return [str(path.relative_to(ROOT)) for path in sorted(texts, key=nearness, reverse=True)[:MOST_FILES]]
 
 
 def killer_of(mutant: Mutant, space: Workspace) -> str | None:
     """Return the test that a mutant fails, or never ends; None if there is none within the time."""
-    end = time.monotonic() + MOST_S
     with space.harmed(mutant):
-        for tests in tests_near(mutant.file):
-            code, output = space.pytest(tests, max(end - time.monotonic(), 1), "-v")
-            if failed := FAILED.search(output):
-                return failed["test"].partition("[")[0]
-            running = _RUNNING.findall(output)
-            if code is None and running:
-                return running[-1] if space.pytest([running[-1]], ALONE_S, "-q")[0] != 0 else None
-            if code is None:
-                return None
+        code, output = space.pytest(tests_near(mutant.file, mutant.line), MOST_S, "-v")
+        if failed := FAILED.search(output):
+            return str(failed["test"]).partition("[")[0]
+        running = _RUNNING.findall(output)
+        if code is None and running and space.pytest([running[-1]], ALONE_S, "-q")[0] != 0:
+            return str(running[-1])
     return None
 
 

@@ -63,9 +63,9 @@ def test_the_same_seed_chooses_the_same_places_and_a_place_that_moved_is_found(s
 
 
 def test_the_nearest_tests_run_first() -> None:
-    nearest, part = random_mutants.tests_near("client/pace.py")
-    assert nearest[0] == "tests/unit/client/test_pace.py"
-    assert part == ["tests/unit/client"]
+    assert random_mutants.tests_near("client/pace.py", 40)[0] == "tests/unit/client/test_pace.py"
+    near = random_mutants.tests_near("monoctl/output/key_rotation.py", 32)  # nothing imports it: its words are found
+    assert "tests/unit/monoctl/test_commands.py" in near
 
 
 def test_a_test_that_fails_without_the_change_decides_nothing(
@@ -75,7 +75,7 @@ def test_a_test_that_fails_without_the_change_decides_nothing(
     harmless = mutants.Mutant("late.py", 1, "1", (mutants.PACKAGE / "late.py").read_text(encoding="utf-8"))
     monkeypatch.setattr(random_mutants, "mutant_of", lambda _: harmless)
     path = tmp_path / "test_broken.py"
-    monkeypatch.setattr(random_mutants, "tests_near", lambda _: [[str(path)]])
+    monkeypatch.setattr(random_mutants, "tests_near", lambda *_: [str(path)])
     space = mutants.Workspace(tmp_path_factory.mktemp("copy"))
     verdicts = []
     for content in ("def test_it():\n    assert False\n", "def test_it():\n    pass\n"):

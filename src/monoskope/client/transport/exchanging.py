@@ -67,11 +67,12 @@ class Dialled:
             return failures.unreadable(self.name)
         if isinstance(error, LateError) and (error.sent or late):
             return failures.late(self.name)
-        if isinstance(error, TurnedAwayError):
-            return failures.turned_away(self.name)
+        is_away = isinstance(error, TurnedAwayError)
         kind = NotSentError if isinstance(error, NothingSentError | LateError) else NotReachedError
         if self._variable:
-            return failures.silent_behind(self.name, self._variable, kind)
+            return failures.silent_behind(self.name, self._variable, failures.TurnedAwayError if is_away else kind)
+        if is_away:
+            return failures.turned_away(self.name)
         return failures.silent(self.name, kind)
 
 

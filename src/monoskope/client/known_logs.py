@@ -214,14 +214,13 @@ class KnownLogs:
         return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
-        """Return the lines that count for `server`: of all servers of its list, or of the other door of one's host.
+        """Return the lines that count for `server`: of each server of its list, or of the other door of its host.
 
         Raises:
             LogMismatchError: they are of different logs, or have two roots for one size.
         """
         group = self._servers if server in self._servers else (server,)
-        names = [at for at in group if at in logs] or [name for name in [standing(group, logs)] if name is not None]
-        lines = {name: logs[name] for name in names}
+        lines = {name: logs[name] for one in group if (name := standing((one,), logs)) is not None}
         for found in lines.values():
             _check_fits(server, lines.values(), found, several=group)
         return lines
@@ -309,7 +308,12 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
     """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
     for each in known:
         if each.vkeys != pin.vkeys and several:
-            raise _mismatch(f"the servers {', '.join(several)} of one m8 have different logs", pin, each)
+            raise _mismatch(
+                f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
+                " that at one of them alone, accept it at the others, too: `monoctl accept-log --server …`",
+                pin,
+                each,
+            )
         if each.vkeys != pin.vkeys:
             raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
         if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:

@@ -7,9 +7,9 @@ has fields with one space between them, the last two kinds only once a receipt w
 
 The version is the newest one. A proven receipt moves it if it is of that version or replaced it, or if the store found
 the secret in sync with it. After `~` instead of `=` the version was deleted and came back, so that no deletion of it
-can be told from the one that was undone. A digest is the first 32 hex digits of the SHA-256 of a receipt that was
-shown as the newest, followed by a `-` if it is of a deletion; the last one was shown last. Without the file nothing is
-noticed; all else works.
+can be told from the one that was undone; or another server of a list showed what this one did not. A digest is the
+first 32 hex digits of the SHA-256 of a receipt that was shown as the newest, followed by a `-` if it is of a deletion;
+the last one was shown last. Without the file nothing is noticed; all else works.
 """
 
 from __future__ import annotations
@@ -171,7 +171,7 @@ class SeenSecrets:
             for uri, now in shown.items():
                 known, digest = seen.get((server, uri), _Known()), _short(now)
                 if confirmed or (digest not in known.digests and _follows(known, now)):
-                    seen[server, uri] = known.then(_version(known, now), digest)
+                    self._keep(seen, server, uri, known.then(_version(known, now), digest))
                     accepted.add(uri)
         return frozenset(accepted)
 
@@ -188,9 +188,17 @@ class SeenSecrets:
             known = seen.get((server, uri))
             if at not in self._servers or at == server or (known is None and len(seen) >= self._most):
                 continue
-            # Where each knows what the other does not, the order is not known: the one of `server` stays.
             if known is None or set(known.digests) < set(there.digests):
-                seen[server, uri] = there
+                self._keep(seen, server, uri, there)
+            elif not set(there.digests) <= set(known.digests):
+                # Each knows what the other does not, and the order is not known: the store says what is deleted.
+                stays = there if known.deleted else known
+                self._keep(seen, server, uri, stays._replace(version=_RESTORED + stays.version[1:]))
+
+    def _keep(self, seen: Seen, server: str, uri: str, known: _Known) -> None:
+        """Let this be what is known of a secret, at each server of the list that has a line about it, too."""
+        others = self._servers if server in self._servers else ()
+        seen.update({(at, uri): known for at in others if (at, uri) in seen} | {(server, uri): known})
 
     def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""
@@ -201,7 +209,7 @@ class SeenSecrets:
                 continue
             known = seen.setdefault((server, str(SecretUri.parse(uri))), _Known())
             if now.proven and _short(now) not in known.digests and _follows(known, now):
-                seen[server, uri] = known.then(_version(known, now), _short(now))
+                self._keep(seen, server, uri, known.then(_version(known, now), _short(now)))
         return left
 
     @contextmanager

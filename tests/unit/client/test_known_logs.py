@@ -9,6 +9,7 @@ import pytest
 from monoskope.client.known_logs import KnownLogs, LogPin
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.settings import NotWritableError
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog
 
 SERVER, OTHER_DOOR, SECOND = "m8.example.org:7443", "https://m8.example.org:7480", "m8-b.example.org:7443"
@@ -55,6 +56,13 @@ def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
     several.remember(SERVER, pin(5), replaces=pin(4))
 
     assert [found.size for server in (SERVER, SECOND) if (found := several.pin(server))] == [5, 5]
+
+
+def test_what_the_other_door_of_one_server_of_a_list_showed_counts_beside_the_line_of_another(tmp_path: Path) -> None:
+    opened(tmp_path).remember(OTHER_DOOR, pin(9), replaces=None)
+    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
+
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [4, 9]
 
 
 @pytest.mark.parametrize(
@@ -168,6 +176,13 @@ def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> No
     assert "no file" in KnownLogs(None, system=tmp_path / "system").remember(SERVER, pin(4), replaces=None)
 
 
+def test_without_a_file_no_log_is_accepted_or_forgotten(tmp_path: Path) -> None:
+    known = KnownLogs(None, system=tmp_path / "system")
+    for change in (lambda: known.accept(SERVER, pin(2)), lambda: known.forget(SERVER)):
+        with pytest.raises(NotWritableError, match="no file for known_logs is given or found"):
+            change()
+
+
 def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continued(tmp_path: Path) -> None:
     """A file that could not be written once: neither this process nor the other one has seen what the other has."""
     lock = tmp_path / ".known_logs.lock"
@@ -183,6 +198,18 @@ def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continu
     known.remember(SERVER, pin(9), replaces=pin(6))
     assert _sizes(known) == [9]
     assert _size(opened(tmp_path)) == 6
+
+
+def test_a_renewal_that_was_accepted_at_one_server_of_a_list_is_accepted_at_the_other_and_then_fits(
+    tmp_path: Path,
+) -> None:
+    for server in (SERVER, SECOND):
+        opened(tmp_path).remember(server, pin(9), replaces=None)
+    opened(tmp_path).accept(SERVER, pin(2, STRANGER))
+    with pytest.raises(LogMismatchError, match="accept it at the others, too: `monoctl accept-log --server"):
+        opened(tmp_path, SERVER, SECOND).pin(SERVER)
+    opened(tmp_path).accept(SECOND, pin(2, STRANGER))
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [2]
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["in the file", "in memory"])

@@ -121,8 +121,9 @@ class SeenSecrets:
             RefusedError: others can reach it.
         """
         with self._changing() as seen:
-            server = self._name(seen, server)
-            self._join(seen, server)
+            names = self._names(seen, server)
+            server = names[0]
+            self._join(seen, names)
             gone = [
                 uri
                 for (at, uri), known in seen.items()
@@ -143,9 +144,9 @@ class SeenSecrets:
                         unlinked.append(uri)
             for uri in gone:
                 if not seen[server, uri].digests:
-                    for at in {server, *self._servers}:
+                    for at in names:
                         seen.pop((at, uri), None)
-            left = self._remember(seen, server, shown)
+            left = self._remember(seen, names, shown)
         return Difference(
             tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), tuple(sorted(unlinked)), left
         )
@@ -166,50 +167,47 @@ class SeenSecrets:
         """
         accepted: set[str] = set()
         with self._changing() as seen:
-            server = self._name(seen, server)
-            self._join(seen, server)
+            names = self._names(seen, server)
+            server = names[0]
+            self._join(seen, names)
             for uri, now in shown.items():
                 known, digest = seen.get((server, uri), _Known()), _short(now)
                 if confirmed or (digest not in known.digests and _follows(known, now)):
-                    self._keep(seen, server, uri, known.then(_version(known, now), digest))
+                    _keep(seen, names, uri, known.then(_version(known, now), digest))
                     accepted.add(uri)
         return frozenset(accepted)
 
-    def _name(self, seen: Seen, server: str) -> str:
-        """Return the server under which something stands already, of those that serve the log of `server`."""
+    def _names(self, seen: Seen, server: str) -> Sequence[str]:
+        """Return the servers under which something stands already, of those that serve the log of `server`."""
         servers = self._servers if server in self._servers else (server,)
-        return standing(servers, {at for at, _ in seen}) or server
+        there = {at for at, _ in seen}
+        names = [name for one in servers if (name := standing((one,), there)) is not None]
+        return tuple(dict.fromkeys(names)) or (server,)
 
-    def _join(self, seen: Seen, server: str) -> None:
-        """Let what stands under the other servers of the list stand under `server`, too: it is of the same log."""
-        if server not in self._servers:
-            return
+    def _join(self, seen: Seen, names: Sequence[str]) -> None:
+        """Let what stands under the other servers of the list stand under the first, too: it is of the same log."""
+        server, others = names[0], names[1:]
         for (at, uri), there in list(seen.items()):
             known = seen.get((server, uri))
-            if at not in self._servers or at == server or (known is None and len(seen) >= self._most):
+            if at not in others or (known is None and len(seen) >= self._most):
                 continue
             if known is None or set(known.digests) < set(there.digests):
-                self._keep(seen, server, uri, there)
+                _keep(seen, names, uri, there)
             elif not set(there.digests) <= set(known.digests):
                 # Each knows what the other does not, and the order is not known: the store says what is deleted.
                 stays = there if known.deleted else known
-                self._keep(seen, server, uri, stays._replace(version=_RESTORED + stays.version[1:]))
+                _keep(seen, names, uri, stays._replace(version=_RESTORED + stays.version[1:]))
 
-    def _keep(self, seen: Seen, server: str, uri: str, known: _Known) -> None:
-        """Let this be what is known of a secret, at each server of the list that has a line about it, too."""
-        others = self._servers if server in self._servers else ()
-        seen.update({(at, uri): known for at in others if (at, uri) in seen} | {(server, uri): known})
-
-    def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
+    def _remember(self, seen: Seen, names: Sequence[str], shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""
-        left = 0
+        server, left = names[0], 0
         for uri, now in shown.items():
             if (server, uri) not in seen and len(seen) >= self._most:
                 left += 1
                 continue
             known = seen.setdefault((server, str(SecretUri.parse(uri))), _Known())
             if now.proven and _short(now) not in known.digests and _follows(known, now):
-                self._keep(seen, server, uri, known.then(_version(known, now), _short(now)))
+                _keep(seen, names, uri, known.then(_version(known, now), _short(now)))
         return left
 
     @contextmanager
@@ -231,6 +229,11 @@ class SeenSecrets:
                 raise UsageError(f"{self.path}, line {number} is not 'server uri =version digest …'.", fix=_FIX)
             seen[server, uri] = _Known(fields[0], tuple(fields[1:])) if fields else _Known()
         return seen
+
+
+def _keep(seen: Seen, names: Sequence[str], uri: str, known: _Known) -> None:
+    """Let this be what is known of a secret, under the first of the names and under those that have a line about it."""
+    seen.update({(at, uri): known for at in names if at == names[0] or (at, uri) in seen})
 
 
 def _is_entry(server: str, uri: str, fields: Sequence[str]) -> bool:

@@ -7,7 +7,8 @@ has fields with one space between them, the last two kinds only once a receipt w
 
 The version is the newest one. A proven receipt moves it if it is of that version or replaced it, or if the store found
 the secret in sync with it. After `~` instead of `=` the version was deleted and came back, so that no deletion of it
-can be told from the one that was undone; or another server of a list showed what this one did not. A digest is the
+can be told from the one that was undone. After `?` two servers of a list were asked apart: each showed what the other
+did not, and no deletion counts before the store has found the secret as it says. A digest is the
 first 32 hex digits of the SHA-256 of a receipt that was shown as the newest, followed by a `-` if it is of a deletion;
 the last one was shown last. Without the file nothing is noticed; all else works.
 """
@@ -34,9 +35,9 @@ DIGESTS = 8
 """How many receipts of one secret are remembered."""
 
 _DELETED = "-"
-_NEWEST, _RESTORED = "=", "~"
+_NEWEST, _RESTORED, _UNORDERED = "=", "~", "?"
 _DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
-_VERSION = re.compile(r"[=~][!-~]{1,256}", re.ASCII)
+_VERSION = re.compile(r"[=~?][!-~]{1,256}", re.ASCII)
 _FIX = "Correct that line, or restore the file from your copy. Without it nobody notices what m8 hides from now on."
 
 
@@ -173,7 +174,7 @@ class SeenSecrets:
             for uri, now in shown.items():
                 known, digest = seen.get((server, uri), _Known()), _short(now)
                 if confirmed or (digest not in known.digests and _follows(known, now)):
-                    _keep(seen, names, uri, known.then(_version(known, now), digest))
+                    _keep(seen, names, uri, known.then(_version(known, now, confirmed=confirmed), digest))
                     accepted.add(uri)
         return frozenset(accepted)
 
@@ -196,7 +197,7 @@ class SeenSecrets:
             elif not set(there.digests) <= set(known.digests):
                 # Each knows what the other does not, and the order is not known: the store says what is deleted.
                 stays = there if known.deleted else known
-                _keep(seen, names, uri, stays._replace(version=_RESTORED + stays.version[1:]))
+                _keep(seen, names, uri, stays._replace(version=_UNORDERED + stays.version[1:]))
 
     def _remember(self, seen: Seen, names: Sequence[str], shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""
@@ -255,8 +256,10 @@ def _follows(known: _Known, now: Shown) -> bool:
     return known.version[1:] in {"", now.version, now.prior} or (known.deleted and not now.prior)
 
 
-def _version(known: _Known, now: Shown) -> str:
+def _version(known: _Known, now: Shown, *, confirmed: bool = False) -> str:
     """Return the newest version with its mark, once `now` is the receipt shown last."""
+    if known.version.startswith(_UNORDERED) and not confirmed:
+        return _UNORDERED + now.version
     again = now.restored or known.version == _RESTORED + now.version
     return (_RESTORED if again else _NEWEST) + now.version
 

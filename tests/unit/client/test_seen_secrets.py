@@ -216,9 +216,12 @@ def test_no_deletion_hides_what_another_server_of_a_list_showed_before_the_store
     for _ in range(2):
         assert both.compare(SERVER, {}).gone == (A,)
         assert both.accept(SERVER, {A: deletion(1)}) == frozenset()
+    both.compare(SERVER, {A: receipt(2)})  # which follows from version 1
+    assert both.accept(SERVER, {A: deletion(2)}) == frozenset()
     assert both.accept(SERVER, {A: deletion(9)}, confirmed=True) == {A}
     assert both.compare(SERVER, {}) == SAME
     assert seen.compare(newer, {}) == SAME
+    both.compare(SERVER, {A: receipt(10)})
 
 
 def test_servers_of_different_lists_share_nothing(seen: SeenSecrets) -> None:

@@ -18,6 +18,9 @@ DEV_MB := 365
 # How many processes run tests. One file is run by one, which loads everything once.
 WORKERS = $(if $(and $(filter 1,$(words $(TESTS))),$(findstring .py,$(TESTS))),-n 0,-n $(1) --dist loadfile)
 
+# From which seed property tests make their examples: a fresh one, unless SEED says which.
+EXAMPLES_OF = $(if $(SEED),--hypothesis-seed=$(SEED))
+
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
@@ -30,11 +33,11 @@ help: ## Print this list
 demo: $(DEMO_READY) ## Put a secret into two real stores and search m8 for it (VALUE_FILE=f KEEP=dir)
 	@$(BIN)/python demo/demo.py $(if $(VALUE_FILE),--value-file "$(VALUE_FILE)") $(if $(KEEP),--keep "$(KEEP)")
 
-test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit)
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS)
+test: $(DEV_READY) ## Run all tests, those of make crash too (TESTS=tests/unit SEED=7)
+	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,3) $(TESTS) $(EXAMPLES_OF)
 
-soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS)
+soak: $(DEV_READY) ## Run the tests that are too slow for each change, every version mixture among them, then make rig for two hours (SEED=7)
+	@env -u PYTHONDONTWRITEBYTECODE -u SEED $(BIN)/python -m pytest $(call WORKERS,2) -m soak $(TESTS) $(EXAMPLES_OF)
 	$(if $(TESTS),,@$(MAKE) --no-print-directory rig SECONDS=$(or $(SECONDS),7200))
 
 crash: $(DEV_READY) ## Kill, stop and starve every part under a put (docs/breakage.md)

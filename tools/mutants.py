@@ -27,6 +27,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -91,7 +92,7 @@ SLOWEST_S = 60.0
 """Allowed on top of five times what the same tests take unharmed: a mutant may loop for ever."""
 
 _CHECK_CALL = re.compile(r"_?(check|require|verify|ensure|refuse|validate)(_|$)")
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+)", re.MULTILINE)
+FAILED = re.compile(r"^(?:FAILED|ERROR) (?P<test>\S+)", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,21 +209,16 @@ class Workspace:
         self._alone = alone
         shutil.copytree(PACKAGE, folder / "monoskope", ignore=shutil.ignore_patterns("__pycache__"))
 
-    def run(self, tests: Sequence[str], timeout_s: float) -> str | None:
-        """Run `tests` on the copy; returns the first that failed, None if all passed.
-
-        Raises:
-            RuntimeError: pytest ran no test.
-        """
+    def pytest(self, tests: Sequence[str], timeout_s: float, *options: str) -> tuple[int | None, str]:
+        """Run `tests` on the copy until one fails; returns the exit code, None if it took too long, and the output."""
         environment = {
             **os.environ,
             "PYTHONPATH": str(self._folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             "HYPOTHESIS_STORAGE_DIRECTORY": str(self._folder / "hypothesis"),
         }
-        command = [sys.executable, "-m", "pytest", "-x", "-q", "--tb=no", "-p", "no:cacheprovider", *tests]
         process = subprocess.Popen(
-            command,
+            [sys.executable, "-m", "pytest", "-x", "--tb=no", "-p", "no:cacheprovider", *options, *tests],
             cwd=ROOT,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -235,28 +231,45 @@ class Workspace:
             output, _ = process.communicate(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
+            output, _ = process.communicate()
+            return None, output
+        return process.returncode, output
+
+    def run(self, tests: Sequence[str], timeout_s: float) -> str | None:
+        """Run `tests` on the copy; returns the first that failed, None if all passed.
+
+        Raises:
+            RuntimeError: pytest ran no test.
+        """
+        code, output = self.pytest(tests, timeout_s, "-q")
+        if code is None:
             return "(did not end in time)"
-        if process.returncode == 0:
+        if code == 0:
             return None
-        failed = _FAILED.search(output)
-        if process.returncode not in {1, 2} or failed is None:
-            raise RuntimeError(f"pytest ended with {process.returncode}:\n{output}")
+        failed = FAILED.search(output)
+        if code not in {1, 2} or failed is None:
+            raise RuntimeError(f"pytest ended with {code}:\n{output}")
         return failed["test"]
 
     def tests_for(self, file: str) -> list[str]:
         """What to run for a file: the tests that were named, else those that are near it."""
         return list(self._alone) or tests_for(file)
 
-    def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
-        """Put the mutant in, run its tests, put the original back."""
+    @contextmanager
+    def harmed(self, mutant: Mutant) -> Iterator[None]:
+        """Put the mutant in, and the original back."""
         target = self._folder / "monoskope" / mutant.file
         original = target.read_text(encoding="utf-8")
         target.write_text(mutant.source, encoding="utf-8")
         try:
-            return Verdict(mutant, self.run(self.tests_for(mutant.file), timeout_s))
+            yield
         finally:
             target.write_text(original, encoding="utf-8")
+
+    def try_mutant(self, mutant: Mutant, timeout_s: float) -> Verdict:
+        """Return what its tests say of a mutant."""
+        with self.harmed(mutant):
+            return Verdict(mutant, self.run(self.tests_for(mutant.file), timeout_s))
 
 
 def baselines(workspace: Workspace, files: Sequence[str]) -> dict[str, float]:

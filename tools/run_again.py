@@ -1,10 +1,11 @@
 """Run the tests that failed in the last run of pytest once more, one after the other, with nothing beside them.
 
-    python tools/run_again.py   # after `make test`, in `.ci/run`
+    python tools/run_again.py --hypothesis-seed=7   # after `make test SEED=7`, in `.ci/run`
 
 A test that fails beside others on a busy machine and passes alone shows a defect of that test, seldom one of the change
 that CI judges. It is named, so that somebody mends it. More than three failures, and a run that did not come to its
-end, are not tried again. Nobody needs this on their own machine: there a failure is looked at.
+end, are not tried again. Arguments go to pytest: property tests need the seed of the run to get the examples that
+failed. On your own machine look at a failure instead.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +46,10 @@ def _cached(root: Path, name: str) -> Any:  # noqa: ANN401 - what pytest keeps
     return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
 
 
-def main(root: Path = ROOT) -> int:
+def main(root: Path = ROOT, arguments: Sequence[str] = ()) -> int:
     """Return 0 if all of them pass alone."""
     names = failed(root)
-    pytest = [sys.executable, "-m", "pytest", "--last-failed", "--last-failed-no-failures=none"]
+    pytest = [sys.executable, "-m", "pytest", "--last-failed", "--last-failed-no-failures=none", *arguments]
     code = subprocess.run(pytest, cwd=root, check=False).returncode
     said = "failed beside other tests and passed alone. Mend it" if code == 0 else "failed, also alone"
     for name in names:
@@ -56,4 +58,4 @@ def main(root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(arguments=sys.argv[1:]))

@@ -86,3 +86,4 @@ def test_a_code_that_is_typed_in_a_browser_logs_a_device_in(home: Home, page: Pa
     page.wait_for_selector("text=Sign-in Success")
     out, err = process.communicate(timeout=300)
     assert (process.returncode, "m8 calls you user:corp:bert" in out) == (0, True), err
+    assert re.search(r"\nThe code counts for \d+ minutes\. Never type a code that somebody sent you\.\n", "\n" + err)

@@ -9,6 +9,7 @@ import pytest
 from monoskope.client.known_logs import KnownLogs, LogPin
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.settings import NotWritableError
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog
 
 SERVER, OTHER_DOOR, SECOND = "m8.example.org:7443", "https://m8.example.org:7480", "m8-b.example.org:7443"
@@ -173,6 +174,13 @@ def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> No
     assert found is not None
     assert found.size == 4
     assert "no file" in KnownLogs(None, system=tmp_path / "system").remember(SERVER, pin(4), replaces=None)
+
+
+def test_without_a_file_no_log_is_accepted_or_forgotten(tmp_path: Path) -> None:
+    known = KnownLogs(None, system=tmp_path / "system")
+    for change in (lambda: known.accept(SERVER, pin(2)), lambda: known.forget(SERVER)):
+        with pytest.raises(NotWritableError, match="no file for known_logs is given or found"):
+            change()
 
 
 def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continued(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPT = ROOT / ".ci" / "run"
@@ -59,3 +60,20 @@ def test_one_file_is_run_by_one_process(tests: str, workers: str) -> None:
     words = ["make", "--dry-run", "--assume-old=.venv/.dev-ready", "test", f"TESTS={tests}"]
     said = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert f"-m pytest {workers}" in said
+
+
+def test_property_tests_get_fresh_examples_from_a_seed_that_is_printed_and_used_again() -> None:
+    assert not settings().derandomize
+    assert settings().deadline is None
+    script = SCRIPT.read_text(encoding="utf-8")
+    begin, end = script.index("seed=${SEED:-"), script.index('[ "${1:-all}" != soak ]')
+    said = [
+        subprocess.run(["bash", "-c", script[begin:end]], capture_output=True, text=True, check=True).stdout
+        for _ in range(2)
+    ]
+    seeds = [found[1] for text in said if (found := re.search(r"make test SEED=(\d+) TESTS", text))]
+    assert len(set(seeds)) == 2
+    words = ["make", "--dry-run", "--assume-old=.venv/.dev-ready", "test", f"SEED={seeds[0]}"]
+    dry = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert f"--hypothesis-seed={seeds[0]}" in dry
+    assert 'make test SEED="$seed" || .venv/bin/python tools/run_again.py --hypothesis-seed="$seed"' in script

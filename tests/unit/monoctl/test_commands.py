@@ -374,6 +374,10 @@ def test_the_end_of_a_key_rotation_names_reactors_that_are_down_with_the_old_key
     assert "cccccccc until 2023-11-14" in result.stderr
     assert "Import the new key there first." in result.stderr
 
+    earlier = a_reactor("d", KEY_ID, attached=False)  # not there, so it is the successor of none of them
+    with_reactors(m8, moved, earlier, a_reactor("b", OLD_KEY, attached=False), down)
+    assert f"attached with the key {KEY_ID}: 1." in run("finish", "fingerprint-key-rotation", KEY_ID).stderr
+
 
 def test_a_described_store_says_which_login_m8_refused_last_and_why(m8: Answering, run: Run) -> None:
     assert "refused the login" not in ok(run("describe", "secret-store", "vault"))
@@ -390,6 +394,9 @@ def test_a_described_store_says_which_login_m8_refused_last_and_why(m8: Answerin
     assert f"its fingerprint key {OLD_KEY} is not the one that counts" in shown
     document = json.loads(ok(run("describe", "secret-store", "vault", "-o", "json")))
     assert document["refused_login"]["refusal"] == "FINGERPRINT_KEY"
+    m8.stores["vault"].refused_login.refusal = views_pb2.LOGIN_REFUSAL_UNSPECIFIED
+    shown = ok(run("describe", "secret-store", "vault"))
+    assert "the reactor 61616161: for a reason that this version does not know." in shown
 
 
 def test_a_name_that_is_taken_is_refused(run: Run) -> None:

@@ -92,9 +92,9 @@ def run(m8: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_every_event_is_shown_as_the_log_has_it_and_none_is_missing(run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
     assert result.exit_code == 0, result.output
-    told = f"{COUNT} of {COUNT + NEWER} events are in the log as it is pinned, with {COUNT} entries; {NEWER} newer"
+    told = f"Each event is in the log as it is pinned, with {COUNT} entries, but the last {NEWER}: they are m8's word"
     assert told in result.stderr
-    assert "None is missing between them." in result.stderr
+    assert "None that is in it is missing between them." in result.stderr
     rows = json.loads(run(*words, "-o", "json").stdout)
     assert [one["proven"] for one in rows] == [True] * COUNT + [False] * NEWER
     assert {one["actor"] for one in rows} == {"anna", "bob"}
@@ -169,3 +169,9 @@ def test_without_a_log_the_events_are_m8s_word_and_that_is_said(m8: Recorded, ru
     result = run("--all")
     assert result.exit_code == 0, result.output
     assert "these events are its word" in result.stderr
+
+
+def test_events_that_are_all_newer_than_the_checkpoint_are_m8s_word(m8: Recorded, run: Run) -> None:
+    result = run("--tail", str(NEWER))
+    assert result.exit_code == 0, result.output
+    assert "Each event is newer than the log as it is pinned" in result.stderr

@@ -25,6 +25,16 @@ def test_two():
     pathlib.Path("runs-of-two").open("a").write("x")
 """
 
+FAILS_BY_CHANCE = """
+import hypothesis
+
+@hypothesis.settings(phases=[hypothesis.Phase.generate])
+@hypothesis.given(hypothesis.strategies.integers())
+def test_one(number):
+    open("drawn", "a").write(f"{number}\\n")
+    assert abs(number) < 100
+"""
+
 
 @pytest.fixture(autouse=True)
 def _no_options(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -59,6 +69,15 @@ def test_a_test_that_fails_again_fails_the_run(tmp_path: Path, capfd: pytest.Cap
     leave(tmp_path, 1, ["test_it.py::test_one"])
     assert run_again.main(tmp_path) == 1
     assert "test_it.py::test_one failed, also alone." in capfd.readouterr().out
+
+
+def test_a_property_test_gets_the_examples_that_failed(tmp_path: Path) -> None:
+    (tmp_path / "test_it.py").write_text(FAILS_BY_CHANCE, encoding="utf-8")
+    subprocess.run([sys.executable, "-m", "pytest", "--hypothesis-seed=7"], cwd=tmp_path, check=False)
+    before = (tmp_path / "drawn").read_text(encoding="utf-8")
+    leave(tmp_path, 1, ["test_it.py::test_one"])
+    assert run_again.main(tmp_path, ["--hypothesis-seed=7"]) == 1
+    assert (tmp_path / "drawn").read_text(encoding="utf-8") == 2 * before
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,9 @@ def complaint(*rules: RuleFile, issuer: str = "https://login.example.com", prese
 def test_ids_of_two_kinds_of_things_are_no_names_of_one_kind_of_member() -> None:
     """The project 42 and the namespace 42 of a GitLab belong to different people."""
     project, namespace = (RuleFile(match={"plan": name}, name_claim=name) for name in ("project_id", "namespace_id"))
-    assert "would be one member" in complaint(project, namespace)
+    said = complaint(project, namespace)
+    assert "rules take names of the kind user from namespace_id and from project_id: 42 of the one" in said
+    assert "would be one member" in said
     assert complaint(project, RuleFile(match={"plan": "x"}, name_claim="project_id")) == ""
     assert complaint(project, RuleFile(match={"plan": "x"}, name_claim="namespace_id", kind="machine")) == ""
 

@@ -3,10 +3,11 @@
     python -m tools.random_mutants --draw 200 --seed 25   choose the places anew and write the list, without verdicts
     python -m tools.random_mutants                        try those of the list that have no verdict, in its order
     python -m tools.random_mutants m8/audit               try those of these files, whatever their verdict is
+    python -m tools.random_mutants stores/aws --tests tests/conformance/test_aws_engine.py
 
 The list is `tools/random_mutants.txt`; each verdict is written there as it falls. The nearest tests run, one after the
-other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a test, or a
-sentence that says why the change makes no difference.
+other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a
+test, or an assertion in one, which the list marks as new, or a sentence that says why the change makes no difference.
 """
 
 from __future__ import annotations
@@ -258,10 +259,10 @@ def tests_near(file: str, line: int) -> list[str]:
     return [str(path.relative_to(ROOT)) for path in sorted(texts, key=nearness, reverse=True)[:MOST_FILES]]
 
 
-def killer_of(mutant: Mutant, space: Workspace) -> str | None:
+def killer_of(mutant: Mutant, space: Workspace, tests: Sequence[str]) -> str | None:
     """Return the test that a mutant fails, or never ends; None if there is none within the time."""
     with space.harmed(mutant):
-        code, output = space.pytest(tests_near(mutant.file, mutant.line), MOST_S, "-v")
+        code, output = space.pytest(tests, MOST_S, "-v")
         if failed := FAILED.search(output):
             return str(failed["test"]).partition("[")[0]
         running = _RUNNING.findall(output)
@@ -270,12 +271,12 @@ def killer_of(mutant: Mutant, space: Workspace) -> str | None:
     return None
 
 
-def judge(site: Site, space: Workspace) -> str:
-    """Return the verdict on a site."""
+def judge(site: Site, space: Workspace, tests: Sequence[str] = ()) -> str:
+    """Return the verdict of some tests on a site, of those near it without any."""
     mutant = mutant_of(site)
     if mutant is None:
         return "gone"
-    test = killer_of(mutant, space)
+    test = killer_of(mutant, space, tests or tests_near(site.file, mutant.line))
     if test is None:
         return "survived"
     unharmed, _ = space.pytest([test], 2 * ALONE_S, "-q")
@@ -288,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("words", nargs="*", help="parts of file names; all places without a verdict, if none are given")
     parser.add_argument("--draw", type=int, metavar="N", help="write a new list of N places")
     parser.add_argument("--seed", type=int, default=0, help="choose them by this seed")
+    parser.add_argument("--tests", nargs="+", default=[], help="run these tests alone")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no further place after this time")
     chosen = parser.parse_args(arguments)
     if chosen.draw:
@@ -307,7 +309,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
                 continue
             if time.monotonic() - begun > chosen.seconds:
                 break
-            judged = replace(site, verdict=judge(site, space))
+            judged = replace(site, verdict=judge(site, space, chosen.tests))
             survivors += judged.verdict.startswith("survived")
             rows[number] = str(judged)
             print(f"{number + 1}/{len(rows)} {judged}", flush=True)

@@ -161,8 +161,9 @@ def test_a_malformed_line_is_named_and_nothing_of_the_file_counts(known: KnownLo
     (tmp_path / "known_logs").touch(0o600)
     (tmp_path / "known_logs").write_text(f"{text}\n")
 
-    with pytest.raises(UsageError, match=rf"known_logs, line {text.count(chr(10)) + 1} is not"):
+    with pytest.raises(UsageError, match=rf"known_logs, line {text.count(chr(10)) + 1} is not") as refused:
         known.pin(SERVER)
+    assert refused.value.message.endswith(" is not 'server vkey vkey note', or the second line of its server.")
 
 
 def test_what_cannot_be_written_is_kept_in_memory_and_said(tmp_path: Path) -> None:

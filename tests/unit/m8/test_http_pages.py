@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import io
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import doors
 from monoskope.m8.http import operations
 from monoskope.m8.http.server import build_http
+from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations.endpoints import Endpoints
 from tests.support.http_calls import ask, bearer
 from tests.support.m8_world import PAGE, World, a_world
@@ -136,3 +138,29 @@ async def test_a_door_that_cannot_start_leaves_none_open(world: World) -> None:
     await third.stop(0)
     with pytest.raises(OSError, match=r"[Cc]onnect"):
         await ask(f"127.0.0.1:{first.port}", "GET", "/healthz")
+
+
+async def test_who_hangs_up_before_a_page_fails_leaves_no_traceback(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
+    fails, before = asyncio.Event(), asyncio.all_tasks()
+
+    async def failing(_: Endpoints) -> Any:
+        await fails.wait()
+        raise ValueError
+
+    monkeypatch.setattr(Endpoints, "readyz", failing)
+    pages = operations.Operations(world.app, Endpoints(world.app))
+    asking = asyncio.create_task(pages.answer("/readyz", Arrival("http", "")))
+    await asyncio.sleep(0)
+    asking.cancel()
+    await asyncio.wait([asking])
+    assert asyncio.all_tasks() - before
+    fails.set()
+    while asyncio.all_tasks() - before:
+        await asyncio.sleep(0)
+    del pages, asking
+    gc.collect()
+    assert told == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -152,6 +153,14 @@ def test_the_password_comes_from_the_environment(tmp_path: Path, monkeypatch: py
     assert found.database is not None
     assert found.database.password() == PASSWORD
     assert PASSWORD not in repr(found)
+
+
+def test_a_password_in_the_environment_that_is_no_utf_8_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("M8_DATABASE_PASSWORD", os.fsdecode(b"caf\xe9"))
+    with pytest.raises(UsageError, match="M8_DATABASE_PASSWORD holds no password"):
+        loaded(tmp_path, "postgresql://m8@db/m8")
 
 
 def test_two_passwords_are_one_too_many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -249,6 +249,16 @@ def test_overwrite_and_expect_exclude_each_other(run: Run) -> None:
     assert "exclude each other" in result.stderr
 
 
+def test_an_expected_version_that_no_engine_can_have_is_refused_before_anything_is_sent(
+    m8: ScriptedM8, run: Run
+) -> None:
+    result = put(run, "vault://app/db", "--expect", "two words")
+
+    assert result.exit_code == 2
+    assert "the expected version is not valid: 1 to 256 printable ASCII characters without spaces." in result.stderr
+    assert m8.count("RequestSecretUploadKey") == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -380,6 +380,9 @@ def test_equal_values_stand_together_across_stores_and_deleted_ones_do_not_count
     assert (group["fingerprint"], group["stores"]) == (HASHES[0], 2)
     assert [(place["uri"], place["key"]) for place in group["places"]] == [("local://b", "x"), ("vault://a", "x")]
     assert [counted.elsewhere(row) for row in held] == [1, 1, 0]
+    for row in held:
+        counted.remove(row)
+    assert not counted._places  # a hash that no secret has any more takes no memory
 
 
 def test_values_whose_hashes_the_caller_may_not_see_are_not_equal() -> None:

@@ -47,9 +47,9 @@ LEAST_LEFT_S = 0.02
 MOST_STREAMS_REFUSED = 10
 """How often a call is made again that m8's side of the connection did not take."""
 
-MOST_TURNED_AWAY = 5
-"""How often a call is made again whose connection m8 ended before TLS, after 1, 2, 4, 8 and 16 seconds or a little
-more: where a thousand come at once from one address, m8 begins 50 a second."""
+MOST_TURNED_AWAY = 4
+"""How often a call is made again whose connection m8 ended before TLS, after 1, 2, 4 and 8 seconds or a little more:
+where a thousand come at once from one address, m8 begins 50 a second."""
 
 NotReachedError = errors.NotReachedError
 

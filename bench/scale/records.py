@@ -12,12 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.m8.domain.events import write
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.protocol.events import EVENTS, receipt_of
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT, labelled
 from monoskope.protocol.wire import serialise
+from monoskope.uri import SecretUri
 
 STORE = "local"
 FOUND = 100
@@ -117,7 +120,7 @@ class Maker:
             message = EVENTS[kind].FromString(data)
             making.change(message)
             who = secret.subject if actor == template.subject else actor
-            events.append((NewEvent(making.type_of(kind), making.data_of(message)), who))
+            events.append((write(making.made(message), uri=SecretUri.parse(secret.uri)), who))
         request_id = secret.bytes_of(f"{name} id", 16)
         return Stream(f"upload/{request_id.hex()}", tuple(events)), making.receipt
 
@@ -135,15 +138,11 @@ class _Making:
         self._sealed = secret.bytes_of(f"{name} sealed", 32)
         self.receipt = b""
 
-    def type_of(self, kind: str) -> str:
-        """Return the event's type: a verification finds something else than the template's did."""
-        return events_pb2.SecretDriftDetected.DESCRIPTOR.name if kind == "SecretVerified" else kind
-
-    def data_of(self, message: object) -> bytes:
-        """Return the event's data."""
+    def made(self, message: Message) -> Message:
+        """Return the event: a verification finds something else than the template's did."""
         if isinstance(message, events_pb2.SecretVerified):
-            return serialise(events_pb2.SecretDriftDetected(receipt=message.receipt))
-        return serialise(message)  # type: ignore[arg-type]
+            return events_pb2.SecretDriftDetected(receipt=message.receipt)
+        return message
 
     def change(self, message: object) -> None:
         """Make the event one of this request."""

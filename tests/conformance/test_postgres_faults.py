@@ -7,7 +7,7 @@ import gc
 import math
 import secrets
 from collections.abc import AsyncIterator, Iterator
-from contextlib import aclosing
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 
 import asyncpg
@@ -25,7 +25,7 @@ from monoskope.m8.log.event_log import (
     UnknownAppendError,
 )
 from monoskope.m8.log.failures import closed
-from monoskope.m8.log.postgres import connecting, connections, statements, writer
+from monoskope.m8.log.postgres import connecting, connections, statements, upkeep, writer
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
@@ -148,24 +148,40 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
         assert all("does not answer in time" in end for end in told - {str(closed())})
 
 
+@asynccontextmanager
+async def silent() -> AsyncIterator[tuple[int, asyncio.Event]]:
+    """A server that takes a connection, sets the event, and says nothing until the block ends."""
+    came, gone = asyncio.Event(), asyncio.Event()
+
+    async def serve(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        came.set()
+        await gone.wait()
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield server.sockets[0].getsockname()[1], came
+        gone.set()
+
+
 async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgres) -> None:
     """A caller that hangs up, and a limit that ends it again while it waits, leave nothing to be told by asyncio."""
     told: list[str] = []
     asyncio.get_running_loop().set_exception_handler(lambda _loop, context: told.append(context["message"]))
     before = asyncio.all_tasks()
     target = plain.target(plain.create_database())
-    async with proxy(plain.port) as between:
+    async with proxy(plain.port) as between, silent() as (port, came):
         through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
         log = await PostgresLog.open(through, clock=some_time, projector=ledger)
         await log.beat("m8/1", 1)
         between.passes.clear()
-        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connecting.connect(through))]
-        await asyncio.sleep(0)
+        dead = replace(target, hosts=(("127.0.0.1", port),), tls=None)
+        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connecting.connect(dead))]
+        await came.wait()
         for task in given_up * 2:
             task.cancel()
             await asyncio.sleep(0)
         await asyncio.wait(given_up)
-    # The link is cut now, and what was left of them fails.
+    # The links are cut now, and what was left of both fails.
     await log.close()
     async with asyncio.timeout(PATIENCE_S):
         while left := asyncio.all_tasks() - before:
@@ -192,6 +208,24 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
     monkeypatch.setattr(statements, "append", append)
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert await log.read(after=1, limit=10) == [event]
+    await log.close()
+
+
+async def test_a_heartbeat_that_could_not_be_stored_counts_as_an_append_does(
+    postgres: Postgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An m8 to which nobody puts anything notices a full disk by its own heartbeats."""
+    log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time)
+    await log.beat("m8/1", 1)
+    before = log.write_failure
+
+    async def full(*_: object) -> None:
+        raise asyncpg.DiskFullError("no room")
+
+    monkeypatch.setattr(upkeep, "beat", full)
+    with pytest.raises(UnavailableError, match="its disk is full") as caught:
+        await log.beat("m8/1", 2)
+    assert (before, log.write_failure) == (None, caught.value)
     await log.close()
 
 

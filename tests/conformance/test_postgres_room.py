@@ -43,7 +43,7 @@ async def test_small_records_fill_the_pages_that_large_ones_leave(postgres: Post
     log = await LogAt(postgres.folder, database)(clock=some_time, projector=no_documents)
     sizes = [1_600, 200, 50, 300, 500] * 40
     await log.append("x", None, [NewEvent("x", bytes(size)) for size in sizes], actor="m8")
-    full = "SELECT sum(octet_length(record) + 90) / pg_relation_size('events') > 0.9 FROM events"
+    full = "SELECT sum(octet_length(record) + 90)::float / pg_relation_size('events') > 0.9 FROM events"
     assert postgres.sql(full, database=database) == "t"
     assert await log.check_chain() == len(sizes)
     await log.close()

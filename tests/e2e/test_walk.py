@@ -80,7 +80,7 @@ def test_bytes_that_are_no_text_need_a_choice_and_hash_alike(team: Team) -> None
 def test_first_contact_needs_agreement_and_is_pinned(team: Team) -> None:
     cluster = team.cluster
     stranger = cluster.add_user(f"stranger-{team.name}", prefixes=[f"local://{team.name}"], pin=False)
-    message = refused(team.put(team.uri("local"), user=stranger), 5)
+    message = refused(team.put(team.uri("local"), user=stranger), 20)
     assert cluster.identities["local"] in message
     assert not stranger.known_stores.exists()
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from click.testing import CliRunner
@@ -15,8 +17,10 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap
 from monoskope.m8.cli.main import program
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.issuers.discovery import Discovery
 from monoskope.reactor.run import run
 from tests.support import warm
+from tests.support.exchanging import an_issuer
 from tests.support.m8_command import ENVIRONMENT
 
 Give = Callable[[Path], None]
@@ -91,6 +95,20 @@ def test_m8_takes_settings_that_a_container_mounts_read_only(
     monkeypatch.setattr("monoskope.ownership._is_read_only", lambda path: path.name == "m8.toml")
     give(folder / "m8.toml")
     assert serve(folder) is None
+
+
+@pytest.mark.parametrize("field", ["jwks_file", "ca_file"])
+async def test_m8_believes_no_issuer_by_a_file_that_another_user_owns(tmp_path: Path, give: Give, field: str) -> None:
+    """Who writes keys of their own into it could be every member of the issuer."""
+    file = tmp_path / "file"
+    file.write_bytes(b"{}")
+    files: dict[str, Any] = {field: file}
+    found = Discovery(replace(an_issuer(), **files))
+    give(file)
+    with pytest.raises(RefusedError, match="belongs to another user"):
+        found.check()
+    with pytest.raises(RefusedError, match="belongs to another user"):
+        await found.read()
 
 
 def test_m8_init_makes_nothing_in_another_users_folder(tmp_path: Path, give: Give) -> None:

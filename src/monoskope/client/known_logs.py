@@ -94,32 +94,35 @@ class KnownLogs:
         """The checkpoints of lines that one of those was shown to continue."""
 
     def logs(self) -> Logs:
-        """Return what is known of each server, by its own line alone. Raises as `pin`."""
+        """Return what is known of each server, by its own line alone. Raises as `pins`."""
         return self._read()
 
     def pin(self, server: str) -> LogPin | None:
-        """Return what is known of the log that `server` serves, None at first contact.
+        """Return what is known of the log that `server` serves, None at first contact: the last of `pins`."""
+        return next(reversed(self.pins(server)), None)
 
-        Where several notes are known, it is the smallest: m8 has to continue each of them, one after the other.
+    def pins(self, server: str) -> list[LogPin]:
+        """Return all that m8 has to continue, the largest note last; only keys come first, as any note continues them.
 
         Raises:
             UsageError: a line is malformed; names file and line.
             RefusedError: others can reach the user's file, or write the system's.
             LogMismatchError: two servers of the list have different logs, or two roots for one size.
         """
-        return _first(self._pins(self._lines(self._read(), server), server))
+        found = self._pins(self._lines(self._read(), server), server)
+        return sorted({pin.checkpoint: pin for pin in found}.values(), key=lambda pin: (bool(pin.note), pin.size))
 
     def remember(self, server: str, pin: LogPin, *, replaces: LogPin | None) -> str:
         """Keep `pin` in the place of `replaces`, which it was shown to continue, wherever that stands still.
 
-        Another process may have pinned another note meanwhile. That one stays, and `pin` returns it: look again.
+        Another process may have pinned another note meanwhile. That one stays, and `pins` returns it: look again.
 
         Returns:
             A sentence that says why it cannot be written down and is kept in memory alone, "" if it was written.
 
         Raises:
             LogMismatchError: another process pinned another log meanwhile, or another root of the same size.
-            UsageError, RefusedError: as `pin`.
+            UsageError, RefusedError: as `pins`.
         """
         why = self._unwritable
         if self.path is not None and server not in self._held:
@@ -154,7 +157,7 @@ class KnownLogs:
         Raises:
             RefusedError: the administrator's file pins another log.
             NotWritableError: the file cannot be written.
-            UsageError: as `pin`.
+            UsageError: as `pins`.
         """
 
         def change(own: Logs) -> None:
@@ -211,14 +214,13 @@ class KnownLogs:
         return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
-        """Return the lines that count for `server`: of all servers of its list, or of the other door of one's host.
+        """Return the lines that count for `server`: of each server of its list, or of the other door of its host.
 
         Raises:
             LogMismatchError: they are of different logs, or have two roots for one size.
         """
         group = self._servers if server in self._servers else (server,)
-        names = [at for at in group if at in logs] or [name for name in [standing(group, logs)] if name is not None]
-        lines = {name: logs[name] for name in names}
+        lines = {name: logs[name] for one in group if (name := standing((one,), logs)) is not None}
         for found in lines.values():
             _check_fits(server, lines.values(), found, several=group)
         return lines
@@ -295,11 +297,6 @@ def _size(note: bytes) -> str:
     return [*note.split(b"\n", 2), b""][1].decode("ascii", "replace")
 
 
-def _first(pins: Iterable[LogPin]) -> LogPin | None:
-    """Return the smallest note; keys without a note only where there is none, as any note continues nothing."""
-    return min(pins, key=lambda pin: (not pin.note, pin.size), default=None)
-
-
 def _replaced(lines: Logs, replaces: LogPin | None, server: str) -> list[str]:
     """Return the servers whose lines change, if what follows `replaces` is pinned: none where another one stands."""
     if replaces is None:
@@ -311,7 +308,12 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
     """Raise `LogMismatchError` if one of those that are known is of another log, or another root of the same size."""
     for each in known:
         if each.vkeys != pin.vkeys and several:
-            raise _mismatch(f"the servers {', '.join(several)} of one m8 have different logs", pin, each)
+            raise _mismatch(
+                f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
+                " that at one of them alone, accept it at the others, too: `monoctl accept-log --server …`",
+                pin,
+                each,
+            )
         if each.vkeys != pin.vkeys:
             raise _mismatch(f"another log of {server} was pinned meanwhile: {each.origin}", each, pin)
         if each.note and pin.note and each.size == pin.size and each.checkpoint != pin.checkpoint:

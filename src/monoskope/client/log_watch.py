@@ -42,6 +42,8 @@ AGAIN_AFTER_S = 10.0
 """A check counts for so many seconds: m8 makes checkpoints no more often."""
 UNPINNED_S = 5.0
 """How many seconds a checkpoint is awaited where m8 is held to nothing yet."""
+_TRIES = 5
+"""The log can grow between two answers, and hardly does so five times."""
 _FIRST_PAUSE_S = 0.2
 _MOST_PAUSE_S = 2.0
 MOST_EVIDENCE = 64
@@ -203,20 +205,35 @@ class LogWatch:
 
         So of two commands at once that are shown two histories, the second one notices.
         """
-        before = pin = self.known.pin(self._server)
+        pins = self.known.pins(self._server)
+        before = pins[-1] if pins else None
         self._check_memory()
         notices: list[str] = []
         while True:
-            answer, verdict = await self._judged(connection, pin)
+            answer, verdict = await self._continued(connection, pins)
             if verdict is None:
                 return Looked(answer, before=before, server=connection.server)
-            notices += self._remembered(pin, verdict)
-            standing = self.known.pin(self._server)
-            if standing is None or standing.checkpoint == verdict.pin.checkpoint:
+            for pin in pins or (None,):
+                notices += self._remembered(pin, verdict)
+            pins = self.known.pins(self._server)
+            if all(pin.checkpoint == verdict.pin.checkpoint for pin in pins):
                 break
-            pin = standing
         notices += self._stale(verdict)
         return Looked(answer, verdict, before, connection.server, tuple(notices))
+
+    async def _continued(
+        self, connection: Connection, pins: Sequence[LogPin]
+    ) -> tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]:
+        """Return what m8 shows to a holder of the largest pin, as `_judged`, once it shows that to those of all.
+
+        So the pins are of one log, though a proof from one to the other cannot be asked for.
+        """
+        for _ in range(_TRIES):
+            shown = [await self._judged(connection, pin) for pin in pins or (None,)]
+            answer, verdict = shown[-1]
+            if verdict is None or all(one is None or one.trees == verdict.trees for _, one in shown):
+                return answer, verdict
+        raise UnavailableError("the log of m8 grew each time that it was looked at.", fix="Do it again.")
 
     async def _judged(
         self, connection: Connection, pin: LogPin | None

@@ -13,6 +13,7 @@ from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.client.methods import Method
 from monoskope.client.runtime import Runtime
 from monoskope.errors import UnavailableError, UsageError
+from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.uri import UriPrefix
@@ -77,6 +78,13 @@ def _asked(
         actor=wanted.actor,
         before=wanted.before,
     )
+
+
+def _is_asked_for(event: views_pb2.EventSummary, request: queries_pb2.ListEventsRequest, wanted: EventFilter) -> bool:
+    """Whether an event that m8 shows is what was asked for: what is proven of another request says nothing of this."""
+    of_request = not request.request_id or event.stream == upload_stream(request.request_id)
+    below = not request.prefix or f"{event.uri}/".startswith(f"{request.prefix.removesuffix('/')}/")
+    return of_request and below and wanted.takes(event)
 
 
 async def _no_tree() -> None:
@@ -195,8 +203,9 @@ class Queries:
         shown = await self._shown(request, filtered=bool(request_id or prefix or wanted != EVERY))
         told(shown)
         async for page in self._pages(methods.LIST_EVENTS, request):
-            for event in filter(wanted.takes, shown.page(page)):
-                yield event
+            for event in shown.page(page):
+                if _is_asked_for(event, request, wanted):
+                    yield event
         shown.end()
 
     async def last_events(
@@ -214,7 +223,7 @@ class Queries:
         told(shown)
         found: list[views_pb2.EventSummary] = []
         async for page in self._pages(methods.LIST_EVENTS, request):
-            found += filter(wanted.takes, shown.page(page))
+            found += [event for event in shown.page(page) if _is_asked_for(event, request, wanted)]
             if len(found) >= count:
                 break
         else:

@@ -7,9 +7,10 @@ has fields with one space between them, the last two kinds only once a receipt w
 
 The version is the newest one. A proven receipt moves it if it is of that version or replaced it, or if the store found
 the secret in sync with it. After `~` instead of `=` the version was deleted and came back, so that no deletion of it
-can be told from the one that was undone. A digest is the first 32 hex digits of the SHA-256 of a receipt that was
-shown as the newest, followed by a `-` if it is of a deletion; the last one was shown last. Without the file nothing is
-noticed; all else works.
+can be told from the one that was undone. After `?` two servers of a list were asked apart: each showed what the other
+did not, and no deletion counts before the store has found the secret as it says. A digest is the
+first 32 hex digits of the SHA-256 of a receipt that was shown as the newest, followed by a `-` if it is of a deletion;
+the last one was shown last. Without the file nothing is noticed; all else works.
 """
 
 from __future__ import annotations
@@ -34,9 +35,9 @@ DIGESTS = 8
 """How many receipts of one secret are remembered."""
 
 _DELETED = "-"
-_NEWEST, _RESTORED = "=", "~"
+_NEWEST, _RESTORED, _UNORDERED = "=", "~", "?"
 _DIGEST = re.compile(r"[0-9a-f]{32}-?", re.ASCII)
-_VERSION = re.compile(r"[=~][!-~]{1,256}", re.ASCII)
+_VERSION = re.compile(r"[=~?][!-~]{1,256}", re.ASCII)
 _FIX = "Correct that line, or restore the file from your copy. Without it nobody notices what m8 hides from now on."
 
 
@@ -121,8 +122,9 @@ class SeenSecrets:
             RefusedError: others can reach it.
         """
         with self._changing() as seen:
-            server = self._name(seen, server)
-            self._join(seen, server)
+            names = self._names(seen, server)
+            server = names[0]
+            self._join(seen, names)
             gone = [
                 uri
                 for (at, uri), known in seen.items()
@@ -143,9 +145,9 @@ class SeenSecrets:
                         unlinked.append(uri)
             for uri in gone:
                 if not seen[server, uri].digests:
-                    for at in {server, *self._servers}:
+                    for at in names:
                         seen.pop((at, uri), None)
-            left = self._remember(seen, server, shown)
+            left = self._remember(seen, names, shown)
         return Difference(
             tuple(sorted(gone)), tuple(sorted(older)), tuple(sorted(unproven)), tuple(sorted(unlinked)), left
         )
@@ -166,42 +168,47 @@ class SeenSecrets:
         """
         accepted: set[str] = set()
         with self._changing() as seen:
-            server = self._name(seen, server)
-            self._join(seen, server)
+            names = self._names(seen, server)
+            server = names[0]
+            self._join(seen, names)
             for uri, now in shown.items():
                 known, digest = seen.get((server, uri), _Known()), _short(now)
                 if confirmed or (digest not in known.digests and _follows(known, now)):
-                    seen[server, uri] = known.then(_version(known, now), digest)
+                    _keep(seen, names, uri, known.then(_version(known, now, confirmed=confirmed), digest))
                     accepted.add(uri)
         return frozenset(accepted)
 
-    def _name(self, seen: Seen, server: str) -> str:
-        """Return the server under which something stands already, of those that serve the log of `server`."""
+    def _names(self, seen: Seen, server: str) -> Sequence[str]:
+        """Return the servers under which something stands already, of those that serve the log of `server`."""
         servers = self._servers if server in self._servers else (server,)
-        return standing(servers, {at for at, _ in seen}) or server
+        there = {at for at, _ in seen}
+        names = [name for one in servers if (name := standing((one,), there)) is not None]
+        return tuple(dict.fromkeys(names)) or (server,)
 
-    def _join(self, seen: Seen, server: str) -> None:
-        """Let what stands under the other servers of the list stand under `server`, too: it is of the same log."""
-        if server not in self._servers:
-            return
+    def _join(self, seen: Seen, names: Sequence[str]) -> None:
+        """Let what stands under the other servers of the list stand under the first, too: it is of the same log."""
+        server, others = names[0], names[1:]
         for (at, uri), there in list(seen.items()):
             known = seen.get((server, uri))
-            if at not in self._servers or at == server or (known is None and len(seen) >= self._most):
+            if at not in others or (known is None and len(seen) >= self._most):
                 continue
-            # Where each knows what the other does not, the order is not known: the one of `server` stays.
             if known is None or set(known.digests) < set(there.digests):
-                seen[server, uri] = there
+                _keep(seen, names, uri, there)
+            elif not set(there.digests) <= set(known.digests):
+                # Each knows what the other does not, and the order is not known: the store says what is deleted.
+                stays = there if known.deleted else known
+                _keep(seen, names, uri, stays._replace(version=_UNORDERED + stays.version[1:]))
 
-    def _remember(self, seen: Seen, server: str, shown: Mapping[str, Shown]) -> int:
+    def _remember(self, seen: Seen, names: Sequence[str], shown: Mapping[str, Shown]) -> int:
         """Add what is new. Return how many secrets there is no place for."""
-        left = 0
+        server, left = names[0], 0
         for uri, now in shown.items():
             if (server, uri) not in seen and len(seen) >= self._most:
                 left += 1
                 continue
             known = seen.setdefault((server, str(SecretUri.parse(uri))), _Known())
             if now.proven and _short(now) not in known.digests and _follows(known, now):
-                seen[server, uri] = known.then(_version(known, now), _short(now))
+                _keep(seen, names, uri, known.then(_version(known, now), _short(now)))
         return left
 
     @contextmanager
@@ -225,6 +232,11 @@ class SeenSecrets:
         return seen
 
 
+def _keep(seen: Seen, names: Sequence[str], uri: str, known: _Known) -> None:
+    """Let this be what is known of a secret, under the first of the names and under those that have a line about it."""
+    seen.update({(at, uri): known for at in names if at == names[0] or (at, uri) in seen})
+
+
 def _is_entry(server: str, uri: str, fields: Sequence[str]) -> bool:
     try:
         check_server(server)
@@ -244,8 +256,10 @@ def _follows(known: _Known, now: Shown) -> bool:
     return known.version[1:] in {"", now.version, now.prior} or (known.deleted and not now.prior)
 
 
-def _version(known: _Known, now: Shown) -> str:
+def _version(known: _Known, now: Shown, *, confirmed: bool = False) -> str:
     """Return the newest version with its mark, once `now` is the receipt shown last."""
+    if known.version.startswith(_UNORDERED) and not confirmed:
+        return _UNORDERED + now.version
     again = now.restored or known.version == _RESTORED + now.version
     return (_RESTORED if again else _NEWEST) + now.version
 

@@ -80,15 +80,18 @@ class ShownEvents:
         """Return what is proven of the list and what is not, in words for people."""
         if self._tree is None:
             return NO_LOG
-        entries = counted(self.size, "entry", "entries")
-        proven = self._shown - self._newer
-        told = f"{proven} of {counted(self._shown, 'event')} are in the log as it is pinned, with {entries}"
-        told += f"; {self._newer} newer, which are m8's word until the next checkpoint." if self._newer else "."
+        log = f"the log as it is pinned, with {counted(self.size, 'entry', 'entries')}"
+        if not self._newer:
+            told = f"Each event is in {log}."
+        elif self._newer < self._shown:
+            told = f"Each event is in {log}, but the last {self._newer}: they are m8's word until the next checkpoint."
+        else:
+            told = f"Each event is newer than {log}, and m8's word until the next checkpoint."
         if self._filtered:
             return f"{told} Whether m8 left some out of a part cannot be shown."
         if self._left_out:
             return f"{told} m8 left out {self._left_out}: that you may not see them is its word."
-        return f"{told} None is missing between them."
+        return f"{told} None that is in it is missing between them."
 
     def _count(self, one: views_pb2.EventSummary) -> None:
         at, last = one.position, self._last

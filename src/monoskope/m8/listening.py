@@ -114,7 +114,8 @@ def _overlap(one: _Address, other: _Address) -> bool:
 def taken(address: str, setting: str, why: OSError | None = None) -> UnavailableError:
     """Return the error about an address of a `setting` that cannot be listened on; `why`, if the system said it."""
     fix = f"Stop what listens there, or change `{setting}` in m8.toml."
-    if why is not None and why.errno == errno.EADDRNOTAVAIL:
+    # asyncio of newer Pythons has no number for it.
+    if why is not None and why.errno in {errno.EADDRNOTAVAIL, None}:
         fix = f"That is no address of this machine: change `{setting}` in m8.toml."
     elif why is not None and why.errno == errno.EACCES:
         fix = f"Only root may listen there: change `{setting}` in m8.toml to a port from 1024."

@@ -12,7 +12,7 @@ import os
 from typing import NamedTuple, Protocol
 
 from monoskope import operating_log
-from monoskope.errors import chain
+from monoskope.errors import chain, docs_page
 
 NO_AUDIT = "the reactor cannot write its audit log."
 NO_DESCRIPTORS = "the reactor has no file descriptors left."
@@ -67,14 +67,15 @@ class Resources:
                 NO_DESCRIPTORS,
                 f"no file can be opened: {_named(error)}.",
                 "Raise the limit (LimitNOFILE= of the unit, `ulimit -n`) and look what holds them: ls -l /proc/PID/fd."
-                " docs/operate/reactor-cannot-work.md",
+                f" {docs_page('operate/reactor-cannot-work.md')}",
             )
         if (error := self._audit.failure()) is not None:
             return Trouble(
                 "audit",
                 NO_AUDIT,
                 f"audit.jsonl cannot be written: {_named(error)}.",
-                "Give the disk of the reactor's folder room; it goes on by itself. docs/operate/reactor-cannot-work.md",
+                "Give the disk of the reactor's folder room; it goes on by itself."
+                f" {docs_page('operate/reactor-cannot-work.md')}",
             )
         return None
 

@@ -58,6 +58,13 @@ def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
     assert [found.size for server in (SERVER, SECOND) if (found := several.pin(server))] == [5, 5]
 
 
+def test_what_the_other_door_of_one_server_of_a_list_showed_counts_beside_the_line_of_another(tmp_path: Path) -> None:
+    opened(tmp_path).remember(OTHER_DOOR, pin(9), replaces=None)
+    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
+
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [4, 9]
+
+
 @pytest.mark.parametrize(
     ("other", "says"), [(STRANGER, "have different logs"), (FORK, "two roots for the size 9")], ids=["log", "root"]
 )
@@ -186,12 +193,24 @@ def test_what_is_in_memory_and_what_another_process_wrote_are_both_to_be_continu
     lock.rmdir()
     opened(tmp_path).remember(SERVER, pin(6), replaces=None)
 
-    assert _size(known) == 4
+    assert _sizes(known) == [4, 6]
     assert "cannot be written" in known.remember(SERVER, pin(9), replaces=pin(4))
-    assert _size(known) == 6
+    assert _sizes(known) == [6, 9]
     known.remember(SERVER, pin(9), replaces=pin(6))
-    assert _size(known) == 9
+    assert _sizes(known) == [9]
     assert _size(opened(tmp_path)) == 6
+
+
+def test_a_renewal_that_was_accepted_at_one_server_of_a_list_is_accepted_at_the_other_and_then_fits(
+    tmp_path: Path,
+) -> None:
+    for server in (SERVER, SECOND):
+        opened(tmp_path).remember(server, pin(9), replaces=None)
+    opened(tmp_path).accept(SERVER, pin(2, STRANGER))
+    with pytest.raises(LogMismatchError, match="accept it at the others, too: `monoctl accept-log --server"):
+        opened(tmp_path, SERVER, SECOND).pin(SERVER)
+    opened(tmp_path).accept(SECOND, pin(2, STRANGER))
+    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [2]
 
 
 @pytest.mark.parametrize("written", [True, False], ids=["in the file", "in memory"])
@@ -213,10 +232,10 @@ def test_each_note_of_a_list_of_servers_is_replaced_by_what_continues_it_alone(t
     opened(tmp_path).remember(SECOND, pin(4), replaces=None)
     several = opened(tmp_path, SERVER, SECOND)
 
-    assert _size(several) == 4
+    assert _sizes(several) == [4, 7]
     several.remember(SERVER, pin(9), replaces=pin(4))
     assert [_size(opened(tmp_path), server) for server in (SERVER, SECOND)] == [7, 9]
-    assert _size(several) == 7
+    assert _sizes(several) == [7, 9]
     several.remember(SERVER, pin(9), replaces=pin(7))
     assert [_size(opened(tmp_path), server) for server in (SERVER, SECOND)] == [9, 9]
 
@@ -225,3 +244,7 @@ def _size(known: KnownLogs, server: str = SERVER) -> int:
     found = known.pin(server)
     assert found is not None
     return found.size
+
+
+def _sizes(known: KnownLogs) -> list[int]:
+    return [each.size for each in known.pins(SERVER)]

@@ -213,6 +213,52 @@ async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_
     assert m8.count("RequestUploadSecret") == 0
 
 
+@pytest.mark.parametrize("size", [7, 8], ids=["as large as the smaller", "between the two"])
+async def test_an_m8_does_not_go_back_to_less_than_the_largest_pin_of_a_list(
+    user: User, m8: LoggedM8, tmp_path: Path, size: int
+) -> None:
+    """7 entries at one server, and 10 at the other: it shows 7 or 8, of a fork that the smaller one does not betray."""
+    fork = forked(m8.log, size, shared=7 if size > 7 else 5)
+    m8.log.grow(5)
+    smaller = m8.log if size > 7 else fork
+    for server, log, known in ((m8.server, smaller, 7), (OTHER_SERVER, m8.log, 10)):
+        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(known))
+        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+    m8.log, honest = fork, fork.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        return honest(log_pb2.GetCheckpointRequest(size=min(request.size, size)))
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    with pytest.raises(LogMismatchError):
+        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
+    assert m8.count("RequestUploadSecret") == 0
+
+
+async def test_an_m8_that_shows_another_log_to_each_pin_of_a_list_is_not_acted_on(
+    user: User, m8: LoggedM8, tmp_path: Path
+) -> None:
+    """7 entries at one server, and 10 of a fork at the other: it continues each of them, by a tree of its own."""
+    m8.log.grow(2)
+    fork = forked(m8.log, 10, shared=5)
+    for server, log, size in ((m8.server, m8.log, 7), (OTHER_SERVER, fork, 10)):
+        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
+        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+    before = (tmp_path / "known_logs").read_bytes()
+    honest = m8.log.answer
+
+    def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
+        log, shown = (fork, fork.answer) if request.size == 10 else (m8.log, honest)
+        log.grow(1)
+        return shown(request)
+
+    m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
+    with pytest.raises(UnavailableError, match="grew each time"):
+        await user.put(structs.replace(user.settings(), servers=(m8.server, OTHER_SERVER)))
+    assert m8.count("RequestUploadSecret") == 0
+    assert (tmp_path / "known_logs").read_bytes() == before
+
+
 async def test_a_key_of_the_log_that_was_mistyped_is_told_each_time(user: User, m8: LoggedM8, tmp_path: Path) -> None:
     await user.ask()
     file = tmp_path / "known_logs"

@@ -200,6 +200,30 @@ def test_what_any_server_of_a_list_showed_is_known_at_the_others(seen: SeenSecre
     assert both.compare(two, {A: receipt(2)}) == SAME
 
 
+@pytest.mark.parametrize("deleted", [True, False], ids=["deleted", "older"])
+@pytest.mark.parametrize("newer_at", [0, 1])
+@pytest.mark.parametrize("second", ["m8-2:7443", "https://m8-2:7480"], ids=["dialled", "its other door"])
+def test_no_deletion_hides_what_another_server_of_a_list_showed_before_the_store_confirms_it(
+    seen: SeenSecrets, second: str, newer_at: int, *, deleted: bool
+) -> None:
+    """One server showed version 1, or that it is deleted, and the other one a later version."""
+    before, newer = [(SERVER, second), (second, SERVER)][1 - newer_at]
+    seen.compare(before, {A: receipt(1)})
+    if deleted:
+        seen.accept(before, {A: deletion(1)})
+    seen.compare(newer, {A: receipt(9)})
+    both = SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443"))
+    for _ in range(2):
+        assert both.compare(SERVER, {}).gone == (A,)
+        assert both.accept(SERVER, {A: deletion(1)}) == frozenset()
+    both.compare(SERVER, {A: receipt(2)})  # which follows from version 1
+    assert both.accept(SERVER, {A: deletion(2)}) == frozenset()
+    assert both.accept(SERVER, {A: deletion(9)}, confirmed=True) == {A}
+    assert both.compare(SERVER, {}) == SAME
+    assert seen.compare(newer, {}) == SAME
+    both.compare(SERVER, {A: receipt(10)})
+
+
 def test_servers_of_different_lists_share_nothing(seen: SeenSecrets) -> None:
     seen.compare("elsewhere:7443", {B: receipt(3)})
     both = SeenSecrets(seen.path, servers=(SERVER, "m8-2:7443"))

@@ -54,6 +54,7 @@ FAULTS: dict[str, Callable[[], Error]] = {
     "late": lambda: failures.late("m8"),
     "late at m8": lambda: TimedOutError("m8's own time is over.", by_m8=True),
     "not sent": lambda: failures.silent("m8", failures.NotSentError),
+    "turned away": lambda: failures.turned_away("m8"),
     "broken": lambda: failures.silent("m8", NotReachedError),
     "crowded": lambda: failures.overcrowded("m8"),
     "away": lambda: AwayError("the database is away.", by_m8=True),

@@ -16,6 +16,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.copy_tokens import WITHIN_S
 from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
@@ -270,3 +271,6 @@ async def test_the_token_is_recorded_counts_for_minutes_and_is_given_once(world:
     assert not principal.may(events_pb2.RIGHT_PUT, SecretUri.parse("local://app/other"))
     with pytest.raises(ConflictError):
         await tokens.issue_for_copy("ab" * 16, "anna", DESTINATION)
+    [event] = await world.app.log.read_stream(f"token/{'ab' * 16}")
+    counted = (await world.app.documents.usage("anna", event.recorded_at_ms)).size
+    assert counted >= 2 * bytes_of(len(event.record)), "with its revocation, against who asked for the copy"

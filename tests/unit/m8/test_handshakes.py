@@ -76,6 +76,17 @@ def test_who_comes_seldom_gets_in_beside_a_flood(door: Door) -> None:
         assert door.begun("203.0.113.1") == 1, "as a load balancer that asks whether m8 is ready"
 
 
+def test_who_comes_for_the_first_time_gets_in_beside_a_flood_from_many_addresses(door: Door) -> None:
+    flood = [f"198.51.{net}.{host}" for net in range(4) for host in range(1, 251)]
+    for _ in range(20):
+        door.begun(*flood)
+        door.now += QUIET_S / 2
+    for host in range(1, 11):
+        door.begun(*flood)
+        assert door.begun(f"203.0.113.{host}") == 1
+        door.now += QUIET_S / 2
+
+
 def test_what_is_remembered_has_an_end_and_a_login_is_kept_beside_strangers(
     door: Door, monkeypatch: pytest.MonkeyPatch
 ) -> None:

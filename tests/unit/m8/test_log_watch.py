@@ -25,7 +25,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No append fails meanwhile, as on PostgreSQL, where `write_failure` tells of appends alone."""
+    """No write fails meanwhile, as in a process that only answers queries."""
     told: list[bool] = []
 
     async def tell(*, is_ready: bool) -> None:

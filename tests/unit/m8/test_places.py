@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import statistics
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, reason, refused
 from tests.support.vectors import a_request
 
-LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=7, waiting_per_user=4, sending_per_user=2)
+LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=10, waiting_per_user=4, sending_per_user=2)
 CONNECTIONS = 5
 ALONE = (("grpc.use_local_subchannel_pool", 1),)
 PUTS = 9
@@ -68,8 +69,9 @@ async def test_watchers_of_a_token_of_a_subject_and_of_all_are_bounded(world: Wo
     assert await the_answer(watch(anna)) == "RATE_LIMITED"
     await watching(again, 2)
     assert await the_answer(watch(again)) == "RATE_LIMITED"
-    await watching(boris, 2)
-    assert await the_answer(watch(carla)) == "RATE_LIMITED"
+    await watching(boris, 3)
+    await watching(carla, 1)
+    assert await the_answer(watch(carla)) == "RATE_LIMITED", "half of what the others leave"
 
     first[0].cancel()
     async with asyncio.timeout(PATIENCE_S):  # m8 learns of it a moment later
@@ -93,6 +95,22 @@ def test_the_refusal_says_how_many_and_what_to_do() -> None:
     assert refusal.value.fix
     with places.held(anna):
         pass
+
+
+def test_users_who_take_all_that_they_can_get_leave_places_to_others() -> None:
+    places = CallPlaces("uploads under way", of_token=200, of_subject=200, in_all=500)
+    names = ("anna", "boris", "carla", "dora", "emil")
+    counts = []
+    with ExitStack() as held:
+        for name in names:
+            user = Principal.of_token(name, name, events_pb2.ROLE_USER, expires_at_ms=0)
+            before = len(places)
+            with contextlib.suppress(RateLimitedError):
+                while True:
+                    held.enter_context(places.held(user))
+            counts.append(len(places) - before)
+    assert counts == [200, 150, 75, 38, 19]
+    assert len(places) == 0
 
 
 async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import signal
@@ -15,6 +16,9 @@ from pathlib import Path
 import grpc
 import pytest
 
+from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.client import methods
+from monoskope.client.connection import Connection
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
@@ -166,6 +170,30 @@ def test_copied_client_hellos_cost_their_own_address_and_others_get_in(server: S
         with closing(server.https(address)) as door:
             door.request("POST", *said_by(token))
             assert door.getresponse().status == 200, "a newcomer, and one whose address is known"
+    assert answered(server, 2 * limit * BURST_S, "127.0.0.1") == 2 * limit * BURST_S, (
+        "many users are behind it, perhaps"
+    )
+
+
+def test_users_who_come_at_once_from_one_address_are_all_answered(settings: ServerSettings) -> None:
+    with (settings.folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write("[limits]\nhandshakes = 8\nhandshakes_per_address = 8\n")
+    token = user_token(settings)
+    with served(settings) as running:
+
+        async def user() -> str:
+            server = f"https://{running.http_address}"
+            connection = Connection(server, settings.folder / "ca.crt", token, pause_s=0.1)
+            try:
+                asked = queries_pb2.GetServerRequest()
+                return (await connection.call_unwatched(methods.GET_SERVER, asked, PATIENCE_S)).subject
+            finally:
+                await connection.close()
+
+        async def come() -> list[str]:
+            return await asyncio.gather(*(user() for _ in range(24)))
+
+        assert asyncio.run(come()) == ["alice"] * 24
 
 
 def said_by(token: str) -> tuple[str, bytes, dict[str, str]]:

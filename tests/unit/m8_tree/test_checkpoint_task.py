@@ -316,6 +316,26 @@ async def test_a_log_that_was_put_back_and_grew_again_is_not_called_whole_before
     assert "does not continue the checkpoint of position 5" in world.app.witnessed.own_trouble
 
 
+async def test_a_record_that_was_deleted_behind_the_newest_checkpoint_is_told(world: World, tmp_path: Path) -> None:
+    """Its hash is in the tree already, and no checkpoint covers it yet."""
+    keys_in(tmp_path)
+    await grown(world.app.log, 3)
+    await signing(world.app, tmp_path).round()
+    await grown(world.app.log, 1)
+    await signing(world.app, tmp_path).round()
+    back_up(tmp_path / "log.db", tmp_path / "other.db")
+    with closing(sqlite3.connect(tmp_path / "other.db")) as database, database:
+        database.execute("DROP TRIGGER events_last")
+        database.execute("DELETE FROM events WHERE position = 4")
+    log = await SqliteLog.open(tmp_path / "other.db", clock=world.clock, projector=project)
+    app = App(log, world.app.authenticate, (), world.clock, "m8", "0.1.0")
+    world.clock.pass_s(LATER_S)
+    await signing(app, tmp_path).round()
+    assert "does not hold at position 4: the record is missing" in await trouble(app)
+    assert (await seen(app)).size == 3
+    await log.close()
+
+
 async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_file(
     world: World, tmp_path: Path
 ) -> None:

@@ -58,7 +58,7 @@ def row(position: int, *, uri: str = URI, actor: str = "anna") -> views_pb2.Even
     """Return an event as m8 shows it, with its outline."""
     record = event_pb2.Event(
         position=position,
-        stream="upload/00",
+        stream=f"upload/{'ab' * 16}",
         version=position,
         type="SecretUploaded",
         recorded_at_ms=1_798_000_000_000 + position,
@@ -92,9 +92,9 @@ def run(m8: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
 def test_every_event_is_shown_as_the_log_has_it_and_none_is_missing(run: Run, words: tuple[str, ...]) -> None:
     result = run(*words)
     assert result.exit_code == 0, result.output
-    told = f"{COUNT} of {COUNT + NEWER} events are in the log as it is pinned, with {COUNT} entries; {NEWER} newer"
+    told = f"Each event is in the log as it is pinned, with {COUNT} entries, but the last {NEWER}: they are m8's word"
     assert told in result.stderr
-    assert "None is missing between them." in result.stderr
+    assert "None that is in it is missing between them." in result.stderr
     rows = json.loads(run(*words, "-o", "json").stdout)
     assert [one["proven"] for one in rows] == [True] * COUNT + [False] * NEWER
     assert {one["actor"] for one in rows} == {"anna", "bob"}
@@ -129,6 +129,29 @@ def test_a_list_that_ends_before_the_log_does_is_one_that_leaves_out(
     assert run(*words).exit_code == ExitCode.LOG_MISMATCH
 
 
+@pytest.mark.parametrize(
+    ("words", "shown"),
+    [
+        (("--request-id", "00" * 16), 0),
+        (("--request-id", "ab" * 16), COUNT + NEWER),
+        (("--prefix", "vault://ap"), 0),
+        (("--prefix", "vault://app/other"), 0),
+        (("--prefix", "vault://app"), COUNT + NEWER - 1),
+        (("--prefix", "vault://app/"), COUNT + NEWER - 1),
+        (("--prefix", "vault://"), COUNT + NEWER - 1),
+        (("--prefix", URI), COUNT + NEWER - 1),
+    ],
+)
+@pytest.mark.parametrize("every", [("--all",), ("--tail", "200")])
+def test_what_m8_shows_of_other_requests_and_secrets_is_left_out(
+    run: Run, words: tuple[str, ...], every: tuple[str, ...], shown: int
+) -> None:
+    """It stands in the log, and says nothing of what was asked for. This m8 shows everything."""
+    result = run(*words, *every, "-o", "json")
+    assert result.exit_code == 0, result.output
+    assert len(json.loads(result.stdout)) == shown
+
+
 def test_of_a_part_nothing_shows_whether_some_is_missing_and_that_is_said(m8: Recorded, run: Run) -> None:
     of_bob = run("--by", "bob", "--all")
     assert of_bob.exit_code == 0, of_bob.output
@@ -146,3 +169,9 @@ def test_without_a_log_the_events_are_m8s_word_and_that_is_said(m8: Recorded, ru
     result = run("--all")
     assert result.exit_code == 0, result.output
     assert "these events are its word" in result.stderr
+
+
+def test_events_that_are_all_newer_than_the_checkpoint_are_m8s_word(m8: Recorded, run: Run) -> None:
+    result = run("--tail", str(NEWER))
+    assert result.exit_code == 0, result.output
+    assert "Each event is newer than the log as it is pinned" in result.stderr

@@ -13,7 +13,13 @@ from monoskope.errors import Error, NotReachedError
 from monoskope.host_port import ServerName
 from monoskope.http import CIPHERS
 from monoskope.http.client.destination import Server
-from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
+from monoskope.http.client.failures import (
+    ExchangeError,
+    LateError,
+    MalformedError,
+    TurnedAwayError,
+    UntrustedError,
+)
 from monoskope.http.client.failures import NotSentError as NothingSentError
 
 IDLE_S = 50.0
@@ -61,9 +67,12 @@ class Dialled:
             return failures.unreadable(self.name)
         if isinstance(error, LateError) and (error.sent or late):
             return failures.late(self.name)
+        is_away = isinstance(error, TurnedAwayError)
         kind = NotSentError if isinstance(error, NothingSentError | LateError) else NotReachedError
         if self._variable:
-            return failures.silent_behind(self.name, self._variable, kind)
+            return failures.silent_behind(self.name, self._variable, failures.TurnedAwayError if is_away else kind)
+        if is_away:
+            return failures.turned_away(self.name)
         return failures.silent(self.name, kind)
 
 

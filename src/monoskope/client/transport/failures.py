@@ -15,6 +15,10 @@ class NotSentError(NotReachedError):
     """There was no connection, so nothing of the call was sent: it is safe to call elsewhere, whatever it does."""
 
 
+class TurnedAwayError(NotSentError):
+    """m8 took the connection and ended it before TLS, as it does where too many come at once: nothing was sent."""
+
+
 def late(server: str) -> TimedOutError:
     """No answer came in time."""
     return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise `timeout=`.")
@@ -57,6 +61,15 @@ def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
         f"m8 does not answer at {server}.",
         fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its "
         f"{door}. Or name another with `server=`.",
+    )
+
+
+def turned_away(server: str) -> TurnedAwayError:
+    """Whoever listens there ends connections as soon as they begin."""
+    return TurnedAwayError(
+        f"{server} ended the connection as soon as it was there.",
+        fix="m8 does so where too many come at once: try again in some seconds, and if many clients share your "
+        "address, let an operator raise `handshakes` in m8.toml. Else check that m8 runs behind this address.",
     )
 
 

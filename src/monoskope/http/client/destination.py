@@ -5,7 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from monoskope.http.client.exchange import ResponseReader, request_head
-from monoskope.http.client.failures import ExchangeError, LateError, NotSentError, UntrustedError
+from monoskope.http.client.failures import (
+    ExchangeError,
+    LateError,
+    NotSentError,
+    TurnedAwayError,
+    UntrustedError,
+)
 from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:
@@ -104,4 +110,6 @@ def unconnected(error: OSError) -> ExchangeError:
         return UntrustedError("the server does not speak TLS as it is asked to", certificate=False)
     if isinstance(error, TimeoutError):
         return LateError("the server was not reached in time", sent=False)
+    if isinstance(error, ConnectionResetError):
+        return TurnedAwayError("the server ended the connection before TLS")
     return NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")

@@ -11,6 +11,10 @@ class NotSentError(ExchangeError):
     """No byte of the request was sent: there is no connection. The request may be sent again, and elsewhere."""
 
 
+class TurnedAwayError(NotSentError):
+    """The server took the connection and ended it before TLS: it may have too many to begin with just now."""
+
+
 class UnsendableError(NotSentError, ValueError):
     """A part of the request has characters that it may not have, so that it could be taken for another one."""
 

@@ -35,6 +35,7 @@ class Connection(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._failure: ExchangeError | None = None
+        self._told: ExchangeError | None = None
         self._sent = False
         self._unread = 0
         self._paused = False
@@ -162,14 +163,19 @@ class Connection(asyncio.Protocol):
             await waiter
         except asyncio.CancelledError:
             self.close()
+            self._told = None
             raise
         finally:
-            # The future holds the failure, and that holds this frame.
-            del waiter
             self._waiter = None
             if self._timer is not None:
                 self._timer.cancel()
                 self._timer = None
+        if (told := self._told) is not None:
+            self._told = None
+            try:
+                raise told
+            finally:
+                del told  # it holds this frame
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -187,7 +193,8 @@ class Connection(asyncio.Protocol):
             waiting = self._waiter is not None and not self._waiter.done()
             self._failure = BrokenError(_ENDED) if waiting else failure
             if waiting and self._waiter is not None:
-                self._waiter.set_exception(failure)
+                self._told = failure  # not the future's: some Pythons hold that for longer
+                self._waiter.set_result(None)
         if self._transport is not None:
             self._transport.abort()
 

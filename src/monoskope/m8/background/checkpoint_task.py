@@ -11,6 +11,7 @@ from pathlib import Path
 from monoskope.errors import Error, UnavailableError
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log import tree_rows
+from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.service.app import App
@@ -209,8 +210,10 @@ class CheckpointTask:
     async def _uncovered_since_ms(self, size: int) -> int:
         """Return when the first record after a checkpoint of that size was recorded."""
         if self._uncovered[0] != size:
-            [first] = await self._log.read(after=size, limit=1)
-            self._uncovered = (size, first.recorded_at_ms)
+            found = await self._log.read(after=size, limit=1)
+            if not found:
+                raise LogTamperedError(size + 1, "the record is missing")
+            self._uncovered = (size, found[0].recorded_at_ms)
         return self._uncovered[1]
 
     async def _tell(self) -> None:

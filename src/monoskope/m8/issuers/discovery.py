@@ -10,16 +10,17 @@ import asyncio
 import os
 import re
 import ssl
-import stat
+from collections.abc import Callable
 from pathlib import Path
 
-from monoskope.errors import RefusedError, UnavailableError, UsageError
+from monoskope.errors import UnavailableError, UsageError
 from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.m8.issuers.jose import json_object
 from monoskope.m8.issuers.keys import MAX_JWKS, parse_jwks, unavailable
 from monoskope.m8.issuers.settings import Issuer
+from monoskope.ownership import check_file
 
 TIMEOUT_S = 4.0
 """Seconds for one answer of an issuer."""
@@ -45,7 +46,7 @@ class Discovery:
 
         Raises:
             UsageError: a file is missing or holds something else.
-            RefusedError: others than its owner can write a file that says whom to believe.
+            RefusedError: others can write a file that says whom to believe, or own it.
         """
         if self._issuer.jwks_file is not None:
             parse_jwks(_read_closed(self._issuer.jwks_file), str(self._issuer.jwks_file))
@@ -58,7 +59,7 @@ class Discovery:
 
         Raises:
             UsageError: a file is missing or holds something else.
-            RefusedError: others than its owner can write a file that says whom to believe.
+            RefusedError: others can write a file that says whom to believe, or own it.
             UnavailableError: the issuer does not answer, or answers something else.
         """
         if self._issuer.jwks_file is not None:
@@ -131,18 +132,13 @@ def _bearer(issuer: Issuer) -> str:
 
 def _read_closed(path: Path) -> bytes:
     """Read a file that says whom to believe: who can write it could be every member. Raises also `RefusedError`."""
-    return _read(path, forbidden=stat.S_IWGRP | stat.S_IWOTH)
+    return _read(path, check=lambda file: check_file(path, os.fstat(file)))
 
 
-def _read(path: Path, *, forbidden: int = 0) -> bytes:
+def _read(path: Path, *, check: Callable[[int], object] = lambda _: None) -> bytes:
     try:
         with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if mode & forbidden:
-                raise RefusedError(
-                    f"{path} has mode {stat.S_IMODE(mode):04o}: others than its owner can write it.",
-                    fix=f"Run: chmod go-w {path}",
-                )
+            check(file.fileno())
             return file.read(MAX_JWKS + 1)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Check the file and its owner.") from None

@@ -11,6 +11,8 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 from monoskope.m8.limits.logins import Bucket
 from monoskope.m8.limits.peers import origin
@@ -19,10 +21,18 @@ BURST_S = 3
 """So many seconds' handshakes may begin at once, as when clients come back after a restart."""
 
 QUIET_S = 2.0
-"""An address that began no handshake for so long is quiet."""
+"""An address that asked for no handshake for so long is quiet, whether or not one was refused before."""
+
+T = TypeVar("T")
 
 REMEMBERED = 10_000
 """Addresses that are remembered: known ones, and strangers."""
+
+
+@dataclass(slots=True)
+class _Stranger:
+    bucket: Bucket
+    asked_at: float
 
 
 class Handshakes:
@@ -42,28 +52,28 @@ class Handshakes:
         self._all = self._bucket(in_all)
         self._quiet, self._busy = self._bucket(in_all / 4), self._bucket(in_all / 4)
         self._known: OrderedDict[str, Bucket] = OrderedDict()
-        self._by_stranger: OrderedDict[str, Bucket] = OrderedDict()
+        self._by_stranger: OrderedDict[str, _Stranger] = OrderedDict()
 
     def admit(self, peer: str) -> bool:
         """Count a handshake of `peer`, as `host_port.peer_name` calls it, and return whether it may begin."""
         now, address = self._clock(), origin(peer)
-        own = self._known.get(address)
-        buckets: tuple[Bucket, ...]
-        if own is not None:
-            buckets = (self._all, own)
-        else:
-            own = self._by_stranger.get(address)
-            is_quiet = own is None or now - own.taken_at >= QUIET_S
-            own = own or self._bucket(self._each)
-            buckets = (self._all, own, self._quiet if is_quiet else self._busy)
+        known = self._known.get(address)
+        buckets = (self._all, known) if known is not None else (self._all, *self._of_stranger(address, now))
         if not all(bucket.has(now) for bucket in buckets):
             self._refused()
             return False
         for bucket in buckets:
             bucket.take(now)
-        if address not in self._known:
-            _remember(self._by_stranger, address, own)
         return True
+
+    def _of_stranger(self, address: str, now: float) -> tuple[Bucket, Bucket]:
+        """Return the bucket of an address that is not known, and the one that it shares with others."""
+        stranger = self._by_stranger.get(address)
+        is_quiet = stranger is None or now - stranger.asked_at >= QUIET_S
+        bucket = self._bucket(self._each) if stranger is None else stranger.bucket
+        # Remembered also where it is refused: many who flood are not quiet because each of them gets little.
+        _remember(self._by_stranger, address, _Stranger(bucket, now))
+        return bucket, self._quiet if is_quiet else self._busy
 
     def know(self, address: str) -> None:
         """Note that a login from `address`, as `peers.origin` returns it, succeeded."""
@@ -74,8 +84,8 @@ class Handshakes:
         return Bucket(per_second, self._clock(), burst=BURST_S * per_second)
 
 
-def _remember(buckets: OrderedDict[str, Bucket], address: str, bucket: Bucket) -> None:
-    buckets[address] = bucket
-    buckets.move_to_end(address)
-    if len(buckets) > REMEMBERED:
-        buckets.popitem(last=False)
+def _remember(addresses: OrderedDict[str, T], address: str, what: T) -> None:
+    addresses[address] = what
+    addresses.move_to_end(address)
+    if len(addresses) > REMEMBERED:
+        addresses.popitem(last=False)

@@ -1,8 +1,9 @@
 """What each subject had recorded on the last day (UTC), in bytes, and its puts of the last hour. Pure.
 
 Every event of a request counts against the subject that asked, whichever process appended it: m8 keeps it for ever. So
-do edits of notes and exchanges of tokens, for which no reactor is asked. A put is a request that needs the right to
-put: an upload, a patch, a generation or an import.
+do edits of notes and tokens, for which no reactor is asked: a token that the subject exchanged or that a copy of theirs
+needs, and also one that an administrator made. A put is a request that needs the right to put: an upload, a patch, a
+generation or an import.
 """
 
 from __future__ import annotations
@@ -68,12 +69,13 @@ def project(upload: views_pb2.SecretUpload, event: RecordedEvent, lookup: Lookup
 
 
 def project_rest(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
-    """Yield what an edit of notes changes, and a token that was exchanged."""
+    """Yield what an edit of notes changes, and a token."""
     message = read(event)
     if isinstance(message, events_pb2.SecretNotesUpdated):
         yield _more(event.actor, event, lookup, rows=_rows(message.uri, message.edit.set_labels))
-    elif isinstance(message, events_pb2.TokenIssued) and message.issuer:
-        yield _more(message.subject, event, lookup, rows=0)
+    elif isinstance(message, events_pb2.TokenIssued):
+        # Its revocation, which is never refused, has a smaller record.
+        yield _more(message.subject, event, lookup, rows=0, sealed=bytes_of(len(event.record)))
 
 
 def _rows(uri: str, labels: Iterable[options_pb2.Label]) -> int:

@@ -18,7 +18,7 @@ from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 MOST_WITNESSES = 16
 """Tables at most: readers of a note need not take more signatures (c2sp.org/signed-note)."""
 
-DEFAULT_ALARM_S = 900.0
+DEFAULT_ALARM_S = 300.0
 MAX_ALARM_S = 604_800.0
 """Seconds: a week."""
 

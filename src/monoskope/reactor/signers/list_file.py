@@ -1,7 +1,7 @@
 """A list in a file that only its owner can write: read anew when it changes, whole or not at all.
 
-Its last line is `# end`. A file that was emptied, or cut where a line ends, would otherwise be a good list of fewer
-revocations.
+Its last line, and no other, is `# end`. A file that was emptied, or cut where a line ends, would otherwise be a good
+list of fewer revocations.
 """
 
 from __future__ import annotations
@@ -141,10 +141,13 @@ class ListFile(Generic[T]):
             raise UsageError(f"{self._name} {self._path} is not UTF-8.", fix="Write it as UTF-8.") from None
         except UsageError as error:
             raise UsageError(f"{self._name} {self._path}, {error.message}", fix=error.fix) from None
-        if text.split("\n")[-2:] != [END, ""]:
+        # Once: a list that has the line further up, too, would be good if it were cut there.
+        lines = text.split("\n")
+        if lines[-2:] != [END, ""] or lines.index(END) < len(lines) - 2:
             raise UsageError(
-                f"{self._name} {self._path} does not end with the line `{END}`, as if a part of it were missing.",
-                fix=f"Look whether it is whole, and write `{END}` as its last line.",
+                f"{self._name} {self._path} does not end with the line `{END}`, or has it further up, too, as if a part"
+                " of it were missing.",
+                fix=f"Look whether it is whole, and write `{END}` once, as its last line.",
             )
         return value
 

@@ -53,10 +53,18 @@ def parse_revoked(text: str) -> Revocations:
         if match["serial"] is not None:
             serials.add((match["key"], int(match["serial"])))
         elif match["id"] is not None:
-            key_ids.add((match["key"], match["id"]))
+            key_ids.add((match["key"], _key_id(number, match["id"])))
         else:
             keys.add(match["key"])
     return Revocations(frozenset(keys), frozenset(serials), frozenset(key_ids))
+
+
+def _key_id(number: int, text: str) -> str:
+    """Return a key id as `Revocations.name` compares it. Raises `BadListError` for one that would revoke nobody."""
+    key_id = text.strip()
+    if not key_id or key_id[0] == key_id[-1] == '"':
+        raise BadListError(number, "a key id is not empty, and stands without the quotes of `ssh-keygen -L`")
+    return key_id
 
 
 def line_for(certificate: Certificate) -> str:

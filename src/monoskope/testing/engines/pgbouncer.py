@@ -6,6 +6,7 @@ import dataclasses
 import os
 import pwd
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import USER, Postgres, user
-from monoskope.testing.parts import Part, free_port, listens, needed
+from monoskope.testing.parts import NotInstalledError, Part, free_port, listens, needed
 
 
 @contextmanager
@@ -27,9 +28,12 @@ def pooled(postgres: Postgres, target: PostgresTarget, mode: str, **more: str) -
         more: Further lines of its settings.
 
     Raises:
-        UnavailableError: it is not installed, or did not start.
+        UnavailableError: it is not installed, too old for `more`, or did not start.
     """
     program = needed("pgbouncer", "pgbouncer")
+    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout
+    if "max_prepared_statements" in more and [int(part) for part in said.split()[1].split(".")] < [1, 21]:
+        raise NotInstalledError("pgbouncer is older than 1.21.", fix="apt-get install pgbouncer on a newer system")
     folder = Path(tempfile.mkdtemp(prefix="m8-pgbouncer-", dir="/tmp"))
     port = free_port()
     _lay_out(folder, port, postgres, target, {"pool_mode": mode, **more})

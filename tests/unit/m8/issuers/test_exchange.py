@@ -25,6 +25,7 @@ from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
 from monoskope.m8.limits.quota import Quota
+from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.access.exchange import JWT, TTL_S
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
@@ -267,14 +268,26 @@ async def test_an_issuer_that_cannot_be_asked_is_unavailable(m8: Exchanging) -> 
 
 async def test_exchanges_of_a_member_fill_the_log_no_more_than_requests_may(m8: Exchanging) -> None:
     app = m8.world.app
-    app.quota = Quota(app.documents.usage, 20_000, app.clock)
+    app.quota = Quota(app.documents.usage, 40_000, app.clock)
     with refused_by_m8("RATE_LIMITED") as refusal:
         for number in range(PER_MEMBER):
             await m8.grpc(minted(claims_of(sub="anna", jti=str(number))))
     assert "bytes that m8 records for a user in a day" in refusal.message
     used = (await app.documents.usage("user:corp:anna", app.clock())).size
-    assert 10_000 < used <= 20_000
+    assert 20_000 < used <= 40_000
     await m8.grpc(minted(claims_of(sub="bob")))
+
+
+async def test_a_token_counts_with_its_revocation(m8: Exchanging) -> None:
+    app = m8.world.app
+    for number in range(4):
+        found = await m8.grpc(minted(claims_of(sub="anna", jti=str(number))))
+        principal = await m8.principal(found.access_token)
+        await app.issuing().revoke(principal.token_id, actor=principal.subject)
+    events = [event for event in await app.log.read(after=0, limit=1_000) if event.stream.startswith("token/")]
+    assert len(events) == 8
+    counted = (await app.documents.usage("user:corp:anna", app.clock())).size
+    assert sum(bytes_of(len(event.record)) for event in events) <= counted
 
 
 async def test_a_stranger_is_not_told_where_m8_has_its_files(m8: Exchanging) -> None:

@@ -151,7 +151,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "a claim twice": (twice("aud"), "MALFORMED"),
     "an array": (minted([1]), "MALFORMED"),
     "not a number": (minted(b'{"exp": NaN}'), "MALFORMED"),
-    "deep": (minted(b'{"a":' + b"[" * 4_000 + b"]" * 4_000 + b"}"), "MALFORMED"),
+    "deep": (minted(b'{"a":' + b"[" * 4_000), "MALFORMED"),
     "not UTF-8": (minted(b'{"a": "\xff"}'), "MALFORMED"),
     "another issuer": (minted(claims_of(iss="https://elsewhere.example.com")), "ISSUER"),
     "nearly the issuer": (minted(claims_of(iss=ISSUER + "/")), "ISSUER"),

@@ -42,7 +42,7 @@ def test_the_monitoring_prefix_is_the_submission_prefix_unless_it_is_named(tmp_p
     one, two = found.witnesses
     assert (one.monitoring_url, one.ca_file) == (one.url, tmp_path / "w.crt")
     assert (two.url.port, two.monitoring_url.host, two.ca_file) == (7443, "m.example", None)
-    assert (found.quorum, found.alarm_s) == (2, 900)
+    assert (found.quorum, found.alarm_s) == (2, 300)
     assert found.digest != loaded(tmp_path, text.replace("quorum = 2", "quorum = 1")).witnesses.digest  # type: ignore[union-attr]
 
 

@@ -91,7 +91,20 @@ def test_a_list_without_entries_is_empty(held: ListFile[list[str]], path: Path) 
     assert (held.value, held.trouble) == ([], "")
 
 
-@pytest.mark.parametrize("content", ["", "\n", "first\n", "# end\nfirst\n", "first # end\n", " # end\n", "# end\n\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "\n",
+        "first\n",
+        "# end\nfirst\n",
+        "first # end\n",
+        " # end\n",
+        "# end \n",
+        "# end\n\n",
+        "first\n# end\nb\n# end\n",
+    ],
+)
 def test_a_list_that_does_not_end_with_its_last_line_is_not_whole(
     held: ListFile[list[str]], path: Path, content: str
 ) -> None:

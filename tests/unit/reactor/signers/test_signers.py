@@ -200,6 +200,7 @@ def test_a_revocation_that_is_gone_is_a_line_of_the_log(signers: Signers, folder
         ("id anna's laptop", {"key_id": b"anna's laptop", "serial": 0}, True),
         ("id anna's laptop", {"key_id": b"anna's phone", "serial": 0}, False),
         ("id Анна", {"key_id": "Анна".encode()}, True),
+        ("id anna\u00a0", {"key_id": "anna\u00a0".encode()}, True),
     ],
 )
 def test_a_certificate_without_a_serial_number_can_be_revoked_and_alone(
@@ -214,6 +215,16 @@ def test_a_certificate_without_a_serial_number_can_be_revoked_and_alone(
         assert refused(signers, certified, signature).fault is Fault.REVOKED
     else:
         assert signers.authorize(certified, SEALED, signature).signer == ANNA
+
+
+@pytest.mark.parametrize("key_id", ['"anna"', '"', "\u00a0"])
+def test_a_key_id_that_would_revoke_nobody_is_a_bad_line(signers: Signers, folder: Path, key_id: str) -> None:
+    """`ssh-keygen -L` shows key ids in quotes."""
+    (folder / "revoked_keys").write_text(f"{CA.fingerprint} id {key_id}\n# end\n")
+    grant = a_grant()
+    refused(signers, grant, sign(grant))
+    (trouble,) = signers.state().troubles
+    assert "line 1: a key id is not empty, and stands without the quotes" in trouble
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mappi
 from functools import partial
 from typing import Any, TypeVar
 
-from monoskope.errors import Error
+from monoskope.errors import Error, UnavailableError
 from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoints
 from monoskope.m8.log import cursor, record
@@ -309,7 +309,11 @@ class PostgresLog(PostgresTreeRows, EventLog):
         self._writes.add(task)
         task.add_done_callback(self._writes.discard)
         heeded(task)
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except UnavailableError as error:
+            self._writer.failure = error
+            raise
 
     def _check_open(self) -> None:
         if self._closed:

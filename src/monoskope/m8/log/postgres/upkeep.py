@@ -80,10 +80,11 @@ async def try_write(connection: Connection, name: str, body: bytes) -> None:
     """Commit a table `name` that held `body`, and is gone by then.
 
     In a table of its own, because the others may have room of rows that are gone, which would say nothing of the disk;
-    and what could not be written whole gives its room back at once.
+    and what could not be written whole gives its room back at once. Unlogged: tried again and again, it would fill the
+    server's write-ahead log, and a server that has no room for that ends.
     """
     await connection.execute("BEGIN")
-    await connection.execute(f"CREATE TABLE {name} (body bytea NOT NULL)")
+    await connection.execute(f"CREATE UNLOGGED TABLE {name} (body bytea NOT NULL)")
     await connection.execute(f"INSERT INTO {name} VALUES ($1)", body)  # noqa: S608  m8 made the name
     await connection.execute(f"DROP TABLE {name}")
     await connection.execute("COMMIT")

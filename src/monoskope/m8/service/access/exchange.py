@@ -108,7 +108,7 @@ class TokenExchange:
                 member_stream(member), lambda known: registrations.register_member(known, member, verified.subject)
             )
         names = "".join(map(str, (member, member, issuer.issuer, verified.subject, *groups)))
-        async with self._app.quota.used(str(member), bytes_with(names.encode())):
+        async with self._app.quota.used(str(member), 2 * bytes_with(names.encode())):  # with its revocation
             try:
                 return await self._app.issuing().issue_for_member(
                     member,

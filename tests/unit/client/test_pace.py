@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monoskope.client.connection import Connection
 from monoskope.client.on_asyncio import ASYNCIO, AsyncioRuntime
-from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, pause_after
+from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, Paces, pause_after
 from monoskope.client.patience import Patience
 
 
@@ -130,3 +130,9 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     clock.time += 60
     pace.places.release()
     assert await waiting == pytest.approx(0.05)
+
+
+def test_all_requests_of_a_client_at_one_store_share_one_pace(clock: Clock) -> None:
+    paces = Paces(clock)
+    assert isinstance(paces.of("vault"), Pace)
+    assert paces.of("vault") is paces.of("vault") is not paces.of("local")

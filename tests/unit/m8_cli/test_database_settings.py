@@ -155,6 +155,11 @@ def test_the_password_comes_from_the_environment(tmp_path: Path, monkeypatch: py
     assert PASSWORD not in repr(found)
 
 
+def test_an_unknown_sslmode_is_refused_and_says_so(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"an sslmode that m8 does not accept; it is none that m8 knows\."):
+        loaded(tmp_path, "postgresql://m8@db/m8?sslmode=some")
+
+
 def test_a_password_in_the_environment_that_is_no_utf_8_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -166,6 +166,7 @@ def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, ali
     assert said.exit_code == 0, said.output
     document = json.loads(said.stdout)
     assert (document["request_id"], document["outcome"], document["log_size"]) == (request_id, "UPLOADED", 9)
+    assert (document["identity"], document["destination"]) == (m8.identity.shown, "")
     assert VALUE not in alice.file.read_text(encoding="utf-8")
 
     alice.file.write_bytes(b"mine")

@@ -65,6 +65,7 @@ def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monke
         asked = len(m8.attempts)
         several = CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", "1"))
         assert (several.exit_code, len(m8.attempts)) == (2, asked)
+        assert f"error: {URI} had several versions 1.\n" in several.stderr
         assert "1@c, 1@d" in several.stderr
 
 

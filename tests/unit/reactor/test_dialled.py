@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import socket
 import subprocess
 import sys
@@ -12,10 +13,13 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnavailableError
+from monoskope.m8.grpc import tls
 from monoskope.reactor.link.dialled import Dialled
 from monoskope.reactor.link.endpoint import Endpoint
 from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.timings import Timings
+from tests.support.operations import samples
+from tests.unit.reactor.bench import Bench
 
 
 async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
@@ -47,6 +51,17 @@ async def test_the_certificate_of_the_server_that_is_dialled_now_is_looked_at(
     monkeypatch.setattr("ssl.create_default_context", lambda **_: Trust())
     assert dialled.server_expires_at_s() == 0.0
     assert asked == [("b.example", 2)]
+
+
+async def test_the_metrics_say_when_the_first_authority_expires(tmp_path: Path) -> None:
+    ca_file, now = tmp_path / "ca.crt", dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    later, sooner = (tls.make_authority(now=now + dt.timedelta(days=days)).certificate for days in (30, 0))
+    ca_file.write_bytes(tls.pem(later) + tls.pem(sooner))
+    endpoints = Bench(tmp_path).reactor.endpoints
+    endpoints.dialled = Dialled(lambda: "127.0.0.1:1", ca_file)  # where nothing listens
+    found = samples((await endpoints.metrics()).body)
+    expires = found["m8_reactor_ca_expiry_timestamp_seconds", frozenset()]
+    assert expires == sooner.not_valid_after_utc.timestamp() < later.not_valid_after_utc.timestamp()
 
 
 class Listening:

@@ -247,6 +247,7 @@ async def test_trouble_with_a_list_is_seen_from_outside(tmp_path: Path) -> None:
     assert not reactor.health.heartbeat().signers_trouble
     missing(tmp_path)
     assert "revoked_keys" in json.loads((await reactor.endpoints.readyz()).body)["checks"]["signers"]
+    assert "revoked_keys cannot be read" in stream.getvalue()
     assert reactor.health.heartbeat().signers_trouble
     write_lists(tmp_path, ANNA)
     assert not reactor.health.heartbeat().signers_trouble

@@ -17,11 +17,12 @@ from msgspec import structs
 
 from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import Exchange, Issued
-from monoskope.client.login import starting
+from monoskope.client.login import renewing, starting
 from monoskope.client.login.keeping import read_whole, remove, write
 from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
 from monoskope.client.sources import ConfigFile, LoginTable
 from monoskope.errors import UnauthenticatedError, UsageError
+from tests.support.scripted_issuer import ScriptedIssuer
 
 KEPT = KeptLogin(
     server="https://m8:1",
@@ -139,6 +140,20 @@ def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_t
     with pytest.raises(UnauthenticatedError, match=said) as caught:
         run(Login(tmp_path / "m8", "it").issue(refuse, BlockingRuntime(), refused=""))
     assert ("monoctl login" in caught.value.fix) is bool(used)
+
+
+@pytest.mark.parametrize("given", [None, "", "new"], ids=str)
+def test_without_a_new_refresh_token_the_old_one_is_kept(
+    scripted: ScriptedIssuer, tmp_path: Path, given: str | None
+) -> None:
+    path = tmp_path / "m8"
+    own = {"server": KEPT.server, "issuer": scripted.url, "client_id": "monoctl", "audience": "monoctl"}
+    write(path, KeptLogin(**own, subject="anna", ca_file=str(scripted.ca_file), refresh_token="old"))
+    scripted.answers["/token"] = [(200, {"id_token": scripted.id_token(nonce=None), "refresh_token": given})]
+    assert renewing.current(path, anew=False)[1]
+    kept = read_whole(path)
+    assert kept is not None
+    assert kept.refresh_token == (given or "old")
 
 
 def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ def test_a_fault_names_the_issuer_and_the_field(tmp_path: Path, old: str, new: s
         load(tmp_path, GOOD.replace(old, new))
     assert says in caught.value.message
     assert str(tmp_path / "m8.toml") in caught.value.message
-    assert caught.value.fix
+    assert caught.value.fix.endswith((".", "?")), "a whole sentence"
 
 
 @pytest.mark.parametrize(

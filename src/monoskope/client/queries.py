@@ -13,7 +13,6 @@ from monoskope.client.event_filter import EVERY, EventFilter
 from monoskope.client.methods import Method
 from monoskope.client.runtime import Runtime
 from monoskope.errors import UnavailableError, UsageError
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.uri import UriPrefix
@@ -82,6 +81,8 @@ def _asked(
 
 def _is_asked_for(event: views_pb2.EventSummary, request: queries_pb2.ListEventsRequest, wanted: EventFilter) -> bool:
     """Whether an event that m8 shows is what was asked for: what is proven of another request says nothing of this."""
+    from monoskope.protocol.events import upload_stream  # noqa: PLC0415 - loads what few questions need
+
     of_request = not request.request_id or event.stream == upload_stream(request.request_id)
     below = not request.prefix or f"{event.uri}/".startswith(f"{request.prefix.removesuffix('/')}/")
     return of_request and below and wanted.takes(event)

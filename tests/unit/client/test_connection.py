@@ -222,8 +222,9 @@ def test_a_request_id_is_32_hex_digits(text: str) -> None:
 async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
     client = Client(ClientSettings(server="m8:1", ca_file=tmp_path, token="t", known_stores=tmp_path))
 
-    with pytest.raises(UsageError, match="not open"):
+    with pytest.raises(UsageError, match="not open") as caught:
         await client.put_secret("vault://a", {"k": b""})
+    assert caught.value.fix == "Use it as `async with Client() as client:`."
 
 
 async def test_a_ca_can_be_given_as_text(m8: ScriptedM8) -> None:

@@ -122,9 +122,11 @@ def test_an_interrupt_has_its_own_code(capsys: pytest.CaptureFixture[str]) -> No
 def test_every_command_explains_itself(run: Run) -> None:
     def walk(group: click.Group, words: list[str]) -> None:
         context = click.Context(group)
+        listed = run(*words, "--help").stdout
         for name in group.list_commands(context):
             command = group.get_command(context, name)
             assert command is not None
+            assert f"\n  {name} " in listed
             result = run(*words, name, "--help")
             assert result.exit_code == 0
             assert len(result.stdout.splitlines()) > 4

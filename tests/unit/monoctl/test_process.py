@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 import signal
@@ -19,6 +20,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.login.keeping import write
 from monoskope.client.login.kept import KeptLogin, login_path
+from monoskope.m8.grpc import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -98,6 +100,17 @@ def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_
     assert process.returncode == 130
     assert json.loads(stderr)["error"]["code"] == "INTERRUPTED"
     assert m8.count("RequestUploadSecret") == 0
+
+
+def test_a_foreign_certificate_is_told_in_our_words_alone(door: ScriptedM8, tmp_path: Path) -> None:
+    other = tmp_path / "other.crt"
+    other.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
+
+    process = start(door, tmp_path, "whoami", "--ca-file", str(other))
+    _, stderr = process.communicate(timeout=60)
+
+    assert process.returncode == 5
+    assert [line.partition(":")[0] for line in stderr.splitlines() if line] == ["error", "fix"]
 
 
 def loaded(code: str) -> set[str]:

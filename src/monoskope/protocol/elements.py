@@ -8,6 +8,7 @@ of which is then validated. So its fields are counted on the wire first, by the 
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
@@ -39,6 +40,13 @@ _WIRE = {
 
 _LAST_OF_VARINT = bytes(range(0x80, 0x100))
 """The bytes of a varint that are followed by another one of it."""
+
+
+class _Field(NamedTuple):
+    name: str
+    wire: int
+    most: int
+    inside: Descriptor | None
 
 
 @functools.cache
@@ -85,14 +93,14 @@ class _Count:
 
     def message(self, descriptor: Descriptor, content: bytes, at: int, end: int, path: str) -> None:
         """Count the fields of the message between `at` and `end`. Raises as `check`."""
-        fields = _fields(descriptor)
+        fields = _fields(descriptor, self._by_rules)
         found: dict[int, int] = {}
         while at < end:
             number, wire, begin, at = _read(self._name, content, at, end)
-            field, own = fields.get(number, (None, wire))
-            if wire not in {own, _BYTES}:
-                field, own = None, wire  # as protobuf has it
-            size = 1 if wire == own else max(1, _packed(own, content[begin:at]))
+            field = fields.get(number)
+            if field is not None and wire not in {field.wire, _BYTES}:
+                field = None  # as protobuf has it
+            size = 1 if field is None or wire == field.wire else max(1, _packed(field.wire, content[begin:at]))
             self._left -= size
             if self._left < 0:
                 raise too_many(self._name, "", self._most)
@@ -100,10 +108,10 @@ class _Count:
                 continue
             below = f"{path}.{field.name}" if path else field.name
             found[number] = found.get(number, 0) + size
-            if self._by_rules and found[number] > most(field):
-                raise too_many(self._name, below, most(field))
-            if field.message_type is not None:
-                self.message(field.message_type, content, begin, at, below)
+            if self._by_rules and found[number] > field.most:
+                raise too_many(self._name, below, field.most)
+            if field.inside is not None:
+                self.message(field.inside, content, begin, at, below)
 
 
 def too_many(name: str, path: str, most: int) -> UsageError:
@@ -127,9 +135,14 @@ def _packed(wire: int, content: bytes) -> int:
 
 
 @functools.cache
-def _fields(descriptor: Descriptor) -> dict[int, tuple[FieldDescriptor, int]]:
-    """Return each field by its number, with how it is written."""
-    return {field.number: (field, _WIRE.get(field.type, _VARINT)) for field in descriptor.fields}
+def _fields(descriptor: Descriptor, by_rules: bool) -> dict[int, _Field]:  # noqa: FBT001 - as `_Count` has it
+    """Return each field by its number; without its rule where none counts: a put loads nothing that reads rules."""
+    return {
+        field.number: _Field(
+            field.name, _WIRE.get(field.type, _VARINT), most(field) if by_rules else 0, field.message_type
+        )
+        for field in descriptor.fields
+    }
 
 
 def _read(name: str, content: bytes, at: int, end: int) -> tuple[int, int, int, int]:

@@ -8,6 +8,9 @@
 The list is `tools/random_mutants.txt`; each verdict is written there as it falls. The nearest tests run, one after the
 other (`tests_near`). A test that failed must pass on the unharmed package. What survives these gets a
 test, or an assertion in one, which the list marks as new, or a sentence that says why the change makes no difference.
+
+A program that a test starts in an environment of its own runs the checkout and not the changed copy: that such a test
+passes says nothing. Two places were judged by a second `.venv` into which the copy was installed.
 """
 
 from __future__ import annotations

@@ -362,7 +362,9 @@ async def is_shared(target: PostgresTarget, *, wait_s: float = 0.5) -> bool:
 
 
 async def test_postgresql_itself_is_no_pooler(target: PostgresTarget) -> None:
+    before = _sockets()
     assert not await is_shared(target, wait_s=PATIENCE_S)
+    await closed(before)
 
 
 @pytest.mark.parametrize(

@@ -356,7 +356,7 @@ async def test_any_text_is_refused_in_our_own_words(tokens: Tokens, text: str) -
         ({"ttl_s": MAX_TTL_S + 1}, "--ttl"),
         ({"prefixes": ["team-a"]}, "prefix"),
         ({"prefixes": []}, "prefix"),
-        ({"rights": []}, "right"),
+        ({"rights": []}, "one prefix and one right; without them it could do nothing. Add for example --prefix"),
         ({"rights": [events_pb2.RIGHT_UNSPECIFIED]}, "right"),
         ({"role": events_pb2.ROLE_UNSPECIFIED}, "role"),
         ({"role": events_pb2.ROLE_ADMINISTRATOR}, "administrator"),

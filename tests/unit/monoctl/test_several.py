@@ -79,6 +79,8 @@ def test_nothing_is_written_where_one_could_not_be(run: Run, m8: ScriptedM8) -> 
     assert result.exit_code == 4
     assert [line.split()[1] for line in result.stdout.splitlines()[1:]] == [*["NOT_TRIED"] * 3, "FAILED"]
     assert "note: 3 of the secrets were not tried; nothing was sent for them." in result.stderr
+    alone = run("put", "secret", URIS[0], "nowhere://app/db", "--from-file", "password=-", stdin=VALUE)
+    assert "note: 1 of the secrets was not tried; nothing was sent for them." in alone.stderr
     assert result.stderr.count("error: ") == 1
     assert m8.attempts == []
 

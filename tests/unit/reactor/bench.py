@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -41,9 +42,9 @@ class Bench:
         self.sent: list[reactor_pb2.AttachRequest] = []
         self.position = 0
 
-    def attach(self, *unfinished: tuple[Request, list[Message]]) -> None:
-        """Begin a session in which these requests are told as unfinished."""
-        self.dispatcher.attached([self.reactor.replica], signatures=True)
+    def attach(self, *unfinished: tuple[Request, list[Message]], others: Sequence[bytes] = ()) -> None:
+        """Begin a session in which these requests are told as unfinished, and these other replicas as attached."""
+        self.dispatcher.attached([self.reactor.replica, *others], signatures=True)
         for request, messages in unfinished:
             for version, message in enumerate(messages, start=1):
                 self.tell(request, version, message)

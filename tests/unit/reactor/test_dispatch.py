@@ -115,6 +115,27 @@ async def test_a_request_that_is_told_late_after_attaching_keeps_its_key(bench: 
     assert bench.dispatcher.keys.request_ids() == [request.request_id]
 
 
+async def test_a_request_of_another_replica_is_left_to_it_as_long_as_m8_names_it(bench: Bench, tmp_path: Path) -> None:
+    (folder := tmp_path / "other").mkdir()
+    other, request = Bench(folder), ask()
+    other.attach()
+    told = request, [asked(request), await other.grant(request)]
+    bench.dispatcher.recovery.presence.now = bench.clock
+
+    def pass_by() -> None:
+        bench.dispatcher.tick()
+        bench.clock.time += 2 * FAST.issuer_gone
+        bench.dispatcher.tick()
+
+    bench.attach(told, others=[other.reactor.replica])
+    pass_by()
+    assert (bench.sent, bench.dispatcher._tasks) == ([], {})
+    bench.attach(told)
+    pass_by()
+    assert (await bench.next()).failed.reason == upload_pb2.REASON_KEY_LOST
+    other.audit.close()
+
+
 async def test_an_unfinished_request_that_has_a_grant_costs_no_key_and_no_rate(bench: Bench) -> None:
     request = ask(upload_pb2.PURPOSE_COMPARE)
     bench.attach((request, [asked(request), events_pb2.SecretUploadKeyProvided()]))

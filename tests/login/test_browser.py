@@ -77,6 +77,8 @@ def test_a_code_that_is_typed_in_a_browser_logs_a_device_in(home: Home, page: Pa
     assert process.stderr is not None
     found = re.search(r"Open (?P<uri>https://\S+) in a browser, .*: (?P<code>\S+)", process.stderr.readline())
     assert found is not None
+    lasts = process.stderr.readline()
+    assert re.fullmatch(r"The code counts for \d+ minutes\. Never type a code that somebody sent you\.\n", lasts)
     page.goto(found["uri"])
     page.fill("input[name=user_code]", found["code"])
     page.click("button[type=submit]")
@@ -86,4 +88,3 @@ def test_a_code_that_is_typed_in_a_browser_logs_a_device_in(home: Home, page: Pa
     page.wait_for_selector("text=Sign-in Success")
     out, err = process.communicate(timeout=300)
     assert (process.returncode, "m8 calls you user:corp:bert" in out) == (0, True), err
-    assert re.search(r"\nThe code counts for \d+ minutes\. Never type a code that somebody sent you\.\n", "\n" + err)

@@ -310,7 +310,7 @@ def _check_fits(server: str, known: Iterable[LogPin], pin: LogPin, *, several: S
         if each.vkeys != pin.vkeys and several:
             raise _mismatch(
                 f"the servers {', '.join(several)} of one m8 have different logs. If it was renewed, and you accepted"
-                " that at one of them alone, accept it at the others, too: `monoctl accept-log --server …`",
+                " that at one of them alone, accept it at the others, too: `monoctl accept-log`",
                 pin,
                 each,
             )

@@ -24,7 +24,7 @@ EXAMPLES_OF = $(if $(SEED),--hypothesis-seed=$(SEED))
 LOCK := $(UV) pip compile --universal --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies model mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors rooms lock release weigh clean need-python
+.PHONY: help demo test soak crash rig load ha bench bench-scale bench-console bench-signatures check docs console-images lies model mutants fuzz leaks fuzz-sshsig generate reference console ts message-vectors lock release weigh clean need-python
 
 help: ## Print this list
 	@echo "Usage: make TARGET"
@@ -69,7 +69,6 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== ruff format: layout"; $(BIN)/ruff format --check .
 	@echo "== mypy: types"; $(BIN)/mypy
 	@echo "== import-linter: who may import whom"; $(BIN)/lint-imports
-	@echo "== rooms: the picture of the house in CONTRIBUTING.md"; $(BIN)/python tools/rooms.py --check
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
@@ -125,10 +124,6 @@ ts: $(DEV_READY) ## Generate the messages of the TypeScript client from proto/, 
 
 message-vectors: $(DEV_READY) ## Write tests/vectors-messages.json, by which every implementation checks itself
 	@$(BIN)/python -m tools.message_vectors
-
-rooms: $(DEV_READY) ## Count the rooms of the house and who imports whom, and draw them in CONTRIBUTING.md
-	@$(BIN)/python tools/rooms.py --write
-	@$(BIN)/python tools/rooms.py
 
 lock: ## Choose new versions of everything that is installed (the one target that needs uv)
 	$(LOCK) --upgrade pyproject.toml requirements/demo.in --extra m8 --extra reactor --extra vault --extra age \

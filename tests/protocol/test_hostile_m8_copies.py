@@ -127,9 +127,7 @@ async def test_what_the_destination_signed_for_something_else_proves_no_copy(
     assert m8.attempts[-1].request.request_id.hex() in str(caught.value)
 
 
-async def test_a_reactor_that_shows_no_grant_proves_no_copy(
-    m8: ScriptedM8, known: KnownStores
-) -> None:
+async def test_a_reactor_that_shows_no_grant_proves_no_copy(m8: ScriptedM8, known: KnownStores) -> None:
     m8.end = lambda attempt: m8.ended(attempt, copied(attempt, destination_grant=None))
     with pytest.raises(OutcomeUnknownError, match="but not by which request; it may or may not have been") as caught:
         await copy(m8, known)

@@ -19,7 +19,7 @@ from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.resources import NO_AUDIT

@@ -28,11 +28,6 @@ from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedErro
 from monoskope.stores.driver import DriverError, StoreDriver
 from monoskope.uri import SecretUri
 
-M8_IS_OLDER = (
-    "this store acts on signed requests alone, and m8 is older than they are. Update in this order: every m8, every"
-    " reactor, the clients; then set [signers]."
-)
-"""Why a request fails that needs a signature which m8 would not carry."""
 _NONE_REQUIRED = "it has a signature, and none is required for this purpose."
 _OTHER_BYTES = "the sealed bytes are not those that m8's event names."
 _DEFECT = "it could not be verified: see the operating log."
@@ -49,7 +44,6 @@ class SignatureGate:
     def __init__(self, signers: Signers | None = None, audit: Audit | None = None) -> None:
         self._signers = signers
         self._audit = audit
-        self._m8_carries_signatures = False
         self._logged: tuple[str, ...] = ()
 
     @property
@@ -68,18 +62,9 @@ class SignatureGate:
         self._logged = troubles
         return troubles
 
-    def attached(self, *, signatures: bool) -> None:
-        """A session begins, with an m8 that carries signed requests, or with an older one."""
-        self._m8_carries_signatures = signatures
-
     def requires(self, purpose: upload_pb2.Purpose) -> bool:
         """Whether requests of `purpose` need a signature. It is the same as long as the process runs."""
         return self._signers is not None and self._signers.requires(purpose)
-
-    def check_m8(self, purpose: upload_pb2.Purpose) -> None:
-        """Raise `FailedError` (UNSUPPORTED) if a request of `purpose` needs a signature that m8 would not carry."""
-        if self.requires(purpose) and not self._m8_carries_signatures:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=M8_IS_OLDER)
 
     def authorize(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized | None:
         """Return who signed the request; None if its grant requires no signature, and it has none.
@@ -183,7 +168,6 @@ class Admission:
             raise FailedError(
                 upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
             )
-        self._gate.check_m8(request.purpose)
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")

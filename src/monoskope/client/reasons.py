@@ -113,7 +113,6 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 """Every reason but UNSPECIFIED."""
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
-# Older reactors say CONFLICT where nothing is upstream, so those sentences name that, too.
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
         RateLimitedError,
@@ -241,7 +240,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
 
-NOT_WHICH = "; it does not name the process that says so: it, or m8, is older than this client"
+NOT_WHICH = "; it does not name the process that says so"
 """Added to KEY_LOST without `replica`."""
 
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
@@ -255,21 +254,6 @@ def name(reason: int) -> str:
     """Return the reason's protocol name, e.g. "CONFLICT"; "reason 99" for one that this client does not know."""
     text = spelled(upload_pb2.Reason, reason)
     return f"reason {text}" if text.isdecimal() else text
-
-
-def of_older_m8(error: Error, uri: str) -> Error:
-    """Return the error to raise where m8 calls a request malformed that this client has checked: m8 knows less.
-
-    Args:
-        error: What m8 answered, or an error of this client's own, which is returned as it is.
-        uri: Of the secret.
-    """
-    if not error.by_m8:
-        return error
-    return RefusedError(
-        f"{uri}: m8 takes no such request: it is older than this client; nothing was sent.",
-        fix="Ask an administrator to update m8.",
-    )
 
 
 DETAIL = ": {detail}"

@@ -12,7 +12,6 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.monoctl.main import cli
-from monoskope.protocol.wire import MalformedError
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import Run, environment
 
@@ -149,25 +148,12 @@ def test_a_fix_that_speaks_of_versions_names_the_command_that_lists_them(
 def test_no_key_is_asked_of_a_store_that_cannot(
     run: Run, m8: ScriptedM8, words: tuple[str, ...], field: str, said: str
 ) -> None:
-    """Nor of one whose reactors are older than this."""
     for reactor in m8.stores["vault"].reactors:
         reactor.capabilities.ClearField(field)
     done = run(*words, URI)
     assert done.exit_code == 3
     assert said in done.stderr
     assert m8.attempts == []
-
-
-@pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
-def test_an_m8_of_before_is_called_that(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
-    def of_before(_: Attempt) -> Message:
-        raise MalformedError("UploadRequest", "purpose", "must be one that this version knows")
-
-    m8.key_answer = of_before  # type: ignore[assignment]
-    done = run(*words, URI)
-    assert done.exit_code == 3
-    assert "older than this client; nothing was sent" in done.stderr
-    assert m8.count("RequestUploadSecret") == 0
 
 
 def test_a_rollback_to_another_version_is_no_success(run: Run, m8: ScriptedM8) -> None:

@@ -56,7 +56,7 @@ def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
     door = "`listen`: its HTTP door has another port and begins with https://"
     if server.startswith(HTTPS):
-        door = "`http_listen`, which an older m8 does not have: its gRPC door is named without https://"
+        door = "`http_listen`: its gRPC door is named without https://"
     return kind(
         f"m8 does not answer at {server}.",
         fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its "

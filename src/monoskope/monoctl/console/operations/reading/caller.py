@@ -13,7 +13,6 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing
 from monoskope.monoctl.output import access_views, views
 from monoskope.monoctl.output.formats import Document
-from monoskope.protocol.member import ROLE_BINDINGS
 
 ANSWER_S = 3.0
 """Seconds within which m8 must answer: the page begins without it."""
@@ -53,10 +52,7 @@ async def _me(desk: Desk) -> Document:
 
 async def _who(client: Client) -> Document:
     answer = await client.queries.server()
-    said = views.server(client.server, answer)
-    if ROLE_BINDINGS in answer.features:
-        said |= access_views.member(await client.access.who_am_i())
-    return said
+    return views.server(client.server, answer) | access_views.member(await client.access.who_am_i())
 
 
 def me(said: Document, *, away: str = "") -> Document:

@@ -211,13 +211,15 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
         NotFoundError,
         "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; what"
         " is there was not changed.",
-        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put alone.",
+        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
+        " alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
         "another version than `expect` names was deleted last, or something came in between; what is there was not"
         " changed.",
-        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put alone.",
+        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
+        " alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,

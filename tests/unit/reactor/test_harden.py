@@ -127,7 +127,9 @@ def allowed(folder: Path, *, swaps: str) -> str:
 
 
 def test_elsewhere_one_sentence_says_what_is_not_done() -> None:
-    code = "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor.memory import Swap, harden\nprint(len(harden()))\n"
+    code = (
+        "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor.memory import Swap, harden\nprint(len(harden()))\n"
+    )
     assert python(code) == "1\n"
 
 

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of

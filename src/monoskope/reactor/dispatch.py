@@ -64,9 +64,8 @@ class Dispatcher:
     _orphans: dict[bytes, float] = field(default_factory=dict)
     """When each key of this process was first found to belong to no unfinished request, by request id."""
 
-    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
+    def attached(self, replicas: list[bytes]) -> None:
         """A session begins: m8 will deliver every unfinished request anew."""
-        self.gate.attached(signatures=signatures)
         self.recovery.presence.attached(replicas)
         self._delivered = set()
 

@@ -51,7 +51,6 @@ from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
-from monoskope.reactor.work import copy_folders
 from monoskope.reactor.work.copy_secret import Copier
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import Lookup
@@ -233,7 +232,6 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     check_closed(folder)
     check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
     roots(settings.ca_file)
-    copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -27,8 +27,6 @@ class Timings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How often that is attempted before the outcome is unknown for good."""
     tick: float = 1.0
     """Between two looks at expired keys and abandoned requests."""
-    quiet: float = 1.0
-    """The pause after which the unfinished requests count as delivered, for an m8 that does not say so."""
     heartbeat: float = 3.0
     """Between heartbeats if m8 names no span; else a third of what it names."""
     health: float = 10.0

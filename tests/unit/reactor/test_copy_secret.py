@@ -80,15 +80,6 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     assert len(copies.world.keys) == 0
 
 
-async def test_an_older_m8_is_told_of_a_copy_without_the_grant(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
-    copies.world.log.refusals.extend([None, "USAGE"])
-    assert await copies.walk() == "COPIED"
-    copied = copies.world.receipt(1)
-    assert copied.destination is not None
-    assert copied.destination_grant is None
-
-
 async def test_the_put_there_has_the_one_id_that_follows_from_the_copys(copies: Copies) -> None:
     copies.world.memory.put(SECRET)
     request = asked()

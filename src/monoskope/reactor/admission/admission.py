@@ -58,7 +58,6 @@ class Admission:
             raise FailedError(
                 upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
             )
-        self._gate.check_m8(request.purpose)
         here = request.destination is None
         if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
             raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")

@@ -9,11 +9,10 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import Code, UsageError
+from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor.admission.signature_gate import M8_IS_OLDER
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
@@ -103,10 +102,7 @@ class Granter:
         failpoint("reactor.before-grant")
         try:
             await self.log.append(asked.request_id, asked.version, event)
-        except AppendRefusedError as error:
-            if error.reason == Code.USAGE.value and self._asks_for_signature(asked.request_id):
-                # An older m8 that serves the same log: it knows no such grant, and m8 ends the request after a minute.
-                operating_log.get().warning("m8 is older", request_id=asked.request_id.hex(), message=M8_IS_OLDER)
+        except AppendRefusedError:
             self.keys.forget(asked.request_id)
             return False
         failpoint("reactor.after-grant")
@@ -114,10 +110,6 @@ class Granter:
             self._log_end(asked, event.reason, event.detail)
             return False
         return True
-
-    def _asks_for_signature(self, request_id: bytes) -> bool:
-        key = self.keys.granted(request_id)
-        return key is not None and key.grant.signature_required
 
     def _log_end(self, asked: OpenRequest, reason: upload_pb2.Reason, detail: str) -> None:
         """Note in the operating log that a request ended without a key."""

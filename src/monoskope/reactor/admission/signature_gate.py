@@ -17,11 +17,6 @@ from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_re
 from monoskope.reactor.resources import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
 
-M8_IS_OLDER = (
-    "this store acts on signed requests alone, and m8 is older than they are. Update in this order: every m8, every"
-    " reactor, the clients; then set [signers]."
-)
-"""Why a request fails that needs a signature which m8 would not carry."""
 _NONE_REQUIRED = "it has a signature, and none is required for this purpose."
 _OTHER_BYTES = "the sealed bytes are not those that m8's event names."
 _DEFECT = "it could not be verified: see the operating log."
@@ -38,7 +33,6 @@ class SignatureGate:
     def __init__(self, signers: Signers | None = None, audit: Audit | None = None) -> None:
         self._signers = signers
         self._audit = audit
-        self._m8_carries_signatures = False
         self._logged: tuple[str, ...] = ()
 
     @property
@@ -57,18 +51,9 @@ class SignatureGate:
         self._logged = troubles
         return troubles
 
-    def attached(self, *, signatures: bool) -> None:
-        """A session begins, with an m8 that carries signed requests, or with an older one."""
-        self._m8_carries_signatures = signatures
-
     def requires(self, purpose: upload_pb2.Purpose) -> bool:
         """Whether requests of `purpose` need a signature. It is the same as long as the process runs."""
         return self._signers is not None and self._signers.requires(purpose)
-
-    def check_m8(self, purpose: upload_pb2.Purpose) -> None:
-        """Raise `FailedError` (UNSUPPORTED) if a request of `purpose` needs a signature that m8 would not carry."""
-        if self.requires(purpose) and not self._m8_carries_signatures:
-            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail=M8_IS_OLDER)
 
     def authorize(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized | None:
         """Return who signed the request; None if its grant requires no signature, and it has none.

@@ -2,10 +2,6 @@
 
 A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known. So
 such a receipt, for example an heir's KEY_LOST, is not sent again if a STARTED came before it.
-
-An m8 that is older than this program refuses receipts with fields that it does not know. They are sent again without
-these fields, because otherwise the request would never end. A client that needs the fields says OUTCOME_UNKNOWN then
-(docs/protocol.md, Versions of the programs).
 """
 
 from __future__ import annotations
@@ -15,13 +11,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
-from monoskope import operating_log
 from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
-from monoskope.protocol.older import without_later_fields
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.health import Health
@@ -90,10 +84,6 @@ class Reporter:
             try:
                 await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
-                if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
-                    operating_log.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
-                    receipt, event = older, self._event(older)
-                    continue
                 if error.reason != Code.CONFLICT.value:
                     return False
                 request = await self.requests.moved(request_id, version, within=self.patience)
@@ -107,6 +97,3 @@ class Reporter:
 
     def _event(self, receipt: Receipt) -> ReactorEvent:
         return event_of(receipt, self.identity.sign(RECEIPT, receipt.content))
-
-
-_OLDER = "m8 does not know all fields of this receipt; it is sent again without them, and proves less. Update m8."

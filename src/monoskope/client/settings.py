@@ -251,7 +251,7 @@ def _token(found: Mapping[str, Setting], text: str) -> str:
 
 
 def _missing(name: str, server: Setting | None) -> UsageError:
-    ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    ways = f"`{name}`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
     where = f"for {server.value} ({server.source})"

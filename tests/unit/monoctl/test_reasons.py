@@ -76,7 +76,7 @@ def test_a_conflict_stays_one(m8: ScriptedM8, run: Run) -> None:
     fails(m8, upload_pb2.REASON_CONFLICT)
     result = run("delete", "secret", URI, "--yes")
     assert result.exit_code == 6
-    assert "nothing is upstream, or not what --expect names" in result.stderr
+    assert "nothing is upstream, or not what `expect` names" in result.stderr
 
 
 def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:

@@ -52,7 +52,7 @@ def checked_version(to: str) -> str:
     if not is_version(to):
         raise UsageError(
             "the version to roll back to is not valid: 1 to 256 printable ASCII characters without spaces.",
-            fix="Copy it from what `list_secret_versions()` shows.",
+            fix="Copy it from what `monoctl get secret --versions` shows.",
         )
     return to
 

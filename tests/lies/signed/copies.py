@@ -94,7 +94,7 @@ ROWS: dict[str, tuple[Shows, str]] = {
     ),
     "no grant": (
         lambda _: {"destination_grant": None},
-        "older than this client.*Have the reactor of store 'vault' updated",
+        "but not by which request; it may or may not have been",
     ),
     "another place": (destination(lambda put: there(put, uri="local://app/other")), "proves nothing"),
     "another hash": (destination(lambda put: there(put, fingerprint=FINGERPRINT[:-1] + "0")), "proves nothing"),

@@ -166,7 +166,7 @@ LIES = (
     no_attempt("a lost key, unsigned", unsigned(LOST), "could still be .* until "),
     no_attempt("an engine that was away, unsigned", unsigned(AWAY)),
     no_attempt("a lost key of another process", failure(LOST, replica=bytes(16)), "could still be .* until "),
-    no_attempt("a lost key of no process", failure(LOST, replica=b""), "older than this client"),
+    no_attempt("a lost key of no process", failure(LOST, replica=b""), "does not name the process"),
     no_attempt("a lost key for nothing that was sent", receipt(_about_nothing_sent)),
     no_attempt("that it is not known", failure(upload_pb2.REASON_OUTCOME_UNKNOWN), "^(?!.* still )"),
     SignedLie(

@@ -63,7 +63,6 @@ EXEMPT = {
     "m8/readmodels/documents.py": _OWN,
     "m8/readmodels/uploads.py": _OWN,
     "m8/renewal.py": _FILE,
-    "m8/service/administration.py": _OWN,
     "m8/service/upload_key.py": _OWN,
     "m8/tree/state.py": _OWN,
     "monoctl/groups.py": "passes words of a command line on",

@@ -17,7 +17,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
-from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import documents, history, secrets, stores, uploads
 from monoskope.m8.readmodels.usage import USAGE
 from monoskope.m8.service.app import App
 from monoskope.testing.engines.postgres import Postgres
@@ -29,7 +29,7 @@ from tests.support.vectors import a_request
 
 COLLECTIONS = (
     *(history.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, USAGE),
-    *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, tokens.TOKENS, tokens.REVOCATIONS),
+    *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, documents.TOKENS, documents.REVOCATIONS),
     *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
 )
 SEALED = Sealed()
@@ -73,7 +73,7 @@ async def lived(folder: Path) -> None:
 
 async def content(place: Place) -> dict[str, object]:
     """Everything that is in a log but heartbeats."""
-    log: EventLog = await open_log(place, clock=some_time, projector=chain.project)
+    log: EventLog = await open_log(place, clock=some_time, projector=documents.project)
     try:
         found: dict[str, object] = {name: await log.scan(name, limit=10_000) for name in COLLECTIONS}
         found["events"] = events = await log.read(after=0, limit=10_000)
@@ -179,7 +179,7 @@ async def goes_on(folder: Path) -> None:
         raise AssertionError
 
     place = Place(folder / "log.db", id_file=folder / "log-id")
-    log = await open_log(place, clock=some_time, projector=chain.project)
+    log = await open_log(place, clock=some_time, projector=documents.project)
     app = App(log=log, authenticate=nobody, names=(), clock=lambda: 2**45, audience="m8", version="1")
     before = await log.checkpoint(1)
     await log.append("token/2", 0, [write(events_pb2.TokenIssued(id="2"))], actor="m8")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.domain.upload import Deadlines
 from monoskope.m8.service.server_limits import ServerLimits
 
 

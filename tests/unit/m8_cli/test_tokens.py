@@ -24,7 +24,7 @@ from monoskope.m8.credentials.token_rules import MAX_TTL_S
 from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 
 NOW_S = 1_800_000_000
 RIGHTS = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH)

@@ -195,7 +195,6 @@ NOT_OVER_HTTPS = (
     "importlib.metadata",
     "inspect",
     "ipaddress",
-    "jsonpath",
     "logging",
     "monoskope.api.buf",
     "monoskope.client.administration",

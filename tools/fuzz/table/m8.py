@@ -21,8 +21,8 @@ from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_claims
-from monoskope.m8.domain import events, summary
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain import events
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.http import attach, codecs, strict_json
 from monoskope.m8.http import form as http_form
 from monoskope.m8.issuers import claims, jose, rules
@@ -170,7 +170,7 @@ def _event(content: bytes) -> object:
     found = record.parse(message.position, content)
     try:
         if (said := events.read(found)) is not None:
-            summary.detail(said)
+            events.detail(said)
     except DecodeError:
         return None
     return found
@@ -396,7 +396,7 @@ READERS = (
     Reader(
         "event",
         "the database, and a newer m8",
-        ("m8/log/record.py", "m8/domain/events.py", "m8/domain/summary.py"),
+        ("m8/log/record.py", "m8/domain/events.py"),
         _event,
         errors=(),
         seeds=_records,
@@ -421,7 +421,7 @@ READERS = (
     Reader(
         "role-binding",
         "administrators",
-        ("m8/service/access/views.py", "m8/domain/role_binding_rules.py"),
+        ("m8/service/access/views.py", "m8/domain/role_bindings.py"),
         lambda content: views.parsed(access_pb2.RoleBinding.FromString(content)),
         errors=(UsageError, DecodeError),
         again=lambda binding: views.view(binding).SerializeToString(),

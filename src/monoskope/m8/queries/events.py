@@ -17,7 +17,7 @@ from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.queries.event_filter import EventFilter, is_visible
 from monoskope.m8.queries.paging import make_token, page_size, read_position
 from monoskope.m8.queries.visible import VisibleScope, visible_scope
-from monoskope.m8.readmodels.tokens import REVOCATIONS
+from monoskope.m8.readmodels.documents import REVOCATIONS
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Follower, LocatedEvent, locate
 from monoskope.protocol.events import upload_stream

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, Self, TypeVar
 
 from google.protobuf.message import Message
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.domain import fingerprint_key, reactors, role_bindings, stores, upload
+from monoskope.m8.domain import role_bindings, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream, read, write
-from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.domain.reactors import Attachments
+from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBindings
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload
@@ -28,7 +27,7 @@ KEPT_UPLOADS = 1_000
 """How many folded requests are kept: the latest used, and none that has ended."""
 
 
-class Versioned(Protocol):
+class Folded(Protocol):
     """A value folded from the events of a stream."""
 
     @property
@@ -36,7 +35,15 @@ class Versioned(Protocol):
         """Events it was folded from."""
 
 
-V = TypeVar("V", bound=Versioned)
+class Following(Folded, Protocol):
+    """A value that is folded event by event."""
+
+    def after(self, message: Message | None) -> Self:
+        """Return it after a recorded event, None for one of an unknown type."""
+
+
+V = TypeVar("V", bound=Folded)
+F = TypeVar("F", bound=Following)
 
 
 class Aggregates:
@@ -67,8 +74,8 @@ class Aggregates:
         events = await self._log.read_streams(versions)
         return (
             self._folded(stream, known, events[stream]),
-            self._evolved(CATALOGUE_STREAM, catalogue, events[CATALOGUE_STREAM], stores.evolve),
-            self._evolved(FINGERPRINT_KEY_STREAM, keys, events[FINGERPRINT_KEY_STREAM], fingerprint_key.evolve),
+            self._evolved(CATALOGUE_STREAM, catalogue, events[CATALOGUE_STREAM]),
+            self._evolved(FINGERPRINT_KEY_STREAM, keys, events[FINGERPRINT_KEY_STREAM]),
         )
 
     def _folded(self, stream: str, known: Upload, events: Sequence[RecordedEvent]) -> Upload:
@@ -83,11 +90,11 @@ class Aggregates:
 
     async def catalogue(self) -> Catalogue:
         """Return the stores as they are now."""
-        return await self._follow(CATALOGUE_STREAM, Catalogue(), stores.evolve)
+        return await self._follow(CATALOGUE_STREAM, Catalogue())
 
     async def fingerprint_key(self) -> FingerprintKeyIds:
         """Return which fingerprint key ids count now."""
-        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKeyIds(), fingerprint_key.evolve)
+        return await self._follow(FINGERPRINT_KEY_STREAM, FingerprintKeyIds())
 
     async def role_bindings(self) -> RoleBindings:
         """Return the role bindings as they are now."""
@@ -104,18 +111,16 @@ class Aggregates:
 
     async def attachments(self, store: str) -> Attachments:
         """Return which processes are attached for `store` now."""
-        return await self._follow(reactor_stream(store), Attachments(), reactors.evolve)
+        return await self._follow(reactor_stream(store), Attachments())
 
-    async def _follow(self, stream: str, initial: V, evolve: Callable[[V, Message | None], V]) -> V:
-        value: V = self._followed.get(stream, initial)
-        return self._evolved(stream, value, await self._log.read_stream(stream, after_version=value.version), evolve)
+    async def _follow(self, stream: str, initial: F) -> F:
+        value: F = self._followed.get(stream, initial)
+        return self._evolved(stream, value, await self._log.read_stream(stream, after_version=value.version))
 
-    def _evolved(
-        self, stream: str, value: V, events: Sequence[RecordedEvent], evolve: Callable[[V, Message | None], V]
-    ) -> V:
+    def _evolved(self, stream: str, value: F, events: Sequence[RecordedEvent]) -> F:
         """Return a value after `events`, and keep it."""
         for event in events:
-            value = evolve(value, read(event))
+            value = value.after(read(event))
         return self._kept(stream, value)
 
     def _kept(self, stream: str, value: V) -> V:

@@ -12,9 +12,9 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
-from monoskope.m8.domain import fingerprint_key, stores, upload
+from monoskope.m8.domain import reactors, stores, upload
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
-from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
+from monoskope.m8.domain.reactors import FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.limits.quota import LARGEST, bytes_with
@@ -256,7 +256,7 @@ class Commands:
         self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
     ) -> commands_pb2.StartFingerprintKeyRotationResponse:
         """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
-        await self._change_key(lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
+        await self._change_key(lambda known: reactors.start_rotation(known, message.key_id), caller)
         return commands_pb2.StartFingerprintKeyRotationResponse()
 
     async def finish_fingerprint_key_rotation(
@@ -271,7 +271,7 @@ class Commands:
         """
         left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
         await self._change_key(
-            lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force), caller
+            lambda known: reactors.finish_rotation(known, message.key_id, left=left, force=message.force), caller
         )
         return commands_pb2.FinishFingerprintKeyRotationResponse()
 

@@ -10,9 +10,9 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import NotFoundError, RefusedError, UsageError
-from monoskope.m8.domain import fingerprint_key, reactors, stores
+from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
-from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import beat_key
 from monoskope.m8.service import refused_logins
@@ -101,7 +101,7 @@ async def _admit(
     await aggregates.change(
         FINGERPRINT_KEY_STREAM,
         aggregates.fingerprint_key,
-        lambda known: fingerprint_key.adopt(known, hello.fingerprint_key_id),
+        lambda known: reactors.adopt(known, hello.fingerprint_key_id),
         actor=login.actor,
     )
     if rotates:
@@ -127,7 +127,7 @@ def _identity(catalogue: Catalogue, name: str, rotations: Sequence[identity_pb2.
     except (NotFoundError, ProofError, UsageError):
         return ""
     for step in steps:
-        catalogue = stores.evolve(catalogue, step)
+        catalogue = catalogue.after(step)
     return catalogue.store(name).identity
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from monoskope.m8.domain.deadlines import Deadlines
+from monoskope.m8.domain.upload import Deadlines
 from monoskope.m8.service.feed import BACKLOG
 
 

@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error, IdentityChangedError, UnavailableError
 from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import fingerprint_key, reactors
+from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
@@ -103,7 +103,7 @@ class ServerSession:
 
     async def _check_key(self) -> None:
         known = await self._app.aggregates.fingerprint_key()
-        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
+        reactors.require_allowed(known, self._login.fingerprint_key_id)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()

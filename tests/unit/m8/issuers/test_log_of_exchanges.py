@@ -17,11 +17,11 @@ from monoskope.m8.audit import lines
 from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.limits.exchanges import Exchanges
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.service.access.exchange import ID_TOKEN, TokenExchange
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.app import App, Stranger

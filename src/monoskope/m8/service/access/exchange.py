@@ -13,13 +13,12 @@ from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import registrations
 from monoskope.m8.domain.events import M8, issuer_stream, read
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.registrations import Registration, member_stream
+from monoskope.m8.domain.registrations import ExchangeRefusedError, Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
 from monoskope.m8.limits.quota import bytes_with
-from monoskope.m8.readmodels.tokens import TOKENS
+from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Stranger
 from monoskope.protocol.exchange_refusal import ExchangeRefusal

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.m8.domain import role_binding_rules as rules
+from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
 from monoskope.m8.service.access.views import parsed, view
 from monoskope.m8.service.app import App, Caller

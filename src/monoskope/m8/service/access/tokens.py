@@ -6,7 +6,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.readmodels.tokens import TOKENS
+from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.member import LOCAL, Member
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from monoskope.api.gateway.v1 import access_pb2
-from monoskope.m8.domain import role_binding_rules
+from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.role_bindings import RoleBinding
 
 
 def parsed(message: access_pb2.RoleBinding) -> RoleBinding:
     """Return the role binding in `message`. Raises `UsageError` if it is not well formed."""
-    return role_binding_rules.parse(
+    return role_bindings.parse(
         name=message.name, role=message.role, members=message.members, prefix=message.prefix, rights=message.rights
     )
 

@@ -26,7 +26,7 @@ from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
-from monoskope.m8.service import validate
+from monoskope.m8.service import calls as validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse

@@ -34,8 +34,8 @@ from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.methods import calls
-from monoskope.m8.queries import paging
-from monoskope.m8.service.access import views
+from monoskope.m8.queries import pages as paging
+from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
 from monoskope.protocol import elements
@@ -379,7 +379,7 @@ READERS = (
     Reader(
         "page-token",
         "users",
-        ("m8/queries/paging.py",),
+        ("m8/queries/pages.py",),
         text(lambda one: paging.read_position("events.1", one)),
         seeds=lambda: [paging.make_token("events.1", "7").encode()],
     ),
@@ -421,7 +421,7 @@ READERS = (
     Reader(
         "role-binding",
         "administrators",
-        ("m8/service/access/views.py", "m8/domain/role_bindings.py"),
+        ("m8/service/administration.py", "m8/domain/role_bindings.py"),
         lambda content: views.parsed(access_pb2.RoleBinding.FromString(content)),
         errors=(UsageError, DecodeError),
         again=lambda binding: views.view(binding).SerializeToString(),

@@ -17,6 +17,33 @@ from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.grant import is_key_id
 
 
+def beat_key(store: str, replica: bytes) -> str:
+    """Return the key of a process's heartbeats in the log: `<store>/<32 hex>`."""
+    return f"{store}/{replica.hex()}"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A replica that proved to hold its store's identity."""
+
+    store: str
+    replica: bytes
+    identity: str
+    """The store's identity under which it proved itself, as shown."""
+    fingerprint_key_id: str
+    """That of its hello."""
+
+    @property
+    def actor(self) -> str:
+        """Its name in the log: `reactor/<store>/<first 8 hex digits of the replica>`."""
+        return f"reactor/{self.store}/{self.replica.hex()[:8]}"
+
+    @property
+    def key(self) -> str:
+        """Its name among the heartbeats."""
+        return beat_key(self.store, self.replica)
+
+
 class LoginRefusedError(RefusedError):
     """A reactor may not log in.
 

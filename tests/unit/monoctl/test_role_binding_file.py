@@ -13,7 +13,7 @@ from monoskope.client import RoleBinding
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.role_binding_file import MAX_FILE, parse
 from monoskope.monoctl.output.access_views import role_binding
-from monoskope.monoctl.output.yaml_text import yaml_text
+from monoskope.monoctl.output.formats import yaml_text
 
 ONE = """kind: RoleBinding
 name: team-a

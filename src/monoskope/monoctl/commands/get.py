@@ -14,9 +14,8 @@ from monoskope.client.runtime import within
 from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
-from monoskope.monoctl.output import terminal, views, write
-from monoskope.monoctl.output.formats import Document, pairs
-from monoskope.monoctl.output.listing import WIDE, in_tables, plain, short, show
+from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
 from monoskope.monoctl.output.server_certificate import note_if_it_expires
 from monoskope.settings import check_new, write_private
@@ -231,7 +230,7 @@ def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> N
     columns = _columns([document])
     show(form, document, columns, name="uri", wide=columns | _signed([document]))
     if in_tables(form) and document["values"]:
-        write.out()
+        terminal.out()
         pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
     tell([(document["uri"], checked)], output=plain(form))
 
@@ -331,7 +330,7 @@ def upload(
     view, checked, signing_key, proof = session.run(work)
     if proof_file is not None:
         write_private(proof_file, proof, replace=force)
-        write.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
+        terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")

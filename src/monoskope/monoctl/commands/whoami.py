@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, views, write
+from monoskope.monoctl.output import access_views, terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs
 
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
@@ -45,7 +45,7 @@ def whoami(output: str, session: CommandSession) -> None:
         emit(output, document, {})
         return
     pairs(_lines(document))
-    write.err("This is m8's word.")
+    terminal.err("This is m8's word.")
 
 
 def _lines(document: Document) -> dict[str, str]:

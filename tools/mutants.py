@@ -38,14 +38,13 @@ RULES = (
     "protocol/events.py",
     "client/walk.py",
     "reactor/upstream/first_look.py",
-    "reactor/limits/rates.py",
+    "reactor/limits.py",
     "reactor/upstream/content.py",
     "reactor/work/write.py",
     "reactor/signers/decision.py",
     "reactor/signers/list_file.py",
-    "reactor/signers/listed.py",
-    "reactor/signers/permissions.py",
-    "reactor/signers/revoked.py",
+    "reactor/signers/lists.py",
+    "reactor/signers/settings.py",
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 _BY_FOLDER = {

@@ -28,11 +28,11 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests

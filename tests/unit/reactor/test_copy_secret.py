@@ -28,10 +28,9 @@ from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import PublicKey, parse_public
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity import copy_key
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import FairPlaces, Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits

@@ -10,12 +10,11 @@ import pytest
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.reactor.admission.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
-from monoskope.reactor.memory.sentences import Sentences
+from monoskope.reactor.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.guarded_driver import GuardedDriver, Sentences
+from monoskope.reactor.limits import Rates
+from monoskope.reactor.memory import Garbage
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import (
     CannotReadError,

@@ -16,7 +16,7 @@ from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.resources import NO_AUDIT

@@ -21,12 +21,10 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Rates, Signer
+from monoskope.reactor.limits import FairPlaces, Rates, Signer
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from monoskope import operating_log
 from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of
@@ -22,10 +23,30 @@ from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequests
-from monoskope.reactor.report import request_log
-from monoskope.reactor.report.audit_log import Audit, of_receipt
+from monoskope.reactor.report.audit_log import Audit, AuditEntry, of_receipt
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
+
+
+def log_end(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
+    """Log how a request ended.
+
+    Args:
+        entry: The entry of its end in the audit log.
+        seconds: Since the sealed bytes came, or the request if nothing was sealed.
+        taken: Whether m8 took this end; it does not if the request ended in another way meanwhile.
+    """
+    event = "request" if taken else "request ended otherwise"
+    operating_log.get().info(
+        event,
+        request_id=entry.request_id,
+        uri=entry.uri,
+        purpose=entry.purpose,
+        outcome=entry.outcome,
+        reason=entry.reason,
+        detail=entry.detail,
+        duration_ms=max(0, round(seconds * 1000)),
+    )
 
 
 class Log(Protocol):
@@ -72,7 +93,7 @@ class Reporter:
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, receipt, version)
-        request_log.ended(entry, self.now() - arrived, taken=taken)
+        log_end(entry, self.now() - arrived, taken=taken)
         if taken and self.meters is not None:
             self.meters.ended(entry, self.now() - arrived)
         return taken

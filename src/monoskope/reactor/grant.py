@@ -17,10 +17,9 @@ from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import FailedError, ended_by
-from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.report.reporter import Log
+from monoskope.reactor.report.reporter import Log, log_end
 from monoskope.reactor.resources import NO_AUDIT, Resources
 from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.traces import spans
@@ -30,7 +29,7 @@ _LEAVE_S = 2.0
 
 
 class Admits(Protocol):
-    """What decides whether a request may get a key: `monoskope.reactor.admission.admission.Admission`."""
+    """What decides whether a request may get a key: `monoskope.reactor.admission.Admission`."""
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if it may. Raises `FailedError`."""
@@ -119,7 +118,7 @@ class Granter:
             entry = AuditEntry(
                 asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
             )
-        request_log.ended(entry, self.now() - asked.arrived)
+        log_end(entry, self.now() - asked.arrived)
         if self.meters is not None:
             self.meters.ended(entry, self.now() - asked.arrived)
 

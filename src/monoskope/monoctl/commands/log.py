@@ -16,7 +16,7 @@ from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import log_views, terminal
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs
 from monoskope.monoctl.output.report import print_notes
 
@@ -54,7 +54,7 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     if only_note:
         terminal.out(*found.note.split("\n"), end="")
         return
-    document = log_views.log(found)
+    document = views.log(found)
     if output != "table":
         emit(output, document, {})
         return

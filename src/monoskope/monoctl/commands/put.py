@@ -18,7 +18,6 @@ from monoskope.monoctl.input.values import Sources, read_values, source_options,
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.previews import preview
 from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
@@ -102,6 +101,8 @@ def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: 
 
 def show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
+    from monoskope.monoctl.output.views import preview  # noqa: PLC0415 - for --dry-run alone
+
     documents = list(map(preview, previews))
     columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
     columns |= {"REMOVES": "removes"} if any(one.removes for one in previews) else {}

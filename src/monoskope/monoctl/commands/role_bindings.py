@@ -13,7 +13,7 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.commands.auth import RIGHTS
 from monoskope.monoctl.input.forms import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, terminal
+from monoskope.monoctl.output import access_views, terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user")
@@ -51,7 +51,7 @@ def create(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     wanted = RoleBinding(name=binding, role=role, members=members, prefix=prefix, rights=rights)
     made = session.run(lambda client: client.access.create_role_binding(wanted))
-    emit(output, access_views.role_binding(made), access_views.BINDING_COLUMNS)
+    emit(output, views.role_binding(made), access_views.BINDING_COLUMNS)
 
 
 @click.command(short_help="Delete a role binding.")
@@ -69,7 +69,7 @@ def delete(binding: str, session: CommandSession) -> None:
 def list_(form: str, session: CommandSession) -> None:
     """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
-    documents = [access_views.role_binding(one) for one in found]
+    documents = [views.role_binding(one) for one in found]
     columns = access_views.BINDING_COLUMNS | access_views.MADE_BY
     show(form, documents, columns, name="name", nothing="No role bindings.")
 
@@ -128,7 +128,7 @@ async def _lost(client: Client, found: Applied, *, dry_run: bool) -> bool:
 
 def _changes(found: Applied) -> list[Document]:
     return [
-        {"change": change} | access_views.role_binding(one)
+        {"change": change} | views.role_binding(one)
         for change, some in (("delete", found.deleted), ("create", found.created))
         for one in some
     ]

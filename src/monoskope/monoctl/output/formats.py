@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
 from monoskope.escape import escape, is_shown, json_text
 from monoskope.late import pattern
 from monoskope.monoctl.output import terminal
-from monoskope.times import ago
+from monoskope.times import ago, rfc3339
 
 Document = dict[str, Any]
 
@@ -18,6 +19,30 @@ TABLE, WIDE, NAME = "table", "wide", "name"
 TABLES = frozenset({TABLE, WIDE})
 WORDS = (TABLE, WIDE, "json", "yaml", NAME)
 _HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
+    """Return a value of the client's as JSON can say it: its fields by name, without those that its `repr` hides."""
+    from monoskope.value import Value  # noqa: PLC0415 - a help needs none
+
+    match value:
+        case Value():
+            shown = [name for name in value.__struct_fields__ if name not in value.hidden]
+            # A time that is not known is an empty text.
+            return {
+                name: "" if (field := getattr(value, name)) is None and name.endswith("_at") else plain(field)
+                for name in shown
+            }
+        case datetime():
+            return rfc3339(round(value.timestamp() * 1000))
+        case Enum():
+            return value.name
+        case list() | tuple():
+            return [plain(one) for one in value]
+        case Mapping():
+            return {name: plain(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def emit(form: str, document: Document | Sequence[Document], columns: Mapping[str, str], *, nothing: str = "") -> None:
@@ -123,11 +148,6 @@ def show(
 def in_tables(form: str) -> bool:
     """Whether a person reads it."""
     return form in TABLES
-
-
-def plain(form: str) -> str:
-    """Return the form for what stands beside the answer: "table" where a person reads it, else "json"."""
-    return TABLE if in_tables(form) else "json"
 
 
 def _shortened(document: Document) -> Document:

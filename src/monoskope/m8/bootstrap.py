@@ -81,7 +81,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         require_free(settings.http.listen, "http_listen")
     meters = Meters()
     async with (
-        opened_log(settings, migrates=True, measured=meters.wrote) as event_log,
+        opened_log(settings, measured=meters.wrote) as event_log,
         asked(settings.witnesses, settings.folder, wall_clock) as witnesses,
     ):
         tokens = open_tokens(settings, event_log)

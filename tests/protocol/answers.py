@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError
-from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.payload import Recipe
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8

@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof
 from monoskope.client.known_stores import Pins
 from monoskope.client.proof import Checked, Proofs
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.purposes import PURPOSES as RULES
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.wire import serialise

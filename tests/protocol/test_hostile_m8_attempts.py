@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.errors import Code, ConflictError, Error, OutcomeUnknownError, ProtocolError, UnavailableError
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8

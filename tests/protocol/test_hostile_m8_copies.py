@@ -12,9 +12,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Copy, Expect
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, IdentityChangedError, OutcomeUnknownError, UsageError
-from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.identity import UPLOAD_GRANT
+from monoskope.protocol.open_receipt import put_request_id
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8

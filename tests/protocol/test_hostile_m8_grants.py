@@ -12,7 +12,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import PutResult
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import Error, IdentityChangedError, NotAgreedError, NotFoundError, RefusedError, UnavailableError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.client import client_for, was_received

@@ -15,10 +15,9 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Deletion, Expect, Generated, Import, Known, PutResult, Verification
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import ConflictError, IdentityChangedError, OutcomeUnknownError, RefusedError, UsageError
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT, ProofError
+from monoskope.protocol.payload import Recipe
 from monoskope.protocol.receipt import make_receipt, sealed_digest
-from monoskope.protocol.recipes import Recipe
 from monoskope.testing.scripted.client import client_for
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, Attempt
 from tests.protocol.purposes import NEWEST, URI, VALUES, ShowingM8, in_sync

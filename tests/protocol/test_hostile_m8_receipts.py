@@ -20,7 +20,7 @@ from monoskope.errors import (
     TimedOutError,
     UnavailableError,
 )
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.testing.scripted.client import client_for, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.protocol.conftest import ClientClock

@@ -31,7 +31,7 @@ from monoskope.m8.readmodels.stores import REFUSED, STORES, beat_key, last_seen_
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import state
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 
 LEASE = "timekeeper"
 """The lease under which it runs."""

@@ -11,7 +11,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.token_claims import Claims
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
 
 MAX_TTL_S = 366 * 86_400

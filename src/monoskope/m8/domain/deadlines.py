@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.upload import Upload
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 
 
 @dataclass(frozen=True, slots=True)

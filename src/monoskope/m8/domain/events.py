@@ -12,8 +12,8 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.summary import detail
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.protocol.events import EVENTS, Step
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.upload import State
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
 

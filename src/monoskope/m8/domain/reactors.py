@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.refused_login import LoginRefusedError
-from monoskope.protocol.announcement import MAX_REPLICAS
+from monoskope.protocol.hello import MAX_REPLICAS
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from monoskope.errors import Code, Error
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 
 _CODES: Mapping[ExchangeRefusal, Code] = MappingProxyType(
     {

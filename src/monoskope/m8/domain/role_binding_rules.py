@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
 
 MAX_BINDINGS = 1_000

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import Pair, Principal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
 
 ROLE_BINDINGS_STREAM = "role-bindings"

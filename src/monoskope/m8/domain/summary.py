@@ -12,11 +12,11 @@ from monoskope.counted import counted
 from monoskope.m8.domain.summary_of_access import of_access
 from monoskope.protocol.events import receipt_of
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.names import spelled
+from monoskope.protocol.identity import open_rotation
 from monoskope.protocol.notes import edit_of
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.rotation import open_rotation
 
 MOST = 512
 """Bytes of a detail at most: it stays in the log for ever, beside what it says again."""

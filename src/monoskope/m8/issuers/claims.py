@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.times import instant
 
 LEEWAY_S = 30

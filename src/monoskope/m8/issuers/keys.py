@@ -18,7 +18,7 @@ from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.issuers.jose import CURVES, KEY_TYPES, MAX_KEY_ID, PublicKey, Token, json_object
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 
 MAX_JWKS = 262_144
 """Bytes of a JWKS, and of a discovery document, at most."""

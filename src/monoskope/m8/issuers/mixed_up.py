@@ -12,7 +12,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.issuers.addresses import MAX_URL, HttpsUrl
 from monoskope.m8.issuers.presets import PRESETS
 from monoskope.m8.issuers.rules import Condition, How, Rule
-from monoskope.protocol.member import MemberKind
+from monoskope.protocol.login import MemberKind
 
 _PUBLIC: Mapping[str, str] = {
     url.host: name

@@ -15,7 +15,7 @@ from monoskope.m8.issuers import mixed_up
 from monoskope.m8.issuers.addresses import MAX_URL, HttpsUrl
 from monoskope.m8.issuers.presets import PRESETS, Preset
 from monoskope.m8.issuers.rules import Condition, How, Rule
-from monoskope.protocol.member import LOCAL, Member, MemberKind
+from monoskope.protocol.login import LOCAL, Member, MemberKind
 
 MAX_ISSUERS = 32
 MAX_RULES = 256

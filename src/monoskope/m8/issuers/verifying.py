@@ -11,8 +11,7 @@ from monoskope.m8.issuers import claims as common
 from monoskope.m8.issuers import jose, rules
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import Issuer
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import ExchangeRefusal, Member
 
 _ONCE = b"m8/exchange/v1\0"
 

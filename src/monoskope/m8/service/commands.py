@@ -28,8 +28,8 @@ from monoskope.m8.service.reactor_gate import missing_reactor, without_key
 from monoskope.m8.service.upload_key import new_key
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import State
 from monoskope.traces import spans
 from monoskope.uri import SecretUri
 

@@ -8,7 +8,7 @@ from monoskope.errors import ConflictError, RefusedError
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 
 WITHIN_S = 60
 """How long after STARTED a token is issued, at the latest: the user's rights may change."""

@@ -17,8 +17,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import beat_key
 from monoskope.m8.service import refused_logins
 from monoskope.m8.service.app import App
-from monoskope.protocol.announcement import check_capabilities
-from monoskope.protocol.hello import Hello, open_hello
+from monoskope.protocol.hello import Hello, check_capabilities, open_hello
 from monoskope.protocol.identity import ProofError, shown
 from monoskope.protocol.wire import MalformedError
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.monoctl.output.formats import Document
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 
 if TYPE_CHECKING:
     from monoskope.client.preview import Preview

@@ -22,7 +22,7 @@ from monoskope.m8.limits.quota import bytes_with
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Stranger
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 
 TTL_S = 900
 """Seconds until m8's token expires, at most."""

@@ -8,7 +8,7 @@ from monoskope.errors import NotFoundError, RefusedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service.app import App, Caller
-from monoskope.protocol.member import LOCAL, Member
+from monoskope.protocol.login import LOCAL, Member
 
 
 class TokenCommands:

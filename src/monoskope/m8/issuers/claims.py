@@ -11,6 +11,8 @@ from typing import Any
 
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.protocol.login import ExchangeRefusal
+from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.times import instant
 
 LEEWAY_S = 30

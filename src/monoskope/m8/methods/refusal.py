@@ -17,6 +17,10 @@ from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.domain.refused_login import LoginRefusedError
 from monoskope.protocol.login import exchange_refusal_words, login_refusal_words
+from monoskope.m8.domain.reactors import LoginRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.protocol import exchange_refusal
+from monoskope.protocol.login_refusal import described
 
 DOMAIN = "monoskope"
 

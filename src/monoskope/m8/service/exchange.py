@@ -13,14 +13,13 @@ from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import registrations
 from monoskope.m8.domain.events import M8, issuer_stream, read
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.registrations import Registration, member_stream
+from monoskope.m8.domain.registrations import ExchangeRefusedError, Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.peers import origin
 from monoskope.m8.limits.quota import bytes_with
-from monoskope.m8.readmodels.tokens import TOKENS
-from monoskope.m8.service import call_note
+from monoskope.m8.readmodels.documents import TOKENS
+from monoskope.m8.service import calls
 from monoskope.m8.service.app import App, Stranger
 from monoskope.protocol.login import ExchangeRefusal
 
@@ -73,7 +72,7 @@ class TokenExchange:
                 self._app.connections.disturbed()
             raise
         self._app.prove(stranger.peer)
-        call_note.about(for_token_id=issued.id)
+        calls.about(for_token_id=issued.id)
         return access_pb2.ExchangeTokenResponse(
             access_token=issued.jwt, expires_at_ms=issued.expires_at_ms, member=str(verified.member)
         )
@@ -92,7 +91,7 @@ class TokenExchange:
         """Record whom the names stand for, and the token."""
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
-        call_note.about(for_member=str(member))
+        calls.about(for_member=str(member))
         groups = rules.kept(verified.groups, (await self._app.aggregates.role_bindings()).groups)
         # The log takes each id once, whichever m8 is asked.
         token_id = verified.digest[:32] if issuer.is_once else ""

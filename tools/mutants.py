@@ -72,7 +72,7 @@ CHECKS = (
     "m8/limits/logins.py",
     "m8/limits/places.py",
     "m8/limits/quota.py",
-    "m8/service/login.py",
+    "m8/service/reactors.py",
     "protocol/grant.py",
     "protocol/hello.py",
     "protocol/identity.py",

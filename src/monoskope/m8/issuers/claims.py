@@ -9,10 +9,8 @@ import math
 from collections.abc import Collection, Mapping
 from typing import Any
 
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.protocol.login import ExchangeRefusal
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.times import instant
 
 LEEWAY_S = 30

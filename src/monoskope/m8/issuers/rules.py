@@ -12,11 +12,8 @@ from enum import Enum, auto
 from typing import Any
 
 from monoskope.errors import UsageError, docs_page
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.protocol.login import ExchangeRefusal, Member, MemberKind
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import ExchangeRefusal, Member, MemberKind
 
 MAX_GROUPS = 32
 """Groups of a member that count at most."""

@@ -16,7 +16,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity import store_identity

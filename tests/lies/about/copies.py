@@ -8,7 +8,7 @@ from typing import Any
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code, RefusedError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.client import token
 from tests.lies.lie import Lie, Step, Victim

@@ -8,7 +8,7 @@ from typing import Any
 from monoskope.api.gateway.v1 import access_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.scene import Scene

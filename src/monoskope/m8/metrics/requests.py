@@ -12,9 +12,8 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.metrics.meters import Meters
 from monoskope.protocol.events import Step
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import State
 
 _STATES = {
     views_pb2.UPLOAD_STATE_REQUESTED: State.REQUESTED,

@@ -11,8 +11,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2
 from monoskope.client import PutResult
 from monoskope.errors import NotFoundError, UnavailableError
 from tests.attack.conftest import Scene
-from tests.support.hostile_rules import within
-from tests.support.hostile_rules import Call, Passing, Way
+from tests.support.hostile_rules import Call, Passing, Way, within
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

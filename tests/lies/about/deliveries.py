@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import QUIET_S, SEALING, WRITING, Lie, Step, Victim
+from tests.lies.lie import EVERY, QUIET_S, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Passing, Way
 
@@ -187,6 +187,14 @@ LIES = (
     ),
     Lie(
         DELIVERY,
+        "a request of another id",
+        asks(lambda one: setattr(one, "request_id", bytes(16))),
+        "UNSUPPORTED.*No store signed",
+        Code.REFUSED,
+        against=REACTOR,
+    ),
+    Lie(
+        DELIVERY,
         "a suite that nobody has",
         asks(lambda one: one.suites.__setitem__(0, 99)),
         "No store signed",
@@ -212,6 +220,22 @@ LIES = (
         done=False,
     ),
     Lie(DELIVERY, "a thief's receipt as the last one", told(REQUESTED, thiefs_receipt), against=REACTOR),
+    Lie(
+        DELIVERY,
+        "a thief's receipt to verify",
+        told(SENT, thiefs_receipt),
+        "no receipt of its own",
+        Code.CONFLICT,
+        ("verify",),
+        REACTOR,
+    ),
+    Lie(
+        DELIVERY,
+        "a thief's receipt beside what was sent",
+        told(SENT, thiefs_receipt),
+        purposes=tuple(one for one in EVERY if one != "verify"),
+        against=REACTOR,
+    ),
     Lie(DELIVERY, "a receipt of another secret as the last one", told(REQUESTED, older_receipt), against=REACTOR),
     Lie(DELIVERY, "another grant than it gave", forged_grant, against=REACTOR),
     Lie(DELIVERY, "no record of the request", garbage("SecretUploadKeyRequested"), against=REACTOR, patience_s=20.0),

@@ -254,7 +254,7 @@ _WAIT_FOR_A_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'Sync
 async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
     plain: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wait for a standby that somebody cancels ends in success and a warning. At a failover such a commit is lost.
+    """A wait for a standby that is cancelled ends in success and a warning. At a failover such a commit is lost.
 
     Neither the append counts then, nor the look for it, which is a commit, too.
     """
@@ -275,6 +275,8 @@ async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
 
     plain.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
     plain.sql("SELECT pg_reload_conf()")
+    # A session that begins with it begins after all others were told.
+    wait_until(lambda: plain.sql("SHOW synchronous_standby_names") == "missing", what="the setting counts")
     append = asyncio.create_task(log.append("a", 1, an_event(), actor="ann"))
     try:
         seen: set[str] = set()

@@ -17,9 +17,8 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.protocol.events import Step
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import State
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library types it not
 

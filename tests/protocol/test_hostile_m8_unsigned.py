@@ -34,7 +34,7 @@ from tests.protocol.signed_stage import (
     sealed_for,
     stage,
 )
-from tests.support.passing import Passing
+from tests.support.hostile_rules import Passing
 from tests.support.reactor_world import K, ask, settings
 from tests.support.signed_requests import Person, may, table, write_lists
 

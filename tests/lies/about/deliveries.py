@@ -13,7 +13,7 @@ from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import QUIET_S, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
-from tests.support.passing import Passing, Way
+from tests.support.hostile_rules import Passing, Way
 
 THIEF = Identity()
 DELIVERY, APPENDS, REACTOR = Step.DELIVERY, Step.APPENDS, Victim.REACTOR

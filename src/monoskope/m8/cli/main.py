@@ -18,11 +18,10 @@ import click
 import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
-from monoskope.escape import escape
-from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.exit_codes import ExitCode, exit_code, sentence
 from monoskope.m8.cli.lazy import LazyGroup
 from monoskope.m8.programs import reactor_command
-from monoskope.usage import sentence
+from monoskope.text import escape
 
 VARIABLES = frozenset({"M8_DATABASE_PASSWORD", "M8_DIR"})
 """Environment variables that m8 reads."""

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 
-from monoskope.counted import counted
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.tree import building
+from monoskope.text import counted
 
 
 @click.command(short_help="Create the folder of a new server.")

@@ -12,7 +12,7 @@ from monoskope.m8.log.tree_rows import Named
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import find_private, write_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 FILE = "log.key"
 

@@ -6,7 +6,7 @@ import hashlib
 import re
 from collections.abc import Sequence
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError, NoteError, base64_text

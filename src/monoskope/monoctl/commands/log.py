@@ -12,13 +12,13 @@ from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.client.results.shown_log import Log
 from monoskope.client.settings import find
 from monoskope.client.witnessed import OfferedLog
-from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs
 from monoskope.monoctl.output.report import print_notes
+from monoskope.text import counted
 
 _LINES = {
     "Log": "origin",

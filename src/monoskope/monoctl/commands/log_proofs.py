@@ -12,12 +12,12 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
-from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import log_proof_views, terminal
 from monoskope.monoctl.output.formats import emit, pairs
+from monoskope.text import counted
 
 _MOST = 1_048_576
 """Bytes of a proof or a note at most."""

@@ -6,11 +6,11 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.results.access import Offboarding
-from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import access_views, terminal
 from monoskope.monoctl.output.formats import emit
+from monoskope.text import counted
 
 
 @click.command(short_help="List what came from a member who leaves, and end it (administrators).")

@@ -6,9 +6,9 @@ import contextlib
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
-from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
+from monoskope.text import counted
 from monoskope.times import instant, now_ms
 
 WARN_DAYS = 30

@@ -7,7 +7,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.access import AllowedMember, Permission
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.input.forms import form_option, full_prefix
+from monoskope.monoctl.input.request_options import form_option, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, emit, show

@@ -8,7 +8,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.monoctl.commands.label import show_notes
-from monoskope.monoctl.input.labels import parse_day
+from monoskope.monoctl.input.request_options import parse_day
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 
 

@@ -8,8 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import PutNotes, notes_options
+from monoskope.monoctl.input.request_options import PutNotes, expectation, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit

@@ -11,8 +11,7 @@ from monoskope.client import Client
 from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
-from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.request_options import form_option, full_prefix, one_prefix, parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show

@@ -6,7 +6,7 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.monoctl.input.labels import parse_edits
+from monoskope.monoctl.input.request_options import parse_edits
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import emit

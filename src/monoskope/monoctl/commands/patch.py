@@ -10,10 +10,8 @@ from monoskope.client import Client, PutResult
 from monoskope.client.purposes.patch import changes
 from monoskope.errors import Error
 from monoskope.monoctl.commands.put import COLUMNS, show
-from monoskope.monoctl.input.engine_options import engine_options
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.gathered_values import Values
-from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
+from monoskope.monoctl.input.request_options import engine_options, expectation
+from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.report import end

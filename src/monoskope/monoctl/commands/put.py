@@ -10,10 +10,8 @@ import click
 from monoskope.client import Client, PutResult
 from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
-from monoskope.monoctl.input.engine_options import engine_options
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
+from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal

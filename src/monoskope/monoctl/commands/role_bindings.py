@@ -11,7 +11,7 @@ from monoskope.client import Client
 from monoskope.client.results.access import Applied, RoleBinding
 from monoskope.errors import UsageError
 from monoskope.monoctl.commands.auth import RIGHTS
-from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.input.request_options import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import access_views, terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show

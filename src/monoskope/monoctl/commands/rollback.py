@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope.client import Client, Rollback
-from monoskope.monoctl.input.expectation import expectation
+from monoskope.monoctl.input.request_options import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import emit

@@ -11,7 +11,7 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.access import Token
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.input.request_options import form_option
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import access_views, terminal
 from monoskope.monoctl.output.formats import show

@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Undeletion
 from monoskope.errors import Error
-from monoskope.monoctl.input.expectation import expectation
+from monoskope.monoctl.input.request_options import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.report import end

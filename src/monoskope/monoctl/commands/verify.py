@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Verification
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.input.forms import full_prefix
+from monoskope.monoctl.input.request_options import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.listed import Listed, verify_listed

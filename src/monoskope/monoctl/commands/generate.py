@@ -43,7 +43,7 @@ _KEYS = {
 @timeout_option
 @output_option
 @connection_options
-def secret(  # noqa: PLR0917 - click passes them by name
+def generate_secret(  # noqa: PLR0917 - click passes them by name
     uri: str,
     recipes: tuple[str, ...],
     kind: str | None,

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.m8.issuers.addresses import HttpsUrl
+from monoskope.host_port import HttpsUrl
 from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 

@@ -14,9 +14,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.audit import lines
-from monoskope.m8.backup.check import Checking
 from monoskope.m8.backup.create import Making
-from monoskope.m8.backup.restore import restore
+from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.limits.exchanges import Exchanges

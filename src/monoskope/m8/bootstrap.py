@@ -17,13 +17,11 @@ import msgspec
 from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.m8.audit.auditing import auditing
-from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.background.log_watch import ReserveWatch
-from monoskope.m8.background.position_note import PositionNote
 from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
+from monoskope.m8.background.watches import CertificateWatch, PositionNote, ReserveWatch
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.doors import Doors, opened, running
 from monoskope.m8.grpc.presented import PresentedCertificate
@@ -34,9 +32,9 @@ from monoskope.m8.limits.access import open_files
 from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked

@@ -19,7 +19,7 @@ from monoskope.http.messages import EndedError
 from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.http.refused import to_json
-from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends

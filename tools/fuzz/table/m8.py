@@ -40,7 +40,7 @@ from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.settings import parse
 from monoskope.traces import spans
 from tools.fuzz import samples

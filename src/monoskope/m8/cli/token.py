@@ -16,7 +16,7 @@ from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.m8.opened import open_tokens, wall_clock
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 

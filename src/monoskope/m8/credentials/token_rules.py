@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.times import instant
 from monoskope.uri import UriPrefix
 

@@ -39,7 +39,7 @@ from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import documents
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix

@@ -19,7 +19,7 @@ from joserfc.jws import JWSRegistry
 
 from monoskope.errors import UsageError
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.unshared import Unshared
 
 MAX_TOKEN = 16_384

@@ -13,8 +13,15 @@ from collections.abc import Awaitable, Callable
 from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.issuers.jose import KEY_TYPES, Keys, PublicKey, Token, fits, parse_jwks
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.m8.issuers.jose import (
+    KEY_TYPES,
+    Keys,
+    PublicKey,
+    Token,
+    fits,
+    parse_jwks,
+)
+from monoskope.protocol.login import ExchangeRefusal
 
 FRESH_S = 300.0
 """Keys are read again before they are used when they are older than this."""

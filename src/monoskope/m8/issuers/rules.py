@@ -23,8 +23,7 @@ from typing import Any
 from monoskope.errors import UsageError, docs_page
 from monoskope.host_port import MAX_URL, HttpsUrl
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import ExchangeRefusal, Member, MemberKind
 
 MISSING: Any = object()
 """What `claim` returns where there is none."""

@@ -22,7 +22,7 @@ from monoskope.m8.issuers.rules import (
     check_sources,
     check_verified,
 )
-from monoskope.protocol.member import LOCAL, Member, MemberKind
+from monoskope.protocol.login import LOCAL, Member, MemberKind
 
 MAX_ISSUERS = 32
 MAX_RULES = 256

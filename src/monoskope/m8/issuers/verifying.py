@@ -16,8 +16,7 @@ from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import jose, rules
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import Issuer
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import ExchangeRefusal, Member
 from monoskope.times import instant
 
 LEEWAY_S = 30

@@ -23,8 +23,7 @@ from monoskope.m8.limits.puts import PutLimit
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.limits.request_limit import RequestLimit
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.metrics.meters import Meters
-from monoskope.m8.metrics.requests import RequestMeter
+from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.calls import Strangers, TellCall, current_note

@@ -21,8 +21,7 @@ from monoskope.m8.limits.quota import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service import calls
 from monoskope.m8.service.app import App, Stranger
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import ExchangeRefusal, Member
 
 TTL_S = 900
 """Seconds until m8's token expires, at most."""

@@ -12,7 +12,7 @@ import msgspec
 
 from monoskope.errors import UsageError
 from monoskope.host_port import HttpsUrl
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 
 MOST_WITNESSES = 16

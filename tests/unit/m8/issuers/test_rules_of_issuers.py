@@ -18,7 +18,7 @@ from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, checked
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.service.exchange import groups_named
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from tests.support.issuers import CLUSTER, ISSUER, NOW_S, claims_of, github, gitlab, issuers_of, kubernetes, minted
 
 WORKFLOW = "octo-org/octo-repo/.github/workflows/"

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.checks import Wanted
-from monoskope.client.purposes.put import Expect
-from monoskope.client.purposes.put import expected as expected
+from monoskope.client.purposes.put import Expect, expected
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client.walk import Walk
+
+__all__ = ["Deletion", "delete", "expected", "to_delete"]
 
 _DOUBT = Doubt(
     "it may or may not have been deleted {request}.",

@@ -16,7 +16,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
-from monoskope.m8.log import identity, sqlite_cursors, sqlite_forms, sqlite_tree
+from monoskope.m8.log import identity, sql, tree_rows
+from monoskope.m8.log.sqlite import documents
 from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
@@ -41,10 +42,14 @@ CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'ev
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, hash BLOB NOT NULL);
 INSERT INTO head VALUES (1, 0, zeroblob(32));
 CREATE TABLE sealed (sha256 BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL);
-CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL, note BLOB NOT NULL);
 CREATE TABLE leases (name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL);
 CREATE TABLE log_id (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
 """
+_TABLES = (
+    SCHEMA,
+    documents.BUILDS,
+    *(each.format(bytes="blob", text="text") for each in (tree_rows.TABLES, sql.TABLES)),
+)
 
 
 def prepare(path: Path, *, for_import: bool = False) -> None:
@@ -106,33 +111,38 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ours(connection, path):
-        for statement in (*SCHEMA.strip().split(";\n"), sqlite_forms.BUILDS, sqlite_cursors.TABLE, *sqlite_tree.TABLES):
+        for statement in ";\n".join(map(str.strip, _TABLES)).replace(";;", ";").split(";\n"):
             connection.execute(statement)
         connection.execute("INSERT INTO log_id VALUES (1, ?)", (identity.new_id(),))
-        sqlite_forms.create(connection, sqlite_forms.CURRENT, "i0")
+        documents.create(connection, documents.CURRENT, "i0")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {sqlite_forms.FORM}")
+        connection.execute(f"PRAGMA user_version = {documents.FORM}")
     connection.execute("COMMIT")
 
 
 def _check_imported(connection: sqlite3.Connection, path: Path, *, for_import: bool) -> None:
     """Refuse a log of which only a part was imported: it would show an older state as if it were the whole."""
-    if connection.execute("PRAGMA application_id").fetchone()[0] == IMPORTING_ID and not for_import:
+    if is_importing(connection) and not for_import:
         raise ConflictError(
             f"the event log {path} is not whole: its import (m8 backup restore) did not finish.",
             fix="Run the same command again, and it goes on from there.",
         )
 
 
+def is_importing(connection: sqlite3.Connection) -> bool:
+    """Whether the import into the log is not finished."""
+    return bool(connection.execute("PRAGMA application_id").fetchone()[0] == IMPORTING_ID)
+
+
 def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """Return True for an event log of a known form, False for an empty database. Raises `UsageError` otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application in (APPLICATION_ID, IMPORTING_ID) and version == sqlite_forms.FORM:
+    if application in (APPLICATION_ID, IMPORTING_ID) and version == documents.FORM:
         return True
     if application in (APPLICATION_ID, IMPORTING_ID):
         raise UsageError(
-            f"the event log {path} has schema {version}, this m8 knows {sqlite_forms.FORM} and no newer one.",
+            f"the event log {path} has schema {version}, this m8 knows {documents.FORM} and no newer one.",
             fix="Start the version of m8 that wrote it, or a newer one.",
         )
     if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

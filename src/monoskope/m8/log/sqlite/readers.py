@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log import record, sqlite_file
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError
+from monoskope.m8.log.sqlite import file
 
 T = TypeVar("T")
 
@@ -51,12 +52,12 @@ class Readers:
             raise self._explained(error) from None
 
     def _explained(self, error: sqlite3.Error) -> Exception:
-        return sqlite_file.explain(error, self._path) if sqlite_file.is_failure(error) else error
+        return file.explain(error, self._path) if file.is_failure(error) else error
 
     def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
         connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
         if connection is None:
-            connection = sqlite_file.connect(self._path, read_only=True)
+            connection = file.connect(self._path, read_only=True)
             self._local.connection = connection
             self._connections.append(connection)
         return read(connection)

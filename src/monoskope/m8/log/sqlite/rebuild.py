@@ -1,25 +1,61 @@
-"""Building the documents anew beside those that m8 answers from, while appends go on.
+"""Building the documents beside those that m8 answers from, while appends go on; and leases, by which one build runs.
 
 The new tables are filled in pieces, each a short transaction of its own, so that an append waits for one piece at most.
 When they have caught up with the log they take the place of the current ones in one more transaction, which changes
-names and no rows. What they replaced is then dropped in pieces. One build at a time: a lease says whose it is, and each
-piece checks that it still is.
+names and no rows. What they replaced is then dropped in pieces. Each piece checks that the lease is still its own.
 """
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import sqlite3
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Literal
 
 from monoskope.errors import ConflictError
-from monoskope.m8.log import record, sqlite_forms, sqlite_leases
-from monoskope.m8.log import sqlite_documents as documents
+from monoskope.failpoints import failpoint
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import Projector
-from monoskope.m8.log.sqlite_forms import BUILT
+from monoskope.m8.log.sqlite import documents
+from monoskope.m8.log.sqlite.documents import BUILT
+
+LONGEST_MS = 60_000
+"""The longest lease, one minute. A row whose time is further away is from before the clock was set back: it is free.
+
+So a process that was killed while the clock was ahead keeps others from its work for a minute at most.
+"""
+
+
+def check_lease(name: str, holder: str, ttl_ms: int) -> None:
+    """Raise `ValueError` for an empty name or holder, or a time that is not from 1 to `LONGEST_MS`."""
+    if not name or not holder:
+        raise ValueError("a lease has a name and a holder.")
+    if not 1 <= ttl_ms <= LONGEST_MS:
+        raise ValueError(f"a lease lasts from 1 to {LONGEST_MS} ms.")
+
+
+def is_free(connection: sqlite3.Connection, name: str, *, now_ms: int) -> bool:
+    """Whether nobody has the lease."""
+    row = connection.execute("SELECT until_ms FROM leases WHERE name = ?", (name,)).fetchone()
+    return row is None or not now_ms < row[0] <= now_ms + LONGEST_MS
+
+
+def take(connection: sqlite3.Connection, name: str, holder: str, *, now_ms: int, ttl_ms: int) -> bool:
+    """Take or keep the lease, as `EventLog.lease`. Called within a transaction that may write."""
+    row = connection.execute("SELECT holder, until_ms FROM leases WHERE name = ?", (name,)).fetchone()
+    if row is not None and row[0] != holder and now_ms < row[1] <= now_ms + LONGEST_MS:
+        return False
+    connection.execute("INSERT OR REPLACE INTO leases VALUES (?, ?, ?)", (name, holder, now_ms + ttl_ms))
+    return True
+
+
+def release(connection: sqlite3.Connection, name: str, holder: str) -> None:
+    """Give the lease up, as `EventLog.release`."""
+    connection.execute("DELETE FROM leases WHERE name = ? AND holder = ?", (name, holder))
+
 
 LEASE = "documents"
 """The lease of the one build at a time."""
@@ -67,7 +103,7 @@ class Build:
 
     def end(self, connection: sqlite3.Connection) -> None:
         """Give the lease up."""
-        sqlite_leases.release(connection, LEASE, self.holder)
+        release(connection, LEASE, self.holder)
 
     def step(self, connection: sqlite3.Connection) -> None:
         """Do the next piece.
@@ -81,7 +117,7 @@ class Build:
         match self.phase:
             case "clearing":
                 if _drop(connection, self.piece_s, with_built=True):
-                    sqlite_forms.create(connection, BUILT, f"i{self.holder[:8]}")
+                    documents.create(connection, BUILT, f"i{self.holder[:8]}")
                     connection.execute("INSERT INTO builds VALUES (1, ?, 0)", (self.holder,))
                     self.phase = "building"
             case "building":
@@ -97,7 +133,7 @@ class Build:
                 pass
 
     def _keep(self, connection: sqlite3.Connection) -> bool:
-        return sqlite_leases.take(connection, LEASE, self.holder, now_ms=self.clock(), ttl_ms=LEASE_MS)
+        return take(connection, LEASE, self.holder, now_ms=self.clock(), ttl_ms=LEASE_MS)
 
     def _project(self, connection: sqlite3.Connection) -> None:
         """Project events until the time of a piece is over, and at least one page of a short log's end."""
@@ -121,7 +157,7 @@ class Build:
         if self.left:
             self.phase = "building"
             return
-        sqlite_forms.exchange(connection, self.holder[:8])
+        documents.exchange(connection, self.holder[:8])
         self.phase = "dropping"
 
     def _position(self, connection: sqlite3.Connection) -> int:
@@ -133,12 +169,12 @@ class Build:
 
 def tidy_some(connection: sqlite3.Connection, now_ms: int) -> int:
     """Drop some of what builds left; return 0 if nothing is left, `WAITING` if the rest may be of a running build."""
-    is_free = sqlite_leases.is_free(connection, LEASE, now_ms=now_ms)
-    if is_free:
+    is_unclaimed = is_free(connection, LEASE, now_ms=now_ms)
+    if is_unclaimed:
         connection.execute("DELETE FROM builds")
-    if not _drop(connection, PIECE_S, with_built=is_free):
+    if not _drop(connection, PIECE_S, with_built=is_unclaimed):
         return 1
-    return WAITING if sqlite_forms.leftovers(connection, with_built=True) else 0
+    return WAITING if documents.leftovers(connection, with_built=True) else 0
 
 
 WAITING = 2
@@ -148,8 +184,8 @@ WAITING = 2
 def _drop(connection: sqlite3.Connection, piece_s: float, *, with_built: bool) -> bool:
     """Drop leftover tables until the time of a piece is over, and return whether none is left."""
     begun = time.monotonic()
-    while names := sqlite_forms.leftovers(connection, with_built=with_built):
-        if not sqlite_forms.drop_some(connection, names[0]) and time.monotonic() - begun >= piece_s:
+    while names := documents.leftovers(connection, with_built=with_built):
+        if not documents.drop_some(connection, names[0]) and time.monotonic() - begun >= piece_s:
             return False
     return True
 
@@ -160,3 +196,54 @@ def running() -> ConflictError:
         "the documents are being rebuilt already, by another process.",
         fix="Wait until it has ended; if its process was killed, try again in 30 seconds.",
     )
+
+
+Write = Callable[[Callable[[sqlite3.Connection], object]], Awaitable[object]]
+"""Runs its argument in a transaction of its own, which may write."""
+
+LONG_PIECE_S = 0.5
+"""How long one piece takes where nobody appends meanwhile, in seconds."""
+
+_LONGEST_PAUSE_S = 0.05
+
+
+async def run(build: Build, write: Write) -> int:
+    """Run `build` to its end while appends go on, and return how many events it replayed.
+
+    Raises:
+        ConflictError: another build is under way.
+        Exception: whatever the projector raised; the documents are as before.
+    """
+    if not await write(build.begin):
+        raise running()
+    try:
+        while build.phase != "done":
+            failpoint("m8.rebuild", build.phase)
+            await _piece(build.step, write)
+    finally:
+        await write(build.end)
+        if build.phase != "done":  # the projector raised, or we are cancelled
+            await write(lambda connection: tidy_some(connection, build.clock()))
+    return build.replayed
+
+
+async def tidy(clock: Callable[[], int], write: Write) -> None:
+    """Drop what builds left, of those that were broken off too, unless one is under way."""
+    left = 1
+    while left:
+
+        def step(connection: sqlite3.Connection) -> None:
+            nonlocal left
+            left = tidy_some(connection, clock())
+
+        await _piece(step, write)
+        if left == WAITING:
+            await asyncio.sleep(LEASE_MS / 1000)
+
+
+async def _piece(step: Callable[[sqlite3.Connection], object], write: Write) -> None:
+    """Do a piece, and leave the log to others for as long as it took."""
+    begun = time.monotonic()
+    await write(step)
+    # Appends of other processes ask for the log again and again: they need as much time as this took from them.
+    await asyncio.sleep(min(time.monotonic() - begun, _LONGEST_PAUSE_S))

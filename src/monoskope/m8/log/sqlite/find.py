@@ -14,9 +14,8 @@ import heapq
 import sqlite3
 from abc import ABC, abstractmethod
 
-from monoskope.m8.log import sqlite_forms
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.sqlite_forms import DOCUMENTS, LABELS
+from monoskope.m8.log.sqlite.documents import DOCUMENTS, LABELS, indexes
 
 
 class _Keys(ABC):
@@ -86,7 +85,7 @@ def find(
 
 
 def _lists(connection: sqlite3.Connection, collection: str, where: Where) -> list[_Keys]:
-    names = sqlite_forms.indexes(connection)
+    names = indexes(connection)
     same = (collection, where.deleted)
 
     def keys(index: str, condition: str = "deleted IS NOT NULL", *values: str) -> _Keys:

@@ -1,6 +1,9 @@
-"""Listing names: how many a driver lists, and what it says where it lists none."""
+"""Which bytes are text, which text could be base64 of bytes that are not, and how many names a driver lists."""
 
 from __future__ import annotations
+
+import base64
+import binascii
 
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 
@@ -19,3 +22,21 @@ def not_listed() -> UnsupportedError:
         "this store is not configured to list names.",
         fix="Set listable = true, and grant what `m8 reactor policy` prints.",
     )
+
+
+def is_text(value: bytes) -> bool:
+    """Whether `value` is valid UTF-8."""
+    try:
+        value.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def could_be_base64(text: str) -> bool:
+    """Whether `text` is what standard base64 makes of bytes that are not text."""
+    try:
+        value = base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        return False
+    return base64.b64encode(value).decode("ascii") == text and not is_text(value)

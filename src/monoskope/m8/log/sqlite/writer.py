@@ -26,7 +26,7 @@ from typing import Any, Protocol, TypeAlias, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import file
 
 T = TypeVar("T")
 
@@ -149,8 +149,8 @@ class SqliteWriter:
         """Run a group from its beginning to its commit, on the thread."""
         try:
             if self._connection is None:
-                self._connection = sqlite_file.connect(self._path)
-            self._connection.execute(f"PRAGMA busy_timeout = {sqlite_file.BUSY_MS}")
+                self._connection = file.connect(self._path)
+            self._connection.execute(f"PRAGMA busy_timeout = {file.BUSY_MS}")
             self._connection.execute("BEGIN IMMEDIATE")
             self._connection.execute("PRAGMA busy_timeout = 0")  # the event loop must not wait
             outcomes = _attempt_all(self._connection, jobs)
@@ -169,7 +169,7 @@ class SqliteWriter:
 
     def _failed(self, jobs: list[_Job], error: Exception) -> list[_Outcome]:
         self._disconnect()
-        failure = sqlite_file.explain(error, self._path) if isinstance(error, sqlite3.Error) else _lost(error)
+        failure = file.explain(error, self._path) if isinstance(error, sqlite3.Error) else _lost(error)
         self.failure = failure
         return [(job, None, failure) for job in jobs]
 
@@ -211,7 +211,7 @@ def _attempt(connection: sqlite3.Connection, job: _Job) -> _Outcome:
     try:
         result = job.work(connection)
     except Exception as error:
-        if sqlite_file.is_failure(error) or not connection.in_transaction:
+        if file.is_failure(error) or not connection.in_transaction:
             raise
         connection.execute("ROLLBACK TO job")
         connection.execute("RELEASE job")

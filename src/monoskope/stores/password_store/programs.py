@@ -1,6 +1,10 @@
-"""GnuPG as a program. Values go in and out through pipes only, never as an argument or a file.
+"""The programs that a password store uses: GnuPG, and git where the store is a repository.
 
-Of what gpg prints, only the names of its status lines are read.
+Values go in and out of gpg through pipes only, never as an argument or a file. Of what gpg prints, only the names of
+its status lines are read.
+
+Each change of a repository is one commit, as pass and gopass make them. No hook of the repository runs, and nothing is
+signed or pushed: data must not run programs. All calls block: run them in a thread.
 """
 
 from __future__ import annotations
@@ -8,13 +12,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import subprocess
 from pathlib import Path
 
 from monoskope.stores.driver import CannotReadError, DriverError, StoreRefusedError, StoreUnavailableError
 
 _MOST_OUT = 2 * 1024 * 1024
 # Without the seed file, at which processes wait for one another, for seconds; the system has randomness.
-_ALWAYS = (
+_GPG_ALWAYS = (
     "--batch",
     "--no-tty",
     "--quiet",
@@ -81,7 +86,7 @@ class Gpg:
         try:
             process = await asyncio.create_subprocess_exec(
                 "gpg",
-                *_ALWAYS,
+                *_GPG_ALWAYS,
                 *options,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
@@ -141,3 +146,62 @@ def _names(status: bytes) -> set[bytes]:
     """Return the names of gpg's status lines, e.g. INV_RECP."""
     lines = (line.split(b" ") for line in status.splitlines() if line.startswith(b"[GNUPG:] "))
     return {words[1] for words in lines if len(words) > 1}
+
+
+_GIT_ALWAYS = (
+    "-c",
+    "core.hooksPath=/dev/null",
+    "-c",
+    "core.fsmonitor=false",
+    "-c",
+    "commit.gpgSign=false",
+    "-c",
+    "user.name=Monoskope",
+    "-c",
+    "user.email=monoskope@localhost",
+)
+
+
+class Repository:
+    """The repository whose work tree is `root`.
+
+    Args:
+        root: The password store.
+        timeout_s: How long one call of git may take.
+    """
+
+    def __init__(self, root: Path, *, timeout_s: float) -> None:
+        self._root = root
+        self._timeout_s = timeout_s
+
+    def works(self) -> bool:
+        """Whether git is installed and `root` is the top of a repository that it will use."""
+        done = self._git("rev-parse", "--show-cdup")
+        return done is not None and done.strip() == b""
+
+    def commit(self, file: str, message: str) -> None:
+        """Commit what became of `file`, a path below the root, and nothing else; a failure changes no file."""
+        self._git("add", "--all", "--", file)
+        self._git("commit", "--quiet", f"--message={message}", "--only", "--", file)
+
+    def holds(self, file: str) -> bool:
+        """Whether the last commit has `file` exactly as it is."""
+        tracked = self._git("ls-files", "--error-unmatch", "--", file) is not None
+        return tracked and self._git("diff", "--quiet", "HEAD", "--", file) is not None
+
+    def _git(self, *arguments: str) -> bytes | None:
+        """Return what git wrote, or None if it failed."""
+        environment = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0"}
+        try:
+            done = subprocess.run(  # noqa: S603 - no shell, and no argument can be taken for an option
+                ["git", *_GIT_ALWAYS, *arguments],  # noqa: S607 - the git that the administrator has in PATH
+                cwd=self._root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                check=True,
+                timeout=self._timeout_s,
+            )
+        except (OSError, subprocess.SubprocessError):
+            return None
+        return done.stdout

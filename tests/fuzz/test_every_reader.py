@@ -44,7 +44,7 @@ EXEMPT = {
     "m8/cli/backup.py": _OWN,
     "m8/cli/restore.py": _CHECKED,
     "m8/cli/events.py": _OWN,
-    "m8/cli/reactor.py": "passes words of a command line on",
+    "m8/cli/main.py": "passes words of a command line on",
     "m8/cli/tls.py": _FILE,
     "m8/credentials/tokens.py": _OWN,
     "m8/readmodels/usage.py": _OWN,

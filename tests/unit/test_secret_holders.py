@@ -55,7 +55,7 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
-from monoskope.monoctl.input.gathered_values import Values
+from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.reactor.identity.fingerprint import FingerprintKey

@@ -19,8 +19,8 @@ from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs, plain
-from monoskope.times import rfc3339
 from monoskope.text import counted
+from monoskope.times import rfc3339
 
 _LINES = {
     "Log": "origin",

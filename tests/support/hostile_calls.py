@@ -3,35 +3,42 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import ssl
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.m8.grpc.calls import status_of
+from tests.support import http_calls
 from tests.support.hostile_rules import DEADLINE_S, Answer, Rule, Rules, as_bytes, unsigned_end
+from tests.support.http_calls import CallError
 from tests.support.passing import Call, Which
 
 Change = Callable[[Call, bytes], Message | bytes | None]
 
 
-Failure = Error | grpc.StatusCode | grpc.Status
-"""How a call fails: as m8 refuses, with a bare status as a broken connection has, or with any status at all."""
+Failure = Error | CallError
+"""How a call fails: as m8 refuses, or with any error at all."""
+
+BROKEN = CallError("unavailable", "broken")
+"""What a client takes for a broken connection."""
 
 
-class _RefusedError(Exception):
-    """A call is refused in m8's place."""
+@dataclass(frozen=True)
+class _Forwarded(http_calls.Call):
+    """A call whose messages stay bytes."""
 
-    def __init__(self, failure: Failure) -> None:
-        super().__init__(str(failure))
-        self.failure = failure
+    content: bytes = b""
+
+    def written(self) -> bytes:
+        return self.content
+
+    def read(self, body: bytes) -> Any:
+        return body
 
 
 class CallRules:
@@ -40,8 +47,8 @@ class CallRules:
     def __init__(self) -> None:
         self.calls: Rules[Call] = Rules()
         self.seen: list[bytes] = []
-        self.channels: list[grpc.aio.Channel] = []
-        self._turns = itertools.count()
+        self.upstream = ""
+        self.tls: ssl.SSLContext | None = None
 
     # --- what it can be told ---
 
@@ -68,7 +75,7 @@ class CallRules:
         """Refuse in m8's place."""
 
         async def act(_: Call, __: Rule[Call]) -> bytes:
-            raise _RefusedError(failure)
+            raise failure
 
         return self.on_call(name, act, **more)
 
@@ -98,7 +105,7 @@ class CallRules:
 
         async def act(call: Call, _: Rule[Call]) -> bytes:
             await self.forward(call)
-            raise _RefusedError(grpc.StatusCode.UNAVAILABLE)
+            raise BROKEN
 
         return self.on_call(name, act, **more)
 
@@ -130,31 +137,19 @@ class CallRules:
 
     # --- what it does ---
 
-    @property
-    def real(self) -> grpc.aio.Channel:
-        """A connection to the real m8, each in its turn."""
-        return self.channels[next(self._turns) % len(self.channels)]
+    def _to_real(self, call: Call, time_s: float | None = None) -> _Forwarded:
+        message, time_s = call.method.request(), time_s or call.time_s
+        return _Forwarded(self.upstream, message, call.headers, time_s, "proto", self.tls, call.content)
 
     async def forward(self, call: Call, *, time_s: float | None = None) -> bytes:
-        """Ask the real m8, and return its answer. Raises `grpc.aio.AioRpcError`."""
-        ask: Any = self.real.unary_unary(call.path)
-        answer: bytes = await ask(call.content, metadata=call.metadata, timeout=time_s or call.time_s)
+        """Ask the real m8, and return its answer. Raises `CallError`."""
+        answer: bytes = await self._to_real(call, time_s).answer()
         return answer
 
-    async def answered(self, call: Call, context: Any) -> bytes:
-        """Answer a call: as the real m8 does, or as a rule says."""
+    async def answered(self, call: Call) -> bytes:
+        """Answer a call: as the real m8 does, or as a rule says. Raises `Error` or `CallError`."""
         rule = self.calls.find(call)
-        try:
-            answer = await self.forward(call) if rule is None else await rule.act(call, rule)
-        except grpc.aio.AioRpcError as error:
-            await context.abort(error.code(), error.details() or "", tuple(error.trailing_metadata() or ()))
-            raise
-        except _RefusedError as error:
-            if isinstance(error.failure, grpc.StatusCode):
-                await context.abort(error.failure, "broken")
-            failure = error.failure
-            await context.abort_with_status(status_of(failure) if isinstance(failure, Error) else failure)
-            raise
+        answer = await self.forward(call) if rule is None else await rule.act(call, rule)
         self.seen.append(answer)
         return bytes(answer)
 
@@ -162,12 +157,15 @@ class CallRules:
         """Answer a call whose answer is a stream."""
         rule = self.calls.find(call)
         change: Change | None = None if rule is None else rule.change
-        ask: Any = self.real.unary_stream(call.path)
-        async for answer in ask(call.content, metadata=call.metadata, timeout=call.time_s):
-            self.seen.append(answer)
-            changed = answer if change is None else change(call, answer)
-            if changed is not None:
-                yield changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
+        stream = self._to_real(call).stream()
+        try:
+            async for answer in stream:
+                self.seen.append(answer)
+                changed = answer if change is None else change(call, answer)
+                if changed is not None:
+                    yield changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
+        finally:
+            stream.cancel()
 
 
 @dataclass(eq=False)

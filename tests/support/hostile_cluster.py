@@ -58,14 +58,17 @@ class ProxiedCluster(QuickCluster):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.real = f"127.0.0.1:{free_port()}"
+        self.proxied, self.real = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
+        self.server = f"https://{self.proxied}"
 
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", self.real, "--name", self.server)
+            listen = f"127.0.0.1:{free_port()}"
+            self.must("m8", "init", "--dir", "m8", "--listen", listen, "--http-listen", self.real)
             file = self.folder / "m8" / "m8.toml"
             table = tomllib.loads(file.read_text(encoding="utf-8")) | {"open_requests_per_user": 10_000}
+            table["http_names"] = [self.proxied]
             write_private(file, tomli_w.dumps(table).encode(), replace=True)
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.real))

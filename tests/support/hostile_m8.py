@@ -4,7 +4,7 @@ Clients and reactors dial it under a name that m8 accepts, and it passes everyth
 byte, unless a rule says otherwise. A rule is about one method or one kind of message, of one secret if `of` names it,
 and takes as many as `times` says. Everything runs on one event loop; what is held waits for an event, not for a time.
 
-    async with HostileM8(listen="127.0.0.1:12000", upstream="127.0.0.1:12001", folder=Path("m8")) as m8:
+    async with HostileM8("127.0.0.1:12000", upstream="127.0.0.1:12001", folder=Path("m8")) as m8:
         ghost = m8.withhold(of=uri)                       # keeps a sealed secret, and says KEY_LOST without a receipt
         await client.put_secret(uri, values)
         await ghost.deliver()                             # now the real m8 gets it
@@ -16,45 +16,37 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.m8.grpc.server import OPTIONS
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.http.messages import Head
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_calls import CallRules
-from tests.support.hostile_http import Calls
+from tests.support.hostile_http import listening
 from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures
 from tests.support.hostile_session import Session
-from tests.support.hostile_websocket import Upstream, websockets
-from tests.support.passing import ATTACH, METHODS, Call, Metadata, Passing, Way, Which
-
-_CONNECTIONS = 8
-"""To the real m8, which takes so many calls on each: a hostile one keeps many waiting."""
-
-_OPTIONS = tuple((name, value) for name, value in OPTIONS if name != "grpc.max_concurrent_streams")
+from tests.support.http_calls import hang_up
+from tests.support.passing import Call, Passing, Way, Which
 
 Act = Callable[[Passing, Rule[Passing]], Any]
 
 
-class HostileM8(CallRules, grpc.GenericRpcHandler):
+class HostileM8(CallRules):
     """The proxy; a context manager that listens. Leaving it raises what went wrong inside.
 
     Args:
-        listen: The `host:port` that clients and reactors dial; one of m8's `names`.
+        listen: The addresses that clients and reactors dial, each one of m8's `names`.
         upstream: Where the real m8 listens.
         folder: The real m8's folder, with its certificate and key.
-        websockets: The `host:port` of the HTTP door, at which reactors attach by a WebSocket and clients call, and
-            where the real m8 takes reactors without TLS; None for gRPC alone.
+        tls: How the real m8 is spoken to; None without TLS.
 
     Attributes:
         calls: The rules for calls. The methods of this class add to both.
@@ -67,8 +59,10 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         granted: When the grant of a request first came by, by the monotonic clock: its key was made before.
     """
 
-    def __init__(self, *, listen: str, upstream: str, folder: Path, websockets: tuple[str, str] | None = None) -> None:
+    def __init__(self, *listen: str, upstream: str, folder: Path, tls: ssl.SSLContext | None = None) -> None:
         super().__init__()
+        self.upstream = upstream
+        self.tls = tls
         self.messages: Rules[Passing] = Rules()
         self.sessions: list[Session] = []
         self.called: list[Call] = []
@@ -78,52 +72,19 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self.errors: list[BaseException] = []
         self.news = asyncio.Event()
         self._listen = listen
-        self._upstream = upstream
         self._folder = folder
-        self._websockets = websockets
         self._open = contextlib.AsyncExitStack()
-        self._server = grpc.aio.server(options=_OPTIONS)
 
     async def __aenter__(self) -> Self:
-        key, certificate = (self._folder / "tls.key").read_bytes(), (self._folder / "tls.crt").read_bytes()
-        self._server.add_generic_rpc_handlers((self,))
-        self._server.add_secure_port(self._listen, grpc.ssl_server_credentials([(key, certificate)]))
-        self.channels += [self._dial() for _ in range(_CONNECTIONS)]
-        await self._server.start()
-        if self._websockets is not None:
-            listen, upstream = self._websockets
-            await self._open.enter_async_context(
-                websockets(listen, self._folder, lambda: self._session(Upstream(upstream)), Calls(self, self._call))
-            )
+        for address in self._listen:
+            await self._open.enter_async_context(listening(address, self._folder, self))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.honest()
         await self._open.aclose()
-        await self._server.stop(0.5)
-        for channel in self.channels:
-            await channel.close()
+        await hang_up()
         failures(self.errors)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return the handler of a method, None for one that nobody has. Messages stay bytes."""
-        path = handler_call_details.method
-        if path == ATTACH:
-            return grpc.stream_stream_rpc_method_handler(cast("Any", self._attach))
-        method = METHODS.get(path)
-        if method is None:
-            return None
-
-        async def unary(content: bytes, context: Any) -> bytes:
-            return await self.answered(self._call(path, content, context), context)
-
-        async def stream(content: bytes, context: Any) -> AsyncIterator[bytes]:
-            async for answer in self.streamed(self._call(path, content, context)):
-                yield answer
-
-        if method.streams:
-            return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
-        return grpc.unary_unary_rpc_method_handler(cast("Any", unary))
 
     def honest(self) -> None:
         """Forget every rule, and let go what is held."""
@@ -205,16 +166,11 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
 
     # --- how it is passed on ---
 
-    def _dial(self) -> grpc.aio.Channel:
-        credentials = grpc.ssl_channel_credentials((self._folder / "ca.crt").read_bytes())
-        # A connection of its own for each channel: m8 allows so many calls on one.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 8 * MAX_MESSAGE)]
-        return grpc.aio.secure_channel(self._upstream, credentials, options=options)
-
-    def _call(self, path: str, content: bytes, context: Any) -> Call:
-        sent = cast("Metadata", tuple(context.invocation_metadata()))
-        metadata = tuple((key, value) for key, value in sent if key == "authorization")
-        call = Call(path, content, metadata, context.time_remaining())
+    def noted(self, head: Head, content: bytes) -> Call:
+        """Note a call, and return it."""
+        told = head.header("connect-timeout-ms")
+        headers = (("authorization", head.header("authorization")),)
+        call = Call(head.path, content, headers, int(told) / 1000 if told else None)
         message = call.message
         if isinstance(message, commands_pb2.RequestSecretUploadKeyRequest):
             call.request = upload_pb2.UploadRequest.FromString(message.request)
@@ -228,11 +184,9 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self.seen.append(content)
         return call
 
-    async def _attach(self, incoming: AsyncIterator[bytes], context: Any) -> None:
-        await self._session(self._dial()).serve(incoming, context)
-
-    def _session(self, channel: Any) -> Session:
-        session = Session(self, channel)
+    def session(self) -> Session:
+        """Return the session of a reactor that dials."""
+        session = Session(self)
         self.sessions.append(session)
         return session
 

@@ -6,18 +6,19 @@ import asyncio
 import contextlib
 import inspect
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
+from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
 from monoskope.protocol.hello import parse_hello
 from tests.support.hostile_rules import within
-from tests.support.passing import ATTACH, Passing, Way, read_answer, read_append
+from tests.support.http_calls import CallError
+from tests.support.passing import Passing, Way, read_answer, read_append
+from tests.support.websocket_call import WebSocketCall
 
 if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
@@ -26,8 +27,6 @@ CUT = "not now, says m8"
 """What m8 says when a connection is cut."""
 
 _LAST_WORDS_S = 2.0
-_ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, EndedError)
-"""How gRPC and a WebSocket say that a side is gone."""
 
 
 class Session:
@@ -40,18 +39,17 @@ class Session:
         ended: Whether the stream is over.
     """
 
-    def __init__(self, m8: HostileM8, channel: Any) -> None:
+    def __init__(self, m8: HostileM8) -> None:
         self.store = ""
         self.replica = b""
         self.passed: list[Passing] = []
         self.ended = False
         self._m8 = m8
-        self._channel = channel
         self._queues: dict[Way, asyncio.Queue[bytes]] = {way: asyncio.Queue() for way in Way}
         self._calls: dict[int, tuple[str, bytes]] = {}
         self._acting: set[asyncio.Task[Any]] = set()
         self._cut = asyncio.Event()
-        self._code = grpc.StatusCode.UNAVAILABLE
+        self._code = "unavailable"
 
     def __repr__(self) -> str:
         return f"<Session {self.store} {self.replica.hex()[:8]}>"
@@ -61,21 +59,23 @@ class Session:
         content = message if isinstance(message, bytes) else message.SerializeToString(deterministic=True)
         self._queues[way].put_nowait(content)
 
-    def cut(self, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
-        """Break the connection to the reactor, with that status."""
+    def cut(self, code: str = "unavailable") -> None:
+        """Break the connection to the reactor, with that code of Connect's."""
         self._code = code
         self._cut.set()
 
-    async def serve(self, incoming: AsyncIterator[bytes], context: Any) -> None:
-        """Pass messages until one side ends the stream."""
-        call: Any = self._channel.stream_stream(ATTACH)()
-        tasks = [
+    async def serve(
+        self, incoming: AsyncIterator[bytes], write: Callable[[bytes], Awaitable[None]]
+    ) -> CallError | None:
+        """Pass messages until one side ends the stream; return the error that the reactor is to hear."""
+        call = WebSocketCall(HostPort.parse(self._m8.upstream), parse=bytes, tls=self._m8.tls)
+        tasks: list[asyncio.Future[Any]] = [
             asyncio.ensure_future(work)
             for work in (
                 self._read_reactor(incoming, call),
                 self._read_m8(call),
                 self._write(Way.TO_M8, call.write),
-                self._write(Way.TO_REACTOR, context.write),
+                self._write(Way.TO_REACTOR, write),
                 self._cut.wait(),
             )
         ]
@@ -83,12 +83,10 @@ class Session:
             # Once the reactor has said its last word, m8 ends the stream.
             await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
             if self._cut.is_set():
-                await context.abort(self._code, CUT)
+                return CallError(self._code, CUT)
             with contextlib.suppress(TimeoutError):
                 await within(self._queues[Way.TO_REACTOR].join(), seconds=_LAST_WORDS_S)
-            code = await call.code()
-            if code is not grpc.StatusCode.OK:
-                await context.abort(code, await call.details(), tuple(await call.trailing_metadata() or ()))
+            return await call.end()
         finally:
             self.ended = True
             self._m8.news.set()
@@ -96,17 +94,16 @@ class Session:
             for task in (*tasks, *self._acting):
                 task.cancel()
             ends = await asyncio.gather(*tasks, *self._acting, return_exceptions=True)
-            self._m8.errors += [end for end in ends if isinstance(end, Exception) and not isinstance(end, _ENDINGS)]
-            await self._channel.close()
+            self._m8.errors += [end for end in ends if isinstance(end, Exception) and not isinstance(end, EndedError)]
 
-    async def _read_reactor(self, incoming: AsyncIterator[bytes], call: Any) -> None:
+    async def _read_reactor(self, incoming: AsyncIterator[bytes], call: WebSocketCall) -> None:
         async for content in incoming:
             self._pass(self._appended(content))
         await self._queues[Way.TO_M8].join()
         await call.done_writing()
 
-    async def _read_m8(self, call: Any) -> None:
-        while (content := await call.read()) is not grpc.aio.EOF:
+    async def _read_m8(self, call: WebSocketCall) -> None:
+        while isinstance(content := await call.read(), bytes):
             self._pass(self._answered(content))
 
     async def _write(self, way: Way, write: Callable[[bytes], Any]) -> None:

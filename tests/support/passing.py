@@ -13,11 +13,10 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.events import request_id_of
+from tests.support.http_calls import Headers
 
 if TYPE_CHECKING:
     from tests.support.hostile_session import Session
-
-Metadata = tuple[tuple[str, str | bytes], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class Call:
 
     path: str
     content: bytes = field(repr=False)
-    metadata: Metadata = field(repr=False)
+    headers: Headers = field(repr=False)
     time_s: float | None
     """How long its caller waits for the answer."""
     request_id: bytes = b""

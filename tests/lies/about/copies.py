@@ -104,7 +104,7 @@ def _unsigned(scene: Scene) -> None:
     async def sent(call: Call, _: object) -> bytes:
         message = call.message
         act(message)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers, call.time_s))
 
     scene.wire.on_call("RequestUploadSecret", sent, times=None, when=lambda call: _is_there(call, scene))
 
@@ -117,7 +117,7 @@ def _redirected(scene: Scene) -> None:
         request = upload_pb2.UploadRequest.FromString(message.request)
         request.uri = f"{request.uri}-else"
         message.request = request.SerializeToString(deterministic=True)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers, call.time_s))
 
     scene.wire.on_call("RequestSecretUploadKey", asked, times=None, when=lambda call: _is_there(call, scene))
 

@@ -83,7 +83,7 @@ def answered_anew(method: str) -> Callable[[Scene], Any]:
         async def act(call: Any, _: object) -> bytes:
             message = call.message
             message.ClearField("page_token")
-            asked = Call(call.path, message.SerializeToString(), call.metadata, call.time_s)
+            asked = Call(call.path, message.SerializeToString(), call.headers, call.time_s)
             answer = call.method.response.FromString(await scene.wire.forward(asked))
             answer.next_page_token = "again"
             return bytes(answer.SerializeToString())

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import grpc.aio
-
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.errors import (
     AlreadyExistsError,
@@ -26,6 +24,7 @@ from monoskope.protocol.payload import Payload, encode
 from tests.lies.lie import SEALING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Rule
+from tests.support.http_calls import CallError
 from tests.support.passing import Call
 from tests.support.reactor_world import seal
 from tests.support.signed_requests import Person
@@ -121,8 +120,8 @@ def twice_with_another(scene: Scene) -> None:
         assert isinstance(message, commands_pb2.RequestUploadSecretRequest)
         message.ciphertext = os.urandom(len(message.ciphertext) or 528)
         message.encapsulated_key = message.encapsulated_key or os.urandom(ENCAPSULATED_KEY_BYTES)
-        with contextlib.suppress(grpc.aio.AioRpcError):  # ALREADY_EXISTS
-            await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        with contextlib.suppress(CallError):  # ALREADY_EXISTS
+            await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers, call.time_s))
         return answer
 
     scene.wire.on_call("RequestUploadSecret", act, times=1, of=scene.uri)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import grpc
-
 from monoskope.errors import Code, NotFoundError
 from tests.lies.about import ends, keys, stores
 from tests.lies.lie import EVERY, Lie, Step
 from tests.lies.scene import Scene
+from tests.support.hostile_calls import BROKEN
 
 SERVERS, UNKNOWN = Step.SERVERS, Code.OUTCOME_UNKNOWN
-BROKEN = grpc.StatusCode.UNAVAILABLE
 
 
 def breaks(

@@ -284,7 +284,7 @@ async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World)
 
 async def test_m8_says_that_it_lets_notes_be_edited(world: World) -> None:
     anna = world.user("anna", "vault://app")
-    answer = await anna.queries.GetServer(queries_pb2.GetServerRequest(), metadata=anna.metadata)
+    answer = await anna.call(queries_pb2.GetServerRequest())
     assert EDIT_NOTES in answer.features
 
 

@@ -34,7 +34,7 @@ def test_a_backup_of_a_running_server_holds_all_until_then_and_serves(settings: 
     copy = settings.folder.parent / "copy"
     with served(settings) as server:
         before = token(settings, "before")
-        assert server.call(before).subject == "before"
+        assert server.get_server(before).subject == "before"
         # The last events are in the write-ahead log alone: a copy of the file by hand would not have them.
         assert (settings.folder / "log.db-wal").stat().st_size > 0
         assert "holds 1 event," in command(settings, "backup", str(copy)).stdout
@@ -45,9 +45,9 @@ def test_a_backup_of_a_running_server_holds_all_until_then_and_serves(settings: 
     assert {name for name, mode in modes.items() if mode != 0o600} == {"tls.crt", "ca.crt"}
     assert copy.stat().st_mode & 0o777 == 0o700
     with served(load(copy)) as restored:
-        assert restored.call(before).subject == "before"
+        assert restored.get_server(before).subject == "before"
         with pytest.raises(Exception, match="log does not know it"):
-            restored.call(after)
+            restored.get_server(after)
 
 
 def test_nothing_is_written_over(settings: ServerSettings) -> None:

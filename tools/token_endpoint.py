@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monoskope.m8.http import form, token_endpoint
-from monoskope.m8.service.access import exchange
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.m8.service import exchange
+from monoskope.protocol.login import ExchangeRefusal
 from tools.json_schemas import Schema
 
 TAG: Schema = {"name": "OAuth 2.0", "description": "The exchange of a token, as RFC 8693 has it."}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -44,9 +43,7 @@ async def hostile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hos
         await asyncio.gather(asyncio.to_thread(cluster.start_m8), asyncio.to_thread(cluster.start_openbao))
         mount = {"type": "kv", "options": {"version": "1"}}
         await asyncio.to_thread(cluster.bao.call, "POST", f"sys/mounts/{KV1}", mount)
-        folder = cluster.folder / "m8"
-        tls = ssl.create_default_context(cafile=folder / "ca.crt")
-        async with HostileM8(cluster.proxied, upstream=cluster.real, folder=folder, tls=tls) as m8:
+        async with HostileM8(listen=cluster.server, upstream=cluster.real, folder=cluster.folder / "m8") as m8:
             hostile = HostileCluster(cluster, m8)
             await asyncio.to_thread(lambda: cluster.administrator)
             await hostile.prepare(*STORES)

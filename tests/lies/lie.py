@@ -6,12 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monoskope.errors import Code
-
-if TYPE_CHECKING:
-    from tests.lies.scene import Scene
 
 WRITING = ("put", "patch", "generate", "delete", "undelete", "rollback", "copy")
 READING = ("compare", "verify", "import", "list")
@@ -61,27 +58,27 @@ class Lie:
     Attributes:
         step: Where it is told.
         name: What m8 says, in a few words; unique.
-        tell: Makes the hostile m8 of a scene tell it.
+        tell: Makes the hostile m8 tell it: gets the scene (`tests.lies.scene`), or a scripted m8.
         says: What the victim must say, as a regular expression over code, message and fix, or over the result.
         code: The code of the error; None if what is asked for succeeds all the same, and is the truth.
         purposes: What is asked for while it is told: purposes, questions or commands (`tests.lies.walks`).
         against: Who is lied to.
         patience_s: How long the client waits in all. Short for a silence alone.
-        dial: "both" for a client with a list of both servers, "" for one of them.
+        both_servers: Whether the client has a list of both servers.
         settles: Whether the real m8 gets to know how it ended.
         done: Whether what was asked for is done upstream, although the client cannot know; None for either.
     """
 
     step: Step
     name: str
-    tell: Callable[[Scene], Any]
+    tell: Callable[[Any], Any]
     says: str = ""
     code: Code | None = None
     purposes: tuple[str, ...] = EVERY
     against: Victim = Victim.SDK
     patience_s: float = 20.0
     done: bool | None = None
-    dial: str = ""
+    both_servers: bool = False
     settles: bool = True
 
     def __post_init__(self) -> None:

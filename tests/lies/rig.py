@@ -1,7 +1,7 @@
 """The rig: a real m8 behind a wire that lies, two stores with `[signers]`, and alice.
 
-The store `memory` attaches by gRPC and may copy to `other`, which attaches by a WebSocket. Both keep their secrets in
-memory and take signed requests alone, so whatever changes upstream has to bear a signature of alice's.
+The store `memory` may copy to `other`. Both keep their secrets in memory and take signed requests alone, so whatever
+changes upstream has to bear a signature of alice's.
 """
 
 from __future__ import annotations
@@ -97,7 +97,6 @@ class Rig:
         folder: m8's, with its certificate, and alice's.
         engines: By store.
         signer: alice's.
-        servers: How the wire is dialled: two servers of one log.
         kept: What was walked honestly, by purpose.
     """
 
@@ -106,7 +105,6 @@ class Rig:
     engines: dict[str, Engine]
     identities: dict[str, Identity]
     signer: AliceSigns
-    servers: tuple[str, ...]
     kept: dict[str, Kept] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
@@ -119,19 +117,19 @@ class Rig:
     log_key: LogKey = field(default_factory=lambda: LogKey.make(ORIGIN))
 
     @property
-    def dialled(self) -> str:
-        """The server that alice dials, if it is one."""
-        return self.servers[0]
-
-    @property
     def wire(self) -> HostileM8:
         """The hostile part."""
         return self.m8.wire
 
     @property
+    def servers(self) -> list[str]:
+        """How the wire is dialled: both of its names."""
+        return self.m8.servers
+
+    @property
     def pinned(self) -> Checkpoint:
-        """The newest checkpoint that alice's clients have pinned there."""
-        pin = KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self.dialled)
+        """The newest checkpoint that alice's clients have pinned."""
+        pin = KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self.servers[0])
         assert pin is not None
         return Checkpoint.parse(Note.parse(pin.note).text)
 
@@ -142,7 +140,7 @@ class Rig:
     async def grow(self) -> None:
         """Let alice see the log, and let it grow after that."""
         await self.sign()
-        async with self.client(self.dialled) as client:
+        async with self.client(self.servers[0]) as client:
             seen = await client.get_log()
         self.old_note = self.old_note or seen.note.encode()
         old = Checkpoint.parse(Note.parse(self.old_note).text)
@@ -193,13 +191,13 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
         for store, identity in identities.items():
             await m8.world.administrator().create(store, identity.shown, kind=MEMORY)
         m8.alice = m8.world.user("alice", "memory://", "other://", rights=frozenset(RIGHT_NAMES), token=token("alice"))
-        rig = Rig(m8, folder, engines, identities, signer, m8.servers)
+        rig = Rig(m8, folder, engines, identities, signer)
         await _start(open_now, rig)
         await m8.attached(2)
         known = KnownStores(folder / "known_stores", system=folder / "none")
-        known.pin_default(rig.dialled, MEMORY)
+        known.pin_default(m8.server, MEMORY)
         for store, identity in identities.items():
-            known.pin(rig.dialled, store, identity.shown, replaces=None)
+            known.pin(m8.server, store, identity.shown, replaces=None)
         if witnessed:
             m8.world.clock.now_ms = int(time.time() * 1000)
             key_file.write(folder, rig.log_key)
@@ -210,7 +208,7 @@ async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
     folder, engines, identities = rig.folder, rig.engines, rig.identities
     line = copy_key.make(folder, store=MEMORY)
     alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
-    for server, (store, copies) in zip(rig.servers, ((MEMORY, True), (OTHER, False)), strict=True):
+    for store, server, copies in zip((MEMORY, OTHER), rig.servers, (True, False), strict=True):
         (folder / f"{store}_signers").write_text(f"{alice}\n# end\n" if copies else f"{alice}\n{line}\n# end\n")
         (folder / f"{store}_revoked").write_text("# end\n")
         for name in ("signers", "revoked"):

@@ -57,7 +57,7 @@ async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
             await rig.sign()
         logins = rig.m8.count("Attached")
         lie.tell(found)
-        servers = ",".join(rig.servers) if lie.dial == "both" else rig.dialled
+        servers = ",".join(rig.servers) if lie.both_servers else rig.servers[0]
         code, result, said = await asked(found, servers, purpose)
         for login in (1, 2):
             # A reactor that was lied to at its login may still be away: then m8 refuses at once, and truly.

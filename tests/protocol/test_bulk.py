@@ -38,7 +38,7 @@ class Crowd:
     folder: Path
 
     def client(self, **more: object) -> Client:
-        """A client that dials m8, through the wire between."""
+        """A client that dials the wire."""
         server = self.m8.server
         known = KnownStores(self.folder / "known_stores", system=self.folder / "none")
         known.pin(server, "memory", IDENTITY.shown, replaces=None)

@@ -16,16 +16,16 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, running, sealed, upload
+from tests.support.hostile_rules import Way
 from tests.support.hostile_session import CUT
 from tests.support.m8_world import FakeReactor
-from tests.support.passing import Way
 from tests.support.reactor_world import PATIENCE_S, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
 
@@ -189,7 +189,7 @@ async def test_a_refused_login_is_tried_again(m8: RealM8, tmp_path: Path) -> Non
             f"monoctl create secret-store memory --type memory --identity {IDENTITY.shown}",
         ),
         ("failed_precondition", "monoctl describe secret-store memory"),
-        ("unavailable", "m8's /readyz"),
+        ("unavailable", "/readyz"),
         ("unimplemented", "update the reactor or m8"),
         ("internal", "m8's log"),
     ],

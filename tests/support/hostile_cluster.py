@@ -50,25 +50,32 @@ def young(seconds: float = YOUNG_S) -> dict[str, object]:
     return {"young": seconds} if "young" in Timings.__struct_fields__ else {}
 
 
+LIMITS = {"handshakes": 100_000, "handshakes_per_address": 100_000, "failed_logins": 1_000}
+"""Of the real m8, to which all connections come from the proxy's address."""
+
+
 class ProxiedCluster(QuickCluster):
     """A cluster whose `server` is the proxy's address; m8 itself listens at `real`.
 
     A user may have any number of requests open: a hostile m8 has no such limit, and leaves many behind.
     """
 
+    @property
+    def dialled(self) -> str:
+        """What clients and reactors are told to dial."""
+        return f"https://{self.server}"
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
-        self.proxied, self.real = f"127.0.0.1:{free_port()}", f"127.0.0.1:{free_port()}"
-        self.server = f"https://{self.proxied}"
+        self.real = f"127.0.0.1:{free_port()}"
 
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            listen = f"127.0.0.1:{free_port()}"
-            self.must("m8", "init", "--dir", "m8", "--listen", listen, "--http-listen", self.real)
+            self.must("m8", "init", "--dir", "m8", "--listen", "127.0.0.1:0", "--http-listen", self.real)
             file = self.folder / "m8" / "m8.toml"
-            table = tomllib.loads(file.read_text(encoding="utf-8")) | {"open_requests_per_user": 10_000}
-            table["http_names"] = [self.proxied]
+            table = tomllib.loads(file.read_text(encoding="utf-8"))
+            table |= {"open_requests_per_user": 10_000, "limits": LIMITS, "http_names": [self.real, self.server]}
             write_private(file, tomli_w.dumps(table).encode(), replace=True)
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.real))

@@ -15,13 +15,13 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.readmodels.history import HISTORY, prefix, version_of
 from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
 from monoskope.m8.readmodels.uploads import end_receipt, shown
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,10 +23,9 @@ from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import free_port
 from tests.support.hostile_m8 import HostileM8
-from tests.support.hostile_rules import Rule
+from tests.support.hostile_rules import Passing, Rule
 from tests.support.hostile_session import Session
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, Signs, World, an_m8
-from tests.support.passing import Passing
 
 _ENCAPSULATED_KEY = 1_120
 
@@ -37,22 +36,19 @@ class RealM8:
     Attributes:
         world: m8 itself.
         wire: What reactors dial.
-        servers: The addresses of the wire: two, of one log.
+        server: The wire, as a reactor dials it.
+        servers: Both names of the wire.
         alice: May put, compare and see hashes in the store.
     """
 
-    def __init__(self, world: World, wire: HostileM8, store: str, *servers: str) -> None:
+    def __init__(self, world: World, wire: HostileM8, store: str, names: Sequence[str]) -> None:
         self.world = world
         self.wire = wire
-        self.servers = servers
+        self.servers = [f"https://{name}" for name in names]
+        self.server = self.servers[0]
         self.store = store
         self.alice = world.user("alice", f"{store}://")
         self._sending: dict[bytes, asyncio.Task[views_pb2.SecretUpload]] = {}
-
-    @property
-    def server(self) -> str:
-        """The wire, as it is dialled."""
-        return self.servers[0]
 
     async def create(self, identity: str, *, kind: str) -> None:
         """Add the store."""
@@ -162,7 +158,7 @@ class RealM8:
 
 @asynccontextmanager
 async def serving(folder: Path, *, store: str = "memory", limits: ServerLimits | None = None) -> AsyncIterator[RealM8]:
-    """Serve an m8 without stores; the wire before it speaks TLS under `folder`/ca.crt.
+    """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`.
 
     Args:
         folder: Is filled.
@@ -172,10 +168,11 @@ async def serving(folder: Path, *, store: str = "memory", limits: ServerLimits |
     made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)
-    listen = [f"localhost:{free_port()}" for _ in range(2)]
+    port = free_port()
+    names = [f"{host}:{port}" for host in ("localhost", "127.0.0.1")]
     async with (
-        an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=listen[0]) as world,
-        HostileM8(*listen, upstream=world.address, folder=folder) as wire,
+        an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=names[0]) as world,
+        HostileM8(listen=names[0], upstream=world.address, folder=folder, tls=False) as wire,
     ):
-        world.app.names = set(listen)
-        yield RealM8(world, wire, store, *(f"https://{address}" for address in listen))
+        world.app.names = {*names}
+        yield RealM8(world, wire, store, names)

@@ -15,7 +15,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
 from monoskope.errors import Error
-from monoskope.protocol.recipes import Recipe, check_recipes
+from monoskope.protocol.payload import Recipe, check_recipes
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
@@ -198,9 +198,8 @@ class Changes(ABC):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
-            said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
-            return await purposes.generate.generate(self._walk(target, timeout), target, checked, named, said)
+            return await purposes.generate.generate(self._walk(target, timeout), target, checked, named, notes)
 
         return only(await self._each([uri], 0, None, timeout, one))
 

@@ -49,7 +49,7 @@ from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.traces import spans
@@ -355,7 +355,7 @@ class Walk:
         within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
             f"{task.uri}: no key came within {round(within, 3):g} s; nothing was sent.",
-            fix="Try again, raise `timeout=`, or see `monoctl describe secret-store` for its reactors.",
+            fix="Try again, raise the timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 
     def _tell(self, task: Task, request: Request, stage: Stage, end: str = "", *, touch: bool = False) -> None:

@@ -10,13 +10,13 @@ from typing import Any, Protocol
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
+from monoskope.m8.background.watches import LogWatch
 from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import build_server, servers_within
 from monoskope.m8.http.server import build_http
 from monoskope.m8.limits.access import open_files
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.events import upload_stream

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
@@ -10,8 +11,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
 from tests.lies.lie import Lie, Step
 from tests.lies.scene import Scene
-from tests.support.hostile_calls import Failure
-from tests.support.http_calls import CallError
+from tests.support.hostile_m8 import Failure
 
 REFUSAL = Step.REFUSAL
 ASK, SEND = "RequestSecretUploadKey", "RequestUploadSecret"
@@ -24,11 +24,11 @@ def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], Any]:
     return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri)
 
 
-def status(reason: str, *, domain: str = "monoskope", message: str = "no.", cut: int = 0, **metadata: str) -> CallError:
-    """A status as no m8 makes it."""
-    info = error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
-    content = info.SerializeToString()
-    return CallError("failed_precondition", message, (info.DESCRIPTOR.full_name, content[: len(content) - cut]))
+def status(reason: str, *, domain: str = "monoskope", message: str = "no.", cut: int = 0) -> dict[str, object]:
+    """An error of Connect's as no m8 makes it."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=domain).SerializeToString()
+    detail = {"type": "google.rpc.ErrorInfo", "value": b64encode(info[: len(info) - cut]).decode().rstrip("=")}
+    return {"code": "failed_precondition", "message": message, "details": [detail]}
 
 
 def lie(name: str, failure: Failure, says: str, code: Code, **more: object) -> Lie:
@@ -85,7 +85,7 @@ LIES = (
         patience_s=3.0,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
-    *(lie(f"a bare {one}", CallError(one, "broken"), ANSWERED, Code.INTERNAL) for one in ("unknown", "data_loss")),
+    *(lie(f"a bare {one}", one, ANSWERED, Code.INTERNAL) for one in ("unknown", "data_loss")),
     *(
         Lie(
             REFUSAL,

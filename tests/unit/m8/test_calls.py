@@ -15,7 +15,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.service import session
+from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from tests.support.http_calls import CallError
 from tests.support.log_lines import strangers
@@ -165,7 +165,7 @@ async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pyte
     async def broken(*_: object) -> int:
         raise LookupError("hunter2")
 
-    monkeypatch.setattr(session, "append_event", broken)
+    monkeypatch.setattr(Aggregates, "append", broken)
     answer = await reactor.append(bytes(16), 0, events_pb2.SecretUploadFailed())
     assert (answer.error, answer.version) == ("INTERNAL", 0)
     assert "hunter2" not in answer.message

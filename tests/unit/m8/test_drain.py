@@ -19,8 +19,8 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.doors import running
 from monoskope.m8.http.server import build_http
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.operations.endpoints import Endpoints
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.operations import Endpoints
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import CallError, ask, hang_up

@@ -15,13 +15,13 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.domain.reactors import Login
 from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
-from monoskope.m8.service.login import Login
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
-from monoskope.protocol.labels import IDENTITY_ROTATION
-from monoskope.protocol.login_refusal import LoginRefusal, read
+from monoskope.protocol.identity import IDENTITY_ROTATION
+from monoskope.protocol.login import LoginRefusal, read_login_refusal
 from tests.support.http_calls import CallError
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
@@ -361,7 +361,7 @@ async def test_a_forced_end_of_a_rotation_shuts_the_old_reactors_out_and_every_p
     await finish(await rotating(world), force=True)
     ended = await old.failure()
     assert ended.reason == "REFUSED"
-    assert read(ended.info) == LoginRefusal(views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY, (OTHER_KEY,))
+    assert read_login_refusal(ended.info) == LoginRefusal(views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY, (OTHER_KEY,))
     store = await world.administrator().store("vault")
     assert not any(reactor.attached for reactor in store.reactors)
     assert store.refused_login.replica == old.replica

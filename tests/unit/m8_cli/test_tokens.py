@@ -24,7 +24,7 @@ from monoskope.m8.credentials.token_rules import MAX_TTL_S
 from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 
 NOW_S = 1_800_000_000
 RIGHTS = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH)
@@ -211,9 +211,9 @@ async def test_revocation_survives_a_rebuild(tokens: Tokens, log: SqliteLog) -> 
 async def test_the_list_shows_every_token_without_the_token(tokens: Tokens) -> None:
     alice, bob = await issue(tokens), await issue(tokens, subject="bob")
     await tokens.revoke(bob.id)
-    listed = {credential.id: credential async for credential in tokens.list()}
-    assert {key: value.revoked for key, value in listed.items()} == {alice.id: False, bob.id: True}
-    assert listed[alice.id].prefixes == ("local://", "vault://team-a")
+    listed = {issued.id: (issued, revoked) async for issued, revoked in tokens.list()}
+    assert {key: revoked for key, (_, revoked) in listed.items()} == {alice.id: False, bob.id: True}
+    assert listed[alice.id][0].prefixes == ["local://", "vault://team-a"]
     assert alice.jwt not in str(listed)
 
 
@@ -372,8 +372,8 @@ async def test_a_token_that_breaks_a_rule_is_not_issued(
 
 
 async def test_documents_come_from_token_events_alone(log: SqliteLog) -> None:
-    event = events_pb2.SecretStoreActivated(name="vault")
-    await log.append("secret-stores", 0, [NewEvent("SecretStoreActivated", event.SerializeToString())], actor="alice")
+    event = events_pb2.FingerprintKeyAdopted(key_id="0" * 16)
+    await log.append("fingerprint-key", 0, [NewEvent("FingerprintKeyAdopted", event.SerializeToString())], actor="m8")
     assert await log.scan(documents.TOKENS, limit=10) == []
     assert await log.scan(documents.REVOCATIONS, limit=10) == []
 

@@ -11,9 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
-from monoskope.monoctl.output.flags import with_flags
-from monoskope.protocol.names import spelled
-from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.outcomes import ENDS, spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
@@ -25,7 +23,6 @@ FILES = (
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",
-    "monoctl/output/results.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",
 )
@@ -37,7 +34,7 @@ _OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
 
 def normal(text: str) -> str:
     """Return a sentence with `…` for what is filled in, as the table has it."""
-    return re.sub(r"\{[^}]*\}", "…", with_flags(text)).strip().rstrip(".").replace("|", "\\|")
+    return re.sub(r"\{[^}]*\}", "…", text).strip().rstrip(".").replace("|", "\\|")
 
 
 def every() -> set[str]:

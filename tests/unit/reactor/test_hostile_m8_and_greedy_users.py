@@ -17,19 +17,19 @@ from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.announcement import MAX_REPLICAS
-from monoskope.protocol.copy_request import check_copied, put_request_id
 from monoskope.protocol.grant import make_grant, parse_grant
+from monoskope.protocol.hello import MAX_REPLICAS
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.open_receipt import check_copied, put_request_id
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.dispatch import MOST_SEALED
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.open_requests import MAX_EVENT, MOST_HELD
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile

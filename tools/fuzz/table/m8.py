@@ -14,34 +14,33 @@ from joserfc.jwk import ECKey, OKPKey
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
-from monoskope.archive import s3
-from monoskope.archive.errors import DamagedError
 from monoskope.errors import Error, UnauthenticatedError, UsageError
+from monoskope.host_port import HttpsUrl
 from monoskope.m8 import settings as m8_settings
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
-from monoskope.m8.credentials import token_claims
-from monoskope.m8.domain import events, summary
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.backup.form import DamagedError
+from monoskope.m8.credentials import token_rules as token_claims
+from monoskope.m8.domain import events
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.http import attach, codecs, strict_json
 from monoskope.m8.http import form as http_form
-from monoskope.m8.issuers import claims, jose, rules
-from monoskope.m8.issuers.addresses import HttpsUrl
-from monoskope.m8.issuers.keys import parse_jwks
+from monoskope.m8.issuers import jose, rules, verifying
+from monoskope.m8.issuers.jose import parse_jwks
 from monoskope.m8.limits import peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.methods import calls
-from monoskope.m8.queries import paging
-from monoskope.m8.service.access import views
+from monoskope.m8.queries import pages as paging
+from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.settings import parse
 from monoskope.traces import spans
 from tools.fuzz import samples
@@ -171,7 +170,7 @@ def _event(content: bytes) -> object:
     found = record.parse(message.position, content)
     try:
         if (said := events.read(found)) is not None:
-            summary.detail(said)
+            events.detail(said)
     except DecodeError:
         return None
     return found
@@ -245,10 +244,10 @@ def _rules() -> tuple[rules.Rule, ...]:
 def _member(content: bytes) -> object:
     """Check the claims of a token whose signature is valid."""
     said = jose.json_object(content, ExchangeRefusedError(ExchangeRefusal.MALFORMED, "no claims"))
-    claims.check_kind(said)
-    claims.check_audience(said, "m8", ())
-    claims.check_times(said, 1_800_000_000.0)
-    claims.subject_of(said)
+    verifying.check_kind(said)
+    verifying.check_audience(said, "m8", ())
+    verifying.check_times(said, 1_800_000_000.0)
+    verifying.subject_of(said)
     rule = rules.matching(_rules(), said)
     return rule.member("corp", said), rule.groups("corp", said)
 
@@ -313,14 +312,14 @@ READERS = (
     Reader(
         "jwks",
         "issuers",
-        ("m8/issuers/keys.py", "m8/issuers/jose.py"),
+        ("m8/issuers/jose.py",),
         lambda content: parse_jwks(content, "the keys"),
         seeds=_jwks,
     ),
     Reader(
         "m8-token",
         "anybody who calls",
-        ("m8/credentials/token_claims.py",),
+        ("m8/credentials/token_rules.py",),
         text(lambda one: token_claims.read(one, _key(), audience="m8", fix="Get another.")),
         errors=(UnauthenticatedError,),
         seeds=samples.jwts,
@@ -328,7 +327,7 @@ READERS = (
     Reader(
         "m8-token-claims",
         "who has m8's signing key",
-        ("m8/credentials/token_claims.py",),
+        ("m8/credentials/token_rules.py",),
         lambda content: token_claims._claims(content, "Get another."),  # noqa: SLF001 - what was signed
         errors=(UnauthenticatedError,),
         seeds=_texts(
@@ -346,7 +345,7 @@ READERS = (
     Reader(
         "https-url",
         "who runs m8, and issuers",
-        ("m8/issuers/addresses.py",),
+        ("host_port.py",),
         text(HttpsUrl.parse),
         errors=(),
         seeds=_texts("https://issuer.example.org/realm?x=1", "https://[::1]:8443"),
@@ -380,7 +379,7 @@ READERS = (
     Reader(
         "page-token",
         "users",
-        ("m8/queries/paging.py",),
+        ("m8/queries/pages.py",),
         text(lambda one: paging.read_position("events.1", one)),
         seeds=lambda: [paging.make_token("events.1", "7").encode()],
     ),
@@ -397,7 +396,7 @@ READERS = (
     Reader(
         "event",
         "the database, and a newer m8",
-        ("m8/log/record.py", "m8/domain/events.py", "m8/domain/summary.py"),
+        ("m8/log/record.py", "m8/domain/events.py"),
         _event,
         errors=(),
         seeds=_records,
@@ -422,7 +421,7 @@ READERS = (
     Reader(
         "role-binding",
         "administrators",
-        ("m8/service/access/views.py", "m8/domain/role_binding_rules.py"),
+        ("m8/service/administration.py", "m8/domain/role_bindings.py"),
         lambda content: views.parsed(access_pb2.RoleBinding.FromString(content)),
         errors=(UsageError, DecodeError),
         again=lambda binding: views.view(binding).SerializeToString(),
@@ -431,7 +430,7 @@ READERS = (
     Reader(
         "claims-of-an-issuer",
         "issuers",
-        ("m8/issuers/rules.py", "m8/issuers/claims.py"),
+        ("m8/issuers/rules.py", "m8/issuers/verifying.py"),
         _member,
         errors=(ExchangeRefusedError,),
         seeds=_texts(
@@ -447,13 +446,6 @@ READERS = (
         seeds=_texts("ipv4:127.0.0.1:7", "ipv6:%5B::ffff:10.0.0.1%5D:7"),
     ),
     Reader("backup", "who keeps backups", ("m8/backup/form.py",), _frames, errors=(), seeds=_backups),
-    Reader(
-        "s3-place",
-        "who runs m8",
-        ("archive/s3.py",),
-        text(lambda one: s3.parse_place(*one.partition("\n")[::2])),
-        seeds=_texts("s3://backups/m8/1.age\nhttps://s3.example.org"),
-    ),
     Reader(
         "syslog-frame",
         "names that callers chose, on their way to a syslog server",

@@ -173,7 +173,7 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     if options.signed:
         signing.turn_on(reactor=store.folder, client=client)
     await supervisor.until(stores.listening(address, ca))
-    async with opened_log(server, migrates=True) as log:
+    async with opened_log(server) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
         await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
         await client_files.ensure_user_token(client, tokens, prefixes=["local://"])

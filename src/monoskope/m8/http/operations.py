@@ -11,7 +11,7 @@ from monoskope.http.messages import Response
 from monoskope.m8.http import refused
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.operations.answers import Answer, Handler
 

@@ -14,7 +14,7 @@ from monoskope.http.server.server import Server, bind
 from monoskope.m8.http.application import HttpApplication
 from monoskope.m8.http.origins import Origins
 from monoskope.m8.listening import taken
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 
 

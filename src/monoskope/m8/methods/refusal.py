@@ -14,10 +14,9 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.refused_login import LoginRefusedError
-from monoskope.protocol import exchange_refusal
-from monoskope.protocol.login_refusal import described
+from monoskope.m8.domain.reactors import LoginRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.protocol.login import exchange_refusal_words, login_refusal_words
 
 DOMAIN = "monoskope"
 
@@ -66,9 +65,9 @@ def to_status(error: Error, *, for_older: bool = True) -> status_pb2.Status:
     known = BEFORE.get(error.code) if for_older else None
     metadata = {"fix": error.fix} if known is None else {"fix": error.fix, "code": error.code.value}
     if isinstance(error, LoginRefusedError):
-        metadata |= described(error.refusal, error.allowed)
+        metadata |= login_refusal_words(error.refusal, error.allowed)
     if isinstance(error, ExchangeRefusedError):
-        metadata |= exchange_refusal.described(error.refusal)
+        metadata |= exchange_refusal_words(error.refusal)
     details = [error_details_pb2.ErrorInfo(reason=(known or error.code).value, domain=DOMAIN, metadata=metadata)]
     if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
         delay = Duration()

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.announcement import check_capabilities
+from monoskope.protocol.hello import check_capabilities
 from monoskope.stores.driver import Capabilities
 
 

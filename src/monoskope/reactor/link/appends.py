@@ -16,7 +16,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Code, ConflictError
 from monoskope.protocol.events import ReactorEvent, Step, request_id_of
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from monoskope.reactor.link.copy_tokens import CopyTokens
 
 Send = Callable[[reactor_pb2.AttachRequest], None]

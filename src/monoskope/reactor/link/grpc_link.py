@@ -12,7 +12,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
-from monoskope.protocol.login_refusal import LoginRefusal, read
+from monoskope.protocol.login import LoginRefusal, read_login_refusal
 from monoskope.reactor.link.endpoint import Endpoint, roots
 from monoskope.reactor.link.link import MAX_MESSAGE, PING_S, PONG_S, Link, Origin, StatusError, ended, garbled
 
@@ -97,7 +97,7 @@ def refusal_in(metadata: Iterable[tuple[str, str | bytes]] | None) -> LoginRefus
         for detail in status_pb2.Status.FromString(details).details:
             info = error_details_pb2.ErrorInfo()
             if detail.Unpack(info):
-                return read(info.metadata)
+                return read_login_refusal(info.metadata)
     except DecodeError:
         return None
     return None

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import UnavailableError
-from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.link.endpoint import Endpoint
 
 MAX_MESSAGE = 1_572_864

@@ -1,0 +1,236 @@
+"""What one m8 process counts, for Prometheus, under the names that docs/operate/monitor.md lists.
+
+Metrics of calls and appends count what this process did. Those of requests count what is in the log, whichever m8
+recorded it, from the start of this process on. No label holds a URI, a subject, or an id of a request.
+"""
+
+from __future__ import annotations
+
+import collections
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import UsageError
+from monoskope.m8.domain.events import read
+from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.protocol.events import Step
+from monoskope.protocol.outcomes import State, spelled
+from monoskope.protocol.request import Request, parse_request
+
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library types it not
+
+_CALL_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_APPEND_BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0)
+_GROUP_BUCKETS = (1, 2, 4, 8, 16, 32, 64)
+
+
+@dataclass(slots=True)
+class Meters:
+    """All of them, in a registry of their own: several m8 of one process, as in tests, do not disturb one another."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    calls: Counter = field(init=False)
+    call_seconds: Histogram = field(init=False)
+    append_seconds: Histogram = field(init=False)
+    append_group: Histogram = field(init=False)
+    write_failures: Counter = field(init=False)
+    handshakes_refused: Counter = field(init=False)
+    requests: Counter = field(init=False)
+    request_seconds: Histogram = field(init=False)
+    audit_dropped: Counter = field(init=False)
+    puts_refused: Counter = field(init=False)
+    gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
+    """What is looked up when somebody reads the metrics, by name."""
+
+    def __post_init__(self) -> None:
+        here = self.registry
+        ProcessCollector(registry=here)
+        self.calls = Counter("m8_calls", "Calls that have ended, by their code.", ["method", "code"], registry=here)
+        self.call_seconds = Histogram(
+            "m8_call_duration_seconds",
+            "How long calls took, waiting for reactors included.",
+            ["method"],
+            buckets=_CALL_BUCKETS,
+            registry=here,
+        )
+        self.append_seconds = Histogram(
+            "m8_append_duration_seconds",
+            "How long one durable write to the event log took, whatever it wrote.",
+            buckets=_APPEND_BUCKETS,
+            registry=here,
+        )
+        self.append_group = Histogram(
+            "m8_append_group_size", "Writes that were made durable together.", buckets=_GROUP_BUCKETS, registry=here
+        )
+        self.write_failures = Counter(
+            "m8_database_write_failures",
+            "Checks, one a second, that found a new failure to write the event log.",
+            registry=here,
+        )
+        self.handshakes_refused = Counter(
+            "m8_tls_handshakes_refused",
+            "TLS handshakes at the HTTP door that were refused, because too many began.",
+            registry=here,
+        )
+        self.requests = Counter(
+            "m8_requests",
+            "Requests of the log that have ended, by outcome. Every m8 of one log counts all of them.",
+            ["store", "purpose", "outcome"],
+            registry=here,
+        )
+        self.request_seconds = Histogram(
+            "m8_request_duration_seconds",
+            "From the first event of a request to its last, by the log's clock.",
+            ["store"],
+            buckets=_CALL_BUCKETS,
+            registry=here,
+        )
+        self.audit_dropped = Counter(
+            "m8_audit_access_lines_dropped",
+            "Access lines that did not fit into the queue of their sink.",
+            ["sink"],
+            registry=here,
+        )
+        self.puts_refused = Counter(
+            "m8_puts_refused", "Puts refused because their user had begun too many in the hour.", registry=here
+        )
+        for name, (text, labels) in _VALUES.items():
+            self.gauges[name] = Gauge(name, text, labels, registry=here)
+
+    def answered(self, method: str, code: str, seconds: float) -> None:
+        """Count a call."""
+        self.calls.labels(method, code).inc()
+        self.call_seconds.labels(method).observe(seconds)
+
+    def wrote(self, appends: int, seconds: float) -> None:
+        """Count a group of writes that became durable together."""
+        self.append_group.observe(appends)
+        self.append_seconds.observe(seconds)
+
+
+_VALUES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "m8_build_info": ("1, for the version that runs.", ("version",)),
+    "m8_start_time_seconds": ("When this process began to serve, seconds since 1970.", ()),
+    "m8_certificate_expiry_timestamp_seconds": ("When the certificate of m8 expires, seconds since 1970.", ()),
+    "m8_connections": ("Open connections of clients and reactors.", ()),
+    "m8_watchers": ("Open calls of WatchEvents.", ()),
+    "m8_subscribers": ("Reactors and watchers that follow the log in this process.", ()),
+    "m8_subscribers_lag_events": ("How many events the slowest of them has not taken yet.", ()),
+    "m8_feed_lag_events": ("How many events of the log this process has not passed on yet.", ()),
+    "m8_database_up": ("1 if the database answers.", ()),
+    "m8_database_writable": ("0 from a failed write on until one succeeds.", ()),
+    "m8_database_last_position": ("The position of the last event.", ()),
+    "m8_database_size_bytes": ("Bytes of the event log on disk.", ()),
+    "m8_database_reserve": ("1 if the disk reserve for erasing is there.", ()),
+    "m8_log_tree_lag_events": ("How many events the tree of the witnessed log does not have yet.", ()),
+    "m8_log_checkpoint_age_seconds": ("How old its newest checkpoint is, 0 without one.", ()),
+    "m8_log_signing_stopped": ("1 if m8 signs no checkpoints, though the log has keys.", ()),
+    "m8_log_quorum_missing_seconds": (
+        "For how long its newest checkpoint lacks a quorum of witnesses, 0 if all is well.",
+        (),
+    ),
+    "m8_log_witness_failing": ("1 if the witness did not cosign when it was asked last.", ("witness",)),
+    "m8_log_witness_cosigned_timestamp_seconds": (
+        "When the witness cosigned last, seconds since 1970; 0 if never.",
+        ("witness",),
+    ),
+    "m8_operating_log_failures": ("How often the operating log could not be written, since the start.", ()),
+    "m8_draining": ("1 while m8 stops.", ()),
+    "m8_timekeeper_lease_held": ("1 if this m8 is the one that keeps the deadlines.", ()),
+    "m8_open_requests": ("Requests that have not ended; `granted` have a one-time key alive.", ("store", "state")),
+    "m8_oldest_open_request_age_seconds": ("How long ago the oldest of them began, 0 for none.", ("store",)),
+    "m8_store_active": ("1 if the store takes uploads.", ("store",)),
+    "m8_reactors_attached": ("Reactors that are attached.", ("store",)),
+    "m8_audit_exporting": ("1 if this m8 is the one that sends the events to the sink.", ("sink",)),
+    "m8_audit_lag_events": ("Events that the sink has not taken yet; 0 from an m8 that does not send them.", ("sink",)),
+    "m8_audit_failing_seconds": ("For how long the sink has not taken lines, 0 if all is well.", ("sink",)),
+    "m8_engine_health": ("Attached reactors, by how they found their engine last.", ("store", "state")),
+}
+
+
+_STATES = {
+    views_pb2.UPLOAD_STATE_REQUESTED: State.REQUESTED,
+    views_pb2.UPLOAD_STATE_GRANTED: State.GRANTED,
+    views_pb2.UPLOAD_STATE_UPLOADING: State.UPLOADING,
+    views_pb2.UPLOAD_STATE_WRITING: State.WRITING,
+}
+_LEADS_TO = {step.event: step.leads_to for step in Step}
+"""The state after each event of a request. The rows of one event lead to the same."""
+
+STATES = tuple(state.name.lower() for state in _STATES.values())
+"""The states of open requests, as labels."""
+
+
+@dataclass(slots=True)
+class _Open:
+    store: str
+    purpose: str
+    since_ms: int
+    state: str
+
+
+class RequestMeter:
+    """Follows the requests of the log."""
+
+    def __init__(self, meters: Meters) -> None:
+        self._meters = meters
+        self._open: dict[str, _Open] = {}
+
+    def known(self, stream: str, upload: views_pb2.SecretUpload) -> None:
+        """Take in a request that was open when this process started."""
+        state = _STATES.get(upload.state)
+        if state is not None:
+            purpose = spelled(upload_pb2.Purpose, upload.purpose)
+            store = upload.uri.partition("://")[0]
+            self._open[stream] = _Open(store, purpose, upload.requested_at_ms, state.name.lower())
+
+    def saw(self, event: RecordedEvent) -> None:
+        """Take in an event of the log, in its order. Only the first and the last of a request are parsed."""
+        state = _LEADS_TO.get(event.type)
+        if state is None:
+            return
+        if event.version == 1 and (request := _request(getattr(read(event), "request", b""))) is not None:
+            purpose = spelled(upload_pb2.Purpose, request.purpose)
+            self._open[event.stream] = _Open(request.uri.store, purpose, event.recorded_at_ms, "")
+        known = self._open.get(event.stream)
+        if known is None:
+            return
+        if state is State.ENDED:
+            self._ended(event, known, getattr(read(event), "receipt", None))
+        else:
+            known.state = state.name.lower()
+
+    def _ended(self, event: RecordedEvent, known: _Open, receipt: upload_pb2.Signed | None) -> None:
+        del self._open[event.stream]
+        self._meters.requests.labels(known.store, known.purpose, _outcome(receipt)).inc()
+        seconds = max(0, event.recorded_at_ms - known.since_ms) / 1000
+        self._meters.request_seconds.labels(known.store).observe(seconds)
+
+    def counts(self) -> collections.Counter[tuple[str, str]]:
+        """Return how many requests are open, by store and state."""
+        return collections.Counter((one.store, one.state) for one in self._open.values())
+
+    def oldest_ms(self) -> dict[str, int]:
+        """Return when the oldest open request of each store began."""
+        found: dict[str, int] = {}
+        for one in self._open.values():
+            found[one.store] = min(one.since_ms, found.get(one.store, one.since_ms))
+        return found
+
+
+def _request(content: object) -> Request | None:
+    try:
+        return parse_request(content) if isinstance(content, bytes) and content else None
+    except UsageError:
+        return None
+
+
+def _outcome(receipt: upload_pb2.Signed | None) -> str:
+    """Return the outcome of an end; FAILED where m8 ended it without a receipt."""
+    if receipt is None or not receipt.content:
+        return spelled(upload_pb2.Outcome, upload_pb2.OUTCOME_FAILED)
+    # m8 checked every receipt before it recorded it.
+    return spelled(upload_pb2.Outcome, upload_pb2.Receipt.FromString(receipt.content).outcome)

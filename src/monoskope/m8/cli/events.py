@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.counted import counted
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -20,6 +19,7 @@ from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load
 from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.verifying import Verified, verified
+from monoskope.text import counted
 from monoskope.times import rfc3339
 
 _PAGE = 256

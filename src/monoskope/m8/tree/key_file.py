@@ -22,7 +22,7 @@ from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note
 from monoskope.settings import find_private, write_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 FILE = "log.key"
 

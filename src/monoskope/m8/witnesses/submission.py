@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from enum import Enum
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint

@@ -17,7 +17,7 @@ from monoskope.m8.log.sqlite.disk import ROOM, Reserve
 from monoskope.m8.opened import adopt_log, wall_clock
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load
-from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.verifying import Verified, verified
 from monoskope.text import counted
 from monoskope.times import rfc3339

@@ -107,7 +107,9 @@ def traced(folder: Path) -> dict[str, Functions]:
         return found
 
 
-async def _put(settings: object, uri: str, notes: Notes, folder: Path, pids: Mapping[str, int]) -> dict[str, Functions]:
+async def _put(
+    settings: ClientSettings, uri: str, notes: Notes, folder: Path, pids: Mapping[str, int]
+) -> dict[str, Functions]:
     """Put, and return what each process noted meanwhile."""
     from monoskope.client import Client  # noqa: PLC0415 - as above
 

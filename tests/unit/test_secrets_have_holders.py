@@ -95,7 +95,7 @@ FREE = {
     "monoskope.monoctl.console.serving.live._Page": "events and sentences on their way to a page",
     "monoskope.monoctl.console.serving.sealing.SealedCall": "a number",
     "monoskope.monoctl.options.CommandSession": "flags; the token is in a file that one of them names",
-    "monoskope.operations.answers.Answer": "what the listener of operations says to everybody",
+    "monoskope.operations.Answer": "what the listener of operations says to everybody",
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",

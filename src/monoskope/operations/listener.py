@@ -18,8 +18,7 @@ from monoskope.http.messages import Head, Response
 from monoskope.http.server.answers import refusal
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.operations.address import Address
-from monoskope.operations.answers import Handlers
+from monoskope.operations import Address, Handlers
 from monoskope.settings import write_private
 
 LIMITS = Limits(most=16, idle_s=0, unread_s=5.0)
@@ -35,7 +34,7 @@ OPERATIONS_FILE = "operations-address"
 """The file, in the folder of m8 or of the reactor, that says where the listener answers."""
 
 EVERY_S = 0.02
-"""Seconds between two answers at least: whoever asks without end must not keep the event loop from users' calls."""
+"""Seconds between two answers at least: one that asks without end must not keep the event loop from users' calls."""
 
 
 @contextlib.asynccontextmanager

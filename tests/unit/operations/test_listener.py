@@ -13,9 +13,7 @@ import pytest_asyncio
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import MOST_HEAD, Limits
-from monoskope.operations import listener
-from monoskope.operations.address import parse
-from monoskope.operations.answers import Answer, alive, readiness
+from monoskope.operations import Answer, alive, listener, parse, readiness
 from monoskope.operations.listener import announced_in, listening
 
 

@@ -37,7 +37,7 @@ from monoskope.m8.methods import calls
 from monoskope.m8.queries import pages as paging
 from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
-from monoskope.operations import address
+from monoskope import operations as address
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.login import ExchangeRefusal
@@ -364,7 +364,7 @@ READERS = (
     Reader(
         "operations-address",
         "who runs m8 or a reactor",
-        ("operations/address.py",),
+        ("operations/__init__.py",),
         text(lambda one: address.parse(one, folder=_HERE)),
         seeds=_texts("127.0.0.1:7444", "unix:operations.sock", "[::1]:0"),
     ),

@@ -55,7 +55,7 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
-from monoskope.monoctl.input.gathered_values import Values
+from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -75,8 +75,8 @@ from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.logins import _Kept
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Unshared
 from tests.support.holders import check_unshared, classes
 from tests.support.vectors import a_request
 

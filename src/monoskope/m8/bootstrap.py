@@ -31,14 +31,14 @@ from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
-from monoskope.m8.log.reserve import Reserve
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked
-from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
+from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 
 
 def version() -> str:

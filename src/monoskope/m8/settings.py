@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from monoskope import operations as address
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort
@@ -30,7 +31,7 @@ from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.witnesses import settings as witness_settings
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
-from monoskope.operations import Address, listen_setting
+from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
@@ -246,7 +247,7 @@ def check(file: File, path: Path) -> ServerSettings:
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=path.parent / file.log_file if file.log_file else None,
-        operations_listen=listen_setting(file.operations_listen, path),
+        operations_listen=address.setting(file.operations_listen, path),
         database=DatabaseSettings.of(file).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,

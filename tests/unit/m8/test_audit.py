@@ -13,14 +13,12 @@ from typing import Any
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.audit import calls, delivery, exporter
+from monoskope.m8.audit import exporters
 from monoskope.m8.audit.auditing import auditing
-from monoskope.m8.audit.calls import CallExporter, Teller
-from monoskope.m8.audit.exporter import EventExporter, cursor_name
-from monoskope.m8.audit.lines import MOST_LINE, Line, of_strangers
-from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
+from monoskope.m8.audit.exporters import CallExporter, EventExporter, Teller, cursor_name
+from monoskope.m8.audit.lines import MOST_LINE, Batch, DeliveryError, Line, SinkState, of_strangers
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import CallNote, Strangers
 from monoskope.m8.service.server_limits import ServerLimits
@@ -62,8 +60,8 @@ class Takes:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "LONGEST_PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -96,7 +94,6 @@ def events_to(app: App, sink: Takes) -> EventExporter:
     return EventExporter(app, sink, SinkState("sink"), log_id="ab" * 16)
 
 
-@pytest.mark.usefixtures("door")
 async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
     sink = Takes()
     to = exporting(world.app, sink)
@@ -105,7 +102,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     with refused("NOT_FOUND"):
         await anna.secret("vault://app/db")
     nobody = world.user("nobody", "vault://app")
-    nobody.metadata = (("authorization", "Bearer of-nobody"),)
+    nobody.headers = (("authorization", "Bearer of-nobody"),)
     with refused("UNAUTHENTICATED"):
         await nobody.secret("vault://app/db")
     reactor = await world.attached()
@@ -123,7 +120,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
     assert found["peer"].startswith("ipv4:127.0.0.1:")
-    assert found["token_id"] == anna.metadata[0][1].removeprefix("Bearer ")
+    assert found["token_id"] == anna.token
     assert (denied["kind"], denied["address"], denied["calls"]) == ("access-strangers", "127.0.0.1", 1)
     assert denied["ends"] == {"GetSecret UNAUTHENTICATED": 1}
     assert (asked["method"], asked["purpose"], asked["code"]) == ("RequestSecretUploadKey", "UPLOAD", "OK")
@@ -160,7 +157,7 @@ async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world:
 async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "MOST_WAITING", 3)
+    monkeypatch.setattr(exporters, "MOST_WAITING", 3)
     sink = Takes()
     sink.hangs = True
     to = exporting(world.app, sink)
@@ -181,7 +178,7 @@ async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted
 
 
 async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_BYTES", 100)
+    monkeypatch.setattr(exporters, "MOST_BYTES", 100)
     to = CallExporter(world.app, Takes(), SinkState("sink"))
     for _ in range(3):
         to.take(Line("access", 1, 0, b"x" * 60))
@@ -189,15 +186,14 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-@pytest.mark.usefixtures("door")
 async def test_strangers_push_no_line_of_a_caller_out(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many calls they make in a minute, they have one line, in the operating log and in those of callers."""
-    monkeypatch.setattr(calls, "MOST_WAITING", 4)
+    monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()
     to = exporting(world.app, sink)
-    stranger, anna = User(world.channel, "nobody", http=world.http), world.user("anna", "vault://app")
+    stranger, anna = User(world.address, "nobody"), world.user("anna", "vault://app")
     for _ in range(50):
         with refused("UNAUTHENTICATED"):
             await stranger.secret("vault://app/db")
@@ -264,7 +260,7 @@ def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
 async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_once(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporter, "STOPPED_S", 0.01)
+    monkeypatch.setattr(exporters, "STOPPED_S", 0.01)
     await world.app.log.move_cursor(cursor_name("sink"), None, Cursor(1, b"x" * 32))
     looks, cursor = 0, world.app.log.cursor
 

@@ -16,7 +16,7 @@ import pytest
 from monoskope.host_port import peer_name
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.peers import origin
-from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import file as sqlite_file
 
 ACCEPTED: WeakKeyDictionary[socket.socket, socket.socket] = WeakKeyDictionary()
 """The end in m8's place of each connection."""

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from monoskope.errors import Error, UsageError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
@@ -96,6 +96,16 @@ def confirm(question: str) -> bool:
         answer = ask(f"{_escaped(question)} [y/N]: ", fresh=True).strip().lower()
         if answer in {"", "n", "no", "y", "yes"}:
             return answer in {"y", "yes"}
+
+
+def agree(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask whether to go on, unless `yes` was given. Raises `UsageError` if the user cannot be asked, or says no."""
+    if yes:
+        return
+    if not interactive():
+        raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
+    if not confirm(question):
+        raise UsageError(f"you did not agree; {otherwise}.", fix="Nothing to do.")
 
 
 def prompt(question: str, *, hidden: bool = False) -> str:

@@ -117,7 +117,7 @@ FREE = {
     "monoskope.reactor.identity.fingerprint.Fingerprints": "fingerprints",
     "monoskope.reactor.link.appends.Appends": "a place where callers wait for tokens that are given to them alone",
     "monoskope.reactor.link.open_requests.OpenRequest": "a request and sealed bytes",
-    "monoskope.reactor.link.websocket_link._Detail": "why m8 ended a session",
+    "monoskope.reactor.link.link._Detail": "why m8 ended a session",
     "monoskope.reactor.report.audit_log.AuditEntry": "the name of the key that signed",
     "monoskope.reactor.report.known_receipts.KnownReceipts": "receipts",
     "monoskope.reactor.report.known_receipts._Secret": "receipts, which are signed and public",

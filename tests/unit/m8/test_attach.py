@@ -19,7 +19,7 @@ from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.reactor.link.websocket_link import PATH
+from monoskope.reactor.link.link import PATH
 from tests.support import m8_world
 from tests.support.m8_world import FakeReactor, World, a_world, reason
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame

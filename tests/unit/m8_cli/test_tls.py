@@ -13,8 +13,8 @@ from cryptography.x509 import verification
 
 from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 

@@ -72,7 +72,7 @@ def event(position: int, at_ms: int) -> views_pb2.EventSummary:
 @pytest.fixture(params=[False, True], ids=["m8", "older m8"])
 def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WithEvents]:
     scripted = WithEvents(older=request.param)
-    with scripted.serving_in_thread(tmp_path, http=not request.param):  # an older one has no HTTP door
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 

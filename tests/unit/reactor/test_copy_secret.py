@@ -32,7 +32,7 @@ from monoskope.reactor.admission.admission import Admission
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits.places import FairPlaces
 from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there

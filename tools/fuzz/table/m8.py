@@ -213,8 +213,7 @@ def _texts(*texts: str) -> Callable[[], Iterable[bytes]]:
 _SETTINGS = """\
 listen = "127.0.0.1:7443"
 names = ["localhost:7443"]
-http_listen = "127.0.0.1:7480"
-http_origins = ["https://app.example.com"]
+origins = ["https://app.example.com"]
 operations_listen = "unix:operations.sock"
 [limits]
 [[issuers]]

@@ -35,8 +35,6 @@ _EXTRA = frozenset(
     {
         "aiobotocore",
         "botocore",
-        "grpc_health",
-        "grpc_reflection",
         "joserfc",
         "prometheus_client",
         "protovalidate",

@@ -38,7 +38,6 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
     note = replica.note
     return {
         "address": note.address,
-        "http": note.http_address,
         "host": note.host,
         "version": note.version or "older",
         "since": instant(note.started_ms) if note.started_ms else "",

@@ -1,4 +1,4 @@
-"""The HTTP door as a server: bound, started and drained with the gRPC door (`m8.doors`)."""
+"""m8's server: bound, started and drained."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def _on_one_port(listen: HostPort) -> HostPort:
 
 
 def _taken(listen: HostPort, why: OSError) -> Exception:
-    return taken(str(listen), "http_listen", why)
+    return taken(str(listen), "listen", why)
 
 
 def _tell(error: Exception) -> None:

@@ -17,7 +17,7 @@ from monoskope.monoctl.output import write
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar
 
-    from monoskope.client.bulk import Tally  # loads gRPC, which a good `version` never needs
+    from monoskope.client.bulk import Tally  # a good `version` never needs it
 
 SHOWN_AFTER_S = 1.0
 """What is over sooner needs no bar."""

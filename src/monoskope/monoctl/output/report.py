@@ -16,7 +16,7 @@ from monoskope.monoctl.output.failures import sentences
 from monoskope.usage import sentence
 
 if TYPE_CHECKING:
-    from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
+    from monoskope.client.task import Progress  # a good `version` never needs it
 
 
 class InterruptedBeforeSendingError(Error):

@@ -17,7 +17,7 @@ from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, Us
 from tests.support.exchanging_m8 import jwt
 from tests.support.scripted_issuer import ScriptedIssuer
 
-SERVER = "https://m8.example.org:7480"
+SERVER = "m8.example.org:7443"
 GITHUB = jwt(iss="https://token.actions.githubusercontent.com", aud=SERVER, sub="repo:corp/app:ref:refs/heads/main")
 GITLAB = jwt(iss="https://gitlab.example.org", aud=SERVER, sub="project_path:corp/app:ref_type:branch:ref:main")
 POD = jwt(iss="https://kubernetes.default.svc", aud=[SERVER], sub="system:serviceaccount:team-a:deploy")

@@ -138,12 +138,6 @@ def test_connections_stay_below_the_files_that_may_be_open(
     assert loaded.limits.within(files) == (most, each)
 
 
-def test_two_doors_share_the_files(tmp_path: Path) -> None:
-    loaded = settings.load(write(tmp_path, "")).limits
-    assert loaded.within(1_024, doors=2) == (384, 192)
-    assert loaded.within(1_048_576, doors=2) == (2_000, 1_000)
-
-
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
     loaded = settings.load(write(tmp_path, "[limits]\nconnections = 1000"))
     with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:

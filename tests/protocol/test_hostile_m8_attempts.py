@@ -48,7 +48,7 @@ def from_another_process(m8: ScriptedM8, attempt: Attempt) -> views_pb2.SecretUp
     return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_FAILED, reason=KEY_LOST, replica=bytes(16)), KEY_LOST)
 
 
-def from_an_older_reactor(m8: ScriptedM8, attempt: Attempt) -> views_pb2.SecretUpload:
+def that_names_no_process(m8: ScriptedM8, attempt: Attempt) -> views_pb2.SecretUpload:
     return m8.ended(attempt, attempt.receipt(upload_pb2.OUTCOME_FAILED, reason=KEY_LOST), KEY_LOST)
 
 
@@ -89,7 +89,7 @@ async def test_proof_that_it_cannot_be_written_any_more_begins_a_new_attempt(
         unsigned(KEY_LOST),
         unsigned(UNAVAILABLE),
         from_another_process,
-        from_an_older_reactor,
+        that_names_no_process,
         about_nothing_that_was_sent,
         signed(UNKNOWN),
     ],
@@ -105,12 +105,12 @@ async def test_without_it_none_begins_and_the_end_is_unknown(
     assert attempt.request.request_id.hex() in caught.value.message
 
 
-async def test_a_lost_key_that_names_no_process_is_said_to_come_from_something_older(
+async def test_a_lost_key_that_names_no_process_is_said_to_name_none(
     m8: ScriptedM8, tmp_path: Path, purpose: Callable[[Client], Awaitable[object]]
 ) -> None:
-    script(m8, from_an_older_reactor)
+    script(m8, that_names_no_process)
     async with client_for(m8, tmp_path) as client:
-        with pytest.raises(OutcomeUnknownError, match="older than this client"):
+        with pytest.raises(OutcomeUnknownError, match="does not name the process"):
             await purpose(client)
 
 

@@ -30,7 +30,7 @@ PURPOSES_IN = {
     "client/reasons.py": "where a reason means something else to the user",
     "m8/background/verify_schedule.py": "sends requests to verify",
     "protocol/copy_request.py": "what a copy puts at its destination",
-    "reactor/admission/admission.py": "what the engine must be able to do",
+    "reactor/admission.py": "what the engine must be able to do",
     "reactor/work/handle.py": "leads to the file that does the work",
     "reactor/work/lookup.py": "how the end of a write is found out",
     "reactor/work/write.py": "what the driver is told",
@@ -48,7 +48,7 @@ EVENTS_IN = {
     "m8/readmodels/usage.py": "counts sealed bytes",
     "m8/service/session.py": "delivers the sealed bytes",
     "protocol/tlog/upload_proof.py": "takes m8's word for a reason that no receipt gives",
-    "reactor/admission/grant.py": "appends grants, or says why there is none",
+    "reactor/grant.py": "appends grants, or says why there is none",
     "reactor/link/open_requests.py": "keeps what events say",
 }
 RECEIPT_EVENTS_IN = {"failpoints.py", "reactor/link/open_requests.py"}

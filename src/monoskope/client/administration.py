@@ -57,7 +57,7 @@ class Stores:
         Args:
             key_id: The new one, 16 hex digits.
             force: Also while attached reactors have another key: they are shut out until they have the new one. Without
-                it m8 raises `ConflictError` and names them; an m8 that is older than this field never does.
+                it m8 raises `ConflictError` and names them.
         """
         request = commands_pb2.FinishFingerprintKeyRotationRequest(key_id=_check_key_id(key_id), force=force)
         await self._connection.call(methods.FINISH_FINGERPRINT_KEY_ROTATION, request, CALL_TIMEOUT_S)

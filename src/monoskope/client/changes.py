@@ -198,9 +198,8 @@ class Changes(ABC):
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> Generated:
-            said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
-            return await purposes.generate.generate(self._walk(target, timeout), target, checked, named, said)
+            return await purposes.generate.generate(self._walk(target, timeout), target, checked, named, notes)
 
         return only(await self._each([uri], 0, None, timeout, one))
 

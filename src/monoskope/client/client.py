@@ -220,9 +220,8 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            said = await notes.at(target, self.queries, self._notify)
             named = await whole(expect, target.uri, self.queries)
-            return await put(self._walk(target, timeout), target, plaintext, named, options, said)
+            return await put(self._walk(target, timeout), target, plaintext, named, options, notes)
 
         return await self._each(uris, len(plaintext), options, timeout, one, wanted=wanted(values, expect))
 

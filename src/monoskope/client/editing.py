@@ -10,9 +10,8 @@ from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.queries import Queries
-from monoskope.errors import RefusedError
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.notes import EDIT_NOTES, check_edit, edit_message
+from monoskope.protocol.notes import check_edit, edit_message
 
 
 class Editing(ABC):
@@ -34,7 +33,7 @@ class Editing(ABC):
         Raises:
             UsageError: nothing is changed, a label or a day is malformed, or there would be more than 16 labels.
             NotFoundError: m8 knows no such secret of yours, or it was deleted.
-            RefusedError: you may not put it, or m8 is older than this.
+            RefusedError: you may not put it.
         """
         given = labels or {}
         day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on
@@ -45,11 +44,6 @@ class Editing(ABC):
             remove_expires_on=day == "",
         )
         full, connection = await self.full_uri(uri), self._connection()
-        if EDIT_NOTES not in (await self.queries.server()).features:
-            raise RefusedError(
-                f"the m8 at {connection.server} is older than this client and cannot edit notes.",
-                fix="Ask its operator to update it, or give the notes with the next put.",
-            )
         message = commands_pb2.UpdateSecretNotesRequest(uri=full, edit=edit_message(edit))
         answer = await connection.call(methods.UPDATE_SECRET_NOTES, message, CALL_TIMEOUT_S)
         if answer.secret.uri != full:

@@ -74,7 +74,7 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: st
             await ask(server, ca_file, way)
 
     assert server in caught.value.message
-    assert "`server=`" in caught.value.fix
+    assert "`server`" in caught.value.fix
 
 
 async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
@@ -108,7 +108,7 @@ async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, way
         await ask(m8.server, other, way)
 
     assert str(other) in caught.value.message
-    assert "`ca_file=`" in caught.value.fix
+    assert "`ca_file`" in caught.value.fix
     assert m8.calls == []
 
 
@@ -218,7 +218,7 @@ async def test_without_a_ca_file_the_systems_authorities_count(
     with pytest.raises(IdentityChangedError, match="system's list") as caught:
         async with Client(settings) as client:
             await client.queries.server()
-    assert "`ca_file=`" in caught.value.fix
+    assert "`ca_file`" in caught.value.fix
 
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none"))
     with pytest.raises(UsageError, match="cannot be read"):
@@ -231,7 +231,7 @@ def test_a_system_without_a_list_of_authorities_is_told_how_to_name_one(monkeypa
 
     with pytest.raises(UsageError, match="no list of certificate authorities") as caught:
         find_roots(None, "", {})
-    assert "`ca_file=`" in caught.value.fix
+    assert "`ca_file`" in caught.value.fix
 
 
 async def test_what_m8_has_no_place_for_is_asked_again_when_m8_says(m8: ScriptedM8) -> None:

@@ -141,9 +141,3 @@ async def test_a_log_that_takes_nothing_hinders_no_start(world: World, monkeypat
         async with present(world.app, note("one:1")):
             pass
     assert [line["event"] for line in lines] == ["m8 is not announced"]
-
-
-def test_an_older_m8_is_listed_and_a_reactor_of_a_store_called_m8_is_not() -> None:
-    beats = {"m8/old": 5, "m8/reactor": 6, "vault/1": 7}
-    [found] = replicas(beats, {"m8/reactor": b"\x08\x01\x12"})
-    assert (found.name, found.seen_ms, found.note.version) == ("m8/old", 5, "")

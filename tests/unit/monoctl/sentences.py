@@ -11,7 +11,6 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
-from monoskope.monoctl.output.flags import with_flags
 from monoskope.protocol.names import spelled
 from monoskope.protocol.outcomes import ENDS
 
@@ -37,7 +36,7 @@ _OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
 
 def normal(text: str) -> str:
     """Return a sentence with `…` for what is filled in, as the table has it."""
-    return re.sub(r"\{[^}]*\}", "…", with_flags(text)).strip().rstrip(".").replace("|", "\\|")
+    return re.sub(r"\{[^}]*\}", "…", text).strip().rstrip(".").replace("|", "\\|")
 
 
 def every() -> set[str]:

@@ -94,9 +94,9 @@ def test_errors_are_json_for_who_asks_for_json(words: list[str], capsys: pytest.
 
     assert wants_json(words)
     assert guarded(refused, ["put", *words]) == 6
-    assert json.loads(capsys.readouterr().err) == {
-        "error": {"code": "CONFLICT", "exit_code": 6, "message": "what happened.", "fix": "what to do.", "by_m8": False}
-    }
+    told = {"code": "CONFLICT", "exit_code": 6, "message": "what happened.", "fix": "what to do.", "by_m8": False}
+    unknown = {"reason": "", "uri": "", "retry_after_s": None}
+    assert json.loads(capsys.readouterr().err) == {"error": told | unknown}
 
 
 @pytest.mark.parametrize("words", [[], ["-o"], ["-o", "yaml"], ["json"], ["--output=table"]])

@@ -184,7 +184,6 @@ NOT_NEEDED = (
     "importlib.metadata",
     "inspect",
     "ipaddress",
-    "jsonpath",
     "logging",
     "monoskope.api.buf",
     "monoskope.client.administration",

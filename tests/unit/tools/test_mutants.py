@@ -67,6 +67,12 @@ def test_where_conditions_are_the_rules_each_operand_is_removed_alone() -> None:
     assert mutants.mutants_of("sample.py", source) == []
 
 
+def test_each_listed_file_and_its_tests_exist() -> None:
+    assert [file for file in mutants.FILES if not (mutants.PACKAGE / file).is_file()] == []
+    tests = {mutants.ROOT / test for file in mutants.FILES for test in mutants.tests_for(file)}
+    assert [test for test in tests if not test.is_file() and not any(test.rglob("test_*.py"))] == []
+
+
 @pytest.fixture(scope="module")
 def workspace(tmp_path_factory: pytest.TempPathFactory) -> mutants.Workspace:
     return mutants.Workspace(tmp_path_factory.mktemp("copy"))

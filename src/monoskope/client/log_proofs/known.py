@@ -9,7 +9,7 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.escape import escape
 
-_FIX = "Give both keys as the log's operator published them: `log_vkeys=`."
+_FIX = "Give both `log_vkeys` as the log's operator published them."
 
 
 def servers_of(origin: str, known: KnownLogs) -> dict[str, tuple[str, str]]:
@@ -44,6 +44,6 @@ def identities_at(servers: Iterable[str], known: KnownStores) -> dict[str, str]:
         if server in wanted and found.setdefault(store, identity) != identity:
             raise UsageError(
                 f"known_stores has two identities for the store {store!r}.",
-                fix="Give the right one: `store_identities=`.",
+                fix="Give the right one: `store_identity` STORE=SHA256:…",
             )
     return found

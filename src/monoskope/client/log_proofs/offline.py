@@ -12,7 +12,7 @@ from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
 
 NO_IDENTITY = "no identity of the store {store!r} is pinned here."
-NO_IDENTITY_FIX = "Give the one that its operator published: `store_identities=`."
+NO_IDENTITY_FIX = "Give the one that its operator published: `store_identity` STORE=SHA256:…"
 """What is told where a store signed and nothing says by which identity it must have done."""
 
 

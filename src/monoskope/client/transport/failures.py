@@ -16,7 +16,7 @@ class TurnedAwayError(NotSentError):
 
 def late(server: str) -> TimedOutError:
     """No answer came in time."""
-    return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise `timeout=`.")
+    return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise the timeout.")
 
 
 def unreadable(server: str) -> ProtocolError:
@@ -32,7 +32,7 @@ def untrusted(server: str, roots: Roots) -> IdentityChangedError:
     """The server's certificate does not verify."""
     return IdentityChangedError(
         f"the certificate of {server} is not signed by an authority in {roots.source}, or expired.",
-        fix="Name the CA file of this server with `ca_file=`; "
+        fix="Name the CA file of this server with `ca_file`; "
         "if it is the right one, and `m8 tls show` there finds nothing expired, someone may be intercepting.",
     )
 
@@ -50,7 +50,7 @@ def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     return kind(
         f"m8 does not answer at {server}.",
         fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its `listen`. "
-        "Or name another with `server=`.",
+        "Or name another with `server`.",
     )
 
 

@@ -137,7 +137,7 @@ _FIX = "Write the same in both m8.toml, and restart the m8 that was changed."
 
 
 def _where(other: Replica) -> str:
-    return " on ".join(part for part in (other.note.address, other.note.host) if part) or "an older version"
+    return " on ".join(part for part in (other.note.address, other.note.host) if part)
 
 
 def _told(found: Difference) -> str:

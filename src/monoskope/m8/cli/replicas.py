@@ -39,8 +39,8 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
     return {
         "address": note.address,
         "host": note.host,
-        "version": note.version or "older",
-        "since": instant(note.started_ms) if note.started_ms else "",
+        "version": note.version,
+        "since": instant(note.started_ms),
         "heard": "yes" if is_heard else f"not since {instant(replica.seen_ms)}",
         "leases": list(note.leases) if is_heard else [],
         "names": list(note.names),

@@ -19,8 +19,6 @@ from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations, settled, upload_key
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.member import ROLE_BINDINGS
-from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.uri import SecretUri
 
 T = TypeVar("T")
@@ -28,8 +26,8 @@ T = TypeVar("T")
 MAX_PAGE = 1_048_576
 """About how many bytes of stores one page has, since reactors announce as much as they like. One store always fits."""
 
-FEATURES = (EDIT_NOTES, ROLE_BINDINGS)
-"""What this m8 can do that older ones cannot, sorted, for clients to ask before they try."""
+FEATURES: tuple[str, ...] = ()
+"""What this m8 can do that the first release cannot, sorted, for clients to ask before they try."""
 
 _STORES_AT_A_TIME = 16
 

@@ -21,7 +21,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
         version: Of m8.
         started_ms: When it began to serve, milliseconds since 1970 by its own clock.
         host: The machine's name.
-        address: `host:port` where it listens for gRPC.
+        address: `host:port` where it listens.
         names: By which clients and reactors may dial it.
         leases: The leases that it holds.
         settings: What all processes of a log should agree in, as text. The signing key is shown by its fingerprint.
@@ -43,7 +43,7 @@ class Replica:
     Attributes:
         name: The key of its heartbeats, and the holder of its leases.
         seen_ms: When its last heartbeat was, milliseconds since 1970 by its own clock.
-        note: What it says of itself; without a version if it is older than these notes.
+        note: What it says of itself.
     """
 
     name: str

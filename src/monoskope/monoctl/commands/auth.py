@@ -11,7 +11,7 @@ from monoskope.monoctl.input.forms import form_option, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output.listing import show
 
 RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
 _COLUMNS = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
@@ -62,7 +62,7 @@ def can_i(  # noqa: PLR0917 - click passes them by name
 @click.argument("uri")
 @form_option
 @connection_options
-def who_can(right: str, uri: str, form: Form, session: CommandSession) -> None:
+def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.

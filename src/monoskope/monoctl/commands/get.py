@@ -16,7 +16,7 @@ from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
 from monoskope.monoctl.output import terminal, views, write
 from monoskope.monoctl.output.formats import Document, pairs
-from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
+from monoskope.monoctl.output.listing import WIDE, in_tables, plain, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
 from monoskope.monoctl.output.server_certificate import note_if_it_expires
 from monoskope.settings import check_new, write_private
@@ -140,7 +140,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     labels: tuple[str, ...],
     sort: str,
     limit: int | None,
-    form: Form,
+    form: str,
     session: CommandSession,
 ) -> None:
     """List the secrets below PREFIX, or all that you may see.
@@ -155,8 +155,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 
     \b
     monoctl get secrets app --label owner=team-a --sort expires
-    monoctl get secrets -o jsonpath='{.items[*].uri}'
-    monoctl get secrets -o jsonpath='{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}'
+    monoctl get secrets -o json | jq -r '.[] | [.uri, .labels.owner] | @tsv'
     """  # noqa: D301 - click wants the character itself
     given = one_prefix(prefix, below)
     before, wanted = parse_day(expiring, more=1) if expiring else "", parse_labels(labels)
@@ -214,7 +213,7 @@ async def _that_begin_with(client: Client, prefix: str) -> list[str]:
 )
 @form_option
 @connection_options
-def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> None:
+def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
@@ -237,7 +236,7 @@ def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> 
     tell([(document["uri"], checked)], output=plain(form))
 
 
-def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
+def _show_versions(uri: str, form: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
@@ -262,7 +261,7 @@ def _version_name(document: Document) -> str:
 @click.command(short_help="List stores.")
 @form_option
 @connection_options
-def secret_stores(form: Form, session: CommandSession) -> None:
+def secret_stores(form: str, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
@@ -275,7 +274,7 @@ def secret_stores(form: Form, session: CommandSession) -> None:
 @click.command(short_help="List the types of stores in use.")
 @form_option
 @connection_options
-def store_types(form: Form, session: CommandSession) -> None:
+def store_types(form: str, session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
@@ -304,7 +303,7 @@ def store_types(form: Form, session: CommandSession) -> None:
 def upload(
     request_id: str,
     timeout: float,
-    form: Form,
+    form: str,
     session: CommandSession,
     proof_file: Path | None,
     *,

@@ -15,7 +15,7 @@ from monoskope.monoctl.input.forms import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import access_views, write
 from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output.listing import show
 
 _ROLES = ("administrator", "auditor", "user")
 _CHANGES = {"CHANGE": "change"} | access_views.BINDING_COLUMNS
@@ -67,7 +67,7 @@ def delete(binding: str, session: CommandSession) -> None:
 @click.command(name="role-bindings", short_help="List the role bindings (administrators, auditors).")
 @form_option
 @connection_options
-def list_(form: Form, session: CommandSession) -> None:
+def list_(form: str, session: CommandSession) -> None:
     """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
     documents = [access_views.role_binding(one) for one in found]

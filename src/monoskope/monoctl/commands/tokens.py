@@ -14,7 +14,7 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.input.forms import form_option
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import access_views, write
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output.listing import show
 from monoskope.settings import write_private
 from monoskope.times import now_ms, parse_length
 
@@ -71,7 +71,7 @@ def _check_new(file: Path) -> None:
 @click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
 @form_option
 @connection_options
-def list_(*, every: bool, subject: str, form: Form, session: CommandSession) -> None:
+def list_(*, every: bool, subject: str, form: str, session: CommandSession) -> None:
     """List the tokens that are valid and who made each, without the tokens themselves.
 
     What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.

@@ -4,13 +4,7 @@ from __future__ import annotations
 
 from monoskope.errors import Error, LogMismatchError, OutcomeUnknownError, RateLimitedError
 from monoskope.exit_codes import exit_code
-from monoskope.monoctl.output.flags import with_flags
 from monoskope.monoctl.output.formats import Document
-
-
-def sentences(error: Error) -> tuple[str, str]:
-    """Return what happened and what to do, in the words of `monoctl`; m8's own words stay as they are."""
-    return (error.message, error.fix) if error.by_m8 else (with_flags(error.message), with_flags(error.fix))
 
 
 def failure(error: Error) -> Document:
@@ -19,13 +13,12 @@ def failure(error: Error) -> Document:
     It has `retry_after_s`, null if it is not known, `uri`, which is "" in a call about one secret, with an end that is
     not known its `request_id`, and with a log that does not fit the signed `notes` that show it.
     """
-    message, fix = sentences(error)
     later = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
     found: Document = {
         "code": error.code.value,
         "exit_code": int(exit_code(error)),
-        "message": message,
-        "fix": fix,
+        "message": error.message,
+        "fix": error.fix,
         "by_m8": error.by_m8,
         "reason": error.reason_name,
         "retry_after_s": later or None,

@@ -10,16 +10,10 @@ from monoskope.client.versions import typed
 from monoskope.late import pattern
 from monoskope.monoctl.output import write
 from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.jsonpath import Template
 
 TABLE, WIDE, NAME = "table", "wide", "name"
 TABLES = frozenset({TABLE, WIDE})
 WORDS = (TABLE, WIDE, "json", "yaml", NAME)
-JSONPATH = "jsonpath="
-
-Form = str | Template
-"""What `-o` says: one of `WORDS`, or a template."""
-
 _HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
 
 
@@ -30,7 +24,7 @@ def short(hash_: str) -> str:
 
 
 def show(
-    form: Form,
+    form: str,
     found: Document | Sequence[Document],
     columns: Mapping[str, str],
     *,
@@ -48,11 +42,7 @@ def show(
         wide: The columns of `-o wide`, if they are others.
         nothing: As for `emit`.
     """
-    if isinstance(form, Template):
-        # A list is the `items` of an object, as in kubectl.
-        text = form.render(found if isinstance(found, dict) else {"items": list(found)})
-        write.out(*text.split("\n"), end="" if text.endswith("\n") else "\n", tabs=True)
-    elif form == NAME:
+    if form == NAME:
         documents = [found] if isinstance(found, dict) else found
         if documents:
             write.out(*(str(document[name]) for document in documents))
@@ -64,12 +54,12 @@ def show(
         emit(form, found, columns, nothing=nothing)
 
 
-def in_tables(form: Form) -> bool:
+def in_tables(form: str) -> bool:
     """Whether a person reads it."""
     return form in TABLES
 
 
-def plain(form: Form) -> str:
+def plain(form: str) -> str:
     """Return the form for what stands beside the answer: "table" where a person reads it, else "json"."""
     return TABLE if in_tables(form) else "json"
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.errors import Code, Error, LogMismatchError, OutcomeUnknownError, RateLimitedError, UsageError
+from monoskope.errors import Code, Error, LogMismatchError, OutcomeUnknownError, UsageError
 from monoskope.escape import json_text
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output import write
-from monoskope.monoctl.output.failures import sentences
+from monoskope.monoctl.output.failures import failure
 from monoskope.usage import sentence
 
 if TYPE_CHECKING:
@@ -37,29 +37,17 @@ def wants_json(words: Sequence[str]) -> bool:
 
 def report(error: Error, *, as_json: bool) -> None:
     """Print an error to stderr."""
-    code, number = error.code.value, exit_code(error)
-    if isinstance(error, InterruptedBeforeSendingError):
-        code, number = "INTERRUPTED", ExitCode.INTERRUPTED
-    message, fix = sentences(error)
     if as_json:
-        document: dict[str, object] = {
-            "code": code,
-            "exit_code": int(number),
-            "message": message,
-            "fix": fix,
-            "by_m8": error.by_m8,
-        }
-        if isinstance(error, RateLimitedError):
-            document["retry_after_s"] = error.retry_after_s
-        if isinstance(error, LogMismatchError):
-            document["notes"] = list(error.notes)
+        document = failure(error)
+        if isinstance(error, InterruptedBeforeSendingError):
+            document |= {"code": "INTERRUPTED", "exit_code": int(ExitCode.INTERRUPTED)}
         write.err(json_text({"error": document}))
         return
-    write.err(message, mark="error: ", fg="red", bold=True)
-    if fix and error.by_m8:
-        write.err(fix)  # the text itself says that it is m8's advice
-    elif fix:
-        write.err(fix, mark="fix: ", fg="green")
+    write.err(error.message, mark="error: ", fg="red", bold=True)
+    if error.fix and error.by_m8:
+        write.err(error.fix)  # the text itself says that it is m8's advice
+    elif error.fix:
+        write.err(error.fix, mark="fix: ", fg="green")
     if isinstance(error, LogMismatchError):
         print_notes(error.notes)
 

@@ -31,18 +31,17 @@ class UnwritableError(Error):
         )
 
 
-def out(*lines: str, mark: str = "", end: str = "\n", tabs: bool = False, **style: str | bool) -> None:
+def out(*lines: str, mark: str = "", end: str = "\n", **style: str | bool) -> None:
     """Write lines to stdout, escaped.
 
     Args:
         lines: Each without its line feed; one inside is escaped.
-        tabs: Whether tabs in lines are ours and stay: those of others were escaped before.
         mark: Words of ours before the first line, in `style` where stdout may have colour.
         end: What follows the last line.
         style: As for `click.style`.
     """
     try:
-        click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines, tabs=tabs)}{end}", nl=False)
+        click.echo(f"{styled(mark, sys.stdout, **style)}{_joined(lines)}{end}", nl=False)
     except BrokenPipeError:
         raise
     except OSError as error:
@@ -82,10 +81,8 @@ def coloured(stream: TextIO) -> bool:
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
-def _joined(lines: tuple[str, ...], *, tabs: bool = False) -> str:
-    if not tabs:
-        return "\n".join(escape(line) for line in lines)
-    return "\n".join("\t".join(escape(part) for part in line.split("\t")) for line in lines)
+def _joined(lines: tuple[str, ...]) -> str:
+    return "\n".join(escape(line) for line in lines)
 
 
 def styled(text: str, stream: TextIO, **style: str | bool) -> str:

@@ -7,7 +7,6 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing, OfUri
 from monoskope.monoctl.output import upstream as upstream_names
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.failures import sentences
 from monoskope.monoctl.output.formats import Document
 
 
@@ -19,12 +18,11 @@ async def stores(desk: Desk, _asked: Nothing) -> Document:
 def store(desk: Desk, view: views_pb2.SecretStore) -> Document:
     """Return `Store`."""
     seen = desk.client.look_at_identity(view)
-    message, fix = ("", "") if seen.changed is None else sentences(seen.changed)
     return views.store(view) | {
         "identity_state": seen.state,
         "pinned": seen.pinned,
-        "identity_message": message,
-        "identity_fix": fix,
+        "identity_message": "" if seen.changed is None else seen.changed.message,
+        "identity_fix": "" if seen.changed is None else seen.changed.fix,
     }
 
 

@@ -1,5 +1,9 @@
 """A driver as the reactor uses it: whatever it raises names the kind of failure, and holds nothing else.
 
+A driver's message is a fixed sentence by contract. What a receipt carries m8 keeps for ever and users see, so the
+contract alone is not enough: a driver with a defect could put a value, or its engine's text, into a message. So only
+what is on the list goes out, with a key's name or a number at most in the gaps.
+
 Libraries put into their exceptions what they failed on: a JSON decoder the whole text, a codec the bytes, an HTTP
 client the request. A driver's own errors have those as causes, and frames with the value in them. So each call returns
 its answer or raises a new `DriverError`. An exception that no driver should raise is logged by its type and place. It
@@ -10,17 +14,17 @@ too long.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Sequence
+import re
+from collections.abc import Awaitable, Iterable, Sequence
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import msgspec
 
 from monoskope import operating_log
+from monoskope.protocol.detail import is_detail
 from monoskope.protocol.payload import Payload
-from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.sentences import Sentences
+from monoskope.reactor.memory import Garbage, forget
 from monoskope.reactor.resources import NO_DESCRIPTORS, is_our_own
 from monoskope.stores.driver import (
     CannotReadError,
@@ -37,6 +41,28 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
+from monoskope.stores.shared.sentences import TOLD
+
+_GAP = "{}"
+_FILLED = "[A-Za-z0-9_./-]{1,100}"
+"""What may stand in a gap: the name of a key, a number, or a type such as kubernetes.io/tls."""
+
+
+class Sentences:
+    """The sentences of one driver.
+
+    Args:
+        more: Sentences besides those that come with Monoskope (`StoreDriver.sentences`).
+    """
+
+    def __init__(self, more: Iterable[str] = ()) -> None:
+        known = sorted(TOLD | set(more))
+        self._known = re.compile("|".join(_FILLED.join(map(re.escape, one.split(_GAP))) for one in known), re.ASCII)
+
+    def told(self, message: str) -> str:
+        """Return `message` if it is one of the sentences, else ""."""
+        return message if is_detail(message) and self._known.fullmatch(message) else ""
+
 
 T = TypeVar("T")
 

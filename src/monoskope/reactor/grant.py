@@ -9,19 +9,17 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import Code, UsageError
+from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.names import spelled
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor.admission.signature_gate import M8_IS_OLDER
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import FailedError, ended_by
-from monoskope.reactor.report import request_log
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
 from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.report.reporter import Log
+from monoskope.reactor.report.reporter import Log, log_end
 from monoskope.reactor.resources import NO_AUDIT, Resources
 from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.traces import spans
@@ -31,7 +29,7 @@ _LEAVE_S = 2.0
 
 
 class Admits(Protocol):
-    """What decides whether a request may get a key: `monoskope.reactor.admission.admission.Admission`."""
+    """What decides whether a request may get a key: `monoskope.reactor.admission.Admission`."""
 
     def admit(self, request: Request, subject: str) -> None:
         """Return if it may. Raises `FailedError`."""
@@ -103,10 +101,7 @@ class Granter:
         failpoint("reactor.before-grant")
         try:
             await self.log.append(asked.request_id, asked.version, event)
-        except AppendRefusedError as error:
-            if error.reason == Code.USAGE.value and self._asks_for_signature(asked.request_id):
-                # An older m8 that serves the same log: it knows no such grant, and m8 ends the request after a minute.
-                operating_log.get().warning("m8 is older", request_id=asked.request_id.hex(), message=M8_IS_OLDER)
+        except AppendRefusedError:
             self.keys.forget(asked.request_id)
             return False
         failpoint("reactor.after-grant")
@@ -114,10 +109,6 @@ class Granter:
             self._log_end(asked, event.reason, event.detail)
             return False
         return True
-
-    def _asks_for_signature(self, request_id: bytes) -> bool:
-        key = self.keys.granted(request_id)
-        return key is not None and key.grant.signature_required
 
     def _log_end(self, asked: OpenRequest, reason: upload_pb2.Reason, detail: str) -> None:
         """Note in the operating log that a request ended without a key."""
@@ -127,7 +118,7 @@ class Granter:
             entry = AuditEntry(
                 asked.request_id.hex(), "", asked.subject, "", "FAILED", spelled(upload_pb2.Reason, reason)
             )
-        request_log.ended(entry, self.now() - asked.arrived)
+        log_end(entry, self.now() - asked.arrived)
         if self.meters is not None:
             self.meters.ended(entry, self.now() - asked.arrived)
 

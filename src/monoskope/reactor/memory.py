@@ -1,21 +1,92 @@
-"""Protect the process's memory before it touches a secret (docs/adr/0004-reactor-memory.md).
+"""Keep no secret in memory longer than its request (docs/adr/0004-reactor-memory.md).
 
+`forget` releases what an exception holds: its frames, and those of its causes and contexts.
+An exception keeps the frames through which it passed, and every value in them. A frame that has the exception in a
+variable keeps it in turn: then both stay until the garbage collector runs, which in an idle process may be never.
+
+`Garbage` runs the garbage collector soon after each use of the engine, and after a request has ended.
+Libraries leave reference cycles of exceptions, parsers and connections, which hold what was read or sent: an HTTP
+client, for example, after each answer that it could not parse. Only the garbage collector frees those. Python starts it
+by the number of new objects, which in an idle process may take hours.
+
+`harden` protects the process's memory before it touches a secret.
 The allocator and gRPC are configured before the interpreter starts (`start.execute_again`). This file makes the process
 not dumpable, without core files, and not swapped out.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ctypes
+import gc
 import platform
 import resource
 import sys
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from monoskope import start
-from monoskope.errors import RefusedError
+from monoskope import operating_log, start
+from monoskope.errors import RefusedError, chain
+
+
+def forget(error: BaseException) -> None:
+    """Clear the frames of `error`, of its causes and contexts and of the members of a group, and drop the tracebacks.
+
+    Frames that still run are left as they are. An exception keeps its own arguments until it is freed.
+    """
+    for one in chain(error):
+        traceback.clear_frames(one.__traceback__)
+        one.__traceback__ = None
+
+
+def forget_stray_exceptions(loop: asyncio.AbstractEventLoop) -> None:
+    """Have `loop` log exceptions that nobody awaits by type and place alone, and forget them."""
+    loop.set_exception_handler(_report)
+
+
+def _report(_loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception")
+    if isinstance(error, BaseException):
+        operating_log.error("stray exception", error)
+        forget(error)
+    else:
+        operating_log.get().error("stray exception")
+
+
+SOON_S = 0.3
+"""Seconds to the collection: by then broken connections have been given up."""
+
+
+class Garbage:
+    """Collects garbage a little later. Not for several threads."""
+
+    def __init__(self) -> None:
+        self._due: asyncio.TimerHandle | None = None
+        self._again = False
+
+    def collect_soon(self) -> None:
+        """Collect in `SOON_S` seconds; if called again before that, also once more as long after it."""
+        if self._due is None:
+            self._due = asyncio.get_running_loop().call_later(SOON_S, self._collect)
+        else:
+            self._again = True
+
+    def _collect(self) -> None:
+        self._due = None
+        gc.collect()
+        if self._again:
+            self._again = False
+            self.collect_soon()
+
+
+def spare_what_is_here() -> None:
+    """Exempt what exists now, such as modules, from collections: each then takes a few milliseconds instead of many."""
+    gc.collect()
+    gc.freeze()
+
 
 _LOCK_CURRENT_FUTURE_ON_FAULT = 1 | 2 | 4
 _CAP_IPC_LOCK = 14

@@ -1,18 +1,79 @@
-"""What `m8 reactor check` shows: the settings as they are read, and who may have what done."""
+"""What `m8 reactor init` writes and what `m8 reactor check` shows: `reactor.toml`, and the lists of signers.
+
+The `[engine]` table is the driver's own example, to fill in or ready to run.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import msgspec
+import tomli_w
 
 from monoskope.errors import UsageError, docs_page
 from monoskope.reactor.identity.copy_key import COPY_KEY_FILE
-from monoskope.reactor.settings import ReactorSettings
+from monoskope.reactor.settings import SETTINGS_FILE, ReactorFile, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.list_file import END
 from monoskope.reactor.signers.settings import SignersFile
-from monoskope.stores.driver import PLACEHOLDER
+from monoskope.settings import convert, write_private
+from monoskope.stores.driver import PLACEHOLDER, StoreDriver
+
+_SIGNERS = f"""
+# This reactor does what m8 asks. With a table [signers] it acts only on what a key of its own list signed:
+# {docs_page("operate/signers.md")} says how to turn that on, and in which order.
+# The lists are allowed_signers and revoked_keys.
+"""
+_LISTS = {
+    "allowed_signers": """\
+# Whose keys count, once reactor.toml has a table [signers]: PRINCIPAL [OPTIONS] KIND BASE64, one a line.
+""",
+    "revoked_keys": """\
+# Which keys no longer count: SHA256:… of a key or a CA, or of a CA with `serial N` or `id KEY-ID`, one a line.
+""",
+}
+_LAST = f"""\
+# The last line says that nothing is missing. Without it this reactor refuses everybody.
+{END}
+"""
+
+
+def write(
+    folder: Path,
+    *,
+    server: str,
+    ca_file: Path,
+    store: str,
+    prefixes: list[str],
+    driver: type[StoreDriver],
+    allow_swap: bool = False,
+) -> None:
+    """Write the settings and the lists of a new reactor into `folder`, an absolute path.
+
+    `server` may be a list with commas. Lists that are there already stay.
+
+    Raises:
+        UsageError: a value is bad.
+    """
+    table: dict[str, Any] = {
+        "server": server.split(",") if "," in server else server,
+        "ca_file": str(ca_file),
+        "store": store,
+        "prefixes": prefixes,
+        "engine": {"type": driver.kind, **driver.example(folder)},
+        "limits": {},
+    }
+    if allow_swap:
+        table["allow_swap"] = True
+    convert(table, ReactorFile, where=SETTINGS_FILE)
+    text = tomli_w.dumps(table).replace("[engine]\n", f"[engine]\n{driver.example_notes}", 1)
+    write_private(folder / SETTINGS_FILE, (text + _SIGNERS).encode())
+    for name, about in _LISTS.items():
+        if not (folder / name).exists():
+            write_private(folder / name, (about + _LAST).encode())
+
 
 _WITHOUT = (
     "Requests need no signature: there is no [signers], and this reactor does what m8 asks"
@@ -20,7 +81,7 @@ _WITHOUT = (
 )
 
 
-def checked(settings: ReactorSettings) -> str:
+def check(settings: ReactorSettings) -> str:
     """Return the text; every line ends with a line break.
 
     Raises:

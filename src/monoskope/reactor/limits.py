@@ -1,8 +1,12 @@
-"""How many requests this process serves, by a monotonic clock, shared fairly among subjects.
+"""How much this process serves at once and in a time, shared fairly among subjects.
 
-Limits are sliding windows: a window of an hour never holds more than its limit, wherever it begins. In each of them a
-subject may have at most half, rounded up, of what the others leave: another subject finds room, and subjects that ask
-for as much as they can get end up with equal shares. m8 alone says who a subject is, so limits hold for all together.
+**Places** are a semaphore of which a subject may hold at most half, rounded up, of what the others leave. Waiting
+requests get places in their order, each as soon as its subject has room.
+
+**Windows.** Limits over time are sliding windows of a monotonic clock: a window of an hour never holds more than its
+limit, wherever it begins. In each of them a subject may have at most half, rounded up, of what the others leave:
+another subject finds room, and subjects that ask for as much as they can get end up with equal shares. m8 alone says
+who a subject is, so limits hold for all together.
 
 **Guesses.** What reveals whether a value is the one upstream is limited: 10 an hour for a secret, 60 for a process. A
 comparison reveals it. So does a write that STARTED announces and that is then not made, whatever prevented it (m8, the
@@ -16,26 +20,84 @@ subjects, and no other signers. It is no share of what others leave, because a l
 up.
 
 **Signed requests.** Where a signature is required, a guess counts once that is verified, and in the name of its signer.
-So requests that nobody signed use up no guesses of those who sign theirs.
+So unsigned requests use up no guesses of those who sign theirs.
 """
 
 from __future__ import annotations
 
+import asyncio
 import math
 import time
 from array import array
 from bisect import bisect_right
-from collections import OrderedDict, deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections import Counter, OrderedDict, deque
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits.places import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri
+
+
+def has_room(own: int, others: int, most: int) -> bool:
+    """Whether a subject that has `own` of `most` may have one more while the others have `others`."""
+    return 2 * own < most - others
+
+
+class FairPlaces:
+    """A number of places, for one event loop.
+
+    Args:
+        most: How many there are.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._held: Counter[str] = Counter()
+        self._waiting: list[tuple[str, asyncio.Future[None]]] = []
+
+    @asynccontextmanager
+    async def held(self, subject: str) -> AsyncIterator[None]:
+        """Hold a place in the name of `subject`, waiting for it as long as that takes."""
+        await self._take(subject)
+        try:
+            yield
+        finally:
+            self._give_back(subject)
+
+    async def _take(self, subject: str) -> None:
+        if self._has_room(subject):
+            self._held[subject] += 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append((subject, turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._give_back(subject)
+            else:
+                self._waiting.remove((subject, turn))
+            raise
+
+    def _give_back(self, subject: str) -> None:
+        self._held[subject] -= 1
+        if not self._held[subject]:
+            del self._held[subject]
+        for waiting in list(self._waiting):
+            whose, turn = waiting
+            if not turn.done() and self._has_room(whose):
+                self._held[whose] += 1
+                self._waiting.remove(waiting)
+                turn.set_result(None)
+
+    def _has_room(self, subject: str) -> bool:
+        own = self._held.get(subject, 0)
+        return has_room(own, self._held.total() - own, self._most)
+
 
 _SECOND = 1.0
 _HOUR = 3_600.0

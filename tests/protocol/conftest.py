@@ -18,14 +18,8 @@ from tests.protocol.purposes import ShowingM8
 
 
 @pytest.fixture
-def http() -> bool:
-    """Whether m8 is dialled by its HTTP door. Some modules run over both."""
-    return False
-
-
-@pytest.fixture
-async def m8(tmp_path: Path, http: bool) -> AsyncIterator[ShowingM8]:
-    async with ShowingM8().serving(tmp_path, http=http) as scripted:
+async def m8(tmp_path: Path) -> AsyncIterator[ShowingM8]:
+    async with ShowingM8().serving(tmp_path) as scripted:
         yield scripted
 
 

@@ -25,12 +25,11 @@ URI = "vault://app/db"
 KeyAnswer = queries_pb2.GetSecretUploadKeyResponse
 
 
-@pytest.fixture(params=[(True, False), (False, False), (True, True)], ids=["key-at-once", "key-by-query", "http"])
+@pytest.fixture(params=[True, False], ids=["key-at-once", "key-by-query"])
 async def m8(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[ScriptedM8]:
     """Whichever way the key comes, it is believed no more."""
-    waits, http = request.param
-    async with ScriptedM8().serving(tmp_path, http=http) as scripted:
-        scripted.waits = waits
+    async with ScriptedM8().serving(tmp_path) as scripted:
+        scripted.waits = request.param
         yield scripted
 
 

@@ -130,9 +130,7 @@ class World:
     def _names(self) -> list[list[str]]:
         """For each m8 how it may be dialled besides its own address."""
         sides = ("clients", "reactors")
-        return [
-            [f"127.0.0.1:{self.links[side][at].port}" for side in sides] for at in range(len(self.cluster.servers))
-        ]
+        return [[f"127.0.0.1:{self.links[side][at].port}" for side in sides] for at in range(len(self.cluster.servers))]
 
     def _database_settings(self) -> dict[str, object]:
         if self.postgres is None:

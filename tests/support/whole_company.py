@@ -25,7 +25,7 @@ from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.litewitness import Litewitness
 from monoskope.testing.engines.openssh import make_key
 from monoskope.testing.engines.postgres import Postgres
-from monoskope.testing.parts import free_port, program
+from monoskope.testing.parts import program
 from tests.support import issuers, openid_provider
 from tests.support.company import ANNA, serve_signed
 from tests.support.logins import address_of
@@ -87,7 +87,6 @@ class Company:
         table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
         write_private(file, tomli_w.dumps(table).encode(), replace=True)
         cluster.lay_out()
-        second = self.folder / "m8-2"
         self.share_log_key()
 
     def share_log_key(self) -> None:

@@ -165,9 +165,7 @@ def test_a_forked_process_is_told_to_open_its_own(m8: Watched, tmp_path: Path, m
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_process_forked_with_an_open_client_can_open_its_own(
-    m8: Watched, tmp_path: Path
-) -> None:
+def test_a_process_forked_with_an_open_client_can_open_its_own(m8: Watched, tmp_path: Path) -> None:
     program = """
 import os
 from monoskope.client import SyncClient

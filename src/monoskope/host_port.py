@@ -56,20 +56,11 @@ def is_host(text: str) -> bool:
 
 
 def peer_name(host: str, port: int) -> str:
-    """Return what m8 calls the peer whose socket says that it is at `host` and `port`.
+    """Return what m8 calls the peer whose socket says that it is at `host` and `port`: `host:port`.
 
     An IPv4-mapped IPv6 address is named as IPv4.
     """
-    import ipaddress  # noqa: PLC0415 - only servers need it
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"ipv4:{host}:{port}"
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
-    return f"ipv4:{address}:{port}"
+    return str(HostPort(host.removeprefix("::ffff:") if "." in host else host, port))
 
 
 HTTPS = "https://"

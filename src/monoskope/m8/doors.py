@@ -64,7 +64,6 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
     await app.feed.begin()
     async for upload in app.documents.open_uploads():
         app.requests.known(upload_stream(upload.request_id), upload)
-    ports = [door.port for door in doors]
 
     async def tell(*, is_ready: bool) -> None:
         for door in doors:
@@ -73,7 +72,7 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
     async with asyncio.TaskGroup() as group:
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
         keeping = group.create_task(keeper.run())
-        works = (app.feed.run(), app.connections.run(*ports), app.strangers.run(), *others)
+        works = (app.feed.run(), app.connections.run(), app.strangers.run(), *others)
         beside = [group.create_task(work) for work in works]
         await started(doors)
         await tell(is_ready=True)

@@ -14,7 +14,7 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
-from monoskope.m8.limits.pace import EACH_BYTES, HEARTBEAT, Pace
+from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics.meters import Meters
@@ -231,7 +231,7 @@ async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the
 
 def session(world: World) -> attach.Attached:
     """A session without a server."""
-    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "ipv4:127.0.0.1:1"))
+    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "127.0.0.1:1"))
 
 
 class Unread:

@@ -23,7 +23,7 @@ from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.limits.access import AccessLimits
-from monoskope.m8.limits.handshakes import BURST_S
+from monoskope.m8.limits.rates import BURST_S
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
 from tests.unit.m8_cli.served import ENVIRONMENT, PATIENCE_S, Server, refuse, served

@@ -65,9 +65,7 @@ def test_without_limits_the_protocols_count(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "names"),
     [
-        ({"server": "m8.example"}, "server"),
         ({"server": "http://m8.example:1"}, "server"),
-        ({"server": "https://m8.example"}, "server"),
         ({"server": "https://m8.example:1/"}, "server"),
         ({"server": "m8.example:99999"}, "server"),
         ({"server": None}, "server"),

@@ -29,7 +29,7 @@ from monoskope.m8.http import form as http_form
 from monoskope.m8.issuers import claims, jose, rules
 from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.m8.issuers.keys import parse_jwks
-from monoskope.m8.limits import peers
+from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import names
@@ -440,10 +440,10 @@ READERS = (
     Reader(
         "address-of-a-peer",
         "the system, of anybody who connects",
-        ("m8/limits/peers.py",),
+        ("m8/limits/connections.py",),
         text(peers.origin),
         errors=(),
-        seeds=_texts("ipv4:127.0.0.1:7", "ipv6:%5B::ffff:10.0.0.1%5D:7"),
+        seeds=_texts("127.0.0.1:7", "[::ffff:10.0.0.1]:7"),
     ),
     Reader("backup", "who keeps backups", ("m8/backup/form.py",), _frames, errors=(), seeds=_backups),
     Reader(

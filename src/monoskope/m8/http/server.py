@@ -71,9 +71,7 @@ async def build_http(
     application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
-        server = await bind(
-            _on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, admit=app.handshakes.admit
-        )
+        server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, gate=app.connections)
     except OSError as error:
         raise _taken(listen, error) from None
     return HttpDoor(server, listen)

@@ -17,7 +17,7 @@ from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM,
 from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import Upload
-from monoskope.m8.limits.quota import LARGEST, bytes_with
+from monoskope.m8.limits.subjects import LARGEST, bytes_with
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service import policy

@@ -7,7 +7,7 @@ from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import notes_stream, write
 from monoskope.m8.domain.notes import update_notes
-from monoskope.m8.limits.quota import bytes_with
+from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.notes import edit_of

@@ -9,7 +9,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import IdentityChangedError, RefusedError, UnauthenticatedError, UsageError
 from monoskope.m8.domain.refused_login import LoginRefusedError
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.service import refused_logins
 from monoskope.m8.service.app import App
 from monoskope.m8.service.login import Login, log_in

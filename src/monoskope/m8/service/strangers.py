@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import TypeAlias
 
 from monoskope import operating_log
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.service.call_note import CallNote
 
 MINUTE_MS = 60_000

@@ -62,7 +62,7 @@ def github(scripted: ScriptedIssuer, monkeypatch: pytest.MonkeyPatch) -> dict[st
 
 def test_a_job_of_github_asks_for_a_token_that_names_this_m8(scripted: ScriptedIssuer, github: dict[str, str]) -> None:
     assert came(ambient.ambient(SERVER, SERVER, github)) == [(GITHUB, JWT)]
-    assert scripted.asked[-1][0] == "/token?api-version=2.0&audience=https%3A%2F%2Fm8.example.org%3A7480"
+    assert scripted.asked[-1][0] == "/token?api-version=2.0&audience=m8.example.org%3A7443"
     assert scripted.authorizations[-1] == "Bearer runner"
 
 

@@ -17,8 +17,8 @@ from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
 from monoskope.m8.domain.registrations import Registration, member_stream
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
-from monoskope.m8.limits.peers import origin
-from monoskope.m8.limits.quota import bytes_with
+from monoskope.m8.limits.connections import origin
+from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.tokens import TOKENS
 from monoskope.m8.service import call_note
 from monoskope.m8.service.app import App, Stranger

@@ -13,7 +13,7 @@ from bench.progress import say
 from bench.world import World
 from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.protocol.events import request_id_of
 
 FIGURES = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")
@@ -26,7 +26,7 @@ async def measure(world: World, folder: Path) -> dict[str, float]:
     Each event is projected and appended again, to a new log in `folder`, with as many streams at once as there are
     clients.
     """
-    log = await SqliteLog.open(world.cluster.folder / "m8" / "log.db", clock=_now, migrates=False)
+    log = await SqliteLog.open(world.cluster.folder / "m8" / "log.db", clock=_now)
     events: list[RecordedEvent] = []
     while page := await log.read(after=len(events), limit=_PAGE):
         events += page

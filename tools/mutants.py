@@ -77,7 +77,7 @@ TESTS = {
     "protocol/sshsig": ("tests/unit/protocol/sshsig", "tests/unit/reactor/signers"),
     "protocol/tlog": ("tests/unit/protocol/tlog",),
     "reactor/signers": ("tests/unit/reactor/signers",),
-    "protocol": ("tests/unit/protocol", "tests/protocol"),
+    "protocol": ("tests/unit/protocol", "tests/protocol", "tests/lies/test_signed_lies.py"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "client/log_proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_verify_proof.py"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),

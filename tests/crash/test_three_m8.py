@@ -18,8 +18,8 @@ import pytest
 from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
 from monoskope.exit_codes import ExitCode
+from monoskope.m8.background.presence import Replica, replicas
 from monoskope.m8.cli.common import opened
-from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster

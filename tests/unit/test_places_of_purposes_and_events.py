@@ -37,13 +37,12 @@ PURPOSES_IN = {
 }
 EVENTS_IN = {
     "failpoints.py": "stands below the protocol, so it has a list of its own",
-    "m8/backup/named.py": "finds the sealed bytes that events name",
+    "m8/backup/form.py": "finds the sealed bytes that events name",
     "m8/cli/signatures.py": "lists what stores did, with its signatures",
     "m8/domain/append.py": "decides on what reactors append",
-    "m8/domain/events.py": "learns the secret from a request's first event",
     "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
     "m8/queries/witnessed.py": "finds what was asked and its signature, for a proof",
-    "m8/domain/summary.py": "says what an event says, for people",
+    "m8/domain/events.py": "learns the secret from a request's first event, and says what each says, for people",
     "m8/readmodels/uploads.py": "keeps what events say",
     "m8/readmodels/usage.py": "counts sealed bytes",
     "m8/service/session.py": "delivers the sealed bytes",

@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
-from monoskope.monoctl.output import terminal, write
-from monoskope.monoctl.output.help_page import ConnectionOption
-from monoskope.monoctl.output.progress import Bar
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
@@ -20,6 +19,10 @@ if TYPE_CHECKING:
     from monoskope.client.credential import Credential
 
 R = TypeVar("R")
+
+
+class ConnectionOption(click.Option):
+    """An option that says which m8 is called, and as whom."""
 
 
 _option = functools.partial(click.option, cls=ConnectionOption)
@@ -74,7 +77,7 @@ class CommandSession:
         self._flags = flags
         self._store_identity = store_identity
         self.bar = Bar()
-        self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
+        self.watch = Watch(quiet=lambda: self.bar.visible)
 
     def settings(self, credential: Credential | None = None) -> ClientSettings:
         """Find, read and check the settings. Raises as `load_settings`."""
@@ -120,7 +123,7 @@ class CommandSession:
         import asyncio  # noqa: PLC0415 - as above
 
         from monoskope.client import Client  # noqa: PLC0415
-        from monoskope.monoctl.output.spinner import Spinner  # noqa: PLC0415
+        from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
 
         async def spinning() -> R:
             spinner = self.watch.spinner = Spinner()
@@ -135,7 +138,7 @@ class CommandSession:
     def _client(self, kind: type[Client], settings: ClientSettings) -> Client:
         return kind(
             settings,
-            confirm=write.confirm if terminal.interactive() else None,
+            confirm=terminal.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
             progress=self.bar.tell,

@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import RefusedError, UnavailableError
-from monoskope.m8.background.presence import Presence, present
+from monoskope.m8.background.presence import Note, Presence, present, replicas
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.readmodels.replicas import Note, replicas
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.log_lines import capture_logs

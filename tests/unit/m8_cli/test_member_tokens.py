@@ -16,7 +16,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.protocol.member import Member
 from monoskope.uri import SecretUri

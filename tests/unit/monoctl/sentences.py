@@ -24,7 +24,6 @@ FILES = (
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",
-    "monoctl/output/results.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",
 )

@@ -14,7 +14,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output.listing import short
+from monoskope.monoctl.output.formats import short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment

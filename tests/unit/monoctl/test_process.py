@@ -310,7 +310,7 @@ def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None
     assert "vault://app" in stdout
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
-    assert "monoskope.monoctl.output.listing" in loaded
+    assert "monoskope.monoctl.output.formats" in loaded
     needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []

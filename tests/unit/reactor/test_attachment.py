@@ -14,7 +14,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
-from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.http.refused import to_json
 from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.reactor.health import Health

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from monoskope.m8.background.presence import Replica, replicas
 from monoskope.m8.cli.common import folder_option, opened, output_option, show
 from monoskope.m8.opened import wall_clock
-from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.times import instant
 
 _COLUMNS = ("address", "http", "host", "version", "since", "heard", "leases", "names", "id")

@@ -166,7 +166,7 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     if options.signed:
         signing.turn_on(reactor=store.folder, client=client)
     await supervisor.until(stores.listening(server.listen, ca))
-    async with opened_log(server, migrates=True) as log:
+    async with opened_log(server) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
         await stores.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
         await client_files.ensure_user_token(client, tokens, prefixes=["local://"])

@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import read
+from monoskope.m8.domain.reactors import beat_key
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation
 
@@ -64,11 +65,6 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
             yield Put(FINGERPRINT_KEY, NEXT, b"")
         case _:
             return
-
-
-def beat_key(store: str, replica: bytes) -> str:
-    """Return the key of a process's heartbeats in the log: `<store>/<32 hex>`."""
-    return f"{store}/{replica.hex()}"
 
 
 def refused_key(store: str) -> str:

@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, views, write
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs
 
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
@@ -38,14 +38,14 @@ def whoami(output: str, session: CommandSession) -> None:
             "credential": client.settings.credential_source,
             "signing_key": client.settings.signing_key,
         }
-        return document | access_views.member(await client.access.who_am_i())
+        return document | views.member(await client.access.who_am_i())
 
     document = session.run(work)
     if output != "table":
         emit(output, document, {})
         return
     pairs(_lines(document))
-    write.err("This is m8's word.")
+    terminal.err("This is m8's word.")
 
 
 def _lines(document: Document) -> dict[str, str]:

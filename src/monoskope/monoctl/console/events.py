@@ -9,8 +9,8 @@ from monoskope.client.connection import RenewedError
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
 from monoskope.errors import Error, LogMismatchError, NotReachedError
-from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.report import failure
 
 Hear = Callable[[views_pb2.EventSummary], None]
 """What is called with each event, in the order of the log."""

@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client
 from monoskope.errors import UsageError
-from monoskope.monoctl.output.listing import TABLE, WORDS
+from monoskope.monoctl.output.formats import TABLE, WORDS
 
 form_option = click.option(
     "-o",

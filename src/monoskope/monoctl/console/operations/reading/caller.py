@@ -11,7 +11,7 @@ from monoskope.client import Client
 from monoskope.errors import Error
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing
-from monoskope.monoctl.output import access_views, views
+from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 
 ANSWER_S = 3.0
@@ -52,7 +52,7 @@ async def _me(desk: Desk) -> Document:
 
 async def _who(client: Client) -> Document:
     answer = await client.queries.server()
-    return views.server(client.server, answer) | access_views.member(await client.access.who_am_i())
+    return views.server(client.server, answer) | views.member(await client.access.who_am_i())
 
 
 def me(said: Document, *, away: str = "") -> Document:

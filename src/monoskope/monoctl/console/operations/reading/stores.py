@@ -5,7 +5,6 @@ from __future__ import annotations
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing, OfUri
-from monoskope.monoctl.output import upstream as upstream_names
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 
@@ -34,7 +33,7 @@ async def upstream(desk: Desk, asked: OfUri) -> Document:
     names: list[Document] = []
     complete = True
     async for page in desk.client.list_upstream_pages(asked.uri):
-        names += map(upstream_names.name, page.names)
+        names += map(views.upstream, page.names)
         complete = not page.more and not page.unaddressable
         if len(names) >= _MOST_NAMES:
             break

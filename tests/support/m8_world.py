@@ -36,7 +36,7 @@ from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.doors import running
+from monoskope.m8.http.server import running
 from monoskope.m8.grpc.server import build_server
 from monoskope.m8.http.server import build_http
 from monoskope.m8.log.event_log import EventLog

@@ -226,7 +226,7 @@ def exchanging() -> TokenEndpoint:
 
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
-    Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
+    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),

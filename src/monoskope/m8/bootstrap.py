@@ -25,14 +25,12 @@ from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.doors import running
 from monoskope.m8.http.presented import PresentedCertificate
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http.server import build_http, require_free, running
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
-from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.metrics.meters import Meters
@@ -76,7 +74,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    require_free(settings.listen, "listen")
+    require_free(settings.listen)
     meters = Meters()
     async with (
         opened_log(settings, measured=meters.wrote) as event_log,
@@ -137,7 +135,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
-                running(app, [door], presence.run(), *(work() for work in (*watches, *audits))),
+                running(app, door, presence.run(), *(work() for work in (*watches, *audits))),
             ):
                 yield Running(address, app, tokens, operations)
 

@@ -231,7 +231,7 @@ async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the
 
 def session(world: World) -> attach.Attached:
     """A session without a server."""
-    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "127.0.0.1:1"))
+    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("127.0.0.1:1"))
 
 
 class Unread:

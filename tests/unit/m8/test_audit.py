@@ -235,7 +235,7 @@ def test_a_hundred_addresses_of_strangers_have_a_line_in_a_minute_and_all_others
     peers = [f"192.0.2.{number}:7" for number in range(150)]
     peers += [f"[2001:db8:0:{number // 10:x}::{number:x}]:7" for number in range(1_000)]
     for peer in [peers[0]] * 9 + peers[150:] + peers[:150]:
-        strangers.count(CallNote("GetSecret", "http", peer, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("GetSecret", peer, code="UNAUTHENTICATED"))
     strangers.flush()
     assert len(told) == 101
     assert told["192.0.2.0"] == {"GetSecret UNAUTHENTICATED": 10}
@@ -252,7 +252,7 @@ def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
     strangers.tell = lambda address, ends: told.append(of_strangers(address, ends, at_ms=1, replica="m8/1", number=1))
     for number in range(5_000):
         about = {"issuer": "corp", "reason": "REPLAYED", "for_member": f"user:corp:{number}" + "\u00fc" * 200}
-        strangers.count(CallNote("ExchangeToken", "http", "192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("ExchangeToken", "192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
     strangers.flush()
     (line,) = told
     assert len(line.text) <= MOST_LINE

@@ -204,12 +204,12 @@ def test_a_second_m8_at_the_address_of_a_first_does_not_start(tmp_path: Path, fi
 
 
 def test_where_nobody_sees_who_shares_an_address_a_door_has_one_server(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.m8.listening._TABLES", (Path("/proc/self/net/none"),))
+    monkeypatch.setattr("monoskope.m8.http.server._TABLES", (Path("/proc/self/net/none"),))
     assert servers_within(65_536, 16) == 1
 
 
 def test_servers_that_are_not_seen_themselves_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.m8.listening._own_sockets", lambda: iter(()))
+    monkeypatch.setattr("monoskope.m8.http.server._own_sockets", lambda: iter(()))
     with pytest.raises(UnavailableError, match="cannot listen"):
         build_server(world.app, None, servers=2)
 

@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
-from monoskope.m8 import doors
+from monoskope.m8.http import server as doors
 from monoskope.m8.http import operations
 from monoskope.m8.http.server import build_http
 from monoskope.m8.methods.calls import Arrival
@@ -153,7 +153,7 @@ async def test_who_hangs_up_before_a_page_fails_leaves_no_traceback(
 
     monkeypatch.setattr(Endpoints, "readyz", failing)
     pages = operations.Operations(world.app, Endpoints(world.app))
-    asking = asyncio.create_task(pages.answer("/readyz", Arrival("http", "")))
+    asking = asyncio.create_task(pages.answer("/readyz", Arrival("")))
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.wait([asking])

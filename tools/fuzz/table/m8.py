@@ -189,14 +189,7 @@ def _syslog(content: bytes) -> bytes:
 
 
 def _attached(content: bytes) -> object:
-    async def messages() -> AsyncGenerator[bytes, None]:
-        yield content
-        yield content
-
-    async def read() -> list[bytes]:
-        return [message.SerializeToString() async for message in calls.parsed(messages())]
-
-    return run(read())
+    return calls.message_of(reactor_pb2.AttachRequest, content).SerializeToString()
 
 
 def _jwks() -> Iterable[bytes]:

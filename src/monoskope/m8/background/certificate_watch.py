@@ -12,7 +12,7 @@ from monoskope.m8.service.app import App
 from monoskope.times import instant
 
 LOOK_S = 10.0
-"""How often the files are looked at. gRPC looks before each handshake besides, so this is for the log alone."""
+"""How often the files are looked at. Each handshake looks besides, so this is for the log alone."""
 
 WARN_MS = 30 * 86_400_000
 """How long before the certificate expires the warnings begin."""

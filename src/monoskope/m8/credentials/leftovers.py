@@ -1,8 +1,8 @@
 """Removes credentials and other data of ended calls from m8's memory.
 
 A call's metadata is freed when the call is over, and overwritten when it is freed (`start.execution_environment`). But
-gRPC keeps some of it in reference cycles, which only Python's garbage collector frees, and in an idle process that may
-not run for hours.
+some of it may be in reference cycles, which only Python's garbage collector frees, and in an idle process that may not
+run for hours.
 """
 
 from __future__ import annotations

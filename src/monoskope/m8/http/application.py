@@ -1,4 +1,4 @@
-"""m8's HTTP door: it decides by the head of a request what becomes of it (`http.messages.Application`).
+"""m8's door: it decides by the head of a request what becomes of it (`http.messages.Application`).
 
 It serves the table of methods by the Connect protocol (https://connectrpc.com/docs/protocol), the witnessed log piece
 by piece, and what operators ask.

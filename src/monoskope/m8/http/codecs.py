@@ -41,7 +41,7 @@ class Codec(Enum):
 
     def read(self, method: Method, body: bytes) -> Message:
         """Return the request in `body`. Raises `UsageError` that names what is wrong, and no value."""
-        return strict_json.read(method.request, body) if self is Codec.JSON else calls.request_of(method, body)
+        return strict_json.read(method.request, body) if self is Codec.JSON else calls.message_of(method.request, body)
 
     def written(self, message: Message) -> bytes:
         """Return `message` as this codec writes it."""

@@ -1,4 +1,4 @@
-"""`/healthz`, `/readyz` and `/metrics` at the HTTP door. They are made at most once in a second, whoever asks."""
+"""`/healthz`, `/readyz` and `/metrics`. They are made at most once in a second, whoever asks."""
 
 from __future__ import annotations
 

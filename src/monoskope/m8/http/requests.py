@@ -32,7 +32,6 @@ _TIMEOUT = re.compile(r"[0-9]{1,10}", re.ASCII)
 def arrival(head: Head, deadline: float | None = None) -> Arrival:
     """Return what HTTP knows of a call besides its messages. `deadline` is by the event loop's clock."""
     return Arrival(
-        door="http",
         peer=head.peer,
         authorization=head.header("authorization"),
         client_request_id=head.header("x-request-id"),

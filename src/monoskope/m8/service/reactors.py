@@ -166,7 +166,7 @@ class Reactors:
         Args:
             incoming: What it says.
             send: How to answer.
-            peer: Where it is, as gRPC calls it.
+            peer: Where it is, as `host_port.peer_name` calls it.
 
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.

@@ -18,6 +18,7 @@ from typing import Any
 
 import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from monoskope.m8.grpc.server import build_server
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
@@ -26,9 +27,8 @@ from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.retention import Retention
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.http.server import running
-from monoskope.m8.grpc.server import build_server
 from monoskope.m8.http import tls
+from monoskope.m8.http.server import running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog

@@ -11,8 +11,8 @@ import grpc
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
 from monoskope.m8.http.refused import HTTP_STATUS, JSON, encoded
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
 from monoskope.m8.methods.table import MAX_MESSAGE
 from tests.support.hostile_calls import CallRules
 from tests.support.passing import METHODS, Call, Metadata

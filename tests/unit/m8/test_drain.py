@@ -10,16 +10,15 @@ import grpc
 import grpc.aio
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from monoskope.m8.grpc.server import build_server
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
-from monoskope.m8.http import server as doors
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.http.server import running
-from monoskope.m8.grpc.server import build_server
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http import server as doors
+from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.readmodels.documents import project

@@ -23,7 +23,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
 from monoskope.m8.service import calls as validate

@@ -16,12 +16,12 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from monoskope.m8.grpc.server import SERVERS, Bound, build_server, servers_within
 
 from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.errors import UnavailableError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc.server import SERVERS, Bound, build_server, servers_within
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out

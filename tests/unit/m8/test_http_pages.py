@@ -13,8 +13,8 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
+from monoskope.m8.http import pages as operations
 from monoskope.m8.http import server as doors
-from monoskope.m8.http import operations
 from monoskope.m8.http.server import build_http
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations.endpoints import Endpoints

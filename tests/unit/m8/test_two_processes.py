@@ -9,6 +9,7 @@ from pathlib import Path
 
 import grpc.aio
 import pytest
+from monoskope.m8.grpc.server import build_server
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -16,7 +17,6 @@ from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, write
 from monoskope.m8.http.server import running
-from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.documents import project

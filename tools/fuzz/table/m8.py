@@ -23,8 +23,8 @@ from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_claims
 from monoskope.m8.domain import events
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.http import attach, codecs, strict_json
-from monoskope.m8.http import form as http_form
+from monoskope.m8.http import attach, requests, strict_json
+from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import claims, jose, rules
 from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.m8.issuers.keys import parse_jwks
@@ -101,7 +101,7 @@ def _requests() -> list[bytes]:
 
 
 def _form_again(content: bytes) -> object:
-    return http_form.parse(content)
+    return http_form.parse_form(content)
 
 
 @cache
@@ -264,7 +264,7 @@ READERS = (
     Reader(
         "form",
         "anybody who reaches the HTTP door",
-        ("m8/http/form.py",),
+        ("m8/http/token_endpoint.py",),
         _form_again,
         errors=(),
         seeds=_texts("grant_type=a%3Ab&subject_token=x.y.z&resource=+"),
@@ -272,11 +272,11 @@ READERS = (
     Reader(
         "envelope",
         "anybody who reaches the HTTP door",
-        ("m8/http/codecs.py",),
-        codecs.only_message,
-        again=codecs.enveloped,
+        ("m8/http/requests.py",),
+        requests.only_message,
+        again=requests.enveloped,
         exact=True,
-        seeds=lambda: [codecs.enveloped(b"abc"), codecs.enveloped(b"")],
+        seeds=lambda: [requests.enveloped(b"abc"), requests.enveloped(b"")],
     ),
     Reader(
         "attach-message",

@@ -19,8 +19,7 @@ from monoskope.http.server.server import Server, bind
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
-from monoskope.m8.http.application import HttpApplication
-from monoskope.m8.http.origins import Origins
+from monoskope.m8.http.application import HttpApplication, Origins
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream

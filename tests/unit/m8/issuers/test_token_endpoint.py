@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.m8.http import form
+from monoskope.m8.http import token_endpoint as form
 from monoskope.m8.service.exchange import ID_TOKEN, JWT
 from tests.support.exchanging import FORM, GRANT, METHOD, PATH, Exchanging
 from tests.support.http_calls import ask

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monoskope.m8.http import token_endpoint
 from monoskope.m8.service import exchange
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from tools.json_schemas import Schema
 
 TAG: Schema = {"name": "OAuth 2.0", "description": "The exchange of a token, as RFC 8693 has it."}

@@ -26,7 +26,7 @@ import grpc.aio
 from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.protocol.hello import Hello
-from monoskope.protocol.labels import REACTOR_HELLO
+from monoskope.protocol.identity import REACTOR_HELLO
 from tests.support.vectors import KEY_ID, Signer, step
 
 _LOOK_S = 0.25

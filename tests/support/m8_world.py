@@ -40,14 +40,14 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
-from monoskope.protocol.labels import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.member import Member
+from monoskope.protocol.identity import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.login import Member
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix

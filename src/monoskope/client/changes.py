@@ -15,7 +15,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.target import Target
 from monoskope.client.versions import whole
 from monoskope.errors import Error
-from monoskope.protocol.recipes import Recipe, check_recipes
+from monoskope.protocol.payload import Recipe, check_recipes
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:

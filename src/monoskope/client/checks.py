@@ -15,7 +15,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.target import Target, check_patchable
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.late import pattern
-from monoskope.protocol.options import are_for
+from monoskope.protocol.notes import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options
 from monoskope.uri import UriPrefix

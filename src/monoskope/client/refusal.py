@@ -69,9 +69,9 @@ def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's mess
 
 def _reason_name(info: Any) -> str:  # noqa: ANN401 - as above
     """Return why m8 exchanges no token, "" if it is about something else."""
-    from monoskope.protocol import exchange_refusal  # noqa: PLC0415
+    from monoskope.protocol.login import read_exchange_refusal  # noqa: PLC0415
 
-    refusal = exchange_refusal.read(info.metadata)
+    refusal = read_exchange_refusal(info.metadata)
     return "" if refusal is None else refusal.value
 
 

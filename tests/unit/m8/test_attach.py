@@ -17,7 +17,7 @@ from monoskope.m8.http import attach
 from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
-from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics import Meters
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.reactor.link.link import PATH
 from tests.support import m8_world
@@ -367,7 +367,7 @@ async def test_reactors_that_say_more_than_they_may_wait_and_nobody_else_does(
         handled.append(1.0)
         return 1
 
-    monkeypatch.setattr("monoskope.m8.service.session.append_event", append)
+    monkeypatch.setattr("monoskope.m8.service.aggregates.Aggregates.append", append)
     async with a_world(tmp_path, limits=ServerLimits(reactor_messages=RATE)) as world:
         beat = world.app.log.beat
 

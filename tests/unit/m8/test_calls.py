@@ -24,7 +24,7 @@ from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.methods.refusal import STATUS
 from monoskope.m8.methods.table import SERVICES
-from monoskope.m8.service import session
+from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from tests.support.log_lines import strangers
 from tests.support.m8_world import PATIENCE_S, World, a_world, refused
@@ -211,7 +211,7 @@ async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pyte
     async def broken(*_: object) -> int:
         raise LookupError("hunter2")
 
-    monkeypatch.setattr(session, "append_event", broken)
+    monkeypatch.setattr(Aggregates, "append", broken)
     answer = await reactor.append(bytes(16), 0, events_pb2.SecretUploadFailed())
     assert (answer.error, answer.version) == ("INTERNAL", 0)
     assert "hunter2" not in answer.message

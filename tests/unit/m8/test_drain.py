@@ -20,7 +20,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http import server as doors
 from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits

@@ -17,7 +17,7 @@ from monoskope.m8.http import pages as operations
 from monoskope.m8.http import server as doors
 from monoskope.m8.http.server import build_http
 from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from tests.support.http_calls import ask, bearer
 from tests.support.m8_world import PAGE, World, a_world
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.background.log_watch import LogWatch
+from monoskope.m8.background.watches import LogWatch
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import World, a_world
 

@@ -23,8 +23,9 @@ from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
-from monoskope.protocol.labels import IDENTITY_ROTATION
-from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.protocol.identity import IDENTITY_ROTATION
+from monoskope.protocol.login import LoginRefusal
+from monoskope.reactor.link.grpc_link import refusal_in
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
 from tests.support.websocket_call import WebSocketCall

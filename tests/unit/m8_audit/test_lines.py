@@ -17,7 +17,7 @@ from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
 from monoskope.m8.methods import about
 from monoskope.m8.service.calls import CallNote
 from monoskope.m8.service.feed import LocatedEvent
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
 from monoskope.uri import SecretUri
 from tests.support.m8_world import fingerprint

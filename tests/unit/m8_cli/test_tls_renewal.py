@@ -24,7 +24,7 @@ from monoskope.client.transport.exchanging import _trusting
 from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
-from monoskope.m8.background.certificate_watch import CertificateWatch
+from monoskope.m8.background.watches import CertificateWatch
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from monoskope.client.log.judging import Demand, log_keys
 from monoskope.errors import UsageError
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 

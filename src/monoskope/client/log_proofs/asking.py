@@ -6,7 +6,7 @@ from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import left
 from monoskope.errors import NotYetError, ProtocolError
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.proof_file import ProofFile
 from monoskope.protocol.wire import serialise

@@ -9,7 +9,7 @@ from monoskope.client.notes import Notes
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Task
-from monoskope.protocol.recipes import Recipes
+from monoskope.protocol.payload import Recipes
 from monoskope.value import Value
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.proof import Checked
 from monoskope.client.results.words import day, moment, name
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
 

@@ -18,7 +18,7 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.tree_rows import FULL, HASH_BYTES, Named
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.calls import Arrival
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App
 from monoskope.m8.tree.checkpoints import whole_note

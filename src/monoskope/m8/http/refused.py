@@ -17,8 +17,7 @@ from monoskope.errors import AwayError, Code, Error, RateLimitedError, TimedOutE
 from monoskope.http.messages import Response
 from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol import exchange_refusal
-from monoskope.protocol.login_refusal import described
+from monoskope.protocol.login import exchange_refusal_words, login_refusal_words
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -100,9 +99,9 @@ def _details(error: Error) -> Iterator[Message]:
     """
     metadata = {"fix": error.fix}
     if isinstance(error, LoginRefusedError):
-        metadata |= described(error.refusal, error.allowed)
+        metadata |= login_refusal_words(error.refusal, error.allowed)
     if isinstance(error, ExchangeRefusedError):
-        metadata |= exchange_refusal.described(error.refusal)
+        metadata |= exchange_refusal_words(error.refusal)
     yield error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=metadata)
     if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
         delay = Duration()

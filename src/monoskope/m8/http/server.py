@@ -17,10 +17,10 @@ from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
+from monoskope.m8.background.watches import LogWatch
 from monoskope.m8.http.application import HttpApplication, Origins
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.protocol.events import upload_stream
 

@@ -14,8 +14,8 @@ from monoskope.client import reasons
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document, plain
-from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import edit_of
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import rfc3339
 

@@ -27,8 +27,7 @@ from monoskope.m8.limits.logins import PER_MEMBER, Exchanges
 from monoskope.m8.limits.subjects import Quota
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.exchange import JWT, TTL_S
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import ExchangeRefusal, Member
 from tests.support.exchanging import Exchanging, an_issuer, mutable, refused, word
 from tests.support.http_calls import HttpUnary
 from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key

@@ -153,6 +153,8 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
 _URL = pattern(
     r"https://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~%:@!$&'()*+,;=/-]*)?(?P<query>\?[A-Za-z0-9._~%:@!$&'()*+,;=/?-]*)?",

@@ -15,14 +15,14 @@ import pytest
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from monoskope.m8.grpc.calls import status_of
+from monoskope.m8.grpc.server import build_server
+from monoskope.m8.methods.refusal import STATUS
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, UnavailableError
-from monoskope.m8.grpc.calls import status_of
-from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.methods.refusal import STATUS
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent

@@ -25,7 +25,6 @@ from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.identity import IDENTITY_ROTATION
 from monoskope.protocol.login import LoginRefusal
-from monoskope.reactor.link.grpc_link import refusal_in
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
 from tests.support.websocket_call import WebSocketCall

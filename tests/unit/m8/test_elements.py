@@ -135,12 +135,9 @@ async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypa
 async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have() -> None:
     kind: Any = reactor_pb2.AttachRequest
 
-    async def one(message: bytes) -> AsyncIterator[bytes]:
-        yield message
-
     for what, body in smallest(kind.DESCRIPTOR, MAX_LOGIN):
         with pytest.raises(UsageError, match=r"stands twice|has more than"), allocating() as allocated:
-            await anext(calls.parsed(one(body)))
+            calls.message_of(kind, body)
         assert allocated[0] <= MOST_ALLOCATED // 10, what
 
 

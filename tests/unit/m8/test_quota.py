@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from monoskope.m8.grpc.server import build_server
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2

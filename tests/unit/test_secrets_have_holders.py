@@ -62,7 +62,7 @@ FREE = {
     "monoskope.m8.http.attach._Messages": "what a reactor appends: grants and receipts",
     "monoskope.m8.issuers.keys.IssuerKeys": "public keys, and a function that reads them",
     "monoskope.m8.issuers.rules.Condition": "what a claim must be, from m8.toml",
-    "monoskope.m8.limits.logins.Bucket": "a number",
+    "monoskope.m8.limits.rates.Bucket": "a number",
     "monoskope.m8.log.documents.Delete": "the name of a document",
     "monoskope.m8.log.documents.Put": "a document of what m8 knows",
     "monoskope.m8.log.event_log.NewEvent": "an event, which holds sealed bytes at most",

@@ -76,7 +76,7 @@ FREE = {
     "monoskope.m8.log.postgres.settings.DatabaseSettings": "the name of a file",
     "monoskope.m8.log.postgres.target.ConnectArguments": "a function that reads the database's password",
     "monoskope.m8.log.postgres.target.PostgresTarget": "a function that reads the database's password",
-    "monoskope.m8.log.sqlite_find._Indexed": "what is asked for in the clear: a subject, a day, a label",
+    "monoskope.m8.log.sqlite.find._Indexed": "what is asked for in the clear: a subject, a day, a label",
     "monoskope.m8.log.tree_rows.Checkpoint": "a signed note, which is published",
     "monoskope.m8.log.tree_rows.Named": "a signed note, which is published",
     "monoskope.m8.service.aggregates.Aggregates": "streams of events",

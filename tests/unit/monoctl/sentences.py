@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import proof, reasons
-from monoskope.monoctl.commands import label
+from monoskope.monoctl.commands import notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 
@@ -22,8 +22,7 @@ FILES = (
     "client/bulk.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
-    "monoctl/output/key_rotation.py",
-    "monoctl/commands/admin.py",
+    "monoctl/commands/key_rotation.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
@@ -42,7 +41,7 @@ def every() -> set[str]:
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {proven.OTHER_KEY}
-    found |= {reasons.THERE, label.M8S_WORD}
+    found |= {reasons.THERE, notes.M8S_WORD}
     found |= {*proof.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
@@ -57,7 +56,7 @@ def _words() -> set[str]:
 def _texts(node: ast.AST) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         match child:
-            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix") | ast.Assert():
+            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix" | "otherwise") | ast.Assert():
                 continue  # a docstring, an instruction, what is never printed
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _OPTIONS:
                 continue

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.checks import Wanted
-from monoskope.client.purposes.delete import expected
-from monoskope.client.purposes.put import Expect, PutResult, encoded, fitting, result_of
+from monoskope.client.purposes.put import Expect, PutResult, encoded, expected, fitting, result_of
 from monoskope.client.target import Target, check_patchable
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.errors import UsageError

@@ -84,6 +84,13 @@ def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
     return upload_pb2.EXPECT_VERSION, expect
 
 
+def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
+    """Return the protocol's form of an expectation that something is there. Raises `UsageError` for ABSENT."""
+    if expect is Expect.ABSENT:
+        raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
+    return expectation(expect)
+
+
 def wanted(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
     """Return what is to be checked before the first of several puts."""
     return Wanted(upload_pb2.PURPOSE_UPLOAD, tuple(sorted(values)), expectation(expect)[0])

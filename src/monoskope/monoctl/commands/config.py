@@ -1,4 +1,4 @@
-"""`monoctl config`: the settings of this client."""
+"""This program on this machine: `monoctl config` and `monoctl completion`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 
+from monoskope import shell_completion
 from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
 from monoskope.client.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
@@ -95,3 +96,17 @@ def set_(name: str, value: str, config: Path | None) -> None:
 def path(config: Path | None) -> None:
     """Show the path of the settings file, even if the file does not exist."""
     terminal.out(str(config_path(config)))
+
+
+@click.command(short_help="Print a completion script for your shell.")
+@click.argument("shell", type=click.Choice(shell_completion.SHELLS))
+def completion(shell: str) -> None:
+    """Print a completion script for your shell. It completes stores and URIs too, for which it asks m8.
+
+    \b
+    bash:  source <(monoctl completion bash)
+    zsh:   source <(monoctl completion zsh)
+    fish:  monoctl completion fish | source
+    """  # noqa: D301 - click wants the character itself
+    root = click.get_current_context().find_root().command
+    terminal.out(*shell_completion.script(root, "monoctl", shell).split("\n"))

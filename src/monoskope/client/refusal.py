@@ -6,7 +6,7 @@ from typing import Any
 
 from monoskope import errors
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
 """How an error's message and fix begin when the words are m8's."""

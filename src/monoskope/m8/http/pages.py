@@ -131,7 +131,7 @@ class Tiles:
         found = seen.witnessed or seen.newest
         if found is None:
             raise NotFoundError("there is no checkpoint of this log yet.", fix="m8 log status says why.")
-        return Response(200, (TEXT, NOT_SHARED), whole_note(found))
+        return Response(200, (TEXT, NOT_SHARED), found.whole_note())
 
     async def _tile(self, path: str) -> Response:
         try:

@@ -8,7 +8,7 @@ from monoskope.client import Client
 from monoskope.monoctl.console.kept.found import Found
 from monoskope.monoctl.console.kept.recent import RecentEvents
 from monoskope.monoctl.console.kept.secrets import KeptSecrets
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 
 class Desk(Unshared):

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
 
 from monoskope.errors import Code, Error, NotFoundError
-from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
 from monoskope.monoctl.console import loopback
 from monoskope.monoctl.console.desk import Desk
@@ -20,8 +19,8 @@ from monoskope.monoctl.console.serving.sealing import SealedCall, proven
 from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.text import json_text
+from monoskope.value import Unshared, Value
 
 _STATUS = {
     Code.USAGE: 400,

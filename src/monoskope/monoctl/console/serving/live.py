@@ -8,8 +8,8 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
 from monoskope.client.task import Progress, Stage
-from monoskope.escape import json_text
 from monoskope.monoctl.output.formats import Document
+from monoskope.text import json_text
 
 TICK_S = 15.0
 """Seconds after which a stream says that it lives, if it has nothing else to say."""

@@ -32,7 +32,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from monoskope.errors import UnauthenticatedError
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 KEY_SIZE = 32
 """Bytes of a token, and of each key."""

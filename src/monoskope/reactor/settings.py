@@ -32,9 +32,8 @@ import msgspec
 
 from monoskope import operations as address
 from monoskope.errors import UsageError
-from monoskope.host_port import ServerName, check_servers, parse_server
+from monoskope.host_port import check_servers, parse_server
 from monoskope.operations import Address, address
-from monoskope.operations.address import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown

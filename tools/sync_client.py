@@ -35,7 +35,7 @@ from types import TracebackType
 from typing import Self
 from monoskope.client.client import Client
 from monoskope.client.loop_thread import LoopThread
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 {imports}
 
 

@@ -15,7 +15,7 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import key_file
-from monoskope.m8.tree.last_signed import LastSigned, Signed
+from monoskope.m8.tree.signing import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT

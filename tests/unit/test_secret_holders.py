@@ -75,8 +75,8 @@ from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.logins import _Kept
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Unshared
 from tests.support.holders import check_unshared, classes
 from tests.support.vectors import a_request
 

@@ -14,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target, check_patchable
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options

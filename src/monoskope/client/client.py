@@ -37,7 +37,7 @@ from monoskope.client.witnessed import Witnessed
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.access import Access

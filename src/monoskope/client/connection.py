@@ -31,7 +31,7 @@ from monoskope.errors import (
     UnavailableError,
 )
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 R = TypeVar("R", bound=Message)
 

@@ -17,7 +17,6 @@ from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Begun, left, within
 from monoskope.client.settings import ClientSettings
-from monoskope.counted import counted
 from monoskope.errors import (
     ConflictError,
     Error,
@@ -30,6 +29,7 @@ from monoskope.errors import (
     UsageError,
     docs_page,
 )
+from monoskope.text import counted
 from monoskope.times import now_ms
 from monoskope.value import Value
 

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 
 from monoskope import errors
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 if TYPE_CHECKING:
     import grpc.aio

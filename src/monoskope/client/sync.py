@@ -55,7 +55,7 @@ from monoskope.client.upstream_names import PAGE_TIMEOUT_S
 from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import Error
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 
 class SyncClient(Unshared):

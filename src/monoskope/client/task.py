@@ -13,9 +13,8 @@ from monoskope.protocol.notes import Labels
 from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:
     from monoskope.protocol.receipt import Receipt

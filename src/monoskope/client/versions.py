@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.purposes.put import Expect
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.uri import SecretUri
 
 _SHOWN = r"[0-9]{1,19}|[0-9A-Za-z-]{32,64}"

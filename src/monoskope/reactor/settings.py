@@ -30,10 +30,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from monoskope import operations as address
 from monoskope.errors import UsageError
 from monoskope.host_port import ServerName, check_servers
-from monoskope.operations import address
-from monoskope.operations.address import Address
+from monoskope.operations import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from monoskope.client.known_logs import KnownLogs
 from monoskope.client.known_stores import KnownStores
 from monoskope.errors import UsageError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 _FIX = "Give both `log_vkeys` as the log's operator published them."
 

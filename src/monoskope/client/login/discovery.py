@@ -6,7 +6,7 @@ from typing import Any
 
 from monoskope.client.login.issuer import Issuer
 from monoskope.errors import ProtocolError
-from monoskope.escape import escape
+from monoskope.text import escape
 from monoskope.value import Value
 
 _PATH = "/.well-known/openid-configuration"

@@ -17,8 +17,7 @@ from joserfc.jwk import KeySet, import_key
 
 from monoskope.client.login.unverified import MOST_TOKEN, check_audience, number
 from monoskope.errors import Error, UnauthenticatedError
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures that only the issuer can make: no HMAC, and not `none`."""

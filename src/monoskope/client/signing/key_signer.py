@@ -13,7 +13,7 @@ from monoskope.client.signing.public_key import SigningKey, from_line
 from monoskope.client.signing.signer import LocalSigner
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes

@@ -16,7 +16,7 @@ from monoskope.client.refusal import ERRORS, MAX_TEXT, error_in
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata
 from monoskope.errors import Code, Error, NotReachedError, ProtocolError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 R = TypeVar("R", bound=Message)
 

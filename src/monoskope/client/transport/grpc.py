@@ -19,7 +19,7 @@ from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.failures import NotSentError
 from monoskope.errors import Code, Error, NotReachedError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 R = TypeVar("R", bound=Message)
 

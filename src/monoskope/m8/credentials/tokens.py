@@ -41,8 +41,8 @@ from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import documents
 from monoskope.protocol.login import Member
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix
+from monoskope.value import Unshared
 
 COPY_TTL_S = 300
 """How long the token of a copy is valid."""

@@ -13,7 +13,7 @@ from monoskope.m8.methods import calls
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
-from monoskope.operations.answers import Answer, Handler
+from monoskope.operations import Answer, Handler
 
 FRESH_S = 1.0
 """An answer serves everybody who asks within so many seconds: strangers must not keep m8 and its database busy."""

@@ -19,7 +19,7 @@ from monoskope.m8.methods.calls import Arrival, Ended
 from monoskope.m8.methods.table import Kind, Method
 from monoskope.m8.service.app import App
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 T = TypeVar("T")
 

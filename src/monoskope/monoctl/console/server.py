@@ -11,7 +11,6 @@ from importlib import resources
 from types import MappingProxyType
 
 from monoskope.errors import Code, Error, NotFoundError
-from monoskope.escape import json_text
 from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
 from monoskope.monoctl.console import requests
 from monoskope.monoctl.console.browser import USUAL
@@ -21,8 +20,8 @@ from monoskope.monoctl.console.operations import Context, Operation, Request, Va
 from monoskope.monoctl.console.session import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.text import json_text
+from monoskope.value import Unshared, Value
 
 _FILES = MappingProxyType(
     {

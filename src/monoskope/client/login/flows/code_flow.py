@@ -11,8 +11,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from monoskope.client.login.discovery import Provider
 from monoskope.errors import Error, RefusedError
-from monoskope.escape import escape
-from monoskope.unshared import Unshared
+from monoskope.text import escape
+from monoskope.value import Unshared
 
 _MOST_QUERY = 8_192
 

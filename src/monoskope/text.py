@@ -1,4 +1,4 @@
-r"""Makes foreign text safe to print: escapes characters that could control a terminal or hide other text.
+r"""Text for people: numbers of things, and foreign text made safe to print.
 
 It escapes each character that Python does not call printable (`str.isprintable`): control characters (C0, DEL, C1),
 line and paragraph separators, bidirectional controls, characters without width, spaces other than U+0020, lone
@@ -8,7 +8,19 @@ selectors do: two names that differ by one look the same. Each becomes `\u009b`,
 
 from __future__ import annotations
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """Return a number with its noun: `1 event`, `3 events`.
+
+    Args:
+        number: How many there are.
+        noun: What one of them is called.
+        plural: What several are called, if that is not the noun and an s.
+    """
+    return f"{number} {noun if number == 1 else plural or noun + 's'}"
+
 
 _BLANK = pattern(
     "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"

@@ -1,22 +1,150 @@
-"""Asking the witnesses, in the process that signs: what they show at its start, then for their cosignatures."""
+"""Cosignatures: what m8 wants of its witnesses, when it asks them, and what other processes are told of that.
+
+How witnesses are asked stands in `monoskope.m8.witnesses`.
+"""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import msgspec
 
+from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.tree.checkpoints import whole_note
-from monoskope.m8.tree.cosigners import Asked, Cosigners
-from monoskope.m8.tree.state import WitnessNote
+from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
+from monoskope.protocol.tlog.note import Note
+from monoskope.value import Value
+
+
+class Trouble:
+    """One thing that may be wrong.
+
+    Args:
+        begun: What the operating log calls its beginning.
+        ended: And its end.
+        warns: Whether m8 goes on as before meanwhile: then it is a warning, and no error.
+    """
+
+    def __init__(self, begun: str, ended: str, *, warns: bool = False) -> None:
+        self._warns = warns
+        self._begun = begun
+        self._ended = ended
+        self.sentence = ""
+        """What is wrong now, "" if nothing is."""
+
+    def say(self, sentence: str) -> None:
+        """Take note of how it is now."""
+        if sentence and sentence != self.sentence:
+            log = operating_log.get()
+            (log.warning if self._warns else log.error)(self._begun, message=sentence)
+        elif self.sentence and not sentence:
+            operating_log.get().info(self._ended)
+        self.sentence = sentence
+
+
+KEY = "witnessed-log"
+"""The key of the heartbeat."""
+
+TOLD_MS = 60_000
+"""It is told again at least so often, in milliseconds."""
+
+STALE_MS = 3 * TOLD_MS
+"""What was told longer ago is of a process that signs no more."""
+
+
+class WitnessNote(msgspec.Struct, frozen=True):
+    """How it went with one witness: its verifier key, as text, and what is wrong with it, in one sentence, or ""."""
+
+    vkey: str
+    trouble: str = ""
+
+
+class State(msgspec.Struct, frozen=True):
+    """How the signing goes. Unknown fields are ignored.
+
+    Attributes:
+        trouble: Why nothing is signed, in one sentence, "" if all is well.
+        witnesses: Of each witness that is asked, what is wrong with it.
+        no_quorum_since_ms: Since when the newest checkpoint lacks a quorum, milliseconds since 1970; 0 if it does not.
+        at_ms: When this was told, milliseconds since 1970.
+    """
+
+    trouble: str = ""
+    witnesses: tuple[WitnessNote, ...] = ()
+    no_quorum_since_ms: int = 0
+    at_ms: int = 0
+
+    def says_as(self, other: State | None) -> bool:
+        """Whether it says the same, whenever it was told."""
+        return other is not None and msgspec.structs.replace(self, at_ms=other.at_ms) == other
+
+
+async def told(log: EventLog) -> State | None:
+    """Return what was told last, None if nothing was, or nothing that this m8 understands.
+
+    Raises:
+        UnavailableError: the log fails.
+    """
+    content = (await log.beat_notes()).get(KEY)
+    if content is None:
+        return None
+    try:
+        return msgspec.json.decode(content, type=State)
+    except msgspec.DecodeError:
+        return None
+
+
+async def tell(log: EventLog, state: State) -> None:
+    """Tell it. Raises `UnavailableError`."""
+    await log.beat(KEY, state.at_ms, msgspec.json.encode(state))
+
+
+class Asked(Value, frozen=True):
+    """What came of asking all witnesses for one checkpoint.
+
+    Attributes:
+        cosignatures: Those that verified.
+        stop: Why this log must sign nothing more, in one sentence, "" if it may: a witness has shown a checkpoint of
+            ours that does not fit.
+        witnesses: One for each that was asked.
+    """
+
+    cosignatures: tuple[Cosignature, ...] = ()
+    stop: str = ""
+    witnesses: tuple[WitnessNote, ...] = ()
+
+
+class Cosigners(Protocol):
+    """The witnesses that m8 is set to ask."""
+
+    @property
+    def vkeys(self) -> Sequence[str]:
+        """Their verifier keys, as text."""
+
+    @property
+    def quorum(self) -> int:
+        """How many of them must have cosigned a checkpoint, at least 1."""
+
+    @property
+    def alarm_s(self) -> float:
+        """For how many seconds a quorum may be missing before m8 says so."""
+
+    async def cosign(self, note: bytes, tree: Tree) -> Asked:
+        """Ask every witness to cosign `note`, and return what came of it. It takes no longer than it is allowed to."""
+
+    async def published(self, tree: Tree) -> Sequence[Note]:
+        """Return the checkpoints of this log that witnesses show, as far as they answer, whoever signed them.
+
+        What this log's keys signed, and does not fit to `tree`, is shown again by later calls, of any process.
+        """
+
 
 OLD_S = 1_800
 """A cosignature that is older than its checkpoint by more seconds is of the signature an hour before."""
@@ -51,7 +179,7 @@ class Asking:
     async def shown(self, key: LogKey, tree: Tree) -> list[Checkpoint]:
         """Return what witnesses show that our own keys signed. They are asked once, and `passed` drops it.
 
-        A witness that does not answer keeps nobody from signing: it is asked again with the next checkpoint.
+        A witness that does not answer keeps m8 from nothing: it is asked again with the next checkpoint.
         """
         if self._shown is None:
             found = []
@@ -82,7 +210,7 @@ class Asking:
         if cosigners is None or self.stop or not self._is_due(checkpoint, cosigners):
             return False
         self._asked_at = time.monotonic()
-        asked = await cosigners.cosign(whole_note(checkpoint), tree)
+        asked = await cosigners.cosign(checkpoint.whole_note(), tree)
         if asked.cosignatures:
             await self._log.keep_cosignatures(named.number, checkpoint.size, asked.cosignatures)
             self._cosigned.update(each.vkey for each in asked.cosignatures)
@@ -110,5 +238,5 @@ class Asking:
             self.no_quorum_since_ms = 0
         elif not self.no_quorum_since_ms:
             self.no_quorum_since_ms = self._clock()
-        self.witnesses = tuple(WitnessNote(each.vkey, each.trouble) for each in asked.witnesses)
+        self.witnesses = asked.witnesses
         self.stop = asked.stop

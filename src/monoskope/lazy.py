@@ -12,7 +12,7 @@ from types import ModuleType, TracebackType
 from typing import Any
 
 
-class LateModules:
+class LazyModules:
     """While it is entered, modules that are imported by these names load when something of them is first asked for.
 
     Whoever imported one meanwhile keeps what stands for it; everybody else imports the module itself. One that is

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.late import LateModules, pattern
+from monoskope.lazy import LazyModules, pattern
 from monoskope.monoctl.__main__ import _ready, cleandoc
 
 
@@ -26,8 +26,8 @@ def printed(code: str) -> str:
 def test_a_late_module_is_loaded_when_something_of_it_is_asked_for() -> None:
     code = """
 import sys
-from monoskope.late import LateModules
-with LateModules("colorsys", "sched", ready={"colorsys": {"ONE_THIRD": "ready"}}):
+from monoskope.lazy import LazyModules
+with LazyModules("colorsys", "sched", ready={"colorsys": {"ONE_THIRD": "ready"}}):
     import colorsys, sched
     from colorsys import ONE_THIRD
 assert not {"colorsys", "sched"} & set(sys.modules)
@@ -41,7 +41,7 @@ print("sched" in sys.modules, hasattr(sched, "nothing"), "sched" in sys.modules)
 
 
 def test_a_module_that_is_loaded_stays_as_it_is() -> None:
-    with LateModules("re"):
+    with LazyModules("re"):
         import re as again  # noqa: PLC0415
     assert again is re
 

@@ -36,7 +36,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from monoskope.errors import UnauthenticatedError
 from monoskope.http.messages import Accepted, Body, Response, Streamed
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 KEY_SIZE = 32
 """Bytes of a token, and of each key."""

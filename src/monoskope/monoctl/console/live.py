@@ -19,9 +19,9 @@ from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import MAX_PAGE_SIZE, Queries
 from monoskope.client.task import Progress, Stage
 from monoskope.errors import Error, LogMismatchError, NotReachedError
-from monoskope.escape import json_text
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
+from monoskope.text import json_text
 
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 

@@ -18,8 +18,7 @@ from monoskope.monoctl.input.request_options import chosen, expectation, parse_d
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 
 class Context(Unshared):

@@ -16,7 +16,7 @@ from typing import TypeVar
 
 from monoskope.errors import UnauthenticatedError
 from monoskope.monoctl.console.channel import KEY_SIZE, Beginning, Channel, shown
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 LINK_S = 120.0
 """Seconds for which a one-time link counts."""

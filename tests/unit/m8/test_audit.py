@@ -94,7 +94,6 @@ def events_to(app: App, sink: Takes) -> EventExporter:
     return EventExporter(app, sink, SinkState("sink"), log_id="ab" * 16)
 
 
-@pytest.mark.usefixtures("door")
 async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
     sink = Takes()
     to = exporting(world.app, sink)
@@ -103,7 +102,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     with refused("NOT_FOUND"):
         await anna.secret("vault://app/db")
     nobody = world.user("nobody", "vault://app")
-    nobody.metadata = (("authorization", "Bearer of-nobody"),)
+    nobody.headers = (("authorization", "Bearer of-nobody"),)
     with refused("UNAUTHENTICATED"):
         await nobody.secret("vault://app/db")
     reactor = await world.attached()
@@ -121,7 +120,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
     assert found["peer"].startswith("ipv4:127.0.0.1:")
-    assert found["token_id"] == anna.metadata[0][1].removeprefix("Bearer ")
+    assert found["token_id"] == anna.token
     assert (denied["kind"], denied["address"], denied["calls"]) == ("access-strangers", "127.0.0.1", 1)
     assert denied["ends"] == {"GetSecret UNAUTHENTICATED": 1}
     assert (asked["method"], asked["purpose"], asked["code"]) == ("RequestSecretUploadKey", "UPLOAD", "OK")
@@ -187,7 +186,6 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-@pytest.mark.usefixtures("door")
 async def test_strangers_push_no_line_of_a_caller_out(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +193,7 @@ async def test_strangers_push_no_line_of_a_caller_out(
     monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()
     to = exporting(world.app, sink)
-    stranger, anna = User(world.channel, "nobody", http=world.http), world.user("anna", "vault://app")
+    stranger, anna = User(world.address, "nobody"), world.user("anna", "vault://app")
     for _ in range(50):
         with refused("UNAUTHENTICATED"):
             await stranger.secret("vault://app/db")

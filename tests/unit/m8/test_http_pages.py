@@ -47,29 +47,29 @@ async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -
     ):
         for method, path in (("POST", GET_SERVER), ("OPTIONS", GET_SERVER), ("GET", "/healthz"), ("GET", ATTACH)):
             answered = await ask(
-                world.http, method, path, *origins, JSON, token, body=b"{}" if method == "POST" else b""
+                world.address, method, path, *origins, JSON, token, body=b"{}" if method == "POST" else b""
             )
             assert (answered.status, answered.headers["vary"]) == (403, "Origin"), origins
             assert "access-control-allow-origin" not in answered.headers
-    answered = await ask(world.http, "POST", GET_SERVER, allowed, JSON, token, body=b"{}")
+    answered = await ask(world.address, "POST", GET_SERVER, allowed, JSON, token, body=b"{}")
     assert (answered.status, answered.headers["access-control-allow-origin"]) == (200, PAGE)
     assert "access-control-allow-credentials" not in answered.headers
     for failing in ((JSON,), (token,), (JSON, token)):
-        answered = await ask(world.http, "POST", GET_SERVER, allowed, *failing)
+        answered = await ask(world.address, "POST", GET_SERVER, allowed, *failing)
         assert answered.headers["access-control-allow-origin"] == PAGE, "the page may read why"
         assert answered.headers["vary"] == "Origin"
-    assert (await ask(world.http, "GET", ATTACH)).status == 426
-    assert (await ask(world.http, "GET", ATTACH, allowed, ("Upgrade", "websocket"))).status == 403, (
+    assert (await ask(world.address, "GET", ATTACH)).status == 426
+    assert (await ask(world.address, "GET", ATTACH, allowed, ("Upgrade", "websocket"))).status == 403, (
         "pages attach nothing"
     )
     asked = ("Access-Control-Request-Method", "POST")
-    answered = await ask(world.http, "OPTIONS", GET_SERVER, allowed, asked)
+    answered = await ask(world.address, "OPTIONS", GET_SERVER, allowed, asked)
     assert (answered.status, answered.headers["access-control-allow-methods"]) == (204, "POST")
     assert answered.headers["access-control-max-age"] == "600"
     names = answered.headers["access-control-allow-headers"].lower().split(", ")
     assert {"authorization", "content-type", "connect-protocol-version", "connect-timeout-ms"} <= set(names)
-    assert (await ask(world.http, "OPTIONS", "/nothing", allowed, asked)).status == 404
-    assert (await ask(world.http, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
+    assert (await ask(world.address, "OPTIONS", "/nothing", allowed, asked)).status == 404
+    assert (await ask(world.address, "POST", GET_SERVER, JSON, token, body=b"{}")).headers["vary"] == "Origin"
 
 
 async def test_health_is_for_everybody_and_metrics_for_administrators(
@@ -85,15 +85,15 @@ async def test_health_is_for_everybody_and_metrics_for_administrators(
     monkeypatch.setattr(Endpoints, "_looked_at", counted)
     assert operations.FRESH_S >= 1
     monkeypatch.setattr(operations, "FRESH_S", 3_600.0)
-    assert (await ask(world.http, "GET", "/healthz?x=1")).status == 200
-    answers = await asyncio.gather(*(ask(world.http, "GET", "/readyz") for _ in range(40)))
+    assert (await ask(world.address, "GET", "/healthz?x=1")).status == 200
+    answers = await asyncio.gather(*(ask(world.address, "GET", "/readyz") for _ in range(40)))
     assert {answered.status for answered in answers} == {200}
     assert answers[0].json["checks"]["database"] == "ok"
     assert looked == 1, "whoever asks without end has the database looked at once in a while"
     for user, status in ((world.user("anna", "vault://app"), 403), (world.administrator(), 200)):
-        answered = await ask(world.http, "GET", "/metrics", bearer(user))
+        answered = await ask(world.address, "GET", "/metrics", bearer(user))
         assert (answered.status, b"m8_build_info" in answered.body) == (status, status == 200)
-    assert (await ask(world.http, "GET", "/metrics")).status == 401
+    assert (await ask(world.address, "GET", "/metrics")).status == 401
 
 
 async def test_a_defect_of_readiness_is_told_by_its_type_alone(
@@ -103,7 +103,7 @@ async def test_a_defect_of_readiness_is_told_by_its_type_alone(
         raise LookupError("hunter2")
 
     monkeypatch.setattr(Endpoints, "_looked_at", broken)
-    answered = await ask(world.http, "GET", "/readyz")
+    answered = await ask(world.address, "GET", "/readyz")
     assert answered.status == 500
     assert b"hunter2" not in answered.body
     assert "hunter2" not in lines.getvalue()

@@ -25,9 +25,9 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import Part, free_port
 from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
 from tests.rig.facts import SETTLE_S
-from tests.rig.link import Link
 from tests.rig.schedule import REACTORS, WORLDS
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
+from tests.support.tcp_proxy import Link
 
 USERS = 4
 LIFETIME_S = 30

@@ -1,4 +1,4 @@
-"""The kept secrets: read once, then asked again one by one as events name them."""
+"""The secrets that m8 shows, in memory: read once, then asked again one by one as events name them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import MAX_PAGE_SIZE, Queries
 from monoskope.errors import Error, NotFoundError
-from monoskope.monoctl.console.kept.counts import Counts
-from monoskope.monoctl.console.kept.row import Row
+from monoskope.monoctl.console.counts import Counts
+from monoskope.monoctl.console.rows import Row
 from monoskope.uri import MAX_BYTES as MOST_URI
 
 MOST = 50_000
@@ -34,7 +34,7 @@ _EDITED = "SecretNotesUpdated"
 _STATES = (views_pb2.SECRET_STATE_PRESENT, views_pb2.SECRET_STATE_DELETED)
 
 
-class KeptSecrets:
+class SecretCache:
     """What m8 shows of all secrets that the caller may see, in memory, kept up to date by m8's events.
 
     `run` reads the listing and then asks again for each secret that an event names. Whoever calls it hears the events

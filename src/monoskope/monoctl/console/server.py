@@ -7,20 +7,42 @@ import contextlib
 import gc
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from functools import partial
+from importlib import resources
+from types import MappingProxyType
 
 from monoskope.errors import Code, Error, NotFoundError
 from monoskope.http.messages import Accepted, Body, Head, Response, Streamed
-from monoskope.monoctl.console import loopback
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
-from monoskope.monoctl.console.serving import body, files, guard, headers
-from monoskope.monoctl.console.serving.live import Live
-from monoskope.monoctl.console.serving.sealing import SealedCall, proven
-from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
+from monoskope.monoctl.console import requests
+from monoskope.monoctl.console.browser import USUAL
+from monoskope.monoctl.console.channel import SealedCall, proven
+from monoskope.monoctl.console.live import Live
+from monoskope.monoctl.console.operations import Context, Operation, Request, ValueOperation
+from monoskope.monoctl.console.session import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
 from monoskope.text import json_text
 from monoskope.value import Unshared, Value
+
+_FILES = MappingProxyType(
+    {
+        "/": ("index.html", "text/html; charset=utf-8"),
+        "/console.js": ("console.js", "text/javascript; charset=utf-8"),
+        "/console.css": ("console.css", "text/css; charset=utf-8"),
+        "/icon.svg": ("icon.svg", "image/svg+xml"),
+        "/licences.txt": ("licences.txt", "text/plain; charset=utf-8"),
+    }
+)
+"""Path to file and type. Nothing else of the folder is served."""
+
+
+def _files() -> Mapping[str, Response]:
+    """Return the answer for each path of the page. Raises `OSError` if this installation lacks a file."""
+    folder = resources.files("monoskope.monoctl.console") / "static"
+    return {
+        path: Response(200, (("Content-Type", kind), *requests.ALWAYS), (folder / name).read_bytes())
+        for path, (name, kind) in _FILES.items()
+    }
+
 
 _STATUS = {
     Code.USAGE: 400,
@@ -60,7 +82,7 @@ class Begin(Unshared, Request, frozen=True):
     """What `begin` is asked."""
 
     token: str
-    """The name of the link's token (`serving.sealed`), never the token."""
+    """The name of the link's token (`channel`), never the token."""
 
     def __repr__(self) -> str:
         return "<Begin>"
@@ -69,7 +91,7 @@ class Begin(Unshared, Request, frozen=True):
 class Console(Value, frozen=True):
     """What is served."""
 
-    desk: Desk
+    context: Context
     sessions: Sessions
     live: Live
     operations: Mapping[str, Operation | ValueOperation]
@@ -93,9 +115,9 @@ class ConsoleApplication:
 
     def __init__(self, console: Console) -> None:
         self._console = console
-        self.host = loopback.USUAL
+        self.host = USUAL
         self.port = 0
-        self._files = files.read()
+        self._files = _files()
         self._under_way: set[asyncio.Task[Response]] = set()
 
     @property
@@ -110,16 +132,16 @@ class ConsoleApplication:
 
     async def accept(self, head: Head) -> Accepted | Response:
         """Decide about a request by its head."""
-        if not head.path.startswith(guard.API):
-            refusal = guard.checked_page(head, f"{self.host}:{self.port}")
+        if not head.path.startswith(requests.API):
+            refusal = requests.checked_page(head, f"{self.host}:{self.port}")
             return _refused(refusal) if refusal else self._page(head)
-        if refusal := guard.checked_call(head, f"{self.host}:{self.port}"):
+        if refusal := requests.checked_call(head, f"{self.host}:{self.port}"):
             return _refused(refusal)
-        name, nonce = head.path.removeprefix(guard.API), guard.nonce(head)
+        name, nonce = head.path.removeprefix(requests.API), requests.nonce(head)
         if name == "begin":
-            return _Call(body.MOST_JSON, lambda content: self._begin(content, nonce))
+            return _Call(requests.MOST_JSON, lambda content: self._begin(content, nonce))
         try:
-            session = self._console.sessions.of(guard.bearer(head))
+            session = self._console.sessions.of(requests.bearer(head))
         except EndedError as error:
             return _failed(error)
         channel, called = session.channel, self._called(name, session)
@@ -134,17 +156,17 @@ class ConsoleApplication:
 
     def _called(self, name: str, session: Session) -> Accepted | Response:
         if name == "live":
-            return _Call(body.MOST_JSON, lambda _: self._stream(session))
+            return _Call(requests.MOST_JSON, lambda _: self._stream(session))
         operation = self._console.operations.get(name)
         if operation is None:
-            return _failed(NotFoundError("the console has no such operation.", fix=guard.ANEW))
-        most = body.MOST_BODY if isinstance(operation, ValueOperation) else body.MOST_JSON
+            return _failed(NotFoundError("the console has no such operation.", fix=requests.ANEW))
+        most = requests.MOST_BODY if isinstance(operation, ValueOperation) else requests.MOST_JSON
         return _Call(most, lambda content: self._answer(operation, session, content))
 
     async def _begin(self, content: bytes, nonce: bytes) -> Response:
         """Without a link that counted once, there is nothing to prove the answer by: the page says what that means."""
         try:
-            name = body.parsed(Begin, content).token
+            name = requests.parsed(Begin, content).token
         except Error as error:
             return _failed(error)
         beginning = self._console.sessions.beginning(name)
@@ -167,7 +189,7 @@ class ConsoleApplication:
     async def _stream(self, session: Session) -> Response | Streamed:
         if session.has_ended:
             return _failed(EndedError())
-        return Streamed(200, (_LINES, *headers.ALWAYS), self._lines(session))
+        return Streamed(200, (_LINES, *requests.ALWAYS), self._lines(session))
 
     async def _lines(self, session: Session) -> AsyncIterator[bytes]:
         sessions, live = self._console.sessions, self._console.live
@@ -183,8 +205,8 @@ class ConsoleApplication:
         if session.has_ended:
             return _failed(EndedError())
         if not isinstance(operation, ValueOperation):
-            return await self._finished(_asked(operation, self._console.desk, content))
-        work = _asked_with_values(operation, self._console.desk, content)
+            return await self._finished(_asked(operation, self._console.context, content))
+        work = _asked_with_values(operation, self._console.context, content)
         # An answer can take minutes: nothing here holds what was sent while it does.
         del content
         return await self._finished(work, forgets=True)
@@ -213,18 +235,18 @@ async def _begun(console: Console, begun: Begun) -> object:
     return {"session": begun.session, "key": begun.key} | await console.greet()
 
 
-async def _asked(operation: Operation, desk: Desk, content: bytes) -> object:
-    return await operation.answer(desk, body.parsed(operation.request, content))
+async def _asked(operation: Operation, context: Context, content: bytes) -> object:
+    return await operation.answer(context, requests.parsed(operation.request, content))
 
 
-async def _asked_with_values(operation: ValueOperation, desk: Desk, content: bytes) -> object:
+async def _asked_with_values(operation: ValueOperation, context: Context, content: bytes) -> object:
     if len(content) > _LARGE:
         # Pages and the live stream go on while a large file is parsed.
-        request, values = await asyncio.to_thread(body.parsed_frame, operation.request, content)
+        request, values = await asyncio.to_thread(requests.parsed_frame, operation.request, content)
     else:
-        request, values = body.parsed_frame(operation.request, content)
+        request, values = requests.parsed_frame(operation.request, content)
     del content
-    work = operation.answer(desk, request, values)
+    work = operation.answer(context, request, values)
     del values
     return await work
 
@@ -247,7 +269,7 @@ async def _answered(work: Awaitable[object]) -> Response:
     return _json(200, document)
 
 
-def _refused(refusal: guard.Refusal) -> Response:
+def _refused(refusal: requests.Refusal) -> Response:
     return _json(refusal.status, {"error": failure(refusal.error)})
 
 
@@ -259,4 +281,4 @@ def _failed(error: Error) -> Response:
 
 def _json(status: int, document: object) -> Response:
     # Texts of others are escaped as `monoctl -o json` escapes them.
-    return Response(status, (headers.JSON, *headers.ALWAYS), json_text(document).encode())
+    return Response(status, (requests.JSON, *requests.ALWAYS), json_text(document).encode())

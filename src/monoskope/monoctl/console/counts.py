@@ -6,7 +6,7 @@ import datetime as dt
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from monoskope.monoctl.console.kept.row import OFF, Row
+from monoskope.monoctl.console.rows import OFF, Row
 from monoskope.monoctl.output.formats import Document
 from monoskope.times import rfc3339
 from monoskope.value import Value

@@ -11,8 +11,7 @@ from msgspec import Meta
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operations.operation import Request
+from monoskope.monoctl.console.operations import Context, Request
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.events import EVENTS, Step, request_id_of
 from monoskope.protocol.outcomes import State
@@ -38,12 +37,12 @@ class ActivityAsked(Request, frozen=True):
     """Whether the newest events are enough, if reading all would take long."""
 
 
-async def activity(desk: Desk, asked: ActivityAsked) -> Document:
+async def activity(context: Context, asked: ActivityAsked) -> Document:
     """Answer what ended in that time, and what has not ended."""
     now = now_ms()
     length = _HOUR_MS if asked.days <= _DAYS_IN_HOURS else _DAY_MS
     since = now - asked.days * _DAY_MS
-    found, complete = await (desk.recent.newest(since) if asked.quick else desk.recent.since(since))
+    found, complete = await (context.recent.newest(since) if asked.quick else context.recent.since(since))
     return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
 
 

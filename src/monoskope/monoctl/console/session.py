@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from monoskope.errors import UnauthenticatedError
-from monoskope.monoctl.console.serving.sealed import KEY_SIZE, Beginning, Channel, shown
+from monoskope.monoctl.console.channel import KEY_SIZE, Beginning, Channel, shown
 from monoskope.value import Unshared
 
 LINK_S = 120.0

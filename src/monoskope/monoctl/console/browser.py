@@ -1,7 +1,12 @@
-"""Opening the page: the user's browser is shown a one-time link that no other user of the machine can read.
+"""Pages in the user's browser: where the console listens for them, and how it opens them with a one-time link.
 
-Everybody can read the command line of a process (`ps`), so the address with the token is on none: it stands in a
-file of the user's own, in a folder of the user's own, and that file sends the browser on.
+A browser remembers pages by their origin, which is scheme, host and port. A program that served the same origin
+earlier, such as another user's, may have left something behind: a service worker, pages to be kept for a year, an open
+connection. The browser would show that in place of our page, with our link's token. The 16 million addresses of
+127.0.0.0/8 all lead back to this machine, on Linux and Windows, and no program can have prepared all of them.
+
+Every user can read the command line of a process (`ps`), so the address with the token is on none: it stands in a file
+of the user's own, in a folder of the user's own, and that file sends the browser on.
 """
 
 from __future__ import annotations
@@ -10,14 +15,34 @@ import asyncio
 import contextlib
 import html
 import os
+import secrets
 import shutil
 import stat
 import tempfile
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 
 from monoskope import start
+
+USUAL = "127.0.0.1"
+"""Where other systems have the only address of loopback, and where tunnels lead to."""
+
+_FIRST = int(IPv4Address("127.0.0.2"))
+_LAST = int(IPv4Address("127.255.255.254"))
+
+
+def hosts(*, is_own: bool) -> Iterator[str]:
+    """Yield the addresses at which to try to listen, the best first.
+
+    Args:
+        is_own: Whether an address that nobody knows will do. It does not where the user must tell a tunnel of it.
+    """
+    if is_own:
+        yield str(IPv4Address(_FIRST + secrets.randbelow(_LAST - _FIRST + 1)))
+    yield USUAL
+
 
 _PAGE = """<!doctype html>
 <html lang="en">
@@ -119,3 +144,60 @@ def shown(uri: str) -> bool:
         return getattr(browser, "basename", "") not in _TEXT_BROWSERS and browser.open(uri)
     except (webbrowser.Error, OSError):
         return False
+
+
+class Pages:
+    """Opens pages of a console, each with a link of its own.
+
+    Args:
+        new_link: Makes the token of a link.
+        say: Says one sentence to the user in the terminal.
+        prepare: Called before each page is opened.
+        opens_browser: Whether pages are opened in a browser; else their addresses are printed.
+    """
+
+    def __init__(
+        self,
+        new_link: Callable[[], str],
+        say: Callable[[str], None],
+        prepare: Callable[[], None],
+        *,
+        opens_browser: bool,
+    ) -> None:
+        self.place = ""
+        self._new_link = new_link
+        self._say = say
+        self._prepare = prepare
+        self._folder = Folder() if opens_browser else None
+
+    def open(self) -> None:
+        """Open a page, or print its address."""
+        self._prepare()
+        if self._folder is None:
+            self._print()
+            return
+        file = self._folder.add(self._address())
+        self._say(f"A page of http://{self.place} opens in your browser.")
+        show(file, self._print_instead)
+
+    def _print_instead(self) -> None:
+        self._say("No browser opened here.")
+        self._print()
+
+    def _print(self) -> None:
+        # In this order: the buffer of the output still holds what was printed, until as much is printed after it.
+        self._say(self._address())
+        self._say("Open this address in your browser, once and within two minutes. Then it is worth nothing.")
+
+    def _address(self) -> str:
+        return f"http://{self.place}/#{self._new_link()}"
+
+    def clear(self) -> None:
+        """Remove the files with links."""
+        if self._folder is not None:
+            self._folder.clear()
+
+    def remove(self) -> None:
+        """Remove the folder with them, too."""
+        if self._folder is not None:
+            self._folder.remove()

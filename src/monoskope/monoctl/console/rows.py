@@ -1,17 +1,111 @@
-"""Which kept secrets a question is about, and in which order. Pure."""
+"""Rows, one for each cached secret: what m8 shows of it, and how rows are searched, filtered, sorted and cached."""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable, Iterable, Mapping
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import filterfalse
 from operator import attrgetter
 from types import MappingProxyType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from monoskope.monoctl.console.kept.row import Row
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.pins import Pins
+from monoskope.client.proof import Checked
+from monoskope.monoctl.output import views
+from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.monoctl.console.cache import SecretCache
+
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+"""The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
+
+
+class Row:
+    """What m8 shows of one secret. It never changes; another answer of m8 makes another row.
+
+    Attributes:
+        view: The answer.
+        text: All words of it that a search looks at, folded for comparison.
+        values: Each key's fingerprint, as in the view.
+        status: As `views.status`.
+        version_order: What versions are sorted by: the number at its beginning, as most engines count, then the text.
+    """
+
+    __slots__ = (
+        "_checked",
+        "_document",
+        "_pins",
+        "deleted",
+        "drifted",
+        "expires_on",
+        "labels",
+        "status",
+        "store",
+        "subject",
+        "text",
+        "uploaded_at_ms",
+        "uri",
+        "values",
+        "verified_at_ms",
+        "version",
+        "version_order",
+        "view",
+    )
+
+    def __init__(self, view: views_pb2.Secret) -> None:
+        self.view = view
+        self.uri = view.uri
+        self.store = view.uri.partition("://")[0]
+        self.subject = view.subject
+        self.labels = {label.name: label.value for label in view.labels}
+        self.values = {value.key: value.fingerprint for value in view.values}
+        self.expires_on = view.expires_on
+        self.uploaded_at_ms = view.uploaded_at_ms
+        self.verified_at_ms = view.verified_at_ms
+        self.version = view.upstream_version
+        number = _NUMBER.match(self.version)
+        self.version_order = (int(number[0]) if number else -1, self.version)
+        self.deleted = view.deleted
+        self.drifted = view.drifted
+        self.status = views.status(view)
+        words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
+        self.text = "\n".join(words).casefold()
+        self._document: Document | None = None
+        self._checked: Checked | None = None
+        self._pins: Pins | None = None
+
+    def __repr__(self) -> str:
+        return f"<Row {self.uri}>"
+
+    @property
+    def document(self) -> Document:
+        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
+        if self._document is None:
+            self._document = views.secret(self.view)
+        return self._document
+
+    def remember(self, checked: Checked, pins: Pins) -> None:
+        """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""
+        if checked.proven:
+            self._checked, self._pins = checked, pins
+
+    def checked(self, pins: Pins) -> Checked | None:
+        """Return what was found by the same pins, None if nothing is kept."""
+        return self._checked if self._pins == pins else None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the engine does not hold what was put, or did not before the last put."""
+        return not self.deleted and self.status in OFF
+
 
 SortField = Literal["uri", "changed", "expires", "by", "sync", "verified", "version"]
 State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unverified"]
@@ -133,3 +227,37 @@ def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row
         return in_order
     filled = sorted(filter(there, in_order), key=compared, reverse=descending)  # type: ignore[arg-type]  # of one type each
     return filled + [row for row in in_order if not there(row)]
+
+
+_MOST_QUESTIONS = 8
+"""How many questions are remembered."""
+
+Question = tuple[Wanted, SortField, bool, dt.date]
+
+
+class QueryCache:
+    """Picks and orders kept secrets, and remembers it until any of them changes.
+
+    Args:
+        kept: The secrets.
+    """
+
+    def __init__(self, kept: SecretCache) -> None:
+        self._kept = kept
+        self._changes = -1
+        self._lists: dict[Question, Sequence[Row]] = {}
+
+    def of(self, wanted: Wanted, sort: SortField, *, descending: bool, today: dt.date) -> Sequence[Row]:
+        """Return those that are wanted, in order. Raises `UsageError` if the prefix is not one."""
+        if self._changes != self._kept.changes:
+            self._lists.clear()
+            self._changes = self._kept.changes
+        question = wanted, sort, descending, today
+        found = self._lists.pop(question, None)
+        if found is None:
+            rows = picked(self._kept.rows.values(), wanted, today=today)
+            found = ordered(rows, sort, descending=descending)
+        self._lists[question] = found
+        if len(self._lists) > _MOST_QUESTIONS:
+            del self._lists[next(iter(self._lists))]
+        return found

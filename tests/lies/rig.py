@@ -141,7 +141,7 @@ class Rig:
         self.dialled = self.servers[door]
         await self.sign()
         async with self.client(self.dialled) as client:
-            seen = await client.get_log()
+            seen = await client.log.get()
         self.old_note = self.old_note or seen.note.encode()
         old = Checkpoint.parse(Note.parse(self.old_note).text)
         if old.size < seen.size:

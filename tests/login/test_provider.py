@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import ID_TOKEN, Issued, IssuerAwayError
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.ending import log_out
@@ -18,7 +17,8 @@ from monoskope.client.login.flows.device_flow import DeviceCode
 from monoskope.client.login.keeping import write
 from monoskope.client.login.kept import KeptLogin, Login, read
 from monoskope.client.login.unverified import claims_of
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.runtime.blocking import BlockingRuntime, run
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, IdentityChangedError, UnauthenticatedError
 from monoskope.m8.grpc import tls
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User

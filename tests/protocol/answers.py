@@ -8,8 +8,8 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import NotFoundError
 from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import make_request

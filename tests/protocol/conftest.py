@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.client.known_stores import KnownStores, Pins
-from monoskope.client.on_asyncio import AsyncioRuntime
-from monoskope.client.proof import Proofs
+from monoskope.client.proofs.receipts import Proofs
+from monoskope.client.runtime.on_asyncio import AsyncioRuntime
 from monoskope.testing.scripted.client import pinned
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.protocol.answers import SERVER, Asked

@@ -9,9 +9,9 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof
 from monoskope.client.known_stores import Pins
-from monoskope.client.proof import Checked, Proofs
+from monoskope.client.proofs import receipts as proof
+from monoskope.client.proofs.receipts import Checked, Proofs
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.purposes import PURPOSES as RULES
 from monoskope.protocol.receipt import make_receipt

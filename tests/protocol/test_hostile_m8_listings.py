@@ -6,9 +6,9 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof
 from monoskope.client.known_stores import Pins
-from monoskope.client.proof import Checked, Proofs
+from monoskope.client.proofs import receipts as proof
+from monoskope.client.proofs.receipts import Checked, Proofs
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
 from tests.protocol.answers import SERVER, URI, Asked, answer, attempt

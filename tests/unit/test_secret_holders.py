@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, SyncClient, credential
-from monoskope.client.blocking import BlockingRuntime
-from monoskope.client.blocking_client import BlockingClient
 from monoskope.client.connection import Connection
 from monoskope.client.credential import Caller, FixedToken
 from monoskope.client.login.discovery import Provider
@@ -32,6 +30,7 @@ from monoskope.client.login.kept import KeptLogin, Login
 from monoskope.client.login.workload import WorkloadToken
 from monoskope.client.purposes.put import DOUBT, Expect, encoded
 from monoskope.client.results.access import NewToken
+from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.key_signer import KeySigner
 from monoskope.client.signing.private_file import PrivateFile
@@ -150,7 +149,7 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     """Of the token that each call carries. They need an event loop, so they are not in `HOLDERS`."""
     held = connection(tmp_path)
     client = Client(settings())
-    client._open = held
+    client._session._connection = held
     for holder in (held, client):
         for text in (repr(holder), str(holder), f"{holder}", str([holder])):
             assert not shows(text)
@@ -241,7 +240,6 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
-    BlockingClient: lambda: BlockingClient(settings()),
     FixedToken: lambda: FixedToken(TEXT),
     credential.Issued: lambda: credential.Issued(TEXT, 1.0),
     Caller: caller,

@@ -30,14 +30,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.agreeing import StoreIdentity
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.credential import Credential, Issued
-    from monoskope.client.log_proofs.offline import verify_upload_proof
     from monoskope.client.login.kept import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview
+    from monoskope.client.proofs.files import verify_upload_proof
+    from monoskope.client.proofs.log import OfferedLog
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
     from monoskope.client.purposes.delete import Deletion
@@ -68,9 +68,9 @@ if TYPE_CHECKING:
     from monoskope.client.signing.agent_signer import AgentSigner
     from monoskope.client.signing.key_signer import KeySigner
     from monoskope.client.signing.signer import Signer
+    from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
     from monoskope.client.task import Progress, Stage
-    from monoskope.client.witnessed import OfferedLog
 
 __all__ = [
     "AgentSigner",
@@ -151,7 +151,7 @@ _HOMES = {
     "Login": "login.kept",
     "NewToken": "results.access",
     "Offboarding": "results.access",
-    "OfferedLog": "witnessed",
+    "OfferedLog": "proofs.log",
     "Permission": "results.access",
     "PrefixRights": "results.access",
     "Preview": "preview",
@@ -167,7 +167,7 @@ _HOMES = {
     "Signer": "signing.signer",
     "Stage": "task",
     "Store": "results.stores",
-    "StoreIdentity": "agreeing",
+    "StoreIdentity": "stores",
     "SyncClient": "sync",
     "Tally": "bulk",
     "Token": "results.access",
@@ -181,7 +181,7 @@ _HOMES = {
     "WorkloadToken": "login.workload",
     "find_login": "login.kept",
     "load_settings": "settings",
-    "verify_upload_proof": "log_proofs.offline",
+    "verify_upload_proof": "proofs.files",
 }
 
 

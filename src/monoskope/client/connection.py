@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import AsyncIterator, Sequence
 from enum import Enum, auto
 from pathlib import Path
@@ -11,11 +12,10 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope import errors
-from monoskope.client import forks
 from monoskope.client.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
-from monoskope.client.roots import Roots, find_roots
+from monoskope.client.roots import find_roots
 from monoskope.client.runtime import Runtime, left, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
@@ -29,6 +29,7 @@ from monoskope.errors import (
     RateLimitedError,
     UnauthenticatedError,
     UnavailableError,
+    UsageError,
 )
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
@@ -53,6 +54,7 @@ where a thousand come at once from one address, m8 begins 50 a second."""
 
 NotReachedError = errors.NotReachedError
 
+_OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 """What m8 says instead of an answer."""
 
@@ -71,7 +73,7 @@ class LogUse(Enum):
 class Watch(Protocol):
     """What holds m8 to its log."""
 
-    def begin(self, token: str) -> None:
+    def begin(self) -> None:
         """Begin a check if one is due. Never waits."""
 
     def doubt(self) -> None:
@@ -105,13 +107,11 @@ class Connection(Unshared):
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS; or where tokens come from, asked before each call.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
-        roots: What was found by the two before; it counts before both.
         pause_s: First pause in seconds before a call that was not let in is made again.
         runtime: What it waits with; by default asyncio.
 
     Raises:
-        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one. Or
-            the process was forked while a connection was open.
+        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
     def __init__(
@@ -121,26 +121,21 @@ class Connection(Unshared):
         token: str | Credential,
         *,
         ca: str = "",
-        roots: Roots | None = None,
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
         self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
         """What everything that uses this connection waits with."""
-        self._roots = roots or find_roots(ca_file, ca)
-        forks.opening(self)
+        self._roots = find_roots(ca_file, ca)
+        self._process = os.getpid()
+        self._closed = False
         self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
         self._pause_s = pause_s
-        self._places = self.runtime.places(CALLS_AT_ONCE)
+        self._semaphore = self.runtime.semaphore(CALLS_AT_ONCE)
         credential = FixedToken(token) if isinstance(token, str) else token
         self._caller = Caller(credential, self._exchange, self.runtime)
         self.watch: Watch | None = None
         """What holds m8 to its log, None for nothing."""
-
-    def twin(self, token: str) -> Connection:
-        """Return another connection to the same servers, whose calls carry `token`: for a thread of its own."""
-        runtime = self.runtime.alone()
-        return Connection(self._servers.names, None, token, roots=self._roots, pause_s=self._pause_s, runtime=runtime)
 
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
@@ -224,6 +219,7 @@ class Connection(Unshared):
             Error: what m8 said, by its code.
         """
         # `beside` is told of the token once there is one, so that it can begin its own call at the same time.
+        self._check_open()
         ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
         refusals = absences = 0
         while True:
@@ -237,6 +233,16 @@ class Connection(Unshared):
                 absences += isinstance(error, AwayError)
             await self.runtime.sleep(pause_s)
             refusals += 1
+
+    def _check_open(self) -> None:
+        """Raise `UsageError` if this connection was closed, or opened by the process that this one was forked from.
+
+        A forked process shares its parent's connections: bytes of both would mix there.
+        """
+        if self._process != os.getpid():
+            raise UsageError("the client was opened in another process, from which this one was forked.", fix=_OWN)
+        if self._closed:
+            raise UsageError("the client is closed.", fix="Open another one.")
 
     def _pause_after(self, error: Error, method: Method[R], refusals: int, absences: int) -> float | None:
         """Return the seconds after which a call is made again that ended in `error`, None if it is not."""
@@ -252,13 +258,13 @@ class Connection(Unshared):
 
     async def _let_in(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         try:
-            await self._places.acquire(ends_at)
+            await self._semaphore.acquire(ends_at)
         except TimeoutError:
             raise failures.late(self.server) from None
         try:
             return await self._somewhere(method, request, ends_at, beside)
         finally:
-            self._places.release()
+            self._semaphore.release()
 
     async def _somewhere(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
         """Call the current server and, while that does no harm, the others, each once."""
@@ -286,7 +292,7 @@ class Connection(Unshared):
         token = await self._caller.token()
         transport = self._servers.transport
         if beside is not None:
-            beside.begin(token)
+            beside.begin()
         with spans.Span(method.name, kind="client"):
             try:
                 return await transport.call(method, request, self._left_s(ends_at), _metadata(token))
@@ -320,9 +326,10 @@ class Connection(Unshared):
             RenewedError: the token has ended, and there is a new one.
             Error: as `call`.
         """
+        self._check_open()
         server = self.server
         token = await self._caller.token()
-        await self._held(token)
+        await self._held()
         began = False
         while True:
             try:
@@ -330,7 +337,7 @@ class Connection(Unshared):
                 async with contextlib.aclosing(streamed) as responses:
                     async for response in responses:
                         began = True
-                        await self._held(token)
+                        await self._held()
                         yield response
             except UnavailableError:
                 self._failed(server)
@@ -351,19 +358,21 @@ class Connection(Unshared):
         if self.watch is not None:
             self.watch.doubt()
 
-    async def _held(self, token: str) -> None:
+    async def _held(self) -> None:
         """Hold m8 to its log if a check is due. Raises as `fits`."""
         if self.watch is not None:
-            self.watch.begin(token)
+            self.watch.begin()
             await self.watch.fits(self.runtime.now() + CALL_TIMEOUT_S)
 
     async def close(self) -> None:
-        """Close it; calls under way are cancelled."""
+        """Close it, from any thread; calls under way are cancelled or end as broken."""
+        self._closed = True
+        if self._process != os.getpid():
+            return  # the sockets are those of the parent
         if self.watch is not None:
             await self.watch.close()
         self._caller.forget()
         await self._servers.close()
-        forks.closed(self)
 
 
 def _metadata(token: str) -> Metadata:

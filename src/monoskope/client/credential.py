@@ -97,7 +97,7 @@ class Caller(Unshared):
         self._credential = credential
         self._exchange = exchange
         self._runtime = runtime
-        self._places = runtime.places(1)
+        self._semaphore = runtime.semaphore(1)
         self._ends_at = 0.0
         self.last = ""
         """The token that was sent last, "" before the first."""
@@ -116,12 +116,12 @@ class Caller(Unshared):
         """
         if self._lasts_s() > RENEW_BEFORE_S and self.last != refused:
             return self.last
-        await self._places.acquire()
+        await self._semaphore.acquire()
         try:
             if self._lasts_s() <= RENEW_BEFORE_S or self.last == refused:
                 await self._renew(refused)
         finally:
-            self._places.release()
+            self._semaphore.release()
         return self.last
 
     def forget(self) -> None:

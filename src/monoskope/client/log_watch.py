@@ -7,7 +7,8 @@ like: calls about it neither begin a check nor wait for one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import _thread
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,10 +16,11 @@ from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.frames import again
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
-from monoskope.client.runtime import Begun, left, within
+from monoskope.client.runtime import Task, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted
 from monoskope.errors import (
+    AwayError,
     ConflictError,
     Error,
     LogMismatchError,
@@ -37,6 +39,9 @@ if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import log_pb2
     from monoskope.client.log.judging import Demand, Judge, Verdict
     from monoskope.protocol.tlog.checkpoint import Checkpoint
+
+    _Seen = tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]
+    """What m8 shows, and what it is worth; None where m8 shows no log, and is held to none."""
 
 AGAIN_AFTER_S = 10.0
 """A check counts for so many seconds: m8 makes checkpoints no more often."""
@@ -102,19 +107,21 @@ class LogWatch:
         self._clock = clock
         self.known = KnownLogs(settings.known_logs_path, system=system, servers=settings.servers)
         """What is known of logs."""
-        self._begun: Begun[Looked] | None = None
+        self._guard = _thread.allocate_lock()
+        """Held while the state below changes: the calls of several threads may begin and end a check."""
+        self._check: Task[Looked] | None = None
+        """What is under way."""
         self._failed: Error | None = None
         self._behind: LogMismatchError | None = None
         """What a check that is under way found so far: m8 is behind what it showed before, and may catch up."""
         self._counts_until = -float("inf")
         self._looked: Looked | None = None
 
-    def begin(self, token: str) -> None:
+    def begin(self) -> None:
         """Begin a check if one is due."""
-        if self._begun is not None or (self._failed is None and self._runtime.now() < self._counts_until):
-            return
-        connection = self._connection.twin(token) if self._runtime.blocks else self._connection
-        self._begin(connection)
+        with self._guard:
+            if self._check is None and (self._failed is not None or self._runtime.now() >= self._counts_until):
+                self._start()
 
     def doubt(self) -> None:
         """Let a check be due."""
@@ -128,28 +135,30 @@ class LogWatch:
             UnavailableError: m8 is held to its log, and did not show it in time.
             Error: it cannot be asked, or the file of known logs is malformed.
         """
-        begun = self._begun
-        if begun is None:
+        check = self._check
+        if check is None:
             if self._failed is not None:
                 raise again(self._failed)
             return
         try:
-            looked = await begun.end(ends_at - self._runtime.now())
+            looked = await check.result(ends_at - self._runtime.now())
         except TimeoutError:
             raise (self._late() if self._behind is None else again(self._behind)) from None
         except Error as error:
-            if self._begun is begun:
-                # What is remembered is never raised itself: it would keep the frames of callers, and their values.
-                self._begun, self._failed, self._behind = None, again(error), None
+            with self._guard:
+                if self._check is check:
+                    # What is remembered is never raised itself: it would keep the frames of callers, and their values.
+                    self._check, self._failed, self._behind = None, again(error), None
             raise
-        if self._begun is begun:
-            self._settle(looked)
+        for sentence in self._settled(check, looked):
+            self._notify(sentence)
 
     async def look(self, timeout_s: float = CALL_TIMEOUT_S) -> Looked:
         """Check now, and return what was found. Raises as `fits`."""
-        begun = self._begin(self._connection)
+        with self._guard:
+            check = self._start()
         await self.fits(self._runtime.now() + left(timeout_s))
-        return await begun.end(0.0)
+        return await check.result(left(timeout_s))
 
     async def tree(self) -> Checkpoint | None:
         """Return the newest checkpoint that is pinned, None where m8 shows no log. Raises as `fits`."""
@@ -161,26 +170,29 @@ class LogWatch:
         verdict = None if self._looked is None else self._looked.verdict
         return None if verdict is None else Checkpoint.parse(Note.parse(verdict.pin.note).text)
 
-    def _begin(self, connection: Connection) -> Begun[Looked]:
+    def _start(self) -> Task[Looked]:
         """Begin a check. It has its own time: other calls than the one that began it wait for it, too."""
         with within(self._runtime, None):
-            self._begun = self._runtime.beside(self._checked(connection))
-        return self._begun
+            self._check = self._runtime.start(self._checked())
+        return self._check
 
     async def close(self) -> None:
-        """Let a check that is under way go."""
-        if self._begun is not None:
-            self._begun.stop()
-            self._begun = None
+        """Cancel a check that is under way."""
+        check, self._check = self._check, None
+        if check is not None:
+            check.cancel()
 
-    def _settle(self, looked: Looked) -> None:
-        self._begun, self._failed, self._behind = None, None, None
-        self._looked = looked
-        self._counts_until = self._runtime.now() + AGAIN_AFTER_S
-        for sentence in looked.notices:
-            if sentence not in self._told:
-                self._told.add(sentence)
-                self._notify(sentence)
+    def _settled(self, check: Task[Looked], looked: Looked) -> list[str]:
+        """Note that a check has ended well, and return what the user should know and was not told."""
+        with self._guard:
+            if self._check is not check:
+                return []
+            self._check, self._failed, self._behind = None, None, None
+            self._looked = looked
+            self._counts_until = self._runtime.now() + AGAIN_AFTER_S
+            new = [sentence for sentence in looked.notices if sentence not in self._told]
+            self._told.update(new)
+            return new
 
     def _late(self) -> UnavailableError:
         return UnavailableError(
@@ -188,20 +200,17 @@ class LogWatch:
             fix="Try again later. If it stays so, ask your administrator.",
         )
 
-    async def _checked(self, connection: Connection) -> Looked:
-        """Ask, judge and remember. In a thread of its own `connection` is one of its own, too, and is closed."""
+    async def _checked(self) -> Looked:
+        """Ask, judge and remember; keep the notes that do not fit."""
         try:
-            return await self._check(connection)
+            return await self._looked_at()
         except LogMismatchError as error:
             if error is not self._behind:
                 self._keep_evidence(error)
             raise
-        finally:
-            if connection is not self._connection:
-                await connection.close()
 
-    async def _check(self, connection: Connection) -> Looked:
-        """Ask and judge, again where what is pinned has changed meanwhile: every note that is known must be continued.
+    async def _looked_at(self) -> Looked:
+        """Ask and judge, again where another process has changed the pins: every note that is known must be continued.
 
         So of two commands at once that are shown two histories, the second one notices.
         """
@@ -210,43 +219,80 @@ class LogWatch:
         self._check_memory()
         notices: list[str] = []
         while True:
-            answer, verdict = await self._continued(connection, pins)
+            answer, verdict = await self._continued(pins, self._judged)
             if verdict is None:
-                return Looked(answer, before=before, server=connection.server)
+                return Looked(answer, before=before, server=self._connection.server)
             for pin in pins or (None,):
                 notices += self._remembered(pin, verdict)
             pins = self.known.pins(self._server)
             if all(pin.checkpoint == verdict.pin.checkpoint for pin in pins):
                 break
         notices += self._stale(verdict)
-        return Looked(answer, verdict, before, connection.server, tuple(notices))
+        return Looked(answer, verdict, before, self._connection.server, tuple(notices))
 
-    async def _continued(
-        self, connection: Connection, pins: Sequence[LogPin]
-    ) -> tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]:
-        """Return what m8 shows to a holder of the largest pin, as `_judged`, once it shows that to those of all.
+    async def _continued(self, pins: Sequence[LogPin], look: Callable[[LogPin | None], Awaitable[_Seen]]) -> _Seen:
+        """Return what `look` finds for the largest pin, once it finds the same trees for all of them.
 
-        So the pins are of one log, though a proof from one to the other cannot be asked for.
+        Two trees that the same newest tree continues are beginnings of it, so the pins are of one log, though a proof
+        from one to the other cannot be asked for.
+
+        Raises:
+            LogMismatchError: m8 shows two trees of one size.
+            UnavailableError: the log grew between the answers each time.
         """
         for _ in range(_TRIES):
-            shown = [await self._judged(connection, pin) for pin in pins or (None,)]
-            answer, verdict = shown[-1]
-            if verdict is None or all(one is None or one.trees == verdict.trees for _, one in shown):
+            found = [await look(pin) for pin in pins or (None,)]
+            answer, verdict = found[-1]
+            others = [one for _, one in found if one is not None]
+            if verdict is None or all(one.trees == verdict.trees for one in others):
                 return answer, verdict
+            newest = verdict.newest.checkpoint
+            if any(one.newest.checkpoint.size == newest.size and one.newest.checkpoint != newest for one in others):
+                raise _two_trees(newest.size, *pins)
         raise UnavailableError("the log of m8 grew each time that it was looked at.", fix="Do it again.")
 
-    async def _judged(
-        self, connection: Connection, pin: LogPin | None
-    ) -> tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]:
+    async def check_one_log(self, mine: LogPin, other: LogPin) -> None:
+        """Return if what this client knows and what another person was shown are of one log.
+
+        Args:
+            mine: What is pinned.
+            other: What the other person was shown, believed by the keys of `mine`.
+
+        Raises:
+            LogMismatchError: they are not, or m8 does not show that they are; with both notes.
+            UnavailableError: m8 does not answer.
+        """
+        if mine.size == other.size:
+            if mine.checkpoint != other.checkpoint:
+                raise _two_trees(mine.size, mine, other)
+            return
+
+        async def look(pin: LogPin | None) -> _Seen:
+            assert pin is not None
+            try:
+                answer = await self._checkpoint(pin.size, CALL_TIMEOUT_S)
+                return answer, self._judge(pin).judge(answer, self._clock() // 1000)
+            except (AwayError, NotReachedError):
+                raise
+            except (UnavailableError, LogMismatchError) as error:
+                raise _mismatch(
+                    f"what m8 shows does not continue the {pin.size} entries of a note that its log signed:"
+                    f" {error.message}",
+                    (mine, other),
+                ) from None
+
+        await self._continued((mine, other), look)
+
+    async def _judged(self, pin: LogPin | None) -> _Seen:
         """Return what m8 shows and what it is worth; None where m8 shows no log, and is held to none.
 
         It is asked again while its newest tree is ahead of what a demanded quorum saw: witnesses need a moment.
         """
-        judge, runtime = self._judge(pin), connection.runtime
+        judge, runtime = self._judge(pin), self._runtime
         ends_at = runtime.now() + (CALL_TIMEOUT_S if judge.held else UNPINNED_S)
         pause_s = _FIRST_PAUSE_S
         while True:
-            answer = await self._asked(connection, 0 if pin is None else pin.size, judge, ends_at)
+            answer = await self._asked(0 if pin is None else pin.size, judge, ends_at)
             if answer is None or not (judge.held or answer.HasField("newest")):
                 return answer, None
             verdict = judge.judge(answer, self._clock() // 1000)
@@ -275,10 +321,6 @@ class LogWatch:
             return ()
         return (f"the log of {self._server} {age(now_s, verdict.newest_at_s)}.",)
 
-    def judged(self, answer: log_pb2.GetCheckpointResponse, pin: LogPin | None) -> Verdict:
-        """Return what an answer to `GetCheckpoint` with the size of `pin` shows. Raises as `Judge.judge`."""
-        return self._judge(pin).judge(answer, self._clock() // 1000)
-
     def _judge(self, pin: LogPin | None) -> Judge:
         from monoskope.client.log.judging import Judge  # noqa: PLC0415 - while a call is under way
 
@@ -306,9 +348,7 @@ class LogWatch:
             return (FIRST.format(server=self._server, origin=verdict.pin.origin, entries=entries),)
         return ()
 
-    async def _asked(
-        self, connection: Connection, size: int, judge: Judge, ends_at: float
-    ) -> log_pb2.GetCheckpointResponse | None:
+    async def _asked(self, size: int, judge: Judge, ends_at: float) -> log_pb2.GetCheckpointResponse | None:
         """Ask for the checkpoint, again while m8 is away, or behind `size`; None if m8 is held to nothing and has none.
 
         An m8 that says that it has lost what it had signed is not asked again.
@@ -317,46 +357,46 @@ class LogWatch:
             LogMismatchError: m8 has none, or stays behind.
             Error: m8 cannot be asked.
         """
-        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
-
-        request = log_pb2.GetCheckpointRequest(size=size)
         pause_s = _FIRST_PAUSE_S
         while True:
-            left_s = ends_at - connection.runtime.now()
+            left_s = ends_at - self._runtime.now()
             try:
-                return await connection.call_unwatched(methods.GET_CHECKPOINT, request, left_s)
+                return await self._checkpoint(size, left_s)
             except Error as error:
                 if not judge.held:
                     return None
                 if not isinstance(error, UnavailableError | ConflictError):
                     raise _as_said(error, judge) from None
-                shown = await self._shown(connection, ends_at) if error.by_m8 else None
+                shown = await self._shown(ends_at) if error.by_m8 else None
                 if shown is not None:
                     judge.check_origin(shown)
                 if error.by_m8:
                     self._behind = judge.behind(shown, error.message)
                     self._keep_evidence(self._behind)
                 lost = isinstance(error, ConflictError)
-                if lost or connection.runtime.now() + pause_s >= ends_at:
+                if lost or self._runtime.now() + pause_s >= ends_at:
                     raise (self._behind if error.by_m8 else None) or error from None
-            await connection.runtime.sleep(pause_s)
+            await self._runtime.sleep(pause_s)
             pause_s = min(2 * pause_s, _MOST_PAUSE_S)
 
-    async def _shown(self, connection: Connection, ends_at: float) -> log_pb2.GetCheckpointResponse | None:
-        """Return what m8 shows to somebody who knows nothing, None if that cannot be had.
+    async def _shown(self, ends_at: float) -> log_pb2.GetCheckpointResponse | None:
+        """Return what m8 shows to a client that knows nothing, None if that cannot be had.
 
         A log that was rolled back or renewed can have fewer entries than are known. Its note is evidence, and says
         whether it is another log.
         """
-        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - as above
-
-        left_s = ends_at - connection.runtime.now()
         try:
-            request = log_pb2.GetCheckpointRequest()
-            answer = await connection.call_unwatched(methods.GET_CHECKPOINT, request, max(left_s, 0.001))
+            answer = await self._checkpoint(0, ends_at - self._runtime.now())
         except Error:
             return None
         return answer if answer.HasField("newest") else None
+
+    async def _checkpoint(self, size: int, timeout_s: float) -> log_pb2.GetCheckpointResponse:
+        """Ask for the newest checkpoints, with proofs from a tree of `size` entries."""
+        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - while a call is under way
+
+        request = log_pb2.GetCheckpointRequest(size=size)
+        return await self._connection.call_unwatched(methods.GET_CHECKPOINT, request, timeout_s)
 
     def _keep_evidence(self, error: LogMismatchError) -> None:
         """Keep notes that do not fit together in a file beside the known logs. They are printed in any case."""
@@ -386,3 +426,20 @@ def _as_said(error: Error, judge: Judge) -> Error:
         judge.missing(error.message)
     except LogMismatchError as mismatch:
         return mismatch
+
+
+def _two_trees(size: int, *pins: LogPin) -> LogMismatchError:
+    return _mismatch(
+        f"the log {pins[0].origin} has two different trees of {size} entries, both signed by it: it shows different"
+        " logs to different people",
+        pins,
+    )
+
+
+def _mismatch(what: str, pins: Iterable[LogPin]) -> LogMismatchError:
+    """Return the error with the notes of all pins, the client's own first."""
+    from monoskope.client.log.judging import ASK  # noqa: PLC0415 - seldom needed
+
+    error = LogMismatchError(f"{what.rstrip('.')}.", fix=ASK)
+    error.notes = tuple(pin.note.decode() for pin in pins)
+    return error

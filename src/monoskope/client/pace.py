@@ -13,7 +13,7 @@ from collections import deque
 from monoskope.client.runtime import Runtime
 
 AT_ONCE = 32
-"""How many requests to one store a client walks at once. Further ones wait for a place."""
+"""How many requests to one store a client walks at once. Further ones wait."""
 
 CALLS_AT_ONCE = 80
 """How many calls one connection has open, those that wait for an answer included.
@@ -68,14 +68,14 @@ class Pace:
     def __init__(self, runtime: Runtime, *, pause_s: float = 0.2) -> None:
         self._pause_s = pause_s
         self._runtime = runtime
-        self._turns = runtime.places(1)
+        self._turns = runtime.semaphore(1)
         self._taken: deque[float] = deque(maxlen=1_000)
         self._rate = 0.0
         """Requests a second; 0 for no limit known."""
         self._next_at = 0.0
         self._resumes_at = 0.0
-        self.places = runtime.places(AT_ONCE)
-        """Held by each request from its beginning to its end."""
+        self.semaphore = runtime.semaphore(AT_ONCE)
+        """Each request holds it from its beginning to its end."""
 
     async def turn(self, ends_at: float) -> None:
         """Wait, in order, until one more request may begin. Raises `TimeoutError` if none may before `ends_at`."""
@@ -110,7 +110,7 @@ class Pace:
         now = self._runtime.now()
         # Those that were refused together make it slower once.
         if now >= self._resumes_at:
-            lately = sum(at > now - _SECOND for at in self._taken)
+            lately = sum(at > now - _SECOND for at in tuple(self._taken))
             self._rate = max(1 / (_UNKNOWN * self._pause_s), _SLOWER * (self._rate or lately))
         self._resumes_at = max(self._resumes_at, now + pause_s)
         self._next_at = max(self._next_at, self._resumes_at)

@@ -58,14 +58,14 @@ class Patience:
         """Hold a place while the block runs. Raises `TimeoutError` if there is none in time."""
         if self._several:
             with unhurried():
-                await self._pace.places.acquire()
+                await self._pace.semaphore.acquire()
             self._begin()
         else:
-            await self._pace.places.acquire(self.ends_at)
+            await self._pace.semaphore.acquire(self.ends_at)
         try:
             yield
         finally:
-            self._pace.places.release()
+            self._pace.semaphore.release()
 
     async def turn(self) -> None:
         """Wait until the pace lets a request begin. Raises `TimeoutError`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -127,7 +127,7 @@ class Queries:
         expiring_before: str = "",
         labels: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> AsyncIterator[views_pb2.Secret]:
+    ) -> AsyncGenerator[views_pb2.Secret]:
         """Yield secrets below a URI prefix ("" for all) in URI order.
 
         Args:
@@ -157,7 +157,7 @@ class Queries:
 
     async def secret_versions(
         self, uri: str, *, page_size: int = PAGE_SIZE, with_edits: bool = False
-    ) -> AsyncIterator[views_pb2.SecretVersion]:
+    ) -> AsyncGenerator[views_pb2.SecretVersion]:
         """Yield the versions of one secret, the newest first; fingerprints only with the right to see them.
 
         With `with_edits`, edits of its notes come between them: these have `edit`, and no receipt.
@@ -172,7 +172,7 @@ class Queries:
         request = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
         return (await self._connection.call(methods.GET_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
-    async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
+    async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncGenerator[views_pb2.SecretStore]:
         """Yield stores in name order, their requests that have not ended counted."""
         request = queries_pb2.ListSecretStoresRequest(page_size=page_size, count_pending=True)
         async for page in self._pages(methods.LIST_SECRET_STORES, request):
@@ -187,7 +187,7 @@ class Queries:
         wanted: EventFilter = EVERY,
         page_size: int = PAGE_SIZE,
         told: Told = lambda _shown: None,
-    ) -> AsyncIterator[views_pb2.EventSummary]:
+    ) -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events in log order, of one request or below a URI prefix if given, held against the pinned log.
 
         Args:
@@ -240,7 +240,7 @@ class Queries:
         # An older m8, or an empty log: what the caller sees last is far enough.
         return max((event.position for event in await self.last_events(1)), default=0)
 
-    async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
+    async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
         request = queries_pb2.WatchEventsRequest(after=after, prefix=_prefix(prefix))
         async for answer in self._connection.stream(methods.WATCH_EVENTS, request):
@@ -255,16 +255,9 @@ class Queries:
     async def upload_answer(
         self, request_id: bytes, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> queries_pb2.GetSecretUploadResponse:
-        """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
+        """Return the same with its store's identity steps, which a proof can need (`proofs.receipts`)."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
         return await self._connection.call(methods.GET_SECRET_UPLOAD, request, timeout_s)
-
-    async def checkpoint(self, size: int) -> log_pb2.GetCheckpointResponse:
-        """Return the newest checkpoints of the log, with proofs from a tree of `size` entries. Nothing is verified."""
-        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for it
-
-        request = log_pb2.GetCheckpointRequest(size=size)
-        return await self._connection.call(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S, log=LogUse.NONE)
 
     async def upload_proof(self, request_id: bytes, *, witnessed: bool) -> log_pb2.GetUploadProofResponse:
         """Return what proves that the last event of a request stands in the log. Nothing is verified."""
@@ -281,7 +274,7 @@ class Queries:
         request.tree_size = shown.size
         return shown
 
-    async def _pages(self, method: Method[P], request: _Asked) -> AsyncIterator[P]:
+    async def _pages(self, method: Method[P], request: _Asked) -> AsyncGenerator[P]:
         """Yield every page of a listing, from the one that `request` asks for on.
 
         Raises:

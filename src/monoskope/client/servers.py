@@ -29,18 +29,17 @@ class Servers:
     @property
     def transport(self) -> Transport:
         """The transport to the current server."""
-        found = self._made.get(self.current)
-        if found is None:
-            found = self._made[self.current] = self._make(self.current)
-        return found
+        server = self.current
+        return self._made.get(server) or self._made.setdefault(server, self._make(server))
 
     def failed(self, server: str) -> None:
         """Go to the next server, unless another call has done so already."""
-        if server == self.current:
-            self._at = (self._at + 1) % len(self.names)
+        at = self.names.index(server)
+        if at == self._at:
+            self._at = (at + 1) % len(self.names)
 
     async def close(self) -> None:
         """Close every transport; calls under way are cancelled."""
-        for transport in self._made.values():
+        for transport in list(self._made.values()):
             await transport.close()
         self._made.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
 from collections.abc import Callable
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -138,7 +137,7 @@ class Remembered:
         self._for_s = for_s
         self._most = most
         self._now = now
-        self._stores: OrderedDict[str, tuple[views_pb2.SecretStore, float]] = OrderedDict()
+        self._stores: dict[str, tuple[views_pb2.SecretStore, float]] = {}
 
     def get(self, name: str) -> views_pb2.SecretStore | None:
         """Return what was said of a store ("" for the default), None if that is not known or too old."""
@@ -147,10 +146,9 @@ class Remembered:
 
     def add(self, name: str, store: views_pb2.SecretStore) -> None:
         """Remember what was said of a store."""
-        self._stores.pop(name, None)
+        if len(self._stores) >= self._most:
+            self._stores.clear()
         self._stores[name] = (store, self._now() + self._for_s)
-        if len(self._stores) > self._most:
-            self._stores.popitem(last=False)
 
     def clear(self) -> None:
         """Forget everything, after something went wrong."""

@@ -160,7 +160,7 @@ class Walk:
         try:
             await self._patience.turn()
             self._tell(task, request, Stage.ASKING)
-            self._runtime.meanwhile(load)
+            self._runtime.while_waiting(load)
             with self._patience.within(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
             over_at = self._runtime.now() + grant.lifetime_s

@@ -15,13 +15,14 @@ from google.protobuf.message import Message
 from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, blocking, methods, pace
+from monoskope.client import Client, methods, pace
 from monoskope.client import connection as connecting
 from monoskope.client.connection import Connection
 from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.refusal import ERRORS
 from monoskope.client.roots import find_roots
+from monoskope.client.runtime import blocking
 from monoskope.client.servers import Servers
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (

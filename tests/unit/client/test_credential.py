@@ -18,9 +18,9 @@ from monoskope.client.credential import Caller, Exchange, Issued, IssuerAwayErro
 from monoskope.client.follow import follow
 from monoskope.client.login.unverified import claims_of
 from monoskope.client.methods import GET_SERVER, WATCH_EVENTS
-from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, Error, ProtocolError, UnauthenticatedError, UnavailableError, UsageError
 from tests.support.exchanging_m8 import ExchangingM8, jwt
 

@@ -12,7 +12,7 @@ from monoskope.client import follow as module
 from monoskope.client.connection import NotReachedError
 from monoskope.client.event_filter import EventFilter
 from monoskope.client.follow import follow
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Error, UnauthenticatedError, UnavailableError
 
 

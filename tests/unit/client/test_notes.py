@@ -1,4 +1,4 @@
-"""What the SDK asks of labels and day of expiry, of new parts and of old ones."""
+"""What the SDK asks of labels, day of expiry, and versions."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client
 from monoskope.client.versions import typed
-from monoskope.errors import ConflictError, NotFoundError, RefusedError, UsageError
+from monoskope.errors import ConflictError, NotFoundError, UsageError
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.protocol.request import Request
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
@@ -35,7 +34,6 @@ class Noting(ScriptedM8):
         label = options_pb2.Label(name="owner", value="anna")
         self.secret = views_pb2.Secret(uri=URI, labels=[label], expires_on="2027-01-31", upstream_version=EIGHT)
         self.versions = [EIGHT, SEVEN]
-        self.features = [EDIT_NOTES]
         self.edits: list[commands_pb2.UpdateSecretNotesRequest] = []
 
     def more(self, method: str, message: Message) -> Message:
@@ -51,16 +49,12 @@ class Noting(ScriptedM8):
                 # As an m8 that does not know the filter.
                 return queries_pb2.ListSecretsResponse(secrets=[self.secret, views_pb2.Secret(uri="vault://app/x")])
             case queries_pb2.GetServerRequest():
-                return queries_pb2.GetServerResponse(features=self.features)
+                return queries_pb2.GetServerResponse()
             case commands_pb2.UpdateSecretNotesRequest():
                 self.edits.append(message)
                 return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
             case _:
                 return super().more(method, message)
-
-    def grow_old(self, store: str = "vault") -> None:
-        """Let the reactor of a store be of before requests that keep notes."""
-        self.stores[store].reactors[0].capabilities.keeps_notes = False
 
     @property
     def asked(self) -> Request:
@@ -85,77 +79,30 @@ def said(request: Request) -> tuple[object, ...]:
     return request.labels, request.expires_on, request.keep_labels, request.keep_expires_on
 
 
-ASKED: list[tuple[dict[str, Any], tuple[object, ...], tuple[object, ...]]] = [
-    ({}, ((), "", True, True), ((("owner", "anna"),), "2027-01-31", False, False)),
-    ({"labels": {}, "expires_on": ""}, ((), "", False, False), ((), "", False, False)),
-    ({"labels": {"a": "b"}}, ((("a", "b"),), "", False, True), ((("a", "b"),), "2027-01-31", False, False)),
-    (
-        {"expires_on": dt.date(2028, 1, 1)},
-        ((), "2028-01-01", True, False),
-        ((("owner", "anna"),), "2028-01-01", False, False),
-    ),
-]
-
-
-@pytest.mark.parametrize(("notes", "of_new", "of_old"), ASKED)
+@pytest.mark.parametrize(
+    ("notes", "sent"),
+    [
+        ({}, ((), "", True, True)),
+        ({"labels": {}, "expires_on": ""}, ((), "", False, False)),
+        ({"labels": {"a": "b"}}, ((("a", "b"),), "", False, True)),
+        ({"expires_on": dt.date(2028, 1, 1)}, ((), "2028-01-01", True, False)),
+    ],
+)
 async def test_what_is_left_out_is_kept_and_what_is_empty_is_cleared(
-    client: Client, m8: Noting, notes: dict[str, Any], of_new: tuple[object, ...], of_old: tuple[object, ...]
+    client: Client, m8: Noting, notes: dict[str, Any], sent: tuple[object, ...]
 ) -> None:
     await client.put_secret(URI, VALUES, **notes)
-    assert said(m8.asked) == of_new
+    assert said(m8.asked) == sent
     await client.generate_secret(URI, {"password": "password"}, **notes)
-    assert said(m8.asked) == of_new
+    assert said(m8.asked) == sent
     assert m8.count("GetSecret") == 0
 
 
-@pytest.mark.parametrize(("notes", "of_new", "of_old"), ASKED)
-async def test_a_reactor_that_would_refuse_it_is_sent_the_notes_again(  # noqa: PLR0917 - pytest passes them by name
-    client: Client,
-    m8: Noting,
-    caplog: pytest.LogCaptureFixture,
-    notes: dict[str, Any],
-    of_new: tuple[object, ...],
-    of_old: tuple[object, ...],
-) -> None:
-    m8.grow_old()
-    await client.put_secret(URI, VALUES, **notes)
-    assert said(m8.asked) == of_old
-    # What the user's own request then has on m8's word alone, the user is told.
-    assert ("owner=anna" in caplog.text) == ("labels" not in notes)
-    assert ("the day 2027-01-31" in caplog.text) == ("expires_on" not in notes)
-
-
-async def test_one_old_replica_among_new_ones_may_give_the_key(client: Client, m8: Noting) -> None:
-    m8.stores["vault"].reactors.add(replica=b"o" * 16, attached=True)
-    await client.put_secret(URI, VALUES)
-    assert said(m8.asked) == ASKED[0][2]
-
-
-@pytest.mark.parametrize("uri", [URI, "vault://app/new"])
-async def test_what_is_deleted_or_new_has_no_notes_to_send_again(client: Client, m8: Noting, uri: str) -> None:
-    m8.grow_old()
-    m8.secret.deleted = True
-    await client.put_secret(uri, VALUES)
-    assert said(m8.asked) == ((), "", False, False)
-
-
-async def test_notes_of_another_secret_are_not_sent_again(client: Client, m8: Noting) -> None:
-    m8.grow_old()
-    m8.secret.uri = "vault://app/other"
-    with pytest.raises(ProofError):
-        await client.put_secret(URI, VALUES)
-    assert not m8.attempts
-
-
-async def test_a_copy_asks_for_keeping_where_both_ends_know_it(client: Client, m8: Noting) -> None:
-    for old in ((), ("vault",), ("local",)):
-        for store in m8.stores:
-            m8.stores[store].reactors[0].capabilities.keeps_notes = store not in old
-        client._remembered.clear()
-        m8.end = lambda attempt: m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT))
-        with pytest.raises(ConflictError):
-            await client.copy_secret(URI, "local://app/db")
-        assert (m8.asked.keep_labels, m8.asked.keep_expires_on) == ((not old,) * 2)
+async def test_a_copy_keeps_the_notes_of_its_destination(client: Client, m8: Noting) -> None:
+    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT))
+    with pytest.raises(ConflictError):
+        await client.copy_secret(URI, "local://app/db")
+    assert (m8.asked.keep_labels, m8.asked.keep_expires_on) == (True, True)
 
 
 async def test_an_edit_names_what_changes_alone(client: Client, m8: Noting) -> None:
@@ -170,13 +117,6 @@ async def test_an_edit_names_what_changes_alone(client: Client, m8: Noting) -> N
     m8.secret.uri = "vault://app/other"
     with pytest.raises(ProofError):
         await client.edit_notes(URI, {"a": "b"})
-
-
-async def test_an_older_m8_is_not_asked_to_edit(client: Client, m8: Noting) -> None:
-    m8.features = []
-    with pytest.raises(RefusedError, match="older than this client"):
-        await client.edit_notes(URI, {"a": "b"})
-    assert not m8.edits
 
 
 async def test_an_m8_that_ignores_a_label_filter_widens_nothing(client: Client) -> None:

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.client.connection import Connection
-from monoskope.client.on_asyncio import ASYNCIO, AsyncioRuntime
 from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, Paces, pause_after
 from monoskope.client.patience import Patience
+from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
 
 
 class Clock(AsyncioRuntime):
@@ -115,7 +115,7 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     real, clocked = Connection.__new__(Connection), Connection.__new__(Connection)
     real.runtime, clocked.runtime = ASYNCIO, clock
     for _ in range(AT_ONCE):
-        await pace.places.acquire()
+        await pace.semaphore.acquire()
     alone = Patience(real, 0.05, 0.001, pace=pace)
     several = Patience(clocked, 0.05, 0.001, pace=pace, several=True)
 
@@ -128,7 +128,7 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
         async with alone.place():
             pass
     clock.time += 60
-    pace.places.release()
+    pace.semaphore.release()
     assert await waiting == pytest.approx(0.05)
 
 

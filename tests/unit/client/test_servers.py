@@ -14,18 +14,19 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client, blocking, methods
-from monoskope.client.administration import Stores
+from monoskope.client import Client, methods
 from monoskope.client.connection import Connection
 from monoskope.client.pace import Pace
 from monoskope.client.patience import Patience
 from monoskope.client.queries import Queries
+from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.transport import exchanging
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
 from monoskope.http.messages import Decision, Head
 from monoskope.m8.grpc import tls
 from monoskope.testing.scripted import connect
+from monoskope.testing.scripted.client import stores_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 FIRST, SECOND = "first", "second"
@@ -108,16 +109,16 @@ async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answerin
     first.failing["CreateSecretStore"] = [grpc.StatusCode.UNAVAILABLE]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     with pytest.raises(NotReachedError):
-        await Stores(connection).create("vault", kind="vault", identity=IDENTITY)
+        await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)
     assert second.calls == []
     # The next command goes to the one that is there.
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 
 async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str, second: Answering) -> None:
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 

@@ -16,12 +16,11 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, ClientSettings, blocking
-from monoskope.client.blocking import BlockingRuntime
-from monoskope.client.blocking_client import BlockingClient
+from monoskope.client import Client, ClientSettings
 from monoskope.client.connection import Connection
 from monoskope.client.methods import Method
-from monoskope.client.runtime import Runtime
+from monoskope.client.runtime import Runtime, blocking
+from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.task import Progress
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
@@ -109,7 +108,7 @@ class ScriptedTransport:
 class World:
     """One client on one runtime, with a clock, an m8 and a transport of its own."""
 
-    def __init__(self, kind: type[Client], runtime: Callable[[Clock], Runtime], script: Script, m8: ScriptedM8) -> None:
+    def __init__(self, runtime: Callable[[Clock], Runtime], script: Script, m8: ScriptedM8) -> None:
         self.trace: list[object] = []
         clock = Clock()
         waits = runtime(clock)
@@ -120,18 +119,11 @@ class World:
                 assert server == "m8:7443"
                 return transport
 
-        class Waiting(kind):  # type: ignore[valid-type,misc]
-            def _waits_with(self) -> Runtime:
-                return waits
-
-            async def __aenter__(self) -> Client:
-                self._open = Scripted("m8:7443", None, self.settings.token, ca=CA, runtime=waits)
-                return self
-
         given_settings = ClientSettings(
             server="m8:7443", ca=CA, token=token("alice"), store_identities={"vault": m8.identity.shown}
         )
-        self._client: Client = Waiting(given_settings, observe=self._observe, notify=self.trace.append)
+        self._client = Client(given_settings, observe=self._observe, notify=self.trace.append, runtime=waits)
+        self._connection = Scripted("m8:7443", None, given_settings.token, ca=CA, runtime=waits)
 
     def _observe(self, progress: Progress) -> None:
         self.trace.append((progress.stage, progress.end))
@@ -139,6 +131,7 @@ class World:
     async def work(self, do: Callable[[Client], Coroutine[Any, Any, object]]) -> list[str]:
         random.seed(7)  # the same jitter on both
         async with self._client as client:
+            client._session._connection = self._connection
             try:
                 result = await do(client)
             except Error as error:
@@ -186,8 +179,8 @@ scripts = st.builds(
 @given(st.sampled_from(sorted(PURPOSES)), scripts)
 def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, script: Script) -> None:
     do = PURPOSES[purpose]
-    awaited = asyncio.run(World(Client, OnClock, script, bent(ScriptedM8(), script)).work(do))
-    blocked = blocking.run(World(BlockingClient, BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
+    awaited = asyncio.run(World(OnClock, script, bent(ScriptedM8(), script)).work(do))
+    blocked = blocking.run(World(BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
     assert blocked == awaited
     assert blocked[-1] == "'closed'"
 
@@ -196,8 +189,7 @@ def test_the_clocks_of_a_script_matter() -> None:
     """The test above compares something: a script that takes longer has another trace."""
     slow, fast = Script([(1.0, "")]), Script([(0.0, "")])
     traces = [
-        blocking.run(World(BlockingClient, BlockingOnClock, script, ScriptedM8()).work(PURPOSES["put"]))
-        for script in (slow, fast)
+        blocking.run(World(BlockingOnClock, script, ScriptedM8()).work(PURPOSES["put"])) for script in (slow, fast)
     ]
     assert all("'UPLOADED'" in trace[-2] for trace in traces)
     assert traces[0] != traces[1]
@@ -228,4 +220,4 @@ def test_what_is_asked_for_together_is_done_one_after_the_other() -> None:
         ended.append(number)
         return number
 
-    assert blocking.run(BlockingRuntime().several(one(number) for number in range(3))) == [0, 1, 2]
+    assert blocking.run(BlockingRuntime().gather(one(number) for number in range(3))) == [0, 1, 2]

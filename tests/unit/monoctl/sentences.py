@@ -8,7 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof, reasons
+from monoskope.client import reasons
+from monoskope.client.proofs import receipts
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
 from monoskope.monoctl.output.flags import with_flags
@@ -46,7 +47,7 @@ def every() -> set[str]:
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {proven.OTHER_KEY}
     found |= {reasons.THERE, label.M8S_WORD}
-    found |= {*proof.QUIET, *listed.SENTENCES}
+    found |= {*receipts.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
     sentences = {normal(text) for text in found}

@@ -15,7 +15,7 @@ from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.escape import escape
 from monoskope.host_port import is_host
-from monoskope.http.client.blocking import Line
+from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Server
 from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, MalformedError, UntrustedError
@@ -173,7 +173,7 @@ def request(
     found = proxy_for(origin[0])
     server = Server(*origin, _trusting(roots), None if found is None else found[1])
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    line = Line(server)
+    line = BlockingPool(server)
     failure: Error
     try:
         # A new refresh token that is not waited for is lost, and the old one may count no more: that has its own time.

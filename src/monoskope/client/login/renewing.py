@@ -40,20 +40,20 @@ async def renew(path: Path, exchange: Exchange, runtime: Runtime, *, refused: st
         found = kept.issued(refused) if kept is not None else None
         if found is not None:
             return found
-        id_token, is_new = await runtime.aside(lambda: current(path, anew=False))
+        id_token, is_new = await runtime.run_blocking(lambda: current(path, anew=False))
         try:
             issued = await exchange(id_token, ID_TOKEN)
         except UnauthenticatedError:
             if is_new:
                 raise
             # The issuer may sign with other keys since, or have ended the session.
-            if not await runtime.aside(lambda: _can_refresh(path)):
+            if not await runtime.run_blocking(lambda: _can_refresh(path)):
                 if kept is not None and kept.used:
                     raise _ended(kept, "m8's token has run out, and the issuer gave nothing to renew it with") from None
                 raise
-            id_token, _ = await runtime.aside(lambda: current(path, anew=True))
+            id_token, _ = await runtime.run_blocking(lambda: current(path, anew=True))
             issued = await exchange(id_token, ID_TOKEN)
-        await runtime.aside(lambda: _keep(path, id_token, issued))
+        await runtime.run_blocking(lambda: _keep(path, id_token, issued))
         return issued
 
 

@@ -52,7 +52,7 @@ class WorkloadToken(Unshared):
             Error: what `read` raises, and what m8 says.
         """
         del refused
-        token = (await runtime.aside(self._read)).strip()
+        token = (await runtime.run_blocking(self._read)).strip()
         if not token or len(token) > MOST_TOKEN:
             raise UnauthenticatedError(f"{self.source} holds no token.", fix="Check how it gets there.")
         check_audience(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.notes import knows_keeping
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.target import Target
 from monoskope.client.task import ASK, Doubt, Result, Task, unknown
@@ -57,8 +56,6 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
     if source.uri.store == destination.uri.store:
         raise UsageError("source and destination are in one store.", fix="Name another store.")
     kind, version = expectation(expect)
-    # An older reactor at either end would refuse a request that keeps notes, and there the copy erases them.
-    keeps = knows_keeping(source.store) and knows_keeping(destination.store)
     task = Task(
         uri=source.uri,
         purpose=upload_pb2.PURPOSE_COPY,
@@ -66,8 +63,8 @@ async def copy(walk: Walk, source: Target, destination: Target, expect: Expect |
         expect=kind,
         expect_version=version,
         destination=destination.uri,
-        keep_labels=keeps,
-        keep_expires_on=keeps,
+        keep_labels=True,
+        keep_expires_on=True,
     )
     result = await walk.run(task)
     there = _there(task, result, destination)

@@ -53,9 +53,9 @@ class AgentSigner(LocalSigner):
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Sign as `Signer.sign`. The event loop goes on: a person may have to touch a security key."""
-        from monoskope.client.on_asyncio import apart  # noqa: PLC0415 - a command that blocks does without asyncio
+        from monoskope.client.runtime.on_asyncio import in_thread  # noqa: PLC0415 - a command that blocks does without asyncio
 
-        return await apart(lambda: self.sign_now(grant, sealed_sha256))
+        return await in_thread(lambda: self.sign_now(grant, sealed_sha256))
 
     def _signature(self, public: SigningKey, message: bytes, within_s: float) -> bytes:
         public.check_time(time.time())

@@ -14,7 +14,7 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import connect, exchanging
 from monoskope.client.transport.base import Metadata
 from monoskope.client.transport.exchanging import IDLE_S, Dialled
-from monoskope.http.client.blocking import Line, Stream
+from monoskope.http.client.blocking import BlockingPool, Stream
 from monoskope.http.client.exchange import one_header
 from monoskope.http.client.failures import ExchangeError
 
@@ -22,7 +22,7 @@ R = TypeVar("R", bound=Message)
 
 
 class BlockingTransport:
-    """One kept connection to one server. Its promises are those of `Transport`; it carries one call at a time.
+    """Connections to one server. Its promises are those of `Transport`.
 
     Args:
         server: `https://host:port`.
@@ -37,14 +37,18 @@ class BlockingTransport:
     def __init__(self, server: str, roots: Roots, *, has_others: bool, sent: Callable[[], None] = lambda: None) -> None:
         self._sent = sent
         self._dialled = Dialled(server, roots)
-        self._has_others = has_others
-        self._line = self._made()
+        self._pool = BlockingPool(
+            self._dialled.server,
+            idle_s=IDLE_S,
+            look_s=exchanging.LOOK_AFTER_S,
+            look=self._look if has_others else None,
+        )
 
     async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
         """Call a unary method."""
         ends_at = time.monotonic() + timeout_s
         try:
-            answer = self._line.request(
+            answer = self._pool.request(
                 "POST",
                 method.path,
                 connect.headers(metadata, timeout_s=timeout_s),
@@ -59,9 +63,9 @@ class BlockingTransport:
         return connect.answer(self._dialled.name, method, answer.status, answer.header("content-type"), answer.body)
 
     async def stream(self, method: Method[R], request: Message, metadata: Metadata) -> AsyncGenerator[R]:
-        """Yield what a method streams, until it ends. It has a connection of its own meanwhile."""
+        """Yield what a method streams, until it ends."""
         try:
-            streamed = self._made().stream(
+            streamed = self._pool.stream(
                 "POST",
                 method.path,
                 connect.headers(metadata, timeout_s=None),
@@ -82,23 +86,19 @@ class BlockingTransport:
         except ExchangeError as error:
             raise self._dialled.failed(error, late=False) from None
 
-    def _made(self) -> Line:
-        look = self._look if self._has_others else None
-        return Line(self._dialled.server, idle_s=IDLE_S, look_s=exchanging.LOOK_AFTER_S, look=look)
-
     def _look(self, left_s: float) -> None:
-        line = Line(self._dialled.server)
+        pool = BlockingPool(self._dialled.server)
         timeout_s = min(exchanging.LOOK_S, left_s)
         try:
-            line.request("GET", exchanging.LOOK_AT, timeout_s=timeout_s, most_body=connect.MOST_ERROR)
+            pool.request("GET", exchanging.LOOK_AT, timeout_s=timeout_s, most_body=connect.MOST_ERROR)
         except ExchangeError:
             raise self._dialled.stands_still() from None
         finally:
-            line.close()
+            pool.close()
 
     async def close(self) -> None:
-        """Close the connection."""
-        self._line.close()
+        """Close the connections; calls of other threads end as broken."""
+        self._pool.close()
 
 
 def _body(streamed: Stream) -> bytes:

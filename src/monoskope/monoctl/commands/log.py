@@ -9,9 +9,9 @@ import click
 from monoskope.client import Client
 from monoskope.client.known_logs import NAME, KnownLogs
 from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.proofs.log import OfferedLog
 from monoskope.client.results.shown_log import Log
 from monoskope.client.settings import find
-from monoskope.client.witnessed import OfferedLog
 from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
@@ -48,7 +48,7 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     """
 
     async def work(client: Client) -> Log:
-        return await client.get_log()
+        return await client.log.get()
 
     found = session.run(work)
     if only_note:
@@ -79,9 +79,9 @@ def accept_log(origin: str, session: CommandSession) -> None:
     """
 
     async def work(client: Client) -> tuple[OfferedLog, Path]:
-        offered = await client.offered_log()
+        offered = await client.log.offered()
         _show(client.settings.server, offered)
-        return offered, await client.accept_log(origin or _asked(offered), vkeys=offered.shown.vkeys)
+        return offered, await client.log.accept(origin or _asked(offered), vkeys=offered.shown.vkeys)
 
     offered, copy = session.run(work)
     write.out(

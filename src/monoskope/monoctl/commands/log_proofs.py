@@ -57,7 +57,7 @@ def proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.log_proofs.trusted import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs.files import Given, trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
     given = Given(
@@ -86,7 +86,7 @@ def log(note: Path, output: str, session: CommandSession) -> None:
     content = _content(note)
 
     async def work(client: Client) -> LogComparison:
-        return await client.compare_log(content)
+        return await client.log.compare(content)
 
     compared = session.run(work)
     if output != "table":

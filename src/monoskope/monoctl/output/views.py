@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import reasons
-from monoskope.client.proof import Checked
+from monoskope.client.proofs.receipts import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document

@@ -15,11 +15,11 @@ import keyring.errors
 import pytest
 from msgspec import structs
 
-from monoskope.client.blocking import BlockingRuntime, run
 from monoskope.client.credential import Exchange, Issued
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.keeping import read_whole, remove, write
 from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.sources import ConfigFile, LoginTable
 from monoskope.errors import UnauthenticatedError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer

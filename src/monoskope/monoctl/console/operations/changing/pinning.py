@@ -17,7 +17,7 @@ class Agreed(Request, frozen=True):
 
 async def pin(desk: Desk, asked: Agreed) -> Document:
     """Pin the identity that the user compared. Raises `IdentityChangedError` if m8 shows, or the pin is, another."""
-    pinned = await desk.client.trust_store(asked.store, asked.identity)
+    pinned = await desk.client.stores.trust(asked.store, asked.identity)
     # Receipts of this store can be checked now.
     desk.tell_of_secrets()
     return {"store": asked.store, "identity": pinned}

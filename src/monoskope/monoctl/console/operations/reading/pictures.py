@@ -53,6 +53,6 @@ async def status(desk: Desk, _asked: Nothing) -> Document:
 async def _log(desk: Desk) -> Document | None:
     """Look at m8's log now; None if m8 shows none, and is held to none."""
     try:
-        return log_views.log(await desk.client.get_log())
+        return log_views.log(await desk.client.log.get())
     except NotFoundError:
         return None

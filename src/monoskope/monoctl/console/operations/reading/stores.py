@@ -18,7 +18,7 @@ async def stores(desk: Desk, _asked: Nothing) -> Document:
 
 def store(desk: Desk, view: views_pb2.SecretStore) -> Document:
     """Return `Store`."""
-    seen = desk.client.look_at_identity(view)
+    seen = desk.client.stores.look_at_identity(view)
     message, fix = ("", "") if seen.changed is None else sentences(seen.changed)
     return views.store(view) | {
         "identity_state": seen.state,

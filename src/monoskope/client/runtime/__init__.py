@@ -1,7 +1,7 @@
-"""What the client waits with: a clock, pauses, places, and the time of a whole call. Nothing else knows how it waits.
+"""How the client waits: a clock, pauses, semaphores, tasks, and the deadline of a call. Nothing else knows how.
 
-`monoskope.client.on_asyncio` has real awaits. `monoskope.client.blocking` is for a command line that does one thing at
-a time: its coroutines never suspend. So the steps of a request are written once (docs/adr/0041-walk-without-io.md).
+`on_asyncio` has real awaits. With `blocking` coroutines never suspend, for programs without an event loop. So the steps
+of a request are written once (docs/adr/0041-walk-without-io.md).
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ R = TypeVar("R")
 R_co = TypeVar("R_co", covariant=True)
 
 
-class Places(Protocol):
-    """So many places; who comes when all are taken waits for one, in order."""
+class Semaphore(Protocol):
+    """A semaphore. Callers that wait get it in the order in which they came."""
 
     async def acquire(self, ends_at: float | None = None) -> None:
-        """Take a place. Raises `TimeoutError` if there is none before `ends_at` (of `Runtime.now`), None for ever."""
+        """Take it. Raises `TimeoutError` if it is not free before `ends_at` (of `Runtime.now`); None waits for ever."""
 
     def release(self) -> None:
         """Give it back."""
 
 
-class Begun(Protocol[R_co]):
-    """Work that was begun beside its caller's."""
+class Task(Protocol[R_co]):
+    """Work in the background."""
 
-    async def end(self, within_s: float) -> R_co:
-        """Return its result, or raise what it raised. Raises `TimeoutError` if it takes longer; it goes on then."""
+    async def result(self, within_s: float) -> R_co:
+        """Return its result, or raise what it raised. Raises `TimeoutError` if it takes longer; the task goes on."""
 
-    def stop(self) -> None:
-        """Let nobody wait for it any more."""
+    def cancel(self) -> None:
+        """End it, if the runtime can."""
 
 
 class Runtime(Protocol):
@@ -48,22 +48,19 @@ class Runtime(Protocol):
     async def sleep(self, seconds: float) -> None:
         """Wait so long; 0 lets a pending cancellation or Ctrl-C be delivered."""
 
-    def places(self, count: int) -> Places:
-        """Make so many places."""
+    def semaphore(self, count: int) -> Semaphore:
+        """Return a new semaphore that `count` callers can hold."""
 
-    async def aside(self, work: Callable[[], R]) -> R:
-        """Run what blocks, such as a call to an issuer, and return its result; other work goes on if it can."""
+    async def run_blocking(self, work: Callable[[], R]) -> R:
+        """Run what blocks, such as a call to an issuer, and return its result."""
 
-    async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
-        """Run each to its end, at once if that is possible, and return the results in the same order."""
+    async def gather(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
+        """Run several at once, each to its end, and return the results in the same order."""
 
-    def alone(self) -> Runtime:
-        """Return what work in a thread of its own waits with; this itself where nothing has a thread of its own."""
+    def start(self, work: Coroutine[Any, Any, R]) -> Task[R]:
+        """Begin `work` in the background."""
 
-    def beside(self, work: Coroutine[Any, Any, R]) -> Begun[R]:
-        """Begin `work`, which goes on while its caller does something else. If this blocks: in a thread of its own."""
-
-    def meanwhile(self, prepare: Callable[[], None]) -> None:
+    def while_waiting(self, prepare: Callable[[], None]) -> None:
         """Call `prepare`, which takes some milliseconds, while the answer of the next call is awaited."""
 
     def sent(self) -> None:
@@ -101,7 +98,7 @@ def left(seconds: float) -> float:
 
 @contextmanager
 def unhurried() -> Iterator[None]:
-    """Do not count the time of the block, in which a person is asked or a turn is awaited."""
+    """Do not count the time of the block, in which a person is asked or a semaphore is awaited."""
     found = _deadline.get()
     began = 0.0 if found is None else found.runtime.now()
     try:
@@ -113,7 +110,7 @@ def unhurried() -> Iterator[None]:
 
 
 def on_asyncio() -> Runtime:
-    """Return asyncio's."""
-    from monoskope.client.on_asyncio import ASYNCIO  # noqa: PLC0415 - a command line that blocks does without asyncio
+    """Return the runtime of asyncio."""
+    from monoskope.client.runtime.on_asyncio import ASYNCIO  # noqa: PLC0415 - a command line that blocks does without asyncio
 
     return ASYNCIO

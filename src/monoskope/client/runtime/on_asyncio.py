@@ -1,4 +1,4 @@
-"""Waiting on asyncio: the `Runtime` of the SDK, and of commands that do several things at once."""
+"""Waiting on asyncio: the `Runtime` of `Client`."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _ON_ITS_WAY_S = 0.001
 """After so many seconds a call has been sent, and there is time to prepare something until its answer comes."""
 
 
-class Places:
-    """A semaphore of asyncio. Its promises are those of `runtime.Places`."""
+class Semaphore:
+    """A semaphore of asyncio. Its promises are those of `runtime.Semaphore`."""
 
     def __init__(self, count: int) -> None:
         self._semaphore = asyncio.Semaphore(count)
 
     async def acquire(self, ends_at: float | None = None) -> None:
-        """Take a place."""
+        """Take it."""
         if ends_at is None or not self._semaphore.locked():
             await self._semaphore.acquire()
             return
@@ -34,17 +34,16 @@ class Places:
         self._semaphore.release()
 
 
-async def apart(work: Callable[[], R]) -> R:
+async def in_thread(work: Callable[[], R]) -> R:
     """Call `work`, which blocks, in a thread of its own, and return its result.
 
-    It is no thread of asyncio's pool: at its end a loop waits for those, but not for what a person was asked and did
-    not answer.
+    No thread of asyncio's pool is used: at its end a loop waits for those, also while a person does not answer.
     """
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[R] = loop.create_future()
 
     def tell(result: R | None, error: BaseException | None) -> None:
-        if ended.done():  # cancelled meanwhile
+        if ended.done():  # cancelled
             return
         if error is not None:
             ended.set_exception(error)
@@ -64,20 +63,20 @@ async def apart(work: Callable[[], R]) -> R:
     return await ended
 
 
-class Beside(Generic[R]):
-    """A task. Its promises are those of `runtime.Begun`."""
+class Task(Generic[R]):
+    """A task of asyncio. Its promises are those of `runtime.Task`."""
 
     def __init__(self, work: Coroutine[Any, Any, R]) -> None:
         self._task = asyncio.ensure_future(work)
-        # Where nobody waits for it any more, nobody is to be told of its end either.
+        # asyncio would print the error of a task that is not awaited.
         self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
 
-    async def end(self, within_s: float) -> R:
-        """Return its result. Who waits can be cancelled; the task goes on."""
+    async def result(self, within_s: float) -> R:
+        """Return its result. If the caller is cancelled, the task goes on."""
         async with asyncio.timeout(within_s):
             return await asyncio.shield(self._task)
 
-    def stop(self) -> None:
+    def cancel(self) -> None:
         """Cancel it."""
         self._task.cancel()
 
@@ -95,27 +94,23 @@ class AsyncioRuntime:
         """Wait so long."""
         await asyncio.sleep(seconds)
 
-    def places(self, count: int) -> Places:
-        """Make so many places."""
-        return Places(count)
+    def semaphore(self, count: int) -> Semaphore:
+        """Return a new semaphore."""
+        return Semaphore(count)
 
-    async def aside(self, work: Callable[[], R]) -> R:
+    async def run_blocking(self, work: Callable[[], R]) -> R:
         """Run it in a thread. Cancelled, it runs on to its end."""
         return await asyncio.to_thread(work)
 
-    async def several(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
+    async def gather(self, work: Iterable[Coroutine[Any, Any, R]]) -> list[R]:
         """Run all at once."""
         return list(await asyncio.gather(*work))
 
-    def alone(self) -> AsyncioRuntime:
-        """Return itself."""
-        return self
-
-    def beside(self, work: Coroutine[Any, Any, R]) -> Beside[R]:
+    def start(self, work: Coroutine[Any, Any, R]) -> Task[R]:
         """Begin it as a task."""
-        return Beside(work)
+        return Task(work)
 
-    def meanwhile(self, prepare: Callable[[], None]) -> None:
+    def while_waiting(self, prepare: Callable[[], None]) -> None:
         """Call `prepare` in a moment."""
         asyncio.get_running_loop().call_later(_ON_ITS_WAY_S, prepare)
 
@@ -124,4 +119,4 @@ class AsyncioRuntime:
 
 
 ASYNCIO = AsyncioRuntime()
-"""It keeps nothing, so there is one."""
+"""It has no state, so there is one."""

@@ -110,16 +110,16 @@ class Proofs:
     async def versions(self, views: Iterable[views_pb2.SecretVersion]) -> list[Checked]:
         """Check each version by the request behind it, which m8 is asked about."""
         runtime = self._queries.runtime
-        places = runtime.places(AT_ONCE)
+        semaphore = runtime.semaphore(AT_ONCE)
 
         async def one(view: views_pb2.SecretVersion) -> Checked:
-            await places.acquire()
+            await semaphore.acquire()
             try:
                 return await self._version(view)
             finally:
-                places.release()
+                semaphore.release()
 
-        return await runtime.several(one(view) for view in views)
+        return await runtime.gather(one(view) for view in views)
 
     async def _check_destination(self, receipt: Receipt | None) -> None:
         """Check that the destination signed its receipt; `open_receipt` has checked that it is about this copy."""

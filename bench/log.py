@@ -13,7 +13,7 @@ from bench.progress import say
 from bench.world import World
 from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.protocol.events import request_id_of
 
 FIGURES = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")

@@ -17,7 +17,7 @@ from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.memory.garbage import spare_what_is_here
+from monoskope.reactor.memory import spare_what_is_here
 from monoskope.reactor.report.known_receipts import KnownReceipts
 
 RECEIPTS = 40_000

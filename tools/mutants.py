@@ -38,14 +38,13 @@ RULES = (
     "protocol/events.py",
     "client/walk.py",
     "reactor/upstream/first_look.py",
-    "reactor/limits/rates.py",
+    "reactor/limits.py",
     "reactor/upstream/content.py",
     "reactor/work/write.py",
     "reactor/signers/decision.py",
     "reactor/signers/list_file.py",
-    "reactor/signers/listed.py",
-    "reactor/signers/permissions.py",
-    "reactor/signers/revoked.py",
+    "reactor/signers/lists.py",
+    "reactor/signers/settings.py",
 )
 """Files whose conditions are rules, whether or not they lead to `raise`."""
 _BY_FOLDER = {
@@ -78,7 +77,7 @@ TESTS = {
     "protocol/sshsig": ("tests/unit/protocol/sshsig", "tests/unit/reactor/signers"),
     "protocol/tlog": ("tests/unit/protocol/tlog",),
     "reactor/signers": ("tests/unit/reactor/signers",),
-    "protocol": ("tests/unit/protocol", "tests/protocol"),
+    "protocol": ("tests/unit/protocol", "tests/protocol", "tests/lies/test_signed_lies.py"),
     "reactor": ("tests/unit/reactor", "tests/protocol", "tests/unit/protocol", "tests/lies"),
     "client/log_proofs": ("tests/unit/monoctl/test_log_proofs.py", "tests/unit/monoctl/test_verify_proof.py"),
     "client/signing": ("tests/unit/client/signing", "tests/protocol/test_signed_requests.py"),

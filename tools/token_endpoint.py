@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from monoskope.m8.http import form, token_endpoint
-from monoskope.m8.service.access import exchange
+from monoskope.m8.service import exchange
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from tools.json_schemas import Schema
 

@@ -20,7 +20,7 @@ from bench.scale.sizes import Sizes
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_file import connect
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.times import now_ms
 
 if TYPE_CHECKING:

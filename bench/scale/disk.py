@@ -10,7 +10,7 @@ from bench.progress import say
 from bench.scale.seed import Seed
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.times import now_ms
 
 if TYPE_CHECKING:

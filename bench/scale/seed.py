@@ -26,7 +26,7 @@ from bench.scale.records import Maker, Secret, Stream, Template
 from monoskope.errors import ConflictError
 from monoskope.m8.log import record
 from monoskope.m8.log.sqlite_build import Build
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.times import now_ms
 
 if TYPE_CHECKING:

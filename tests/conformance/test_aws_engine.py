@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
 from monoskope.protocol.payload import Payload
-from monoskope.reactor.memory.sentences import Sentences
+from monoskope.reactor.guarded_driver import Sentences
 from monoskope.stores.aws.secrets_manager import STAGED
 from monoskope.stores.driver import (
     NOTHING,

@@ -16,7 +16,7 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
-from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads
+from monoskope.m8.readmodels import documents, history, secrets, stores, uploads
 from monoskope.m8.readmodels.usage import USAGE
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
@@ -27,7 +27,7 @@ from tests.support.vectors import a_request
 
 COLLECTIONS = (
     *(history.HISTORY, secrets.SECRETS, secrets.VERSIONS, secrets.REPLACEMENTS, USAGE),
-    *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, tokens.TOKENS, tokens.REVOCATIONS),
+    *(stores.STORES, stores.DEFAULT_STORE, stores.FINGERPRINT_KEY, documents.TOKENS, documents.REVOCATIONS),
     *(uploads.OPEN_UPLOADS, uploads.ENDED, uploads.OPEN_COUNTS),
 )
 SEALED = Sealed()
@@ -71,7 +71,7 @@ async def lived(folder: Path) -> None:
 
 async def content(place: Place) -> dict[str, object]:
     """Everything that is in a log but heartbeats."""
-    log: EventLog = await open_log(place, clock=some_time, projector=chain.project)
+    log: EventLog = await open_log(place, clock=some_time, projector=documents.project)
     try:
         found: dict[str, object] = {name: await log.scan(name, limit=10_000) for name in COLLECTIONS}
         found["events"] = await log.read(after=0, limit=10_000)
@@ -195,7 +195,7 @@ def test_what_was_sealed_is_found_by_its_hash(mover: Mover) -> None:
     asyncio.run(lived(one))
 
     async def work() -> list[bytes]:
-        log = await open_log(Place(one / "log.db"), clock=some_time, projector=chain.project)
+        log = await open_log(Place(one / "log.db"), clock=some_time, projector=documents.project)
         try:
             return await log.sealed_after(b"", limit=9)
         finally:

@@ -12,8 +12,8 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.reasons import error_for
 from monoskope.protocol.receipt import Receipt
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.guarded_driver import GuardedDriver
+from monoskope.reactor.memory import Garbage
 from monoskope.stores.driver import NOTHING
 from monoskope.stores.vault.kv2 import VaultStore
 from monoskope.testing.engines.openbao import OpenBao

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
-from monoskope.m8.readmodels.stores import beat_key
+from monoskope.m8.domain.reactors import beat_key
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part, listens, wait_until

@@ -18,8 +18,8 @@ import pytest
 from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
 from monoskope.exit_codes import ExitCode
+from monoskope.m8.background.presence import Replica, replicas
 from monoskope.m8.cli.common import opened
-from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.settings import write_private
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.cluster.replicas import ReplicaCluster
@@ -29,7 +29,6 @@ from tests.crash.auditor import Auditor
 from tests.crash.breaking import Crash, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 from tests.crash.logbook import Logbook
-from tests.e2e.versions import unpack
 from tests.support.engines import AgeEngine
 
 CLIENTS = 8
@@ -234,39 +233,6 @@ async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *,
     assert len(three.attached(STORE)) == 2
     for part in three.m8s:
         assert '"level": "error"' not in part.log.read_text()
-
-
-BEFORE = "568bb8f416026cc83bce34f7179537926c947114"
-"""The last commit before leases, lists of servers and documents of form 2."""
-
-
-@pytest.mark.soak
-async def test_nobody_notices_that_each_m8_is_updated(tmp_path: Path) -> None:
-    """From before there were leases. The first new m8 makes new documents: from then on the old ones cannot serve."""
-    old = {"PYTHONPATH": str(unpack(tmp_path / "old", BEFORE))}
-    with ReplicaCluster(tmp_path / "updated") as three:
-        three.environments.update({part.name: old for part in three.m8s})
-        for part in three.m8s:
-            part.environment.update(old)
-        set_up(three)
-        user = user_of(three)
-
-        def update(part: Part) -> None:
-            part.environment.pop("PYTHONPATH")
-            three.environments.pop(part.name)
-
-        load = await under_load(three, user, "updated", kill=False, change=update)
-        ends = Counter(event["type"] for event in log_of(three))
-        assert ends["SecretUploadKeyProvided"] == ends["SecretUploaded"] == load.done.total()
-        # An old one does not say that it goes: it is forgotten once it has been silent for long enough.
-        async with asyncio.timeout(READY_S):
-            while not all_are_new(await said(three)):
-                await asyncio.sleep(POLL_S)
-
-
-def all_are_new(found: list[Replica]) -> bool:
-    """Whether three m8 are heard, and each says its version, as the old ones did not."""
-    return len(found) == 3 and all(replica.note.version for replica in found)
 
 
 async def said(three: ReplicaCluster) -> list[Replica]:

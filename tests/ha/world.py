@@ -16,7 +16,7 @@ from typing import Self
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.settings import write_private
 from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.log_writer import some_time

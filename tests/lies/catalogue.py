@@ -23,8 +23,11 @@ from tests.lies.about import (
     time,
 )
 from tests.lies.lie import QUIET_S, Lie, Step, Victim
+from tests.lies.signed import copies as signed_copies
+from tests.lies.signed import grants, receipts, rotations
+from tests.lies.signed.row import SignedLie
 
-CATALOGUE: tuple[Lie, ...] = (
+PROXIED: tuple[Lie, ...] = (
     *stores.LIES,
     *keys.LIES,
     *sending.LIES,
@@ -39,6 +42,12 @@ CATALOGUE: tuple[Lie, ...] = (
     *logins.LIES,
     *log.LIES,
 )
+"""What the proxy tells, which has no key of a store."""
+
+SIGNED: tuple[SignedLie, ...] = (*rotations.LIES, *grants.LIES, *receipts.LIES, *signed_copies.LIES)
+"""What the scripted m8 tells, which signs as the stores."""
+
+CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED)
 
 AT_ONCE = 2
 """To how many purposes a lie is told at each change; `make lies` tells it to all."""
@@ -54,7 +63,7 @@ def plan(lie: Lie, *, every: bool) -> list[tuple[str, str]]:
     """
     if every:
         return [(purpose, door) for purpose in lie.purposes for door in _DOORS]
-    alike = [one for one in CATALOGUE if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
+    alike = [one for one in PROXIED if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
     at, count = alike.index(lie), len(lie.purposes)
     each = 1 if len(alike) >= count else min(AT_ONCE, count)
     slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND

@@ -6,12 +6,9 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from monoskope.errors import Code
-
-if TYPE_CHECKING:
-    from tests.lies.scene import Scene
 
 WRITING = ("put", "patch", "generate", "delete", "undelete", "rollback", "copy")
 READING = ("compare", "verify", "import", "list")
@@ -61,7 +58,7 @@ class Lie:
     Attributes:
         step: Where it is told.
         name: What m8 says, in a few words; unique.
-        tell: Makes the hostile m8 of a scene tell it.
+        tell: Makes the hostile m8 tell it: gets the scene (`tests.lies.scene`), or a scripted m8.
         says: What the victim must say, as a regular expression over code, message and fix, or over the result.
         code: The code of the error; None if what is asked for succeeds all the same, and is the truth.
         purposes: What is asked for while it is told: purposes, questions or commands (`tests.lies.walks`).
@@ -74,7 +71,7 @@ class Lie:
 
     step: Step
     name: str
-    tell: Callable[[Scene], Any]
+    tell: Callable[[Any], Any]
     says: str = ""
     code: Code | None = None
     purposes: tuple[str, ...] = EVERY

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
 from monoskope.client import Client
+from tests.lies.lie import EVERY
 from tests.lies.walks import Asking
 
 MOST = 5
@@ -37,6 +38,7 @@ QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "list secrets": lambda client, one: _all(client.list_secrets(one.uri)),
     "list versions": lambda client, one: _all(client.list_secret_versions(one.uri)),
     "get upload": lambda client, one: client.get_upload(one.request_id),
+    **{f"get upload of {purpose}": lambda client, one: client.get_upload(one.request_id) for purpose in EVERY},
     "get upload proof": lambda client, one: client.log.upload_proof(one.request_id, timeout=0.3),
     "list events": lambda client, one: _all(client.log.events(request_id=one.request_id)),
     "last events": lambda client, one: client.log.last_events(MOST, request_id=one.request_id),
@@ -45,4 +47,4 @@ QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "who am I": _whoami,
     "list tokens": lambda client, _: _all(client.access.tokens()),
 }
-"""By name. Each is asked about a secret that alice put."""
+"""By name. Each is asked about a secret that alice put, or about an earlier request of hers for that purpose."""

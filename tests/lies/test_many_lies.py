@@ -12,7 +12,7 @@ import time
 import pytest
 
 from monoskope.errors import Code
-from tests.lies.catalogue import CATALOGUE
+from tests.lies.catalogue import PROXIED
 from tests.lies.lie import EVERY, Lie, Step, Victim
 from tests.lies.rig import Rig
 from tests.lies.scene import scene
@@ -30,7 +30,7 @@ MOST = 3
 
 FIT = tuple(
     lie
-    for lie in CATALOGUE
+    for lie in PROXIED
     if lie.against is not Victim.COMMAND and lie.step is not Step.LOG and lie.settles and lie.patience_s > 1
 )
 

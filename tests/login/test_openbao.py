@@ -19,7 +19,7 @@ from monoskope.client.login.starting import LoginSettings
 from monoskope.client.login.unverified import claims_of
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
-from monoskope.testing.openbao import OpenBao
+from monoskope.testing.engines.openbao import OpenBao
 from tests.support import m8_of_issuer
 
 _PROVIDER = "identity/oidc/provider/company"

@@ -32,7 +32,7 @@ from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree import key_file

@@ -53,7 +53,7 @@ PURPOSES = {
         frozenset({"DELETED"}),
     ),
     "generate": Purpose(
-        lambda client: client.generate_secret(URI, {"password": "password"}, timeout=60),
+        lambda client: client.generate_secret(URI, {"password": "password", "key": "ed25519"}, timeout=60),
         "it may or may not have been generated",
         frozenset({"UPLOADED"}),
     ),

@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError, open_signed
@@ -158,22 +157,6 @@ async def test_m8_chooses_when_a_signed_request_arrives_while_its_key_lives(sign
     held.release()
     receipt = read(await ending)
     assert (receipt.outcome, receipt.signer) == (upload_pb2.OUTCOME_UPLOADED, "alice")
-
-
-async def test_an_m8_that_calls_itself_too_old_for_signatures_gets_nothing_unsigned(signed: Stage) -> None:
-    def older(answer: reactor_pb2.AttachResponse) -> reactor_pb2.AttachResponse:
-        answer.attached.ClearField("signatures")
-        return answer
-
-    signed.m8.wire.change_delivery("Attached", older)
-    await signed.again()
-    request = ask(UPLOAD, uri=new_place())
-    await signed.m8.ask(request)
-    end = await signed.m8.ended(request.request_id)
-    assert end.reason == upload_pb2.REASON_UNSUPPORTED
-    assert "m8 is older" in end.detail
-    await signed.again()
-    await signed.by_alice(ask(UPLOAD, uri=request.uri))
 
 
 async def test_nobody_signs_for_a_grant_from_which_m8_took_the_need_of_a_signature(signed: Stage) -> None:

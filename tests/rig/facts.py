@@ -16,7 +16,7 @@ from monoskope.errors import Error
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_forms import DOCUMENTS
-from monoskope.m8.readmodels import chain, history, secrets, stores, tokens, uploads, usage
+from monoskope.m8.readmodels import documents, history, secrets, stores, uploads, usage
 from monoskope.m8.tree.last_signed import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
@@ -35,8 +35,8 @@ COLLECTIONS = sorted(
         stores.DEFAULT_STORE,
         stores.FINGERPRINT_KEY,
         stores.STORES,
-        tokens.REVOCATIONS,
-        tokens.TOKENS,
+        documents.REVOCATIONS,
+        documents.TOKENS,
         uploads.ENDED,
         uploads.OPEN_COUNTS,
         uploads.OPEN_UPLOADS,
@@ -195,7 +195,7 @@ async def rebuilt(events: Sequence[RecordedEvent]) -> Documents:
     """Return the documents that a new log makes of these events."""
     with tempfile.TemporaryDirectory(prefix="m8-rig-") as folder:
         file = Path(folder, "log.db")
-        log = await SqliteLog.open(file, clock=lambda: 0, projector=chain.project, for_import=True)
+        log = await SqliteLog.open(file, clock=lambda: 0, projector=documents.project, for_import=True)
         try:
             await log.import_records([event.record for event in events])
             await log.finish_import()

@@ -13,7 +13,7 @@ import tomli_w
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import key_file
 from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey

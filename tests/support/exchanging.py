@@ -20,7 +20,7 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
-from monoskope.m8.service.access.exchange import ID_TOKEN
+from monoskope.m8.service.exchange import ID_TOKEN
 from tests.support.http_calls import Answered, HttpUnary, ask
 from tests.support.issuers import ISSUER, issuers_of
 from tests.support.m8_world import World

@@ -15,7 +15,7 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.readmodels.history import HISTORY, prefix, version_of
 from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
 from monoskope.m8.readmodels.uploads import end_receipt, shown

@@ -42,7 +42,7 @@ from monoskope.m8.http.server import build_http
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations.endpoints import Endpoints
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant

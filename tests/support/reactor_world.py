@@ -28,11 +28,11 @@ from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
@@ -76,7 +76,6 @@ FAST = Timings(
     lookup_retry=0.0,
     lookup_tries=2,
     tick=0.02,
-    quiet=0.05,
     connect=3.0,
     backoff_least=0.01,
     backoff_most=0.05,
@@ -431,7 +430,6 @@ class World:
         self.upstream = Upstream(self.store, self.key, self.known)
         self.looks = FirstLooks(self.upstream, within_s=timings.young, now=self.reads)
         self.gate = SignatureGate(signers, self.audit)
-        self.gate.attached(signatures=True)
         of_all = dataclasses.replace(rules(self.replica, self.key), requires_signature=self.gate.requires)
         self.keys = OneTimeKeys(self.identity, of_all, now=self.reads)
         self.reporter = Reporter(self.identity, self.log, self.requests, self.known, self.audit)

@@ -13,10 +13,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request, make_request
 from monoskope.reactor.signers.decision import Rules
-from monoskope.reactor.signers.listed import parse_listed
-from monoskope.reactor.signers.permissions import permissions
-from monoskope.reactor.signers.revoked import parse_revoked
-from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, MayRule
+from monoskope.reactor.signers.lists import parse_listed, parse_revoked
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, MayRule, permissions
 from monoskope.uri import SecretUri
 
 Vector = dict[str, Any]

@@ -114,7 +114,7 @@ def test_m8_loads_nothing_large_that_it_does_not_use() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     loaded = set(done.stdout.split())
     assert "monoskope.m8.bootstrap" in loaded
-    assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich", "structlog"}
+    assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich"}
 
 
 @pytest.mark.parametrize("command", ["token", "events", "stores", "server"])

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.escape import escape, json_text
-from monoskope.monoctl.output.yaml_text import yaml_text
+from monoskope.monoctl.output.formats import yaml_text
 from tests.support.steering import STEERING
 
 EVERYTHING = st.text(st.characters())

@@ -123,7 +123,7 @@ FREE = {
     "monoskope.reactor.report.known_receipts._Secret": "receipts, which are signed and public",
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",
-    "monoskope.reactor.signers.revoked.Revocations": "the names of public keys",
+    "monoskope.reactor.signers.lists.Revocations": "the names of public keys",
     "monoskope.reactor.signers.signers.Authorized": "the names of public keys",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",

@@ -16,8 +16,8 @@ import asyncpg
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.reasons import MEANINGS, error_for, of_older_m8, signed_as
-from monoskope.errors import Error, RateLimitedError, UsageError
+from monoskope.client.reasons import MEANINGS, error_for, signed_as
+from monoskope.errors import Error, RateLimitedError
 from monoskope.m8.log.postgres import refusals
 from monoskope.protocol.login_refusal import LoginRefusal
 from monoskope.protocol.names import spelled
@@ -63,8 +63,6 @@ def of_circumstances() -> Iterator[str]:
     for key in ("SHA256:abc", ""):
         signed = signed_as(b"\x07" * 16, key)
         yield told(error_for(upload_pb2.REASON_NOT_AUTHORIZED, "a://b", signed=signed))
-    yield told(of_older_m8(UsageError("x", by_m8=True), "a://b"))
-    yield told(of_older_m8(UsageError("ours", fix="x"), "a://b"))
 
 
 def of_refusals() -> Iterator[str]:

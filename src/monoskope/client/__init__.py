@@ -64,7 +64,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Event, Server
     from monoskope.client.results.shown_log import Log, LogWitness
     from monoskope.client.results.stores import Reactor, Store
-    from monoskope.client.settings import ClientSettings, Settings, load_settings
+    from monoskope.client.settings import ClientSettings, load_settings
     from monoskope.client.signing.agent_signer import AgentSigner
     from monoskope.client.signing.key_signer import KeySigner
     from monoskope.client.signing.signer import Signer
@@ -107,7 +107,6 @@ __all__ = [
     "Secret",
     "SecretVersion",
     "Server",
-    "Settings",
     "Signer",
     "Stage",
     "Store",
@@ -163,7 +162,6 @@ _HOMES = {
     "Secret": "results.secrets",
     "SecretVersion": "results.secrets",
     "Server": "results.server",
-    "Settings": "settings",
     "Signer": "signing.signer",
     "Stage": "task",
     "Store": "results.stores",

@@ -224,7 +224,7 @@ class Access:
         if who.token_id in tokens:
             raise UsageError(
                 f"{found.member} made the token that you use; nothing was ended.",
-                fix=f"Use another one, or keep it: `keep={who.token_id}`.",
+                fix=f"Use another one, or keep it (`keep` {who.token_id}).",
             )
         await self._check_stays(who, bindings)
         for token_id in tokens:
@@ -239,7 +239,7 @@ class Access:
         if who.member and roots and all(one.name in ending for one in roots):
             raise UsageError(
                 f"you are an administrator by {roots[0].name} alone, which would end; nothing was ended.",
-                fix=f"Have another administrator create one in its place, or keep it: `keep={roots[0].name}`.",
+                fix=f"Have another administrator create one in its place, or keep it (`keep` {roots[0].name}).",
             )
 
     async def _call(self, method: Method[R], request: Message) -> R:

@@ -95,7 +95,7 @@ def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerRespo
     if wanted.expect in _NEEDS_CHECK_AND_SET and not any(can.check_and_set for can in attached):
         yield RefusedError(
             f"{uri}: the store cannot make sure that what is expected is there when it writes.",
-            fix="Leave `expect=` out for this store.",
+            fix="Leave `expect` out for this store.",
         )
     for key in wanted.keys:
         if not any(_takes(can.key_rule, key) for can in attached):
@@ -148,6 +148,6 @@ def check_options(targets: Sequence[Target | Error], options: Options | None) ->
     kinds = [target.store.type for target in targets if isinstance(target, Target)]
     if options is not None and kinds and all(not are_for(options, kind) for kind in kinds):
         raise UsageError(
-            f"the `options=` are not for a store of type {kinds[0]!r}.",
+            f"the options of the engine are not for a store of type {kinds[0]!r}.",
             fix="Leave them out, or name another store.",
         )

@@ -29,7 +29,7 @@ NAME = "known_logs"
 NO_NOTE = "-"
 _KEYS = pattern(r"[^\s+]{1,255}\+[0-9a-f]{8}\+[A-Za-z0-9+/]+=*", re.ASCII)
 _SIZE = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
-_NAME_A_FILE = "Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES: known_logs lies beside it."
+_NAME_A_FILE = "Name a file that can be, with `known_stores` or MONOCTL_KNOWN_STORES: known_logs lies beside it."
 
 NOT_KEPT = "{why} So a later run cannot hold m8 to what its log shows now."
 """What a user is told once, when what was seen of a log cannot be written down. `why` is a sentence."""

@@ -24,7 +24,7 @@ from monoskope.uri import check_store_name
 __all__ = ["DEFAULT", "SYSTEM_FILE", "KnownStores", "Pins", "PinsInMemory"]
 
 SYSTEM_FILE = Path("/etc/monoskope/known_stores")
-_NAME_A_FILE = "Name a file that can be, with `known_stores=` or MONOCTL_KNOWN_STORES."
+_NAME_A_FILE = "Name a file that can be, with `known_stores` or MONOCTL_KNOWN_STORES."
 
 
 NOT_KEPT = (

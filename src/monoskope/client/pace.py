@@ -1,9 +1,9 @@
 """How fast a client goes: how much at once, and how it goes on after a limit refused it.
 
 Two limits can refuse it. m8's are for the calls of one user (`Connection.call` waits and calls again), a reactor's are
-for the requests of a second (`Walk` waits and asks anew). Both say when to come back, unless they are older than this
-client. What they say is obeyed within the time that the call has, and up to a minute: a limit by the hour or by the day
-is told to the user, not waited for. No answer makes a client come back at once, or without end.
+for the requests of a second (`Walk` waits and asks anew). Both say when to come back. What
+they say is obeyed within the time that the call has, and up to a minute: a limit by the hour or by the day is
+told to the user, not waited for. No answer makes a client come back at once, or without end.
 """
 
 from __future__ import annotations

@@ -136,8 +136,7 @@ class Queries:
             subject: Last uploaded by this subject.
             state: Present, deleted, drifted, or found out of sync.
             expiring_before: Said to expire before this day, YYYY-MM-DD.
-            labels: With all of these labels. An m8 that does not know this filter is asked for more, and the rest is
-                left out here.
+            labels: With all of these labels. What m8 shows besides is left out here.
             page_size: Fetched at once, 1 to 1,000.
         """
         wanted = check_labels((labels or {}).items())
@@ -237,8 +236,7 @@ class Queries:
             if page.head:
                 return page.head
             break
-        # An older m8, or an empty log: what the caller sees last is far enough.
-        return max((event.position for event in await self.last_events(1)), default=0)
+        return 0
 
     async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""

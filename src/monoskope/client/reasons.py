@@ -41,7 +41,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     ),
     upload_pb2.REASON_CONFLICT: Meaning(
         ConflictError,
-        "what is upstream is not what `expect=` names, or changed after the key was asked for; nothing was written.",
+        "what is upstream is not what `expect` names, or changed after the key was asked for; nothing was written.",
         "Look at the version that `monoctl get secret` shows, then try again.",
     ),
     upload_pb2.REASON_KEY_LOST: Meaning(
@@ -62,7 +62,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_UPSTREAM_REFUSED: Meaning(
         RefusedError,
         "the store's reactor or its engine does not allow this; nothing was written.",
-        "Check path, key names and options (text only? then `binary=base64`), or ask the store's operator.",
+        "Check path, key names and options (text only? then with `binary` base64), or ask the store's operator.",
     ),
     upload_pb2.REASON_CANNOT_READ: Meaning(
         RefusedError,
@@ -97,7 +97,7 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
     upload_pb2.REASON_UPSTREAM_CHANGED: Meaning(
         ConflictError,
         "upstream holds content that was not put there through m8; nothing was written.",
-        "Look at it in the engine; to replace it, put again with `expect=Expect.OVERWRITE`.",
+        "Look at it in the engine; to replace it, put again with `overwrite`.",
     ),
     upload_pb2.REASON_NOT_FOUND: Meaning(
         NotFoundError,
@@ -113,7 +113,6 @@ MEANINGS: dict[upload_pb2.Reason, Meaning] = {
 """Every reason but UNSPECIFIED."""
 
 _CHANGED_BY_OTHERS = "upstream holds content that was not put there through m8; nothing was written."
-# Older reactors say CONFLICT where nothing is upstream, so those sentences name that, too.
 _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     (upload_pb2.PURPOSE_COMPARE, upload_pb2.REASON_RATE_LIMITED): Meaning(
         RateLimitedError,
@@ -122,18 +121,18 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what `expect=` names, or it lacks a key to remove; nothing was written.",
+        "nothing is upstream, or not what `expect` names, or it lacks a key to remove; nothing was written.",
         "Look at the version and the keys that `monoctl get secret` shows, then try again.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         _CHANGED_BY_OTHERS,
-        "Look at it in the engine; to change it all the same, patch again with `expect=Expect.OVERWRITE`.",
+        "Look at it in the engine; to change it all the same, patch again with `overwrite`.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_UPSTREAM_REFUSED): Meaning(
         RefusedError,
         "the store's reactor or its engine does not allow this, as when no key would be left; nothing was written.",
-        "Check keys and options (text only? then `binary=base64`), or ask the store's operator.",
+        "Check keys and options (text only? then with `binary` base64), or ask the store's operator.",
     ),
     (upload_pb2.PURPOSE_PATCH, upload_pb2.REASON_NOT_FOUND): Meaning(
         NotFoundError,
@@ -177,10 +176,9 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is there to be copied, or the destination holds what `expect=` does not name, or what was not put"
+        "nothing is there to be copied, or the destination holds what `expect` does not name, or what was not put"
         " there through m8, or the request took longer than 10 s to reach the reactor; nothing was written.",
-        "Look at both with `monoctl get secret`, then copy again; to replace what is there, with"
-        " `expect=Expect.OVERWRITE`.",
+        "Look at both with `monoctl get secret`, then copy again; to replace what is there, with `overwrite`.",
     ),
     (upload_pb2.PURPOSE_COPY, upload_pb2.REASON_UNSUPPORTED): Meaning(
         RefusedError,
@@ -201,40 +199,42 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "nothing is upstream, or not what `expect=` names; what is there was not deleted.",
+        "nothing is upstream, or not what `expect` names; what is there was not deleted.",
         "Look at the version that `monoctl get secret` shows, then try again with that one.",
     ),
     (upload_pb2.PURPOSE_DELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         "upstream holds content that was not put there through m8; it was not deleted.",
-        "Look at it in the engine; to delete it all the same, delete again with `expect=Expect.OVERWRITE`.",
+        "Look at it in the engine; to delete it all the same, delete again with `overwrite`.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_NOT_FOUND): Meaning(
         NotFoundError,
         "nothing can be brought back: nothing was deleted there, it was erased, or something is there again; what"
         " is there was not changed.",
-        "Look at the versions that `list_secret_versions()` shows. What was erased comes back by a new put alone.",
+        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
+        " alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_CONFLICT): Meaning(
         ConflictError,
-        "another version than `expect=` names was deleted last, or something came in between; what is there was not"
+        "another version than `expect` names was deleted last, or something came in between; what is there was not"
         " changed.",
-        "Look at the versions that `list_secret_versions()` shows. What was erased comes back by a new put alone.",
+        "Look at the versions that `monoctl get secret --versions` shows. What was erased comes back by a new put"
+        " alone.",
     ),
     (upload_pb2.PURPOSE_UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         "what was deleted last was not put there through m8; nothing was changed.",
-        "Look at it in the engine; to bring it back all the same, undelete with `expect=Expect.OVERWRITE`.",
+        "Look at it in the engine; to bring it back all the same, undelete with `overwrite`.",
     ),
     (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_CANNOT_READ): Meaning(
         RefusedError,
         "the engine does not keep that version, never had it there, or it cannot be read back; nothing was written.",
-        "Choose another one that `list_secret_versions()` shows: engines keep only some versions.",
+        "Choose another one that `monoctl get secret --versions` shows: engines keep only some versions.",
     ),
     (upload_pb2.PURPOSE_ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED): Meaning(
         ConflictError,
         _CHANGED_BY_OTHERS,
-        "Look at it in the engine; to replace it all the same, roll back with `expect=Expect.OVERWRITE`.",
+        "Look at it in the engine; to replace it all the same, roll back with `overwrite`.",
     ),
 }
 """Reasons that mean something else for purposes other than UPLOAD."""
@@ -242,7 +242,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
 """On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
 
-NOT_WHICH = "; it does not name the process that says so: it, or m8, is older than this client"
+NOT_WHICH = "; it does not name the process that says so"
 """Added to KEY_LOST without `replica`."""
 
 _UNKNOWN = Meaning(Error, "the request failed for a reason that this client does not know.", "Use a newer client.")
@@ -256,21 +256,6 @@ def name(reason: int) -> str:
     """Return the reason's protocol name, e.g. "CONFLICT"; "reason 99" for one that this client does not know."""
     text = spelled(upload_pb2.Reason, reason)
     return f"reason {text}" if text.isdecimal() else text
-
-
-def of_older_m8(error: Error, uri: str) -> Error:
-    """Return the error to raise where m8 calls a request malformed that this client has checked: m8 knows less.
-
-    Args:
-        error: What m8 answered, or an error of this client's own, which is returned as it is.
-        uri: Of the secret.
-    """
-    if not error.by_m8:
-        return error
-    return RefusedError(
-        f"{uri}: m8 takes no such request: it is older than this client; nothing was sent.",
-        fix="Ask an administrator to update m8.",
-    )
 
 
 DETAIL = ": {detail}"
@@ -327,7 +312,7 @@ def signed_as(request_id: bytes, signer_key: str) -> str:
     return f" Name the request {request_id.hex()} and the key {signer_key}." if signer_key else ""
 
 
-_WAITED_FOR = "A longer `timeout=` lets the client wait for it."
+_WAITED_FOR = "A longer timeout lets the client wait for it."
 _NOT_WAITED_FOR = "No client waits so long; for a bulk import ask m8's and the store's operators for a higher limit."
 
 

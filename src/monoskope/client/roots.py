@@ -75,7 +75,7 @@ def _system_file(environ: Mapping[str, str]) -> Path:
     if found is None:
         raise UsageError(
             "this system has no list of certificate authorities.",
-            fix="Name the CA of the server with `ca_file=`, or the system's list in SSL_CERT_FILE.",
+            fix="Name the CA of the server with `ca_file`, or the system's list in SSL_CERT_FILE.",
         )
     return found
 

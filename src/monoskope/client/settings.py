@@ -42,7 +42,6 @@ __all__ = [
     "ClientSettings",
     "ConfigFile",
     "Setting",
-    "Settings",
     "check_variables",
     "config_path",
     "dev_config_path",
@@ -131,10 +130,6 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     def known_logs_path(self) -> Path | None:
         """The file of the known logs, which lies beside that of the pins; None if there is none."""
         return None if self.known_stores is None else Path(self.known_stores).with_name("known_logs")
-
-
-Settings = ClientSettings
-"""The name of `ClientSettings` in earlier versions."""
 
 
 def load_settings(
@@ -256,7 +251,7 @@ def _token(found: Mapping[str, Setting], text: str) -> str:
 
 
 def _missing(name: str, server: Setting | None) -> UsageError:
-    ways = f"`{name}=`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
+    ways = f"`{name}`, MONOCTL_{name.upper()} or `monoctl config set {name} VALUE`"
     if server is None:
         return UsageError(f"no {name} is configured.", fix=f"Start `m8 dev`, or give {ways}.")
     where = f"for {server.value} ({server.source})"

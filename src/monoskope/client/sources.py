@@ -156,7 +156,7 @@ def find(
     content = None if path is None else find_private(path, client=True)
     if named is not None and content is None:
         raise UsageError(f"the settings file {named} does not exist.", fix="Create it with `monoctl config set`.")
-    found = _given({name: (flags.get(name), f"`{name}=`") for name in FIELDS})
+    found = _given({name: (flags.get(name), f"`{name}`") for name in FIELDS})
     variables = {name: f"MONOCTL_{name.upper()}" for name in FIELDS}
     _add(found, _given({name: (environ.get(variable), variable) for name, variable in variables.items()}))
     if path is not None and content is not None:
@@ -176,7 +176,7 @@ def _given(values: Mapping[str, tuple[str | None, str]]) -> dict[str, Setting]:
     }
     for text, file in _TEXTS.items():
         if text in found and file in found:
-            raise given_twice(found[text].source.strip("`="), found[file].source.strip("`="))
+            raise given_twice(found[text].source.strip("`"), found[file].source.strip("`"))
     return found
 
 

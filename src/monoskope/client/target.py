@@ -276,7 +276,7 @@ class Resolver:
         self._ask(
             said,
             f"{said}\nUse {named!r} whenever no store is named?",
-            fix=f"Name the store (store://…), or agree with `default_store={named}`.",
+            fix=f"Name the store (store://…), or agree to {named!r} as `default_store`.",
             refusal=IdentityChangedError if changed else NotAgreedError,
         )
 
@@ -326,7 +326,7 @@ class Resolver:
             self._ask(
                 f"{first} Its identity is {identity}.",
                 f"{first} Its identity is\n  {grouped(identity)}\n{_HOW_TO_COMPARE}\nDo you trust this identity?",
-                fix="Agree on a terminal, with `store_identities=`, or in known_stores.",
+                fix="Agree on a terminal, give it as `store_identity`, or write it into known_stores.",
                 refusal=NotAgreedError,
             )
             given = identity
@@ -334,7 +334,7 @@ class Resolver:
         if unpinned.last(store.rotations) != identity:
             raise IdentityChangedError(
                 f"the identity that you gave for store {name!r} of {server} is {given}, it shows {identity}.",
-                fix=f"{_ASK} Then give that one with `store_identities=`.",
+                fix=f"{_ASK} Then give that one as `store_identity`.",
             )
         self._known.pin(server, name, given, replaces=None, explicit=explicit)
         return given

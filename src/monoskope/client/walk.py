@@ -355,7 +355,7 @@ class Walk:
         within = self._timeout_s if task.key_within_s is None else min(task.key_within_s, self._timeout_s)
         return TimedOutError(
             f"{task.uri}: no key came within {round(within, 3):g} s; nothing was sent.",
-            fix="Try again, raise `timeout=`, or see `monoctl describe secret-store` for its reactors.",
+            fix="Try again, raise the timeout, or see `monoctl describe secret-store` for its reactors.",
         )
 
     def _tell(self, task: Task, request: Request, stage: Stage, end: str = "", *, touch: bool = False) -> None:

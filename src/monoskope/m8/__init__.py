@@ -8,7 +8,7 @@ their own events. `App` is one running process: the log, the limits, and the fee
 Read in this order:
 
 - `log`: the interface `EventLog`, the form of a record, the hash chain, the SQLite engine;
-- `domain`: pure functions that fold events (`evolve`) and decide on new ones;
+- `domain`: pure functions that fold events and decide on new ones;
 - `readmodels`: pure functions that turn an event into documents;
 - `service` and `queries`: the use cases and the answers, without a transport;
 - `methods`: the one table of methods; `grpc` and `http`: its two transports; `doors`: both of them, open;

@@ -21,7 +21,7 @@ from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import ReserveWatch
 from monoskope.m8.background.position_note import PositionNote
-from monoskope.m8.background.presence import present
+from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.credentials import leftovers
 from monoskope.m8.credentials.tokens import Tokens
@@ -37,7 +37,6 @@ from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
 from monoskope.m8.operations.endpoints import Endpoints
-from monoskope.m8.readmodels.replicas import Note
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked

@@ -26,8 +26,8 @@ from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log_settings import LogTable
+from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
-from monoskope.m8.timings import ServerTimings
 from monoskope.m8.witnesses import settings as witness_settings
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import address

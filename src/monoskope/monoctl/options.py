@@ -11,9 +11,8 @@ import click
 
 from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
 from monoskope.host_port import HTTPS
-from monoskope.monoctl.output import terminal, write
-from monoskope.monoctl.output.help_page import ConnectionOption
-from monoskope.monoctl.output.progress import Bar
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
@@ -22,6 +21,10 @@ if TYPE_CHECKING:
     from monoskope.client.runtime import Runtime
 
 R = TypeVar("R")
+
+
+class ConnectionOption(click.Option):
+    """An option that says which m8 is called, and as whom."""
 
 
 _option = functools.partial(click.option, cls=ConnectionOption)
@@ -76,7 +79,7 @@ class CommandSession:
         self._flags = flags
         self._store_identity = store_identity
         self.bar = Bar()
-        self.watch = terminal.Watch(quiet=lambda: self.bar.visible)
+        self.watch = Watch(quiet=lambda: self.bar.visible)
 
     def settings(self, credential: Credential | None = None) -> ClientSettings:
         """Find, read and check the settings. Raises as `load_settings`."""
@@ -121,7 +124,7 @@ class CommandSession:
     def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
         import asyncio  # noqa: PLC0415 - as above
 
-        from monoskope.monoctl.output.spinner import Spinner  # noqa: PLC0415
+        from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
 
         async def spinning() -> R:
             spinner = self.watch.spinner = Spinner()
@@ -139,7 +142,7 @@ class CommandSession:
         return Client(
             settings,
             runtime=runtime,
-            confirm=write.confirm if terminal.interactive() else None,
+            confirm=terminal.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,
             progress=self.bar.tell,

@@ -12,7 +12,7 @@ Read in this order:
 - `grant`: the reactor's one-time key for one request;
 - `signed_request` and `sshsig`: what a user signs, and which signatures are read at all;
 - `payload`: the plaintext of a secret, which only client and reactor ever hold;
-- `receipt` and `open_receipt`, with `outcomes`, `copy_request` and `older`: what became of a request;
+- `receipt` and `open_receipt`, with `outcomes` and `copy_request`: what became of a request;
 - `tlog`: the witnessed log, its notes and its proofs;
 - `purposes`, `events` and `upload`: one row a purpose, one row an event, the states of a request.
 

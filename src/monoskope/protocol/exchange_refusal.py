@@ -1,7 +1,7 @@
 """Why m8 refuses to exchange a token of another issuer: stable words (docs/operate/issuers.md, Refusals).
 
-A word stands beside the error's fix in `google.rpc.ErrorInfo`, and in the answer of `POST /oauth2/token`. An older m8
-says none of them, an older client reads none. A word never changes its meaning.
+A word stands beside the error's fix in `google.rpc.ErrorInfo`, and in the answer of `POST /oauth2/token`. A
+word never changes its meaning.
 """
 
 from __future__ import annotations

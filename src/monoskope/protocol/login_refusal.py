@@ -1,6 +1,6 @@
 """Why m8 refuses the login of a reactor that proved its store's identity: the words that go with the status.
 
-They stand beside the error's fix in `google.rpc.ErrorInfo`. An older m8 says none of them, an older reactor reads none.
+They stand beside the error's fix in `google.rpc.ErrorInfo`.
 """
 
 from __future__ import annotations

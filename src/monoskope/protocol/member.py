@@ -16,9 +16,6 @@ _MEMBER = pattern(
 LOCAL = "local"
 """The short name of the members for whom administrators make tokens. It is no issuer's."""
 
-ROLE_BINDINGS = "role-bindings"
-"""The feature of an m8 that knows members and role bindings."""
-
 _FIX = (
     "Write kind:issuer:name, for example user:corp:anna. Kinds are user, group and machine; an issuer is 1 to 16 of a-z"
     " 0-9, a letter first; a name is 1 to 128 of A-Z a-z 0-9 . _ @ + -, a letter or digit first."

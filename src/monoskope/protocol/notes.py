@@ -21,9 +21,6 @@ MAX_VALUE_LENGTH = 128
 Labels = tuple[tuple[str, str], ...]
 """Names and values, sorted by name, each name once."""
 
-EDIT_NOTES = "edit-notes"
-"""The feature of an m8 that lets notes be edited without a put."""
-
 _NAME = pattern(r"[a-z0-9]([a-z0-9._/-]{0,61}[a-z0-9])?", re.ASCII)
 _DAY = pattern(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 

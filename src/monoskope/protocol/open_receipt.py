@@ -60,7 +60,7 @@ def _check_restored(receipt: Receipt, request: Request) -> None:
 
 
 def _check_copied(receipt: Receipt, destination: upload_pb2.Signed, grant: Grant) -> None:
-    """Who signed the destination's grant and receipt, only its pin tells. An older reactor shows no grant."""
+    """Who signed the destination's grant and receipt, only its pin tells."""
     shown = receipt.destination_grant
     try:
         there = parse_receipt(destination.content)

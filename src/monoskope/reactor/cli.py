@@ -13,7 +13,7 @@ import click
 from monoskope.errors import Error, UsageError, docs_page
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.ownership import check_owner
-from monoskope.reactor.settings_argument import settings_argument
+from monoskope.reactor.settings import settings_argument
 from monoskope.settings import write_private
 from monoskope.uri import check_store_name
 
@@ -118,7 +118,7 @@ def init(
 
     An administrator gives the identity to `monoctl create secret-store`.
     """
-    from monoskope.reactor import skeleton  # noqa: PLC0415 - help needs none of it
+    from monoskope.reactor import setup  # noqa: PLC0415 - help needs none of it
     from monoskope.reactor.identity import store_identity  # noqa: PLC0415 - help needs none of it
     from monoskope.stores import registry  # noqa: PLC0415
 
@@ -126,7 +126,7 @@ def init(
     driver = registry.find(kind)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     check_owner(folder, folder.stat())
-    skeleton.write(
+    setup.write(
         folder,
         server=server,
         ca_file=ca_file.resolve(),
@@ -149,7 +149,7 @@ def run(folder: Path) -> None:
 
     operating_log.set_up(sys.stderr)
     armed = failpoints.arm(os.environ)
-    warnings = harden.harden(allow_swap=settings.read_file(folder).allow_swap)
+    warnings = harden(allow_swap=settings.read_file(folder).allow_swap)
     warnings = [sentence for sentence in (armed, start.warning()) if sentence] + warnings
     event_loop.run(running.run(folder, warnings=warnings))
 
@@ -189,12 +189,12 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
     users will see, and asks.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
-    from monoskope.reactor.identity import rotation_words, store_identity  # noqa: PLC0415
+    from monoskope.reactor.identity import store_identity  # noqa: PLC0415
 
     store = settings.read_file(folder).store
     before = store_identity.to_rotate(folder, store=store)
     click.echo(
-        rotation_words.BEFORE.format(
+        store_identity.BEFORE.format(
             store=store, before=before, folder=folder, page=docs_page("operate/rotate-identity.md")
         ),
         err=True,
@@ -202,7 +202,7 @@ def rotate_identity(folder: Path, *, yes: bool) -> None:
     if not yes:
         _agree("Give the store a new identity now?")
     _print_identity(store_identity.rotate(folder, store=store).shown)
-    click.echo(rotation_words.AFTER.format(store=store, folder=folder), err=True)
+    click.echo(store_identity.AFTER.format(store=store, folder=folder), err=True)
 
 
 @_group.command("copy-key", short_help="Make the key that signs what copies put elsewhere.")
@@ -229,9 +229,9 @@ def check(file: Path) -> None:
 
     DIR is the reactor's folder, FILE its settings. Nothing is asked of the engine or of m8, and no credential is read.
     """
-    from monoskope.reactor import checked, settings  # noqa: PLC0415
+    from monoskope.reactor import settings, setup  # noqa: PLC0415
 
-    click.echo(checked.checked(settings.read(file.parent, file.name)), nl=False)
+    click.echo(setup.check(settings.read(file.parent, file.name)), nl=False)
 
 
 def _print_identity(identity: str) -> None:
@@ -347,10 +347,10 @@ def import_(
 
 def _passphrase(file: str | None, *, twice: bool = False) -> str:
     """Return the passphrase in `file`, or ask for it. Raises `UsageError` where nobody can be asked."""
-    from monoskope.reactor.identity import passphrase_file  # noqa: PLC0415
+    from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if file is not None:
-        return passphrase_file.read(file)
+        return fingerprint_key_transfer.read_passphrase(file)
     try:
         return str(click.prompt("Passphrase", hide_input=True, confirmation_prompt=twice, err=True))
     except click.Abort:

@@ -17,13 +17,12 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import ReactorEvent, request_id_of
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import SignatureGate
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
-from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.memory.garbage import Garbage
+from monoskope.reactor.memory import Garbage, forget
 from monoskope.reactor.report.known_receipts import KnownReceipts, newest_receipt
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.work.delivery import DeliveredRequest
@@ -64,9 +63,8 @@ class Dispatcher:
     _orphans: dict[bytes, float] = field(default_factory=dict)
     """When each key of this process was first found to belong to no unfinished request, by request id."""
 
-    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
+    def attached(self, replicas: list[bytes]) -> None:
         """A session begins: m8 will deliver every unfinished request anew."""
-        self.gate.attached(signatures=signatures)
         self.recovery.presence.attached(replicas)
         self._delivered = set()
 

@@ -21,7 +21,7 @@ from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.limits.places import has_room
+from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.first_look import FirstLook
 from monoskope.unshared import Unshared

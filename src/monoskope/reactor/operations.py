@@ -12,7 +12,7 @@ from prometheus_client import generate_latest
 
 from monoskope import operating_log
 from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import STATES, Health
 from monoskope.reactor.link.dialled import Dialled

@@ -16,17 +16,16 @@ from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listeni
 from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES
-from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.admission.signature_gate import SignatureGate
-from monoskope.reactor.clock import Clock
+from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity import fingerprint, store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.dial import dial
@@ -35,9 +34,7 @@ from monoskope.reactor.link.endpoint import Endpoint, roots
 from monoskope.reactor.link.link import Dial
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import ReactorSession
-from monoskope.reactor.memory.forget import forget_stray_exceptions
-from monoskope.reactor.memory.garbage import Garbage, spare_what_is_here
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.memory import Garbage, forget_stray_exceptions, spare_what_is_here
 from monoskope.reactor.operations import Endpoints
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
@@ -45,13 +42,11 @@ from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.resources import Resources
-from monoskope.reactor.settings import ReactorSettings, read
-from monoskope.reactor.settings_argument import SETTINGS_FILE
+from monoskope.reactor.settings import SETTINGS_FILE, ReactorSettings, read
 from monoskope.reactor.signers import Signers
-from monoskope.reactor.timings import Timings
+from monoskope.reactor.timings import Clock, Timings
 from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.upstream.first_look import FirstLooks
-from monoskope.reactor.work import copy_folders
 from monoskope.reactor.work.copy_secret import Copier
 from monoskope.reactor.work.handle import Handler
 from monoskope.reactor.work.lookup import Lookup
@@ -233,7 +228,6 @@ async def run(folder: Path, *, warnings: Sequence[str] = ()) -> None:
     check_closed(folder)
     check_folder(folder, *(folder / name for name in (SETTINGS_FILE, store_identity.KEY_FILE, fingerprint.KEY_FILE)))
     roots(settings.ca_file)
-    copy_folders.clear(folder)
     identity, key = Identity.load(folder, store=settings.store), FingerprintKey.load(folder)
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.errors import Code
 from tests.lies.lie import Lie, Step, Victim
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
@@ -43,20 +42,6 @@ def _clear(answer: Any) -> None:
     answer.Clear()
 
 
-def _too_old(scene: Scene) -> None:
-    """Say so until all is over; then the reactor logs in anew."""
-
-    async def again() -> None:
-        scene.wire.honest()
-        times = scene.rig.m8.count("Attached")
-        for session in scene.wire.live(MEMORY):
-            session.cut()
-        await scene.rig.m8.attached(times + 1)
-
-    at_login("Attached", lambda answer: answer.attached.ClearField("signatures"))(scene)
-    scene.afterwards.append(again)
-
-
 LIES = (
     Lie(
         LOGIN,
@@ -89,7 +74,4 @@ LIES = (
         against=Victim.REACTOR,
     ),
     Lie(LOGIN, "nothing in place of its login", at_login("Attached", _clear), purposes=ASKED, against=Victim.REACTOR),
-    Lie(
-        LOGIN, "that m8 knows no signatures", _too_old, "UNSUPPORTED.*m8 is older", Code.REFUSED, ASKED, Victim.REACTOR
-    ),
 )

@@ -10,7 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import Lie, Step
+from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.scene import Scene
 from tests.support.passing import Call
 
@@ -65,7 +65,18 @@ def of_thief(one: Any, _: Scene) -> None:
 
 def earlier(one: Any, scene: Scene) -> None:
     """The receipt of another secret."""
-    one.receipt.CopyFrom(scene.rig.kept["delete"].view.receipt)
+    other = "put" if scene.purpose.endswith("of delete") else "delete"
+    one.receipt.CopyFrom(scene.rig.kept[other].view.receipt)
+
+
+def _of_comparison(one: Any, scene: Scene) -> None:
+    """A receipt that tells of no secret."""
+    one.receipt.CopyFrom(scene.rig.kept["compare"].view.receipt)
+
+
+def _begun(one: Any, scene: Scene) -> None:
+    """That writing began, as the end."""
+    one.receipt.CopyFrom(scene.rig.kept[scene.purpose.removeprefix("get upload of ")].started)
 
 
 def _values(one: Any, _: Scene) -> None:
@@ -99,7 +110,8 @@ def _tokens(scene: Scene) -> None:
 
 SECRET = ("get secret", "list secrets")
 VERSIONS = ("list versions",)
-UPLOAD = ("get upload",)
+UPLOAD = tuple(f"get upload of {purpose}" for purpose in EVERY)
+BEGUN = tuple(f"get upload of {purpose}" for purpose in WRITING if purpose != "copy")
 WORD = "proven=False, why_not_proven="
 
 LIES = (
@@ -121,6 +133,8 @@ LIES = (
         f"{WORD}'m8 shows no receipt for it'",
         purposes=SECRET,
     ),
+    Lie(QUESTIONS, "another name of a secret", secret(sets("uri", "memory://team-a/else")), OTHERWISE, purposes=SECRET),
+    Lie(QUESTIONS, "a receipt of a comparison", secret(_of_comparison), OTHERWISE, purposes=SECRET),
     Lie(
         QUESTIONS,
         "a name that is none",
@@ -148,16 +162,26 @@ LIES = (
         purposes=VERSIONS,
     ),
     *(
-        Lie(QUESTIONS, f"another {name} of a request", upload(sets(name, value)), FALSE, purposes=UPLOAD)
+        Lie(QUESTIONS, f"another {name} of a request: {value!r:.12}", upload(sets(name, value)), FALSE, purposes=UPLOAD)
         for name, value in (
             ("request_id", bytes(16)),
             ("uri", "memory://team-a/else"),
-            ("purpose", upload_pb2.PURPOSE_PATCH),
+            ("uri", "nothing"),
+            ("purpose", upload_pb2.PURPOSE_UNSPECIFIED),
             ("outcome", upload_pb2.OUTCOME_UNCHANGED),
+            ("reason", upload_pb2.REASON_EXPIRED),
             ("destination", "other://team-a/else"),
             ("subject", "mallory"),
         )
     ),
+    Lie(
+        QUESTIONS,
+        "another signature of a request",
+        upload(lambda one, _: setattr(one.receipt, "signature", bytes(64))),
+        FALSE,
+        purposes=UPLOAD,
+    ),
+    Lie(QUESTIONS, "that writing began of a request", upload(_begun), FALSE, purposes=BEGUN),
     Lie(QUESTIONS, "a forged grant of a request", upload(_forged_grant), FALSE, purposes=UPLOAD),
     Lie(QUESTIONS, "no grant of a request", upload(lambda one, _: one.ClearField("grant")), FALSE, purposes=UPLOAD),
     Lie(QUESTIONS, "a thief's receipt of a request", upload(of_thief), FALSE, purposes=UPLOAD),

@@ -28,7 +28,7 @@ _BESIDE = (
     "monoskope.m8.bootstrap",
     "monoskope.m8.init",
     "monoskope.reactor.cli",
-    "monoskope.reactor.skeleton",
+    "monoskope.reactor.setup",
     "monoskope.reactor.run",
     "monoskope.reactor.settings",
 )

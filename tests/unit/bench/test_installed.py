@@ -12,7 +12,7 @@ from bench.installed import _copy, _needed
 def test_it_holds_what_the_bare_package_needs_and_no_extra() -> None:
     needed = _needed("monoskope")
     assert {"click", "cryptography", "cffi", "msgspec", "protobuf"} <= needed
-    assert not needed & {"structlog", "pytest", "protovalidate", "setuptools"}
+    assert not needed & {"pytest", "protovalidate", "setuptools"}
 
 
 def test_what_is_copied_works_alone(tmp_path: Path) -> None:

@@ -180,7 +180,7 @@ def test_what_a_person_agreed_to_is_kept_in_a_file_or_not_at_all() -> None:
     with pytest.raises(UsageError, match="cannot be written") as caught:
         known.pin(SERVER, "vault", A, replaces=None)
 
-    assert "`known_stores=`" in caught.value.fix
+    assert "`known_stores`" in caught.value.fix
     assert known.identity(SERVER, "vault") is None
 
 

@@ -1,4 +1,4 @@
-"""What the SDK asks of labels, day of expiry, and versions."""
+"""What the SDK asks of labels and day of expiry."""
 
 from __future__ import annotations
 
@@ -46,10 +46,8 @@ class Noting(ScriptedM8):
                 versions = [views_pb2.SecretVersion(uri=URI, upstream_version=version) for version in self.versions]
                 return queries_pb2.ListSecretVersionsResponse(versions=versions)
             case queries_pb2.ListSecretsRequest():
-                # As an m8 that does not know the filter.
+                # As an m8 that ignores the filter.
                 return queries_pb2.ListSecretsResponse(secrets=[self.secret, views_pb2.Secret(uri="vault://app/x")])
-            case queries_pb2.GetServerRequest():
-                return queries_pb2.GetServerResponse()
             case commands_pb2.UpdateSecretNotesRequest():
                 self.edits.append(message)
                 return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)
@@ -79,26 +77,26 @@ def said(request: Request) -> tuple[object, ...]:
     return request.labels, request.expires_on, request.keep_labels, request.keep_expires_on
 
 
-@pytest.mark.parametrize(
-    ("notes", "sent"),
-    [
-        ({}, ((), "", True, True)),
-        ({"labels": {}, "expires_on": ""}, ((), "", False, False)),
-        ({"labels": {"a": "b"}}, ((("a", "b"),), "", False, True)),
-        ({"expires_on": dt.date(2028, 1, 1)}, ((), "2028-01-01", True, False)),
-    ],
-)
+ASKED: list[tuple[dict[str, Any], tuple[object, ...]]] = [
+    ({}, ((), "", True, True)),
+    ({"labels": {}, "expires_on": ""}, ((), "", False, False)),
+    ({"labels": {"a": "b"}}, ((("a", "b"),), "", False, True)),
+    ({"expires_on": dt.date(2028, 1, 1)}, ((), "2028-01-01", True, False)),
+]
+
+
+@pytest.mark.parametrize(("notes", "asked"), ASKED)
 async def test_what_is_left_out_is_kept_and_what_is_empty_is_cleared(
-    client: Client, m8: Noting, notes: dict[str, Any], sent: tuple[object, ...]
+    client: Client, m8: Noting, notes: dict[str, Any], asked: tuple[object, ...]
 ) -> None:
     await client.put_secret(URI, VALUES, **notes)
-    assert said(m8.asked) == sent
+    assert said(m8.asked) == asked
     await client.generate_secret(URI, {"password": "password"}, **notes)
-    assert said(m8.asked) == sent
+    assert said(m8.asked) == asked
     assert m8.count("GetSecret") == 0
 
 
-async def test_a_copy_keeps_the_notes_of_its_destination(client: Client, m8: Noting) -> None:
+async def test_a_copy_asks_for_keeping(client: Client, m8: Noting) -> None:
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT))
     with pytest.raises(ConflictError):
         await client.copy_secret(URI, "local://app/db")

@@ -46,7 +46,7 @@ def test_flags_win_over_the_environment_and_that_over_the_file(environ: dict[str
 
     found = find({"server": "file:1"}, environ=environ)
 
-    assert (found["server"].value, found["server"].source) == ("file:1", "`server=`")
+    assert (found["server"].value, found["server"].source) == ("file:1", "`server`")
     assert (found["ca_file"].value, found["ca_file"].source) == ("/env.crt", "MONOCTL_CA_FILE")
     assert (found["token_file"].value, found["token_file"].source) == ("/file/token", str(user))
     assert found["known_stores"].value == str(user.with_name("known_stores"))

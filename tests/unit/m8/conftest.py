@@ -10,7 +10,7 @@ import pytest
 from monoskope import operating_log
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.testing.engines.postgres import Postgres
 from tests.support import m8_world
 from tests.support.m8_world import Clock

@@ -12,8 +12,8 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnavailableError
+from monoskope.m8.domain.reactors import Login
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.service.login import Login
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.service.session import ServerSession
 from tests.support.m8_world import Sealed, World, a_world, until_granted

@@ -22,9 +22,8 @@ from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.service.app import App
-from monoskope.m8.service.call_note import CallNote
+from monoskope.m8.service.calls import CallNote, Strangers
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.m8.service.strangers import Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import Signer

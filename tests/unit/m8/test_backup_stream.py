@@ -23,7 +23,7 @@ from monoskope.m8.log.event_log import EventLog, NewEvent
 from monoskope.m8.log.noted import Noted, last
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Checkpoint, Cosignature, Named
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.testing.logs import ledger, some_time
 
 SEALED = [b"sealed %d" % number for number in range(3)]

@@ -17,7 +17,7 @@ from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.usage import bytes_of
-from monoskope.m8.service.copy_tokens import WITHIN_S
+from monoskope.m8.service.session import COPY_WITHIN_S
 from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
@@ -229,9 +229,9 @@ async def test_a_token_is_not_given_long_after_the_copy_began(world: World, monk
     monkeypatch.setattr(world.app.issuing(), "issue_for_copy", issue)
     late, in_time = a_copy(), a_copy()
     _, first = await writing(copier(world), reactor, late)
-    world.clock.pass_s(WITHIN_S + 1)
+    world.clock.pass_s(COPY_WITHIN_S + 1)
     _, second = await writing(copier(world), reactor, in_time)
-    world.clock.pass_s(WITHIN_S)
+    world.clock.pass_s(COPY_WITHIN_S)
     assert (await authorize(reactor, late.request_id)).error == "CONFLICT"
     assert given == []
     assert (await authorize(reactor, in_time.request_id)).token == "a token"

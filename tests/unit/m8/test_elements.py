@@ -21,12 +21,12 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
-from monoskope.m8.domain import role_binding_rules
+from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.codecs import Codec
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
-from monoskope.m8.service import validate
+from monoskope.m8.service import calls as validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
@@ -146,7 +146,7 @@ async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have
 
 def most_role_bindings() -> access_pb2.ApplyRoleBindingsRequest:
     """As many as there may be, with as many members as all may have."""
-    each = role_binding_rules.MAX_MEMBERS_IN_ALL // role_binding_rules.MAX_BINDINGS
+    each = role_bindings.MAX_MEMBERS_IN_ALL // role_bindings.MAX_BINDINGS
     members = [f"user:corp:person-{number}" for number in range(each)]
     bindings = [
         access_pb2.RoleBinding(
@@ -156,7 +156,7 @@ def most_role_bindings() -> access_pb2.ApplyRoleBindingsRequest:
             prefix=f"vault://app-{number}",
             rights=RIGHT_NAMES,
         )
-        for number in range(role_binding_rules.MAX_BINDINGS)
+        for number in range(role_bindings.MAX_BINDINGS)
     ]
     return access_pb2.ApplyRoleBindingsRequest(role_bindings=bindings, dry_run=True)
 

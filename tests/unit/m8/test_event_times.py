@@ -14,8 +14,8 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.queries.event_filter import STEP_MS
 from monoskope.m8.queries.events import Events
+from monoskope.m8.queries.pages import STEP_MS
 from monoskope.m8.service.app import Caller
 from tests.support.m8_world import World, a_world, refused
 

@@ -17,8 +17,8 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import IdentityChangedError
 from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.domain.reactors import Login
 from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
-from monoskope.m8.service.login import Login
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity

@@ -9,14 +9,13 @@ from typing import Any
 
 import pytest
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.m8.domain.events import notes_stream, write
-from monoskope.m8.domain.summary import MOST
+from monoskope.m8.domain.events import MOST, notes_stream, write
 from monoskope.m8.limits.quota import LARGEST
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.notes import EDIT_NOTES, labels_of
+from monoskope.protocol.notes import labels_of
 from monoskope.protocol.recipes import Recipe
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import Documents, Walk
@@ -280,12 +279,6 @@ async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World)
     token = (await anna.secrets(labels=[options_pb2.Label(name="team", value="x")], page_size=1)).next_page_token
     with refused("USAGE"):
         await listed(OWNER, page_token=token)
-
-
-async def test_m8_says_that_it_lets_notes_be_edited(world: World) -> None:
-    anna = world.user("anna", "vault://app")
-    answer = await anna.queries.GetServer(queries_pb2.GetServerRequest(), metadata=anna.metadata)
-    assert EDIT_NOTES in answer.features
 
 
 def test_what_an_edit_says_in_a_few_words_is_cut_where_it_is_long() -> None:

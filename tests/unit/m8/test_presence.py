@@ -10,10 +10,9 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import RefusedError, UnavailableError
-from monoskope.m8.background.presence import Presence, present
+from monoskope.m8.background.presence import Note, Presence, present, replicas
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.readmodels.replicas import Note, replicas
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.log_lines import capture_logs
@@ -141,9 +140,3 @@ async def test_a_log_that_takes_nothing_hinders_no_start(world: World, monkeypat
         async with present(world.app, note("one:1")):
             pass
     assert [line["event"] for line in lines] == ["m8 is not announced"]
-
-
-def test_an_older_m8_is_listed_and_a_reactor_of_a_store_called_m8_is_not() -> None:
-    beats = {"m8/old": 5, "m8/reactor": 6, "vault/1": 7}
-    [found] = replicas(beats, {"m8/reactor": b"\x08\x01\x12"})
-    assert (found.name, found.seen_ms, found.note.version) == ("m8/old", 5, "")

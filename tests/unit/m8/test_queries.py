@@ -19,8 +19,7 @@ from monoskope.m8.log.documents import Columns, Where
 from monoskope.m8.log.event_log import NewEvent, Put
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries import events
-from monoskope.m8.queries.paging import make_token, read_token
-from monoskope.m8.queries.visible import VisibleScope, page
+from monoskope.m8.queries.pages import VisibleScope, make_token, page, read_token
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import (
     PATIENCE_S,

@@ -21,7 +21,7 @@ from monoskope.m8.grpc.server import build_server
 from monoskope.m8.limits.quota import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods import calls
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.readmodels.usage import USAGE, bytes_of
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits

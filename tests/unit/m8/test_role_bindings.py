@@ -310,9 +310,9 @@ async def test_two_servers_of_one_log_and_a_rebuilt_one_agree(tmp_path: Path) ->
 
 
 async def test_too_many_bindings_are_refused(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    from monoskope.m8.domain import role_binding_rules  # noqa: PLC0415 - its limit is lowered here
+    from monoskope.m8.domain import role_bindings  # noqa: PLC0415 - its limit is lowered here
 
-    monkeypatch.setattr(role_binding_rules, "MAX_BINDINGS", 2)
+    monkeypatch.setattr(role_bindings, "MAX_BINDINGS", 2)
     root = await named_administrator(world)
     await root.bind("one", ANNA, **OF_TEAM)
     with refused("REFUSED") as refusal:

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import ConflictError
+from monoskope.m8.background.presence import PREFIX
 from monoskope.m8.backup.stopped import check_stopped
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.replicas import PREFIX
 from monoskope.testing.logs import some_time
 
 TICK_S = 0.001

@@ -57,20 +57,6 @@ async def listed(user: User, *, size: int = 0) -> tuple[list[views_pb2.SecretSto
             return stores, largest
 
 
-async def test_a_store_that_announced_megabytes_breaks_neither_its_own_page_nor_the_list(world: World) -> None:
-    administrator = world.administrator()
-    await administrator.create("other", Signer().shown)
-    for _ in range(45):
-        await record_attached(world, "vault", 1, options_schema="x" * 800_000, layout="y")
-    store = await administrator.store("vault")
-    assert len(store.reactors) == 16
-    assert all(reactor.attached and reactor.capabilities.readable for reactor in store.reactors)
-    assert {reactor.capabilities.options_schema for reactor in store.reactors} == {""}
-    stores, largest = await listed(administrator)
-    assert [each.name for each in stores] == ["other", "vault"]
-    assert largest < SHOWN
-
-
 async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World) -> None:
     administrator = world.administrator()
     names = [f"s{number:02}" for number in range(20)]

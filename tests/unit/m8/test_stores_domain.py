@@ -12,9 +12,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
-from monoskope.m8.domain import fingerprint_key, reactors, stores
-from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
-from monoskope.m8.domain.reactors import Attachments
+from monoskope.m8.domain import reactors, stores
+from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import ProofError
@@ -27,7 +26,7 @@ OTHER_KEY = "0123456789abcdef"
 
 def after(catalogue: Catalogue, events: Sequence[Message]) -> Catalogue:
     for event in events:
-        catalogue = stores.evolve(catalogue, event)
+        catalogue = catalogue.after(event)
     return catalogue
 
 
@@ -146,54 +145,54 @@ class TestFingerprintKey:
 
     def after(self, key: FingerprintKeyIds, events: Sequence[Message]) -> FingerprintKeyIds:
         for event in events:
-            key = fingerprint_key.evolve(key, event)
+            key = key.after(event)
         return key
 
     def test_the_first_is_adopted_and_another_refused(self) -> None:
-        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
-        assert fingerprint_key.adopt(key, KEY_ID) == []
+        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
+        assert reactors.adopt(key, KEY_ID) == []
         with pytest.raises(RefusedError, match=OTHER_KEY):
-            fingerprint_key.adopt(key, OTHER_KEY)
+            reactors.adopt(key, OTHER_KEY)
 
     def test_a_rotation_allows_both_and_then_the_new_one_alone(self) -> None:
-        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
-        key = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
+        key = self.after(key, reactors.start_rotation(key, OTHER_KEY))
         assert key.allowed == {KEY_ID, OTHER_KEY}
-        assert fingerprint_key.start_rotation(key, OTHER_KEY) == []
-        key = self.after(key, fingerprint_key.finish_rotation(key, OTHER_KEY))
+        assert reactors.start_rotation(key, OTHER_KEY) == []
+        key = self.after(key, reactors.finish_rotation(key, OTHER_KEY))
         assert key.allowed == {OTHER_KEY}
-        assert fingerprint_key.finish_rotation(key, OTHER_KEY) == []
+        assert reactors.finish_rotation(key, OTHER_KEY) == []
 
     def test_what_does_not_fit_conflicts(self) -> None:
-        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
+        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
         with pytest.raises(ConflictError):
-            fingerprint_key.start_rotation(FingerprintKeyIds(), KEY_ID)
+            reactors.start_rotation(FingerprintKeyIds(), KEY_ID)
         with pytest.raises(ConflictError):
-            fingerprint_key.start_rotation(key, KEY_ID)
+            reactors.start_rotation(key, KEY_ID)
         with pytest.raises(ConflictError):
-            fingerprint_key.start_rotation(rotating, "f" * 16)
+            reactors.start_rotation(rotating, "f" * 16)
         with pytest.raises(ConflictError):
-            fingerprint_key.finish_rotation(key, OTHER_KEY)
+            reactors.finish_rotation(key, OTHER_KEY)
         with pytest.raises(ConflictError):
-            fingerprint_key.finish_rotation(rotating, "f" * 16)
+            reactors.finish_rotation(rotating, "f" * 16)
 
     def test_a_rotation_that_was_a_mistake_is_given_up_with_the_former_id_and_nobody_is_told_to_finish_it(self) -> None:
-        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
+        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
         with pytest.raises(ConflictError) as refused:
-            fingerprint_key.start_rotation(rotating, "f" * 16)
+            reactors.start_rotation(rotating, "f" * 16)
         assert f"give it up: monoctl finish fingerprint-key-rotation {KEY_ID}" in refused.value.fix
         with pytest.raises(ConflictError, match="files/12345678"):
-            fingerprint_key.finish_rotation(rotating, KEY_ID, left=["files/12345678"])
-        assert self.after(rotating, fingerprint_key.finish_rotation(rotating, KEY_ID)).allowed == {KEY_ID}
+            reactors.finish_rotation(rotating, KEY_ID, left=["files/12345678"])
+        assert self.after(rotating, reactors.finish_rotation(rotating, KEY_ID)).allowed == {KEY_ID}
 
     def test_a_sentence_names_a_few_of_many_reactors(self) -> None:
-        key = self.after(FingerprintKeyIds(), fingerprint_key.adopt(FingerprintKeyIds(), KEY_ID))
-        rotating = self.after(key, fingerprint_key.start_rotation(key, OTHER_KEY))
+        key = self.after(FingerprintKeyIds(), reactors.adopt(FingerprintKeyIds(), KEY_ID))
+        rotating = self.after(key, reactors.start_rotation(key, OTHER_KEY))
         with pytest.raises(ConflictError, match="and 92 more"):
-            fingerprint_key.finish_rotation(rotating, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
-        assert fingerprint_key.finish_rotation(rotating, OTHER_KEY, left=["store/1"], force=True)
+            reactors.finish_rotation(rotating, OTHER_KEY, left=[f"store/{number:08}" for number in range(100)])
+        assert reactors.finish_rotation(rotating, OTHER_KEY, left=["store/1"], force=True)
 
 
 def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:
@@ -202,13 +201,13 @@ def attached(replica: bytes, size: int = 512) -> events_pb2.ReactorAttached:
 
 
 def test_a_process_is_recorded_again_only_with_other_capabilities() -> None:
-    known = reactors.evolve(Attachments(), attached(b"r" * 16))
+    known = Attachments().after(attached(b"r" * 16))
     assert reactors.attach(known, attached(b"r" * 16)) == []
     assert reactors.attach(known, attached(b"r" * 16, 1024)) == [attached(b"r" * 16, 1024)]
     assert reactors.attach(known, attached(b"p" * 16)) == [attached(b"p" * 16)]
     gone = reactors.detach(known, store="vault", replica=b"r" * 16)
     assert len(gone) == 1
-    assert reactors.detach(reactors.evolve(known, gone[0]), store="vault", replica=b"r" * 16) == []
+    assert reactors.detach(known.after(gone[0]), store="vault", replica=b"r" * 16) == []
 
 
 def test_a_store_remembers_its_processes_but_not_for_ever() -> None:

@@ -19,7 +19,7 @@ from monoskope.m8.doors import running
 from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.app import App

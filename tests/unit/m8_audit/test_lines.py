@@ -15,7 +15,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
 from monoskope.m8.methods import about
-from monoskope.m8.service.call_note import CallNote
+from monoskope.m8.service.calls import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.receipt import make_receipt

@@ -14,7 +14,7 @@ from monoskope.m8.cli.backup_report import Aftermath, tell
 from monoskope.m8.cli.backup_restore import _made
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.testing.logs import some_time
 
 CONTROL = "\x1b]0;owned\x07\n"

@@ -15,7 +15,7 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.noted import find
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.readmodels.uploads import ENDED
 from monoskope.m8.settings import ServerSettings, load
 from tests.support.m8_command import m8

@@ -8,7 +8,6 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -17,7 +16,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.protocol.member import Member
 from monoskope.uri import SecretUri
@@ -26,21 +25,6 @@ ANNA = Member.parse("user:corp:anna")
 TEAM = Member.parse("group:corp:team-a")
 ADMIN = Member.parse("user:corp:root")
 PUT, SEE_HASH, DELETE = events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH, events_pb2.RIGHT_DELETE
-
-
-class ClaimsOfBefore(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The claims of a token as every m8 of before role bindings reads them."""
-
-    iss: str
-    aud: str
-    sub: str
-    exp: int
-    iat: int
-    jti: str
-    role: str
-    prefixes: tuple[str, ...]
-    rights: tuple[str, ...]
-    nbf: int = 0
 
 
 @pytest.fixture
@@ -101,23 +85,6 @@ async def test_a_binding_gives_nothing_to_who_created_it_even_by_a_group(tokens:
         issued = await tokens.issue_for_member(member, ttl_s=60, groups=[TEAM])
         bound = await Aggregates(log).bound(await tokens.authenticate(issued.jwt))
         assert bound.may(PUT, secret) is allowed
-
-
-async def test_an_older_m8_refuses_a_token_of_a_member_and_could_not_grant_by_it(tokens: Tokens) -> None:
-    issued = claims((await tokens.issue_for_member(ANNA, ttl_s=60)).jwt)
-    with pytest.raises(msgspec.ValidationError, match="member"):
-        msgspec.json.decode(json.dumps(issued), type=ClaimsOfBefore)
-    assert (issued["role"], issued["prefixes"], issued["rights"]) == ("user", [], [])
-
-
-async def test_an_older_m8_reads_every_other_token_as_before(tokens: Tokens) -> None:
-    own = await tokens.issue(
-        subject="anna", role=events_pb2.ROLE_USER, prefixes=["vault://a"], rights=[PUT, SEE_HASH], ttl_s=60
-    )
-    of_copy = await tokens.issue_for_copy("0" * 32, str(ANNA), SecretUri.parse("local://b/x"))
-    read = [msgspec.json.decode(json.dumps(claims(token)), type=ClaimsOfBefore) for token in (own.jwt, of_copy)]
-    assert [one.prefixes for one in read] == [("vault://a",), ("local://b/x",)]
-    assert [one.rights for one in read] == [("put", "see-hash"), ("put",)], "one prefix and one right are one pair"
 
 
 @pytest.mark.parametrize("groups", [[ANNA], [Member.parse(f"group:corp:g{n}") for n in range(33)]], ids=["no", "33"])

@@ -23,8 +23,7 @@ from monoskope.m8.log import sqlite_documents, sqlite_file, sqlite_leases
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_build import LEASE_MS
-from monoskope.m8.readmodels.chain import project
-from monoskope.m8.readmodels.tokens import TOKENS
+from monoskope.m8.readmodels.documents import TOKENS, project
 from monoskope.testing.parts import wait_until
 from monoskope.times import now_ms
 from tests.support.m8_command import m8

@@ -24,7 +24,7 @@ from monoskope.m8.credentials.token_rules import MAX_TTL_S
 from monoskope.m8.credentials.tokens import Issued, Tokens, read_signing_key
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 
 NOW_S = 1_800_000_000
 RIGHTS = (events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH)
@@ -372,8 +372,8 @@ async def test_a_token_that_breaks_a_rule_is_not_issued(
 
 
 async def test_documents_come_from_token_events_alone(log: SqliteLog) -> None:
-    event = events_pb2.SecretStoreActivated(name="vault")
-    await log.append("secret-stores", 0, [NewEvent("SecretStoreActivated", event.SerializeToString())], actor="alice")
+    event = events_pb2.FingerprintKeyAdopted(key_id="0" * 16)
+    await log.append("fingerprint-key", 0, [NewEvent("FingerprintKeyAdopted", event.SerializeToString())], actor="m8")
     assert await log.scan(documents.TOKENS, limit=10) == []
     assert await log.scan(documents.REVOCATIONS, limit=10) == []
 

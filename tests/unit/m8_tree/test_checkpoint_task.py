@@ -18,7 +18,7 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.log_settings import MOST_EVERY_S
-from monoskope.m8.readmodels.chain import project
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import building
 from monoskope.m8.tree.cosigners import Asked, WitnessState

@@ -12,7 +12,6 @@ from monoskope.client import reasons
 from monoskope.client.proofs import receipts
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
-from monoskope.monoctl.output.flags import with_flags
 from monoskope.protocol.names import spelled
 from monoskope.protocol.outcomes import ENDS
 
@@ -26,7 +25,6 @@ FILES = (
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",
-    "monoctl/output/results.py",
     "monoctl/commands/admin.py",
     "monoctl/commands/put.py",
 )
@@ -38,7 +36,7 @@ _OPTIONS = {"option", "argument", "command", "make_request", "UsageError"}
 
 def normal(text: str) -> str:
     """Return a sentence with `…` for what is filled in, as the table has it."""
-    return re.sub(r"\{[^}]*\}", "…", with_flags(text)).strip().rstrip(".").replace("|", "\\|")
+    return re.sub(r"\{[^}]*\}", "…", text).strip().rstrip(".").replace("|", "\\|")
 
 
 def every() -> set[str]:

@@ -274,7 +274,7 @@ def test_who_offboards_does_not_lose_the_role_or_the_token_by_it(run: AS) -> Non
     role = run("offboard", maker, "--end", "--yes", "--keep", token_id, who=theirs)
     assert role.exit_code == ExitCode.USAGE
     assert "you are an administrator by mades alone" in role.stderr
-    assert "--keep mades" in role.stderr
+    assert "(`keep` mades)" in role.stderr
     assert run("offboard", made, "--end", "--yes", who=theirs).exit_code == ExitCode.USAGE, (
         "nobody offboards themselves"
     )

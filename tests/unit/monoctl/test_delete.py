@@ -65,10 +65,10 @@ def test_without_a_terminal_nothing_is_deleted_unless_it_was_said(m8: ScriptedM8
     [
         (
             upload_pb2.REASON_CONFLICT,
-            "nothing is upstream, or not what --expect names; what is there was not deleted",
+            "nothing is upstream, or not what `expect` names; what is there was not deleted",
             6,
         ),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, "delete again with --overwrite", 6),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, "delete again with `overwrite`", 6),
         (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
     ],
 )

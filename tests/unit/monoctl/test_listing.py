@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -15,10 +13,8 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.errors import UsageError
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output.jsonpath import Template
-from monoskope.monoctl.output.listing import short
+from monoskope.monoctl.output.formats import short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
@@ -170,71 +166,7 @@ def test_yaml_and_json_stay(run: Run) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("template", "shown"),
-    [
-        ("{.items[*].uri}", "vault://app/a vault://app/b vault://app/c\n"),
-        ("{$.items[0].uri}", "vault://app/a\n"),
-        ("{.items[-1:].uri}", "vault://app/c\n"),
-        ('{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}',
-         "vault://app/a\tanna\nvault://app/b\tbob\nvault://app/c\tanna\n"),
-        ('{.items[?(@.status=="DRIFTED")].uri}', "vault://app/b\n"),
-        ("{.items[?(@.labels.owner=='anna')].uri}", "vault://app/a vault://app/c\n"),
-        ("{.items[0]['uri','subject']}", "vault://app/a cleo\n"),
-        ("first: {.items[0].uri}, {'{braces}'}", "first: vault://app/a, {braces}\n"),
-        ("{.items[0].labels}", '{"owner": "anna"}\n'),
-        ("{.items[0].drifted} {.items[1].drifted}", "false true\n"),
-        ("{.items[*].no.such}", "\n"),
-        ("{..owner}", "anna bob anna\n"),
-        ("{range .items[0:2]}{range .labels}{.owner}{$.items[2].uri} {end}{end}",
-         "annavault://app/c bobvault://app/c \n"),
-        ("{range .items[*].labels.owner}<{.}{@}>{end}", "<annaanna><bobbob><annaanna>\n"),
-    ],
-)  # fmt: skip
-def test_templates_are_those_of_kubectl(run: Run, template: str, shown: str) -> None:
-    result = run("get", "secrets", "-o", f"jsonpath={template}")
-    assert (result.exit_code, result.stdout, result.stderr) == (0, shown, "")
-
-
-def test_one_document_is_the_root_of_its_template(run: Run) -> None:
-    assert run("get", "secret", "vault://app/a", "-o", "jsonpath={.labels.owner}").stdout == "anna\n"
-
-
-@pytest.mark.parametrize(
-    "template",
-    ["", ".items[*].uri", "{.items[*].uri", "{uri}", "{}", "{range .items}{.uri}", "{end}", "{.items[}", "a } b",
-     "{'text'}", "{.items[?(@.uri=)]}"],
-)  # fmt: skip
-def test_what_is_no_template_is_refused_before_m8_is_asked(run: Run, m8: Listing, template: str) -> None:
-    result = run("get", "secrets", "-o", f"jsonpath={template}")
-    assert (result.exit_code, m8.asked) == (2, [])
-    assert "template" in result.stderr
-    assert "jsonpath='{.items[*].uri}'" in result.stderr
-
-
-def test_text_of_others_reaches_no_terminal_through_a_template() -> None:
-    hostile = {"items": [{"uri": "a\x1b[31m\n\u202eb", "labels": {"x": "\x9b"}}]}
-    shown = Template("{.items[*].uri}{.items[*].labels}").render(hostile)
-    assert shown.isprintable()
-    assert "\\u001b" in shown
-
-
-def test_the_library_of_paths_is_loaded_for_templates_alone() -> None:
-    code = "import sys, monoskope.monoctl.commands.get; sys.exit('jsonpath' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-def test_an_unknown_form_names_those_that_there_are(run: Run) -> None:
+def test_an_unknown_form_names_those_that_there_are(run: Run, m8: Listing) -> None:
     result = run("get", "secrets", "-o", "xml")
-    assert result.exit_code == 2
-    assert "jsonpath=TEMPLATE" in result.stderr
-
-
-def test_errors_of_templates_are_usage_errors() -> None:
-    with pytest.raises(UsageError):
-        Template("{" * 5_000)
-
-
-def test_a_template_of_too_many_steps_is_a_usage_error() -> None:
-    with pytest.raises(UsageError, match="too many steps"):
-        Template(f"{{${'[0]' * 3_000}}}").render([])
+    assert (result.exit_code, m8.asked) == (2, [])
+    assert "'table', 'wide', 'json', 'yaml', 'name'" in result.stderr

@@ -94,9 +94,9 @@ def test_errors_are_json_for_who_asks_for_json(words: list[str], capsys: pytest.
 
     assert wants_json(words)
     assert guarded(refused, ["put", *words]) == 6
-    assert json.loads(capsys.readouterr().err) == {
-        "error": {"code": "CONFLICT", "exit_code": 6, "message": "what happened.", "fix": "what to do.", "by_m8": False}
-    }
+    told = {"code": "CONFLICT", "exit_code": 6, "message": "what happened.", "fix": "what to do.", "by_m8": False}
+    unknown = {"reason": "", "uri": "", "retry_after_s": None}
+    assert json.loads(capsys.readouterr().err) == {"error": told | unknown}
 
 
 @pytest.mark.parametrize("words", [[], ["-o"], ["-o", "yaml"], ["json"], ["--output=table"]])
@@ -263,7 +263,7 @@ def test_a_usage_error_names_the_help_of_its_command(run: Run) -> None:
 
 
 def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    from monoskope.monoctl.output import write  # noqa: PLC0415
+    from monoskope.monoctl.output import terminal  # noqa: PLC0415
 
     class Screen:
         def isatty(self) -> bool:
@@ -271,9 +271,9 @@ def test_colour_only_on_a_terminal_that_wants_it(monkeypatch: pytest.MonkeyPatch
 
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
-    assert write.styled("x", Screen(), bold=True) != "x"  # type: ignore[arg-type]
+    assert terminal.styled("x", Screen(), bold=True) != "x"  # type: ignore[arg-type]
     monkeypatch.setenv("NO_COLOR", "1")
-    assert write.styled("x", Screen(), bold=True) == "x"  # type: ignore[arg-type]
+    assert terminal.styled("x", Screen(), bold=True) == "x"  # type: ignore[arg-type]
 
 
 def test_a_usage_error_is_one_line_without_control_characters(run: Run) -> None:

@@ -15,7 +15,6 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.labels import parse_edits
 from monoskope.monoctl.main import cli
-from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
@@ -38,8 +37,6 @@ class Noting(ScriptedM8):
 
     def more(self, method: str, message: Message) -> Message:
         match message:
-            case queries_pb2.GetServerRequest():
-                return queries_pb2.GetServerResponse(features=[EDIT_NOTES])
             case commands_pb2.UpdateSecretNotesRequest(uri="vault://app/db"):
                 self.edits.append(message.edit)
                 return commands_pb2.UpdateSecretNotesResponse(secret=self.secret)

@@ -132,7 +132,7 @@ def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ScriptedM8, run: Run)
     ("reason", "said", "code"),
     [
         (upload_pb2.REASON_CONFLICT, "lacks a key to remove", 6),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, "patch again with --overwrite", 6),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, "patch again with `overwrite`", 6),
         (upload_pb2.REASON_UPSTREAM_REFUSED, "no key would be left", 3),
         (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
     ],

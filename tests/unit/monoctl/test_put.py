@@ -102,9 +102,9 @@ def test_one_failed_check_keeps_all_of_several_from_being_sent(m8: ScriptedM8, r
 @pytest.mark.parametrize(
     ("reason", "code", "said"),
     [
-        (upload_pb2.REASON_CONFLICT, 6, "--expect"),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, 6, "--overwrite"),
-        (upload_pb2.REASON_UPSTREAM_REFUSED, 3, "--binary base64"),
+        (upload_pb2.REASON_CONFLICT, 6, "`expect`"),
+        (upload_pb2.REASON_UPSTREAM_CHANGED, 6, "`overwrite`"),
+        (upload_pb2.REASON_UPSTREAM_REFUSED, 3, "`binary` base64"),
         (upload_pb2.REASON_OUTCOME_UNKNOWN, 9, "monoctl compare secret"),
         (upload_pb2.REASON_EXPIRED, 8, "Try again"),
     ],

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.monoctl.output import questions
+from monoskope.monoctl.output import terminal
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -150,7 +150,7 @@ def test_an_answer_that_is_no_text_is_said_and_not_shown(m8: ScriptedM8) -> None
 
 
 def test_without_a_terminal_nobody_is_asked(m8: ScriptedM8, run: Run) -> None:
-    assert not questions.possible()
+    assert not terminal.interactive()
     result = run(*PUT, "password", stdin=f"{VALUE}\n")
 
     assert (result.exit_code, m8.calls) == (2, [])

@@ -72,11 +72,11 @@ def test_nothing_there_is_not_found_whatever_was_asked(
     assert len(m8.attempts) == 1
 
 
-def test_an_older_reactors_conflict_stays_one(m8: ScriptedM8, run: Run) -> None:
+def test_a_conflict_stays_one(m8: ScriptedM8, run: Run) -> None:
     fails(m8, upload_pb2.REASON_CONFLICT)
     result = run("delete", "secret", URI, "--yes")
     assert result.exit_code == 6
-    assert "nothing is upstream, or not what --expect names" in result.stderr
+    assert "nothing is upstream, or not what `expect` names" in result.stderr
 
 
 def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from monoskope.client import RoleBinding
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.role_binding_file import MAX_FILE, parse
-from monoskope.monoctl.output.access_views import role_binding
-from monoskope.monoctl.output.yaml_text import yaml_text
+from monoskope.monoctl.output.formats import yaml_text
+from monoskope.monoctl.output.views import role_binding
 
 ONE = """kind: RoleBinding
 name: team-a

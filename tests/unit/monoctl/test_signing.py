@@ -11,7 +11,8 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.task import Progress, Stage
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.progress import Watch
 from monoskope.testing.engines.openssh import Agent as RealAgent
 from monoskope.testing.parts import program
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -144,7 +145,7 @@ def test_the_terminal_says_when_a_security_key_has_to_be_touched(
     lines: list[str] = []
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.setattr(write, "err", lambda *texts, **_: lines.extend(texts))
-    watch = terminal.Watch()
+    monkeypatch.setattr(terminal, "err", lambda *texts, **_: lines.extend(texts))
+    watch = Watch()
     watch.observe(Progress(SecretUri.parse(URI), b"r" * 16, Stage.SIGNING, touch=touch))
     assert said in lines[-1]

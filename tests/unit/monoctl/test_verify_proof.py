@@ -98,8 +98,8 @@ def test_a_person_is_told_whose_word_is_what(home: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "wanted"),
     [
-        ((), "--log-vkey"),
-        (BY_HAND[:4], "--store-identity STORE="),
+        ((), "log_vkeys"),
+        (BY_HAND[:4], "`store_identity` STORE="),
         (BY_HAND[:2], "two verifier keys, of type 0x01 and of type 0x06"),
         ((*BY_HAND, "--quorum", "1"), "the quorum must be at most the number of witnesses"),
         ((*BY_HAND, "--witness", LOG[1]), "none may be the log's own"),

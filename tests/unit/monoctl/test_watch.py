@@ -5,8 +5,8 @@ from __future__ import annotations
 from monoskope.client.task import Progress, Stage
 from monoskope.errors import OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.monoctl.output.progress import Watch
 from monoskope.monoctl.output.report import InterruptedBeforeSendingError, interrupted
-from monoskope.monoctl.output.terminal import Watch
 from monoskope.uri import SecretUri
 
 URI, OTHER = SecretUri.parse("vault://app/db"), SecretUri.parse("local://app/db")

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.known_stores import SYSTEM_FILE
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -85,7 +85,7 @@ def test_the_first_contact_says_whom_to_ask_and_what_to_compare(
         asked.append(question)
         return False
 
-    monkeypatch.setattr(write, "confirm", no)
+    monkeypatch.setattr(terminal, "confirm", no)
     monkeypatch.setattr("monoskope.monoctl.output.terminal.interactive", lambda: True)
 
     assert put(run)[0] == 20

@@ -12,12 +12,12 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Options, Request
-from monoskope.reactor.admission.admission import NO_ROOM, Admission
-from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.admission import NO_ROOM, Admission
 from monoskope.reactor.dispatch import Dispatcher
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.settings import ReactorLimits

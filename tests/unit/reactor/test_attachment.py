@@ -16,7 +16,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
-from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.http.refused import to_json
 from monoskope.protocol.login_refusal import LoginRefusal
@@ -293,11 +293,9 @@ class Notes:
 
     def __init__(self) -> None:
         self.delivered: list[object] = []
-        self.signatures: bool | None = None
 
-    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
+    def attached(self, replicas: list[bytes]) -> None:
         del replicas
-        self.signatures = signatures
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         del sealed
@@ -313,17 +311,15 @@ class Notes:
 
 
 @asynccontextmanager
-async def a_session(
-    *, caught_up_follows: bool, signatures: bool = False, quiet: float = 0.0
-) -> AsyncIterator[tuple[ScriptedLink, Notes]]:
-    """A session at whose login the log had position 5, in which a pause of `quiet` seconds is long enough."""
+async def a_session() -> AsyncIterator[tuple[ScriptedLink, Notes]]:
+    """A session at whose login the log had position 5."""
     link, notes = ScriptedLink(), Notes()
     attachment = Attachment(
         link,
-        reactor_pb2.Attached(position=5, caught_up_follows=caught_up_follows, heartbeat_s=60, signatures=signatures),
+        reactor_pb2.Attached(position=5, heartbeat_s=60),
         Appends(retry_s=1.0),
         notes,
-        timings=Timings(quiet=quiet),
+        timings=Timings(),
         stop=asyncio.Event(),
     )
     running = asyncio.create_task(attachment.run())
@@ -334,8 +330,8 @@ async def a_session(
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() -> None:
-    async with a_session(caught_up_follows=True) as (link, notes):
+async def test_only_caught_up_ends_the_unfinished_requests() -> None:
+    async with a_session() as (link, notes):
         link.deliver(1)
         await notes.until(1)
         link.deliver(4)
@@ -347,36 +343,10 @@ async def test_only_caught_up_ends_the_unfinished_requests_when_m8_sends_it() ->
         await notes.until(1, 4, 2, "caught up", 6)
 
 
-@pytest.mark.parametrize("caught_up_follows", [True, False])
-async def test_only_an_event_after_the_login_ends_the_unfinished_requests_by_itself(*, caught_up_follows: bool) -> None:
-    """The log had position 5 at the login: an event there may be the first of many unfinished requests."""
-    async with a_session(caught_up_follows=caught_up_follows, quiet=1e6) as (link, notes):
-        link.deliver(5)
-        link.deliver(4)
-        link.deliver(6)
-        link.deliver(7)
-        await notes.until(5, 4, "caught up", 6, 7)
-
-
 async def test_the_end_of_no_unfinished_request_at_all_is_named_too() -> None:
-    async with a_session(caught_up_follows=True) as (link, notes):
+    async with a_session() as (link, notes):
         link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         await notes.until("caught up")
-
-
-async def test_of_an_older_m8_a_pause_or_a_later_event_tells() -> None:
-    async with a_session(caught_up_follows=False) as (link, notes):
-        await notes.until("caught up")
-        link.deliver(1)
-        await notes.until("caught up", 1)
-
-
-@pytest.mark.parametrize("carries", [True, False], ids=["m8 carries them", "m8 is older"])
-async def test_whether_m8_carries_signatures_its_answer_to_the_login_says(*, carries: bool) -> None:
-    async with a_session(caught_up_follows=True, signatures=carries) as (link, notes):
-        link.said.put_nowait(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
-        await notes.until("caught up")
-    assert notes.signatures is carries
 
 
 # Bounds of what an m8 can have kept.
@@ -390,7 +360,7 @@ class DeafLink(ScriptedLink):
 
 
 def an_attachment(link: ScriptedLink, *, health: Health | None = None, **fields: Any) -> Attachment:
-    attached = reactor_pb2.Attached(**{"caught_up_follows": True, **fields})
+    attached = reactor_pb2.Attached(**fields)
     timings = Timings(heartbeat=0.001)
     return Attachment(
         link, attached, Appends(retry_s=1.0), Notes(), timings=timings, stop=asyncio.Event(), health=health

@@ -21,7 +21,7 @@ from monoskope.protocol.identity import check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
-from monoskope.reactor.signers.listed import parse_listed
+from monoskope.reactor.signers.lists import parse_listed
 from monoskope.stores import registry
 from monoskope.stores.vault.policy import least_policy
 from tests.support import warm
@@ -105,9 +105,9 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
     (folder / "secrets").write_text("in the way: the engine does not open, and the reactor ends")
     code = (
         "from monoskope.reactor import cli\n"
-        "from monoskope.reactor.memory import harden\n"
-        "harden.harden.__kwdefaults__['lock'] = lambda: False\n"
-        "harden.Swap.possible = lambda _: True\n"
+        "from monoskope.reactor.memory import Swap, harden\n"
+        "harden.__kwdefaults__['lock'] = lambda: False\n"
+        "Swap.possible = lambda _: True\n"
         "cli.main()\n"
     )
     words = [sys.executable, "-c", code, "run", str(folder)]

@@ -10,7 +10,7 @@ from unittest.mock import Mock
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.reactor.clock import Clock
+from monoskope.reactor.timings import Clock
 from tests.support.reactor_world import PATIENCE_S, URI, World, ask
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.bench import asked as asked_for

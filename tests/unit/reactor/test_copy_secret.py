@@ -28,10 +28,9 @@ from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import PublicKey, parse_public
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity import copy_key
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import FairPlaces, Rates
 from monoskope.reactor.link.copy_tokens import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
@@ -78,15 +77,6 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
     assert [entry.destination for entry in copies.world.audit.entries] == [str(DESTINATION)] * 2
     assert "write" not in copies.world.memory.calls
     assert len(copies.world.keys) == 0
-
-
-async def test_an_older_m8_is_told_of_a_copy_without_the_grant(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
-    copies.world.log.refusals.extend([None, "USAGE"])
-    assert await copies.walk() == "COPIED"
-    copied = copies.world.receipt(1)
-    assert copied.destination is not None
-    assert copied.destination_grant is None
 
 
 async def test_the_put_there_has_the_one_id_that_follows_from_the_copys(copies: Copies) -> None:

@@ -10,10 +10,10 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import make_receipt, write_tag
-from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.admission import Admission
+from monoskope.reactor.guarded_driver import GuardedDriver
+from monoskope.reactor.limits import Rates
+from monoskope.reactor.memory import Garbage
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.delivery import DeliveredRequest

@@ -10,13 +10,11 @@ import pytest
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import Code
-from monoskope.reactor.admission.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
-from monoskope.reactor.memory.sentences import Sentences
+from monoskope.reactor.admission import OUTSIDE_KEY_RULE, OUTSIDE_PREFIXES, Admission
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.guarded_driver import GuardedDriver, Sentences
+from monoskope.reactor.limits import Rates
+from monoskope.reactor.memory import Garbage
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.stores.driver import (
     CannotReadError,
@@ -131,16 +129,3 @@ async def test_a_key_outside_the_rule_is_said_to_be_one() -> None:
     world, _ = guarded(MemoryStore(key_rule=re.compile("value")))
     receipt = await world.walk(secret={"other": b"x"})
     assert (receipt.reason, receipt.detail) == (upload_pb2.REASON_UNSUPPORTED, OUTSIDE_KEY_RULE)
-
-
-async def test_an_older_m8_gets_the_failure_without_the_detail_and_absence_as_a_conflict() -> None:
-    world, memory = guarded()
-    memory.failures["write"].append(StoreRefusedError(ON_THE_LIST))
-    world.log.refusals.extend([None, Code.USAGE.value])
-    assert (await world.walk()).detail == ""
-    assert world.outcomes() == ["STARTED", "FAILED UPSTREAM_REFUSED"]
-
-    world, _ = guarded()
-    world.log.refusals.append(Code.USAGE.value)
-    await world.walk(ask(upload_pb2.PURPOSE_DELETE))
-    assert world.outcomes() == ["FAILED CONFLICT"]

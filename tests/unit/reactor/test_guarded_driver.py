@@ -16,11 +16,10 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.recipes import Recipe
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.memory import garbage
-from monoskope.reactor.memory.forget import forget
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor import memory as garbage
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.guarded_driver import GuardedDriver
+from monoskope.reactor.memory import Garbage, forget
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.work import write
 from monoskope.reactor.work.delivery import DeliveredRequest

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.reactor.memory.harden import Swap, may_lock
+from monoskope.reactor.memory import Swap, may_lock
 from monoskope.start import execution_environment
 from tests.support.programs import CLEAN
 
@@ -76,8 +76,8 @@ def python(code: str) -> str:
 def test_a_hardened_process_leaves_no_core_and_cannot_be_read() -> None:
     code = (
         "import ctypes, resource\n"
-        "from monoskope.reactor.memory import harden\n"
-        "harden.harden(lock=lambda: True)\n"
+        "from monoskope.reactor.memory import Swap, harden\n"
+        "harden(lock=lambda: True)\n"
         "print(ctypes.CDLL(None).prctl(3, 0, 0, 0, 0), resource.getrlimit(resource.RLIMIT_CORE))\n"
     )
     assert python(code) == "0 (0, 0)\n"
@@ -101,10 +101,10 @@ def test_a_process_that_can_be_swapped_out_refuses(tmp_path: Path) -> None:
     code = (
         "from pathlib import Path\n"
         "from monoskope.errors import RefusedError\n"
-        "from monoskope.reactor.memory import harden\n"
-        f"swap = harden.Swap(Path({str(tmp_path / 'proc')!r}), Path({str(tmp_path / 'cgroups')!r}))\n"
+        "from monoskope.reactor.memory import Swap, harden\n"
+        f"swap = Swap(Path({str(tmp_path / 'proc')!r}), Path({str(tmp_path / 'cgroups')!r}))\n"
         "try:\n"
-        "    harden.harden(lock=lambda: False, swap=swap)\n"
+        "    harden(lock=lambda: False, swap=swap)\n"
         "except RefusedError as error:\n"
         "    print(error.fix)\n"
     )
@@ -120,18 +120,15 @@ def allowed(folder: Path, *, swaps: str) -> str:
     swap(folder, swaps=swaps)
     return python(
         "from pathlib import Path\n"
-        "from monoskope.reactor.memory import harden\n"
-        f"swap = harden.Swap(Path({str(folder / 'proc')!r}), Path({str(folder / 'cgroups')!r}))\n"
-        "print([one for one in harden.harden(allow_swap=True, lock=lambda: False, swap=swap) if 'swap' in one])\n"
+        "from monoskope.reactor.memory import Swap, harden\n"
+        f"swap = Swap(Path({str(folder / 'proc')!r}), Path({str(folder / 'cgroups')!r}))\n"
+        "print([one for one in harden(allow_swap=True, lock=lambda: False, swap=swap) if 'swap' in one])\n"
     )
 
 
 def test_elsewhere_one_sentence_says_what_is_not_done() -> None:
     code = (
-        "import sys\n"
-        "sys.platform = 'darwin'\n"
-        "from monoskope.reactor.memory import harden\n"
-        "print(len(harden.harden()))\n"
+        "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor.memory import Swap, harden\nprint(len(harden()))\n"
     )
     assert python(code) == "1\n"
 

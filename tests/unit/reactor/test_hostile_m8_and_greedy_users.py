@@ -24,12 +24,12 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.dispatch import MOST_SEALED
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.open_requests import MAX_EVENT, MOST_HELD
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile

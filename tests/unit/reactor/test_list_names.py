@@ -10,11 +10,11 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.listing import MAX_NAMES
-from monoskope.reactor.admission.admission import NOT_LISTABLE, OUTSIDE_PREFIXES, Admission
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.admission import NOT_LISTABLE, OUTSIDE_PREFIXES, Admission
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
-from monoskope.reactor.work.list_names import list_names
+from monoskope.reactor.work.without_writing import list_names
 from monoskope.stores.driver import StoreRefusedError, StoreUnavailableError
 from monoskope.uri import SecretUri
 from tests.support.reactor_world import PATIENCE_S, SECRET, Clock, MemoryStore, World, ask, settings

@@ -15,10 +15,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.names import spelled
-from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.limits.rates import Rates
-from monoskope.reactor.memory.forget import forget_stray_exceptions
+from monoskope.reactor.admission import Admission
+from monoskope.reactor.grant import Granter
+from monoskope.reactor.limits import Rates
+from monoskope.reactor.memory import forget_stray_exceptions
 from monoskope.reactor.reasons import FailedError, reason_of
 from monoskope.reactor.report.audit_log import AuditFile, of_request
 from monoskope.reactor.report.reporter import Reporter

@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits.rates import Rates, Signer
+from monoskope.reactor.limits import Rates, Signer
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.uri import SecretUri

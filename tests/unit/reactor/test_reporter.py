@@ -14,12 +14,9 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import RECEIPT
-from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import Request
 from monoskope.protocol.upload import State
-from monoskope.reactor.admission.grant import Granter
+from monoskope.reactor.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.resources import NO_AUDIT
@@ -99,29 +96,6 @@ async def test_a_stream_that_ended_or_a_refusal_for_good_is_left_alone() -> None
     assert not await world.reporter.end(made, receipt, 3)
     world.log.refusals.append("CONFLICT")
     assert not await replace(world.reporter, patience=0.0).end(made, receipt, 9)
-
-
-async def test_what_an_older_m8_cannot_read_is_offered_without_what_it_does_not_know() -> None:
-    world = World()
-    made = grant(world)
-    lost = failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16))
-    world.log.refusals.append("USAGE")
-    assert await world.reporter.end(made, lost, 3)
-    [taken] = world.log.events
-    assert isinstance(taken, events_pb2.SecretUploadFailed)
-    receipt = parse_receipt(open_signed(taken.receipt, RECEIPT, world.identity.shown))
-    assert (receipt.reason, receipt.replica) == (upload_pb2.REASON_KEY_LOST, b"")
-    assert world.log.expected == [3, 3]
-
-
-async def test_what_has_nothing_to_leave_out_is_not_appended_again() -> None:
-    world = World()
-    made = grant(world)
-    world.log.refusals.extend(["USAGE", "USAGE", "USAGE"])
-    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_CONFLICT, replica=bytes(16)), 3)
-    assert not await world.reporter.end(made, failed(made, b"", upload_pb2.REASON_KEY_LOST, replica=bytes(16)), 3)
-    # A conflict is appended once; a lost key twice, the second time with less.
-    assert (world.log.expected, world.log.events) == ([3, 3, 3], [])
 
 
 async def test_a_grant_that_m8_refuses_takes_its_key_with_it() -> None:

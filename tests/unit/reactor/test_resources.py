@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from monoskope import operating_log
+from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.health import Health
-from monoskope.reactor.memory.garbage import Garbage
-from monoskope.reactor.memory.guarded_driver import GuardedDriver
+from monoskope.reactor.memory import Garbage
 from monoskope.reactor.report.audit_log import AuditEntry, AuditFile
 from monoskope.reactor.resources import NO_AUDIT, NO_DESCRIPTORS, Resources
 from monoskope.stores.driver import StoreUnavailableError

@@ -13,10 +13,10 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.lookup import WriteAttempt

@@ -21,19 +21,16 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.reactor.admission.admission import Admission
-from monoskope.reactor.admission.grant import Granter
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Rates, Signer
+from monoskope.reactor.limits import FairPlaces, Rates, Signer
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.signers.settings import SignersFile
-from tests.support.reactor_world import FAST, SECRET, SEED, URI, K, MemoryStore, World, ask, opened, seal, settings
+from tests.support.reactor_world import FAST, SECRET, SEED, URI, K, MemoryStore, World, ask, seal, settings
 from tests.support.signed_requests import Person, may, signers, table, write_lists
 from tests.unit.reactor.bench import Bench
 
@@ -61,40 +58,6 @@ def test_the_settings_say_which_purposes_need_a_signature(tmp_path: Path) -> Non
     needed = {purpose for purpose in PURPOSES if gate.requires(purpose)}
     assert PURPOSES.keys() - needed == {upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_LIST}
     assert not any(map(SignatureGate().requires, PURPOSES))
-
-
-async def test_an_m8_that_would_not_carry_signatures_gets_no_key_for_what_needs_one(tmp_path: Path) -> None:
-    """It would drop the signature. So the request ends, with the order in which all are updated."""
-    world = World(signers=signers(tmp_path, ANNA, file=table(may(ANNA), unsigned=["import"])))
-    world.gate.attached(signatures=False)
-    granter = Granter(admission(world), world.keys, world.looks, world.log, world.audit)
-    assert not await granter.grant(opened(ask()))
-    [event] = world.log.events
-    assert isinstance(event, events_pb2.SecretUploadFailed)
-    assert event.reason == upload_pb2.REASON_UNSUPPORTED
-    assert event.detail.endswith("Update in this order: every m8, every reactor, the clients; then set [signers].")
-    assert world.memory.calls == []
-    assert await granter.grant(opened(ask(upload_pb2.PURPOSE_IMPORT)))
-    world.gate.attached(signatures=True)
-    assert await granter.grant(opened(ask()))
-
-
-async def test_a_grant_that_an_older_m8_refuses_is_no_key_and_the_log_names_the_order(tmp_path: Path) -> None:
-    """Several m8 serve one log, and one of them was forgotten: it refuses a field that it does not know."""
-    stream = io.StringIO()
-    operating_log.set_up(stream)
-    world = World(signers=signers(tmp_path, ANNA))
-    world.log.refusals.append("USAGE")
-    granter = Granter(admission(world), world.keys, world.looks, world.log, world.audit)
-    assert not await granter.grant(opened(ask()))
-    assert len(world.keys) == 0
-    assert "Update in this order: every m8, every reactor, the clients" in stream.getvalue()
-
-
-def test_before_the_first_session_m8_is_taken_for_an_old_one(tmp_path: Path) -> None:
-    gate = SignatureGate(signers(tmp_path, ANNA))
-    with pytest.raises(FailedError):
-        gate.check_m8(UPLOAD)
 
 
 async def test_unsigned_comparisons_use_up_no_guess(tmp_path: Path) -> None:

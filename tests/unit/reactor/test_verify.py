@@ -12,10 +12,10 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.labels import RECEIPT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
-from monoskope.reactor.admission.admission import Admission
+from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from monoskope.reactor.limits.rates import Rates
+from monoskope.reactor.limits import Rates
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import newest_receipt
 from monoskope.reactor.settings import ReactorLimits

@@ -13,7 +13,7 @@ import pytest_asyncio
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_forms import DOCUMENTS
 from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import building
 from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.m8.tree.signing import Signer

@@ -8,8 +8,8 @@ import msgspec
 import pytest
 
 from monoskope.client.settings import VARIABLES
+from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.settings import File
-from monoskope.m8.timings import ServerTimings
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorFile
 from monoskope.stores import registry
 from monoskope.stores.vault.config import AppRole

@@ -22,8 +22,8 @@ from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.credentials import token_claims
-from monoskope.m8.domain import events, summary
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain import events
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.http import attach, codecs, strict_json
 from monoskope.m8.http import form as http_form
 from monoskope.m8.issuers import claims, jose, rules
@@ -35,8 +35,8 @@ from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.methods import calls
-from monoskope.m8.queries import paging
-from monoskope.m8.service.access import views
+from monoskope.m8.queries import pages as paging
+from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
 from monoskope.protocol import elements
@@ -171,7 +171,7 @@ def _event(content: bytes) -> object:
     found = record.parse(message.position, content)
     try:
         if (said := events.read(found)) is not None:
-            summary.detail(said)
+            events.detail(said)
     except DecodeError:
         return None
     return found
@@ -380,7 +380,7 @@ READERS = (
     Reader(
         "page-token",
         "users",
-        ("m8/queries/paging.py",),
+        ("m8/queries/pages.py",),
         text(lambda one: paging.read_position("events.1", one)),
         seeds=lambda: [paging.make_token("events.1", "7").encode()],
     ),
@@ -397,7 +397,7 @@ READERS = (
     Reader(
         "event",
         "the database, and a newer m8",
-        ("m8/log/record.py", "m8/domain/events.py", "m8/domain/summary.py"),
+        ("m8/log/record.py", "m8/domain/events.py"),
         _event,
         errors=(),
         seeds=_records,
@@ -422,7 +422,7 @@ READERS = (
     Reader(
         "role-binding",
         "administrators",
-        ("m8/service/access/views.py", "m8/domain/role_binding_rules.py"),
+        ("m8/service/administration.py", "m8/domain/role_bindings.py"),
         lambda content: views.parsed(access_pb2.RoleBinding.FromString(content)),
         errors=(UsageError, DecodeError),
         again=lambda binding: views.view(binding).SerializeToString(),

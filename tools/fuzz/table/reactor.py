@@ -26,8 +26,7 @@ from monoskope.reactor.link.link import SessionEndedError
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.websocket_link import WebSocketLink
 from monoskope.reactor.signers.list_file import BadListError
-from monoskope.reactor.signers.listed import parse_listed
-from monoskope.reactor.signers.revoked import parse_revoked
+from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.settings import convert, parse
 from monoskope.stores import registry
 from tests.support import ssh_blobs
@@ -209,7 +208,7 @@ READERS = (
     Reader(
         "allowed-signers",
         "a reactor's operator",
-        ("reactor/signers/listed.py",),
+        ("reactor/signers/lists.py",),
         text(parse_listed),
         errors=(BadListError,),
         seeds=_lists,
@@ -217,7 +216,7 @@ READERS = (
     Reader(
         "revoked-keys",
         "a reactor's operator",
-        ("reactor/signers/revoked.py",),
+        ("reactor/signers/lists.py",),
         text(parse_revoked),
         errors=(BadListError,),
         seeds=_revocations,

@@ -56,7 +56,7 @@ def settings_named(server: str, name: str, file: ConfigFile, where: Path) -> Log
     if not serves(file.server, server):
         raise UsageError(
             f"the logins in {where} are for the server {file.server or 'that it names'}, not for {server}.",
-            fix="Name a settings file for that server with `config=`.",
+            fix="Name a settings file for that server with `config`.",
         )
     if name not in file.logins:
         named = ", ".join(sorted(file.logins)) or "none"

@@ -16,7 +16,7 @@ from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
 
-_FIX = "Give both keys as the log's operator published them: `log_vkeys=`."
+_FIX = "Give both `log_vkeys` as the log's operator published them."
 
 
 class Given(Value, frozen=True, kw_only=True):
@@ -102,7 +102,7 @@ def _require(store: str, pins: Mapping[str, str]) -> None:
     if store not in pins:
         raise UsageError(
             f"no identity of the store {store!r} is pinned here.",
-            fix="Give the one that its operator published: `store_identities=`.",
+            fix="Give the one that its operator published: `store_identity` STORE=SHA256:…",
         )
 
 
@@ -122,6 +122,6 @@ def _identities(servers: Collection[str], known: KnownStores) -> dict[str, str]:
         if server in servers and found.setdefault(store, identity) != identity:
             raise UsageError(
                 f"known_stores has two identities for the store {store!r}.",
-                fix="Give the right one: `store_identities=`.",
+                fix="Give the right one: `store_identity` STORE=SHA256:…",
             )
     return found

@@ -86,11 +86,7 @@ def _there(task: Task, result: Result, destination: Target) -> Receipt:
     receipt, pin = result.receipt, destination.trust.pin
     assert receipt.destination is not None, "COPIED holds the destination's receipt"
     if receipt.destination_grant is None:
-        error = unknown(
-            task, result.request_id.hex(), f"{_SAYS} but not by which request: it, or m8, is older than this client"
-        )
-        error.fix = f"Have the reactor of store {task.uri.store!r} updated, and m8, before you copy again. {error.fix}"
-        raise error
+        raise unknown(task, result.request_id.hex(), f"{_SAYS} but not by which request")
     try:
         open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)
         return parse_receipt(open_signed(receipt.destination, RECEIPT, pin))

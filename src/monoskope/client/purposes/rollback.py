@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.queries import Queries
-from monoskope.client.reasons import of_older_m8
 from monoskope.client.target import Target, check_restores
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.errors import UsageError
@@ -53,7 +52,7 @@ def checked_version(to: str) -> str:
     if not is_version(to):
         raise UsageError(
             "the version to roll back to is not valid: 1 to 256 printable ASCII characters without spaces.",
-            fix="Copy it from what `list_secret_versions()` shows.",
+            fix="Copy it from what `monoctl get secret --versions` shows.",
         )
     return to
 
@@ -86,10 +85,7 @@ async def rollback(walk: Walk, target: Target, to: str, expect: Expect | str, qu
         expect_version=version,
         to_version=whole,
     )
-    try:
-        result = await walk.run(task)
-    except UsageError as error:
-        raise of_older_m8(error, str(target.uri)) from None
+    result = await walk.run(task)
     receipt = result.receipt
     return Rollback(
         uri=str(target.uri),

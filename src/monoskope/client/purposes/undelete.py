@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.checks import Wanted
 from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.reasons import of_older_m8
 from monoskope.client.target import Target, check_restores
 from monoskope.client.task import ASK, Doubt, Task
 from monoskope.errors import UsageError
@@ -66,10 +65,7 @@ async def undelete(walk: Walk, target: Target, expect: Expect | str) -> Undeleti
         expect=kind,
         expect_version=version,
     )
-    try:
-        result = await walk.run(task)
-    except UsageError as error:
-        raise of_older_m8(error, str(target.uri)) from None
+    result = await walk.run(task)
     receipt = result.receipt
     return Undeletion(
         uri=str(target.uri),

@@ -174,7 +174,7 @@ def _error(server: str, said: object) -> Error | None:
 def _by_m8(message: str, details: list[Any]) -> Error | None:
     """Return m8's own error, from the details of Connect's: each a message of protobuf in base64, without padding."""
     if not details:
-        return None  # before anything is loaded: each command meets it where an older m8 does not know its log
+        return None  # before anything is loaded
     from google.rpc import status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415 - on failure alone
 
     status = status_pb2.Status()

@@ -21,7 +21,7 @@ class TurnedAwayError(NotSentError):
 
 def late(server: str) -> TimedOutError:
     """No answer came in time."""
-    return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise `timeout=`.")
+    return TimedOutError(f"m8 at {server} did not answer in time.", fix="Try again, or raise the timeout.")
 
 
 def unreadable(server: str) -> ProtocolError:
@@ -39,7 +39,7 @@ def untrusted(server: str, roots: Roots) -> Error:
         return roots.no_pem()
     return IdentityChangedError(
         f"the certificate of {server} is not signed by an authority in {roots.source}, or expired.",
-        fix="Name the CA file of this server with `ca_file=`; "
+        fix="Name the CA file of this server with `ca_file`; "
         "if it is the right one, and `m8 tls show` there finds nothing expired, someone may be intercepting.",
     )
 
@@ -56,11 +56,11 @@ def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
     door = "`listen`: its HTTP door has another port and begins with https://"
     if server.startswith(HTTPS):
-        door = "`http_listen`, which an older m8 does not have: its gRPC door is named without https://"
+        door = "`http_listen`: its gRPC door is named without https://"
     return kind(
         f"m8 does not answer at {server}.",
         fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its "
-        f"{door}. Or name another with `server=`.",
+        f"{door}. Or name another with `server`.",
     )
 
 
@@ -77,7 +77,7 @@ def other_door(server: str) -> NotSentError:
     """Whoever listens there speaks TLS, but no gRPC."""
     return NotSentError(
         f"{server} is not the gRPC door of an m8.",
-        fix=f"If it is m8's HTTP door, write {HTTPS}{server}. Or name its gRPC door with `server=`.",
+        fix=f"If it is m8's HTTP door, write {HTTPS}{server}. Or name its gRPC door with `server`.",
     )
 
 

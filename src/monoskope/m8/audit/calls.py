@@ -16,7 +16,7 @@ from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError, Sink, SinkState
 from monoskope.m8.background.goodbye import GOODBYE_S
 from monoskope.m8.service.app import App
-from monoskope.m8.service.call_note import CallNote
+from monoskope.m8.service.calls import CallNote
 
 MOST_WAITING = 10_000
 """Lines that wait at most, for each sink."""

@@ -22,12 +22,11 @@ from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
 from monoskope.m8.background.retention import PROGRESS
 from monoskope.m8.background.verify_schedule import VerifySchedule
-from monoskope.m8.domain.deadlines import overdue
 from monoskope.m8.domain.events import M8, reactor_stream, write
-from monoskope.m8.domain.reactors import detach
-from monoskope.m8.domain.upload import fail_by_m8
+from monoskope.m8.domain.reactors import beat_key, detach
+from monoskope.m8.domain.upload import fail_by_m8, overdue
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
-from monoskope.m8.readmodels.stores import REFUSED, STORES, beat_key, last_seen_ms
+from monoskope.m8.readmodels.stores import REFUSED, STORES, last_seen_ms
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import state
 from monoskope.protocol.events import upload_stream

@@ -9,7 +9,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.backup.form import Header
 from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.m8.readmodels.tokens import REVOCATIONS, TOKENS
+from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.protocol.events import request_id_of
 
 READ = 256

@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from monoskope.errors import ConflictError
+from monoskope.m8.background.presence import PREFIX
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.readmodels.replicas import PREFIX
 
 BEATS = (PREFIX, "m8-timekeeper/")
 """What the keys of m8's own heartbeats begin with. One sends every tick; a process that ends drops its own."""

@@ -19,7 +19,7 @@ from monoskope.m8.log.migration import Plan
 from monoskope.m8.log.opening import Place
 from monoskope.m8.log.sqlite_build import Build
 from monoskope.m8.opened import log_at, place_of, wall_clock
-from monoskope.m8.readmodels import chain
+from monoskope.m8.readmodels import documents as chain
 
 _MIB = 1 << 20
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import click
 
+from monoskope.m8.background.presence import Replica, replicas
 from monoskope.m8.cli.common import folder_option, opened, output_option, show
 from monoskope.m8.opened import wall_clock
-from monoskope.m8.readmodels.replicas import Replica, replicas
 from monoskope.times import instant
 
 _COLUMNS = ("address", "http", "host", "version", "since", "heard", "leases", "names", "id")
@@ -40,8 +40,8 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
         "address": note.address,
         "http": note.http_address,
         "host": note.host,
-        "version": note.version or "older",
-        "since": instant(note.started_ms) if note.started_ms else "",
+        "version": note.version,
+        "since": instant(note.started_ms),
         "heard": "yes" if is_heard else f"not since {instant(replica.seen_ms)}",
         "leases": list(note.leases) if is_heard else [],
         "names": list(note.names),

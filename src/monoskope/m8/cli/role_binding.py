@@ -14,7 +14,7 @@ import click
 from monoskope.errors import OutcomeUnknownError
 from monoskope.m8.cli.common import folder_option, opened, output_option, show
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.domain import role_binding_rules as rules
+from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import UnknownAppendError

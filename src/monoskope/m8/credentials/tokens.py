@@ -36,7 +36,7 @@ from monoskope.m8.credentials.token_rules import (
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
-from monoskope.m8.readmodels import tokens as documents
+from monoskope.m8.readmodels import documents
 from monoskope.protocol.member import Member
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared

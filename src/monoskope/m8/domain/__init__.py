@@ -1,1 +1,1 @@
-"""What may happen and what follows: values folded from events (`evolve`), functions that decide new events. Pure."""
+"""What may happen and what follows: values folded from events, functions that decide on new ones. Pure."""

@@ -41,45 +41,43 @@ class Catalogue:
             raise unknown_store(name)
         return self.stores[name]
 
+    def after(self, message: Message | None) -> Catalogue:
+        """Return the catalogue after a recorded event, None for one of an unknown type."""
+        version = self.version + 1
+        if isinstance(message, events_pb2.DefaultSecretStoreSet):
+            return replace(self, version=version, default=message.name)
+        store = self._changed(message)
+        if store is None:
+            return replace(self, version=version)
+        return replace(
+            self,
+            version=version,
+            stores={**self.stores, store.name: store},
+            identities={**self.identities, store.identity: store.name},
+        )
+
+    def _changed(self, message: Message | None) -> Store | None:
+        """Return the store that an event changes, as it is after it; None if it changes none."""
+        match message:
+            case events_pb2.SecretStoreCreated():
+                return Store(message.name, message.type, message.identity)
+            case events_pb2.SecretStoreActivated():
+                return replace(self.store(message.name), active=True)
+            case events_pb2.SecretStoreDeactivated():
+                return replace(self.store(message.name), active=False)
+            case events_pb2.SecretStoreIdentityRotated():
+                identity = open_rotation(message.rotation, store=message.name).new
+                return replace(self.store(message.name), identity=identity)
+            case events_pb2.SecretStoreIdentityReplaced():
+                return replace(self.store(message.name), identity=message.identity)
+            case _:
+                return None
+
 
 def unknown_store(name: str) -> NotFoundError:
     """Return the one answer to a store that does not exist or is not for the caller to see."""
     return NotFoundError(
         f"there is no store {name!r}, or it is not yours to see.", fix="Look at: monoctl get secret-stores."
-    )
-
-
-def evolve(catalogue: Catalogue, message: Message | None) -> Catalogue:
-    """Return `catalogue` after a recorded event, None for one of an unknown type."""
-    catalogue = replace(catalogue, version=catalogue.version + 1)
-    if isinstance(message, events_pb2.DefaultSecretStoreSet):
-        return replace(catalogue, default=message.name)
-    store = _evolve_store(catalogue, message)
-    return catalogue if store is None else _with(catalogue, store)
-
-
-def _evolve_store(catalogue: Catalogue, message: Message | None) -> Store | None:
-    match message:
-        case events_pb2.SecretStoreCreated():
-            return Store(message.name, message.type, message.identity)
-        case events_pb2.SecretStoreActivated():
-            return replace(catalogue.store(message.name), active=True)
-        case events_pb2.SecretStoreDeactivated():
-            return replace(catalogue.store(message.name), active=False)
-        case events_pb2.SecretStoreIdentityRotated():
-            identity = open_rotation(message.rotation, store=message.name).new
-            return replace(catalogue.store(message.name), identity=identity)
-        case events_pb2.SecretStoreIdentityReplaced():
-            return replace(catalogue.store(message.name), identity=message.identity)
-        case _:
-            return None
-
-
-def _with(catalogue: Catalogue, store: Store) -> Catalogue:
-    return replace(
-        catalogue,
-        stores={**catalogue.stores, store.name: store},
-        identities={**catalogue.identities, store.identity: store.name},
     )
 
 

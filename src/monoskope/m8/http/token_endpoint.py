@@ -16,7 +16,7 @@ from typing import cast
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
 from monoskope.http.messages import Body, Decision, Head, Response
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.http import form, requests
 from monoskope.m8.http.refused import JSON, Headers
 from monoskope.m8.methods import calls

@@ -17,7 +17,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 from joserfc.jws import JWSRegistry
 
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.unshared import Unshared
 

@@ -16,7 +16,7 @@ from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from monoskope import operating_log
 from monoskope.errors import Error, UnavailableError, UsageError
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers.jose import CURVES, KEY_TYPES, MAX_KEY_ID, PublicKey, Token, json_object
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any
 
 from monoskope.errors import UsageError, docs_page
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member, MemberKind
 

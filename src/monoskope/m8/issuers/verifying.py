@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import claims as common
 from monoskope.m8.issuers import jose, rules
 from monoskope.m8.issuers.keys import IssuerKeys

@@ -18,12 +18,10 @@ from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, MAX_MESSAGE, Method, Places
-from monoskope.m8.service import call_note, policy
+from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller, Stranger
-from monoskope.m8.service.call_note import CallNote
-from monoskope.m8.service.defect import defect
+from monoskope.m8.service.calls import CallNote, current_note, defect, validate
 from monoskope.m8.service.policy import Needs
-from monoskope.m8.service.validate import validate
 from monoskope.protocol import elements
 from monoskope.traces import spans
 from monoskope.unshared import Unshared
@@ -122,7 +120,7 @@ async def principal_of(app: App, arrival: Arrival) -> Principal:
         raise UnauthenticatedError("the call carries no token.", fix="Send `authorization: Bearer <token>` once.")
     principal = await app.aggregates.bound(await app.authenticate(match[1]))
     app.prove(arrival.peer)
-    if (noted := call_note.current.get()) is not None:
+    if (noted := current_note.get()) is not None:
         noted.principal = principal
     return principal
 
@@ -172,7 +170,7 @@ def _noted(arrival: Arrival, name: str) -> CallNote:
     """Return what the logs will say of this call."""
     client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
     noted = CallNote(name, arrival.door, arrival.peer, client_id)
-    call_note.current.set(noted)
+    current_note.set(noted)
     return noted
 
 
@@ -227,7 +225,7 @@ async def respond(app: App, method: Method, request: Message, caller: Caller | S
 
 def _asked(request: Message) -> CallNote | None:
     """Note what a valid request is about, if there is to be an access line, and return what notes it."""
-    noted = call_note.current.get()
+    noted = current_note.get()
     if noted is not None:
         noted.about |= about.of_request(request)
     return noted

@@ -14,8 +14,8 @@ from google.protobuf.message import Message
 from google.rpc import code_pb2, error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
-from monoskope.m8.domain.refused_login import LoginRefusedError
+from monoskope.m8.domain.reactors import LoginRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.protocol import exchange_refusal
 from monoskope.protocol.login_refusal import described
 

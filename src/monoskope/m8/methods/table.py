@@ -16,12 +16,10 @@ from monoskope.m8.queries.access import AccessQueries
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.queries import Queries
 from monoskope.m8.queries.witnessed import LogQueries
-from monoskope.m8.service.access.exchange import TokenExchange
-from monoskope.m8.service.access.role_bindings import RoleBindingCommands
-from monoskope.m8.service.access.tokens import TokenCommands
+from monoskope.m8.service.administration import Administration
 from monoskope.m8.service.app import App
 from monoskope.m8.service.commands import Commands
-from monoskope.m8.service.notes import NotesCommands
+from monoskope.m8.service.exchange import TokenExchange
 from monoskope.m8.service.policy import Needs
 from monoskope.m8.service.reactors import Reactors
 
@@ -182,19 +180,18 @@ def _method(service: str, method: MethodDescriptor, handler: _Handler) -> Method
 
 def _handlers(app: App) -> dict[str, _Handler]:
     commands, queries, events, reactors = Commands(app), Queries(app), Events(app), Reactors(app)
-    access, role_bindings, tokens = AccessQueries(app), RoleBindingCommands(app), TokenCommands(app)
-    log = LogQueries(app)
+    administration, access, log = Administration(app), AccessQueries(app), LogQueries(app)
     return {
         "RequestSecretUploadKey": commands.request_secret_upload_key,
         "RequestUploadSecret": commands.request_upload_secret,
-        "UpdateSecretNotes": NotesCommands(app).update_secret_notes,
-        "CreateSecretStore": commands.create_secret_store,
-        "ActivateSecretStore": commands.activate_secret_store,
-        "DeactivateSecretStore": commands.deactivate_secret_store,
-        "SetDefaultSecretStore": commands.set_default_secret_store,
-        "ReplaceSecretStoreIdentity": commands.replace_secret_store_identity,
-        "StartFingerprintKeyRotation": commands.start_fingerprint_key_rotation,
-        "FinishFingerprintKeyRotation": commands.finish_fingerprint_key_rotation,
+        "UpdateSecretNotes": commands.update_secret_notes,
+        "CreateSecretStore": administration.create_secret_store,
+        "ActivateSecretStore": administration.activate_secret_store,
+        "DeactivateSecretStore": administration.deactivate_secret_store,
+        "SetDefaultSecretStore": administration.set_default_secret_store,
+        "ReplaceSecretStoreIdentity": administration.replace_secret_store_identity,
+        "StartFingerprintKeyRotation": administration.start_fingerprint_key_rotation,
+        "FinishFingerprintKeyRotation": administration.finish_fingerprint_key_rotation,
         "GetSecretUploadKey": queries.get_secret_upload_key,
         "GetSecretUpload": queries.get_secret_upload,
         "GetSecret": queries.get_secret,
@@ -211,12 +208,12 @@ def _handlers(app: App) -> dict[str, _Handler]:
         "CanI": access.can_i,
         "WhoCan": access.who_can,
         "ListRoleBindings": access.list_role_bindings,
-        "CreateRoleBinding": role_bindings.create_role_binding,
-        "DeleteRoleBinding": role_bindings.delete_role_binding,
-        "ApplyRoleBindings": role_bindings.apply_role_bindings,
-        "CreateToken": tokens.create_token,
+        "CreateRoleBinding": administration.create_role_binding,
+        "DeleteRoleBinding": administration.delete_role_binding,
+        "ApplyRoleBindings": administration.apply_role_bindings,
+        "CreateToken": administration.create_token,
         "ListTokens": access.list_tokens,
-        "RevokeToken": tokens.revoke_token,
+        "RevokeToken": administration.revoke_token,
         "GetCheckpoint": log.get_checkpoint,
         "GetUploadProof": log.get_upload_proof,
     }

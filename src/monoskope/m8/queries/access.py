@@ -10,10 +10,10 @@ from monoskope.errors import UsageError
 from monoskope.m8.credentials.token_rules import principal_of
 from monoskope.m8.domain.principal import RIGHT_NAMES, Principal
 from monoskope.m8.domain.role_bindings import RoleBindings
-from monoskope.m8.queries.paging import make_token, page_size, read_token
-from monoskope.m8.readmodels.tokens import REVOCATIONS, TOKENS
+from monoskope.m8.queries.pages import make_token, page_size, read_token
+from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
-from monoskope.m8.service.access.views import view
+from monoskope.m8.service.administration import view
 from monoskope.m8.service.app import App, Caller
 from monoskope.protocol.member import Member
 from monoskope.uri import UriPrefix

@@ -14,10 +14,16 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.queries.event_filter import EventFilter, is_visible
-from monoskope.m8.queries.paging import make_token, page_size, read_position
-from monoskope.m8.queries.visible import VisibleScope, visible_scope
-from monoskope.m8.readmodels.tokens import REVOCATIONS
+from monoskope.m8.queries.pages import (
+    EventFilter,
+    VisibleScope,
+    is_visible,
+    make_token,
+    page_size,
+    read_position,
+    visible_scope,
+)
+from monoskope.m8.readmodels.documents import REVOCATIONS
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Follower, LocatedEvent, locate
 from monoskope.protocol.events import upload_stream

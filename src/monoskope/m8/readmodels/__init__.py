@@ -1,4 +1,4 @@
 """What queries answer with, made from events: `project(event, lookup)` says what an event changes. Pure.
 
-Each module owns its collections and names them. `chain.project` is all of them in one.
+Each module owns its collections and names them. `documents.project` is all of them in one.
 """

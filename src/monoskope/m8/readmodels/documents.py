@@ -1,20 +1,62 @@
-"""Reads the documents of the read models as messages, with what only the streams of requests hold."""
+"""All documents of the log: `project` makes them from events, `Documents` reads them as messages.
+
+`project` is what the log is opened with. What only the streams of requests hold is read from there.
+"""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import EventLog, LogTamperedError
+from monoskope.m8.log.event_log import Change, EventLog, LogTamperedError, Lookup, Projector, Put, RecordedEvent
+from monoskope.m8.readmodels import history, secrets, stores, uploads, usage
 from monoskope.m8.readmodels.history import HISTORY, prefix, told_by, version_of
 from monoskope.m8.readmodels.secrets import SECRETS, Kept
 from monoskope.m8.readmodels.stores import DEFAULT_STORE, FINGERPRINT_KEY, STORES, with_beats
 from monoskope.m8.readmodels.uploads import OPEN_COUNTS, OPEN_UPLOADS, end_receipt, shown
 from monoskope.m8.readmodels.usage import USAGE, Usage
-from monoskope.protocol.events import upload_stream
+from monoskope.protocol.events import request_id_of, upload_stream
+
+TOKENS = "tokens"
+"""Collection: token id -> serialised TokenIssued."""
+
+REVOCATIONS = "token-revocations"
+"""Collection: token id -> serialised TokenRevoked, for revoked tokens alone."""
+
+
+def _project_token(event: RecordedEvent, _lookup: Lookup) -> Iterator[Change]:
+    """Yield what `event` changes in the documents about credentials; nothing for all other events."""
+    if event.type == "TokenIssued":
+        yield Put(TOKENS, events_pb2.TokenIssued.FromString(event.data).id, event.data)
+    elif event.type == "TokenRevoked":
+        yield Put(REVOCATIONS, events_pb2.TokenRevoked.FromString(event.data).id, event.data)
+
+
+OF_REQUESTS = (uploads.project, usage.project, secrets.project, history.project)
+"""The projectors of what happens to requests: each is given the request as it is after the event."""
+
+OF_THE_REST: tuple[Projector, ...] = (
+    stores.project,
+    _project_token,
+    history.project_edit,
+    usage.project_rest,
+)
+"""The projectors of all other streams."""
+
+
+def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what `event` changes in all documents."""
+    if request_id_of(event.stream) is None:
+        for projector in OF_THE_REST:
+            yield from projector(event, lookup)
+        return
+    upload = uploads.take(event, lookup)
+    if upload is not None:
+        for of_request in OF_REQUESTS:
+            yield from of_request(upload, event, lookup)
 
 
 class Documents:

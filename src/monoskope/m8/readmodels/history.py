@@ -1,6 +1,8 @@
-"""What receipts told of each secret, and edits of its notes, one document each, the newest first.
+"""The past of each secret: a document for each receipt that told of it and each edit of its notes, newest first.
 
-A document names the request; what its receipt says is read from there (`version_of`). An edit is its document.
+A document of a receipt names the request; what the receipt says is read from there (`version_of`). An edit of notes is
+its document. It asks no store and makes no version. It says what changes, not what is there afterwards, so edits need
+not know of one another: the log's order decides (docs/adr/0023-editing-labels.md).
 """
 
 from __future__ import annotations
@@ -8,8 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.errors import NotFoundError, UsageError
+from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
+from monoskope.m8.readmodels.secrets import head_of, put_head, set_notes
 from monoskope.m8.readmodels.uploads import end_receipt
+from monoskope.protocol.notes import Edit, edit_message, edit_of, labels_of
 from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import parse_receipt
 
@@ -68,3 +75,42 @@ def entry(uri: str, version: views_pb2.SecretVersion, event: RecordedEvent) -> P
     """Return the document that `event` adds to the past of a secret."""
     key = f"{prefix(uri)}{_LAST - event.position:020}"
     return Put(HISTORY, key, version.SerializeToString(deterministic=True))
+
+
+def project_edit(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
+    """Yield what an edit changes. It must come after the receipts that it follows.
+
+    What was recorded between the decision and the edit can leave it no secret, or no room for its labels. Then it
+    changes nothing.
+    """
+    message = read(event)
+    if not isinstance(message, events_pb2.SecretNotesUpdated):
+        return
+    head = head_of(message.uri, lookup)
+    if head is None or head.secret.deleted:
+        return
+    secret = head.secret
+    try:
+        labels, expires_on = edit_of(message.edit).applied(labels_of(secret.labels), secret.expires_on)
+    except UsageError:
+        return
+    set_notes(secret, labels, expires_on)
+    secret.notes_subject, secret.notes_changed_at_ms = event.actor, event.recorded_at_ms
+    yield put_head(head)
+    version = views_pb2.SecretVersion(subject=event.actor, recorded_at_ms=event.recorded_at_ms, edit=message.edit)
+    yield entry(secret.uri, version, event)
+
+
+def update_notes(secret: views_pb2.Secret, edit: Edit) -> events_pb2.SecretNotesUpdated | None:
+    """Decide on an edit: None if the notes are so already.
+
+    Raises:
+        NotFoundError: the secret was deleted.
+        UsageError: there would be too many labels.
+    """
+    if secret.deleted:
+        raise NotFoundError(f"{secret.uri} was deleted.", fix="Put it again; labels and a day can be given then.")
+    before = labels_of(secret.labels), secret.expires_on
+    if edit.applied(*before) == before:
+        return None
+    return events_pb2.SecretNotesUpdated(uri=secret.uri, edit=edit_message(edit))

@@ -9,8 +9,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import read
+from monoskope.m8.domain.reactors import beat_key
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.protocol.announcement import MAX_CAPABILITIES, MAX_REPLICAS
 from monoskope.protocol.rotation import MAX_STEPS, open_rotation
 
 STORES = "secret-stores"
@@ -67,11 +67,6 @@ def project(event: RecordedEvent, lookup: Lookup) -> Iterator[Change]:
             return
 
 
-def beat_key(store: str, replica: bytes) -> str:
-    """Return the key of a process's heartbeats in the log: `<store>/<32 hex>`."""
-    return f"{store}/{replica.hex()}"
-
-
 def refused_key(store: str) -> str:
     """Return the key, among the heartbeats, of the last refused login of a store. No store's name starts like it."""
     return f"{REFUSED}{store}"
@@ -85,14 +80,9 @@ def last_seen_ms(store: str, reactor: views_pb2.Reactor, beats: Mapping[str, int
 def with_beats(
     store: views_pb2.SecretStore, beats: Mapping[str, int], notes: Mapping[str, bytes]
 ) -> views_pb2.SecretStore:
-    """Return a copy of `store` with the time and the content of every reactor's latest heartbeat, and a refused login.
-
-    The copy is bounded, also if an older m8 recorded more: at most 16 attached reactors and 4 detached ones, and no
-    texts of capabilities that are larger than a reactor may announce.
-    """
+    """Return a copy of `store` with every reactor's latest heartbeat and refused login."""
     copy = views_pb2.SecretStore()
     copy.CopyFrom(store)
-    _keep(copy, attached=MAX_REPLICAS)
     for reactor in copy.reactors:
         reactor.last_heard_ms = last_seen_ms(store.name, reactor, beats)
         said = heartbeat_note(store.name, reactor, notes)
@@ -169,28 +159,17 @@ def _change_reactors(
         store.fingerprint_key_id = message.fingerprint_key_id
     elif reactor is not None:
         reactor.attached = False
-    _keep(store)
+    _forget_detached(store)
 
 
-def _keep(store: views_pb2.SecretStore, *, attached: int | None = None) -> None:
-    """Keep so many attached reactors in `store`, all for None, and those detached last, with bounded texts."""
+def _forget_detached(store: views_pb2.SecretStore) -> None:
+    """Keep all attached reactors in `store`, and those detached last."""
     there = [known for known in store.reactors if known.attached]
     # A reactor that detaches was attached before, so the detached ones are sorted newest first.
     gone = [known for known in store.reactors if not known.attached]
-    for known in store.reactors:
-        _bound(known.capabilities)
-    copies = [
-        views_pb2.Reactor.FromString(known.SerializeToString()) for known in there[:attached] + gone[:KEPT_DETACHED]
-    ]
+    kept = views_pb2.SecretStore(reactors=there + gone[:KEPT_DETACHED])
     store.ClearField("reactors")
-    store.reactors.extend(copies)
-
-
-def _bound(capabilities: events_pb2.StoreCapabilities) -> None:
-    """Remove texts of capabilities that are larger than a reactor may announce; older logs have such."""
-    if capabilities.ByteSize() > MAX_CAPABILITIES:
-        for name in ("options_schema", "key_rule", "layout", "copies_to"):
-            capabilities.ClearField(name)
+    store.MergeFrom(kept)
 
 
 def _get(name: str, lookup: Lookup) -> views_pb2.SecretStore:

@@ -26,12 +26,10 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics.meters import Meters
 from monoskope.m8.metrics.requests import RequestMeter
 from monoskope.m8.readmodels.documents import Documents
-from monoskope.m8.service import call_note
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.call_note import TellCall
+from monoskope.m8.service.calls import Strangers, TellCall, current_note
 from monoskope.m8.service.feed import Feed
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.m8.service.strangers import Strangers
 from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 
@@ -165,7 +163,7 @@ class App:
     def prove(self, peer: str) -> None:
         """Note that the caller of the current task's call, at `peer`, has shown who it is."""
         self.connections.prove(peer)
-        if (noted := call_note.current.get()) is not None:
+        if (noted := current_note.get()) is not None:
             noted.is_proven = True
 
     def issuing(self) -> Tokens:

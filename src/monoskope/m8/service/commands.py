@@ -1,33 +1,31 @@
-"""The commands: each checks its caller, lets the domain decide, records, and answers."""
+"""The commands of users about secrets: each checks its caller, lets the domain decide, records, and answers."""
 
 from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import RefusedError
-from monoskope.m8.domain import fingerprint_key, stores, upload
-from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, may_end
-from monoskope.m8.domain.fingerprint_key import FingerprintKeyIds
-from monoskope.m8.domain.stores import Catalogue
+from monoskope.m8.domain import upload
+from monoskope.m8.domain.events import may_end, notes_stream, write
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.limits.quota import LARGEST, bytes_with
 from monoskope.m8.log.event_log import RecordedEvent
+from monoskope.m8.readmodels.history import update_notes
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
-from monoskope.m8.service.engine_gate import require_engine
 from monoskope.m8.service.feed import Waker
-from monoskope.m8.service.reactor_gate import missing_reactor, without_key
-from monoskope.m8.service.upload_key import new_key
+from monoskope.m8.service.upload_key import missing_reactor, new_key, require_engine
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
+from monoskope.protocol.notes import edit_of
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.upload import State
 from monoskope.traces import spans
@@ -35,7 +33,7 @@ from monoskope.uri import SecretUri
 
 
 class Commands:
-    """`SecretCommandService` without a transport: one method for each command."""
+    """The part of `SecretCommandService` about secrets, without a transport: one method for each command."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -200,96 +198,31 @@ class Commands:
         assert answer is not None, "the request was recorded"
         return answer
 
-    async def create_secret_store(
-        self, message: commands_pb2.CreateSecretStoreRequest, caller: Caller
-    ) -> commands_pb2.CreateSecretStoreResponse:
-        """Add a store, inactive; the first one becomes the default. Administrators only.
+    async def update_secret_notes(
+        self, message: commands_pb2.UpdateSecretNotesRequest, caller: Caller
+    ) -> commands_pb2.UpdateSecretNotesResponse:
+        """Record an edit of a secret's notes, unless they are so already; return the secret as it is then.
 
         Raises:
-            AlreadyExistsError: the name or the identity is or was a store's.
+            UsageError: the URI or the edit is not well formed, or there would be too many labels.
+            NotFoundError: there is no receipt for the secret, it was deleted, or it is outside the caller's prefixes.
+            RefusedError: the caller may not put it.
+            RateLimitedError: the caller may have no more recorded today.
         """
-        store = await self._change_catalogue(
-            message.name,
-            lambda known: stores.create(known, name=message.name, kind=message.type, identity=message.identity),
-            caller,
-        )
-        return commands_pb2.CreateSecretStoreResponse(store=store)
-
-    async def activate_secret_store(
-        self, message: commands_pb2.ActivateSecretStoreRequest, caller: Caller
-    ) -> commands_pb2.ActivateSecretStoreResponse:
-        """Let a store take uploads. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(message.name, lambda known: stores.activate(known, message.name), caller)
-        return commands_pb2.ActivateSecretStoreResponse(store=store)
-
-    async def deactivate_secret_store(
-        self, message: commands_pb2.DeactivateSecretStoreRequest, caller: Caller
-    ) -> commands_pb2.DeactivateSecretStoreResponse:
-        """Let a store take no uploads. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(message.name, lambda known: stores.deactivate(known, message.name), caller)
-        return commands_pb2.DeactivateSecretStoreResponse(store=store)
-
-    async def set_default_secret_store(
-        self, message: commands_pb2.SetDefaultSecretStoreRequest, caller: Caller
-    ) -> commands_pb2.SetDefaultSecretStoreResponse:
-        """Make a store the default. Administrators only. Raises `NotFoundError`."""
-        store = await self._change_catalogue(
-            message.name, lambda known: stores.set_default(known, message.name), caller
-        )
-        return commands_pb2.SetDefaultSecretStoreResponse(store=store)
-
-    async def replace_secret_store_identity(
-        self, message: commands_pb2.ReplaceSecretStoreIdentityRequest, caller: Caller
-    ) -> commands_pb2.ReplaceSecretStoreIdentityResponse:
-        """Give a store an identity without proof, as after a theft; its reactors are cut off. Administrators only.
-
-        Raises:
-            NotFoundError: there is no such store.
-            AlreadyExistsError: the identity is or was in use.
-        """
-        store = await self._change_catalogue(
-            message.name, lambda known: stores.replace_identity(known, message.name, message.identity), caller
-        )
-        return commands_pb2.ReplaceSecretStoreIdentityResponse(store=store)
-
-    async def start_fingerprint_key_rotation(
-        self, message: commands_pb2.StartFingerprintKeyRotationRequest, caller: Caller
-    ) -> commands_pb2.StartFingerprintKeyRotationResponse:
-        """Allow a second fingerprint key id. Administrators only. Raises `ConflictError`."""
-        await self._change_key(lambda known: fingerprint_key.start_rotation(known, message.key_id), caller)
-        return commands_pb2.StartFingerprintKeyRotationResponse()
-
-    async def finish_fingerprint_key_rotation(
-        self, message: commands_pb2.FinishFingerprintKeyRotationRequest, caller: Caller
-    ) -> commands_pb2.FinishFingerprintKeyRotationResponse:
-        """Allow the new fingerprint key id alone, or the former one alone to give a rotation up. Administrators only.
-
-        Reactors with another key lose their sessions, each as soon as it sees this event.
-
-        Raises:
-            ConflictError: no rotation to it is under way; or, without `force`, attached reactors have another key.
-        """
-        left = [name async for store in self._app.documents.stores() for name in without_key(store, message.key_id)]
-        await self._change_key(
-            lambda known: fingerprint_key.finish_rotation(known, message.key_id, left=left, force=message.force), caller
-        )
-        return commands_pb2.FinishFingerprintKeyRotationResponse()
-
-    async def _change_catalogue(
-        self, name: str, decide: Callable[[Catalogue], Sequence[Message]], caller: Caller
-    ) -> views_pb2.SecretStore:
-        operating_log.bind_contextvars(store=name)
-        aggregates = self._app.aggregates
-        await aggregates.change(CATALOGUE_STREAM, aggregates.catalogue, decide, actor=caller.principal.subject)
-        store = await self._app.documents.store_with_beats(name)
-        assert store is not None, "the domain decided on a store that exists"
-        return store
-
-    async def _change_key(self, decide: Callable[[FingerprintKeyIds], Sequence[Message]], caller: Caller) -> None:
-        aggregates = self._app.aggregates
-        await aggregates.change(
-            FINGERPRINT_KEY_STREAM, aggregates.fingerprint_key, decide, actor=caller.principal.subject
-        )
+        uri = SecretUri.parse(message.uri)
+        operating_log.bind_contextvars(uri=str(uri))
+        policy.require_right(caller.principal, events_pb2.RIGHT_PUT, uri)
+        edit = edit_of(message.edit)
+        known = await self._app.documents.secret(str(uri))
+        if known is None:
+            raise policy.hidden(str(uri))
+        event = update_notes(known, edit)
+        if event is not None:
+            subject = caller.principal.subject
+            async with self._app.quota.used(subject, bytes_with(event)):
+                await self._app.log.append(notes_stream(uri), None, [write(event)], actor=subject)
+            known = await self._app.documents.secret(str(uri)) or known
+        return commands_pb2.UpdateSecretNotesResponse(secret=policy.secret_for(caller.principal, known))
 
 
 def _largest_later(request: Request) -> int:

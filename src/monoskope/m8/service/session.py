@@ -9,27 +9,27 @@ prove itself again.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import Error, IdentityChangedError, UnavailableError
+from monoskope.errors import ConflictError, Error, IdentityChangedError, RefusedError, UnavailableError
 from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoint
-from monoskope.m8.domain import fingerprint_key, reactors
+from monoskope.m8.domain import reactors
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, M8, reactor_stream, read
+from monoskope.m8.domain.reactors import Login
+from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
-from monoskope.m8.service import copy_tokens
 from monoskope.m8.service.app import App
-from monoskope.m8.service.append import append_event
-from monoskope.m8.service.defect import defect
+from monoskope.m8.service.calls import defect, validate
 from monoskope.m8.service.feed import Follower, LocatedEvent
-from monoskope.m8.service.login import Login
-from monoskope.m8.service.validate import validate
 from monoskope.protocol.events import request_id_of, upload_stream
+from monoskope.protocol.upload import State
 
 Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""
@@ -39,6 +39,10 @@ _OURS = frozenset({CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM})
 
 MAX_APPENDS = 32
 """How many appends of one reactor are handled at once; then no message is read until one is done."""
+
+
+COPY_WITHIN_S = 60
+"""How long after STARTED the token of a COPY is issued, at the latest: the user's rights may change."""
 
 
 class ServerSession:
@@ -103,7 +107,7 @@ class ServerSession:
 
     async def _check_key(self) -> None:
         known = await self._app.aggregates.fingerprint_key()
-        fingerprint_key.require_allowed(known, self._login.fingerprint_key_id)
+        reactors.require_allowed(known, self._login.fingerprint_key_id)
 
     async def _replaced(self) -> None:
         await self.replaced.wait()
@@ -225,7 +229,7 @@ class ServerSession:
     async def _append(self, append: reactor_pb2.AppendEvent) -> None:
         answer = reactor_pb2.Appended(call=append.call)
         try:
-            answer.version = await append_event(self._app, self._login, append)
+            answer.version = await self._app.aggregates.append(self._login, append)
         except Error as error:
             self._refuse(append, answer, error)
         except Exception as error:  # noqa: BLE001  a defect is reported by its type alone, and its caller must not hang
@@ -237,13 +241,35 @@ class ServerSession:
     async def _authorize(self, asked: reactor_pb2.AuthorizeCopy) -> None:
         answer = reactor_pb2.CopyAuthorized(call=asked.call)
         try:
-            answer.token = await copy_tokens.authorize(self._app, self._login, asked.request_id)
+            answer.token = await self._copy_token(asked.request_id)
         except Error as error:
             answer.error, answer.message = error.code.value, str(error)
         except Exception as error:  # noqa: BLE001  as for appends
             operating_log.get().error("defect", error_type=type(error).__name__)
             answer.error = defect().code.value
         await self._send(reactor_pb2.AttachResponse(copy_authorized=answer))
+
+    async def _copy_token(self, request_id: bytes) -> str:
+        """Return a token that may put at the destination of a COPY and nothing else, once for each request.
+
+        Raises:
+            NotFoundError: there is no such COPY, or it is another store's.
+            RefusedError: another replica gave its grant, or this server issues no tokens.
+            ConflictError: it is not in WRITING, has been for too long, or its token was given already.
+        """
+        upload = await self._app.aggregates.upload(request_id)
+        request, grant = upload.request, upload.grant
+        if request is None or request.destination is None or upload.store != self._login.store:
+            raise unknown_request()
+        if grant is None or upload.state is not State.WRITING:
+            raise ConflictError("the copy is not being made now.", fix="Append STARTED first.")
+        if self._app.clock() - upload.since_ms > COPY_WITHIN_S * 1000:
+            raise ConflictError("the copy was announced too long ago.", fix="Let its user ask for it again.")
+        if grant.replica != self._login.replica:
+            raise RefusedError("another replica makes this copy.", fix="Do nothing; that replica makes the copy.")
+        # One token id for each request, so that the log refuses a second token.
+        token_id = hashlib.sha256(b"m8/copy-token/v1\x00" + request_id).hexdigest()[:32]
+        return await self._app.issuing().issue_for_copy(token_id, upload.subject, request.destination)
 
     def _refuse(self, append: reactor_pb2.AppendEvent, answer: reactor_pb2.Appended, error: Error) -> None:
         answer.error = error.code.value

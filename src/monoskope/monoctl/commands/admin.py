@@ -10,7 +10,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.errors import UsageError
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import key_rotation, terminal, views, write
+from monoskope.monoctl.output import key_rotation, terminal, views
 from monoskope.monoctl.output.formats import Document, emit
 
 _COLUMNS = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
@@ -77,7 +77,7 @@ def replace(name: str, identity: str, output: str, session: CommandSession) -> N
 def start_rotation(key_id: str, session: CommandSession) -> None:
     """Allow a second fingerprint key id, while reactors move to it."""
     session.run(lambda client: client.stores.start_fingerprint_key_rotation(key_id))
-    write.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
+    terminal.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
 
 
 @click.command(short_help="Allow only the new fingerprint key id.")
@@ -100,7 +100,7 @@ def finish_rotation(key_id: str, session: CommandSession, *, force: bool, yes: b
     if force:
         _agree(key_rotation.what_breaks(stores, key_id), key_id, yes=yes)
     session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id, force=force))
-    write.out(f"m8 says: fingerprint key {key_id} alone counts now.")
+    terminal.out(f"m8 says: fingerprint key {key_id} alone counts now.")
     for sentence in key_rotation.left_behind(stores, key_id):
         terminal.warn(sentence)
 
@@ -115,5 +115,5 @@ def _agree(breaks: list[str], key_id: str, *, yes: bool) -> None:
         raise UsageError(
             "--force shuts reactors out, and there is no terminal to ask on.", fix="Say --yes, too, if you mean it."
         )
-    if not write.confirm(f"Allow the fingerprint key {key_id} alone?"):
+    if not terminal.confirm(f"Allow the fingerprint key {key_id} alone?"):
         raise UsageError("you did not agree; nothing was changed.", fix="Nothing to do.")

@@ -9,9 +9,8 @@ from monoskope.client.results.access import AllowedMember, Permission
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.input.forms import form_option, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import write
-from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import Document, emit, show
 
 RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
 _COLUMNS = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
@@ -49,9 +48,9 @@ def can_i(  # noqa: PLR0917 - click passes them by name
 
     found = session.run(work)
     if output == "table":
-        write.out("yes" if found.allowed else "no")
+        terminal.out("yes" if found.allowed else "no")
         if found.role_bindings:
-            write.err(f"By the role binding {', '.join(found.role_bindings)}.")
+            terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
     else:
         emit(output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
     context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
@@ -62,7 +61,7 @@ def can_i(  # noqa: PLR0917 - click passes them by name
 @click.argument("uri")
 @form_option
 @connection_options
-def who_can(right: str, uri: str, form: Form, session: CommandSession) -> None:
+def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.

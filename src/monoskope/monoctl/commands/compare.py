@@ -9,7 +9,7 @@ from monoskope.errors import Error
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 
 _COLUMNS = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope import shell_completion
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal
 
 
 @click.command(short_help="Print a completion script for your shell.")
@@ -19,4 +19,4 @@ def completion(shell: str) -> None:
     fish:  monoctl completion fish | source
     """  # noqa: D301 - click wants the character itself
     root = click.get_current_context().find_root().command
-    write.out(*shell_completion.script(root, "monoctl", shell).split("\n"))
+    terminal.out(*shell_completion.script(root, "monoctl", shell).split("\n"))

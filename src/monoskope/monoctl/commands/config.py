@@ -13,7 +13,7 @@ from monoskope.client.settings import FIELDS, Setting, config_path, find, read_c
 from monoskope.client.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
 
@@ -94,4 +94,4 @@ def set_(name: str, value: str, config: Path | None) -> None:
 @_config_option
 def path(config: Path | None) -> None:
     """Show the path of the settings file, even if the file does not exist."""
-    write.out(str(config_path(config)))
+    terminal.out(str(config_path(config)))

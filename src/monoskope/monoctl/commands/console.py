@@ -9,7 +9,7 @@ import click
 from monoskope import start
 from monoskope.errors import UnavailableError
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
     from monoskope.client.signing.signer import LocalSigner
@@ -36,7 +36,7 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
     from monoskope.monoctl.output.report import interrupted  # noqa: PLC0415 - as above
 
     def say(text: str) -> None:
-        write.out(text)
+        terminal.out(text)
 
     sent, signer = Sent(), _signer(settings.signing_key)
     try:
@@ -46,7 +46,7 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
         if sent.open:
             raise interrupted(sent.open, []) from None
         return
-    write.out("The console has ended.")
+    terminal.out("The console has ended.")
 
 
 def _signer(setting: str) -> LocalSigner | None:

@@ -8,8 +8,8 @@ from monoskope.client import Client, Deletion
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, terminal, write
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output import done, terminal
+from monoskope.monoctl.output.report import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
 
@@ -58,5 +58,5 @@ def _agree(uris: tuple[str, ...], *, destroy: bool) -> None:
     if not terminal.interactive():
         raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
     how = "Erase for good" if destroy else "Delete"
-    if not write.confirm(f"{how}: {', '.join(uris)}?"):
+    if not terminal.confirm(f"{how}: {', '.join(uris)}?"):
         raise UsageError("you did not agree; nothing was sent.", fix="Nothing to do.")

@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import views, write
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs, table
 
 _FIELDS = {
@@ -71,9 +71,9 @@ def secret_store(name: str, output: str, session: CommandSession) -> None:
     document["engine"] = document["engine"] or _NOT_ANNOUNCED
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
-    write.out()
+    terminal.out()
     if not reactors:
-        write.out("No reactor has ever attached.")
+        terminal.out("No reactor has ever attached.")
         _refused(document["refused_login"])
         return
     for one in reactors:
@@ -103,5 +103,7 @@ def _refused(login: Document | None) -> None:
     if login is None:
         return
     why = _WHY.get(login["refusal"], "for a reason that this version does not know").format(**login)
-    write.out()
-    write.out(f"m8 says: at {login['refused_at']} it refused the login of the reactor {login['replica'][:8]}: {why}.")
+    terminal.out()
+    terminal.out(
+        f"m8 says: at {login['refused_at']} it refused the login of the reactor {login['replica'][:8]}: {why}."
+    )

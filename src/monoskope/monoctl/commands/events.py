@@ -16,7 +16,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.escape import json_text
 from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import terminal, views, write
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit
 from monoskope.times import instant, now_ms, parse_moment
 
@@ -164,10 +164,10 @@ async def _watch(client: Client, asked: _Asked) -> None:
     async for view in _watched(client, asked):
         document = views.event(view)
         if asked.output == "json":
-            write.out(json_text(document))
+            terminal.out(json_text(document))
         else:
             cells = [cell(document, field) for field in _COLUMNS.values() if field != "recorded_at"]
-            write.out("  ".join((cells[0], instant(view.recorded_at_ms), *cells[1:])))
+            terminal.out("  ".join((cells[0], instant(view.recorded_at_ms), *cells[1:])))
         shown += 1
         if shown == asked.limit:
             return

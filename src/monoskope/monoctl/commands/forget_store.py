@@ -10,7 +10,7 @@ from monoskope.client.known_stores import KnownStores
 from monoskope.client.settings import find
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
 from monoskope.uri import check_store_name
 
 
@@ -33,7 +33,7 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
     at = servers[0]
     known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None, servers=servers)
     identity, copy = known.forget(at, store)
-    write.out(
+    terminal.out(
         f"Store {store!r} of {at} is no longer pinned to {identity}.",
         f"The next command that uses it shows you its identity and asks. Compare it with what the operator of {store!r}"
         " says, by another way than m8.",

@@ -11,7 +11,7 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, write
+from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
 from monoskope.protocol.recipes import KINDS
 
@@ -83,7 +83,7 @@ def secret(  # noqa: PLR0917 - click passes them by name
     emit(output, done.generated(generated), _COLUMNS)
     if output == "table":
         for name, value in generated.public_values.items():
-            write.out("", f"{name}:", *value.split("\n"), end="")
+            terminal.out("", f"{name}:", *value.split("\n"), end="")
     if out_public is not None:
         _write(out_public, "".join(generated.public_values.values()))
 

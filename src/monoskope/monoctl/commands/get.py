@@ -14,9 +14,8 @@ from monoskope.client.runtime import within
 from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
-from monoskope.monoctl.output import terminal, views, write
-from monoskope.monoctl.output.formats import Document, pairs
-from monoskope.monoctl.output.listing import WIDE, Form, in_tables, plain, short, show
+from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
 from monoskope.monoctl.output.server_certificate import note_if_it_expires
 from monoskope.settings import check_new, write_private
@@ -140,7 +139,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     labels: tuple[str, ...],
     sort: str,
     limit: int | None,
-    form: Form,
+    form: str,
     session: CommandSession,
 ) -> None:
     """List the secrets below PREFIX, or all that you may see.
@@ -155,8 +154,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
 
     \b
     monoctl get secrets app --label owner=team-a --sort expires
-    monoctl get secrets -o jsonpath='{.items[*].uri}'
-    monoctl get secrets -o jsonpath='{range .items[*]}{.uri}{"\\t"}{.labels.owner}{"\\n"}{end}'
+    monoctl get secrets -o json | jq -r '.[] | [.uri, .labels.owner] | @tsv'
     """  # noqa: D301 - click wants the character itself
     given = one_prefix(prefix, below)
     before, wanted = parse_day(expiring, more=1) if expiring else "", parse_labels(labels)
@@ -186,7 +184,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     documents = [document for document, _ in results]
     columns = _columns(documents)
     show(form, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
-    tell(((document["uri"], checked) for document, checked in results), output=plain(form))
+    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(form))
 
 
 async def _that_begin_with(client: Client, prefix: str) -> list[str]:
@@ -214,7 +212,7 @@ async def _that_begin_with(client: Client, prefix: str) -> list[str]:
 )
 @form_option
 @connection_options
-def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> None:
+def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
@@ -232,12 +230,12 @@ def secret(uri: str, form: Form, session: CommandSession, *, versions: bool) -> 
     columns = _columns([document])
     show(form, document, columns, name="uri", wide=columns | _signed([document]))
     if in_tables(form) and document["values"]:
-        write.out()
+        terminal.out()
         pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
-    tell([(document["uri"], checked)], output=plain(form))
+    tell([(document["uri"], checked)], notes=in_tables(form))
 
 
-def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
+def _show_versions(uri: str, form: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
@@ -252,7 +250,7 @@ def _show_versions(uri: str, form: Form, session: CommandSession) -> None:
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
     show(form, documents, columns, name="upstream_version", wide=columns | _signed(documents))
     named = ((_version_name(document), checked) for document, checked in results)
-    tell(named, output=plain(form))
+    tell(named, notes=in_tables(form))
 
 
 def _version_name(document: Document) -> str:
@@ -262,7 +260,7 @@ def _version_name(document: Document) -> str:
 @click.command(short_help="List stores.")
 @form_option
 @connection_options
-def secret_stores(form: Form, session: CommandSession) -> None:
+def secret_stores(form: str, session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
@@ -275,7 +273,7 @@ def secret_stores(form: Form, session: CommandSession) -> None:
 @click.command(short_help="List the types of stores in use.")
 @form_option
 @connection_options
-def store_types(form: Form, session: CommandSession) -> None:
+def store_types(form: str, session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
@@ -304,7 +302,7 @@ def store_types(form: Form, session: CommandSession) -> None:
 def upload(
     request_id: str,
     timeout: float,
-    form: Form,
+    form: str,
     session: CommandSession,
     proof_file: Path | None,
     *,
@@ -332,10 +330,10 @@ def upload(
     view, checked, signing_key, proof = session.run(work)
     if proof_file is not None:
         write_private(proof_file, proof, replace=force)
-        write.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
+        terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
-    tell([(f"request {request_id}", checked)], output=plain(form))
+    tell([(f"request {request_id}", checked)], notes=in_tables(form))
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

@@ -8,7 +8,7 @@ from monoskope.client import Client, Import
 from monoskope.errors import Error
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 

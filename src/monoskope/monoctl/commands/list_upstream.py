@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, UpstreamPage
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import terminal, upstream
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import emit
 
 _COLUMNS = {"URI": "uri", "M8 SAYS": "m8_says"}
@@ -34,7 +34,7 @@ def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, se
 
     pages = session.run(work)
     names = [name for page in pages for name in page.names if name.can_be_imported or not importable]
-    emit(output, [upstream.name(one) for one in names], _COLUMNS, nothing="No names found.")
+    emit(output, [views.upstream(one) for one in names], _COLUMNS, nothing="No names found.")
     if names and output == "table":
         terminal.note(PROVEN)
     if unaddressable := max(page.unaddressable for page in pages):

@@ -16,7 +16,7 @@ from monoskope.counted import counted
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import log_views, terminal, write
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs
 from monoskope.monoctl.output.report import print_notes
 
@@ -52,18 +52,18 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
 
     found = session.run(work)
     if only_note:
-        write.out(*found.note.split("\n"), end="")
+        terminal.out(*found.note.split("\n"), end="")
         return
-    document = log_views.log(found)
+    document = views.log(found)
     if output != "table":
         emit(output, document, {})
         return
     pairs({title: cell(document, name) for title, name in _LINES.items() if document[name]})
     if document["witnesses"]:
-        write.out()
+        terminal.out()
         columns = {"WITNESS": "name", "ENTRIES": "size", "COSIGNED": "cosigned_at", "TROUBLE": "trouble"}
         emit(output, document["witnesses"], columns)
-    write.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
+    terminal.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
 
 
 @click.command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")
@@ -84,14 +84,14 @@ def accept_log(origin: str, session: CommandSession) -> None:
         return offered, await client.log.accept(origin or _asked(offered), vkeys=offered.shown.vkeys)
 
     offered, copy = session.run(work)
-    write.out(
+    terminal.out(
         f"The log {offered.shown.origin} is pinned now, with {counted(offered.shown.size, 'entry', 'entries')}.",
         f"The file as it was, with {offered.known.origin}: {copy}",
     )
 
 
 def _show(server: str, offered: OfferedLog) -> None:
-    write.err(
+    terminal.err(
         f"{server} shows the log {offered.shown.origin} with {counted(offered.shown.size, 'entry', 'entries')}."
         f" Pinned is the log {offered.known.origin} with {offered.known.size}.",
         f"Its Ed25519 key, which `m8 log key` prints on the server: {offered.shown.vkeys[0]}",
@@ -108,7 +108,7 @@ def _asked(offered: OfferedLog) -> str:
         "Ask your administrator, by another way than m8, whether the log was renewed.\n"
         "What happened before is not held against m8 any more. Accept the new log?"
     )
-    if not write.confirm(question):
+    if not terminal.confirm(question):
         raise LogMismatchError("you did not accept the new log; nothing was changed.", fix="Ask your administrator.")
     return offered.shown.origin
 
@@ -130,7 +130,7 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
     beside = Path(found["known_stores"].value) if "known_stores" in found else None
     known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)
     pin, copy = known.forget(servers[0])
-    write.out(
+    terminal.out(
         f"The log {pin.origin} of {servers[0]} is no longer pinned; it had {counted(pin.size, 'entry', 'entries')}.",
         "The next command pins the log that m8 shows then.",
         f"The file as it was: {copy}",

@@ -16,7 +16,7 @@ from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import log_proof_views, terminal, write
+from monoskope.monoctl.output import log_proof_views, terminal
 from monoskope.monoctl.output.formats import emit, pairs
 
 _MOST = 1_048_576
@@ -92,7 +92,7 @@ def log(note: Path, output: str, session: CommandSession) -> None:
     if output != "table":
         emit(output, log_proof_views.comparison(compared), {})
         return
-    write.out(
+    terminal.out(
         f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
         f" your own note has {compared.known_size}."
     )

@@ -19,7 +19,7 @@ from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
     from monoskope.client.login.flows.device_flow import DeviceCode
@@ -56,7 +56,7 @@ def login(issuer: str | None, session: CommandSession, *, device: bool, no_brows
     kept = _with_device(settings) if device else _with_browser(settings, no_browser=no_browser)
     starting.keep(path, starting.in_keyring(kept) if keyring else kept)
     subject = _met(session, Login(path, kept.issuer), lambda: remove(path, kept))
-    write.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
+    terminal.out(f"You are logged in at {kept.issuer}" + (f", and m8 calls you {subject}." if subject else "."))
     if has(found, "token_file"):
         name = "token" if "token" in found else "token_file"
         terminal.warn(f"{name} is set ({found[name].source}), and counts before the login. Unset it to use the login.")
@@ -110,7 +110,7 @@ def _pages() -> Iterator[Callable[[str, str], None]]:
                 _print(address, redirect_uri)
 
         threading.Thread(target=run, daemon=True).start()
-        write.err("Log in with your browser. This waits five minutes for you; Ctrl-C ends it.")
+        terminal.err("Log in with your browser. This waits five minutes for you; Ctrl-C ends it.")
 
     try:
         yield opened
@@ -121,18 +121,18 @@ def _pages() -> Iterator[Callable[[str, str], None]]:
 def _print(address: str, redirect_uri: str) -> None:
     port = redirect_uri.rpartition(":")[2].partition("/")[0]
     if os.environ.get("SSH_CONNECTION"):
-        write.err(
+        terminal.err(
             "This is a remote machine. Use `monoctl login --device`, or forward the port first, and open the address"
             f" where you sit: ssh -L {port}:127.0.0.1:{port} …"
         )
-    write.err("Open this address in a browser on this machine:", "", address, "")
+    terminal.err("Open this address in a browser on this machine:", "", address, "")
 
 
 def _with_device(settings: starting.LoginSettings) -> KeptLogin:
     def show(code: DeviceCode) -> None:
-        write.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
+        terminal.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
         if code.complete_uri:
-            write.err(f"Or open {code.complete_uri}, and compare the code.")
-        write.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
+            terminal.err(f"Or open {code.complete_uri}, and compare the code.")
+        terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
 
     return starting.with_device(settings, show)

@@ -13,7 +13,7 @@ from monoskope.client.login.unverified import claims_of
 from monoskope.errors import Code, Error, NotFoundError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
 
 
 @click.command(short_help="Forget your login.")
@@ -35,7 +35,7 @@ def logout(session: CommandSession) -> None:
         terminal.warn(sentence)
     if kept is not None and seconds(kept.token_ends_at) > time.time():
         _revoke(session, kept.token)
-    write.out(f"You are logged out of {server}.")
+    terminal.out(f"You are logged out of {server}.")
 
 
 def _revoke(session: CommandSession, token: str) -> None:

@@ -9,7 +9,7 @@ from monoskope.client.results.access import Offboarding
 from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, terminal, write
+from monoskope.monoctl.output import access_views, terminal
 from monoskope.monoctl.output.formats import emit
 
 
@@ -53,11 +53,11 @@ def offboard(
     if not yes:
         _agree(member, count)
     session.run(lambda client: client.access.offboard(found, keep=keep))
-    write.err(f"m8 says: {count} of {member} ended.")
+    terminal.err(f"m8 says: {count} of {member} ended.")
 
 
 def _agree(member: str, count: str) -> None:
     if not terminal.interactive():
         raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
-    if not write.confirm(f"End {count} of {member}?"):
+    if not terminal.confirm(f"End {count} of {member}?"):
         raise UsageError("you did not agree; nothing was ended.", fix="Nothing to do.")

@@ -16,7 +16,7 @@ from monoskope.monoctl.input.gathered_values import Values
 from monoskope.monoctl.input.values import Sources, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:

@@ -16,10 +16,9 @@ from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, write
+from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.previews import preview
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
@@ -102,6 +101,8 @@ def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: 
 
 def show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
+    from monoskope.monoctl.output.views import preview  # noqa: PLC0415 - for --dry-run alone
+
     documents = list(map(preview, previews))
     columns = {"URI": "uri", "EXPECT": "expect", "KEYS AND BYTES": "sizes"}
     columns |= {"REMOVES": "removes"} if any(one.removes for one in previews) else {}
@@ -119,5 +120,5 @@ def show(previews: list[Preview], output: str) -> None:
             layouts.setdefault(one.layout, one.uri)
         layouts.pop("", None)
         for layout, uri in layouts.items():
-            write.out(f"{uri} will lie in its engine like this: {layout}")
-        write.err("Dry run: no key was requested, nothing was sent.")
+            terminal.out(f"{uri} will lie in its engine like this: {layout}")
+        terminal.err("Dry run: no key was requested, nothing was sent.")

@@ -13,9 +13,8 @@ from monoskope.errors import UsageError
 from monoskope.monoctl.commands.auth import RIGHTS
 from monoskope.monoctl.input.forms import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, write
-from monoskope.monoctl.output.formats import Document, emit
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output import access_views, terminal, views
+from monoskope.monoctl.output.formats import Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user")
 _CHANGES = {"CHANGE": "change"} | access_views.BINDING_COLUMNS
@@ -52,7 +51,7 @@ def create(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     wanted = RoleBinding(name=binding, role=role, members=members, prefix=prefix, rights=rights)
     made = session.run(lambda client: client.access.create_role_binding(wanted))
-    emit(output, access_views.role_binding(made), access_views.BINDING_COLUMNS)
+    emit(output, views.role_binding(made), access_views.BINDING_COLUMNS)
 
 
 @click.command(short_help="Delete a role binding.")
@@ -61,16 +60,16 @@ def create(  # noqa: PLR0917 - click passes them by name
 def delete(binding: str, session: CommandSession) -> None:
     """Delete the role binding NAME: from the next call on it gives nothing."""
     session.run(lambda client: client.access.delete_role_binding(binding))
-    write.out(f"m8 says: {binding} is deleted.")
+    terminal.out(f"m8 says: {binding} is deleted.")
 
 
 @click.command(name="role-bindings", short_help="List the role bindings (administrators, auditors).")
 @form_option
 @connection_options
-def list_(form: Form, session: CommandSession) -> None:
+def list_(form: str, session: CommandSession) -> None:
     """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
-    documents = [access_views.role_binding(one) for one in found]
+    documents = [views.role_binding(one) for one in found]
     columns = access_views.BINDING_COLUMNS | access_views.MADE_BY
     show(form, documents, columns, name="name", nothing="No role bindings.")
 
@@ -100,7 +99,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
 
     found, lost = session.run(work)
     if lost:
-        write.err(
+        terminal.err(
             f"this {'would take' if dry_run else 'took'} the role administrator from you. Another administrator can"
             " give it back by a new role binding, and so can `m8 role-binding create` on the server.",
             mark="warning: ",
@@ -111,7 +110,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
         return
     emit(output, _changes(found), _CHANGES, nothing="Nothing to change.")
     if dry_run:
-        write.err("Nothing was changed: --dry-run.")
+        terminal.err("Nothing was changed: --dry-run.")
 
 
 async def _lost(client: Client, found: Applied, *, dry_run: bool) -> bool:
@@ -129,7 +128,7 @@ async def _lost(client: Client, found: Applied, *, dry_run: bool) -> bool:
 
 def _changes(found: Applied) -> list[Document]:
     return [
-        {"change": change} | access_views.role_binding(one)
+        {"change": change} | views.role_binding(one)
         for change, some in (("delete", found.deleted), ("create", found.created))
         for one in some
     ]

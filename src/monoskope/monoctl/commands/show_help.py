@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal
 
 
 @click.command("help", short_help="Show the help of a command.")
@@ -21,4 +21,4 @@ def show_help(context: click.Context, words: tuple[str, ...]) -> None:
         name, command, _ = group.resolve_command(here, [word])
         assert command is not None
         here = command.context_class(command, info_name=name, parent=here, **command.context_settings)
-    write.out(*here.get_help().split("\n"))
+    terminal.out(*here.get_help().split("\n"))

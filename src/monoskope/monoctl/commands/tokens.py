@@ -13,8 +13,8 @@ from monoskope.client.results.access import Token
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.forms import form_option
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import access_views, write
-from monoskope.monoctl.output.listing import Form, show
+from monoskope.monoctl.output import access_views, terminal
+from monoskope.monoctl.output.formats import show
 from monoskope.settings import write_private
 from monoskope.times import now_ms, parse_length
 
@@ -51,11 +51,11 @@ def create(member: str, ttl: str, out: str, session: CommandSession) -> None:
         _check_new(Path(out))
     made = session.run(lambda client: client.access.create_token(member, ttl=dt.timedelta(seconds=seconds)))
     if out == "-":
-        write.out(made.token)
+        terminal.out(made.token)
     else:
         write_private(Path(out), made.token.encode() + b"\n")
     until = "" if made.expires_at is None else f", until {made.expires_at:%Y-%m-%dT%H:%MZ}"
-    write.err(f"Token {made.token_id} for {member}{until}.")
+    terminal.err(f"Token {made.token_id} for {member}{until}.")
 
 
 def _check_new(file: Path) -> None:
@@ -71,7 +71,7 @@ def _check_new(file: Path) -> None:
 @click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
 @form_option
 @connection_options
-def list_(*, every: bool, subject: str, form: Form, session: CommandSession) -> None:
+def list_(*, every: bool, subject: str, form: str, session: CommandSession) -> None:
     """List the tokens that are valid and who made each, without the tokens themselves.
 
     What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
@@ -92,4 +92,4 @@ def list_(*, every: bool, subject: str, form: Form, session: CommandSession) -> 
 def revoke(token_id: str, session: CommandSession) -> None:
     """Make the token ID invalid, at once. Administrators may revoke all, others their own."""
     session.run(lambda client: client.access.revoke_token(token_id))
-    write.out(f"m8 says: {token_id} is revoked.")
+    terminal.out(f"m8 says: {token_id} is revoked.")

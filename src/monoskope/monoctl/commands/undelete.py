@@ -9,7 +9,7 @@ from monoskope.errors import Error
 from monoskope.monoctl.input.expectation import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 
 _COLUMNS = {
     "URI": "uri",

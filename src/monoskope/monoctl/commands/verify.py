@@ -10,7 +10,7 @@ from monoskope.monoctl.input.forms import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.listed import Listed, verify_listed
-from monoskope.monoctl.output.results import end
+from monoskope.monoctl.output.report import end
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 

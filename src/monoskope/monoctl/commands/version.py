@@ -6,7 +6,7 @@ from importlib.metadata import version as installed
 
 import click
 
-from monoskope.monoctl.output import write
+from monoskope.monoctl.output import terminal
 
 
 @click.command(short_help="Show the version of monoctl.")
@@ -15,7 +15,7 @@ def version(output: str) -> None:
     """Show the version of monoctl, without a connection to m8."""
     number = installed("monoskope")
     if output == "table":
-        write.out(f"monoctl {number}")
+        terminal.out(f"monoctl {number}")
         return
     from monoskope.monoctl.output.formats import emit  # noqa: PLC0415 - the plain form needs no client
 

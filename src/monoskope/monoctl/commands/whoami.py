@@ -6,9 +6,8 @@ import click
 
 from monoskope.client import Client
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, views, write
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs
-from monoskope.protocol.member import ROLE_BINDINGS
 
 _OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
 _OF_ALL = {
@@ -39,16 +38,14 @@ def whoami(output: str, session: CommandSession) -> None:
             "credential": client.settings.credential_source,
             "signing_key": client.settings.signing_key,
         }
-        if ROLE_BINDINGS in answer.features:
-            document |= access_views.member(await client.access.who_am_i())
-        return document
+        return document | views.member(await client.access.who_am_i())
 
     document = session.run(work)
     if output != "table":
         emit(output, document, {})
         return
     pairs(_lines(document))
-    write.err("This is m8's word.")
+    terminal.err("This is m8's word.")
 
 
 def _lines(document: Document) -> dict[str, str]:

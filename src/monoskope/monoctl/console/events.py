@@ -9,8 +9,8 @@ from monoskope.client.connection import RenewedError
 from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
 from monoskope.client.queries import Queries
 from monoskope.errors import Error, LogMismatchError, NotReachedError
-from monoskope.monoctl.output.failures import failure, sentences
 from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.report import failure
 
 Hear = Callable[[views_pb2.EventSummary], None]
 """What is called with each event, in the order of the log."""
@@ -57,5 +57,4 @@ async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: A
 
 def _why(error: Error, *, has_answered: bool) -> str:
     # That the address may be wrong is no help once m8 has answered there.
-    message, fix = sentences(error)
-    return message if has_answered and isinstance(error, NotReachedError) else " ".join(filter(None, (message, fix)))
+    return error.message if has_answered and isinstance(error, NotReachedError) else str(error)

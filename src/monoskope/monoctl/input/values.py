@@ -12,7 +12,7 @@ import click
 
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.gathered_values import Values
-from monoskope.monoctl.output import terminal, write
+from monoskope.monoctl.output import terminal
 from monoskope.protocol.payload import check_key
 from monoskope.value import Value
 
@@ -195,7 +195,7 @@ def _ask(values: Values, keys: list[str]) -> None:
     for key in keys:
         values.add(key, _prompt(key))
     while not keys:
-        key = write.prompt("Key (empty when done)")
+        key = terminal.prompt("Key (empty when done)")
         if not key:
             return
         values.add(check_key(key), _prompt(key))
@@ -205,7 +205,7 @@ def _prompt(key: str) -> bytes:
     """Ask for a value; an empty answer, easily given by mistake, is asked for again."""
     question = f"Value of {key} (hidden)"
     for _ in range(_TIMES):
-        answer = write.prompt(question, hidden=True)
+        answer = terminal.prompt(question, hidden=True)
         if answer:
             return answer.encode()
         question = f"That was empty. Value of {key} (hidden)"

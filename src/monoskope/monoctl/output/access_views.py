@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from monoskope.client.results.access import Applied, Offboarding, RoleBinding, Token, WhoAmI
+from monoskope.client.results.access import Applied, Offboarding, Token
 from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.views import role_binding
 from monoskope.times import rfc3339
 
 BINDING_COLUMNS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
@@ -14,21 +15,6 @@ ENDING_COLUMNS = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why"
 
 SHARED = "create it anew without them"
 """What only a person can do: a role binding never changes."""
-
-
-def role_binding(binding: RoleBinding) -> Document:
-    """A role binding, as `monoctl apply` takes it."""
-    document: Document = {
-        "kind": "RoleBinding",
-        "name": binding.name,
-        "role": binding.role,
-        "members": list(binding.members),
-    }
-    if binding.prefix:
-        document |= {"prefix": binding.prefix, "rights": list(binding.rights)}
-    if binding.made_by:
-        document["made_by"] = binding.made_by
-    return document
 
 
 def offboarding(found: Offboarding, keep: Collection[str] = ()) -> list[Document]:
@@ -73,19 +59,4 @@ def token(one: Token, now_ms: int) -> Document:
         "expires": rfc3339(expires_ms),
         "made_by": one.made_by,
         "state": "revoked" if one.revoked else "expired" if expires_ms <= now_ms else "valid",
-    }
-
-
-def member(who: WhoAmI) -> Document:
-    """What m8 says of the caller beside what every m8 says."""
-    return {
-        "member": who.member,
-        "issuer": who.issuer,
-        "issuer_subject": who.issuer_subject,
-        "groups": list(who.groups),
-        "roles": list(who.roles),
-        "may": [
-            {"prefix": one.prefix, "rights": list(one.rights), "role_binding": one.role_binding} for one in who.rights
-        ],
-        "token_id": who.token_id,
     }

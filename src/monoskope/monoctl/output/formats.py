@@ -1,16 +1,48 @@
-"""Three forms of the same answer: a table for people, JSON and YAML for programs."""
+"""The forms of one answer: tables for people, short or with `-o wide` whole; JSON, YAML and names for programs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from enum import Enum
 from typing import Any
 
-from monoskope.escape import escape, json_text
-from monoskope.monoctl.output import write
-from monoskope.times import ago
+from monoskope.escape import escape, is_shown, json_text
+from monoskope.late import pattern
+from monoskope.monoctl.output import terminal
+from monoskope.times import ago, rfc3339
 
 Document = dict[str, Any]
+
+TABLE, WIDE, NAME = "table", "wide", "name"
+TABLES = frozenset({TABLE, WIDE})
+WORDS = (TABLE, WIDE, "json", "yaml", NAME)
+_HASH = pattern(r"(fp1:[0-9a-f]{4})[0-9a-f]{12}:([0-9a-f]{8})[0-9a-f]{52}([0-9a-f]{4})", re.ASCII)
+
+
+def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
+    """Return a value of the client's as JSON can say it: its fields by name, without those that its `repr` hides."""
+    from monoskope.value import Value  # noqa: PLC0415 - a help needs none
+
+    match value:
+        case Value():
+            shown = [name for name in value.__struct_fields__ if name not in value.hidden]
+            # A time that is not known is an empty text.
+            return {
+                name: "" if (field := getattr(value, name)) is None and name.endswith("_at") else plain(field)
+                for name in shown
+            }
+        case datetime():
+            return rfc3339(round(value.timestamp() * 1000))
+        case Enum():
+            return value.name
+        case list() | tuple():
+            return [plain(one) for one in value]
+        case Mapping():
+            return {name: plain(one) for name, one in value.items()}
+        case _:
+            return value
 
 
 def emit(form: str, document: Document | Sequence[Document], columns: Mapping[str, str], *, nothing: str = "") -> None:
@@ -23,15 +55,13 @@ def emit(form: str, document: Document | Sequence[Document], columns: Mapping[st
         nothing: What a table says on stderr instead of being empty.
     """
     if form == "json":
-        write.out(*json_text(document, indent=2).split("\n"))
+        terminal.out(*json_text(document, indent=2).split("\n"))
     elif form == "yaml":
-        from monoskope.monoctl.output.yaml_text import yaml_text  # noqa: PLC0415 - the other forms do not need it
-
-        write.out(*yaml_text(document).split("\n"), end="")
+        terminal.out(*yaml_text(document).split("\n"), end="")
     else:
         documents = [document] if isinstance(document, dict) else list(document)
         if not documents:
-            write.err(nothing)
+            terminal.err(nothing)
             return
         table(list(columns), [[cell(row, field) for field in columns.values()] for row in documents])
 
@@ -67,7 +97,7 @@ def table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     def line(cells: Sequence[str]) -> str:
         return "  ".join(text.ljust(width) for text, width in zip(cells, widths, strict=True)).rstrip()
 
-    write.out("", *map(line, rows), mark=line(headers), bold=True)
+    terminal.out("", *map(line, rows), mark=line(headers), bold=True)
 
 
 def pairs(items: Mapping[str, str]) -> None:
@@ -75,4 +105,75 @@ def pairs(items: Mapping[str, str]) -> None:
     items = {escape(name): value for name, value in items.items()}
     width = max(len(name) for name in items) + 1
     for name, value in items.items():
-        write.out(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)
+        terminal.out(value or "-", mark=f"{name}:".ljust(width) + "  ", bold=True)
+
+
+def short(hash_: str) -> str:
+    """Return a hash with enough digits to compare by eye: `fp1:63e8…:81a7ff70…9c2e`; other text as it is."""
+    found = _HASH.fullmatch(hash_)
+    return hash_ if found is None else f"{found[1]}…:{found[2]}…{found[3]}"
+
+
+def show(
+    form: str,
+    found: Document | Sequence[Document],
+    columns: Mapping[str, str],
+    *,
+    name: str,
+    wide: Mapping[str, str] | None = None,
+    nothing: str = "",
+) -> None:
+    """Print documents.
+
+    Args:
+        form: How.
+        found: One document, or a list of them.
+        columns: As for `emit`.
+        name: The field that `-o name` prints.
+        wide: The columns of `-o wide`, if they are others.
+        nothing: As for `emit`.
+    """
+    documents = [found] if isinstance(found, dict) else found
+    if form == NAME:
+        if documents:
+            terminal.out(*(str(document[name]) for document in documents))
+    elif form == TABLE:
+        emit(TABLE, [_shortened(document) for document in documents], columns, nothing=nothing)
+    elif form == WIDE:
+        emit(TABLE, found, wide or columns, nothing=nothing)
+    else:
+        emit(form, found, columns, nothing=nothing)
+
+
+def in_tables(form: str) -> bool:
+    """Whether a person reads it."""
+    return form in TABLES
+
+
+def _shortened(document: Document) -> Document:
+    """Return a document as a table that must fit shows it. A version is what `--expect` takes."""
+    from monoskope.client.versions import typed  # noqa: PLC0415 - only where something is listed
+
+    shorter: dict[str, Callable[[Any], Any]] = {
+        "hash": short,
+        "values": lambda values: {key: short(hash_) for key, hash_ in values.items()},
+        "upstream_version": typed,
+        "prior_version": typed,
+    }
+    return {field: shorter[field](value) if field in shorter else value for field, value in document.items()}
+
+
+def yaml_text(document: object) -> str:
+    """Return `document` as YAML that parses to what it was; only its line feeds are characters that are not shown."""
+    import yaml  # noqa: PLC0415 - the other forms do not need it
+
+    class Dumper(yaml.SafeDumper):
+        """Quotes every text that is not shown, so that its characters can be escaped."""
+
+    def represented(dumper: Dumper, text: str) -> yaml.ScalarNode:
+        return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if is_shown(text) else '"')
+
+    Dumper.add_representer(str, represented)
+    text = yaml.dump(document, Dumper=Dumper, allow_unicode=True, sort_keys=False)
+    # Inside quotes, YAML itself uses the same escapes: \u202e, \U000e0001.
+    return "\n".join(escape(line) for line in text.split("\n"))

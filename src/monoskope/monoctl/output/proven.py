@@ -23,8 +23,8 @@ OTHER_KEY = "it was signed with {key}; {own}."
 _NEEDS_RIGHT = " (your token may lack the right see-hash)"
 
 
-def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:
-    """Print what is not proven, once for each reason: a false proof as a warning, the rest as a note beside tables."""
+def tell(checks: Iterable[tuple[str, Checked]], *, notes: bool) -> None:
+    """Print what is not proven, once for each reason: a false proof as a warning, the rest with `notes` as a note."""
     names: dict[Checked, list[str]] = {}
     for name, checked in checks:
         if not checked.proven and checked.why_not != NOT_ENDED:
@@ -34,7 +34,7 @@ def tell(checks: Iterable[tuple[str, Checked]], *, output: str) -> None:
         which = f"{those[0]} is" if len(those) == 1 else f"{those[0]} and {len(those) - 1} more are"
         if checked.is_false:
             terminal.warn(M8S_WORD.format(which=which, why=why))
-        elif output == "table":
+        elif notes:
             terminal.note(M8S_WORD.format(which=which, why=why))
 
 

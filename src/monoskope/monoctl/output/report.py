@@ -1,22 +1,61 @@
-"""Prints each failure for its user: what happened and why, then what to do. Never a traceback."""
+"""How a command ends: what came of each secret, and for each failure what happened and what to do."""
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
 
-from monoskope.errors import Code, Error, LogMismatchError, OutcomeUnknownError, RateLimitedError, UsageError
+from monoskope.errors import (
+    Code,
+    Error,
+    LogMismatchError,
+    NotTriedError,
+    OutcomeUnknownError,
+    RateLimitedError,
+    UsageError,
+)
 from monoskope.escape import json_text
-from monoskope.exit_codes import ExitCode, exit_code
-from monoskope.monoctl.output import write
-from monoskope.monoctl.output.failures import sentences
+from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
+from monoskope.failpoints import failpoint
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import Document, emit
 from monoskope.usage import sentence
 
 if TYPE_CHECKING:
-    from monoskope.client.task import Progress  # loads gRPC, which a good `version` never needs
+    from monoskope.client.task import Progress
+
+R = TypeVar("R")
+
+_REASON = {"REASON": "reason"}
+"""The column that a table has if something failed."""
+
+
+def failure(error: Error) -> Document:
+    """Return everything that is known of a refusal.
+
+    It has `retry_after_s`, null if it is not known, `uri`, which is "" in a call about one secret, with an end that is
+    not known its `request_id`, and with a log that does not fit the signed `notes` that show it.
+    """
+    later = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
+    found: Document = {
+        "code": error.code.value,
+        "exit_code": int(exit_code(error)),
+        "message": error.message,
+        "fix": error.fix,
+        "by_m8": error.by_m8,
+        "reason": error.reason_name,
+        "retry_after_s": later or None,
+        "uri": error.uri,
+    }
+    if isinstance(error, OutcomeUnknownError):
+        found["request_id"] = error.request_id
+    if isinstance(error, LogMismatchError):
+        found["notes"] = list(error.notes)
+    return found
 
 
 class InterruptedBeforeSendingError(Error):
@@ -37,91 +76,63 @@ def wants_json(words: Sequence[str]) -> bool:
 
 def report(error: Error, *, as_json: bool) -> None:
     """Print an error to stderr."""
-    code, number = error.code.value, exit_code(error)
-    if isinstance(error, InterruptedBeforeSendingError):
-        code, number = "INTERRUPTED", ExitCode.INTERRUPTED
-    message, fix = sentences(error)
     if as_json:
-        document: dict[str, object] = {
-            "code": code,
-            "exit_code": int(number),
-            "message": message,
-            "fix": fix,
-            "by_m8": error.by_m8,
-        }
-        if isinstance(error, RateLimitedError):
-            document["retry_after_s"] = error.retry_after_s
-        if isinstance(error, LogMismatchError):
-            document["notes"] = list(error.notes)
-        write.err(json_text({"error": document}))
+        document = failure(error)
+        if isinstance(error, InterruptedBeforeSendingError):
+            document |= {"code": "INTERRUPTED", "exit_code": int(ExitCode.INTERRUPTED)}
+        terminal.err(json_text({"error": document}))
         return
-    write.err(message, mark="error: ", fg="red", bold=True)
-    if fix and error.by_m8:
-        write.err(fix)  # the text itself says that it is m8's advice
-    elif fix:
-        write.err(fix, mark="fix: ", fg="green")
+    terminal.err(error.message, mark="error: ", fg="red", bold=True)
+    if error.fix and error.by_m8:
+        terminal.err(error.fix)  # the text itself says that it is m8's advice
+    elif error.fix:
+        terminal.err(error.fix, mark="fix: ", fg="green")
     if isinstance(error, LogMismatchError):
         print_notes(error.notes)
 
 
 def print_notes(notes: Sequence[str]) -> None:
-    """Print signed notes to stderr, whole and as they are, so that they can be given to somebody else as evidence."""
+    """Print signed notes to stderr, whole and as they are, so that they can be given to others as evidence."""
     for number, note in enumerate(notes, start=1):
-        write.err(f"{number} of {len(notes)}:", mark="note of the log, ", fg="yellow")
-        write.err(*note.split("\n"))
+        terminal.err(f"{number} of {len(notes)}:", mark="note of the log, ", fg="yellow")
+        terminal.err(*note.split("\n"))
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
     """Run a command line and return its exit code; whatever goes wrong is reported."""
-    as_json = wants_json(words)
     try:
         _arm_failpoints()
         code = call()
-    except click.ClickException as error:
-        _report_click(error, as_json=as_json)
+    except click.exceptions.NoArgsIsHelpError as error:
+        terminal.err(*error.format_message().split("\n"))
         return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt):
-        report(InterruptedBeforeSendingError(), as_json=as_json)
-        return ExitCode.INTERRUPTED
-    except Error as error:
-        report(error, as_json=as_json)
-        return ExitCode.INTERRUPTED if isinstance(error, InterruptedBeforeSendingError) else exit_code(error)
     except BrokenPipeError:
         _forget_stdout()
-        code = ExitCode.OK
-    except write.UnwritableError as error:
-        _forget_stdout()
-        report(error, as_json=as_json)
-        return ExitCode.INTERNAL
+        return ExitCode.OK
+    except click.ClickException as error:
+        command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "monoctl"
+        failed: Error = UsageError(sentence(error), fix=f"See `{command} --help`.")
+    except (click.Abort, KeyboardInterrupt):
+        failed = InterruptedBeforeSendingError()
+    except Error as error:
+        failed = error
     except Exception as error:  # noqa: BLE001 - the last resort: a traceback could show a value
-        report(defect(error), as_json=as_json)
-        return ExitCode.INTERNAL
-    return code if isinstance(code, int) else ExitCode.OK
+        failed = defect(error)
+    else:
+        return code if isinstance(code, int) else ExitCode.OK
+    report(failed, as_json=wants_json(words))
+    return ExitCode.INTERRUPTED if isinstance(failed, InterruptedBeforeSendingError) else exit_code(failed)
 
 
 def _arm_failpoints() -> None:
-    import os  # noqa: PLC0415
-
     if "MONOSKOPE_FAILPOINTS" in os.environ:
         from monoskope.failpoints import arm  # noqa: PLC0415 - for tests alone
 
-        write.err(f"warning: {arm(os.environ)}")
-
-
-def _report_click(error: click.ClickException, *, as_json: bool) -> None:
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
-        write.err(*error.format_message().split("\n"))
-    else:
-        report(_usage(error), as_json=as_json)
-
-
-def _usage(error: click.ClickException) -> UsageError:
-    command = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "monoctl"
-    return UsageError(sentence(error), fix=f"See `{command} --help`.")
+        terminal.err(f"warning: {arm(os.environ)}")
 
 
 def defect(error: Exception) -> Error:
-    """Return what is told of an exception that nobody expected: its type alone, for its text could show a value."""
+    """Return what is told of an unexpected exception: its type alone, for its text could show a value."""
     return Error(
         f"a defect in monoctl ({type(error).__name__}).",
         fix="Whether anything was written is not known: look with `monoctl get events`, and report the defect.",
@@ -130,9 +141,7 @@ def defect(error: Exception) -> Error:
 
 
 def _forget_stdout() -> None:
-    """Prevent the interpreter's complaint at exit that nobody reads stdout any more."""
-    import os  # noqa: PLC0415
-
+    """Prevent the interpreter's complaint at exit that stdout is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -152,3 +161,66 @@ def _open_end(progress: Progress) -> str:
     if progress.writes:
         return f"may or may not be {progress.done}"
     return "its answer is not known, nothing was written"
+
+
+def end(
+    results: Sequence[R | Error],
+    output: str,
+    columns: Mapping[str, str],
+    document: Callable[[R], Document],
+    *,
+    as_expected: Callable[[R], bool] = lambda _: True,
+    listed: bool = False,
+    after: Callable[[], None] = lambda: None,
+    changes: bool = False,
+) -> NoReturn:
+    """Print what came of each secret, then every error, and end the command with the worst exit code.
+
+    Of several secrets each has its row, in the order in which they were named: what was done, or FAILED, NOT_TRIED or
+    UNKNOWN with the reason.
+
+    Args:
+        results: One for each secret.
+        output: As for `emit`.
+        columns: As for `emit`.
+        document: Returns what is printed of a result.
+        as_expected: Whether a result is what the user hopes for: exit code 12 if one is not and no error came.
+        listed: Whether a list is printed whatever the number of results.
+        after: Called between the results and the errors.
+        changes: Whether each result is a change: exit code 16 if some were made and some were not.
+    """
+    done = [result for result in results if not isinstance(result, Error)]
+    errors = [result for result in results if isinstance(result, Error)]
+    several = len(results) > 1 or listed
+    documents = [_failed(one) if isinstance(one, Error) else document(one) for one in results]
+    failpoint("monoctl.before-print")
+    if done or several:
+        shown = {**columns, **_REASON} if errors else columns
+        emit(output, documents if several else documents[0], shown, nothing="No secrets found.")
+    after()
+    _report(errors, as_json=output == "json")
+    code = exit_code_of_all(errors, changed=len(done) if changes else 0)
+    if not errors and not all(map(as_expected, done)):
+        code = ExitCode.DIFFERENT
+    click.get_current_context().exit(code)
+
+
+def _failed(error: Error) -> Document:
+    """Return the row of a secret for which nothing was proven."""
+    if isinstance(error, NotTriedError):
+        outcome, reason = "NOT_TRIED", ""
+    else:
+        outcome = "UNKNOWN" if isinstance(error, OutcomeUnknownError) else "FAILED"
+        reason = error.reason_name or error.code.value
+    return {"uri": error.uri, "outcome": outcome, "code": error.code.value, "reason": reason}
+
+
+def _report(errors: Sequence[Error], *, as_json: bool) -> None:
+    """Print every error, and one sentence for all that were not tried: each has its row."""
+    for error in errors:
+        if not isinstance(error, NotTriedError):
+            report(error, as_json=as_json)
+    untried = sum(isinstance(error, NotTriedError) for error in errors)
+    if untried and not as_json:
+        were = "was" if untried == 1 else "were"
+        terminal.note(f"{untried} of the secrets {were} not tried; nothing was sent for them.")

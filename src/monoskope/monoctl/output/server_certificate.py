@@ -20,7 +20,7 @@ _DAY_MS = 86_400_000
 async def note_if_it_expires(client: Client) -> None:
     """Print a note if the caller is an administrator and m8 says that its certificate expires soon.
 
-    A question that m8 does not answer is no reason to fail: an older m8 does not say when.
+    A question that m8 does not answer is no reason to fail.
     """
     with contextlib.suppress(Error):
         server = await client.queries.server()

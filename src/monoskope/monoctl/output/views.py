@@ -1,20 +1,43 @@
-"""m8's answers as plain documents: names for enums, hex for ids, RFC 3339 for times."""
+"""Answers as plain documents, which tables, JSON, YAML and the console's page show.
+
+Enums have their names, ids are hex, times are RFC 3339.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import reasons
-from monoskope.client.proofs.receipts import Checked
 from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
 from monoskope.errors import UsageError
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.formats import Document, plain
 from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import edit_of
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import rfc3339
+
+if TYPE_CHECKING:
+    from monoskope.client import UpstreamName
+    from monoskope.client.preview import Preview
+    from monoskope.client.proof import Checked
+    from monoskope.client.results.access import RoleBinding, WhoAmI
+    from monoskope.client.results.shown_log import Log
+
+_CAN = (
+    "check_and_set", "write_tag", "readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable",
+    "listable", "signatures",
+)  # fmt: skip
+"""What a reactor announces that it can do, or wants, yes or no."""
+_M8_SAYS = {
+    "FOLDER": "folder",
+    "PUT": "put through m8",
+    "KNOWN": "known",
+    "DELETED": "deleted through m8",
+    "IMPORTABLE": "can be imported",
+}
 
 
 def proof(checked: Checked) -> Document:
@@ -152,6 +175,7 @@ def store_types(views: Iterable[views_pb2.SecretStore]) -> list[Document]:
 
 def reactor(view: views_pb2.Reactor) -> Document:
     """One reactor process."""
+    can = view.capabilities
     return {
         "replica": view.replica.hex(),
         "attached": view.attached,
@@ -160,21 +184,12 @@ def reactor(view: views_pb2.Reactor) -> Document:
         "engine_since_at": rfc3339(view.engine_since_ms),
         "last_failure": reasons.name(view.last_failure) if view.last_failure else "",
         "last_failure_at": rfc3339(view.last_failure_at_ms),
-        "max_plaintext": view.capabilities.max_plaintext,
-        "check_and_set": view.capabilities.check_and_set,
-        "write_tag": view.capabilities.write_tag,
-        "readable": view.capabilities.readable,
-        "deletable": view.capabilities.deletable,
-        "soft_delete": view.capabilities.soft_delete,
-        "patchable": view.capabilities.patchable,
-        "undeletable": view.capabilities.undeletable,
-        "rollbackable": view.capabilities.rollbackable,
-        "listable": view.capabilities.listable,
-        "signatures": view.capabilities.signatures,
+        "max_plaintext": can.max_plaintext,
+        **{name: getattr(can, name) for name in _CAN},
         "signers_trouble": view.signers_trouble,
-        "copies_to": list(view.capabilities.copies_to),
-        "key_rule": view.capabilities.key_rule,
-        "layout": view.capabilities.layout,
+        "copies_to": list(can.copies_to),
+        "key_rule": can.key_rule,
+        "layout": can.layout,
         "fingerprint_key_id": view.fingerprint_key_id,
     }
 
@@ -213,3 +228,50 @@ def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
 def _word(name: str) -> str:
     """Return a role or a right as `m8 token create` takes it."""
     return name.lower().replace("_", "-")
+
+
+def role_binding(binding: RoleBinding) -> Document:
+    """A role binding, as `monoctl apply` takes it."""
+    document: Document = {
+        "kind": "RoleBinding",
+        "name": binding.name,
+        "role": binding.role,
+        "members": list(binding.members),
+    }
+    if binding.prefix:
+        document |= {"prefix": binding.prefix, "rights": list(binding.rights)}
+    if binding.made_by:
+        document["made_by"] = binding.made_by
+    return document
+
+
+def member(who: WhoAmI) -> Document:
+    """What m8 says of a member beside what `server` shows."""
+    document: Document = plain(who)
+    document["may"] = document.pop("rights")
+    return {name: field for name, field in document.items() if name not in {"subject", "expires_at"}}
+
+
+def preview(would: Preview) -> Document:
+    """What a put or a patch would send to one secret; `removes` only of a patch."""
+    document: Document = plain(would) | {"purpose": spelled(upload_pb2.Purpose, would.purpose)}
+    if not would.rules.merges:
+        del document["removes"]
+    return document
+
+
+def upstream(found: UpstreamName) -> Document:
+    """One name that is upstream, and what m8 says of it."""
+    return {
+        "uri": found.uri,
+        "folder": found.is_folder,
+        "m8_says": _M8_SAYS[found.known.name],
+        "can_be_imported": found.can_be_imported,
+        "request_id": found.request_id,
+    }
+
+
+def log(found: Log) -> Document:
+    """The log of an m8, with its newest signed note."""
+    document: Document = plain(found)
+    return document | {"age_s": round(found.age_s, 3)}

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import re
+import stat
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,7 +13,52 @@ import pyrage
 
 from monoskope.errors import RefusedError, UsageError, docs_page
 from monoskope.reactor.identity.fingerprint import KEY_FILE, FingerprintKey, new_key
-from monoskope.settings import find_private, read_private, write_private
+from monoskope.settings import check_closed, find_private, read_private, write_private
+
+_DESCRIPTOR = re.compile(r"/dev/fd/(?P<number>[0-9]{1,9})", re.ASCII)
+_MOST = 4_096
+
+
+def read_passphrase(name: str) -> str:
+    """Return the one line in `name`: a file of mode 0600 or tighter, `/dev/fd/N`, or `-` for standard input.
+
+    Raises:
+        UsageError: it cannot be read, or does not hold one line of text.
+        RefusedError: others than its owner can reach the file.
+    """
+    content = _content(name)
+    try:
+        line = content.decode("utf-8").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        line = ""
+    if not line or len(content) > _MOST or not line.isprintable():
+        raise UsageError(
+            f"{_called(name)} does not hold one line of text, the passphrase.",
+            fix="Write the passphrase alone into it, on one line.",
+        )
+    return line
+
+
+def _content(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read(_MOST + 1)
+    match = _DESCRIPTOR.fullmatch(name)
+    if match is None:
+        return read_private(Path(name))
+    try:
+        descriptor = os.dup(int(match["number"]))
+    except OSError as error:
+        raise UsageError(f"{name} cannot be read: {error.strerror}.", fix="Open it, as with 3<FILE.") from None
+    with os.fdopen(descriptor, "rb") as file:
+        mode = os.fstat(descriptor).st_mode
+        if stat.S_ISREG(mode):
+            check_closed(Path(name), mode)
+        return file.read(_MOST + 1)
+
+
+def _called(name: str) -> str:
+    return "standard input" if name == "-" else name
+
 
 MAX_FILE = 65_536
 

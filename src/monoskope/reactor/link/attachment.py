@@ -28,8 +28,8 @@ MOST_UNSENT = 16_384
 class Listener(Protocol):
     """Acts on what m8 says in a session. No method may take long: heartbeats wait for it."""
 
-    def attached(self, replicas: list[bytes], *, signatures: bool = False) -> None:
-        """The session begins; `replicas` are those that have one. `signatures`: whether m8 carries signed requests."""
+    def attached(self, replicas: list[bytes]) -> None:
+        """The session begins; `replicas` are those that have one."""
 
     def event(self, event: event_pb2.Event, sealed: bytes) -> None:
         """m8 delivers an event."""
@@ -61,15 +61,13 @@ class Attachment:
         self._health = health
         self._outbox: asyncio.Queue[reactor_pb2.AttachRequest] = asyncio.Queue()
         self._is_stuck = asyncio.Event()
-        self._quiet: asyncio.TimerHandle | None = None
         self._caught_up = False
 
     async def run(self) -> None:
         """Serve the session until the stream ends or `stop` is set. Raises the error that ended it, if any."""
         if any(len(replica) != REPLICA_BYTES for replica in self._attached.replicas):
             raise SessionEndedError("m8 named a process that is none.", fix="Update the reactor or m8.")
-        self._listener.attached(list(self._attached.replicas), signatures=self._attached.signatures)
-        self._restart_quiet()
+        self._listener.attached(list(self._attached.replicas))
         tasks = [asyncio.ensure_future(work()) for work in (self._reading, self._writing, self._beating, self._stuck)]
         tasks.append(asyncio.ensure_future(self._stopping()))
         try:
@@ -77,8 +75,6 @@ class Attachment:
             for task in done:
                 task.result()
         finally:
-            if self._quiet is not None:
-                self._quiet.cancel()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -112,21 +108,7 @@ class Attachment:
             event = event_pb2.Event.FromString(delivery.record)
         except DecodeError:
             raise SessionEndedError("m8 delivered a record that does not parse.", fix="Update the reactor.") from None
-        if not self._caught_up:
-            # This event came after our login: all unfinished requests came before it.
-            if event.position > self._attached.position:
-                self._catch_up()
-            else:
-                self._restart_quiet()
         self._listener.event(event, delivery.sealed)
-
-    def _restart_quiet(self) -> None:
-        """Wait for a pause, where an older m8 does not say when it has delivered all unfinished requests."""
-        if self._attached.caught_up_follows:
-            return
-        if self._quiet is not None:
-            self._quiet.cancel()
-        self._quiet = asyncio.get_running_loop().call_later(self._timings.quiet, self._catch_up)
 
     def _catch_up(self) -> None:
         if not self._caught_up:

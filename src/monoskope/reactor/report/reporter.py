@@ -2,10 +2,6 @@
 
 A receipt that names no sealed bytes says that nothing was opened. Once STARTED is recorded that is no longer known. So
 such a receipt, for example an heir's KEY_LOST, is not sent again if a STARTED came before it.
-
-An m8 that is older than this program refuses receipts with fields that it does not know. They are sent again without
-these fields, because otherwise the request would never end. A client that needs the fields says OUTCOME_UNKNOWN then
-(docs/protocol.md, Versions of the programs).
 """
 
 from __future__ import annotations
@@ -21,17 +17,36 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.labels import RECEIPT
-from monoskope.protocol.older import without_later_fields
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.upload import State
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequests
-from monoskope.reactor.report import request_log
-from monoskope.reactor.report.audit_log import Audit, of_receipt
+from monoskope.reactor.report.audit_log import Audit, AuditEntry, of_receipt
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.meters import ReactorMeters
+
+
+def log_end(entry: AuditEntry, seconds: float, *, taken: bool = True) -> None:
+    """Log how a request ended.
+
+    Args:
+        entry: The entry of its end in the audit log.
+        seconds: Since the sealed bytes came, or the request if nothing was sealed.
+        taken: Whether m8 took this end; it does not if the request ended in another way meanwhile.
+    """
+    event = "request" if taken else "request ended otherwise"
+    operating_log.get().info(
+        event,
+        request_id=entry.request_id,
+        uri=entry.uri,
+        purpose=entry.purpose,
+        outcome=entry.outcome,
+        reason=entry.reason,
+        detail=entry.detail,
+        duration_ms=max(0, round(seconds * 1000)),
+    )
 
 
 class Log(Protocol):
@@ -78,7 +93,7 @@ class Reporter:
         asked = self.requests.get(request_id)
         arrived = asked.arrived if asked is not None else self.now()
         taken = await self._ended(request_id, receipt, version)
-        request_log.ended(entry, self.now() - arrived, taken=taken)
+        log_end(entry, self.now() - arrived, taken=taken)
         if taken and self.meters is not None:
             self.meters.ended(entry, self.now() - arrived)
         return taken
@@ -90,10 +105,6 @@ class Reporter:
             try:
                 await self.log.append(request_id, version, event)
             except AppendRefusedError as error:
-                if error.reason == Code.USAGE.value and (older := without_later_fields(receipt)) is not None:
-                    operating_log.get().warning("m8 is older", request_id=request_id.hex(), message=_OLDER)
-                    receipt, event = older, self._event(older)
-                    continue
                 if error.reason != Code.CONFLICT.value:
                     return False
                 request = await self.requests.moved(request_id, version, within=self.patience)
@@ -107,6 +118,3 @@ class Reporter:
 
     def _event(self, receipt: Receipt) -> ReactorEvent:
         return event_of(receipt, self.identity.sign(RECEIPT, receipt.content))
-
-
-_OLDER = "m8 does not know all fields of this receipt; it is sent again without them, and proves less. Update m8."

@@ -5,9 +5,8 @@ from __future__ import annotations
 from monoskope.protocol import sshsig
 from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
-from monoskope.reactor.signers.listed import ListedKeys
-from monoskope.reactor.signers.permissions import Permission
-from monoskope.reactor.signers.revoked import Revocations
+from monoskope.reactor.signers.lists import ListedKeys, Revocations
+from monoskope.reactor.signers.settings import Permission
 from monoskope.value import Value
 
 

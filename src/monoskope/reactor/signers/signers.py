@@ -14,10 +14,8 @@ from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig.faults import Fault, FaultError
 from monoskope.reactor.signers.decision import Rules, decide
 from monoskope.reactor.signers.list_file import ListFile
-from monoskope.reactor.signers.listed import ListedKeys, parse_listed
-from monoskope.reactor.signers.permissions import permissions
-from monoskope.reactor.signers.revoked import Revocations, line_for, parse_revoked
-from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile
+from monoskope.reactor.signers.lists import ListedKeys, Revocations, line_for, parse_listed, parse_revoked
+from monoskope.reactor.signers.settings import PURPOSE_BY_WORD, SignersFile, permissions
 from monoskope.value import Value
 
 

@@ -15,8 +15,8 @@ from typing import Protocol
 
 from monoskope import operating_log
 from monoskope.protocol.request import Request
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.limits import FairPlaces
+from monoskope.reactor.memory import forget
 from monoskope.reactor.upstream.content import Content
 from monoskope.stores.driver import DriverError, StoreUnavailableError
 

@@ -35,14 +35,14 @@ from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
+from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
-from monoskope.reactor.limits.places import FairPlaces
+from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.link.copy_tokens import CopyTokens
-from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings
 from monoskope.reactor.upstream.content import Upstream
-from monoskope.reactor.work.copy_signer import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot

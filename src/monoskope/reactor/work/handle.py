@@ -2,7 +2,7 @@
 
 `Handler._steps` walks the numbered parts of that step from top to bottom; every purpose enters there. Each frame that
 holds the plaintext returns, or deletes it, before a receipt is sent; no exception outlives `Handler._end`. A write that
-was announced counts as a guess until it is proven written, whatever ends it (`monoskope.reactor.limits.rates`).
+was announced counts as a guess until it is proven written, whatever ends it (`monoskope.reactor.limits`).
 """
 
 from __future__ import annotations
@@ -20,29 +20,23 @@ from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.admission.signature_gate import SignatureGate
+from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits.places import FairPlaces
-from monoskope.reactor.limits.rates import Guess, Rates, Signer
+from monoskope.reactor.limits import FairPlaces, Guess, Rates, Signer
 from monoskope.reactor.link.appends import AppendRefusedError
-from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.first_look import Found
-from monoskope.reactor.work.compare import compare
 from monoskope.reactor.work.copy_secret import Copier, CopyPlan
 from monoskope.reactor.work.delivery import DeliveredRequest, open_delivered
 from monoskope.reactor.work.ends import Announced, HandlingEnd, Receipted, Refused, TooLate
-from monoskope.reactor.work.fitting import check_fitting
 from monoskope.reactor.work.generate import Generator, public_halves
-from monoskope.reactor.work.import_secret import import_secret
-from monoskope.reactor.work.list_names import list_names
 from monoskope.reactor.work.lookup import failed
-from monoskope.reactor.work.patch import check_apart, result_of
-from monoskope.reactor.work.rollback import earlier_content
-from monoskope.reactor.work.verify import verify
+from monoskope.reactor.work.new_values import check_apart, check_fitting, earlier_content, result_of
+from monoskope.reactor.work.without_writing import compare, import_secret, list_names, verify
 from monoskope.reactor.work.write import WritePlan, Writer
 from monoskope.traces import spans
 from monoskope.uri import SecretUri

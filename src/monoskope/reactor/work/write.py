@@ -24,9 +24,9 @@ from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor.admission.admission import driver_options
+from monoskope.reactor.admission import driver_options
 from monoskope.reactor.identity.fingerprint import Fingerprints, digest_of
-from monoskope.reactor.memory.forget import forget
+from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, ended_by, reason_of
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream

@@ -149,7 +149,7 @@ def test_explicit_beats_ambient(tmp_path: Path, github: dict[str, str]) -> None:
         return load_settings(**given, environ=environ).credential_source  # type: ignore[arg-type]
 
     by_text, by_file = {"MONOCTL_TOKEN": "t"}, {"MONOCTL_TOKEN_FILE": str(file)}
-    assert source(everything | by_text, token_file=str(file)) == f"{file} (`token_file=`)"
+    assert source(everything | by_text, token_file=str(file)) == f"{file} (`token_file`)"
     assert source(everything | by_text) == "MONOCTL_TOKEN"
     assert source(everything | by_file) == f"{file} (MONOCTL_TOKEN_FILE)"
     assert source(everything) == "the login at https://login.example.org"

@@ -26,7 +26,7 @@ from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
 from monoskope.m8.limits.quota import Quota
 from monoskope.m8.readmodels.usage import bytes_of
-from monoskope.m8.service.access.exchange import JWT, TTL_S
+from monoskope.m8.service.exchange import JWT, TTL_S
 from monoskope.protocol.exchange_refusal import ExchangeRefusal
 from monoskope.protocol.member import Member
 from tests.support.exchanging import Exchanging, an_issuer, mutable, refused, word

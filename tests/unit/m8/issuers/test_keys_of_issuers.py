@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from monoskope.errors import UnavailableError, UsageError
-from monoskope.m8.domain.refused_exchange import ExchangeRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.keys import IssuerKeys, parse_jwks
 from tests.support.issuers import claims_of, ec_key, ed_key, jwk, jwks, minted, rsa_key

@@ -16,7 +16,7 @@ import pytest
 from monoskope.api.gateway.v1 import access_pb2, access_pb2_grpc
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.service.access.exchange import ID_TOKEN
+from monoskope.m8.service.exchange import ID_TOKEN
 from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
 from tests.support.absent import need_memory

@@ -18,7 +18,7 @@ from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.issuers import discovery, keys
-from monoskope.m8.service.access.exchange import JWT
+from monoskope.m8.service.exchange import JWT
 from tests.support.http_calls import Answered, ask, hang_up
 from tests.support.https_issuer import HttpsIssuer, https_issuer
 from tests.support.issuers import claims_of, jwk, jwks, minted, now_s, rsa_key

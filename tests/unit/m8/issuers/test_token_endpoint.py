@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.m8.http import form
-from monoskope.m8.service.access.exchange import ID_TOKEN, JWT
+from monoskope.m8.service.exchange import ID_TOKEN, JWT
 from tests.support.exchanging import FORM, GRANT, METHOD, PATH, Exchanging
 from tests.support.http_calls import ask
 from tests.support.issuers import claims_of, minted

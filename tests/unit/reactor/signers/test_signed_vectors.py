@@ -10,8 +10,7 @@ from monoskope.protocol.signed_request import NAMESPACE, statement
 from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.kinds import KINDS
 from monoskope.reactor.signers.decision import decide
-from monoskope.reactor.signers.listed import parse_listed
-from monoskope.reactor.signers.revoked import parse_revoked
+from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from tests.support.signed_vectors import GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
 
 WITHOUT_VECTOR = {Fault.UNNEEDED}

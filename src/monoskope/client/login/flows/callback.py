@@ -105,7 +105,7 @@ class Callback(socketserver.ThreadingTCPServer):
                 return came
         raise TimedOutError(
             f"nobody logged in within {wait_s / 60:.0f} minutes.",
-            fix="Log in again; on a machine without a browser of yours with `with_device()`.",
+            fix="Log in again; on a machine without a browser of yours with `monoctl login --device`.",
         )
 
 
@@ -115,7 +115,9 @@ def listening(take: Take) -> Iterator[Callback]:
     try:
         server = Callback(take)
     except OSError:
-        raise UsageError(f"it is not possible to listen on {HOST}.", fix="Log in with `with_device()`.") from None
+        raise UsageError(
+            f"it is not possible to listen on {HOST}.", fix="Log in with `monoctl login --device`."
+        ) from None
     with server:
         thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.05), daemon=True)
         thread.start()

@@ -51,7 +51,7 @@ def begin(issuer: Issuer, provider: Provider, *, client_id: str, scopes: str) ->
     if not provider.device_authorization_endpoint:
         raise UsageError(
             f"the issuer {provider.issuer} has no device flow.",
-            fix="Log in with `with_browser()`; on a remote machine through a forwarded port.",
+            fix="Log in with a browser; on a remote machine through a forwarded port.",
         )
     answer = issuer.post(provider.device_authorization_endpoint, {"client_id": client_id, "scope": scopes})
     code, uri, device_code = (answer.get(name) for name in ("user_code", "verification_uri", "device_code"))
@@ -115,4 +115,4 @@ def wait(
                 raise RefusedError("the login was declined.", fix="Log in again, and accept it.") from None
             elif error.code != "authorization_pending":
                 raise error.refused(provider.issuer) from None
-    raise TimedOutError("the code was not typed in time.", fix="Log in again: `with_device()`.")
+    raise TimedOutError("the code was not typed in time.", fix="Log in again with `monoctl login --device`.")

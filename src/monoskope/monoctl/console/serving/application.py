@@ -18,9 +18,8 @@ from monoskope.monoctl.console.serving import body, files, guard, headers
 from monoskope.monoctl.console.serving.live import Live
 from monoskope.monoctl.console.serving.sealing import SealedCall, proven
 from monoskope.monoctl.console.serving.sessions import Begun, EndedError, LinkError, Session, Sessions, UsedError
-from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.report import defect
+from monoskope.monoctl.output.report import defect, failure
 from monoskope.unshared import Unshared
 from monoskope.value import Value
 

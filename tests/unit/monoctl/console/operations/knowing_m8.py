@@ -19,7 +19,6 @@ from monoskope.monoctl.console import heard
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.operation import Operation
 from monoskope.monoctl.console.operations.table import OPERATIONS
-from monoskope.protocol.notes import EDIT_NOTES
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -51,7 +50,6 @@ class KnowingM8(ScriptedM8):
         self.secrets: dict[str, views_pb2.Secret] = {}
         self.uploads: dict[bytes, views_pb2.SecretUpload] = {}
         self.events: list[views_pb2.EventSummary] = []
-        self.features = [EDIT_NOTES]
 
     def honest_end(self, attempt: Attempt) -> views_pb2.SecretUpload:
         """End the request once, and know it from then on."""
@@ -112,7 +110,6 @@ class KnowingM8(ScriptedM8):
                     role=events_pb2.ROLE_USER,
                     rights=list(events_pb2.Right.keys())[1:],
                     prefixes=["vault://"],
-                    features=self.features,
                 )
             case queries_pb2.GetSecretRequest():
                 if message.uri not in self.secrets:

@@ -86,7 +86,7 @@ class Served:
         return {}
 
     async def _conflict(self, _desk: Desk, _: Nothing) -> object:
-        raise ConflictError("something else is there.", fix="Look at `expect=`.", reason_name="CONFLICT")
+        raise ConflictError("something else is there.", fix="Look at `expect`.", reason_name="CONFLICT")
 
     async def _defect(self, _desk: Desk, _: Nothing) -> object:
         raise ValueError("correct horse battery staple")

@@ -394,7 +394,7 @@ async def test_a_refusal_says_what_the_command_says(served: Served) -> None:
         "code": "CONFLICT",
         "exit_code": 6,
         "message": "something else is there.",
-        "fix": "Look at --expect.",
+        "fix": "Look at `expect`.",
         "by_m8": False,
         "reason": "CONFLICT",
         "retry_after_s": None,

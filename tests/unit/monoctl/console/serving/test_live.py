@@ -104,7 +104,7 @@ class Log:
 async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> None:
     log = Log()
     events = [views_pb2.EventSummary(position=number) for number in range(3, 8)]
-    away = NotReachedError("it is away.", fix="Try `server=`.")
+    away = NotReachedError("it is away.", fix="Try `server`.")
     log.parts = [away, events[1:3], UnauthenticatedError("your token has expired."), events[1:5], []]
     began = asyncio.Event()
     heard: list[int] = []
@@ -121,7 +121,7 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
     assert began.is_set()
     assert (heard, log.asked) == ([4, 5, 6, 7], [3, 5, 7])
     assert told == [
-        "it is away. Try --server.",
+        "it is away. Try `server`.",
         "",
         "it broke.",
         "your token has expired.",

@@ -8,8 +8,8 @@ from typing import TypeVar
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.heard import gathered
-from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.report import failure
 
 R = TypeVar("R")
 

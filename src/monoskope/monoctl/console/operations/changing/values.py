@@ -27,7 +27,7 @@ from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
-from monoskope.monoctl.output.previews import preview
+from monoskope.monoctl.output.views import preview
 
 if TYPE_CHECKING:
     from monoskope.client.preview import Preview

@@ -11,10 +11,8 @@ from monoskope.client import Client
 from monoskope.errors import Error
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing
-from monoskope.monoctl.output import access_views, views
-from monoskope.monoctl.output.failures import sentences
+from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
-from monoskope.protocol.member import ROLE_BINDINGS
 
 ANSWER_S = 3.0
 """Seconds within which m8 must answer: the page begins without it."""
@@ -48,16 +46,13 @@ async def _me(desk: Desk) -> Document:
     except TimeoutError:
         return me(_NOBODY | {"server": desk.client.server}, away=f"m8 did not answer within {ANSWER_S:g} seconds.")
     except Error as error:
-        return me(_NOBODY | {"server": desk.client.server}, away=" ".join(filter(None, sentences(error))))
+        return me(_NOBODY | {"server": desk.client.server}, away=str(error))
     return me(said)
 
 
 async def _who(client: Client) -> Document:
     answer = await client.queries.server()
-    said = views.server(client.server, answer)
-    if ROLE_BINDINGS in answer.features:
-        said |= access_views.member(await client.access.who_am_i())
-    return said
+    return views.server(client.server, answer) | views.member(await client.access.who_am_i())
 
 
 def me(said: Document, *, away: str = "") -> Document:
@@ -91,7 +86,7 @@ def signs_with(desk: Desk) -> Document:
     try:
         key = signer_of(setting).public()
     except Error as error:
-        return _NO_KEY | {"trouble": " ".join(filter(None, sentences(error)))}
+        return _NO_KEY | {"trouble": str(error)}
     return {"key": key.shown, "principal": key.principal, "touch": key.needs_touch, "trouble": ""}
 
 

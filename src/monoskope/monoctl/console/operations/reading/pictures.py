@@ -11,7 +11,7 @@ from monoskope.monoctl.console.operations.reading.caller import me
 from monoskope.monoctl.console.operations.reading.secrets import today
 from monoskope.monoctl.console.operations.reading.shown import shown
 from monoskope.monoctl.console.operations.reading.stores import store
-from monoskope.monoctl.output import log_views, views
+from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 
 _MOST_DRIFTED = 1_000
@@ -53,6 +53,6 @@ async def status(desk: Desk, _asked: Nothing) -> Document:
 async def _log(desk: Desk) -> Document | None:
     """Look at m8's log now; None if m8 shows none, and is held to none."""
     try:
-        return log_views.log(await desk.client.log.get())
+        return views.log(await desk.client.log.get())
     except NotFoundError:
         return None

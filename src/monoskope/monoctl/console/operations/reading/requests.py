@@ -17,8 +17,8 @@ from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
 from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.console.operations.reading.shown import proof
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.failures import failure
 from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.report import failure
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.receipt import Receipt
 

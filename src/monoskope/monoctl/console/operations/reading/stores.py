@@ -5,9 +5,7 @@ from __future__ import annotations
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import Nothing, OfUri
-from monoskope.monoctl.output import upstream as upstream_names
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.failures import sentences
 from monoskope.monoctl.output.formats import Document
 
 
@@ -19,12 +17,11 @@ async def stores(desk: Desk, _asked: Nothing) -> Document:
 def store(desk: Desk, view: views_pb2.SecretStore) -> Document:
     """Return `Store`."""
     seen = desk.client.stores.look_at_identity(view)
-    message, fix = ("", "") if seen.changed is None else sentences(seen.changed)
     return views.store(view) | {
         "identity_state": seen.state,
         "pinned": seen.pinned,
-        "identity_message": message,
-        "identity_fix": fix,
+        "identity_message": "" if seen.changed is None else seen.changed.message,
+        "identity_fix": "" if seen.changed is None else seen.changed.fix,
     }
 
 
@@ -36,7 +33,7 @@ async def upstream(desk: Desk, asked: OfUri) -> Document:
     names: list[Document] = []
     complete = True
     async for page in desk.client.list_upstream_pages(asked.uri):
-        names += map(upstream_names.name, page.names)
+        names += map(views.upstream, page.names)
         complete = not page.more and not page.unaddressable
         if len(names) >= _MOST_NAMES:
             break

@@ -1,1 +1,0 @@
-"""`AccessService` without a transport: role bindings, tokens, and what they allow."""

@@ -1,0 +1,243 @@
+"""Step 2 of docs/protocol.md: what a reactor checks before it makes a key, a required signature included.
+
+The reactor's own list decides about the signature (docs/signed-requests.md), never m8. The decision stands in the audit
+log, with the SHA-256 of the lists that it was made by; users and m8 learn NOT_AUTHORIZED and nothing more. Nothing here
+does I/O.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from typing import Any
+
+from monoskope import operating_log
+from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.protocol.grant import SUITE_1, Grant
+from monoskope.protocol.options import are_for
+from monoskope.protocol.request import Request
+from monoskope.reactor.limits import Rates
+from monoskope.reactor.memory import forget
+from monoskope.reactor.reasons import FailedError, failed_by
+from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request
+from monoskope.reactor.report.known_receipts import KnownReceipts
+from monoskope.reactor.resources import NO_DESCRIPTORS, out_of_descriptors
+from monoskope.reactor.settings import ReactorSettings
+from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
+from monoskope.stores.driver import DriverError, StoreDriver
+from monoskope.uri import SecretUri
+
+_NONE_REQUIRED = "it has a signature, and none is required for this purpose."
+_OTHER_BYTES = "the sealed bytes are not those that m8's event names."
+_DEFECT = "it could not be verified: see the operating log."
+
+
+class SignatureGate:
+    """Lets requests pass that need no signature, and those that a key of the list signed.
+
+    Args:
+        signers: The lists and rules of `[signers]`; None if the settings have no such table.
+        audit: Where each decision is recorded.
+    """
+
+    def __init__(self, signers: Signers | None = None, audit: Audit | None = None) -> None:
+        self._signers = signers
+        self._audit = audit
+        self._logged: tuple[str, ...] = ()
+
+    @property
+    def has_lists(self) -> bool:
+        """Whether the settings have `[signers]`."""
+        return self._signers is not None
+
+    def troubles(self) -> tuple[str, ...]:
+        """Return a sentence for each list that cannot be used as it is now; none if all is well. Log what is new."""
+        troubles = () if self._signers is None else self._signers.state().troubles
+        for sentence in troubles:
+            if sentence not in self._logged:
+                operating_log.get().error("signers", message=sentence)
+        if self._logged and not troubles:
+            operating_log.get().info("signers", message="all lists can be used again.")
+        self._logged = troubles
+        return troubles
+
+    def requires(self, purpose: upload_pb2.Purpose) -> bool:
+        """Whether requests of `purpose` need a signature. It is the same as long as the process runs."""
+        return self._signers is not None and self._signers.requires(purpose)
+
+    def authorize(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized | None:
+        """Return who signed the request; None if its grant requires no signature, and it has none.
+
+        Args:
+            grant: This process' own copy.
+            sealed_sha256: Of the sealed bytes that were delivered; b"" if m8's event names other ones.
+            signature: As m8 delivered it.
+
+        Raises:
+            FailedError: NOT_AUTHORIZED, without a detail: it stands in the audit log. KEY_LOST, no file descriptor was
+                left to read the lists with.
+            OSError: the audit log cannot be written; what cannot be recorded is not done.
+        """
+        if not grant.signature_required:
+            if signature:
+                raise self._refused(grant, _NONE_REQUIRED)
+            return None
+        if not sealed_sha256:
+            raise self._refused(grant, _OTHER_BYTES)
+        return self._verified(grant, sealed_sha256, signature)
+
+    def _verified(self, grant: Grant, sealed_sha256: bytes, signature: bytes) -> Authorized:
+        assert self._signers is not None, "the grant of a process without [signers] requires no signature"
+        try:
+            authorized = self._signers.authorize(grant, sealed_sha256, signature)
+        except NotAuthorizedError as error:
+            if out_of_descriptors() is not None:
+                # The lists could not be read: that says nothing of the signer, who is told to try again.
+                raise FailedError(upload_pb2.REASON_KEY_LOST, detail=NO_DESCRIPTORS) from None
+            raise self._refused(grant, error.why, error.lists) from None
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of foreign bytes authorizes nobody
+            operating_log.error("unforeseen", error, request_id=grant.request.request_id.hex())
+            forget(error)
+            raise self._refused(grant, _DEFECT) from None
+        self._record(grant, authorized.lists, authorized)
+        return authorized
+
+    def _refused(self, grant: Grant, why: str, lists: ListDigests | None = None) -> FailedError:
+        if lists is None and self._signers is not None:
+            lists = self._signers.state().lists
+        self._record(grant, lists, why)
+        return FailedError(upload_pb2.REASON_NOT_AUTHORIZED)
+
+    def _record(self, grant: Grant, lists: ListDigests | None, decision: Authorized | str) -> None:
+        """Write the decision into the audit log: who may have this done, or why it is refused."""
+        if self._audit is None:
+            return
+        if isinstance(decision, str):
+            reason = upload_pb2.REASON_NOT_AUTHORIZED
+            entry = of_request(grant.request, grant.subject, REFUSED, reason, decision)
+        else:
+            entry = replace(
+                of_request(grant.request, grant.subject, AUTHORIZED),
+                signer=decision.signer,
+                signer_key=decision.signer_key,
+                certificate=decision.certificate,
+            )
+        if lists is not None:
+            entry = replace(entry, signers_sha256=lists.file, revoked_sha256=lists.revoked)
+        self._audit.write(entry)
+
+
+OUTSIDE_PREFIXES = "the path lies outside what the store's reactor serves."
+OUTSIDE_KEY_RULE = "a key is outside the rule of this engine (key_rule)."
+NO_ROOM = "the reactor has more new receipts to remember than it has room for."
+NOT_LISTABLE = "this store is not configured to list names."
+_FOR_GOOD_ONLY = "this store cannot delete so that it can be brought back."
+_NOT_FOR_GOOD = "this store cannot delete for good."
+
+_NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+
+
+class Admission:
+    """Decides which requests get a key."""
+
+    def __init__(
+        self,
+        settings: ReactorSettings,
+        driver: StoreDriver,
+        rates: Rates,
+        gate: SignatureGate | None = None,
+        known: KnownReceipts | None = None,
+    ) -> None:
+        self._settings = settings
+        self._driver = driver
+        self._rates = rates
+        self._gate = gate or SignatureGate()
+        self._known = known
+
+    def admit(self, request: Request, subject: str) -> None:
+        """Return if the `request` of `subject` may get a key, and count it against the rates.
+
+        Raises:
+            FailedError: UPSTREAM_REFUSED for another store or a path outside the configured prefixes, UNSUPPORTED for
+                what the engine or this version cannot do, CANNOT_READ, the driver's own reason, RATE_LIMITED.
+        """
+        if not self._settings.allows(request.uri):
+            raise FailedError(upload_pb2.REASON_UPSTREAM_REFUSED, detail=OUTSIDE_PREFIXES)
+        if SUITE_1 not in request.suites:
+            raise FailedError(
+                upload_pb2.REASON_UNSUPPORTED, detail="none of the suites that were asked for is known here."
+            )
+        here = request.destination is None
+        if here and request.expect in _NEEDS_CHECK_AND_SET and not self._driver.capabilities.check_and_set:
+            raise FailedError(upload_pb2.REASON_UNSUPPORTED, detail="this engine cannot replace exactly one version.")
+        self._check_purpose(request)
+        options = driver_options(self._driver, request)
+        try:
+            self._driver.check(request.uri.path, options)
+        except DriverError as error:
+            raise failed_by(error) from None
+        self._check_memory()
+        self._rates.take(request, subject, must_be_signed=self._gate.requires(request.purpose))
+
+    def _check_memory(self) -> None:
+        """Raise `FailedError` (RATE_LIMITED) while this process has forgotten receipts younger than a key may become.
+
+        A key that is given now could outlive what the reactor remembers of its secret, and would write nothing then.
+        """
+        wait_s = 0.0 if self._known is None else self._known.full_for
+        if wait_s:
+            raise FailedError(upload_pb2.REASON_RATE_LIMITED, detail=NO_ROOM, retry_after_s=math.ceil(wait_s))
+
+    def _check_purpose(self, request: Request) -> None:
+        can = self._driver.capabilities
+        if request.rules.merges:
+            fits = can.key_rule is None or all(can.key_rule.fullmatch(key) for key in request.remove_keys)
+            if not (can.patchable and fits):
+                raise _cannot(OUTSIDE_KEY_RULE if can.patchable else "this store cannot patch.")
+        if request.purpose == upload_pb2.PURPOSE_DELETE and not (can.deletable if request.destroy else can.soft_delete):
+            raise _cannot(_NOT_FOR_GOOD if request.destroy else _FOR_GOOD_ONLY)
+        if request.purpose == upload_pb2.PURPOSE_UNDELETE and not can.undeletable:
+            raise _cannot("this store cannot bring back what was deleted.")
+        if request.purpose == upload_pb2.PURPOSE_ROLLBACK and not can.rollbackable:
+            raise _cannot("this store cannot bring back an earlier version.")
+        if request.rules.needs_listing and not can.listable:
+            raise _cannot(NOT_LISTABLE)
+        if request.rules.needs_reading and not can.readable:
+            raise FailedError(upload_pb2.REASON_CANNOT_READ, detail="this store is write-only.")
+        if request.destination is not None:
+            self._check_copy(request.uri, request.destination)
+
+    def _check_copy(self, source: SecretUri, destination: SecretUri) -> None:
+        """Raise `FailedError` unless this reactor's own settings allow the copy: UNSUPPORTED or UPSTREAM_REFUSED."""
+        rule = self._settings.copies_to(destination.store)
+        if rule is None:
+            raise _cannot("no [[copy]] table of this store's reactor names the destination's store.")
+        if not rule.allows(source, destination):
+            raise FailedError(
+                upload_pb2.REASON_UPSTREAM_REFUSED,
+                detail="no pair of paths in the reactor's [[copy]] table leads from here to there.",
+            )
+
+
+def _cannot(detail: str) -> FailedError:
+    return FailedError(upload_pb2.REASON_UNSUPPORTED, detail=detail)
+
+
+def driver_options(driver: StoreDriver, request: Request) -> object | None:
+    """Return the request's options as `driver` takes them: typed, a `dict` for a third party's, or None.
+
+    Raises:
+        FailedError: UNSUPPORTED, they are another provider's.
+    """
+    options = request.options
+    if options is None:
+        return None
+    if isinstance(options, str):
+        if not driver.capabilities.options_schema:
+            raise _cannot("this store takes no options of a third party's driver.")
+        parsed: dict[str, Any] = json.loads(options)
+        return parsed
+    if not are_for(options, driver.kind):
+        raise _cannot("these options are for another kind of store.")
+    return options

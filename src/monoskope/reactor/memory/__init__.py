@@ -1,1 +1,0 @@
-"""What the process does so that no secret stays in its memory longer than its request."""

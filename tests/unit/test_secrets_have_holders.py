@@ -48,7 +48,7 @@ FREE = {
     "monoskope.client.signing.signing.Made": "a signature, which is sent in the clear, and the name of its key",
     "monoskope.client.sources.ConfigFile": "the name of a private key's file, or a public key",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",
-    "monoskope.client.witnessed.OfferedLog": "a signed note, which is published",
+    "monoskope.client.proofs.log.OfferedLog": "a signed note, which is published",
     "monoskope.http.messages.Response": "an answer of m8, which holds sealed bytes at most",
     "monoskope.http.messages.Streamed": "an answer of m8, which holds events",
     "monoskope.http.server.connection.Connection": "a request that is read: sealed bytes at most",

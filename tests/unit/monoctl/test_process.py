@@ -198,8 +198,8 @@ NOT_OVER_HTTPS = (
     "logging",
     "monoskope.api.buf",
     "monoskope.client.stores",
-    "monoskope.client.on_asyncio",
-    "monoskope.client.proof",
+    "monoskope.client.runtime.on_asyncio",
+    "monoskope.client.proofs.receipts",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
     "monoskope.client.signing",
@@ -227,7 +227,7 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     assert (process.returncode, "UPLOADED" in stdout) == (0, True)
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
-    assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
+    assert {"monoskope.client.runtime.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_OVER_HTTPS) == []
 
 
@@ -267,7 +267,7 @@ def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
 
 NOTING_WAITS = """
 import sys, threading
-from monoskope.client.blocking import BlockingRuntime
+from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.monoctl.main import main
 prepares = BlockingRuntime.sent
 def sent(runtime):
@@ -322,7 +322,7 @@ def test_a_list_over_https_loads_what_a_put_does_and_how_lists_look(tmp_path: Pa
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
-    needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
+    needed = {"monoskope.client.proofs.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_OVER_HTTPS if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
@@ -349,7 +349,7 @@ def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
-    assert "monoskope.client.on_asyncio" in stderr
+    assert "monoskope.client.runtime.on_asyncio" in stderr
     assert "grpc" not in stderr.replace("monoskope", "")
 
 

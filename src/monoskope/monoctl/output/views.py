@@ -22,7 +22,7 @@ from monoskope.times import rfc3339
 if TYPE_CHECKING:
     from monoskope.client import UpstreamName
     from monoskope.client.preview import Preview
-    from monoskope.client.proof import Checked
+    from monoskope.client.proofs.receipts import Checked
     from monoskope.client.results.access import RoleBinding, WhoAmI
     from monoskope.client.results.shown_log import Log
 

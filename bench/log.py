@@ -26,7 +26,7 @@ async def measure(world: World, folder: Path) -> dict[str, float]:
     Each event is projected and appended again, to a new log in `folder`, with as many streams at once as there are
     clients.
     """
-    log = await SqliteLog.open(world.cluster.folder / "m8" / "log.db", clock=_now, migrates=False)
+    log = await SqliteLog.open(world.cluster.folder / "m8" / "log.db", clock=_now)
     events: list[RecordedEvent] = []
     while page := await log.read(after=len(events), limit=_PAGE):
         events += page

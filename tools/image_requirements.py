@@ -18,7 +18,7 @@ from packaging.utils import canonicalize_name
 ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements" / "dev.txt"
 IMAGES = {
-    "m8": ("m8", "postgres", "backup", "s3", "traces"),
+    "m8": ("m8", "postgres", "backup", "traces"),
     "reactor": ("reactor", "vault", "age", "aws", "barbican", "kubernetes", "traces"),
 }
 """The extras of each image."""

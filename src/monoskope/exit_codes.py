@@ -41,8 +41,7 @@ class ExitCode(IntEnum):
     ALREADY_EXISTS = 11
     """The name or the id is taken."""
     DIFFERENT = 12
-    """A comparison that worked: not equal. A verification: not in sync. `m8 migrate --check`: something to migrate.
-    `monoctl auth can-i`: no."""
+    """A comparison that worked: not equal. A verification: not in sync. `monoctl auth can-i`: no."""
     PROTOCOL = 13
     """m8 sent an answer that cannot be read; nothing was sent to be written."""
     RATE_LIMITED = 14

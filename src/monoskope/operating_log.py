@@ -39,7 +39,6 @@ FIELDS = frozenset(
         "connections",
         "door",
         "fingerprint_key_id",
-        "http_address",
         "identity",
         "issuer",
         "method",

@@ -1,9 +1,8 @@
-"""A log goes from SQLite to PostgreSQL and back, by migration and by backup, and is the same byte for byte."""
+"""A log goes from SQLite to PostgreSQL and back through backups, and is the same log, byte for byte."""
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from pathlib import Path
 
 import pytest
@@ -12,12 +11,15 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
+from monoskope.m8.backup.form import named
 from monoskope.m8.domain.events import write
+from monoskope.m8.domain.principal import Principal
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.readmodels import documents, history, secrets, stores, uploads
 from monoskope.m8.readmodels.usage import USAGE
+from monoskope.m8.service.app import App
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import cosigned, keys_in, signing
@@ -74,8 +76,8 @@ async def content(place: Place) -> dict[str, object]:
     log: EventLog = await open_log(place, clock=some_time, projector=documents.project)
     try:
         found: dict[str, object] = {name: await log.scan(name, limit=10_000) for name in COLLECTIONS}
-        found["events"] = await log.read(after=0, limit=10_000)
-        found["sealed"] = await log.sealed_after(b"", limit=10_000)
+        found["events"] = events = await log.read(after=0, limit=10_000)
+        found["sealed"] = [await log.sealed(digest) for digest in named(events)]
         found["names"] = await log.names()
         found["checkpoints"] = await log.checkpoints(1, after=0, limit=10_000)
         assert found["names"]
@@ -88,7 +90,7 @@ async def content(place: Place) -> dict[str, object]:
 
 
 class Mover:
-    """Whoever runs m8, with one PostgreSQL."""
+    """An operator with one PostgreSQL."""
 
     def __init__(self, home: Path, postgres: Postgres) -> None:
         self.home = home
@@ -108,6 +110,15 @@ class Mover:
         assert self.postgres.password not in ended.stdout + ended.stderr
         return ended
 
+    def moved(self, folder: str, into: str, *options: str) -> str:
+        """What a move of the folder's log says at its end."""
+        if not (self.home / "identity").exists():
+            (self.home / "recipient").write_text(self.done("backup", "key", "identity").stdout)
+        (self.home / "moved.age").unlink(missing_ok=True)
+        self.done("backup", "create", "moved.age", "--dir", folder, "--recipients-file", "recipient")
+        restore = ("backup", "restore", "moved.age", "--dir", folder, "--identity", "identity", "--into", into)
+        return self.done(*restore, *options).stdout
+
     def folder(self, name: str, database: str = "") -> Path:
         lay_out(Plan(folder=self.home / name, listen=HostPort("127.0.0.1", 0)))
         toml = self.home / name / "m8.toml"
@@ -123,20 +134,21 @@ def mover(tmp_path: Path, postgres: Postgres) -> Mover:
     return Mover(tmp_path, postgres)
 
 
-def test_a_log_migrates_to_postgresql_and_back(mover: Mover, postgres: Postgres) -> None:
+def test_a_log_moves_to_postgresql_and_back(mover: Mover, postgres: Postgres) -> None:
+    """It stays the same log for folder, witnesses and clients: nothing is accepted, adopted or renewed."""
     one = mover.folder("one")
     asyncio.run(lived(one))
     before = asyncio.run(content(Place(one / "log.db")))
     assert len(before["events"]) > 9  # type: ignore[arg-type]
-    assert before["sealed"], "there is something to lose"
+    assert any(before["sealed"]), "there is something to lose"  # type: ignore[arg-type]
     assert [body for _, body in before["secrets"]], "and documents"  # type: ignore[attr-defined]
     types = {event.type for event in before["events"]}  # type: ignore[attr-defined]
     assert {"RoleBindingCreated", "RoleBindingDeleted", "TokenIssued", "MemberRegistered"} <= types
+    signed = (one / "log.checkpoint").read_bytes()
     database = postgres.create_database()
-    said = mover.done("migrate", "--dir", "one", "--to", mover.url(database), *mover.options).stdout
+    said = mover.moved("one", mover.url(database), *mover.options)
     assert f'database = "{mover.url(database)}"' in said
     assert asyncio.run(content(mover.place(database))) == before
-    # The folder serves it as soon as its settings say so: it is the same log.
     toml = one / "m8.toml"
     old = toml.read_text()
     toml.write_text(
@@ -144,12 +156,52 @@ def test_a_log_migrates_to_postgresql_and_back(mover: Mover, postgres: Postgres)
         f'database_ca = "{postgres.ca_file}"\n'
     )
     assert f"holds: {before['checked']} events" in mover.done("events", "--dir", "one", "verify").stdout
-    again = mover.done("migrate", "--dir", "one", "--to", "sqlite:back.db").stdout
+    assert "trouble: none" in mover.done("log", "status", "--dir", "one").stdout
+    again = mover.moved("one", "sqlite:back.db")
     assert "take the lines that begin with `database`" in again
     assert asyncio.run(content(Place(mover.home / "back.db"))) == before
     # Never over what is there.
-    refused = mover.done("migrate", "--dir", "one", "--to", "sqlite:back.db", code=ExitCode.CONFLICT)
+    options = ("--identity", "identity", "--into", "sqlite:back.db")
+    refused = mover.done("backup", "restore", "moved.age", "--dir", "one", *options, code=ExitCode.CONFLICT)
     assert "events of its own" in refused.stderr
+    (mover.home / "back.db").replace(one / "log.db")
+    toml.write_text(old)
+    assert f"holds: {before['checked']} events" in mover.done("events", "--dir", "one", "verify").stdout
+    asyncio.run(goes_on(one))
+    assert (one / "log.checkpoint").read_bytes() != signed
+    assert "renewed: never" in mover.done("log", "status", "--dir", "one").stdout
+
+
+async def goes_on(folder: Path) -> None:
+    """The keys of before sign the next checkpoint of the log, which continues the last one."""
+
+    async def nobody(_token: str) -> Principal:
+        raise AssertionError
+
+    place = Place(folder / "log.db", id_file=folder / "log-id")
+    log = await open_log(place, clock=some_time, projector=documents.project)
+    app = App(log=log, authenticate=nobody, names=(), clock=lambda: 2**45, audience="m8", version="1")
+    before = await log.checkpoint(1)
+    await log.append("token/2", 0, [write(events_pb2.TokenIssued(id="2"))], actor="m8")
+    await signing(app, folder).round()
+    after = await log.checkpoint(1)
+    await log.close()
+    assert before is not None
+    assert after is not None
+    assert before.size < after.size
+
+
+def test_a_backup_that_ends_before_the_log_in_use_does_not_move_it(mover: Mover) -> None:
+    mover.folder("one")
+    recipient = mover.done("backup", "key", "identity").stdout.strip()
+    create = ("token", "create", "--dir", "one", "--role", "administrator", "--subject")
+    mover.done(*create, "anna")
+    mover.done("backup", "create", "old.age", "--dir", "one", "--recipient", recipient)
+    mover.done(*create, "bob")
+    options = ("--identity", "identity", "--into", "sqlite:moved.db")
+    refused = mover.done("backup", "restore", "old.age", "--dir", "one", *options, code=ExitCode.CONFLICT)
+    assert "does not end where the log in use ends" in refused.stderr
+    assert not (mover.home / "moved.db").exists()
 
 
 def test_a_backup_of_one_engine_is_restored_into_the_other(mover: Mover, postgres: Postgres) -> None:
@@ -185,20 +237,7 @@ def test_a_backup_of_one_engine_is_restored_into_the_other(mover: Mover, postgre
 )
 def test_a_place_that_is_none_is_refused(mover: Mover, place: str, said: str) -> None:
     mover.folder("one")
-    ended = mover.done("migrate", "--dir", "one", "--to", place, code=ExitCode.USAGE)
+    options = ("--identity", "identity", "--into", place)
+    ended = mover.done("backup", "restore", "none.age", "--dir", "one", *options, code=ExitCode.USAGE)
     assert said in ended.stderr
     assert "hunter2" not in ended.stderr
-
-
-def test_what_was_sealed_is_found_by_its_hash(mover: Mover) -> None:
-    one = mover.folder("one")
-    asyncio.run(lived(one))
-
-    async def work() -> list[bytes]:
-        log = await open_log(Place(one / "log.db"), clock=some_time, projector=documents.project)
-        try:
-            return await log.sealed_after(b"", limit=9)
-        finally:
-            await log.close()
-
-    assert [hashlib.sha256(body).digest() for body in asyncio.run(work())] == [SEALED.sha256]

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.operating import Operator
-from tests.e2e.typist import DESCRIBE, RUN
+from tests.e2e.typist import DESCRIBE, RUN, SERVE
 
 CREATE = "m8 backup create backup.age --recipients-file backup-recipient"
 VERIFY = "monoctl verify secret --all notes://team-a"
@@ -51,6 +51,7 @@ def test_the_pages_about_certificates_and_disk_do_what_they_say(operator: Operat
 
 
 def test_the_page_about_moving_does_what_it_says(operator: Operator) -> None:
+    operator.stop(SERVE)
     operator.follow("move-hosts.md", then={"m8 serve --dir moved": operator.attached})
     described = json.loads(operator.done(DESCRIBE))
     assert [reactor["attached"] for reactor in described["reactors"]].count(True) == 2

@@ -60,7 +60,7 @@ def _group(place: str) -> str:
     if first.startswith("reactor-"):
         return "files of reactors"
     if first == "backup":
-        return "copy of m8's folder" if rest.startswith("folder/") else "backups"
+        return "backups"
     if first in {"m8", KILLED}:
         kind = " of a killed m8" if first == KILLED else ""
         return f"write-ahead log{kind}" if rest == "log.db-wal" else _in_m8(rest)

@@ -58,7 +58,6 @@ EVERYWHERE = {
 }
 """Where the controls must be found in each form, besides the memory of the reactor of each store."""
 ON_SQLITE = {
-    "copy of m8's folder",
     "files of the store pass",
     "profile of the browser",
     "rows of the database",
@@ -178,8 +177,6 @@ def back_up(world: World) -> None:
     world.cluster.must(*create)
     opened = pyrage.decrypt((backups / "log.age").read_bytes(), [identity])
     (backups / "log").write_bytes(opened + b"\n".join(world.marks.planted()))
-    if world.postgres is None:
-        world.cluster.must("m8", "backup", "folder", "backup/folder", "--dir", "m8")
 
 
 def judge(  # noqa: PLR0917 - all that there is to judge

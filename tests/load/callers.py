@@ -12,12 +12,12 @@ from collections.abc import Awaitable, Callable
 
 import grpc
 import grpc.aio
+from monoskope.client.transport.grpc import GrpcTransport
 
 from monoskope.api.gateway.v1 import commands_pb2, log_pb2, queries_pb2
 from monoskope.client import methods
 from monoskope.client.roots import Roots, find_roots
 from monoskope.client.transport.base import Transport
-from monoskope.client.transport.grpc import GrpcTransport
 from monoskope.client.transport.http import HttpTransport
 from monoskope.errors import Error, NotReachedError
 from tests.load.plan import Plan, Tally

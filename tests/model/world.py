@@ -27,8 +27,8 @@ from monoskope.m8.background.retention import Retention
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.doors import running
-from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http import tls
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from monoskope.m8.background.checkpoint_task import WAITS, CheckpointTask
@@ -57,6 +59,13 @@ async def grown(log: EventLog, number: int, *, stream: str = "some") -> list[byt
     before = await log.read_stream(stream)
     events = [NewEvent("Happened", b"%d" % (len(before) + index)) for index in range(number)]
     return [event.hash for event in await log.append(stream, None, events, actor="tests")]
+
+
+def copied(log: Path, copy: Path) -> None:
+    """Copy the SQLite file of a log that may be open."""
+    with closing(sqlite3.connect(log)) as source, closing(sqlite3.connect(copy)) as target:
+        source.backup(target)
+    copy.chmod(0o600)
 
 
 def cosigned(note: bytes) -> Cosignature:

@@ -16,7 +16,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import Decision, EndedError, Head, WebSocket
 from monoskope.http.server.server import serving
 from monoskope.m8.methods.table import MAX_MESSAGE
-from monoskope.reactor.link.websocket_link import END
+from monoskope.reactor.link.link import END
 from tests.support.hostile_http import Calls, as_connect
 from tests.support.hostile_session import Session
 from tests.support.passing import ATTACH, Metadata

@@ -37,7 +37,7 @@ PURPOSES_IN = {
 }
 EVENTS_IN = {
     "failpoints.py": "stands below the protocol, so it has a list of its own",
-    "m8/backup/named.py": "finds the sealed bytes that events name",
+    "m8/backup/form.py": "finds the sealed bytes that events name",
     "m8/cli/signatures.py": "lists what stores did, with its signatures",
     "m8/domain/append.py": "decides on what reactors append",
     "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",

@@ -21,11 +21,8 @@ from monoskope.value import Value
 from tests.support.holders import fields_of, suspects
 
 FREE = {
-    "monoskope.archive.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
-    "monoskope.archive.age._Pushed": "the event log on its way out of a backup",
-    "monoskope.archive.s3.Place": "the name of an object",
-    "monoskope.archive.s3.S3Source": "an encrypted backup",
-    "monoskope.archive.s3.S3Target": "an encrypted backup",
+    "monoskope.m8.backup.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
+    "monoskope.m8.backup.age._Pushed": "the event log on its way out of a backup",
     "monoskope.client.attempt.Sent": "sealed bytes and a signature, which are sent in the clear",
     "monoskope.client.checks.Wanted": "the names of values",
     "monoskope.client.known_logs.KnownLogs": "checkpoints, which are public",
@@ -58,7 +55,7 @@ FREE = {
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.background.verify_schedule.VerifySchedule": "ids of requests",
     "monoskope.m8.backup.aftermath.Lost": "ids of requests",
-    "monoskope.m8.backup.check.Page": "events and sealed bytes",
+    "monoskope.m8.backup.restore.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.cli.signatures.Done": "a signature and its statement, as the log has them",
     "monoskope.m8.cli.signatures._Asked": "a signature, as the log has it",
@@ -117,7 +114,7 @@ FREE = {
     "monoskope.reactor.identity.fingerprint.Fingerprints": "fingerprints",
     "monoskope.reactor.link.appends.Appends": "a place where callers wait for tokens that are given to them alone",
     "monoskope.reactor.link.open_requests.OpenRequest": "a request and sealed bytes",
-    "monoskope.reactor.link.websocket_link._Detail": "why m8 ended a session",
+    "monoskope.reactor.link.link._Detail": "why m8 ended a session",
     "monoskope.reactor.report.audit_log.AuditEntry": "the name of the key that signed",
     "monoskope.reactor.report.known_receipts.KnownReceipts": "receipts",
     "monoskope.reactor.report.known_receipts._Secret": "receipts, which are signed and public",
@@ -169,7 +166,6 @@ _LIKE_A_SECRET = re.compile(
 _HELD_AS = re.compile(r"\b(bytes|str|bytearray|PrivateKey\b|\w+PrivateKey)\b|Mapping\[str, bytes\]|dict\[str, bytes\]")
 
 SHOWN = {
-    "monoskope.archive.s3.Place.key": "the name of an object",
     "monoskope.m8.log.documents": "documents' names and serialized views, which hold no value",
     "monoskope.m8.log.postgres.settings.DatabaseSettings.key": "the name of a file",
     "monoskope.protocol.receipt.Receipt.values": "fingerprints",

@@ -27,7 +27,7 @@ from tools.image_requirements import needed
 from tools.release.built import NPM
 from tools.release.pinned import requirements
 
-EXTRAS = ("m8", "reactor", "postgres", "backup", "keyring", "s3", "traces", "age", "aws")
+EXTRAS = ("m8", "reactor", "postgres", "backup", "keyring", "traces", "age", "aws")
 """The extras of what people run. What only tests need is no part of an installation."""
 
 NPM_LOCKS = (Path("console") / "package-lock.json", NPM / "package-lock.json")

@@ -1,24 +1,17 @@
-"""How m8 serves: its doors, gRPC and HTTP, open together, and close together once it has said that it stops."""
+"""How m8 serves: its door opens, and closes once m8 has said that it stops."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.log_watch import LogWatch
 from monoskope.m8.background.timekeeper import LEASE, Timekeeper, lease_s
-from monoskope.m8.grpc.presented import PresentedCertificate
-from monoskope.m8.grpc.server import build_server, servers_within
-from monoskope.m8.http.server import build_http
-from monoskope.m8.limits.access import open_files
-from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.service.app import App
-from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.events import upload_stream
 
 
@@ -40,46 +33,6 @@ class Door(Protocol):
 
     async def stop(self, drain_s: float) -> None:
         """Send every connection away, and give the calls under way so many seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Doors:
-    """What is open of one m8.
-
-    Attributes:
-        all: Every door, gRPC's first.
-        address: `host:port` of gRPC, with the bound port.
-        http_address: The same of HTTP, "" without that door.
-    """
-
-    all: tuple[Door, ...]
-    address: str
-    http_address: str = ""
-
-
-@contextlib.asynccontextmanager
-async def opened(
-    app: App, settings: ServerSettings, presented: PresentedCertificate, endpoints: Endpoints
-) -> AsyncIterator[Doors]:
-    """Bind the doors that `settings` name as long as the block runs; within it `running` lets calls in.
-
-    Raises:
-        UnavailableError: an address is taken.
-        UsageError: the certificate cannot be presented over HTTP.
-    """
-    servers = servers_within(open_files(), app.connections.most)
-    grpc = build_server(app, presented.credentials, address=str(settings.listen), servers=servers)
-    address = str(settings.listen.at(grpc.port))
-    if settings.http is None:
-        yield Doors((grpc,), address)
-        return
-    listen = settings.http.listen
-    http = await build_http(app, endpoints, presented.context(), listen=listen, origins=settings.http.origins)
-    try:
-        yield Doors((grpc, http), address, str(listen.at(http.port)))
-    finally:
-        # It may never have been started, and its event loop goes on. gRPC's servers end with the process then.
-        await http.stop(0.0)
 
 
 async def started(doors: Sequence[Door]) -> None:
@@ -111,7 +64,6 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
     await app.feed.begin()
     async for upload in app.documents.open_uploads():
         app.requests.known(upload_stream(upload.request_id), upload)
-    ports = [door.port for door in doors]
 
     async def tell(*, is_ready: bool) -> None:
         for door in doors:
@@ -120,7 +72,7 @@ async def running(app: App, doors: Sequence[Door], *others: Coroutine[Any, Any, 
     async with asyncio.TaskGroup() as group:
         keeper = Leased(app, LEASE, lambda: Timekeeper(app).run(), ttl_s=lease_s(app.limits.tick_s))
         keeping = group.create_task(keeper.run())
-        works = (app.feed.run(), app.connections.run(*ports), app.strangers.run(), *others)
+        works = (app.feed.run(), app.connections.run(), app.strangers.run(), *others)
         beside = [group.create_task(work) for work in works]
         await started(doors)
         await tell(is_ready=True)

@@ -32,7 +32,6 @@ async def opened_log(
     settings: ServerSettings,
     *,
     frees_reserve: bool = False,
-    migrates: bool = False,
     for_import: bool = False,
     measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
 ) -> AsyncIterator[EventLog]:
@@ -41,7 +40,6 @@ async def opened_log(
     Args:
         settings: Of the server.
         frees_reserve: Whether to free the reserve if the disk lacks the room to open it: to erase something.
-        migrates: Whether to make read models of an older form anew. An m8 of the version before cannot serve then.
         for_import: Whether it is opened to be imported into.
         measured: Called when writes became durable together: how many, and the seconds that took.
 
@@ -53,7 +51,6 @@ async def opened_log(
         place_of(settings),
         clock=wall_clock,
         projector=chain.project,
-        migrates=migrates,
         for_import=for_import,
         measured=measured,
     )

@@ -51,7 +51,7 @@ class Watched(ScriptedM8):
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[Watched]:
     scripted = Watched()
-    with scripted.serving_in_thread(tmp_path, http=True):
+    with scripted.serving_in_thread(tmp_path):
         pinned(scripted, tmp_path)
         yield scripted
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log import sqlite_file
-from monoskope.m8.log.documents import Where
+from monoskope.m8.log.documents import Columns, Where
+from monoskope.m8.log.event_log import Lookup, NewEvent, Put, RecordedEvent
+from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite_find import find
-from tests.support.m8_command import m8
-from tests.support.old_log import old_log
+from monoskope.testing.logs import some_time
 
 WHERES = {
     "everything": Where(),
@@ -30,13 +31,25 @@ WHERES = {
 }
 
 
+def listed(event: RecordedEvent, _lookup: Lookup) -> Iterable[Put]:
+    """A document that every listing finds; every second one is deleted."""
+    is_deleted = event.position % 2 == 0
+    labels = ("owner=anna", "env=prod")
+    columns = Columns("anna", f"2029-01-{event.position:02}", is_deleted, drifted=True, out_of_sync=True, labels=labels)
+    yield Put("secrets", f"vault://{event.position}", b"x", columns)
+
+
+async def filled(path: Path) -> None:
+    log = await SqliteLog.open(path, clock=some_time, projector=listed)
+    await log.append("a", 0, [NewEvent("Happened", b"")] * 20, actor="ann")
+    await log.close()
+
+
 @pytest.fixture(scope="module")
 def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plans")
-    lay_out(Plan(folder=folder / "m8", listen=HostPort.parse("127.0.0.1:0"), names=()))
-    path = old_log(folder / "m8")
-    m8("migrate", "--dir", str(folder / "m8"), home=folder)
-    return path
+    asyncio.run(filled(folder / "log.db"))
+    return folder / "log.db"
 
 
 @pytest.mark.parametrize("analysed", [False, True])
@@ -48,7 +61,7 @@ def test_every_step_of_a_listing_is_one_search(path: Path, where: Where, analyse
         connection.set_trace_callback(asked.append)
         find(connection, "secrets", where, prefix="", after="", limit=3)
         connection.set_trace_callback(None)
-        steps = [query for query in asked if "FROM documents_2" in query or "FROM labels_2" in query]
+        steps = [query for query in asked if "FROM documents_1" in query or "FROM labels_1" in query]
         assert steps
         for query in steps:
             plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
@@ -60,7 +73,7 @@ def test_every_step_of_a_listing_is_one_search(path: Path, where: Where, analyse
 
 def test_the_planner_chooses_otherwise_if_it_may(path: Path) -> None:
     """The check above sees it: a condition that rules the index's last part out is sorted afterwards."""
-    query = "SELECT key FROM documents_2 WHERE collection = 's' AND deleted = 0 AND expires_on > '' ORDER BY key"
+    query = "SELECT key FROM documents_1 WHERE collection = 's' AND deleted = 0 AND expires_on > '' ORDER BY key"
     with closing(sqlite3.connect(path)) as connection:
         plan = [detail for *_, detail in connection.execute(f"EXPLAIN QUERY PLAN {query}")]
     assert len(plan) > 1 or not plan[0].endswith("key>?)")

@@ -232,3 +232,12 @@ async def test_a_damaged_file_is_reported_as_such(tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="damaged"):
         await append(log)
     await log.close()
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_is_free(tmp_path: Path) -> None:
+    now_ms = 3_600_000
+    log = await SqliteLog.open(tmp_path / "log.db", clock=lambda: now_ms)
+    assert await log.lease("timekeeper", "one", ttl_ms=1_000)
+    now_ms -= 600_000
+    assert await log.lease("timekeeper", "two", ttl_ms=1_000)
+    await log.close()

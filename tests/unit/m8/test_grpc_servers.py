@@ -21,9 +21,9 @@ from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
 from monoskope.errors import UnavailableError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
 from monoskope.m8.grpc.server import SERVERS, Bound, build_server, servers_within
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings

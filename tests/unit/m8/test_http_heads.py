@@ -54,7 +54,7 @@ def test_every_head_is_decided_and_no_stranger_has_a_large_body_read(
     method: str, path: str, fields: list[tuple[str, str]], length: int | None
 ) -> None:
     headers = (*fields, *([] if length is None else [("content-length", str(length))]))
-    decision = asyncio.run(application().accept(Head(method, path, "", headers, "ipv4:192.0.2.1:1")))
+    decision = asyncio.run(application().accept(Head(method, path, "", headers, "192.0.2.1:1")))
     origins = [value for name, value in fields if name == "origin"]
     if isinstance(decision, Response):
         answer = serialised(decision, is_last=False)

@@ -115,7 +115,7 @@ async def test_a_host_with_several_addresses_has_one_port_and_serves_no_page_unl
     await door.start()
     assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
     of_a_page = await ask(f"localhost:{door.port}", "GET", "/healthz", ("Origin", PAGE))
-    assert of_a_page.status == 403, "without http_origins no page may call"
+    assert of_a_page.status == 403, "without origins no page may call"
     with pytest.raises(UnavailableError, match="cannot listen on localhost"):
         await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
     await door.stop(0)

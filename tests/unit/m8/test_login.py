@@ -12,6 +12,7 @@ import grpc
 import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from monoskope.reactor.link.grpc_link import refusal_in
 
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
@@ -24,7 +25,6 @@ from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.labels import IDENTITY_ROTATION
 from monoskope.protocol.login_refusal import LoginRefusal
-from monoskope.reactor.link.grpc_link import refusal_in
 from tests.support.m8_world import SERVER, FakeReactor, User, World, a_world, reason, refused
 from tests.support.vectors import KEY_ID, Signer, a_request, step
 from tests.support.websocket_call import WebSocketCall

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.doors import running
 from monoskope.m8.grpc.server import build_server
-from monoskope.m8.limits.quota import LARGEST, RECORD_BYTES
+from monoskope.m8.limits.subjects import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods import calls
 from monoskope.m8.readmodels.documents import project

@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.errors import ConflictError
 from monoskope.m8.background.presence import PREFIX
-from monoskope.m8.backup.stopped import check_stopped
+from monoskope.m8.backup.restore import check_stopped
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.testing.logs import some_time
 

@@ -44,7 +44,6 @@ class Server:
             self.said_before += self.first_line
             self.first_line = self._says.readline()
         self.address: str = json.loads(self.first_line)["address"]
-        self.http_address: str = json.loads(self.first_line)["http_address"]
 
     def line(self) -> str:
         """Wait for the next line of its operating log."""
@@ -71,7 +70,7 @@ class Server:
     def https(self, address: str = "127.0.0.1") -> http.client.HTTPSConnection:
         """A connection to the HTTP door from an address, which trusts the server's own authority alone."""
         context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
-        host, port = self.http_address.rsplit(":", 1)
+        host, port = self.address.rsplit(":", 1)
         return http.client.HTTPSConnection(
             host, int(port), timeout=PATIENCE_S, source_address=(address, 0), context=context
         )

@@ -1,4 +1,4 @@
-"""`m8 backup create|verify|restore`, as whoever runs m8 types them."""
+"""`m8 backup create|verify|restore`, as an operator types them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
-from monoskope.m8.backup import stopped
-from monoskope.m8.cli import backup_restore
+from monoskope.m8.backup import restore as stopped
+from monoskope.m8.cli.restore import _least
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.noted import Noted, note
 from monoskope.m8.settings import ServerSettings
@@ -144,8 +144,8 @@ def test_of_two_notes_of_one_position_the_record_counts(settings: ServerSettings
     known = Noted(2, bytes(32))
     note(settings.folder, known)
     for at_least in (None, Noted(1), Noted(2)):
-        assert backup_restore._least(settings, at_least, accept_loss=False) == known
-    assert backup_restore._least(settings, Noted(3), accept_loss=False) == Noted(3)
+        assert _least(settings, at_least, accept_loss=False) == known
+    assert _least(settings, Noted(3), accept_loss=False) == Noted(3)
 
 
 def test_what_was_noted_elsewhere_is_compared(settings: ServerSettings, recipient: str) -> None:
@@ -198,7 +198,8 @@ def test_a_log_in_use_is_not_restored_into(
     with served(other), monkeypatch.context() as patient:
         patient.setattr(stopped, "_TICKS", 600)  # on a busy machine the next heartbeat may be late
         assert "an m8 serves" in restore(other, code=ExitCode.CONFLICT).stderr
-        refused = command(other, "migrate", "--to", "sqlite:copy.db", code=ExitCode.CONFLICT)
+        create(other, recipient, "used.age")
+        refused = restore(other, "--into", "sqlite:copy.db", source="used.age", code=ExitCode.CONFLICT)
         assert "an m8 serves" in refused.stderr
     assert "events of its own" in restore(settings, code=ExitCode.CONFLICT).stderr
     # It served a log of its own, so another one does not take its place.
@@ -217,17 +218,6 @@ def test_a_target_that_is_taken_or_cannot_be_written_stays_as_it_was(settings: S
     assert "is not an age1… key" in refused
     assert identity not in refused
     assert not (home / "x").exists()
-
-
-def test_a_copy_of_the_folder_is_made_as_before_and_a_misspelt_command_makes_none(settings: ServerSettings) -> None:
-    home = settings.folder.parent
-    command(settings, "backup", "folder", str(home / "create"))
-    command(settings, "backup", "copy")
-    m8("backup", "--dir", str(settings.folder), "copy2", home=home)
-    for name in ("create", "copy", "copy2"):
-        assert (home / name / "token-signing.key").exists()
-    assert "m8 backup verify" in command(settings, "backup", "verfy", code=ExitCode.USAGE).stderr
-    assert not (home / "verfy").exists()
 
 
 def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, tmp_path: Path) -> None:
@@ -249,12 +239,12 @@ def test_without_age_only_what_needs_it_fails_and_says_what_to_install(settings:
         "import sys\n"
         "sys.modules['pyrage'] = None\n"
         "from monoskope.m8.cli.main import run\n"
-        f"run(['backup', '--dir', {str(settings.folder)!r}, {str(settings.folder.parent / 'copy')!r}])\n"
+        f"run(['events', 'verify', '--dir', {str(settings.folder)!r}])\n"
         "run(['backup', '--help'])\n"
         "run(['backup', 'key', 'x'])\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "holds 0 events" in done.stdout
+    assert "holds: 0 events" in done.stdout
     assert "Write an encrypted backup" in done.stdout
     assert "pip install 'monoskope[m8,backup]'" in done.stderr
 

@@ -10,8 +10,8 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.backup.aftermath import Lost, lost
 from monoskope.m8.backup.form import Header
+from monoskope.m8.cli.backup import made_line
 from monoskope.m8.cli.backup_report import Aftermath, tell
-from monoskope.m8.cli.backup_restore import _made
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.documents import project
@@ -25,7 +25,7 @@ def test_no_control_of_a_backup_reaches_the_terminal(capsys: pytest.CaptureFixtu
     header = Header(1, 2**62, 1, "0" * 64, "", CONTROL, CONTROL)
     lost = Lost(events=1, revoked=[CONTROL], issued=[token], stores={CONTROL: None})
     tell(header, Aftermath([token], lost))
-    printed = capsys.readouterr().out + _made(header)
+    printed = capsys.readouterr().out + made_line(header)
     assert "unknown" in printed
     assert "owned" in printed
     assert all(character == "\n" or character.isprintable() for character in printed)

@@ -78,10 +78,7 @@ def administrator(settings: ServerSettings) -> str:
 
 def test_a_database_of_a_newer_m8_is_refused(postgres: Postgres, settings: ServerSettings) -> None:
     tokens(settings)
-    checked = ("migrate", "--check", "--dir", str(settings.folder))
-    assert m8(*checked, home=settings.folder).stdout.startswith("Nothing to do")
     postgres.sql("UPDATE meta SET value = '99' WHERE name = 'schema'", database=database_of(settings))
-    assert "schema 99" in m8(*checked, home=settings.folder, code=ExitCode.USAGE).stderr
     assert "schema 99" in tokens(settings, code=ExitCode.USAGE)
 
 

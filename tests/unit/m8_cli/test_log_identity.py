@@ -14,7 +14,7 @@ import pytest
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log import sqlite_identity
+from monoskope.m8.log import sqlite_file
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
 
@@ -33,7 +33,7 @@ def started(folder: Path) -> ServerSettings:
 
 def test_the_folder_remembers_its_log_from_the_first_start_on(settings: ServerSettings, tmp_path: Path) -> None:
     remembered = settings.log_id.read_text()
-    assert remembered.strip() == sqlite_identity.log_id(settings.event_log)
+    assert remembered.strip() == sqlite_file.log_id(settings.event_log)
     m8("token", "list", "--dir", str(settings.folder), home=tmp_path)
     assert settings.log_id.read_text() == remembered
 
@@ -65,21 +65,6 @@ def test_a_log_that_is_gone_is_not_replaced_by_an_empty_one(settings: ServerSett
     assert not settings.event_log.exists()
 
 
-def test_a_folder_of_an_earlier_version_goes_on(settings: ServerSettings, tmp_path: Path) -> None:
-    settings.log_id.unlink()
-    with closing(sqlite3.connect(settings.event_log)) as connection:
-        connection.execute("DROP TABLE log_id")
-    m8("token", "list", "--dir", str(settings.folder), home=tmp_path)
-    assert settings.log_id.read_text().strip() == sqlite_identity.log_id(settings.event_log)
-
-
-def test_a_backup_and_its_original_are_one_log(settings: ServerSettings, tmp_path: Path) -> None:
-    copy = tmp_path / "copy"
-    m8("backup", str(copy), "--dir", str(settings.folder), home=tmp_path)
-    m8("token", "list", "--dir", str(copy), home=tmp_path)
-    assert (copy / "log-id").read_text() == settings.log_id.read_text()
-
-
 def test_a_damaged_memory_is_told_and_mended_by_naming_the_log(settings: ServerSettings, tmp_path: Path) -> None:
     here = ("--dir", str(settings.folder))
     log_id = settings.log_id.read_text().strip()
@@ -94,7 +79,7 @@ def test_a_database_of_somebody_else_gets_no_table_of_ours(tmp_path: Path) -> No
     file = tmp_path / "other.db"
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("CREATE TABLE theirs (x)")
-    assert sqlite_identity.log_id(file) == ""
+    assert sqlite_file.log_id(file) == ""
     with closing(sqlite3.connect(file)) as connection:
         assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("theirs",)]
 
@@ -124,18 +109,3 @@ def test_init_writes_the_database_and_refuses_a_wrong_one_before_it_makes_anythi
     written = (folder / "m8.toml").read_text()
     assert 'database = "postgresql://m8@db/m8"' in written
     assert f'database_password_file = "{tmp_path / "password"}"' in written
-
-
-def test_m8_backup_says_that_it_copies_no_postgresql(tmp_path: Path) -> None:
-    m8("init", "--dir", str(tmp_path / "m8"), "--database", "postgresql://m8@db/m8", home=tmp_path)
-    asked = ("backup", str(tmp_path / "copy"), "--dir", str(tmp_path / "m8"))
-    said = m8(*asked, home=tmp_path, code=ExitCode.REFUSED).stderr
-    assert "copies only SQLite files" in said
-    assert not (tmp_path / "copy").exists()
-
-
-def test_m8_migrate_says_that_it_is_for_sqlite(tmp_path: Path) -> None:
-    m8("init", "--dir", str(tmp_path / "m8"), "--database", "postgresql://m8@db/m8", home=tmp_path)
-    for option in ((), ("--prepare",)):
-        said = m8("migrate", *option, "--dir", str(tmp_path / "m8"), home=tmp_path, code=ExitCode.USAGE).stderr
-        assert "m8 migrate is for SQLite files" in said

@@ -25,12 +25,12 @@ from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
 from monoskope.m8.background.certificate_watch import CertificateWatch
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
-from monoskope.reactor.link.websocket_link import trust
+from monoskope.reactor.link.link import trust
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
@@ -84,12 +84,9 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert ca_of(settings) == before
     assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
     assert trusts(before, server)
-    for address in (server.address, server.http_address):
-        host, port = address.rsplit(":", 1)
-        shown = x509.load_pem_x509_certificate(
-            ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
-        )
-        assert shown == certificate(settings), "a new handshake at either door meets the new certificate"
+    host, port = server.address.rsplit(":", 1)
+    shown = x509.load_pem_x509_certificate(ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode())
+    assert shown == certificate(settings), "a new handshake meets the new certificate"
 
 
 def test_without_the_key_of_the_ca_clients_move_first_and_the_server_afterwards(server: Server) -> None:

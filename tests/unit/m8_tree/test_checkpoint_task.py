@@ -15,7 +15,6 @@ import pytest
 from monoskope.errors import Error, RefusedError, UnavailableError
 from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.log_settings import MOST_EVERY_S
 from monoskope.m8.readmodels.documents import project
@@ -36,6 +35,7 @@ from tests.support.checkpoints import (
     LATER_S,
     ORIGIN,
     checkpoint_of,
+    copied,
     cosigned,
     grown,
     keys_in,
@@ -323,7 +323,7 @@ async def test_a_record_that_was_deleted_behind_the_newest_checkpoint_is_told(wo
     await signing(world.app, tmp_path).round()
     await grown(world.app.log, 1)
     await signing(world.app, tmp_path).round()
-    back_up(tmp_path / "log.db", tmp_path / "other.db")
+    copied(tmp_path / "log.db", tmp_path / "other.db")
     with closing(sqlite3.connect(tmp_path / "other.db")) as database, database:
         database.execute("DROP TRIGGER events_last")
         database.execute("DELETE FROM events WHERE position = 4")
@@ -412,7 +412,7 @@ async def test_a_database_that_is_put_back_is_signed_no_more_until_the_log_is_re
     task = signing(world.app, tmp_path)
     await grown(world.app.log, 2)
     await task.round()
-    back_up(tmp_path / "log.db", tmp_path / "before.db")
+    copied(tmp_path / "log.db", tmp_path / "before.db")
     await grown(world.app.log, 3)
     world.clock.pass_s(LATER_S)
     await task.round()

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error
-from monoskope.m8.backup import migrate
+from monoskope.m8.backup.create import Making
+from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.log.event_log import LogTamperedError
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Named
@@ -63,7 +64,8 @@ async def test_a_log_that_was_renewed_rebuilt_and_moved_verifies_whole(log: Sqli
     await log.rebuild()
     assert await verify(log, tmp_path) == Verified(2, 3, 1)
     moved = await SqliteLog.open(tmp_path / "moved.db", clock=some_time, for_import=True)
-    await migrate.copy(log, moved)
+    making = Making(log, created_at_ms=1, log_id="", engine="sqlite", version="0")
+    await restore(Checking(making.pieces()), moved)
     assert await verify(moved, tmp_path) == Verified(2, 3, 1)
     assert await moved.names() == await log.names()
     assert await moved.checkpoints(1, after=0, limit=10) == await log.checkpoints(1, after=0, limit=10)

@@ -14,13 +14,12 @@ from joserfc.jwk import ECKey, OKPKey
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
-from monoskope.archive import s3
-from monoskope.archive.errors import DamagedError
 from monoskope.errors import Error, UnauthenticatedError, UsageError
 from monoskope.m8 import settings as m8_settings
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
+from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_claims
 from monoskope.m8.domain import events
 from monoskope.m8.domain.registrations import ExchangeRefusedError
@@ -29,7 +28,7 @@ from monoskope.m8.http import form as http_form
 from monoskope.m8.issuers import claims, jose, rules
 from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.m8.issuers.keys import parse_jwks
-from monoskope.m8.limits import peers
+from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import names
@@ -213,8 +212,7 @@ def _texts(*texts: str) -> Callable[[], Iterable[bytes]]:
 _SETTINGS = """\
 listen = "127.0.0.1:7443"
 names = ["localhost:7443"]
-http_listen = "127.0.0.1:7480"
-http_origins = ["https://app.example.com"]
+origins = ["https://app.example.com"]
 operations_listen = "unix:operations.sock"
 [limits]
 [[issuers]]
@@ -441,19 +439,12 @@ READERS = (
     Reader(
         "address-of-a-peer",
         "the system, of anybody who connects",
-        ("m8/limits/peers.py",),
+        ("m8/limits/connections.py",),
         text(peers.origin),
         errors=(),
-        seeds=_texts("ipv4:127.0.0.1:7", "ipv6:%5B::ffff:10.0.0.1%5D:7"),
+        seeds=_texts("127.0.0.1:7", "[::ffff:10.0.0.1]:7"),
     ),
     Reader("backup", "who keeps backups", ("m8/backup/form.py",), _frames, errors=(), seeds=_backups),
-    Reader(
-        "s3-place",
-        "who runs m8",
-        ("archive/s3.py",),
-        text(lambda one: s3.parse_place(*one.partition("\n")[::2])),
-        seeds=_texts("s3://backups/m8/1.age\nhttps://s3.example.org"),
-    ),
     Reader(
         "syslog-frame",
         "names that callers chose, on their way to a syslog server",

@@ -1,1 +1,1 @@
-"""`m8 backup`: the log as a stream that any engine can be restored from, and a copy of a server's whole folder."""
+"""`m8 backup`: the event log as one encrypted stream, from which the log can be restored into either engine."""

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Sequence
 import msgspec
 
 from monoskope.m8.backup import form
-from monoskope.m8.backup.named import named
+from monoskope.m8.backup.form import named
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
 from monoskope.m8.log.imports import Following, genesis
 from monoskope.m8.log.tree_rows import Named
@@ -78,7 +78,7 @@ class Making:
         last = await self._log.read(after=position - 1, limit=1) if position else []
         self._names = await self._log.names()
         return form.Header(
-            format=form.FORMAT if self._names else form.UNWITNESSED,
+            format=form.FORMAT,
             created_at_ms=self._created_at_ms,
             position=position,
             head="".join(event.hash.hex() for event in last),

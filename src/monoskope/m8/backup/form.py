@@ -1,4 +1,4 @@
-"""The form of a backup: what stands inside the age stream. Pure but for reading pieces as they come.
+"""The form of a backup, which stands inside the age stream, and how a backup fails.
 
 The ten bytes `MAGIC`, then frames: one byte for the kind, four bytes for the length (most significant byte first), then
 so many bytes.
@@ -8,7 +8,7 @@ so many bytes.
 | `H` | the header, JSON: first and once |
 | `R` | a page of records; each is four bytes for its length, then the record byte for byte |
 | `S` | sealed bytes that records of the page before it name, in the same form |
-| `N` | what the log is called towards those who hold it to account, JSON; from format 2 on |
+| `N` | what the log is called towards those who hold it to account, JSON |
 | `C` | some of its checkpoints with their cosignatures, JSON; after `N` |
 | `E` | the end, JSON: last and once; nothing follows it |
 
@@ -17,28 +17,71 @@ The end holds the SHA-256 of everything before its frame. Source: docs/adr/0035-
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import re
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 
 import msgspec
+from google.protobuf.message import DecodeError
 
-from monoskope.archive.errors import damaged, not_a_backup
-from monoskope.errors import UsageError
+from monoskope.api.secrets.v1.events_pb2 import SecretUploadRequested
+from monoskope.errors import AlreadyExistsError, Code, Error, NotFoundError, RefusedError, UnavailableError, UsageError
 from monoskope.m8.log import identity
+from monoskope.m8.log.event_log import LogTamperedError, RecordedEvent
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 
-MAGIC = b"m8-backup\n"
-FORMAT = 2
-"""A backup of a greater number needs a newer m8."""
 
-UNWITNESSED = 1
-"""The format of a backup without names and checkpoints, which every m8 reads."""
+class DamagedError(Error):
+    """A backup does not hold: it is cut off, changed, or something else altogether. Nothing in it counts."""
+
+    code = Code.IDENTITY_CHANGED
+
+
+def damaged(what: str) -> DamagedError:
+    """Return the error of a backup that does not hold; `what` says why, without a full stop."""
+    return DamagedError(f"the backup does not hold: {what}.", fix="Take another backup; keep this one as evidence.")
+
+
+def not_a_backup() -> DamagedError:
+    """Return the error of something that no `m8 backup create` made."""
+    return DamagedError(
+        "this is no backup that m8 backup create made, or its beginning is damaged.",
+        fix="Name the right one.",
+    )
+
+
+def exists(place: str) -> AlreadyExistsError:
+    """Return the error of a target that is taken."""
+    return AlreadyExistsError(f"{place} exists already; it was not changed.", fix="Name a new one.")
+
+
+def of_files(error: OSError, place: str) -> Error:
+    """Return the error that explains what the operating system refused at `place`."""
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            return UnavailableError(
+                f"{place} cannot be written: there is no space left. Nothing of the backup is kept.",
+                fix="Free some space there, or name another place.",
+            )
+        case errno.ENOENT | errno.ENOTDIR:
+            return NotFoundError(f"{place} or its folder does not exist.", fix="Check both names.")
+        case errno.EACCES | errno.EPERM | errno.EROFS:
+            return RefusedError(
+                f"{place} cannot be reached: {error.strerror}.", fix="Check the owner and mode of it and its folder."
+            )
+        case _:
+            return UnavailableError(f"{place} fails: {error.strerror}.", fix="Check the disk, or name another place.")
+
+
+MAGIC = b"m8-backup\n"
+FORMAT = 1
+"""A backup of a greater number needs a newer m8."""
 
 HEADER, RECORDS, SEALED, NAMES, CHECKPOINTS, END = b"H", b"R", b"S", b"N", b"C", b"E"
 
 MAX_FRAME = 33_554_432
-"""Bytes in one frame at most. A page is begun anew at `PAGE` bytes, and one record has about 4 MiB at most."""
+"""Bytes in one frame at most. A page ends at `PAGE` bytes, and one record has about 4 MiB at most."""
 
 PAGE = 1_048_576
 _LENGTH = 4
@@ -49,7 +92,7 @@ class Header(msgspec.Struct, frozen=True):
     """What a backup is of. Unknown fields are ignored: a change that matters raises `format`.
 
     Attributes:
-        format: `UNWITNESSED`, or `FORMAT` of the m8 that made it.
+        format: `FORMAT` of the m8 that made it.
         created_at_ms: When it was begun, milliseconds since 1970.
         position: The last position in it; the first is 1. 0 for an empty log.
         head: Hash of the record there, hex; "" for an empty log.
@@ -199,3 +242,26 @@ class Frames:
         del self._left[:size]
         self._sha256.update(found)
         return found
+
+
+_KIND = SecretUploadRequested.DESCRIPTOR.name
+
+
+def named(events: Iterable[RecordedEvent]) -> list[bytes]:
+    """Return the SHA-256 of the sealed bytes that `events` name, in their order, each once.
+
+    Raises:
+        LogTamperedError: an event cannot be read.
+    """
+    found: dict[bytes, None] = {}
+    for event in events:
+        if event.type == _KIND and (digest := _digest(event)):
+            found[digest] = None
+    return list(found)
+
+
+def _digest(event: RecordedEvent) -> bytes:
+    try:
+        return SecretUploadRequested.FromString(event.data).sealed_sha256
+    except DecodeError:
+        raise LogTamperedError(event.position, "the event in the record cannot be parsed") from None

@@ -33,10 +33,6 @@ DEV_EXTRAS = "m8,reactor,age"
 """The extras that `m8 dev` needs: it runs a reactor with a store of age files beside m8."""
 _EXTRA = frozenset(
     {
-        "aiobotocore",
-        "botocore",
-        "grpc_health",
-        "grpc_reflection",
         "joserfc",
         "prometheus_client",
         "protovalidate",
@@ -51,7 +47,6 @@ _COMMANDS = MappingProxyType(
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
         "log": "monoskope.m8.cli.log:log",
-        "migrate": "monoskope.m8.cli.migrate:migrate",
         "reactor": "monoskope.m8.cli.reactor:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
         "replicas": "monoskope.m8.cli.replicas:list_replicas",
@@ -137,7 +132,7 @@ def _missing(error: ModuleNotFoundError, arguments: Sequence[str]) -> UsageError
     if "dev" in arguments[:1]:
         name, extras = "m8 dev", DEV_EXTRAS
     elif "backup" in arguments[:1]:
-        name, extras = "m8 backup", "m8,backup" if error.name == "pyrage" else "m8,backup,s3"
+        name, extras = "m8 backup", "m8,backup"
     return UsageError(f"{name} needs the package {error.name}.", fix=f"Install it: pip install 'monoskope[{extras}]'")
 
 

@@ -38,7 +38,6 @@ def _row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
     note = replica.note
     return {
         "address": note.address,
-        "http": note.http_address,
         "host": note.host,
         "version": note.version,
         "since": instant(note.started_ms),

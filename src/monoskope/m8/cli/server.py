@@ -23,11 +23,6 @@ from monoskope.m8.tree import building
 @click.option(
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
-@click.option(
-    "--http-listen",
-    metavar="HOST:PORT",
-    help='Where to listen for HTTP, "" for nowhere.  [default: port 7480 beside port 7443, else a free one]',
-)
 @click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
 @click.option(
     "--database",
@@ -58,7 +53,6 @@ def init(
     folder: Path,
     names: tuple[str, ...],
     listen: str,
-    http_listen: str | None,
     no_ca_key: bool,
     database: str,
     database_ca: Path | None,
@@ -71,7 +65,6 @@ def init(
         Plan(
             folder=folder,
             listen=HostPort.parse(listen),
-            http_listen=http_listen,
             names=names,
             keep_ca_key=not no_ca_key,
             log_origin=log_origin,

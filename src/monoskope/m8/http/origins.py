@@ -1,4 +1,4 @@
-"""Which web pages may call m8 (CORS, the Fetch standard): those of the setting `http_origins`, and no other."""
+"""Which web pages may call m8 (CORS, the Fetch standard): those of the setting `origins`, and no other."""
 
 from __future__ import annotations
 

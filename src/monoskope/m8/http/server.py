@@ -1,4 +1,4 @@
-"""The HTTP door as a server: bound, started and drained with the gRPC door (`m8.doors`)."""
+"""m8's server: bound, started and drained."""
 
 from __future__ import annotations
 
@@ -71,9 +71,7 @@ async def build_http(
     application = HttpApplication(app, endpoints, origins=Origins(frozenset(origins)))
     limits = Limits(most=app.connections.most)
     try:
-        server = await bind(
-            _on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, admit=app.handshakes.admit
-        )
+        server = await bind(_on_one_port(listen), application, limits=limits, tls=tls, tell=_tell, gate=app.connections)
     except OSError as error:
         raise _taken(listen, error) from None
     return HttpDoor(server, listen)
@@ -92,7 +90,7 @@ def _on_one_port(listen: HostPort) -> HostPort:
 
 
 def _taken(listen: HostPort, why: OSError) -> Exception:
-    return taken(str(listen), "http_listen", why)
+    return taken(str(listen), "listen", why)
 
 
 def _tell(error: Exception) -> None:

@@ -316,10 +316,6 @@ class EventLog(TreeRows):
         """
 
     @abstractmethod
-    async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
-        """Return up to `limit` (at least 1) sealed bytes whose SHA-256 is greater than `after`, in the order of it."""
-
-    @abstractmethod
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         """Add records byte for byte, and sealed bytes, to a log that is empty or whose import is not finished.
 
@@ -332,8 +328,11 @@ class EventLog(TreeRows):
         """
 
     @abstractmethod
-    async def finish_import(self) -> int:
-        """Make the documents of an imported log, mark the log as finished, and return its last position."""
+    async def finish_import(self, *, log_id: str = "") -> int:
+        """Make the documents of an imported log, mark the log as finished, and return its last position.
+
+        The log gets the id `log_id` in the transaction that marks it; "" keeps the id that it has.
+        """
 
     @abstractmethod
     async def close(self) -> None:

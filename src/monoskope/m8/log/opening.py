@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 
 from monoskope.errors import UsageError
-from monoskope.m8.log import identity, sqlite_identity
+from monoskope.m8.log import identity, sqlite_file
 from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.m8.log.sqlite import SqliteLog
@@ -47,7 +47,6 @@ async def open_log(
     *,
     clock: Callable[[], int],
     projector: Projector,
-    migrates: bool = False,
     for_import: bool = False,
     measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
 ) -> EventLog:
@@ -57,8 +56,7 @@ async def open_log(
         place: Where it is.
         clock: Milliseconds since 1970.
         projector: What events change in the documents.
-        migrates: Whether to make the documents of an SQLite file anew if they have an older form.
-        for_import: Whether it is opened to be imported into; then it gets its id at the end of that (`give_id`).
+        for_import: Whether it is opened to be imported into; then it gets its id at the end of that.
         measured: Called when writes became durable together: how many, and the seconds that took.
 
     Raises:
@@ -81,9 +79,7 @@ async def open_log(
         )
         return await _open_postgres(place, place.database, opened)
     await _check_file(place)  # before anything is made there, or made anew
-    log = await SqliteLog.open(
-        place.file, clock=clock, projector=projector, migrates=migrates, for_import=for_import, measured=measured
-    )
+    log = await SqliteLog.open(place.file, clock=clock, projector=projector, for_import=for_import, measured=measured)
     try:
         await _check_file(place)
     except BaseException:
@@ -95,7 +91,7 @@ async def open_log(
 async def _check_file(place: Place) -> None:
     """Check that the log in the file is the one that the folder serves. Raises `AnotherLogError`."""
     exists = place.file.exists()
-    found = await asyncio.to_thread(sqlite_identity.log_id, place.file) if exists else ""
+    found = await asyncio.to_thread(sqlite_file.log_id, place.file) if exists else ""
     # A file without an id is no event log, which is found elsewhere, or the disk is too full to give it one.
     if found or not exists:
         place.check(found)
@@ -108,7 +104,7 @@ async def find_id(place: Place) -> str:
         Error: the place cannot be reached or read.
     """
     if place.database is None:
-        return await asyncio.to_thread(sqlite_identity.log_id, place.file) if place.file.exists() else ""
+        return await asyncio.to_thread(sqlite_file.log_id, place.file) if place.file.exists() else ""
     need_driver()
     from monoskope.m8.log.postgres import connecting, own_schema, postgres_identity  # noqa: PLC0415 - as below
 
@@ -117,26 +113,6 @@ async def find_id(place: Place) -> str:
         with connecting.explained(place.database):
             await own_schema.check(connection, place.database)
             return await postgres_identity.find(connection)
-    finally:
-        connection.terminate()
-
-
-async def give_id(place: Place, log_id: str) -> None:
-    """Let the log there have the id of the log that was imported into it: it is the same log.
-
-    Raises:
-        Error: the place cannot be reached or written.
-    """
-    if place.database is None:
-        await asyncio.to_thread(sqlite_identity.give, place.file, log_id)
-        return
-    need_driver()
-    from monoskope.m8.log.postgres import connecting, postgres_identity  # noqa: PLC0415 - asyncpg is an extra
-
-    connection = await connecting.connect(place.database)
-    try:
-        with connecting.explained(place.database):
-            await postgres_identity.give(connection, log_id)
     finally:
         connection.terminate()
 
@@ -160,7 +136,7 @@ async def _open_postgres(place: Place, target: PostgresTarget, opened: Callable[
             place.check(await postgres_identity.find(connection))
             log = await opened()
             try:
-                place.check(await postgres_identity.log_id(connection))
+                place.check(await postgres_identity.find(connection))
             except BaseException:
                 await log.close()
                 raise

@@ -14,9 +14,9 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from pathlib import Path
 
-from monoskope.errors import ConflictError, UnavailableError
+from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import migration, record, sqlite_file, sqlite_forms, sqlite_import, sqlite_rebuild
+from monoskope.m8.log import record, sqlite_file, sqlite_forms, sqlite_import, sqlite_rebuild
 from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import (
@@ -48,7 +48,6 @@ class SqliteLog(SqliteParts):
         clock: Callable[[], int],
         projector: Projector = no_documents,
         for_import: bool = False,
-        migrates: bool = True,
         measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
     ) -> SqliteLog:
         """Open the log in the file `path`, creating it with mode 0600 if there is none.
@@ -59,19 +58,14 @@ class SqliteLog(SqliteParts):
             projector: What events change in the documents, called on the event loop or on the writer's thread.
             measured: Called on the event loop when writes became durable together: how many, and the seconds it took.
             for_import: Whether it is opened to be imported into, and may be a log whose import is not finished.
-            migrates: Whether documents of an older form are made anew first, which takes as long as the log is long.
 
         Raises:
-            UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
-            ConflictError: its import is not finished; or its documents have an older form and must not be made anew.
+            UsageError: its folder does not exist, it is something else, or an m8 with another form wrote it.
+            ConflictError: its import is not finished.
             RefusedError: others than its owner can reach the file.
             UnavailableError: the disk does not let us.
         """
-        if await asyncio.to_thread(sqlite_file.prepare, path, for_import=for_import) != sqlite_forms.FORM:
-            if not migrates:
-                raise outdated(path)
-            build = Build(projector, clock, resumes=True)
-            await asyncio.to_thread(sqlite_rebuild.migrate, path, build, tell=migration.Progress())
+        await asyncio.to_thread(sqlite_file.prepare, path, for_import=for_import)
         log = cls(path, clock=clock, projector=projector, measured=measured)
         if log._read_now(functools.partial(sqlite_forms.leftovers, with_built=True)):
             log._background.add(asyncio.create_task(sqlite_rebuild.tidy(clock, log._write_long)))
@@ -224,25 +218,17 @@ class SqliteLog(SqliteParts):
     async def rebuild(self) -> int:
         return await sqlite_rebuild.run(Build(self._projector, self._clock), self._write_long)
 
-    async def finish_import(self) -> int:
+    async def finish_import(self, *, log_id: str = "") -> int:
         # Until it is finished nobody else appends, or asks.
         build = Build(self._projector, self._clock, piece_s=sqlite_rebuild.LONG_PIECE_S)
         await sqlite_rebuild.run(build, self._write_long)
-        return await self._write(sqlite_import.finish)
+        return await self._write(lambda connection: sqlite_import.finish(connection, log_id))
 
     async def _write_long(self, work: Callable[[sqlite3.Connection], object]) -> object:
         return await self._write(work, is_long=True)
 
     async def check_chain(self) -> int:
         return await self._read(check_chain)
-
-
-def outdated(path: Path) -> ConflictError:
-    """Return the error of a log whose documents have an older form."""
-    return ConflictError(
-        f"an older m8 wrote the event log {path}, and its read models have an older form.",
-        fix="Start m8 serve of this version, or run m8 migrate; m8 migrate --check says what that does.",
-    )
 
 
 def _events(

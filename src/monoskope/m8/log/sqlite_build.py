@@ -19,7 +19,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.log import record, sqlite_forms, sqlite_leases
 from monoskope.m8.log import sqlite_documents as documents
 from monoskope.m8.log.event_log import Projector
-from monoskope.m8.log.sqlite_forms import BUILT, FORM
+from monoskope.m8.log.sqlite_forms import BUILT
 
 LEASE = "documents"
 """The lease of the one build at a time."""
@@ -45,8 +45,6 @@ class Build:
     Attributes:
         projector: What events change.
         clock: Milliseconds since 1970.
-        resumes: Whether a build of this form that was broken off goes on, instead of beginning again.
-        exchanges: Whether the new documents take the place of the current ones.
         piece_s: How long one step may take, about, in seconds.
         replayed: How many events it has projected.
         left: How many are left, as far as is known.
@@ -54,8 +52,6 @@ class Build:
 
     projector: Projector
     clock: Callable[[], int]
-    resumes: bool = False
-    exchanges: bool = True
     piece_s: float = PIECE_S
     phase: Phase = "clearing"
     replayed: int = 0
@@ -66,11 +62,7 @@ class Build:
         """Take the lease, and return whether this is the one build now."""
         if not self._keep(connection):
             return False
-        if self.resumes and (row := _row(connection)) is not None and row[0] == FORM:
-            connection.execute("UPDATE builds SET holder = ?", (self.holder,))
-            self.phase = "building"
-        else:
-            connection.execute("DELETE FROM builds")
+        connection.execute("DELETE FROM builds")
         return True
 
     def end(self, connection: sqlite3.Connection) -> None:
@@ -90,12 +82,12 @@ class Build:
             case "clearing":
                 if _drop(connection, self.piece_s, with_built=True):
                     sqlite_forms.create(connection, BUILT, f"i{self.holder[:8]}")
-                    connection.execute("INSERT INTO builds VALUES (1, ?, ?, 0)", (FORM, self.holder))
+                    connection.execute("INSERT INTO builds VALUES (1, ?, 0)", (self.holder,))
                     self.phase = "building"
             case "building":
                 self._project(connection)
                 if self.left <= _LAST:
-                    self.phase = "exchanging" if self.exchanges else "done"
+                    self.phase = "exchanging"
             case "exchanging":
                 self._exchange(connection)
             case "dropping":
@@ -133,10 +125,10 @@ class Build:
         self.phase = "dropping"
 
     def _position(self, connection: sqlite3.Connection) -> int:
-        row = _row(connection)
-        if row is None or row[1] != self.holder:
+        row = connection.execute("SELECT holder, position FROM builds").fetchone()
+        if row is None or row[0] != self.holder:
             raise running()
-        return int(row[2])
+        return int(row[1])
 
 
 def tidy_some(connection: sqlite3.Connection, now_ms: int) -> int:
@@ -168,8 +160,3 @@ def running() -> ConflictError:
         "the documents are being rebuilt already, by another process.",
         fix="Wait until it has ended; if its process was killed, try again in 30 seconds.",
     )
-
-
-def _row(connection: sqlite3.Connection) -> tuple[int, str, int] | None:
-    row: tuple[int, str, int] | None = connection.execute("SELECT form, holder, position FROM builds").fetchone()
-    return row

@@ -6,7 +6,7 @@ import sqlite3
 
 from monoskope.m8.log.cursor import Cursor
 
-TABLE = """CREATE TABLE IF NOT EXISTS cursors (
+TABLE = """CREATE TABLE cursors (
   name TEXT PRIMARY KEY NOT NULL, position INTEGER NOT NULL, hash BLOB NOT NULL
 )"""
 

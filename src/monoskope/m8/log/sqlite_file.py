@@ -16,7 +16,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from monoskope.errors import ConflictError, Error, UnavailableError, UsageError
-from monoskope.m8.log import sqlite_cursors, sqlite_forms, sqlite_tree
+from monoskope.m8.log import identity, sqlite_cursors, sqlite_forms, sqlite_tree
 from monoskope.settings import check_closed, sync_folder
 
 APPLICATION_ID = 0x6D386C67
@@ -41,30 +41,21 @@ CREATE TRIGGER events_last BEFORE DELETE ON events BEGIN SELECT RAISE(ABORT, 'ev
 CREATE TABLE head (id INTEGER PRIMARY KEY CHECK (id = 1), position INTEGER NOT NULL, hash BLOB NOT NULL);
 INSERT INTO head VALUES (1, 0, zeroblob(32));
 CREATE TABLE sealed (sha256 BLOB PRIMARY KEY NOT NULL, body BLOB NOT NULL);
-CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL);
+CREATE TABLE beats (key TEXT PRIMARY KEY NOT NULL, at_ms INTEGER NOT NULL, note BLOB NOT NULL);
+CREATE TABLE leases (name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL);
+CREATE TABLE log_id (one INTEGER PRIMARY KEY CHECK (one = 1), id TEXT NOT NULL);
 """
 
-ADDED = (
-    "CREATE TABLE IF NOT EXISTS beat_notes (key TEXT PRIMARY KEY NOT NULL, note BLOB NOT NULL)",
-    """CREATE TABLE IF NOT EXISTS leases (
-  name TEXT PRIMARY KEY NOT NULL, holder TEXT NOT NULL, until_ms INTEGER NOT NULL
-)""",
-    sqlite_forms.BUILDS,
-    sqlite_cursors.TABLE,
-    *sqlite_tree.TABLES,
-)
-"""Tables of later versions. They are added to existing files, too; an m8 that does not know one ignores it."""
 
-
-def prepare(path: Path, *, for_import: bool = False) -> int:
-    """Make sure that `path` is an event log, creating it if there is none, and return its form. Blocks.
+def prepare(path: Path, *, for_import: bool = False) -> None:
+    """Make sure that `path` is an event log, creating it if there is none. Blocks.
 
     Args:
         path: The file.
         for_import: Whether it may be a log whose import is not finished.
 
     Raises:
-        UsageError: its folder does not exist, it is something else, or a newer m8 wrote it.
+        UsageError: its folder does not exist, it is something else, or an m8 with another form wrote it.
         ConflictError: its import is not finished.
         RefusedError: others than its owner can reach it.
         UnavailableError: the disk does not let us.
@@ -81,7 +72,6 @@ def prepare(path: Path, *, for_import: bool = False) -> int:
         with closing(connect(path)) as connection:
             _check_imported(connection, path, for_import=for_import)
             _initialise(connection, path)
-            return sqlite_forms.form(connection)
     except sqlite3.DatabaseError as error:
         raise explain(error, path) from None
 
@@ -110,32 +100,26 @@ def _initialise(connection: sqlite3.Connection, path: Path) -> None:
     ready = _is_ours(connection, path)
     connection.execute("ROLLBACK")
     if ready:
-        _add(connection)
         return
     # Before anything is in the file: pages that erasing frees can then be given back to the disk.
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     _switch_to_wal(connection)
     connection.execute("BEGIN IMMEDIATE")
     if not _is_ours(connection, path):
-        for statement in SCHEMA.strip().split(";\n"):
+        for statement in (*SCHEMA.strip().split(";\n"), sqlite_forms.BUILDS, sqlite_cursors.TABLE, *sqlite_tree.TABLES):
             connection.execute(statement)
-        _add(connection)
+        connection.execute("INSERT INTO log_id VALUES (1, ?)", (identity.new_id(),))
         sqlite_forms.create(connection, sqlite_forms.CURRENT, "i0")
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         connection.execute(f"PRAGMA user_version = {sqlite_forms.FORM}")
     connection.execute("COMMIT")
 
 
-def _add(connection: sqlite3.Connection) -> None:
-    for statement in ADDED:
-        connection.execute(statement)
-
-
 def _check_imported(connection: sqlite3.Connection, path: Path, *, for_import: bool) -> None:
     """Refuse a log of which only a part was imported: it would show an older state as if it were the whole."""
     if connection.execute("PRAGMA application_id").fetchone()[0] == IMPORTING_ID and not for_import:
         raise ConflictError(
-            f"the event log {path} is not whole: its import (m8 backup restore, m8 migrate --to) did not finish.",
+            f"the event log {path} is not whole: its import (m8 backup restore) did not finish.",
             fix="Run the same command again, and it goes on from there.",
         )
 
@@ -144,7 +128,7 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     """Return True for an event log of a known form, False for an empty database. Raises `UsageError` otherwise."""
     application = connection.execute("PRAGMA application_id").fetchone()[0]
     version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if application in (APPLICATION_ID, IMPORTING_ID) and sqlite_forms.OLDEST <= version <= sqlite_forms.FORM:
+    if application in (APPLICATION_ID, IMPORTING_ID) and version == sqlite_forms.FORM:
         return True
     if application in (APPLICATION_ID, IMPORTING_ID):
         raise UsageError(
@@ -154,12 +138,6 @@ def _is_ours(connection: sqlite3.Connection, path: Path) -> bool:
     if application or version or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         raise UsageError(f"{path} is a database, but not an event log of m8.", fix="Name another file.")
     return False
-
-
-def check_ours(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise `UsageError` unless the database is an event log that this m8 knows, or can make its own."""
-    if not _is_ours(connection, path):
-        raise UsageError(f"{path} is empty.", fix="Name the folder of a server that has run.")
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
@@ -194,6 +172,21 @@ def connect(path: Path, *, read_only: bool = False) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def log_id(path: Path) -> str:
+    """Return the id of the log in an existing file, "" for anything but a whole event log. Blocks.
+
+    Raises:
+        UnavailableError: the file cannot be read.
+    """
+    try:
+        with closing(connect(path, read_only=True)) as connection:
+            if connection.execute("PRAGMA application_id").fetchone()[0] != APPLICATION_ID:
+                return ""
+            return str(connection.execute("SELECT id FROM log_id").fetchone()[0])
+    except sqlite3.DatabaseError as error:
+        raise explain(error, path) from None
 
 
 def schema_state(path: Path) -> str:

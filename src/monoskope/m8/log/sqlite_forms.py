@@ -10,17 +10,11 @@ from __future__ import annotations
 import sqlite3
 from dataclasses import dataclass
 
-FORM = 2
-"""The form that this m8 writes and reads. 1 had one table, with grants and receipts in its documents."""
-
-OLDEST = 1
-"""The oldest form of which this m8 makes its own. Every form is made from the events alone."""
+FORM = 1
+"""The form that this m8 writes and reads. Every form is made from the events alone."""
 
 DOCUMENTS = f"documents_{FORM}"
 LABELS = f"labels_{FORM}"
-
-_FORMER = {1: ("documents",), FORM: (DOCUMENTS, LABELS)}
-"""The tables of each form."""
 
 NEXT = "next_"
 """Begins the names of tables that are being built."""
@@ -48,8 +42,8 @@ CREATE TABLE {labels} (
 """
 
 BUILDS = """
-CREATE TABLE IF NOT EXISTS builds (
-  id INTEGER PRIMARY KEY CHECK (id = 1), form INTEGER NOT NULL, holder TEXT NOT NULL, position INTEGER NOT NULL
+CREATE TABLE builds (
+  id INTEGER PRIMARY KEY CHECK (id = 1), holder TEXT NOT NULL, position INTEGER NOT NULL
 )
 """
 """The one build of new tables that is under way, or was when its process ended: up to which position it has come."""
@@ -69,19 +63,6 @@ CURRENT = Tables()
 BUILT = Tables(NEXT + DOCUMENTS, NEXT + LABELS)
 
 
-def form(connection: sqlite3.Connection) -> int:
-    """Return the form of the documents in the database."""
-    return int(connection.execute("PRAGMA user_version").fetchone()[0])
-
-
-def built(connection: sqlite3.Connection) -> int:
-    """Return up to which position new tables of this form are built already, 0 for none."""
-    if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'builds'").fetchone():
-        return 0
-    row = connection.execute("SELECT position FROM builds WHERE form = ?", (FORM,)).fetchone()
-    return 0 if row is None else int(row[0])
-
-
 def create(connection: sqlite3.Connection, tables: Tables, tag: str) -> None:
     """Create empty tables; `tag` begins the names of their indexes, which stay when the tables are renamed."""
     statements = _TABLES.format(documents=tables.documents, labels=tables.labels, tag=tag)
@@ -96,13 +77,11 @@ def indexes(connection: sqlite3.Connection) -> dict[str, str]:
 
 
 def exchange(connection: sqlite3.Connection, tag: str) -> None:
-    """Put the tables that were built in the place of the current ones, whatever form those have. Touches no row."""
-    for table in _FORMER[form(connection)]:
-        connection.execute(f"ALTER TABLE {table} RENAME TO {OUTDATED}{tag}_{table}")
+    """Put the tables that were built in the place of the current ones. Touches no row of theirs."""
     for table in (DOCUMENTS, LABELS):
+        connection.execute(f"ALTER TABLE {table} RENAME TO {OUTDATED}{tag}_{table}")
         connection.execute(f"ALTER TABLE {NEXT}{table} RENAME TO {table}")
     connection.execute("DELETE FROM builds")
-    connection.execute(f"PRAGMA user_version = {FORM}")
 
 
 def leftovers(connection: sqlite3.Connection, *, with_built: bool) -> list[str]:

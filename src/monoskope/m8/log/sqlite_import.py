@@ -1,4 +1,4 @@
-"""Importing into the database, and reading the sealed bytes in the order of their SHA-256."""
+"""Importing into the database."""
 
 from __future__ import annotations
 
@@ -32,19 +32,15 @@ def add(connection: sqlite3.Connection, records: Sequence[bytes], sealed: Sequen
         connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (hashlib.sha256(body).digest(), body))
 
 
-def finish(connection: sqlite3.Connection) -> int:
-    """Mark the import as finished, and return the last position."""
+def finish(connection: sqlite3.Connection, log_id: str) -> int:
+    """Give the log the id `log_id`, "" for its own, mark the import as finished, and return the last position."""
     position = int(connection.execute("SELECT position FROM head").fetchone()[0])
     if position and not _is_importing(connection):
         raise has_own_events()
+    if log_id:
+        connection.execute("UPDATE log_id SET id = ?", (log_id,))
     connection.execute(f"PRAGMA application_id = {sqlite_file.APPLICATION_ID}")
     return position
-
-
-def sealed_after(connection: sqlite3.Connection, after: bytes, limit: int) -> list[bytes]:
-    """Do what `EventLog.sealed_after` says."""
-    query = "SELECT body FROM sealed WHERE sha256 > ? ORDER BY sha256 LIMIT ?"
-    return [bytes(body) for (body,) in connection.execute(query, (after, limit))]
 
 
 def _is_importing(connection: sqlite3.Connection) -> bool:

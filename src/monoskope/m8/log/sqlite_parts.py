@@ -23,7 +23,7 @@ from monoskope.m8.log import (
 )
 from monoskope.m8.log.cursor import Cursor
 from monoskope.m8.log.event_log import EventLog, Projector
-from monoskope.m8.log.failures import check_limit, closed
+from monoskope.m8.log.failures import closed
 from monoskope.m8.log.reserve import Reserve
 from monoskope.m8.log.sqlite_readers import Readers, Watcher
 from monoskope.m8.log.sqlite_tail import Tail
@@ -92,11 +92,7 @@ class SqliteParts(SqliteTreeRows, EventLog):
 
     async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO beats VALUES (?, ?)", (key, at_ms))
-            if note:
-                connection.execute("INSERT OR REPLACE INTO beat_notes VALUES (?, ?)", (key, note))
-            else:
-                connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
+            connection.execute("INSERT OR REPLACE INTO beats VALUES (?, ?, ?)", (key, at_ms, note))
 
         await self._write(work)
 
@@ -104,12 +100,13 @@ class SqliteParts(SqliteTreeRows, EventLog):
         return self._read_now(lambda connection: dict(connection.execute("SELECT key, at_ms FROM beats")))
 
     async def beat_notes(self) -> dict[str, bytes]:
-        return self._read_now(lambda connection: dict(connection.execute("SELECT key, note FROM beat_notes")))
+        return self._read_now(
+            lambda connection: dict(connection.execute("SELECT key, note FROM beats WHERE note <> x''"))
+        )
 
     async def forget_beat(self, key: str) -> None:
         def work(connection: sqlite3.Connection) -> None:
             connection.execute("DELETE FROM beats WHERE key = ?", (key,))
-            connection.execute("DELETE FROM beat_notes WHERE key = ?", (key,))
 
         await self._write(work)
 
@@ -129,10 +126,6 @@ class SqliteParts(SqliteTreeRows, EventLog):
     async def move_cursor(self, name: str, was: Cursor | None, now: Cursor) -> bool:
         cursor.check(name, now)
         return await self._write(lambda connection: sqlite_cursors.move(connection, name, was, now))
-
-    async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
-        check_limit(limit)
-        return await self._read(lambda connection: sqlite_import.sealed_after(connection, after, limit))
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         await self._write(lambda connection: sqlite_import.add(connection, records, sealed), is_long=True)

@@ -15,24 +15,23 @@ from monoskope.m8.log.tree_rows import HASH_BYTES, Checkpoint, Cosignature, Name
 T = TypeVar("T")
 
 TABLES = (
-    """CREATE TABLE IF NOT EXISTS tree_tiles (
+    """CREATE TABLE tree_tiles (
   level INTEGER NOT NULL, number INTEGER NOT NULL, body BLOB NOT NULL, PRIMARY KEY (level, number)
 )""",
-    """CREATE TABLE IF NOT EXISTS log_names (
+    """CREATE TABLE log_names (
   number INTEGER PRIMARY KEY, origin TEXT NOT NULL, vkeys TEXT NOT NULL, since_ms INTEGER NOT NULL,
   reason TEXT NOT NULL, last_note BLOB NOT NULL
 )""",
-    """CREATE TABLE IF NOT EXISTS checkpoints (
+    """CREATE TABLE checkpoints (
   log INTEGER NOT NULL, size INTEGER NOT NULL, root BLOB NOT NULL, at_ms INTEGER NOT NULL, note BLOB NOT NULL,
   PRIMARY KEY (log, size)
 )""",
-    """CREATE TABLE IF NOT EXISTS cosignatures (
+    """CREATE TABLE cosignatures (
   log INTEGER NOT NULL, size INTEGER NOT NULL, vkey TEXT NOT NULL, line TEXT NOT NULL, at_s INTEGER NOT NULL,
   PRIMARY KEY (log, size, vkey)
 )""",
-    "CREATE INDEX IF NOT EXISTS cosignatures_of ON cosignatures (log, vkey, size)",
+    "CREATE INDEX cosignatures_of ON cosignatures (log, vkey, size)",
 )
-"""Tables of a later version, as `sqlite_file.ADDED`."""
 
 _CHECKPOINT = "SELECT log, size, root, at_ms, note FROM checkpoints WHERE log = ?"
 

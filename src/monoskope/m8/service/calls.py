@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from monoskope import operating_log
 from monoskope.errors import Error, UsageError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 
 
 @dataclass(slots=True)

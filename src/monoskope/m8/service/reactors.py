@@ -19,7 +19,7 @@ from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import validate

@@ -20,7 +20,7 @@ class ServerLimits:
     connections: int = 768
     """How many may be open at a time at one door."""
     connections_each: int = 192
-    """Those of one address, at all doors."""
+    """Those of one address."""
     handshakes: float = 100.0
     """How many TLS handshakes may begin in a second at the HTTP door."""
     handshakes_each: float = 10.0

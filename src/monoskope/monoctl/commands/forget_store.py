@@ -28,7 +28,7 @@ def forget_store(store: str, server: str | None, known_stores: str | None, confi
     check_store_name(store)
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
     servers = check_servers(found["server"].value)
     at = servers[0]
     known = KnownStores(Path(found["known_stores"].value) if "known_stores" in found else None, servers=servers)

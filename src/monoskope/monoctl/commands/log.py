@@ -125,7 +125,7 @@ def forget_log(server: str | None, known_stores: str | None, config: Path | None
     """
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
     servers = check_servers(found["server"].value)
     beside = Path(found["known_stores"].value) if "known_stores" in found else None
     known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)

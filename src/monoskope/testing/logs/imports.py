@@ -69,17 +69,6 @@ class Imports(LogHarness):
         assert added[0].previous_hash == events[-1].hash
         await opened.close()
 
-    async def test_sealed_bytes_are_read_in_the_order_of_their_hash(self, log: EventLog) -> None:
-        """A page at a time, each once."""
-        bodies = [b"sealed %d" % number for number in range(7)]
-        for body in bodies:
-            await log.append("a", None, some(), actor="ann", sealed=body)
-        seen: list[bytes] = []
-        while page := await log.sealed_after(hashlib.sha256(seen[-1]).digest() if seen else b"", limit=3):
-            assert len(page) <= 3
-            seen += page
-        assert seen == sorted(bodies, key=lambda body: hashlib.sha256(body).digest())
-
     async def test_a_log_with_events_of_its_own_is_not_imported_into(self, log: EventLog) -> None:
         """Nothing of it changes."""
         events = await fill(log)

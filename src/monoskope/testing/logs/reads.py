@@ -146,7 +146,6 @@ class Reads(LogHarness):
         await log.try_write(os.urandom(MAX_DATA))
         await log.try_write(b"")
         assert (await log.beats(), await log.beat_notes(), await log.head()) == ({"one": 5}, {}, 0)
-        assert await log.sealed_after(b"", limit=1) == []
 
     async def test_heartbeats(self, log: EventLog) -> None:
         """The latest call counts, a forgotten one is gone, and none of it is an event."""

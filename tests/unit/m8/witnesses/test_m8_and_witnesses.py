@@ -20,7 +20,6 @@ from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.bootstrap import build
 from monoskope.m8.cli.main import program
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log.sqlite_backup import back_up
 from monoskope.m8.operations.endpoints import Endpoints
 from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.app import App, Caller
@@ -31,7 +30,7 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.testing.engines.litewitness import Litewitness
-from tests.support.checkpoints import checkpoint_of, grown, keys_in
+from tests.support.checkpoints import checkpoint_of, copied, grown, keys_in
 from tests.support.m8_world import PATIENCE_S, World, an_m8
 from tests.support.witness_servers import (
     Reply,
@@ -141,7 +140,7 @@ async def test_a_database_that_was_put_back_signs_nothing_once_a_witness_has_sho
     try:
         async with an_m8_with(tmp_path, (server, witness.vkey), quorum=1) as m8:
             await m8.round(events=2)
-            back_up(tmp_path / "log.db", tmp_path / "before.db")
+            copied(tmp_path / "log.db", tmp_path / "before.db")
             lost = await m8.round(events=4)
         (tmp_path / "log.checkpoint").unlink()
         for name in ("log.db", "log.db-wal", "log.db-shm"):

@@ -80,9 +80,12 @@ async def check_unfinished(connection: Connection) -> None:
         raise has_own_events()
 
 
-async def finish(connection: Connection) -> int:
-    """Say that the import is finished, and return the last position."""
-    await connection.execute("DELETE FROM meta WHERE name = $1", IMPORTING)
+async def finish(connection: Connection, log_id: str) -> int:
+    """Give the log the id `log_id`, "" for its own, mark the import as finished, and return the last position."""
+    async with connection.transaction():
+        if log_id:
+            await connection.execute("UPDATE meta SET value = $1 WHERE name = 'log-id'", log_id)
+        await connection.execute("DELETE FROM meta WHERE name = $1", IMPORTING)
     # Statistics come by themselves only later, and the first queries would be planned without them.
     await connection.execute("ANALYZE events, sealed")
     return (await statements.read_head(connection)).position

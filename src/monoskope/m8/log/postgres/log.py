@@ -179,10 +179,6 @@ class PostgresLog(PostgresTreeRows, EventLog):
     async def sealed(self, sha256: bytes) -> bytes | None:
         return await self._read(lambda connection: upkeep.sealed(connection, sha256))
 
-    async def sealed_after(self, after: bytes, *, limit: int) -> list[bytes]:
-        check_limit(limit)
-        return await self._read(lambda connection: upkeep.sealed_after(connection, after, limit))
-
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         self._check_open()
         erased = 0
@@ -266,10 +262,10 @@ class PostgresLog(PostgresTreeRows, EventLog):
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
         await self._alone(lambda connection: imports.import_records(connection, records, sealed))
 
-    async def finish_import(self) -> int:
+    async def finish_import(self, *, log_id: str = "") -> int:
         await self._read(imports.check_unfinished)
         await self.rebuild()
-        return await self._alone(imports.finish)
+        return await self._alone(lambda connection: imports.finish(connection, log_id))
 
     async def close(self) -> None:
         if self._closed:

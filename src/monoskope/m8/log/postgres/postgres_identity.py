@@ -20,21 +20,3 @@ async def find(connection: Connection) -> str:
         # A table of somebody else's. Opening the log says so.
         return ""
     return str(found) if found is not None and identity.is_id(str(found)) else ""
-
-
-async def log_id(connection: Connection) -> str:
-    """Return the id of the log in the database; it gets one if it has none. Raises as the driver does."""
-    if found := await find(connection):  # also on a full disk, where nothing can be added
-        return found
-    insert = "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING"
-    await connection.execute(insert, _NAME, identity.new_id())
-    return await find(connection)
-
-
-async def give(connection: Connection, log_id: str) -> None:
-    """Let the log in the database have the id `log_id`, in place of any other. Raises as the driver does."""
-    await connection.execute(
-        "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        _NAME,
-        log_id,
-    )

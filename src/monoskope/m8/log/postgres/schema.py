@@ -7,6 +7,7 @@ nowhere else (`connecting`). Nobody else may make anything there (`own_schema`):
 from __future__ import annotations
 
 from monoskope.errors import ConflictError, UsageError
+from monoskope.m8.log import identity
 from monoskope.m8.log.postgres import own_schema, tree
 from monoskope.m8.log.postgres.connecting import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
@@ -17,7 +18,7 @@ APPLICATION = "m8 event log"
 SCHEMA_VERSION = 1
 """Kept in `meta`; a greater one is of a newer m8 and is refused."""
 
-FORM = 2
+FORM = 1
 """The form of the documents that this m8 writes and reads, by the same numbers as in SQLite. It is a part of the names
 of the tables: an m8 that does not know the form finds no table, so it can neither misread documents nor write such."""
 
@@ -56,10 +57,8 @@ CREATE TABLE sealed (sha256 bytea PRIMARY KEY, body bytea NOT NULL);
 ALTER TABLE sealed ALTER COLUMN body SET STORAGE EXTERNAL;
 CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT NULL);
 CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
+CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL, hash bytea NOT NULL);
 """
-
-CURSORS = "CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL, hash bytea NOT NULL)"
-"""A table of a later version. It is added to existing logs, too; an m8 that does not know it ignores it."""
 
 DOCUMENT_TABLES = """
 CREATE TABLE {documents} (
@@ -190,12 +189,9 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         await connection.execute(TABLES)
         await connection.execute((DOCUMENT_TABLES + DOCUMENT_INDEXES).format(documents=DOCUMENTS, labels=LABELS))
         await connection.execute(APPEND + WRITE_NEXT)
-        insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3)"
-        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM))
-    if await connection.fetchval("SELECT to_regclass('cursors') IS NULL"):
-        await connection.execute(CURSORS)
-    if await connection.fetchval("SELECT to_regclass('cosignatures') IS NULL"):
         await connection.execute(tree.TABLES)
+        insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3), ('log-id', $4)"
+        await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM), identity.new_id())
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):
         raise ConflictError(
             f"the event log in database {target} is not whole: an import into it did not end.",

@@ -15,25 +15,24 @@ from monoskope.m8.log.tree_rows import HASH_BYTES, Checkpoint, Cosignature, Name
 T = TypeVar("T")
 
 TABLES = """
-CREATE TABLE IF NOT EXISTS tree_tiles (
+CREATE TABLE tree_tiles (
   number bigint NOT NULL, level smallint NOT NULL, body bytea NOT NULL, PRIMARY KEY (level, number)
 );
 ALTER TABLE tree_tiles ALTER COLUMN body SET STORAGE EXTERNAL;
-CREATE TABLE IF NOT EXISTS log_names (
+CREATE TABLE log_names (
   number integer PRIMARY KEY, origin text NOT NULL, vkeys text NOT NULL, since_ms bigint NOT NULL,
   reason text NOT NULL, last_note bytea NOT NULL
 );
-CREATE TABLE IF NOT EXISTS checkpoints (
+CREATE TABLE checkpoints (
   log integer NOT NULL, size bigint NOT NULL, root bytea NOT NULL, at_ms bigint NOT NULL, note bytea NOT NULL,
   PRIMARY KEY (log, size)
 );
-CREATE TABLE IF NOT EXISTS cosignatures (
+CREATE TABLE cosignatures (
   log integer NOT NULL, size bigint NOT NULL, vkey text COLLATE "C" NOT NULL, line text NOT NULL, at_s bigint NOT NULL,
   PRIMARY KEY (log, size, vkey)
 );
-CREATE INDEX IF NOT EXISTS cosignatures_of ON cosignatures (log, vkey, size);
+CREATE INDEX cosignatures_of ON cosignatures (log, vkey, size);
 """
-"""Tables of a later version, as `schema.CURSORS`."""
 
 _LOCK = 0x6D386C74
 """The advisory lock ("m8lt"), held to the end of one transaction, under which names are given and sizes claimed."""

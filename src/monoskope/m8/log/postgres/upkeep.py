@@ -96,12 +96,6 @@ async def sealed(connection: Connection, sha256: bytes) -> bytes | None:
     return body
 
 
-async def sealed_after(connection: Connection, after: bytes, limit: int) -> list[bytes]:
-    """Return sealed bytes in the order of their SHA-256."""
-    query = "SELECT body FROM sealed WHERE sha256 > $1 ORDER BY sha256 LIMIT $2"
-    return [row[0] for row in await connection.fetch(query, after, limit)]
-
-
 async def size_bytes(connection: Connection) -> int:
     """Return how many bytes the tables of the log take, with their indexes."""
     query = (

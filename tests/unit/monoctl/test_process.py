@@ -216,7 +216,7 @@ def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
     assert (process.returncode, "UPLOADED" in stdout) == (0, True)
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
-    assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
+    assert {"monoskope.client.runtime.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_NEEDED) == []
 
 
@@ -311,7 +311,7 @@ def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
-    needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
+    needed = {"monoskope.client.proofs.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
@@ -338,7 +338,7 @@ def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
-    assert "monoskope.client.on_asyncio" in stderr
+    assert "monoskope.client.runtime.on_asyncio" in stderr
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:

@@ -192,7 +192,7 @@ async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="not open") as caught:
         await client.put_secret("vault://a", {"k": b""})
-    assert caught.value.fix == "Use it as `async with Client() as client:`."
+    assert "async with" in caught.value.fix
 
 
 async def test_a_ca_can_be_given_as_text(m8: ScriptedM8) -> None:

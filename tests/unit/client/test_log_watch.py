@@ -74,6 +74,7 @@ class User:
     def __init__(self, way: str, m8: ScriptedM8, folder: Path) -> None:
         self.folder = folder
         self.notes: list[str] = []
+        self._blocks = way == "blocking"
         self._kind: Kind = blocking_client if way == "blocking" else Client
         self._m8 = m8
 
@@ -97,7 +98,7 @@ class User:
             async with client:
                 return await work(client)  # type: ignore[misc]  # each is a coroutine
 
-        if self._kind is blocking_client:
+        if self._blocks:
             return await asyncio.to_thread(blocking.run, whole())
         return await whole()
 

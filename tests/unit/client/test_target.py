@@ -330,7 +330,7 @@ async def test_no_more_stores_are_remembered_than_may_be(m8: ScriptedM8) -> None
     for name in ("one", "two", "three"):
         remembered.add(name, m8.stores["vault"])
 
-    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["two", "three"]
+    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["three"]
 
 
 async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_path: Path) -> None:

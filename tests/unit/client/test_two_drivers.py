@@ -20,7 +20,6 @@ from monoskope.client import Client, ClientSettings
 from monoskope.client.connection import Connection
 from monoskope.client.methods import Method
 from monoskope.client.runtime import Runtime, blocking
-from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.task import Progress
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
@@ -206,17 +205,3 @@ async def _interrupted() -> None:
 def test_a_ctrl_c_leaves_the_blocking_runtime_as_it_came() -> None:
     with pytest.raises(KeyboardInterrupt):
         blocking.run(_interrupted())
-
-
-def test_what_is_asked_for_together_is_done_one_after_the_other() -> None:
-    begun: list[int] = []
-    ended: list[int] = []
-
-    async def one(number: int) -> int:
-        begun.append(number)
-        assert len(begun) == len(ended) + 1
-        await BlockingRuntime().sleep(0)
-        ended.append(number)
-        return number
-
-    assert blocking.run(BlockingRuntime().gather(one(number) for number in range(3))) == [0, 1, 2]

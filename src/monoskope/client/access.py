@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.methods import Method
+from monoskope.client.http.methods import Method
 from monoskope.client.queries import endless
 from monoskope.client.results.access import (
     AllowedMember,

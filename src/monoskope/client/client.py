@@ -14,9 +14,10 @@ from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Literal, Self
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.client import methods, purposes, results
+from monoskope.client import purposes, results
 from monoskope.client.bulk import Tally
 from monoskope.client.connection import CALL_TIMEOUT_S
+from monoskope.client.http import methods
 from monoskope.client.known_stores import SYSTEM_FILE
 from monoskope.client.notes import Notes
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted

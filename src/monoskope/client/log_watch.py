@@ -12,9 +12,9 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.frames import again
+from monoskope.client.http import methods
 from monoskope.client.known_logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Task, left, within
 from monoskope.client.settings import ClientSettings

@@ -1,56 +1,27 @@
-"""How fast a client goes: how much at once, and how it goes on after a limit refused it.
+"""How fast requests to one store go, how many at once, and how long one of them may take.
 
-Two limits can refuse it. m8's are for the calls of one user (`Connection.call` waits and calls again), a reactor's are
-for the requests of a second (`Walk` waits and asks anew). Both say when to come back. What
-they say is obeyed within the time that the call has, and up to a minute: a limit by the hour or by the day is
-told to the user, not waited for. No answer makes a client come back at once, or without end.
+Two limits can refuse a client. m8's are for the calls of one user: `Connection` waits and calls again. A reactor's are
+per-second rate limits for requests: `Walk` waits and asks anew. Both say when to come back. That is obeyed within the
+time of the call, and up to a minute: a limit by the hour or by the day is told to the user, not waited for. No answer
+makes a client come back at once, or without end.
 """
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 
-from monoskope.client.runtime import Runtime
+from monoskope.client.connection import pause_after
+from monoskope.client.runtime import Runtime, left, unhurried
 
 AT_ONCE = 32
 """How many requests to one store a client walks at once. Further ones wait."""
 
-CALLS_AT_ONCE = 80
-"""How many calls one connection has open, those that wait for an answer included.
-
-m8 takes 100 of a connection; the rest is for what it streams.
-"""
-
-LONGEST_PAUSE_S = 60.0
-"""A limit that lets nobody come back before is an error at once."""
-
-_UNKNOWN = 5.0
-"""The pause, in first pauses, if nobody says when to come back. It doubles each time."""
-_LEAST = 2.5
-"""The shortest pause, in first pauses, whatever is said."""
-_MOST_DOUBLINGS = 4
-_JITTER = 1.25
-"""Up to so much longer, so that those who were refused together do not come back together."""
-
 _SLOWER = 0.9
+_SLOWEST = 5.0
+"""Seconds between two requests at most, in first pauses, after a refusal that does not say when to come back."""
 _SECOND = 1.0
-
-
-def pause_after(told_s: float, times: int, pause_s: float) -> float | None:
-    """Return the seconds until a refused call may come back, None if that is too long to wait.
-
-    Args:
-        told_s: What the refusal says, 0 or less for nothing.
-        times: How many refusals in a row came before.
-        pause_s: The client's first pause.
-    """
-    if told_s > LONGEST_PAUSE_S:
-        return None
-    unknown = _UNKNOWN * pause_s * float(2 ** min(times, _MOST_DOUBLINGS))
-    import random  # noqa: PLC0415 - seldom needed, and a command line starts faster without
-
-    # Not for secrets: it only spreads clients over time.
-    return max(_LEAST * pause_s, told_s if told_s > 0 else unknown) * random.uniform(1.0, _JITTER)  # noqa: S311
 
 
 class Pace:
@@ -111,7 +82,7 @@ class Pace:
         # Those that were refused together make it slower once.
         if now >= self._resumes_at:
             lately = sum(at > now - _SECOND for at in tuple(self._taken))
-            self._rate = max(1 / (_UNKNOWN * self._pause_s), _SLOWER * (self._rate or lately))
+            self._rate = max(1 / (_SLOWEST * self._pause_s), _SLOWER * (self._rate or lately))
         self._resumes_at = max(self._resumes_at, now + pause_s)
         self._next_at = max(self._next_at, self._resumes_at)
         return pause_s
@@ -133,3 +104,66 @@ class Paces:
     def of(self, store: str) -> Pace:
         """Return the pace of a store."""
         return self._stores.setdefault(store, Pace(self._runtime, pause_s=self._pause_s))
+
+
+class RequestTime:
+    """The time of one request, from its making on.
+
+    Args:
+        runtime: How it waits.
+        timeout_s: Seconds for everything together.
+        pause_s: First pause in seconds before something is asked again; it doubles up to 2.
+        pace: When it may begin.
+        several: Whether it is one of several of one call: then its time begins when it is its turn.
+    """
+
+    def __init__(self, runtime: Runtime, timeout_s: float, pause_s: float, *, pace: Pace, several: bool) -> None:
+        self._runtime = runtime
+        self._timeout_s = timeout_s
+        self._pause_s = pause_s
+        self._pace = pace
+        self._several = several
+        self._begin()
+
+    def _begin(self) -> None:
+        self.ends_at = self._runtime.now() + left(self._timeout_s)
+
+    def remaining_s(self) -> float:
+        """Return the seconds that are left; 0 or less if none."""
+        return self.ends_at - self._runtime.now()
+
+    @asynccontextmanager
+    async def admitted(self) -> AsyncIterator[None]:
+        """Count as one of the requests that may run at once, while the block runs. Raises `TimeoutError`."""
+        if self._several:
+            with unhurried():
+                await self._pace.semaphore.acquire()
+            self._begin()
+        else:
+            await self._pace.semaphore.acquire(self.ends_at)
+        try:
+            yield
+        finally:
+            self._pace.semaphore.release()
+
+    async def turn(self) -> None:
+        """Wait until the pace lets a request begin. Raises `TimeoutError`."""
+        await self._pace.turn(self.ends_at)
+
+    @contextmanager
+    def within(self, seconds: float | None) -> Iterator[None]:
+        """Let time be over after so many seconds, if that is sooner, while the block runs; None for no difference."""
+        before = self.ends_at
+        if seconds is not None:
+            self.ends_at = min(before, self._runtime.now() + seconds)
+        try:
+            yield
+        finally:
+            self.ends_at = before
+
+    async def pause(self, times: int) -> bool:
+        """Wait a little longer each time; False, at once, if time would be over."""
+        remaining = self.remaining_s()
+        pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
+        await self._runtime.sleep(max(0.0, min(pause, remaining)))
+        return remaining > pause

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
 from monoskope.client.event_filter import EVERY, EventFilter
-from monoskope.client.methods import Method
+from monoskope.client.http import methods
+from monoskope.client.http.methods import Method
 from monoskope.client.runtime import Runtime
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels

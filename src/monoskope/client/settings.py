@@ -77,7 +77,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None
     """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
-    (`monoskope.client.roots`)."""
+    (`monoskope.client.http.roots`)."""
     ca: str = ""
     """The same as text."""
     known_stores: Path | str | None = None

@@ -6,8 +6,9 @@ from collections.abc import AsyncGenerator
 from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
-from monoskope.client import methods, results
+from monoskope.client import results
 from monoskope.client.connection import CALL_TIMEOUT_S
+from monoskope.client.http import methods
 from monoskope.client.session import Session
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.protocol.grant import is_key_id

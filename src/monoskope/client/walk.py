@@ -19,18 +19,20 @@ How an attempt's end becomes an error:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from google.protobuf.message import Message
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import methods, reasons
+from monoskope.client import reasons
 from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
-from monoskope.client.connection import Connection, LogUse
+from monoskope.client.connection import Connection, LogUse, TimeOverError
 from monoskope.client.frames import let_go
-from monoskope.client.pace import Pace
-from monoskope.client.patience import Patience
+from monoskope.client.http import methods
+from monoskope.client.http.methods import Method
+from monoskope.client.pace import Pace, RequestTime
 from monoskope.client.seal import NOTHING_SEALED, load, seal
 from monoskope.client.task import (
     Failure,
@@ -56,6 +58,8 @@ from monoskope.traces import spans
 
 if TYPE_CHECKING:
     from monoskope.client.signing.signing import Signing
+
+R = TypeVar("R", bound=Message)
 
 MAX_ANEW = 3
 """New attempts after the first."""
@@ -96,7 +100,7 @@ class Walk:
         self._timeout_s = timeout_s
         self._observe = observe
         self._pace = pace or Pace(connection.runtime, pause_s=pause_s)
-        self._patience = Patience(connection, timeout_s, pause_s, pace=self._pace, several=several)
+        self._time = RequestTime(self._runtime, timeout_s, pause_s, pace=self._pace, several=several)
 
     async def run(self, task: Task) -> Result:
         """Walk `task` to its end.
@@ -111,7 +115,7 @@ class Walk:
             Error: failure, by its reason (`reasons.MEANINGS`) or by what m8 said before anything was sent.
         """
         try:
-            async with self._patience.place():
+            async with self._time.admitted():
                 with spans.Span("request") as span:
                     span.note("purpose", spelled(upload_pb2.Purpose, task.purpose))
                     span.note("store", task.uri.store)
@@ -145,7 +149,7 @@ class Walk:
             uncertain = uncertain or end.uncertain
             again = end.again or (end.conflict and lost)
             lost = lost or end.lost
-            if not again or task.request_id or anew == MAX_ANEW or not await self._patience.pause(anew):
+            if not again or task.request_id or anew == MAX_ANEW or not await self._time.pause(anew):
                 raise whole(task, end, uncertain)
             anew += 1
 
@@ -153,21 +157,21 @@ class Walk:
         """Whether to ask anew after a limit refused a request `times` before: if there is time until then."""
         told_s = error.retry_after_s if isinstance(error, RateLimitedError) else 0.0
         pause_s = self._pace.refused(told_s, times)
-        return pause_s is not None and pause_s < self._patience.remaining_s()
+        return pause_s is not None and pause_s < self._time.remaining_s()
 
     async def _attempt(self, task: Task, *, resends: int | None) -> Result | Failure:
         request = request_of(task)
         try:
-            await self._patience.turn()
+            await self._time.turn()
             self._tell(task, request, Stage.ASKING)
             self._runtime.while_waiting(load)
-            with self._patience.within(task.key_within_s):
+            with self._time.within(task.key_within_s):
                 grant, shown = await self._grant(request, resends)
             over_at = self._runtime.now() + grant.lifetime_s
             if len(task.plaintext) > grant.max_plaintext:
                 raise too_large(task.uri, len(task.plaintext), grant.max_plaintext)
             failpoint("monoctl.after-grant")
-            await self._connection.fits(self._patience.ends_at)
+            await self._connection.fits(self._time.ends_at)
             signing = self._needed(task, grant)
             sealed = seal(task.plaintext, grant) if task.plaintext else NOTHING_SEALED
             sent = Sent(task, request, grant, sealed, over_at)
@@ -191,7 +195,7 @@ class Walk:
             failure = Failure(let_go(error))  # its traceback has this frame, and another error may take its place
         else:
             return await self._sent(sent, shown)
-        mismatch = await self._connection.mismatch(self._patience.ends_at)
+        mismatch = await self._connection.mismatch(self._time.ends_at)
         return failure if mismatch is None else Failure(mismatch)
 
     async def _sent(self, sent: Sent, shown: upload_pb2.Signed) -> Result | Failure:
@@ -242,7 +246,7 @@ class Walk:
 
     async def _grant(self, request: Request, resends: int | None) -> tuple[Grant, upload_pb2.Signed]:
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        answer = (await self._patience.resend(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends, log=LogUse.BEGINS)).key
+        answer = (await self._call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, resends, log=LogUse.BEGINS)).key
         failpoint("monoctl.after-request")
         query = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
         polls = 0
@@ -256,8 +260,8 @@ class Walk:
                 grant = self._trust.open_grant(answer.grant, answer.rotations, request, subject)
                 return grant, answer.grant
             if polls:
-                await self._patience.pause(polls - 1)
-            answer = await self._patience.resend(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS, log=LogUse.BEGINS)
+                await self._time.pause(polls - 1)
+            answer = await self._call(methods.GET_SECRET_UPLOAD_KEY, query, RESENDS, log=LogUse.BEGINS)
             polls += 1
 
     async def _send(self, sent: Sent) -> Result | Failure:
@@ -265,8 +269,9 @@ class Walk:
             return await self._ended(sent)
         except ProofError as error:
             why = f"what came as its receipt proves nothing: {error.message}"
-        except TimedOutError:
-            why = f"no receipt came within {self._timeout_s:g} s{self._patience.last_said}"
+        except TimedOutError as error:
+            said = error.said if isinstance(error, TimeOverError) else ""
+            why = f"no receipt came within {self._timeout_s:g} s" + (f" ({said.removesuffix('.')})" if said else "")
         except Error as error:
             why = f"after the sealed secret was sent: {error.message}"
         except Exception as error:  # noqa: BLE001  what was sent may be written, whatever defect of ours there is
@@ -296,18 +301,29 @@ class Walk:
             ciphertext=sealed.ciphertext,
             request_signature=sent.signature,
         )
-        upload = (await self._patience.resend(methods.REQUEST_UPLOAD_SECRET, send)).upload
+        upload = (await self._call(methods.REQUEST_UPLOAD_SECRET, send)).upload
         failpoint("monoctl.after-send")
         polls = 0
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
-            await self._patience.pause(polls)
+            await self._time.pause(polls)
             polls += 1
             upload = (await self._ask(request, wait=True)).upload
         return upload
 
+    async def _call(
+        self, method: Method[R], message: Message, resends: int | None = None, *, log: LogUse = LogUse.NONE
+    ) -> R:
+        """Call within the time of the request, and send the same bytes again as often as `resends` says.
+
+        By default it is about what was sent: that is asked for until time is over, whatever m8's log is like.
+        """
+        if (remaining_s := self._time.remaining_s()) <= 0:
+            raise TimeOverError("")
+        return await self._connection.call(method, message, remaining_s, resends=resends, log=log)
+
     async def _ask(self, request: Request, *, wait: bool) -> queries_pb2.GetSecretUploadResponse:
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=wait)
-        return await self._patience.resend(methods.GET_SECRET_UPLOAD, query)
+        return await self._call(methods.GET_SECRET_UPLOAD, query)
 
     async def _open(self, signed: upload_pb2.Signed, sent: Sent) -> Receipt:
         if not self._trust.is_signed_by_pin(signed):

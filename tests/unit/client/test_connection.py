@@ -13,15 +13,15 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, methods, pace
+from monoskope.client import Client, pace
 from monoskope.client import connection as connecting
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
+from monoskope.client.http.roots import find_roots
 from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.refusal import ERRORS
-from monoskope.client.roots import find_roots
 from monoskope.client.runtime import blocking
-from monoskope.client.servers import Servers
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (
     Code,
@@ -295,7 +295,7 @@ class Slow:
 
 def slowed(m8: ScriptedM8, transport: Slow) -> Connection:
     connection = Connection(m8.server, m8.ca_file, "a.b.c")
-    connection._servers = Servers([m8.server], lambda _server: cast("Any", transport))
+    connection._transports[m8.server] = cast("Any", transport)
     return connection
 
 

@@ -17,8 +17,8 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import log_pb2, queries_pb2
 from monoskope.client import Client, PutResult
 from monoskope.client.connection import Connection
+from monoskope.client.http.methods import GET_CHECKPOINT, Method
 from monoskope.client.known_logs import KnownLogs, LogPin
-from monoskope.client.methods import GET_CHECKPOINT, Method
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import ConflictError, Error, LogMismatchError, NotFoundError, UnavailableError, UsageError

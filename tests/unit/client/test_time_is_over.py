@@ -13,9 +13,9 @@ from msgspec import structs
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client
+from monoskope.client.http.roots import find_roots
 from monoskope.client.login import issuer
 from monoskope.client.login.keeping import turn
-from monoskope.client.roots import find_roots
 from monoskope.client.runtime import blocking, within
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, OutcomeUnknownError, TimedOutError

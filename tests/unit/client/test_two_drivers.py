@@ -18,11 +18,11 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
 from monoskope.client.connection import Connection
-from monoskope.client.methods import Method
+from monoskope.client.http import transport as ways
+from monoskope.client.http.methods import Method
+from monoskope.client.http.transport import Metadata, Transport
 from monoskope.client.runtime import Runtime, blocking
 from monoskope.client.task import Progress
-from monoskope.client.transport import failures
-from monoskope.client.transport.base import Metadata, Transport
 from monoskope.errors import (
     AwayError,
     Code,
@@ -49,17 +49,18 @@ PURPOSES: dict[str, Callable[[Client], Coroutine[Any, Any, object]]] = {
     "verify": lambda client: client.verify_secret(URI, timeout=20),
 }
 FAULTS: dict[str, Callable[[], Error]] = {
-    "late": lambda: failures.late("m8"),
+    "late": lambda: ways.too_late("m8"),
     "late at m8": lambda: TimedOutError("m8's own time is over.", by_m8=True),
-    "not sent": lambda: failures.silent("m8", failures.NotSentError),
-    "turned away": lambda: failures.turned_away("m8"),
-    "broken": lambda: failures.silent("m8", NotReachedError),
+    "not sent": lambda: ways.silent("m8", ways.NotSentError),
+    "turned away": lambda: ways.silent("m8", ways.TurnedAwayError),
+    "stale": lambda: ways.silent("m8", ways.StaleConnectionError),
+    "broken": lambda: ways.silent("m8", NotReachedError),
     "away": lambda: AwayError("the database is away.", by_m8=True),
     "limited": lambda: RateLimitedError("too fast.", by_m8=True, retry_after_s=0.5),
     "limited for long": lambda: RateLimitedError("too much.", by_m8=True, retry_after_s=3_600.0),
     "expired": lambda: UnauthenticatedError("expired.", by_m8=True),
     "defect": lambda: Error("a defect.", code=Code.INTERNAL),
-    "unreadable": lambda: failures.unreadable("m8"),
+    "unreadable": lambda: ways.unreadable("m8"),
 }
 ENDS = ("", "KEY_LOST", "CONFLICT", "RATE_LIMITED", "UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN")
 
@@ -80,13 +81,15 @@ class ScriptedTransport:
     def __init__(self, m8: ScriptedM8, script: Script, clock: Clock, trace: list[object]) -> None:
         self._m8, self._calls, self._clock, self._trace = m8, list(script.calls), clock, trace
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
+    async def call(
+        self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata, *, fresh: bool = False
+    ) -> R:
         assert ("authorization", f"Bearer {token('alice')}") in metadata
-        self._trace.append((method.name, round(self._clock.time, 6), round(timeout_s, 6)))
+        self._trace.append((method.name, round(self._clock.time, 6), round(timeout_s, 6), fresh))
         takes_s, fault = self._calls.pop(0) if self._calls else (0.01, "")
         self._clock.time += min(takes_s, timeout_s)
         if takes_s > timeout_s:
-            raise failures.late("m8")
+            raise ways.too_late("m8")
         if fault:
             raise FAULTS[fault]()  # noqa: RSE102 - it is made anew each time
         answer = self._m8.handle(method.name, request)

@@ -18,7 +18,7 @@ from monoskope.protocol.outcomes import ENDS
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
     "client/walk.py",
-    "client/patience.py",
+    "client/connection.py",
     "client/task.py",
     "client/checks.py",
     "client/bulk.py",

@@ -287,7 +287,7 @@ def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it
         )
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits
-    assert {f"monoskope.client.{name}" for name in ("walk", "patience", "reasons", "seal", "trust")} <= steps
+    assert {f"monoskope.client.{name}" for name in ("walk", "pace", "reasons", "seal", "trust")} <= steps
     assert "monoskope.protocol.receipt" in steps
     assert "cryptography.hazmat.primitives.hpke" in sealing
     assert not after

@@ -15,7 +15,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client import known_logs, methods
+from monoskope.client import known_logs
+from monoskope.client.http import connect, methods
+from monoskope.client.http.roots import proxy_for
 from monoskope.client.known_stores import Pins
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login import unverified, workload
@@ -23,7 +25,6 @@ from monoskope.client.login.discovery import Provider, discover
 from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
 from monoskope.client.login.id_token import checked
 from monoskope.client.login.kept import KeptLogin
-from monoskope.client.proxies import proxy_for
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.refusal import error_in
 from monoskope.client.results import words
@@ -33,7 +34,6 @@ from monoskope.client.signing import public_key
 from monoskope.client.signing.agent import Agent
 from monoskope.client.signing.private_file import PrivateFile
 from monoskope.client.sources import ConfigFile
-from monoskope.client.transport import connect
 from monoskope.client.trust import subject_of
 from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
@@ -232,7 +232,7 @@ READERS = (
     Reader(
         "connect-stream",
         "whatever answers as m8",
-        ("client/transport/connect.py",),
+        ("client/http/connect.py",),
         _stream,
         errors=(),
         seeds=_streams,
@@ -240,7 +240,7 @@ READERS = (
     Reader(
         "connect-error",
         "whatever answers as m8",
-        ("client/transport/connect.py", "client/refusal.py"),
+        ("client/http/connect.py", "client/refusal.py"),
         lambda content: connect.refusal(_SERVER, 400, "application/json", content),
         errors=(),
         seeds=lambda: [
@@ -306,7 +306,7 @@ READERS = (
     Reader(
         "proxy-variable",
         "a user's environment",
-        ("client/proxies.py",),
+        ("client/http/roots.py",),
         text(lambda one: proxy_for("m8.example.org", {"https_proxy": one})),
         seeds=_texts("http://anna:s%20x@proxy.example.org:3128", "proxy"),
     ),

@@ -9,8 +9,7 @@ from typing import Any
 from urllib.parse import urlencode, urlsplit
 
 from monoskope.client.credential import IssuerAwayError
-from monoskope.client.proxies import proxy_for
-from monoskope.client.roots import Roots, find_roots
+from monoskope.client.http.roots import Roots, find_roots, proxy_for
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.escape import escape

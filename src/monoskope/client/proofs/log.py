@@ -6,8 +6,8 @@ from collections.abc import AsyncGenerator, Sequence
 from pathlib import Path
 
 from monoskope.api.gateway.v1 import log_pb2
-from monoskope.client import methods
 from monoskope.client.connection import CALL_TIMEOUT_S
+from monoskope.client.http import methods
 from monoskope.client.known_logs import LogPin
 from monoskope.client.log.judging import Demand, Judge
 from monoskope.client.log_watch import Looked

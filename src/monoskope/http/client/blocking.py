@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from monoskope.http.client.destination import Server, Tunnel, unconnected
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError, NotSentError
+from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
 from monoskope.http.client.idle import readable
 
 Headers = Sequence[tuple[str, str]]
@@ -72,7 +72,7 @@ class BlockingPool:
         *,
         timeout_s: float,
         most_body: int,
-        repeat: bool = False,
+        fresh: bool = False,
         sent: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them.
@@ -81,24 +81,23 @@ class BlockingPool:
         """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
-        while True:
-            # Ctrl-C may come at any line: whatever takes lines comes before there is a connection to close.
-            reader = ResponseReader(method, most_body=most_body)
-            whole = False
-            connection, used = self._connected(deadline)
-            try:
-                _send(connection, content, deadline)
-                sent()
-                while not reader.complete:
-                    self._receive(connection, reader, deadline)
-                whole = True
-            except BrokenError:
-                if repeat and used and not reader.began:
-                    continue
-                raise
-            finally:
-                self._put_back(connection, reader if whole else None)
-            return reader.answer()
+        # Ctrl-C may come at any line: what takes lines comes before there is a connection to close.
+        reader = ResponseReader(method, most_body=most_body)
+        whole = False
+        connection, used = self._connected(deadline, fresh=fresh)
+        try:
+            _send(connection, content, deadline)
+            sent()
+            while not reader.complete:
+                self._receive(connection, reader, deadline)
+            whole = True
+        except BrokenError:
+            if used and not reader.began:
+                raise StaleError("an idle connection had ended") from None
+            raise
+        finally:
+            self._put_back(connection, reader if whole else None)
+        return reader.answer()
 
     def stream(
         self, method: str, target: str, headers: Headers = (), body: bytes | None = None, *, timeout_s: float
@@ -150,13 +149,13 @@ class BlockingPool:
         head = request_head(method, target, self._host, headers, None if body is None else len(body))
         return head if body is None else head + body
 
-    def _connected(self, deadline: float) -> tuple[ssl.SSLSocket, bool]:
+    def _connected(self, deadline: float, *, fresh: bool) -> tuple[ssl.SSLSocket, bool]:
         """Return a connection, and whether it carried an exchange before."""
-        while (found := self._taken()) is not None:
+        while not fresh and (found := self._taken()) is not None:
             connection, since = found
-            fresh = time.monotonic() - since < self._idle_s
+            recent = time.monotonic() - since < self._idle_s
             # TLS 1.3's tickets came before the first answer, so any byte that waits now is too much.
-            if fresh and not connection.pending() and not readable(connection.fileno()):
+            if recent and not connection.pending() and not readable(connection.fileno()):
                 self._busy.add(connection)
                 return connection, True
             connection.close()

@@ -37,6 +37,10 @@ class BrokenError(ExchangeError):
     """The connection broke after some of the request had been sent: the server may have done what it asks."""
 
 
+class StaleError(BrokenError):
+    """A connection that had been idle ended before any byte of the answer, as where a server ends it just then."""
+
+
 class MalformedError(BrokenError):
     """The answer is not one of HTTP/1.1 that can be read in one way alone (RFC 9112), or it is larger than allowed."""
 

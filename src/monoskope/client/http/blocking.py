@@ -1,4 +1,4 @@
-"""HTTP to one m8, over TLS, by a socket that blocks: its coroutines never suspend, and it imports no event loop."""
+"""HTTPS to one m8, by sockets that block: its coroutines never suspend, and it imports no event loop."""
 
 from __future__ import annotations
 
@@ -9,11 +9,10 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from monoskope.client.methods import Method
-from monoskope.client.roots import Roots
-from monoskope.client.transport import connect, exchanging
-from monoskope.client.transport.base import Metadata
-from monoskope.client.transport.exchanging import IDLE_S, Dialled
+from monoskope.client.http import connect, transport
+from monoskope.client.http.methods import Method
+from monoskope.client.http.roots import Roots
+from monoskope.client.http.transport import IDLE_S, Dialled, Metadata
 from monoskope.http.client.blocking import BlockingPool, Stream
 from monoskope.http.client.exchange import one_header
 from monoskope.http.client.failures import ExchangeError
@@ -40,11 +39,13 @@ class BlockingTransport:
         self._pool = BlockingPool(
             self._dialled.server,
             idle_s=IDLE_S,
-            look_s=exchanging.LOOK_AFTER_S,
+            look_s=transport.LOOK_AFTER_S,
             look=self._look if has_others else None,
         )
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
+    async def call(
+        self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata, *, fresh: bool = False
+    ) -> R:
         """Call a unary method."""
         ends_at = time.monotonic() + timeout_s
         try:
@@ -55,7 +56,7 @@ class BlockingTransport:
                 request.SerializeToString(),
                 timeout_s=timeout_s,
                 most_body=connect.MOST_ANSWER,
-                repeat=method.may_be_repeated,
+                fresh=fresh,
                 sent=self._sent,
             )
         except ExchangeError as error:
@@ -70,7 +71,7 @@ class BlockingTransport:
                 method.path,
                 connect.headers(metadata, timeout_s=None),
                 connect.enveloped(request.SerializeToString()),
-                timeout_s=exchanging.HEAD_S,
+                timeout_s=transport.HEAD_S,
             )
             with contextlib.closing(streamed):
                 kind = one_header(streamed.headers, "content-type")
@@ -88,9 +89,9 @@ class BlockingTransport:
 
     def _look(self, left_s: float) -> None:
         pool = BlockingPool(self._dialled.server)
-        timeout_s = min(exchanging.LOOK_S, left_s)
+        timeout_s = min(transport.LOOK_S, left_s)
         try:
-            pool.request("GET", exchanging.LOOK_AT, timeout_s=timeout_s, most_body=connect.MOST_ERROR)
+            pool.request("GET", transport.LOOK_AT, timeout_s=timeout_s, most_body=connect.MOST_ERROR)
         except ExchangeError:
             raise self._dialled.stands_still() from None
         finally:
@@ -104,7 +105,7 @@ class BlockingTransport:
 def _body(streamed: Stream) -> bytes:
     """Return the body of an answer that is no stream: as much of it as an error has at most."""
     body = b""
-    for piece in streamed.pieces(exchanging.HEAD_S):
+    for piece in streamed.pieces(transport.HEAD_S):
         body += piece
         if len(body) > connect.MOST_ERROR:
             break

@@ -1,4 +1,4 @@
-"""HTTP to one m8, over TLS, on asyncio."""
+"""HTTPS to one m8, on asyncio."""
 
 from __future__ import annotations
 
@@ -10,11 +10,10 @@ from typing import TypeVar
 
 from google.protobuf.message import Message
 
-from monoskope.client.methods import Method
-from monoskope.client.roots import Roots
-from monoskope.client.transport import connect, exchanging
-from monoskope.client.transport.base import Metadata
-from monoskope.client.transport.exchanging import IDLE_S, Dialled
+from monoskope.client.http import connect, transport
+from monoskope.client.http.methods import Method
+from monoskope.client.http.roots import Roots
+from monoskope.client.http.transport import IDLE_S, Dialled, Metadata
 from monoskope.http.client.exchange import Answer, one_header
 from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Stream
@@ -27,7 +26,7 @@ _MOST_CONNECTIONS = 64
 
 
 class HttpTransport:
-    """Kept connections to one server. Its promises are those of `Transport`.
+    """Connections to one server. Its promises are those of `Transport`.
 
     Args:
         server: `host:port`.
@@ -44,7 +43,9 @@ class HttpTransport:
         self._looking: asyncio.Task[Answer] | None = None
         self._pool = Pool(self._dialled.server, most_connections=_MOST_CONNECTIONS, idle_s=IDLE_S)
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
+    async def call(
+        self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata, *, fresh: bool = False
+    ) -> R:
         """Call a unary method."""
         ends_at = time.monotonic() + timeout_s
         try:
@@ -55,7 +56,7 @@ class HttpTransport:
                 request.SerializeToString(),
                 timeout_s=timeout_s,
                 most_body=connect.MOST_ANSWER,
-                repeat=method.may_be_repeated,
+                fresh=fresh,
             )
             answer = await (self._while_it_stands(asked) if self._has_others else asked)
         except ExchangeError as error:
@@ -70,7 +71,7 @@ class HttpTransport:
                 method.path,
                 connect.headers(metadata, timeout_s=None),
                 connect.enveloped(request.SerializeToString()),
-                timeout_s=exchanging.HEAD_S,
+                timeout_s=transport.HEAD_S,
             )
             with contextlib.closing(streamed):
                 kind = one_header(streamed.headers, "content-type")
@@ -92,7 +93,7 @@ class HttpTransport:
         """Wait for an answer, and look now and then whether the server is still there."""
         answering = asyncio.create_task(asked)
         try:
-            while not (await asyncio.wait({answering}, timeout=exchanging.LOOK_AFTER_S))[0]:
+            while not (await asyncio.wait({answering}, timeout=transport.LOOK_AFTER_S))[0]:
                 looking = self._look()
                 await asyncio.wait({answering, looking}, return_when=asyncio.FIRST_COMPLETED)
                 if not answering.done() and not looking.cancelled() and looking.exception() is not None:
@@ -114,7 +115,7 @@ class HttpTransport:
         pool = Pool(self._dialled.server, most_connections=1)
         try:
             return await pool.request(
-                "GET", exchanging.LOOK_AT, timeout_s=exchanging.LOOK_S, most_body=connect.MOST_ERROR
+                "GET", transport.LOOK_AT, timeout_s=transport.LOOK_S, most_body=connect.MOST_ERROR
             )
         finally:
             await pool.close()
@@ -129,7 +130,7 @@ class HttpTransport:
 
 async def _body(streamed: Stream) -> bytes:
     """Return the body of an answer that is no stream: as much of it as an error has at most."""
-    body, ends_at = b"", time.monotonic() + exchanging.HEAD_S
+    body, ends_at = b"", time.monotonic() + transport.HEAD_S
     while len(body) <= connect.MOST_ERROR and (piece := await streamed.receive(ends_at - time.monotonic())):
         body += piece
     return body

@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from monoskope.client.methods import Method
+from monoskope.client.http import transport
+from monoskope.client.http.methods import Method
+from monoskope.client.http.transport import Metadata
 from monoskope.client.refusal import ERRORS, MAX_TEXT, error_in
-from monoskope.client.transport import failures
-from monoskope.client.transport.base import Metadata
 from monoskope.errors import Code, Error, NotReachedError, ProtocolError
 from monoskope.escape import escape
 
@@ -111,7 +111,7 @@ class Stream:
         while not self.ended and len(self._buffer) >= _ENVELOPE:
             flags, length = self._buffer[0], int.from_bytes(self._buffer[1:_ENVELOPE], "big")
             if flags not in {0, _END} or length > MOST_ANSWER:
-                raise failures.unreadable(self._server)
+                raise transport.unreadable(self._server)
             if len(self._buffer) < _ENVELOPE + length:
                 break
             message = bytes(self._buffer[_ENVELOPE : _ENVELOPE + length])
@@ -126,21 +126,21 @@ class Stream:
         self.ended = True
         said = _parsed_json(message)
         if not isinstance(said, dict):
-            raise failures.unreadable(self._server)
+            raise transport.unreadable(self._server)
         if said.get("error") is not None:
-            raise _error(self._server, said["error"]) or failures.unreadable(self._server)
+            raise _error(self._server, said["error"]) or transport.unreadable(self._server)
 
     def finish(self) -> None:
         """Note that nothing more comes. Raises `NotReachedError` unless m8 has said that the stream ends."""
         if not self.ended:
-            raise failures.silent(self._server, NotReachedError)
+            raise transport.silent(self._server, NotReachedError)
 
 
 def _parsed(server: str, method: Method[R], body: bytes) -> R:
     try:
         return method.answer.FromString(body)
     except DecodeError:
-        raise failures.unreadable(server) from None
+        raise transport.unreadable(server) from None
 
 
 def _parsed_json(body: bytes) -> object:
@@ -163,10 +163,10 @@ def _error(server: str, said: object) -> Error | None:
     if found is not None:
         return found
     if code in _AWAY:
-        return failures.silent(server, NotReachedError)
+        return transport.silent(server, NotReachedError)
     kind = _STATUSES.get(code, Code.INTERNAL)
     if kind is Code.TIMED_OUT:
-        return failures.late(server)
+        return transport.too_late(server)
     shown = f"{escape(code[:30])}: {escape(text[:MAX_TEXT]) or 'no reason given'}"
     return ERRORS[kind](f"m8 at {server} answered {shown}.", fix="Check that the versions of server and client fit.")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.pace import LONGEST_PAUSE_S
+from monoskope.client.connection import LONGEST_PAUSE_S
 from monoskope.errors import (
     ConflictError,
     Error,

@@ -13,12 +13,11 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, pace
+from monoskope.client import Client
 from monoskope.client import connection as connecting
-from monoskope.client.connection import Connection
+from monoskope.client.connection import CALLS_AT_ONCE, Connection, pause_after
 from monoskope.client.http import methods
 from monoskope.client.http.roots import find_roots
-from monoskope.client.pace import CALLS_AT_ONCE
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.refusal import ERRORS
 from monoskope.client.runtime import blocking
@@ -249,7 +248,7 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
     pauses: list[float] = []
 
     def noted(told_s: float, times: int, pause_s: float) -> float:
-        pauses.append(pace.pause_after(told_s, times, pause_s) or 0.0)
+        pauses.append(pause_after(told_s, times, pause_s) or 0.0)
         return 0.0
 
     monkeypatch.setattr(connecting, "pause_after", noted)

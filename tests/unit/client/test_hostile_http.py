@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from monoskope.client.http import transport
+from monoskope.client.http import on_asyncio, transport
 from monoskope.client.http.on_asyncio import HttpTransport
 from monoskope.client.http.roots import Roots
 from monoskope.http.client.failures import BrokenError, LateError
@@ -32,9 +32,9 @@ async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dripping = Dripping()
-    monkeypatch.setattr(http, "time", SimpleNamespace(monotonic=lambda: dripping.now))
+    monkeypatch.setattr(on_asyncio, "time", SimpleNamespace(monotonic=lambda: dripping.now))
     with pytest.raises(LateError):
-        await http._body(cast("Stream", dripping))
+        await on_asyncio._body(cast("Stream", dripping))
     assert dripping.now == 30.0
 
 

@@ -15,8 +15,7 @@ import pytest
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
-from monoskope.client.http import methods
-from monoskope.client.http import transport as transport
+from monoskope.client.http import methods, transport
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings

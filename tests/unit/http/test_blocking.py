@@ -22,6 +22,7 @@ from monoskope.http.client.failures import (
     LateError,
     MalformedError,
     NotSentError,
+    StaleError,
     TooLargeError,
     UntrustedError,
 )
@@ -107,10 +108,8 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
     server.stop()
 
 
-def ask(line: BlockingPool, *, repeat: bool = False, timeout_s: float = 60.0, most_body: int = 100) -> bytes:
-    return line.request(
-        "POST", "/x", (("a", "b"),), b"{}", timeout_s=timeout_s, most_body=most_body, repeat=repeat
-    ).body
+def ask(line: BlockingPool, *, fresh: bool = False, timeout_s: float = 60.0, most_body: int = 100) -> bytes:
+    return line.request("POST", "/x", (("a", "b"),), b"{}", timeout_s=timeout_s, most_body=most_body, fresh=fresh).body
 
 
 @pytest.fixture
@@ -139,24 +138,21 @@ def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, lin
     assert (ask(line), ask(line)) == (b"ok", b"ok")
 
 
-@pytest.mark.parametrize("repeat", [True, False])
-def test_a_kept_connection_that_ends_before_an_answer_is_asked_again_only_if_that_does_no_harm(
-    scripted: Scripted, line: BlockingPool, *, repeat: bool
+def test_an_idle_connection_that_ends_before_an_answer_is_told_of_and_a_new_one_can_be_had(
+    scripted: Scripted, line: BlockingPool
 ) -> None:
-    scripted.scripts = [[OK, b"", CLOSE], [OK]]
+    scripted.scripts = [[OK, b"", CLOSE], [OK, CLOSE], [OK]]
     ask(line)
-    if repeat:
-        assert ask(line, repeat=True) == b"ok"
-    else:
-        with pytest.raises(BrokenError):
-            ask(line)
-    assert len(scripted.received) == (3 if repeat else 2)
+    with pytest.raises(StaleError):
+        ask(line)
+    assert ask(line) == ask(line, fresh=True) == b"ok"
+    assert len(scripted.received) == 4
 
 
 def test_a_new_connection_that_ends_before_an_answer_is_not_asked_again(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[b"", CLOSE], [OK]]
     with pytest.raises(BrokenError):
-        ask(line, repeat=True)
+        ask(line)
 
 
 @pytest.mark.parametrize("clean", [True, False])

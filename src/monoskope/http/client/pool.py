@@ -81,7 +81,8 @@ class Pool:
         Raises:
             NotSentError: nothing was sent; `UntrustedError` if TLS refused the connection.
             UnsendableError: a header or the target has characters that cannot be sent; nothing was.
-            BrokenError: it may have reached the server. `StaleError` if `repeat` would have helped. `MalformedError` and `TooLargeError` for what came back.
+            BrokenError: it may have reached the server. `StaleError` if an idle connection had ended;
+                `MalformedError` and `TooLargeError` for what came back.
             LateError: it took longer than `timeout_s`.
         """
         head = request_head(method, target, self._host, headers, None if body is None else len(body))

@@ -279,7 +279,7 @@ class Slow:
         self._enough = asyncio.Event()
         self.most = 0
 
-    async def call(self, *_what: object) -> Message:
+    async def call(self, *_what: object, **_more: object) -> Message:
         self._open += 1
         self.most = max(self.most, self._open)
         if self._open == self._enough_at:

@@ -97,7 +97,7 @@ class Scripted:
         if token in self._refused:
             raise UnauthenticatedError("m8 says: the token has expired.")
 
-    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any) -> Any:
+    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any, **_: Any) -> Any:
         self._check(metadata)
         return queries_pb2.GetServerResponse(subject="it")
 

@@ -22,8 +22,8 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
-from monoskope.client.known_logs import KnownLogs
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.logs import KnownLogs
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.signing.key_signer import KeySigner
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES

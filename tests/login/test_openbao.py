@@ -12,8 +12,8 @@ import pytest
 from msgspec import structs
 
 from monoskope.client import Client
-from monoskope.client.credential import Issued
 from monoskope.client.login import renewing, starting
+from monoskope.client.login.credential import Issued
 from monoskope.client.login.kept import Login
 from monoskope.client.login.starting import LoginSettings
 from monoskope.client.login.unverified import claims_of

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from monoskope.client.credential import ID_TOKEN, Issued, IssuerAwayError
 from monoskope.client.login import renewing, starting
+from monoskope.client.login.credential import ID_TOKEN, Issued, IssuerAwayError
 from monoskope.client.login.ending import log_out
 from monoskope.client.login.flows.device_flow import DeviceCode
 from monoskope.client.login.keeping import write

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.client import Client
-from monoskope.client.credential import IssuerAwayError
 from monoskope.client.login import starting
+from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.login.keeping import write
 from monoskope.client.login.kept import KeptLogin, read
 from monoskope.client.login.unverified import claims_of

@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.known_stores import Pins
+from monoskope.client.known.stores import Pins
 from monoskope.client.proofs import receipts as proof
 from monoskope.client.proofs.receipts import Checked, Proofs
 from monoskope.client.queries import Queries

@@ -16,7 +16,7 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, Known
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.pace import AT_ONCE
 from monoskope.errors import (
     Error,

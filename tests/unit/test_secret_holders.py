@@ -19,9 +19,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, SyncClient, credential
+from monoskope.client import Client, SyncClient
 from monoskope.client.connection import Connection
-from monoskope.client.credential import Caller, FixedToken
+from monoskope.client.login.credential import Caller, FixedToken
+from monoskope.client.login.credential import Issued as IssuedToken
 from monoskope.client.login.discovery import Provider
 from monoskope.client.login.flows.code_flow import CodeFlow
 from monoskope.client.login.flows.device_flow import DeviceCode
@@ -191,7 +192,7 @@ def called() -> Call:
 
 
 def caller() -> Caller:
-    async def exchange(token: str, kind: str) -> credential.Issued:
+    async def exchange(token: str, kind: str) -> IssuedToken:
         raise AssertionError((token, kind))
 
     made = Caller(FixedToken(TEXT), exchange, BlockingRuntime())
@@ -247,7 +248,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     SyncLog: lambda: SyncLog(TEXT),
     ClientSession: lambda: Client(settings())._session,
     FixedToken: lambda: FixedToken(TEXT),
-    credential.Issued: lambda: credential.Issued(TEXT, 1.0),
+    IssuedToken: lambda: IssuedToken(TEXT, 1.0),
     Caller: caller,
     KeptLogin: kept_login,
     Login: lambda: Login(Path("login.toml"), kept_login().issuer),

@@ -23,10 +23,10 @@ from tests.support.holders import fields_of, suspects
 FREE = {
     "monoskope.m8.backup.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
     "monoskope.m8.backup.age._Pushed": "the event log on its way out of a backup",
-    "monoskope.client.attempt.Sent": "sealed bytes and a signature, which are sent in the clear",
+    "monoskope.client.task.Sent": "sealed bytes and a signature, which are sent in the clear",
     "monoskope.client.checks.Wanted": "the names of values",
-    "monoskope.client.known_logs.KnownLogs": "checkpoints, which are public",
-    "monoskope.client.known_logs.LogPin": "a signed note, which is published",
+    "monoskope.client.known.logs.KnownLogs": "checkpoints, which are public",
+    "monoskope.client.known.logs.LogPin": "a signed note, which is published",
     "monoskope.client.purposes.compare.Comparison": "the name of the key that signed",
     "monoskope.client.purposes.copy_secret.Copy": "the name of the key that signed",
     "monoskope.client.purposes.delete.Deletion": "the name of the key that signed",

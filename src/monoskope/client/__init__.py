@@ -32,7 +32,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
-    from monoskope.client.credential import Credential, Issued
+    from monoskope.client.login.credential import Credential, Issued
     from monoskope.client.login.kept import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview

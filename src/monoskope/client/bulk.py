@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 from monoskope.client.checks import not_tried
-from monoskope.client.frames import let_go
+from monoskope.client.errors import let_go
 from monoskope.client.pace import AT_ONCE
 from monoskope.client.runtime import Runtime, Semaphore
 from monoskope.client.target import Target

@@ -7,18 +7,19 @@ again, and only a receipt says what was written.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
-from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.target import Target, check_patchable
+from monoskope.client.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.late import pattern
 from monoskope.protocol.options import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options
-from monoskope.uri import UriPrefix
+from monoskope.uri import SecretUri, UriPrefix
 from monoskope.value import Value
 
 _ESCAPED = pattern(r"\\(.)", re.DOTALL)
@@ -92,15 +93,22 @@ def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerRespo
             check_patchable(store, uri)
         except RefusedError as error:
             yield error
-    if wanted.expect in _NEEDS_CHECK_AND_SET and not any(can.check_and_set for can in attached):
+    yield from _announced(attached, uri, keys=wanted.keys, expect=wanted.expect)
+
+
+def _announced(
+    attached: Sequence[events_pb2.StoreCapabilities], uri: SecretUri, *, keys: Iterable[str], expect: upload_pb2.Expect
+) -> Iterator[RefusedError]:
+    """Yield what no attached reactor would take, by what they announced."""
+    if expect in _NEEDS_CHECK_AND_SET and not any(can.check_and_set for can in attached):
         yield RefusedError(
-            f"{uri}: the store cannot make sure that what is expected is there when it writes.",
-            fix="Leave `expect` out for this store.",
+            f"{uri}: the store's engine cannot replace exactly one version.", fix="Leave `expect` out for this store."
         )
-    for key in wanted.keys:
+    for key in keys:
         if not any(_takes(can.key_rule, key) for can in attached):
             yield RefusedError(
-                f"{uri}: the store takes no key {key!r}.", fix="See its key rule: `monoctl describe secret-store`."
+                f"{uri}: the store takes no key {key!r} (its key_rule is {attached[0].key_rule!r}).",
+                fix="See `monoctl describe secret-store` for its rule.",
             )
 
 
@@ -151,3 +159,25 @@ def check_options(targets: Sequence[Target | Error], options: Options | None) ->
             f"the options of the engine are not for a store of type {kinds[0]!r}.",
             fix="Leave them out, or name another store.",
         )
+
+
+def check_announced(
+    store: views_pb2.SecretStore, uri: SecretUri, *, size: int, keys: Iterable[str], expect: upload_pb2.Expect
+) -> None:
+    """Raise `RefusedError` if no attached reactor of the store would take it; without one nothing is known.
+
+    Args:
+        store: As m8 shows it.
+        uri: Of the secret.
+        size: Of the padded plaintext in bytes, 0 if nothing is sealed.
+        keys: Of the values, and those to drop.
+        expect: What must be upstream.
+    """
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if not attached:
+        return
+    limit = max(can.max_plaintext for can in attached)
+    if limit and size > limit:
+        raise too_large(uri, size, limit)
+    for refusal in _announced(attached, uri, keys=keys, expect=expect):
+        raise refusal

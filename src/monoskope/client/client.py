@@ -18,7 +18,7 @@ from monoskope.client import purposes, results
 from monoskope.client.bulk import Tally
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
-from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.notes import Notes
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes

@@ -15,7 +15,6 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope import errors
-from monoskope.client.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.http.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.http.roots import find_roots
 from monoskope.client.http.transport import (
@@ -26,6 +25,7 @@ from monoskope.client.http.transport import (
     TurnedAwayError,
     too_late,
 )
+from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.runtime import Runtime, left, on_asyncio
 from monoskope.errors import (
     AwayError,
@@ -72,7 +72,7 @@ _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 
 
 class LogUse(Enum):
-    """What a call has to do with the check of m8's log (`monoskope.client.log_watch`)."""
+    """What a call has to do with the check of m8's log (`monoskope.client.log.watch`)."""
 
     WAITS = auto()
     """A check begins in the background if one is due, and the answer is given when the log was found to fit."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.announced import check_announced
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.checks import check_announced
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.target import Resolver, announced_layout, check_patchable

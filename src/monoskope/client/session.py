@@ -12,10 +12,10 @@ from msgspec import structs
 from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.frames import let_go
-from monoskope.client.known_logs import NAME
-from monoskope.client.known_stores import KnownStores
-from monoskope.client.log_watch import LogWatch
+from monoskope.client.errors import let_go
+from monoskope.client.known.logs import NAME
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.log.watch import LogWatch
 from monoskope.client.pace import Paces
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.credential import Credential
+from monoskope.client.login.credential import Credential
 from monoskope.client.sources import (
     FIELDS,
     TOKEN_FIELDS,
@@ -72,7 +72,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     token: str = ""
     """The caller's credential; or give the next."""
     credential: Credential | None = None
-    """Where the caller's tokens come from, such as a login; asked before each call (`monoskope.client.credential`)."""
+    """Where the caller's tokens come from, such as a login; asked before each call (`login.credential`)."""
     token_source: str = "the token that was given"  # noqa: S105 - words
     """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None

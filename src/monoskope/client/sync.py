@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.access import Access
 from monoskope.client.bulk import Tally
 from monoskope.client.client import Client
-from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.proofs.log import ServerLog
 from monoskope.client.runtime.blocking import BlockingRuntime, iterate, run
 from monoskope.client.settings import ClientSettings

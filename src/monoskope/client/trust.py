@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from google.protobuf.message import DecodeError
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError, shown

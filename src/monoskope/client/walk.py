@@ -29,7 +29,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import reasons
 from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
 from monoskope.client.connection import Connection, LogUse, TimeOverError
-from monoskope.client.frames import let_go
+from monoskope.client.errors import let_go
 from monoskope.client.http import methods
 from monoskope.client.http.methods import Method
 from monoskope.client.pace import Pace, RequestTime

@@ -16,7 +16,7 @@ from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
     from monoskope.client import Client
-    from monoskope.client.credential import Credential
+    from monoskope.client.login.credential import Credential
     from monoskope.client.runtime import Runtime
 
 R = TypeVar("R")

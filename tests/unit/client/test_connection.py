@@ -16,10 +16,10 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
 from monoskope.client import connection as connecting
 from monoskope.client.connection import CALLS_AT_ONCE, Connection, pause_after
+from monoskope.client.errors import ERRORS
 from monoskope.client.http import methods
 from monoskope.client.http.roots import find_roots
 from monoskope.client.queries import Queries, request_id_bytes
-from monoskope.client.refusal import ERRORS
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (

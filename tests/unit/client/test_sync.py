@@ -20,7 +20,7 @@ import monoskope
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.client import Client, ClientSettings, SyncClient
 from monoskope.client.access import Access
-from monoskope.client.credential import Exchange, Issued
+from monoskope.client.login.credential import Exchange, Issued
 from monoskope.client.proofs.log import ServerLog
 from monoskope.client.runtime import Runtime, blocking
 from monoskope.client.stores import Stores

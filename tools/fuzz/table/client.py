@@ -15,10 +15,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client import known_logs
+from monoskope.client.errors import error_in
 from monoskope.client.http import connect, methods
 from monoskope.client.http.roots import proxy_for
-from monoskope.client.known_stores import Pins
+from monoskope.client.known import logs as known_logs
+from monoskope.client.known.seen import SeenSecrets
+from monoskope.client.known.stores import Pins
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login import unverified, workload
 from monoskope.client.login.discovery import Provider, discover
@@ -26,9 +28,7 @@ from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
 from monoskope.client.login.id_token import checked
 from monoskope.client.login.kept import KeptLogin
 from monoskope.client.queries import request_id_bytes
-from monoskope.client.refusal import error_in
 from monoskope.client.results import words
-from monoskope.client.seen_secrets import SeenSecrets
 from monoskope.client.settings import parse_identities
 from monoskope.client.signing import public_key
 from monoskope.client.signing.agent import Agent
@@ -240,7 +240,7 @@ READERS = (
     Reader(
         "connect-error",
         "whatever answers as m8",
-        ("client/http/connect.py", "client/refusal.py"),
+        ("client/http/connect.py", "client/errors.py"),
         lambda content: connect.refusal(_SERVER, 400, "application/json", content),
         errors=(),
         seeds=lambda: [
@@ -250,7 +250,7 @@ READERS = (
     Reader(
         "status-details",
         "whatever answers as m8",
-        ("client/refusal.py",),
+        ("client/errors.py",),
         _status,
         errors=(DecodeError,),
         seeds=lambda: [status_pb2.Status(code=5, message="x").SerializeToString()],
@@ -258,7 +258,7 @@ READERS = (
     Reader(
         "known-stores",
         "a user's files",
-        ("client/pins.py",),
+        ("client/known/pins.py",),
         text(lambda one: Pins.parse(one, where="known_stores")),
         errors=(Error,),
         again=lambda pins: pins.serialise().encode("utf-8", "surrogateescape"),
@@ -267,7 +267,7 @@ READERS = (
     Reader(
         "known-logs",
         "a user's files",
-        ("client/known_logs.py",),
+        ("client/known/logs.py",),
         _known_logs,
         errors=(Error,),
         again=lambda logs: "".join(pin.line(server) for server, pin in logs.items()).encode(),
@@ -276,7 +276,7 @@ READERS = (
     Reader(
         "seen-secrets",
         "a user's files",
-        ("client/seen_secrets.py",),
+        ("client/known/seen.py",),
         _seen,
         errors=(Error,),
         seeds=_texts(f"{_SERVER} vault://a/b =7 {'0' * 32} {'1' * 32}-\n"),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from monoskope.api.gateway.v1 import log_pb2
-from monoskope.client.known_logs import LogPin
+from monoskope.client.known.logs import LogPin
 from monoskope.counted import counted
 from monoskope.errors import LogMismatchError
 from monoskope.escape import escape

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from monoskope.client.credential import Credential
+from monoskope.client.login.credential import Credential
 from monoskope.client.login.kept import Login, find_login
 from monoskope.client.sources import ID_TOKEN_VARIABLE
 

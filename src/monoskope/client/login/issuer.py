@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from monoskope.client.credential import IssuerAwayError
 from monoskope.client.http.roots import Roots, find_roots, proxy_for
+from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.escape import escape

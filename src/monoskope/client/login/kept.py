@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from monoskope.client.credential import RENEW_BEFORE_S, Exchange, Issued
+from monoskope.client.login.credential import RENEW_BEFORE_S, Exchange, Issued
 from monoskope.client.runtime import Runtime
 from monoskope.client.sources import state_path
 from monoskope.errors import UnauthenticatedError
@@ -70,7 +70,7 @@ def seconds(text: str) -> float:
 
 
 class Login(Unshared):
-    """Somebody's login (`monoskope.client.credential.Credential`).
+    """Somebody's login (`monoskope.client.login.credential.Credential`).
 
     Args:
         path: Its file.

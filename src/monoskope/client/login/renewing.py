@@ -8,7 +8,7 @@ from typing import Any
 
 from msgspec import structs
 
-from monoskope.client.credential import ID_TOKEN, RENEW_BEFORE_S, Exchange, Issued
+from monoskope.client.login.credential import ID_TOKEN, RENEW_BEFORE_S, Exchange, Issued
 from monoskope.client.login.discovery import Provider, discover
 from monoskope.client.login.issuer import Issuer, OAuthError
 from monoskope.client.login.keeping import read_whole, turn, uninterrupted, write

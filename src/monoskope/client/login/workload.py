@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from monoskope.client.credential import ID_TOKEN, JWT, Exchange, Issued
 from monoskope.client.http.roots import find_roots
 from monoskope.client.login.ambient import GITHUB, KUBERNETES
+from monoskope.client.login.credential import ID_TOKEN, JWT, Exchange, Issued
 from monoskope.client.login.issuer import away, origin_of, request
 from monoskope.client.login.unverified import MOST_TOKEN, check_audience
 from monoskope.client.runtime import Runtime

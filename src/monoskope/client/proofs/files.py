@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
-from monoskope.client.known_logs import NAME, KnownLogs
-from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
+from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.results.log_proofs import UploadProof
 from monoskope.errors import UsageError
 from monoskope.escape import escape

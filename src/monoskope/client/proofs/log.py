@@ -8,9 +8,10 @@ from pathlib import Path
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
-from monoskope.client.known_logs import LogPin
+from monoskope.client.known.logs import LogPin
+from monoskope.client.log.events import ShownEvents
 from monoskope.client.log.judging import Demand, Judge
-from monoskope.client.log_watch import Looked
+from monoskope.client.log.watch import Looked
 from monoskope.client.proofs.files import policy_of, verified
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
@@ -19,7 +20,6 @@ from monoskope.client.results.shown_log import Log, LogWitness
 from monoskope.client.results.words import moment
 from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
-from monoskope.client.shown_events import ShownEvents
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError, docs_page
 from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.note import Note

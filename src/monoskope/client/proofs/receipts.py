@@ -10,7 +10,7 @@ from collections.abc import Iterable
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.known_stores import Pins
+from monoskope.client.known.stores import Pins
 from monoskope.client.queries import Queries
 from monoskope.client.trust import Rotations
 from monoskope.errors import Error, UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.known_stores import PinsInMemory
+from monoskope.client.known.stores import PinsInMemory
 from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer

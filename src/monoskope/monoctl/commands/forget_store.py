@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.settings import find
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from monoskope.client import Client
-from monoskope.client.known_logs import NAME, KnownLogs
-from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.proofs.log import OfferedLog
 from monoskope.client.results.shown_log import Log
 from monoskope.client.settings import find

@@ -6,7 +6,7 @@ import time
 
 import click
 
-from monoskope.client.credential import FixedToken
+from monoskope.client.login.credential import FixedToken
 from monoskope.client.login.ending import log_out
 from monoskope.client.login.kept import login_path, read, seconds
 from monoskope.client.login.unverified import claims_of

@@ -6,8 +6,7 @@ from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.connection import RenewedError
-from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
-from monoskope.client.queries import Queries
+from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, Queries
 from monoskope.errors import Error, LogMismatchError, NotReachedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
@@ -22,7 +21,7 @@ Away = Callable[[str, Document | None], None]
 async def hear(queries: Queries, began: Callable[[], None], heard: Hear, away: Away) -> None:
     """Call `heard` once with each event that m8 records from now on, over every break, until cancelled.
 
-    Unlike `client.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so meanwhile. And it
+    Unlike `Queries.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so meanwhile. And it
     asks m8 for its head before it listens again: that is how it knows that m8 is back, though nothing happens there.
 
     Args:

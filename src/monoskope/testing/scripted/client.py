@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 from monoskope.client import Client, ClientSettings, Signer
 from monoskope.client.connection import Connection
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.stores import Stores
 from monoskope.testing.scripted.m8 import ScriptedM8
 

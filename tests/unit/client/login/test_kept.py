@@ -15,8 +15,8 @@ import keyring.errors
 import pytest
 from msgspec import structs
 
-from monoskope.client.credential import Exchange, Issued
 from monoskope.client.login import renewing, starting
+from monoskope.client.login.credential import Exchange, Issued
 from monoskope.client.login.keeping import read_whole, remove, write
 from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
 from monoskope.client.runtime.blocking import BlockingRuntime, run

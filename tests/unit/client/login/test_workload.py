@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.credential import ID_TOKEN, JWT, Credential, Issued
 from monoskope.client.login import ambient
+from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued
 from monoskope.client.login.keeping import write
 from monoskope.client.login.kept import KeptLogin, find_login, login_path
 from monoskope.client.login.workload import WorkloadToken, workload

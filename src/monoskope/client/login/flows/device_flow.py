@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from monoskope.client.credential import IssuerAwayError
+from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.login.discovery import Provider
 from monoskope.client.login.issuer import Issuer, OAuthError
 from monoskope.errors import ProtocolError, RefusedError, TimedOutError, UsageError

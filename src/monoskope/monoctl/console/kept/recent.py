@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import Callable
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.queries import MAX_PAGE_SIZE, Queries
+from monoskope.client.queries import MAX_PAGE_SIZE, EventFilter, Queries
 
 MOST = 10_000
 """How many events are kept, the latest."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.pins import Pins
+from monoskope.client.known.pins import Pins
 from monoskope.client.proofs.receipts import Checked
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document

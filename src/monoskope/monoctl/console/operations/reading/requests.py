@@ -8,10 +8,9 @@ from msgspec import Meta
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.queries import request_id_bytes
+from monoskope.client.log.events import ShownEvents
+from monoskope.client.queries import EventFilter, request_id_bytes
 from monoskope.client.reasons import error_for
-from monoskope.client.shown_events import ShownEvents
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
 from monoskope.monoctl.console.operations.operation import Request

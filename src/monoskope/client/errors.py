@@ -1,14 +1,39 @@
-"""m8's refusals as our errors: `google.rpc.ErrorInfo` of our domain, and when to come back."""
+"""The frames that an error keeps, and the values in them.
+
+m8's refusals as our errors: `google.rpc.ErrorInfo` of our domain, and when to come back.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
 from monoskope import errors
-from monoskope.errors import AwayError, Code, Error, RateLimitedError
+from monoskope.errors import AwayError, Code, Error, RateLimitedError, chain
 from monoskope.escape import escape
+
+E = TypeVar("E", bound=Error)
+
+
+def let_go(error: E) -> E:
+    """Return `error` without its traceback, and without those of the errors that it came from.
+
+    A traceback has the frames through which an error passed. If a variable of one of them has the error, the two keep
+    each other, and with them all values in these frames, until garbage is collected.
+    """
+    for one in chain(error):
+        one.__traceback__ = None
+    return error
+
+
+def again(error: E) -> E:
+    """Return an error like `error` that has passed no frame yet, so that one that is remembered is never raised."""
+    # Not `copy.copy`: it calls the class with the message alone, and some classes take more.
+    made = type(error).__new__(type(error), *error.args)
+    made.__dict__.update(error.__dict__)
+    return made
+
 
 if TYPE_CHECKING:
     import grpc.aio

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.frames import again
+from monoskope.client.errors import again
 from monoskope.client.http import methods
-from monoskope.client.known_logs import NAME, KnownLogs, LogPin
+from monoskope.client.known.logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Task, left, within
 from monoskope.client.settings import ClientSettings
 from monoskope.counted import counted

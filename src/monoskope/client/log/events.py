@@ -1,8 +1,8 @@
 """Events as m8 lists them, held against the log as it is pinned: each is made of its record's outline.
 
-What stands in the tree is there as it was when the checkpoint was signed: nobody has changed who caused it, what it is
-about or when it was recorded. A list of all events has no gap either. Where m8 leaves some out, because a filter or the
-caller's rights say so, nothing shows whether it left out too many.
+What stands in the tree is as it was when the checkpoint was signed: who caused it, what it is about, and when it was
+recorded. A list of all events has no gap either. Where m8 leaves some out, because a filter or the caller's rights say
+so, nothing shows whether it left out too many.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monoskope.client.pins import DEFAULT, Pins
+from monoskope.client.known.pins import DEFAULT, Pins
 from monoskope.errors import IdentityChangedError, NotFoundError, RefusedError, UsageError
 from monoskope.settings import NotWritableError, find_of_system, find_private, locked, write_private
 from monoskope.uri import check_store_name

@@ -24,7 +24,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
 from monoskope.client.known.logs import KnownLogs
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.service.server_limits import ServerLimits

@@ -41,7 +41,7 @@ FREE = {
     "monoskope.client.results.secrets.SecretVersion": "the name of the key that signed",
     "monoskope.client.results.secrets.Upload": "the name of the key that signed",
     "monoskope.client.http.roots.Roots": "certificates",
-    "monoskope.client.signing.agent_signer.AgentSigner": "a public key; the agent has the private one",
+    "monoskope.client.signing.agent.AgentSigner": "a public key; the agent has the private one",
     "monoskope.client.signing.signing.Made": "a signature, which is sent in the clear, and the name of its key",
     "monoskope.client.sources.ConfigFile": "the name of a private key's file, or a public key",
     "monoskope.client.sources.Setting": "a setting as `monoctl config` shows it; of a token only that there is one",

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.login.credential import Credential, Issued
-    from monoskope.client.login.kept import Login, find_login
+    from monoskope.client.login.file import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.preview import Preview
     from monoskope.client.proofs.files import verify_upload_proof
@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from monoskope.client.results.shown_log import Log, LogWitness
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, load_settings
-    from monoskope.client.signing.agent_signer import AgentSigner
-    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.agent import AgentSigner
+    from monoskope.client.signing.key_file import KeySigner
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient

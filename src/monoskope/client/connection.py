@@ -452,7 +452,7 @@ class Connection(Unshared):
     async def _exchange(self, subject_token: str, subject_token_type: str) -> Issued:
         """Exchange a token of an issuer for one of m8, at the current server."""
         from monoskope.api.gateway.v1 import access_pb2  # noqa: PLC0415 - a token that lasts needs none of it
-        from monoskope.client.login.unverified import check_issued, lifetime_s  # noqa: PLC0415
+        from monoskope.client.login.id_token import check_issued, lifetime_s  # noqa: PLC0415
 
         request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
         timeout_s = max(left(CALL_TIMEOUT_S), 0.001)

@@ -228,7 +228,7 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
 
 def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
     """Return the login that is kept for the server, else what the build job that this is can show of itself."""
-    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - a token that is given needs none of it
+    from monoskope.client.login.file import ambient  # noqa: PLC0415 - a token that is given needs none of it
 
     audience = found["login_audience"].value if "login_audience" in found else servers[0]
     credential = ambient(servers[0], audience, environ)

@@ -16,7 +16,7 @@ from monoskope.client import Client, ClientSettings, SyncClient, WorkloadToken
 from monoskope.client.connection import Connection, RenewedError
 from monoskope.client.http.methods import GET_SERVER, WATCH_EVENTS
 from monoskope.client.login.credential import Caller, Exchange, Issued, IssuerAwayError
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.id_token import claims_of
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
 from monoskope.client.runtime.on_asyncio import ASYNCIO

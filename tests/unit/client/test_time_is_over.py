@@ -15,7 +15,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client
 from monoskope.client.http.roots import find_roots
 from monoskope.client.login import issuer
-from monoskope.client.login.keeping import turn
+from monoskope.client.login.renewing import turn
 from monoskope.client.runtime import blocking, within
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, OutcomeUnknownError, TimedOutError

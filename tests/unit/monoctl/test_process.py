@@ -18,8 +18,8 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, login_path
+from monoskope.client.login.file import KeptLogin, login_path
+from monoskope.client.login.renewing import write
 from monoskope.m8.http import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token

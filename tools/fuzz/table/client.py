@@ -23,16 +23,16 @@ from monoskope.client.known.seen import SeenSecrets
 from monoskope.client.known.stores import Pins
 from monoskope.client.login import issuer as issuers
 from monoskope.client.login import unverified, workload
-from monoskope.client.login.discovery import Provider, discover
-from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
+from monoskope.client.login.browser import CodeFlow, NotOursError
+from monoskope.client.login.file import KeptLogin
 from monoskope.client.login.id_token import checked
-from monoskope.client.login.kept import KeptLogin
+from monoskope.client.login.issuer import Provider, discover
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.results import words
 from monoskope.client.settings import parse_identities
-from monoskope.client.signing import public_key
+from monoskope.client.signing import signer as public_key
 from monoskope.client.signing.agent import Agent
-from monoskope.client.signing.private_file import PrivateFile
+from monoskope.client.signing.key_file import PrivateFile
 from monoskope.client.sources import ConfigFile
 from monoskope.client.trust import subject_of
 from monoskope.errors import Error, ProtocolError
@@ -291,7 +291,7 @@ READERS = (
     Reader(
         "kept-login",
         "a user's files",
-        ("settings.py", "client/login/kept.py"),
+        ("settings.py", "client/login/file.py"),
         lambda content: parse(content, KeptLogin, path=Path("login.toml")),
         seeds=_toml_seeds(server=_SERVER, issuer="https://issuer", client_id="c", audience="m8"),
     ),
@@ -340,7 +340,7 @@ READERS = (
         seeds=_texts("owner=team-a\nold-"),
     ),
     Reader("subject-of-a-token", "m8", ("client/trust.py",), text(subject_of), errors=(), seeds=samples.jwts),
-    Reader("claims-of-a-token", "m8", ("client/login/unverified.py",), _claims, errors=(), seeds=samples.jwts),
+    Reader("claims-of-a-token", "m8", ("client/login/id_token.py",), _claims, errors=(), seeds=samples.jwts),
     Reader(
         "id-token",
         "issuers",
@@ -352,7 +352,7 @@ READERS = (
     Reader(
         "openid-document",
         "issuers",
-        ("client/login/issuer.py", "client/login/discovery.py"),
+        ("client/login/issuer.py", "client/login/issuer.py"),
         lambda content: _asked(content, lambda: discover(_issuer())),
         errors=(Error,),
         seeds=lambda: [b"\x00" + json.dumps(_DOCUMENT).encode()],
@@ -392,7 +392,7 @@ READERS = (
     Reader(
         "login-redirect",
         "the browser, and whoever sends it",
-        ("client/login/flows/code_flow.py",),
+        ("client/login/browser.py",),
         _redirected,
         errors=(Error, NotOursError),
         seeds=_texts("code=x&state=y&iss=https%3A%2F%2Fissuer.example.org", "error=access_denied"),
@@ -409,7 +409,7 @@ READERS = (
     Reader(
         "private-key-file",
         "a user's files",
-        ("client/signing/private_file.py",),
+        ("client/signing/key_file.py",),
         lambda content: PrivateFile.read(_file("id", content)).is_encrypted,
         errors=(Error,),
         seeds=_private_keys,
@@ -417,7 +417,7 @@ READERS = (
     Reader(
         "signing-key-line",
         "a user's files",
-        ("client/signing/public_key.py",),
+        ("client/signing/signer.py",),
         text(lambda one: public_key.from_line(one, "the file")),
         seeds=samples.public_keys,
     ),

@@ -81,7 +81,7 @@ class Signing(Unshared):
     def forget(self) -> None:
         """Drop a private key that the settings led to."""
         if self._is_own and self._signer is not None:
-            from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415
+            from monoskope.client.signing.key_file import KeySigner  # noqa: PLC0415
 
             if isinstance(self._signer, KeySigner):
                 self._signer.forget()
@@ -94,7 +94,7 @@ class Signing(Unshared):
 
     def _chosen(self) -> Signer:
         if self._signer is None:
-            from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - when something is signed
+            from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - when something is signed
 
             self._signer = signer_of(self._setting, passphrase=self._passphrase)
         return self._signer

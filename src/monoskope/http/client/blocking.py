@@ -15,10 +15,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
 from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
-from monoskope.http.client.idle import readable
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]

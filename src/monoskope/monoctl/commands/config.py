@@ -47,7 +47,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
     if given or "server" not in found:
         value, source = (given[0], found[given[0]].source) if given else ("", "not set")
         return {"name": "credential", "value": value, "source": source}
-    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - few look
+    from monoskope.client.login.file import ambient  # noqa: PLC0415 - few look
 
     server = check_servers(found["server"].value)[0]
     credential = ambient(server, server, os.environ)
@@ -75,7 +75,7 @@ def set_(name: str, value: str, config: Path | None) -> None:
     elif name in LOGIN_FIELDS and name != "login_ca_file":
         pass
     elif name == "signing_key" and is_public_key(value):
-        from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for this setting alone
+        from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for this setting alone
 
         signer_of(value)
     elif not Path(value).expanduser().is_file():

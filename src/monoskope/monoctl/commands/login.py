@@ -12,8 +12,8 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.login import starting
-from monoskope.client.login.keeping import remove
-from monoskope.client.login.kept import KeptLogin, Login, login_path
+from monoskope.client.login.file import KeptLogin, Login, login_path
+from monoskope.client.login.renewing import remove
 from monoskope.client.settings import config_path, read_config
 from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, RefusedError, UsageError
@@ -22,7 +22,7 @@ from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.flows.device_flow import DeviceCode
+    from monoskope.client.login.device import DeviceCode
 
 
 @click.command(short_help="Log in with the identity that you have.")

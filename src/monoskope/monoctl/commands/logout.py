@@ -7,9 +7,9 @@ import time
 import click
 
 from monoskope.client.login.credential import FixedToken
-from monoskope.client.login.ending import log_out
-from monoskope.client.login.kept import login_path, read, seconds
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.file import login_path, read, seconds
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.starting import log_out
 from monoskope.errors import Code, Error, NotFoundError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options

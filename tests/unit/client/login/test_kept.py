@@ -17,8 +17,8 @@ from msgspec import structs
 
 from monoskope.client.login import renewing, starting
 from monoskope.client.login.credential import Exchange, Issued
-from monoskope.client.login.keeping import read_whole, remove, write
-from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.renewing import read_whole, remove, write
 from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.sources import ConfigFile, LoginTable
 from monoskope.errors import UnauthenticatedError, UsageError

@@ -65,7 +65,7 @@ def _credential(desk: Desk) -> Document:
     """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
     settings, login = desk.client.settings, ""
     if settings.credential is not None:
-        from monoskope.client.login.kept import Login  # noqa: PLC0415 - only where no token was given
+        from monoskope.client.login.file import Login  # noqa: PLC0415 - only where no token was given
 
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
@@ -81,7 +81,7 @@ def signs_with(desk: Desk) -> Document:
     setting = desk.client.settings.signing_key
     if not setting:
         return _NO_KEY
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - only where a key is set
 
     try:
         key = signer_of(setting).public()

@@ -8,8 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from monoskope.client.login.credential import IssuerAwayError
-from monoskope.client.login.discovery import Provider
-from monoskope.client.login.issuer import Issuer, OAuthError
+from monoskope.client.login.issuer import Issuer, OAuthError, Provider
 from monoskope.errors import ProtocolError, RefusedError, TimedOutError, UsageError
 from monoskope.late import pattern
 from monoskope.unshared import Unshared

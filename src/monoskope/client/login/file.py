@@ -1,6 +1,6 @@
-"""The login that is kept for a server: one file of mode 0600, which this user's programs share.
+"""The login that this machine has for a server: one file of mode 0600, which this user's programs share.
 
-It begins each command of somebody who has logged in, so it reads a file of plain lines and imports nothing else.
+Each command of a user who has logged in reads it first, so it is a file of plain lines, and nothing else is imported.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from monoskope.client.login.credential import RENEW_BEFORE_S, Exchange, Issued
+from monoskope.client.login.credential import RENEW_BEFORE_S, Credential, Exchange, Issued
 from monoskope.client.runtime import Runtime
-from monoskope.client.sources import state_path
+from monoskope.client.sources import ID_TOKEN_VARIABLE, state_path
 from monoskope.errors import UnauthenticatedError
 from monoskope.settings import find_private, parse
 from monoskope.unshared import Unshared
@@ -136,3 +136,31 @@ def read(path: Path) -> KeptLogin | None:
     """
     content = find_private(path, client=True)
     return None if content is None else parse(content, KeptLogin, path=path)
+
+
+GITHUB = ("ACTIONS_ID_TOKEN_REQUEST_URL", "ACTIONS_ID_TOKEN_REQUEST_TOKEN")
+"""What GitHub gives a job with `permissions: id-token: write`."""
+KUBERNETES = Path("/var/run/secrets/monoskope/token")
+"""Where a pod has the projected token for m8. The one for the API server itself is never read."""
+
+
+def ambient(server: str, audience: str, environ: Mapping[str, str]) -> Credential | None:
+    """Return what there is, the most explicit first; None if there is nothing.
+
+    Args:
+        server: The first server that is dialled.
+        audience: What a build job's token must name as its audience.
+        environ: The environment.
+
+    Raises:
+        UsageError: a login is malformed.
+        RefusedError: others can reach the login or the pod's token.
+    """
+    login: Login | None = find_login(server, environ)
+    if login is not None:
+        return login
+    if environ.get(ID_TOKEN_VARIABLE) or all(environ.get(name) for name in GITHUB) or KUBERNETES.exists():
+        from monoskope.client.login.workload import workload  # noqa: PLC0415 - a person has none
+
+        return workload(audience, environ)
+    return None

@@ -36,7 +36,7 @@ PACKAGE = ROOT / "src" / "monoskope"
 RULES = (
     "ownership.py",
     "protocol/events.py",
-    "client/walk.py",
+    "client/walk/walk.py",
     "reactor/upstream/first_look.py",
     "reactor/limits.py",
     "reactor/upstream/content.py",

@@ -93,7 +93,7 @@ async def test_without_a_key_nothing_is_sealed_and_the_sentence_says_how_to_set_
     def sealed(*_: object) -> None:
         raise AssertionError("something was sealed")
 
-    monkeypatch.setattr("monoskope.client.walk.seal", sealed)
+    monkeypatch.setattr("monoskope.client.walk.walk.seal", sealed)
     async with client_for(signed_m8, tmp_path) as client:
         with pytest.raises(UsageError, match="as a signed request alone") as caught:
             await PURPOSES[purpose].walk(client)

@@ -37,7 +37,7 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
 from monoskope.client.signing.signing import Signing
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
-from monoskope.client.task import Task
+from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket

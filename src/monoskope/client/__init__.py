@@ -30,12 +30,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
     from monoskope.client.login.credential import Credential, Issued
     from monoskope.client.login.file import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.preview import Preview
     from monoskope.client.proofs.files import verify_upload_proof
     from monoskope.client.proofs.log import OfferedLog
     from monoskope.client.purposes.compare import Comparison
@@ -70,7 +68,9 @@ if TYPE_CHECKING:
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
-    from monoskope.client.task import Progress, Stage
+    from monoskope.client.walk.bulk import Tally
+    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [
     "AgentSigner",

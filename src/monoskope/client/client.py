@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Literal, Self
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.client import purposes, results
-from monoskope.client.bulk import Tally
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
-from monoskope.client.notes import Notes
 from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, left, on_asyncio, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.target import Confirm, Target
-from monoskope.client.versions import whole
+from monoskope.client.walk.bulk import Tally
+from monoskope.client.walk.given import Notes, whole
+from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
@@ -36,9 +35,7 @@ from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.access import Access
-    from monoskope.client.preview import Preview
     from monoskope.client.proofs.log import ServerLog
-    from monoskope.client.proofs.receipts import Proofs
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
     from monoskope.client.purposes.delete import Deletion
@@ -52,7 +49,9 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Server
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import Stores
-    from monoskope.client.task import Progress
+    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.task import Progress
 
 DEFAULT_TIMEOUT_S = 120.0
 """Long enough for another replica to find out how the write of a stopped reactor ended."""
@@ -168,7 +167,7 @@ class Client(Unshared):
     @property
     def subject(self) -> str | None:
         """As whom the last call was made: the `sub` of its token; None before the first, and of a token without."""
-        from monoskope.client.trust import subject_of  # noqa: PLC0415 - a put loads it while it waits
+        from monoskope.client.walk.trust import subject_of  # noqa: PLC0415 - a put loads it while it waits
 
         return subject_of(self._session.connection.token)
 
@@ -232,7 +231,7 @@ class Client(Unshared):
             ConflictError: upstream is not what `expect` names; nothing was written.
             OutcomeUnknownError: it may or may not have been written.
             TimedOutError: time was over before anything was sent.
-            Error: see `monoskope.client.reasons` for the rest.
+            Error: see `monoskope.client.walk.reasons` for the rest.
         """
         results = await self.put_secrets(
             [uri], values, expect=expect, options=options, labels=labels, expires_on=expires_on, timeout=timeout
@@ -631,7 +630,7 @@ class Client(Unshared):
     async def _preview(
         self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
     ) -> Preview:
-        from monoskope.client.preview import preview  # noqa: PLC0415 - for --dry-run alone
+        from monoskope.client.walk.preview import preview  # noqa: PLC0415 - for --dry-run alone
 
         return await preview(
             self._session.resolver(),

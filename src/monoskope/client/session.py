@@ -9,29 +9,29 @@ from typing import TYPE_CHECKING, TypeVar
 
 from msgspec import structs
 
-from monoskope.client.bulk import Bulk, Tally
-from monoskope.client.checks import Wanted, check_options, check_twice, checked
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.errors import let_go
+from monoskope.client.http.errors import let_go
 from monoskope.client.known.logs import NAME
 from monoskope.client.known.stores import KnownStores
 from monoskope.client.log.watch import LogWatch
-from monoskope.client.pace import Paces
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within
 from monoskope.client.settings import ClientSettings
-from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
+from monoskope.client.walk.bulk import Bulk, Tally
+from monoskope.client.walk.checks import Wanted, check_options, check_twice, checked
+from monoskope.client.walk.pace import Paces
+from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
 if TYPE_CHECKING:
-    from monoskope.client.proofs.receipts import Proofs
     from monoskope.client.signing.signer import Signer
     from monoskope.client.signing.signing import Signing
-    from monoskope.client.task import Progress
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.task import Progress
+    from monoskope.client.walk.walk import Walk
     from monoskope.protocol.tlog.checkpoint import Checkpoint
 
 R = TypeVar("R")
@@ -130,7 +130,7 @@ class Session(Unshared):
     @property
     def proofs(self) -> Proofs:
         """The checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
-        from monoskope.client.proofs.receipts import Proofs  # noqa: PLC0415 - a put does not need it
+        from monoskope.client.walk.receipts import Proofs  # noqa: PLC0415 - a put does not need it
 
         self.runtime.while_waiting(identity.load)
         given = self.settings
@@ -163,7 +163,7 @@ class Session(Unshared):
 
     def walk(self, target: Target, timeout_s: float) -> Walk:
         """Return what carries out one task at a target."""
-        from monoskope.client.walk import Walk  # noqa: PLC0415 - see `_load_walk`
+        from monoskope.client.walk.walk import Walk  # noqa: PLC0415 - see `_load_walk`
 
         return Walk(
             self.connection,
@@ -278,4 +278,4 @@ def only(results: list[R | Error]) -> R:
 
 def _load_walk() -> None:
     """Load what only a known store leads to: steps 1 to 7. Call it while m8 is asked for the store."""
-    import monoskope.client.walk  # noqa: F401,PLC0415
+    import monoskope.client.walk.walk  # noqa: F401,PLC0415

@@ -2,7 +2,7 @@
 
 Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
 settings file, the files of `m8 dev`. A token goes only to the server that its own source names, if that names one
-(`monoskope.client.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
+(`known.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
 and identities that were given are trusted for this run alone.
 """
 
@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.login.credential import Credential
-from monoskope.client.sources import (
+from monoskope.client.known.sources import (
     FIELDS,
     TOKEN_FIELDS,
     VARIABLES,
@@ -30,6 +29,7 @@ from monoskope.client.sources import (
     has,
     read_config,
 )
+from monoskope.client.login.credential import Credential
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
@@ -112,7 +112,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
         if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
             raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
         if self.log_vkeys or self.log_witnesses or self.log_quorum:
-            from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - few give any of them
+            from monoskope.client.known.demand import demand_of  # noqa: PLC0415 - few give any of them
 
             demand_of(self.log_vkeys, self.log_witnesses, self.log_quorum)
 
@@ -211,7 +211,7 @@ def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
 def _quorum(found: Mapping[str, Setting]) -> int:
     if "log_quorum" not in found:
         return 0
-    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+    from monoskope.client.known.demand import quorum  # noqa: PLC0415 - few give it
 
     return quorum(found["log_quorum"].value, found["log_quorum"].source)
 

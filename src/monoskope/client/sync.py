@@ -11,7 +11,6 @@ from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.access import Access
-from monoskope.client.bulk import Tally
 from monoskope.client.client import Client
 from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.proofs.log import ServerLog
@@ -19,8 +18,9 @@ from monoskope.client.runtime.blocking import BlockingRuntime, iterate, run
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.stores import StoreIdentity, Stores
-from monoskope.client.target import Confirm
-from monoskope.client.task import Progress
+from monoskope.client.walk.bulk import Tally
+from monoskope.client.walk.target import Confirm
+from monoskope.client.walk.task import Progress
 from monoskope.unshared import Unshared
 
 P = ParamSpec("P")

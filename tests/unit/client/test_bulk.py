@@ -11,12 +11,12 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
-from monoskope.client.bulk import Bulk, Tally
 from monoskope.client.known.stores import PinsInMemory
-from monoskope.client.pace import AT_ONCE
 from monoskope.client.runtime.on_asyncio import ASYNCIO
-from monoskope.client.target import Target
-from monoskope.client.trust import Trust
+from monoskope.client.walk.bulk import Bulk, Tally
+from monoskope.client.walk.pace import AT_ONCE
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.trust import Trust
 from monoskope.errors import (
     Code,
     ConflictError,

@@ -14,10 +14,10 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
-from monoskope.client import connection as connecting
-from monoskope.client.connection import CALLS_AT_ONCE, Connection, pause_after
-from monoskope.client.errors import ERRORS
-from monoskope.client.http import methods
+from monoskope.client.connection import CALLS_AT_ONCE, Connection
+from monoskope.client.http import methods, retry
+from monoskope.client.http.errors import ERRORS
+from monoskope.client.http.retry import pause_after
 from monoskope.client.http.roots import find_roots
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.runtime import blocking
@@ -251,7 +251,7 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
         pauses.append(pause_after(told_s, times, pause_s) or 0.0)
         return 0.0
 
-    monkeypatch.setattr(connecting, "pause_after", noted)
+    monkeypatch.setattr(retry, "pause_after", noted)
     m8.failing["GetSecretStore"] = [RateLimitedError("too much.")] * 4
 
     await ask(m8.server, m8.ca_file)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monoskope.client.errors import again, let_go
+from monoskope.client.http.errors import again, let_go
 from monoskope.errors import Error, LogMismatchError, RateLimitedError, UsageError
 from monoskope.protocol.tlog.errors import Fault, NoteError
 

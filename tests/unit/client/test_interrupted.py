@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from monoskope.client.runtime import blocking
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.clocks import blocking_client

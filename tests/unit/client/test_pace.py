@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.client.connection import LONGEST_PAUSE_S, pause_after
-from monoskope.client.pace import AT_ONCE, Pace, Paces, RequestTime
+from monoskope.client.http.retry import LONGEST_PAUSE_S, pause_after
 from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
+from monoskope.client.walk.pace import AT_ONCE, Pace, Paces, RequestTime
 
 
 class Clock(AsyncioRuntime):

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client.connection import MOST_TURNED_AWAY, Connection
+from monoskope.client.connection import Connection
 from monoskope.client.http import transport as http
 from monoskope.client.http.methods import CREATE_SECRET_STORE, GET_SECRET_STORE, Method
+from monoskope.client.http.retry import MOST_TURNED_AWAY
 from monoskope.client.http.transport import Metadata, Transport
 from monoskope.client.login.credential import Exchange, Issued
 from monoskope.client.runtime import Runtime, blocking

@@ -25,7 +25,7 @@ from monoskope.client.proofs.log import ServerLog
 from monoskope.client.runtime import Runtime, blocking
 from monoskope.client.stores import Stores
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import Error, NotFoundError, OutcomeUnknownError, UsageError
 from monoskope.testing.scripted.client import pinned, settings_for, token
 from monoskope.testing.scripted.m8 import ScriptedM8

@@ -15,7 +15,7 @@ from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.target import Remembered, Resolver
+from monoskope.client.walk.target import Remembered, Resolver
 from monoskope.errors import (
     Error,
     IdentityChangedError,

@@ -22,7 +22,7 @@ from monoskope.client.http import transport as ways
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import Metadata, Transport
 from monoskope.client.runtime import Runtime, blocking
-from monoskope.client.task import Progress
+from monoskope.client.walk.task import Progress
 from monoskope.errors import (
     AwayError,
     Code,

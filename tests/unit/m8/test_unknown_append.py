@@ -11,7 +11,7 @@ import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2
-from monoskope.client.errors import error_of
+from monoskope.client.http.errors import error_of
 from monoskope.errors import Code, OutcomeUnknownError
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.token import token

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
-from monoskope.client.proofs import receipts
+from monoskope.client.walk import reasons, receipts
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.names import spelled
@@ -17,11 +16,11 @@ from monoskope.protocol.outcomes import ENDS
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
-    "client/walk.py",
+    "client/walk/walk.py",
     "client/connection.py",
-    "client/task.py",
-    "client/checks.py",
-    "client/bulk.py",
+    "client/walk/task.py",
+    "client/walk/checks.py",
+    "client/walk/bulk.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/output/key_rotation.py",

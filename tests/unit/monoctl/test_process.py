@@ -143,9 +143,9 @@ def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> su
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
-    assert {"click", "monoskope.client.target"} <= modules
+    assert {"click", "monoskope.client.walk.target"} <= modules
     for name in (
-        "monoskope.client.walk",
+        "monoskope.client.walk.walk",
         "yaml",
         "tomli_w",
         "google.rpc",
@@ -166,7 +166,7 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
     code = f"from monoskope.client import client, purposes; [getattr(purposes, name) for name in {names}]"
     modules = loaded(f"import monoskope.monoctl.commands.patch; {code}")
     assert "monoskope.client.purposes.rollback" in modules
-    assert not modules & {"monoskope.client.walk", "monoskope.client.trust", "monoskope.client.preview"}
+    assert not modules & {"monoskope.client.walk.walk", "monoskope.client.walk.trust", "monoskope.client.walk.preview"}
 
 
 NOT_NEEDED = (
@@ -188,7 +188,7 @@ NOT_NEEDED = (
     "monoskope.api.buf",
     "monoskope.client.stores",
     "monoskope.client.runtime.on_asyncio",
-    "monoskope.client.proofs.receipts",
+    "monoskope.client.walk.receipts",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
     "monoskope.client.signing",
@@ -311,7 +311,7 @@ def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
-    needed = {"monoskope.client.proofs.receipts", "monoskope.client.results.secrets"}
+    needed = {"monoskope.client.walk.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 

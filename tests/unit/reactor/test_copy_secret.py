@@ -21,7 +21,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
 from monoskope.client.runtime.on_asyncio import AsyncioRuntime
-from monoskope.client.task import Result
+from monoskope.client.walk.task import Result
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.labels import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode

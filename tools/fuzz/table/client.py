@@ -15,14 +15,15 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client.errors import error_in
 from monoskope.client.http import connect, methods
+from monoskope.client.http.errors import error_in
 from monoskope.client.http.roots import proxy_for
 from monoskope.client.known import logs as known_logs
 from monoskope.client.known.seen import SeenSecrets
+from monoskope.client.known.sources import ConfigFile
 from monoskope.client.known.stores import Pins
+from monoskope.client.login import id_token, workload
 from monoskope.client.login import issuer as issuers
-from monoskope.client.login import unverified, workload
 from monoskope.client.login.browser import CodeFlow, NotOursError
 from monoskope.client.login.file import KeptLogin
 from monoskope.client.login.id_token import checked
@@ -33,8 +34,7 @@ from monoskope.client.settings import parse_identities
 from monoskope.client.signing import signer as public_key
 from monoskope.client.signing.agent import Agent
 from monoskope.client.signing.key_file import PrivateFile
-from monoskope.client.sources import ConfigFile
-from monoskope.client.trust import subject_of
+from monoskope.client.walk.trust import subject_of
 from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
 from monoskope.monoctl.console.operations.changing.values import PutAsked
@@ -158,9 +158,9 @@ def _id_token(content: bytes) -> object:
 
 def _claims(content: bytes) -> object:
     said = content.decode("utf-8", "surrogateescape")
-    found = unverified.claims_of(said)
-    unverified.lifetime_s(said)
-    return [unverified.number(found, name) for name in ("iat", "exp", "nbf")]
+    found = id_token.claims_of(said)
+    id_token.lifetime_s(said)
+    return [id_token.number(found, name) for name in ("iat", "exp", "nbf")]
 
 
 def _known_logs(content: bytes) -> known_logs.Logs:
@@ -240,7 +240,7 @@ READERS = (
     Reader(
         "connect-error",
         "whatever answers as m8",
-        ("client/http/connect.py", "client/errors.py"),
+        ("client/http/connect.py", "client/http/errors.py"),
         lambda content: connect.refusal(_SERVER, 400, "application/json", content),
         errors=(),
         seeds=lambda: [
@@ -250,7 +250,7 @@ READERS = (
     Reader(
         "status-details",
         "whatever answers as m8",
-        ("client/errors.py",),
+        ("client/http/errors.py",),
         _status,
         errors=(DecodeError,),
         seeds=lambda: [status_pb2.Status(code=5, message="x").SerializeToString()],
@@ -284,7 +284,7 @@ READERS = (
     Reader(
         "config-file",
         "a user's files",
-        ("settings.py", "client/sources.py"),
+        ("settings.py", "client/known/sources.py"),
         lambda content: parse(content, ConfigFile, path=Path("config.toml")),
         seeds=_toml_seeds(server=_SERVER, token_file="token", signing_key="key"),
     ),
@@ -339,7 +339,7 @@ READERS = (
         text(lambda one: parse_edits(tuple(one.split("\n")))),
         seeds=_texts("owner=team-a\nold-"),
     ),
-    Reader("subject-of-a-token", "m8", ("client/trust.py",), text(subject_of), errors=(), seeds=samples.jwts),
+    Reader("subject-of-a-token", "m8", ("client/walk/trust.py",), text(subject_of), errors=(), seeds=samples.jwts),
     Reader("claims-of-a-token", "m8", ("client/login/id_token.py",), _claims, errors=(), seeds=samples.jwts),
     Reader(
         "id-token",

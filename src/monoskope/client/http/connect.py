@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError, Message
 
-from monoskope.client.errors import ERRORS, MAX_TEXT, error_in
 from monoskope.client.http import transport
+from monoskope.client.http.errors import ERRORS, MAX_TEXT, error_in
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import Metadata
 from monoskope.errors import Code, Error, NotReachedError, ProtocolError

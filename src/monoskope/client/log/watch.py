@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.errors import again
 from monoskope.client.http import methods
+from monoskope.client.http.errors import again
 from monoskope.client.known.logs import NAME, KnownLogs, LogPin
 from monoskope.client.runtime import Task, left, within
 from monoskope.client.settings import ClientSettings
@@ -37,7 +37,8 @@ from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import log_pb2
-    from monoskope.client.log.judging import Demand, Judge, Verdict
+    from monoskope.client.known.demand import Demand
+    from monoskope.client.log.judging import Judge, Verdict
     from monoskope.protocol.tlog.checkpoint import Checkpoint
 
     _Seen = tuple[log_pb2.GetCheckpointResponse | None, Verdict | None]
@@ -327,7 +328,7 @@ class LogWatch:
         return Judge(self._server, pin, self._demand())
 
     def _demand(self) -> Demand:
-        from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - as above
+        from monoskope.client.known.demand import demand_of  # noqa: PLC0415 - as above
 
         given = self._settings
         return demand_of(given.log_vkeys, given.log_witnesses, given.log_quorum)

@@ -10,9 +10,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from monoskope.client.known.sources import ID_TOKEN_VARIABLE, state_path
 from monoskope.client.login.credential import RENEW_BEFORE_S, Credential, Exchange, Issued
 from monoskope.client.runtime import Runtime
-from monoskope.client.sources import ID_TOKEN_VARIABLE, state_path
 from monoskope.errors import UnauthenticatedError
 from monoskope.settings import find_private, parse
 from monoskope.unshared import Unshared

@@ -1,6 +1,7 @@
 """Renewing a login: an ID token by the refresh token, and m8's token by the ID token.
 
-Each is renewed once, however many programs ask. What is renewed is written under locks, and in the desktop's keyring if the user wants that.
+Each is renewed once, however many programs ask. It is written under locks, and in the desktop's keyring if the user
+wants that.
 """
 
 from __future__ import annotations

@@ -8,12 +8,12 @@ from pathlib import Path
 from urllib.parse import quote, urlsplit
 
 from monoskope.client.http.roots import find_roots
+from monoskope.client.known.sources import ID_TOKEN_VARIABLE
 from monoskope.client.login.credential import ID_TOKEN, JWT, Exchange, Issued
 from monoskope.client.login.file import GITHUB, KUBERNETES
 from monoskope.client.login.id_token import MOST_TOKEN, check_audience
 from monoskope.client.login.issuer import away, origin_of, request
 from monoskope.client.runtime import Runtime
-from monoskope.client.sources import ID_TOKEN_VARIABLE
 from monoskope.errors import ProtocolError, UnauthenticatedError, UsageError
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared

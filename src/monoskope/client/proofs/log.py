@@ -8,9 +8,10 @@ from pathlib import Path
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
+from monoskope.client.known.demand import Demand
 from monoskope.client.known.logs import LogPin
 from monoskope.client.log.events import ShownEvents
-from monoskope.client.log.judging import Demand, Judge
+from monoskope.client.log.judging import Judge
 from monoskope.client.log.watch import Looked
 from monoskope.client.proofs.files import policy_of, verified
 from monoskope.client.queries import request_id_bytes

@@ -7,10 +7,10 @@ from enum import Enum
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import Wanted
-from monoskope.client.notes import Notes
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Result, Task
+from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Notes
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Result, Task
 from monoskope.errors import UsageError
 from monoskope.protocol.names import spelled
 from monoskope.protocol.options import are_for
@@ -19,7 +19,7 @@ from monoskope.protocol.request import Options, is_version
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 DOUBT = Doubt(
     "it may or may not have been written {request}.",

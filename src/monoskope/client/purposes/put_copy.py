@@ -12,9 +12,9 @@ from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.signing.signing import Signing
-from monoskope.client.target import Resolver, Target
-from monoskope.client.task import Progress, Result, Task
-from monoskope.client.walk import Walk
+from monoskope.client.walk.target import Resolver, Target
+from monoskope.client.walk.task import Progress, Result, Task
+from monoskope.client.walk.walk import Walk
 from monoskope.uri import SecretUri
 
 

@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from monoskope.client.sources import is_public_key
+from monoskope.client.known.sources import is_public_key
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement

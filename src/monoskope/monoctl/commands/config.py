@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import msgspec
 
+from monoskope.client.known.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
-from monoskope.client.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
@@ -69,7 +69,7 @@ def set_(name: str, value: str, config: Path | None) -> None:
     elif name == "login_issuer" and origin_of(value) is None:
         raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
     elif name in LOG_FIELDS:
-        from monoskope.client.log.demand import check_setting  # noqa: PLC0415 - for these settings alone
+        from monoskope.client.known.demand import check_setting  # noqa: PLC0415 - for these settings alone
 
         check_setting(name, value)
     elif name in LOGIN_FIELDS and name != "login_ca_file":

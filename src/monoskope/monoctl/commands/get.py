@@ -8,9 +8,9 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.client.proofs.receipts import Checked
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
 from monoskope.monoctl.input.labels import parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option

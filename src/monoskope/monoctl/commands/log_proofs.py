@@ -122,6 +122,6 @@ def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
 
 
 def _quorum(found: Mapping[str, Setting]) -> int:
-    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+    from monoskope.client.known.demand import quorum  # noqa: PLC0415 - few give it
 
     return quorum(found["log_quorum"].value, found["log_quorum"].source) if "log_quorum" in found else 0

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
+from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.client.login import starting
 from monoskope.client.login.file import KeptLogin, Login, login_path
 from monoskope.client.login.renewing import remove
 from monoskope.client.settings import config_path, read_config
-from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options

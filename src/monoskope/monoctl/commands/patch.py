@@ -20,7 +20,7 @@ from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.preview import Preview
+    from monoskope.client.walk.preview import Preview
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")

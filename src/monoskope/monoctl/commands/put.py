@@ -22,7 +22,7 @@ from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.preview import Preview
+    from monoskope.client.walk.preview import Preview
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 
 from monoskope.client import Client, Signer
 from monoskope.client.settings import ClientSettings
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.proofs.receipts import NO_RECEIPT, NOT_ENDED, Checked
+from monoskope.client.walk.receipts import NO_RECEIPT, NOT_ENDED, Checked
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.purposes import PURPOSES

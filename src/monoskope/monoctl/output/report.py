@@ -26,7 +26,7 @@ from monoskope.monoctl.output.formats import Document, emit
 from monoskope.usage import sentence
 
 if TYPE_CHECKING:
-    from monoskope.client.task import Progress
+    from monoskope.client.walk.task import Progress
 
 R = TypeVar("R")
 

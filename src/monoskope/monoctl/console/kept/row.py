@@ -6,7 +6,7 @@ import re
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.known.pins import Pins
-from monoskope.client.proofs.receipts import Checked
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 

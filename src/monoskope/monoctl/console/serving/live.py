@@ -7,7 +7,7 @@ import contextlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.escape import json_text
 from monoskope.monoctl.output.formats import Document
 

@@ -10,7 +10,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
-from monoskope.client.reasons import error_for
+from monoskope.client.walk.reasons import error_for
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Text
 from monoskope.monoctl.console.operations.operation import Request

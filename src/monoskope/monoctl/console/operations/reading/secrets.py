@@ -9,7 +9,7 @@ from typing import Annotated
 from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.proofs.receipts import Checked
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.kept.picking import SortField, State, Wanted, ordered, picked
 from monoskope.monoctl.console.kept.row import Row

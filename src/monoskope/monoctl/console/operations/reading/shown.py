@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from monoskope.client.proofs.receipts import Checked
+from monoskope.client.walk.receipts import Checked
 from monoskope.errors import Error
 from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.kept.row import Row

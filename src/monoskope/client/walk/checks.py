@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.target import Target, check_patchable
-from monoskope.client.task import too_large
+from monoskope.client.walk.target import Target, check_patchable
+from monoskope.client.walk.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.late import pattern
 from monoskope.protocol.options import are_for

@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 
-from monoskope.client.connection import pause_after
+from monoskope.client.http.retry import pause_after
 from monoskope.client.runtime import Runtime, left, unhurried
 
 AT_ONCE = 32

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from monoskope.client.log.judging import Demand, log_keys
 from monoskope.errors import UsageError
 from monoskope.protocol.tlog.errors import NoteError
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.value import Value
 
 _STAND_IN = LogKeys(
     VerifierKey("-", Kind.ED25519, bytes(32)), VerifierKey("-", Kind.COSIGNATURE_ML_DSA_44, bytes(1_312))
@@ -18,6 +18,21 @@ _PRINTED = "Copy them as `m8 log key` prints them, with a space between them."
 _OF_WITNESSES = "Copy them as each witness publishes its key, with spaces between them."
 
 _AS_A_NUMBER = 'Give it in digits; in a settings file in quotes: log_quorum = "2".'
+
+
+class Demand(Value, frozen=True):
+    """What the settings demand of a log."""
+
+    vkeys: tuple[str, ...] = ()
+    """The keys of the log, if they are given beforehand."""
+    witnesses: tuple[VerifierKey, ...] = ()
+    quorum: int = 0
+    """How many of `witnesses` must have cosigned, 0 for none."""
+
+
+def log_keys(vkeys: Sequence[str]) -> LogKeys:
+    """Return the two keys of a log, given in any order. Raises `NoteError`."""
+    return LogKeys.of([VerifierKey.parse(text) for text in vkeys])
 
 
 def demand_of(vkeys: Sequence[str], witnesses: Sequence[str], quorum: int) -> Demand:

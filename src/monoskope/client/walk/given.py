@@ -1,4 +1,6 @@
-"""The versions that people type: what the engine shows, for the text that names one version alone.
+"""What callers give besides values: notes that go with a put, and versions as people type them.
+
+Notes are labels and a day of expiry, given, cleared, or kept as they are. They are not secret.
 
 Some engines number the versions of a path from 1 again after it was deleted. So their versions are texts such as
 `7@2026-01-31T12:00:00Z`. A plain `7` stands for the one of these that m8 knows. If m8 lies about it, nothing is written
@@ -7,14 +9,39 @@ that `7` does not allow: the reactor compares the whole text with what is upstre
 
 from __future__ import annotations
 
+import datetime as dt
 import re
+from collections.abc import Mapping
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.purposes.put import Expect
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.late import pattern
+from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.uri import SecretUri
+from monoskope.value import Value
+
+
+class Notes(Value, frozen=True):
+    """What a put says about labels and day of expiry."""
+
+    labels: Labels = ()
+    expires_on: str = ""
+    keep_labels: bool = False
+    keep_expires_on: bool = False
+
+    @classmethod
+    def check(cls, labels: Mapping[str, str] | None, expires_on: dt.date | str | None) -> Notes:
+        """Return them checked; None keeps, an empty value clears. Raises `UsageError`."""
+        day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on or ""
+        return cls(
+            labels=check_labels((labels or {}).items()),
+            expires_on=check_day(day) if day else "",
+            keep_labels=labels is None,
+            keep_expires_on=expires_on is None,
+        )
+
 
 _SHOWN = r"[0-9]{1,19}|[0-9A-Za-z-]{32,64}"
 """A number, or an id as AWS Secrets Manager gives versions."""

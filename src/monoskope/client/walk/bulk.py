@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from monoskope.client.checks import not_tried
-from monoskope.client.errors import let_go
-from monoskope.client.pace import AT_ONCE
+from monoskope.client.http.errors import let_go
 from monoskope.client.runtime import Runtime, Semaphore
-from monoskope.client.target import Target
+from monoskope.client.walk.checks import not_tried
+from monoskope.client.walk.pace import AT_ONCE
+from monoskope.client.walk.target import Target
 from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
 from monoskope.value import Value
 

@@ -13,7 +13,7 @@ from monoskope.client.http import methods
 from monoskope.client.known.stores import KnownStores, Pins
 from monoskope.client.runtime import unhurried
 from monoskope.client.settings import ClientSettings
-from monoskope.client.task import too_large
+from monoskope.client.walk.task import too_large
 from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown, grouped
 from monoskope.protocol.names import spelled
@@ -21,7 +21,7 @@ from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.trust import Trust
+    from monoskope.client.walk.trust import Trust
 
 Confirm = Callable[[str], bool]
 """Asks a person a yes-or-no question."""
@@ -297,7 +297,7 @@ class Resolver:
         return trust
 
     def _trusting(self, store: str, pin: str, notify: Callable[[str], None] | None) -> Trust:
-        from monoskope.client.trust import Trust  # noqa: PLC0415 - not before m8 has answered
+        from monoskope.client.walk.trust import Trust  # noqa: PLC0415 - not before m8 has answered
 
         return Trust(self._known, self._settings.server, store, pin=pin, notify=notify)
 

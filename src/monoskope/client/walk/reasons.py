@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.connection import LONGEST_PAUSE_S
+from monoskope.client.http.retry import LONGEST_PAUSE_S
 from monoskope.errors import (
     ConflictError,
     Error,
@@ -240,7 +240,7 @@ _FOR_PURPOSE: dict[tuple[upload_pb2.Purpose, upload_pb2.Reason], Meaning] = {
 """Reasons that mean something else for purposes other than UPLOAD."""
 
 RETRIED = frozenset({upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_UNAVAILABLE})
-"""On these a new attempt is made before anything was sent; after that, a receipt decides (`monoskope.client.walk`)."""
+"""On these a new attempt is made before anything was sent; after that, a receipt decides (`walk.walk`)."""
 
 NOT_WHICH = "; it does not name the process that says so"
 """Added to KEY_LOST without `replica`."""

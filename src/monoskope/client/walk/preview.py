@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import check_announced
 from monoskope.client.known.stores import KnownStores
 from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
-from monoskope.client.target import Resolver, announced_layout, check_patchable
+from monoskope.client.walk.checks import check_announced
+from monoskope.client.walk.target import Resolver, announced_layout, check_patchable
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.uri import SecretUri
 from monoskope.value import Value

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import reasons
 from monoskope.client.seal import Sealed
-from monoskope.client.task import Task
+from monoskope.client.walk import reasons
+from monoskope.client.walk.task import Task
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.request import REQUEST_ID_BYTES, Request, make_request
 from monoskope.value import Value

@@ -8,7 +8,7 @@ How an attempt's end becomes an error:
 - What was sent may be delayed and written later. So after step 5 a new attempt begins only if a receipt about these
   sealed bytes excludes that: UPSTREAM_UNAVAILABLE; RATE_LIMITED; KEY_LOST from the process that made the key; or
   CONFLICT after an attempt that ended in such a KEY_LOST. Before step 5, KEY_LOST, UPSTREAM_UNAVAILABLE and
-  RATE_LIMITED need no receipt. After RATE_LIMITED the client waits as it is told (`monoskope.client.pace`).
+  RATE_LIMITED need no receipt. After RATE_LIMITED the client waits as it is told (`monoskope.client.walk.pace`).
 - A signature is made once for an attempt, over its own grant, and sent with the same bytes each time. It lives as long
   as that grant's key, so what was said about sealed bytes above is true of it: no second signature is made while the
   first could still count. A NOT_AUTHORIZED is an end, and no reason for a new attempt.
@@ -26,15 +26,16 @@ from msgspec import structs
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
-from monoskope.client.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
-from monoskope.client.connection import Connection, LogUse, TimeOverError
-from monoskope.client.errors import let_go
+from monoskope.client.connection import Connection, LogUse
 from monoskope.client.http import methods
+from monoskope.client.http.errors import let_go
 from monoskope.client.http.methods import Method
-from monoskope.client.pace import Pace, RequestTime
+from monoskope.client.http.retry import TimeOverError
 from monoskope.client.seal import NOTHING_SEALED, load, seal
-from monoskope.client.task import (
+from monoskope.client.walk import reasons
+from monoskope.client.walk.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
+from monoskope.client.walk.pace import Pace, RequestTime
+from monoskope.client.walk.task import (
     Failure,
     Progress,
     Result,
@@ -46,7 +47,7 @@ from monoskope.client.task import (
     unsigned,
     whole,
 )
-from monoskope.client.trust import Trust, subject_of
+from monoskope.client.walk.trust import Trust, subject_of
 from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant

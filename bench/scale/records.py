@@ -18,7 +18,7 @@ from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import write
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.protocol.events import EVENTS, receipt_of
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT, labelled
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, labelled
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
 

@@ -37,7 +37,6 @@ FIELDS = frozenset(
         "calls",
         "client_request_id",
         "connections",
-        "door",
         "fingerprint_key_id",
         "identity",
         "issuer",

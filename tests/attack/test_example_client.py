@@ -27,7 +27,7 @@ from msgspec import structs
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.http import tls
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.identity import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import decode
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.request import parse_request

@@ -19,8 +19,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Expect
 from monoskope.errors import Error
 from tests.attack.conftest import Scene
-from tests.support.hostile_calls import Ghost
 from tests.support.hostile_cluster import KV1, YOUNG_S, young
+from tests.support.hostile_m8 import Ghost
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

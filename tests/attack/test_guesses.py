@@ -23,8 +23,8 @@ from monoskope.errors import Error, RefusedError
 from monoskope.protocol.grant import parse_grant
 from tests.attack.conftest import Scene
 from tests.support.hostile_m8 import HostileM8
+from tests.support.hostile_rules import Way
 from tests.support.hostile_session import Session
-from tests.support.passing import Way
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

@@ -15,7 +15,7 @@ from monoskope.errors import Code, Error
 from tests.attack.conftest import Scene
 from tests.support.hostile_cluster import KV1, YOUNG_S, young
 from tests.support.hostile_m8 import HostileM8
-from tests.support.passing import Passing, Way
+from tests.support.hostile_rules import Passing, Way
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 

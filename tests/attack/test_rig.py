@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 
-import grpc
 import pytest
 import pytest_asyncio
 
@@ -12,8 +11,7 @@ from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2
 from monoskope.client import PutResult
 from monoskope.errors import NotFoundError, UnavailableError
 from tests.attack.conftest import Scene
-from tests.support.hostile_rules import within
-from tests.support.passing import Call, Passing, Way
+from tests.support.hostile_rules import Call, Passing, Way, within
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -61,7 +59,7 @@ async def test_calls_are_answered_refused_changed_held_and_lost(scene: Scene, ur
     scene.m8.refuse("GetSecret", NotFoundError("not there."))
     with pytest.raises(NotFoundError, match="not there"):
         await queries.secret(uri)
-    scene.m8.refuse("GetSecret", grpc.StatusCode.UNAVAILABLE)
+    scene.m8.refuse("GetSecret", "unavailable")
     with pytest.raises(UnavailableError):
         await queries.secret(uri)
     held = scene.m8.hold("GetSecret")

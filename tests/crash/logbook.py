@@ -15,8 +15,8 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.events import KINDS
 from monoskope.m8.domain.upload import Upload, evolve
 from monoskope.protocol.events import request_id_of
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt, parse_receipt
-from monoskope.protocol.upload import State
 
 
 @dataclass(slots=True)

@@ -18,19 +18,16 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import grpc
-import grpc.aio
 import tomli_w
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.seal import NOTHING_SEALED, seal
 from monoskope.protocol.grant import SUITE_1
-from monoskope.protocol.names import spelled
-from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.payload import Payload, Recipe, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request, make_request
 from monoskope.settings import write_private
 from monoskope.stores.age.config import AgeConfig
@@ -41,7 +38,9 @@ from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
 from tests.e2e.breaking_bao import BreakingBao
 from tests.e2e.ends_spoilt import spoilt
-from tests.e2e.inside import TIMEOUT_S, Caller
+from tests.e2e.inside import Caller
+from tests.support.http_calls import CallError
+from tests.support.m8_world import PATIENCE_S
 from tests.support.quick_cluster import QuickCluster
 
 TEAM = "ends"
@@ -145,8 +144,8 @@ class Rig:
         """Walk one request to its end, and return that; `REFUSED` if m8 had no time for it, or its reactor none."""
         try:
             return await self._walked(caller, way)
-        except grpc.aio.AioRpcError as error:
-            if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        except CallError as error:
+            if error.code not in {"unavailable", "deadline_exceeded"}:
                 raise
             return REFUSED
 
@@ -214,8 +213,7 @@ class Rig:
         upload = await caller.send(request.request_id, sealed)
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=True)
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
-            answer = await caller.queries.GetSecretUpload(query, metadata=caller.metadata, timeout=TIMEOUT_S)
-            upload = answer.upload
+            upload = (await caller.call(query, timeout_s=PATIENCE_S)).upload
         return _end(upload)
 
     async def _put(self, caller: Caller, uri: SecretUri, values: Mapping[str, bytes]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.purposes import PURPOSES
 from tests.e2e.breaking_bao import FAULTS
 from tests.e2e.breaking_store import LIBRARIES

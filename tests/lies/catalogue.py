@@ -52,23 +52,20 @@ CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED)
 AT_ONCE = 2
 """To how many purposes a lie is told at each change; `make lies` tells it to all."""
 
-_DOORS = ("grpc", "http")
 
-
-def plan(lie: Lie, *, every: bool) -> list[tuple[str, str]]:
-    """Return the purposes to which a lie is told, each with the door at which it is.
+def plan(lie: Lie, *, every: bool) -> list[str]:
+    """Return the purposes to which a lie is told.
 
     At each change a lie meets the next purpose in turn, or the next few where a step has few lies, so that each purpose
     is met at each step. Silence and processes take their time, and meet one.
     """
     if every:
-        return [(purpose, door) for purpose in lie.purposes for door in _DOORS]
+        return [*lie.purposes]
     alike = [one for one in PROXIED if (one.step, len(one.purposes)) == (lie.step, len(lie.purposes))]
     at, count = alike.index(lie), len(lie.purposes)
     each = 1 if len(alike) >= count else min(AT_ONCE, count)
     slow = lie.patience_s <= QUIET_S or lie.against is Victim.COMMAND
-    chosen = [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
-    return [(purpose, _DOORS[(at + number) % 2]) for number, purpose in enumerate(chosen)]
+    return [lie.purposes[(at * each + number) % count] for number in range(1 if slow else each)]
 
 
 def table() -> str:

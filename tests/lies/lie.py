@@ -64,7 +64,7 @@ class Lie:
         purposes: What is asked for while it is told: purposes, questions or commands (`tests.lies.walks`).
         against: Who is lied to.
         patience_s: How long the client waits in all. Short for a silence alone.
-        dial: "both" for a client with a list of both servers, "" for one of them.
+        both_servers: Whether the client has a list of both servers.
         settles: Whether the real m8 gets to know how it ended.
         done: Whether what was asked for is done upstream, although the client cannot know; None for either.
     """
@@ -78,7 +78,7 @@ class Lie:
     against: Victim = Victim.SDK
     patience_s: float = 20.0
     done: bool | None = None
-    dial: str = ""
+    both_servers: bool = False
     settles: bool = True
 
     def __post_init__(self) -> None:

@@ -1,7 +1,7 @@
-"""The rig: a real m8 behind a wire that lies, two stores with `[signers]`, and alice, who dials both doors.
+"""The rig: a real m8 behind a wire that lies, two stores with `[signers]`, and alice.
 
-The store `memory` attaches by gRPC and may copy to `other`, which attaches by a WebSocket. Both keep their secrets in
-memory and take signed requests alone, so whatever changes upstream has to bear a signature of alice's.
+The store `memory` may copy to `other`. Both keep their secrets in memory and take signed requests alone, so whatever
+changes upstream has to bear a signature of alice's.
 """
 
 from __future__ import annotations
@@ -97,7 +97,6 @@ class Rig:
         folder: m8's, with its certificate, and alice's.
         engines: By store.
         signer: alice's.
-        servers: How the wire is dialled, by door.
         kept: What was walked honestly, by purpose.
     """
 
@@ -106,14 +105,11 @@ class Rig:
     engines: dict[str, Engine]
     identities: dict[str, Identity]
     signer: AliceSigns
-    servers: dict[str, str]
     kept: dict[str, Kept] = field(default_factory=dict)
     places: dict[str, str] = field(default_factory=dict)
     numbers: itertools.count[int] = field(default_factory=lambda: itertools.count(1))
     told: list[str] = field(default_factory=list)
     """What clients said to alice besides their answers."""
-    dialled: str = ""
-    """The server that is lied at, of those that alice looks at the log of."""
     old_note: bytes = b""
     """The first note that was signed of the log."""
     old_proof: tuple[bytes, ...] = ()
@@ -126,9 +122,14 @@ class Rig:
         return self.m8.wire
 
     @property
+    def servers(self) -> list[str]:
+        """How the wire is dialled: both of its names."""
+        return self.m8.servers
+
+    @property
     def pinned(self) -> Checkpoint:
-        """The newest checkpoint that alice's clients have pinned at the door that is lied at."""
-        pin = KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self.dialled)
+        """The newest checkpoint that alice's clients have pinned."""
+        pin = KnownLogs(self.folder / "known_logs", system=self.folder / "none").pin(self.servers[0])
         assert pin is not None
         return Checkpoint.parse(Note.parse(pin.note).text)
 
@@ -136,12 +137,11 @@ class Rig:
         """Have m8 sign a checkpoint of all that is recorded."""
         await CheckpointTask(self.m8.world.app, self.folder, every_s=0).round()
 
-    async def grow(self, door: str) -> None:
-        """Let alice see the log at a door, and let it grow after that."""
-        self.dialled = self.servers[door]
+    async def grow(self) -> None:
+        """Let alice see the log, and let it grow after that."""
         await self.sign()
-        async with self.client(self.dialled) as client:
-            seen = await client.log.get()
+        async with self.client(self.servers[0]) as client:
+            seen = await client.get_log()
         self.old_note = self.old_note or seen.note.encode()
         old = Checkpoint.parse(Note.parse(self.old_note).text)
         if old.size < seen.size:
@@ -187,19 +187,17 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
     engines = {MEMORY: Engine(), OTHER: Engine()}
     signer = AliceSigns(folder / "alice.key")
     async with AsyncExitStack() as open_now:
-        m8 = await open_now.enter_async_context(serving(folder, store=MEMORY, by="websocket", limits=limits))
+        m8 = await open_now.enter_async_context(serving(folder, store=MEMORY, limits=limits))
         for store, identity in identities.items():
             await m8.world.administrator().create(store, identity.shown, kind=MEMORY)
         m8.alice = m8.world.user("alice", "memory://", "other://", rights=frozenset(RIGHT_NAMES), token=token("alice"))
-        servers = {"grpc": m8.world.server, "http": m8.server}
-        rig = Rig(m8, folder, engines, identities, signer, servers)
+        rig = Rig(m8, folder, engines, identities, signer)
         await _start(open_now, rig)
         await m8.attached(2)
         known = KnownStores(folder / "known_stores", system=folder / "none")
-        for server in servers.values():
-            known.pin_default(server, MEMORY)
-            for store, identity in identities.items():
-                known.pin(server, store, identity.shown, replaces=None)
+        known.pin_default(m8.server, MEMORY)
+        for store, identity in identities.items():
+            known.pin(m8.server, store, identity.shown, replaces=None)
         if witnessed:
             m8.world.clock.now_ms = int(time.time() * 1000)
             key_file.write(folder, rig.log_key)
@@ -207,16 +205,16 @@ async def rigged(folder: Path, *, witnessed: bool = False) -> AsyncIterator[Rig]
 
 
 async def _start(open_now: AsyncExitStack, rig: Rig) -> None:
-    folder, servers, engines, identities = rig.folder, rig.servers, rig.engines, rig.identities
+    folder, engines, identities = rig.folder, rig.engines, rig.identities
     line = copy_key.make(folder, store=MEMORY)
     alice = f'alice namespaces="{NAMESPACE}" {rig.signer.line}'
-    for store, door, copies in ((MEMORY, "grpc", True), (OTHER, "http", False)):
+    for store, server, copies in zip((MEMORY, OTHER), rig.servers, (True, False), strict=True):
         (folder / f"{store}_signers").write_text(f"{alice}\n# end\n" if copies else f"{alice}\n{line}\n# end\n")
         (folder / f"{store}_revoked").write_text("# end\n")
         for name in ("signers", "revoked"):
             (folder / f"{store}_{name}").chmod(0o600)
         of = replace(
-            settings(folder, server=servers[door], limits=MANY, prefixes=(f"{store}://team-a",)),
+            settings(folder, server=server, limits=MANY, prefixes=(f"{store}://team-a",)),
             store=store,
             signers=_may(store),
             copies=(CopyRule(OTHER, identities[OTHER].shown, [PathPair("team-a", "team-a")]),) if copies else (),

@@ -17,7 +17,7 @@ from tests.lies.questions import QUESTIONS
 from tests.lies.rig import Kept, Rig
 from tests.lies.walks import NEW, WALKS, Asking, check_truth
 from tests.support.hostile_m8 import HostileM8
-from tests.support.passing import METHODS, Call, Way
+from tests.support.hostile_rules import METHODS, Call, Way
 
 
 @dataclass
@@ -102,7 +102,7 @@ class Scene:
         async def act(call: Call, _: object) -> bytes:
             message = call.message
             change(message)
-            changed = Call(call.path, message.SerializeToString(deterministic=True), call.metadata, call.time_s)
+            changed = Call(call.path, message.SerializeToString(deterministic=True), call.headers)
             return await self.wire.forward(changed)
 
         self.wire.on_call(method, act, times=times, of=self.uri)
@@ -142,7 +142,7 @@ async def _prepared(rig: Rig, purpose: str) -> str:
     """Have what a purpose needs put at a new place, honestly; keep the first request of each purpose."""
     uri = f"memory://team-a/{purpose.replace(' ', '-')}-{next(rig.numbers)}"
     one = Asking(uri, rig.canary(), 20.0, rig.engines["memory"], rig.engines["other"])
-    async with rig.client(rig.servers["grpc"]) as client:
+    async with rig.client(rig.servers[0]) as client:
         if purpose in {"import", "list"}:
             one.engine.put({NEW: one.value}, one.path if purpose == "import" else (*one.path, "below"))
         else:

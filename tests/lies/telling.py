@@ -35,29 +35,29 @@ class LateError(AssertionError):
 
 
 async def tell_as_planned(rig: Rig, lie: Lie) -> None:
-    """Tell a lie for the purposes that the catalogue plans, with LIES=all for each of its own at both doors."""
-    for purpose, door in plan(lie, every=os.environ.get("LIES") == "all"):
+    """Tell a lie for the purposes that the catalogue plans, with LIES=all for each of its own."""
+    for purpose in plan(lie, every=os.environ.get("LIES") == "all"):
         try:
             try:
-                await tell(rig, lie, purpose, door=door)
+                await tell(rig, lie, purpose)
             except LateError:
-                await tell(rig, replace(lie, patience_s=PATIENT_S), purpose, door=door)
+                await tell(rig, replace(lie, patience_s=PATIENT_S), purpose)
         except AssertionError as error:
-            error.add_note(f"{purpose}, at the door {door}")
+            error.add_note(purpose)
             raise
 
 
-async def tell(rig: Rig, lie: Lie, purpose: str, *, door: str) -> str:
+async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
     """Tell one lie while alice asks for one thing, assert the four promises, and return what she was told."""
     if lie.step is Step.LOG:
-        await rig.grow(door)
+        await rig.grow()
     async with asyncio.timeout(lie.patience_s + SLOW_S), scene(rig, purpose, patience_s=lie.patience_s) as found:
         before = found.one.engine.there(found.one.path)
         if lie.step is Step.LOG:
             await rig.sign()
         logins = rig.m8.count("Attached")
         lie.tell(found)
-        servers = ",".join(rig.servers.values()) if lie.dial == "both" else rig.servers[door]
+        servers = ",".join(rig.servers) if lie.both_servers else rig.servers[0]
         code, result, said = await asked(found, servers, purpose)
         for login in (1, 2):
             # A reactor that was lied to at its login may still be away: then m8 refuses at once, and truly.

@@ -24,8 +24,7 @@ HONEST = Lie(Step.STORE, "nothing false", lambda _: None)
 
 @pytest.mark.parametrize("purpose", EVERY)
 async def test_without_a_lie_it_is_done(rig: Rig, purpose: str) -> None:
-    for door in ("grpc", "http"):
-        await tell(rig, HONEST, purpose, door=door)
+    await tell(rig, HONEST, purpose)
 
 
 async def test_a_client_that_had_no_time_left_is_asked_again_with_more(
@@ -34,10 +33,10 @@ async def test_a_client_that_had_no_time_left_is_asked_again_with_more(
     monkeypatch.setenv("LIES", "all")
     hurried = replace(HONEST, name="nothing false, to one in a hurry", purposes=("verify",), patience_s=0.001)
     with pytest.raises(LateError):
-        await tell(rig, hurried, "verify", door="grpc")
+        await tell(rig, hurried, "verify")
     await tell_as_planned(rig, hurried)
 
 
 async def test_without_a_lie_what_is_shown_is_proven(rig: Rig) -> None:
     for question in ("get secret", "list secrets", "list versions", "get upload"):
-        assert "proven=True" in await tell(rig, HONEST, question, door="grpc")
+        assert "proven=True" in await tell(rig, HONEST, question)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import resource
+import ssl
 import tomllib
 from pathlib import Path
 
-import grpc
-import grpc.aio
 import tomli_w
 
 from monoskope.api.secrets.v1 import events_pb2
@@ -111,9 +110,9 @@ async def plan_for(
     return plan, root
 
 
-async def add_stores(plan: Plan, root: str, channel: grpc.aio.Channel) -> dict[str, Signer]:
+async def add_stores(plan: Plan, root: str) -> dict[str, Signer]:
     """Add every store and activate it; return who signs as it."""
-    administrator = User(channel, root)
+    administrator = User(plan.http.removeprefix("https://"), root, tls=ssl.create_default_context(cafile=plan.ca_file))
     signers = {name: Signer() for name in plan.stores}
     for name, signer in signers.items():
         await administrator.create(name, signer.shown)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.open_receipt import put_request_id
 from monoskope.protocol.wire import serialise
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt

@@ -15,12 +15,10 @@ from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import RECEIPT
-from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.identity import RECEIPT, open_signed
+from monoskope.protocol.payload import Payload, Recipe, encode
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt, parse_receipt
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
@@ -80,7 +78,7 @@ class Stage:
             ciphertext=sealed[ENCAPSULATED_KEY_BYTES:],
             request_signature=signature,
         )
-        await self.m8.alice.commands.RequestUploadSecret(message, metadata=self.m8.alice.metadata)
+        await self.m8.alice.call(message)
         return await self.m8.ended(grant.request.request_id)
 
     async def by_alice(self, request: Request, values: Mapping[str, bytes] = FIRST) -> Receipt:

@@ -38,8 +38,8 @@ class Crowd:
     folder: Path
 
     def client(self, **more: object) -> Client:
-        """A client that dials m8 itself; where reactors attach over HTTP, its HTTP door through the wire between."""
-        server = self.m8.server if self.m8.server.startswith("https://") else self.m8.world.target
+        """A client that dials the wire."""
+        server = self.m8.server
         known = KnownStores(self.folder / "known_stores", system=self.folder / "none")
         known.pin(server, "memory", IDENTITY.shown, replaces=None)
         settings = ClientSettings(
@@ -62,11 +62,9 @@ class Crowd:
 
 
 @asynccontextmanager
-async def a_crowd(
-    folder: Path, limits: ReactorLimits, of_m8: ServerLimits | None = None, *, by: str = "grpc"
-) -> AsyncIterator[Crowd]:
+async def a_crowd(folder: Path, limits: ReactorLimits, of_m8: ServerLimits | None = None) -> AsyncIterator[Crowd]:
     store = MemoryStore()
-    async with serving(folder, limits=of_m8, by=by) as m8:
+    async with serving(folder, limits=of_m8) as m8:
         await m8.create(IDENTITY.shown, kind="memory")
         async with running(m8, folder, store, limits=limits):
             await m8.attached()
@@ -117,7 +115,7 @@ async def test_what_is_wrong_with_one_of_several_is_found_before_any_is_asked_fo
 async def test_a_user_who_sees_hashes_tests_only_so_many_guesses_in_an_hour(tmp_path: Path) -> None:
     """Each put of a guess at a path of one's own has its hash, to compare with another secret's; the path may vary."""
     limits = ReactorLimits(puts_per_hour=20)
-    async with a_crowd(tmp_path, limits, by="websocket") as crowd, crowd.client() as client:
+    async with a_crowd(tmp_path, limits) as crowd, crowd.client() as client:
         guesses = [client.put_secret(uri(number % 7), {"pin": b"%d" % number}) for number in range(30)]
         results = await asyncio.gather(*guesses, return_exceptions=True)
         hashes = [one for one in results if not isinstance(one, BaseException)]
@@ -134,7 +132,7 @@ async def test_a_bulk_import_puts_more_where_its_own_limit_is_raised_in_both_pla
     more = {"alice": 25}
     limits = ServerLimits(heartbeat_s=1, puts_per_hour_per_user=20, puts_per_hour_of=more)
     of_reactor = ReactorLimits(puts_per_hour=20, puts_per_hour_of=more)
-    async with a_crowd(tmp_path, of_reactor, limits, by="websocket") as crowd, crowd.client() as client:
+    async with a_crowd(tmp_path, of_reactor, limits) as crowd, crowd.client() as client:
         results = await client.put_secrets(list(map(uri, range(30))), {"password": b"the same"})
     refusals = [one for one in results if isinstance(one, RateLimitedError)]
     assert (len(crowd.store.content), len(refusals)) == (25, 5)

@@ -15,8 +15,7 @@ import pytest_asyncio
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import ProofError, open_signed
-from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.identity import UPLOAD_GRANT, ProofError, open_signed
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.report.audit_log import AuditFile
@@ -35,7 +34,7 @@ from tests.protocol.signed_stage import (
     sealed_for,
     stage,
 )
-from tests.support.passing import Passing
+from tests.support.hostile_rules import Passing
 from tests.support.reactor_world import K, ask, settings
 from tests.support.signed_requests import Person, may, table, write_lists
 

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.identity import SEALED_SECRET, UPLOAD_GRANT, labelled, open_signed
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import FingerprintKey

@@ -31,16 +31,10 @@ from tests.support.reactor_world import SECRET, URI, K, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
 
 
-@pytest.fixture(params=["grpc", "websocket"])
-def by(request: pytest.FixtureRequest) -> str:
-    """How reactors attach, each way in turn."""
-    return str(request.param)
-
-
 @pytest.fixture
-async def m8(tmp_path: Path, by: str) -> AsyncIterator[RealM8]:
+async def m8(tmp_path: Path) -> AsyncIterator[RealM8]:
     """An m8 that has the store `memory`."""
-    async with serving(tmp_path, by=by) as real:
+    async with serving(tmp_path) as real:
         await real.create(IDENTITY.shown, kind="memory")
         yield real
 

@@ -26,7 +26,7 @@ from monoskope.errors import (
     RateLimitedError,
     UsageError,
 )
-from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.payload import Recipe
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, settings_for, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERSION, Attempt

@@ -1,8 +1,8 @@
 """A hostile m8: a proxy on the real wire between real parts, with m8's own certificate and key.
 
-Clients and reactors dial it under a name that m8 accepts, and it passes everything to the real `m8 serve`, byte for
-byte, unless a rule says otherwise. A rule is about one method or one kind of message, of one secret if `of` names it,
-and takes as many as `times` says. Everything runs on one event loop; what is held waits for an event, not for a time.
+Clients and reactors dial it under a name that m8 accepts, and it passes everything to the real m8, byte for byte,
+unless a rule says otherwise. A rule is about one method or one kind of message, of one secret if `of` names it, and
+takes as many as `times` says. Everything runs on one event loop; what is held waits for an event, not for a time.
 
     async with HostileM8(listen="127.0.0.1:12000", upstream="127.0.0.1:12001", folder=Path("m8")) as m8:
         ghost = m8.withhold(of=uri)                       # keeps a sealed secret, and says KEY_LOST without a receipt
@@ -16,45 +16,74 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import Code
-from monoskope.m8.grpc.server import OPTIONS
+from monoskope.errors import Code, Error
+from monoskope.host_port import HostPort
+from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
+from monoskope.http.server.server import serving
+from monoskope.m8.http import refused
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
-from tests.support.hostile_calls import CallRules
-from tests.support.hostile_http import Calls
-from tests.support.hostile_rules import DEADLINE_S, Rule, Rules, failures
+from tests.support.hostile_rules import (
+    ATTACH,
+    DEADLINE_S,
+    METHODS,
+    Answer,
+    Call,
+    Passing,
+    Rule,
+    Rules,
+    Way,
+    Which,
+    as_bytes,
+    failures,
+    unsigned_end,
+)
 from tests.support.hostile_session import Session
-from tests.support.hostile_websocket import Upstream, websockets
-from tests.support.passing import ATTACH, METHODS, Call, Metadata, Passing, Way, Which
+from tests.support.hostile_upstream import NotAnsweredError, Upstream
 
-_CONNECTIONS = 8
-"""To the real m8, which takes so many calls on each: a hostile one keeps many waiting."""
+PROTO = ("Content-Type", "application/proto")
+PASSED_ON = {"authorization", "connect-timeout-ms"}
+STREAM = ("Content-Type", "application/connect+proto")
 
-_OPTIONS = tuple((name, value) for name, value in OPTIONS if name != "grpc.max_concurrent_streams")
-
+Change = Callable[[Call, bytes], Message | bytes | None]
 Act = Callable[[Passing, Rule[Passing]], Any]
+Failure = Error | str | dict[str, object]
+"""How a call fails: as m8 refuses; with one of Connect's codes alone, as "unavailable" for a connection that broke; or
+with any error of Connect's."""
 
 
-class HostileM8(CallRules, grpc.GenericRpcHandler):
+def as_response(failure: Failure) -> Response:
+    """Return the answer to a call that fails so."""
+    if isinstance(failure, Error):
+        return refused.response(failure)
+    said = {"code": failure, "message": "broken"} if isinstance(failure, str) else failure
+    return Response(refused.HTTP_STATUS[str(said["code"])], (refused.JSON,), refused.encoded(said))
+
+
+def _as_content(changed: Message | bytes) -> bytes:
+    return changed if isinstance(changed, bytes) else changed.SerializeToString(deterministic=True)
+
+
+class HostileM8:
     """The proxy; a context manager that listens. Leaving it raises what went wrong inside.
 
     Args:
         listen: The `host:port` that clients and reactors dial; one of m8's `names`.
         upstream: Where the real m8 listens.
         folder: The real m8's folder, with its certificate and key.
-        websockets: The `host:port` of the HTTP door, at which reactors attach by a WebSocket and clients call, and
-            where the real m8 takes reactors without TLS; None for gRPC alone.
+        tls: Whether the real m8 speaks TLS.
 
     Attributes:
         calls: The rules for calls. The methods of this class add to both.
@@ -67,8 +96,8 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         granted: When the grant of a request first came by, by the monotonic clock: its key was made before.
     """
 
-    def __init__(self, *, listen: str, upstream: str, folder: Path, websockets: tuple[str, str] | None = None) -> None:
-        super().__init__()
+    def __init__(self, *, listen: str, upstream: str, folder: Path, tls: bool = True) -> None:
+        self.calls: Rules[Call] = Rules()
         self.messages: Rules[Passing] = Rules()
         self.sessions: list[Session] = []
         self.called: list[Call] = []
@@ -78,57 +107,28 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self.errors: list[BaseException] = []
         self.news = asyncio.Event()
         self._listen = listen
-        self._upstream = upstream
         self._folder = folder
-        self._websockets = websockets
+        self._upstream = Upstream(upstream, folder / "ca.crt" if tls else None)
         self._open = contextlib.AsyncExitStack()
-        self._server = grpc.aio.server(options=_OPTIONS)
 
     async def __aenter__(self) -> Self:
-        key, certificate = (self._folder / "tls.key").read_bytes(), (self._folder / "tls.crt").read_bytes()
-        self._server.add_generic_rpc_handlers((self,))
-        self._server.add_secure_port(self._listen, grpc.ssl_server_credentials([(key, certificate)]))
-        self.channels += [self._dial() for _ in range(_CONNECTIONS)]
-        await self._server.start()
-        if self._websockets is not None:
-            listen, upstream = self._websockets
-            await self._open.enter_async_context(
-                websockets(listen, self._folder, lambda: self._session(Upstream(upstream)), Calls(self, self._call))
-            )
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(self._folder / "tls.crt", self._folder / "tls.key")
+        await self._open.enter_async_context(serving(HostPort.parse(self._listen), self, tls=tls, drain_s=0.5))
         return self
 
     async def __aexit__(self, *_: object) -> None:
         self.honest()
         await self._open.aclose()
-        await self._server.stop(0.5)
-        for channel in self.channels:
-            await channel.close()
+        self._upstream.close()
         failures(self.errors)
-
-    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
-        """Return the handler of a method, None for one that nobody has. Messages stay bytes."""
-        path = handler_call_details.method
-        if path == ATTACH:
-            return grpc.stream_stream_rpc_method_handler(cast("Any", self._attach))
-        method = METHODS.get(path)
-        if method is None:
-            return None
-
-        async def unary(content: bytes, context: Any) -> bytes:
-            return await self.answered(self._call(path, content, context), context)
-
-        async def stream(content: bytes, context: Any) -> AsyncIterator[bytes]:
-            async for answer in self.streamed(self._call(path, content, context)):
-                yield answer
-
-        if method.streams:
-            return grpc.unary_stream_rpc_method_handler(cast("Any", stream))
-        return grpc.unary_unary_rpc_method_handler(cast("Any", unary))
 
     def honest(self) -> None:
         """Forget every rule, and let go what is held."""
         self.calls.clear()
         self.messages.clear()
+
+    # --- what came by ---
 
     def saw(self, value: bytes) -> int:
         """How often a value came by, in any of the forms of `monoskope.testing.search`."""
@@ -138,6 +138,10 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
     def of(self, uri: str) -> list[bytes]:
         """The ids of the uploads of a secret, the oldest first."""
         return [request_id for request_id, request in self.requests.items() if request.uri == uri]
+
+    def live(self, store: str) -> list[Session]:
+        """The streams of a store's replicas that are open now."""
+        return [session for session in self.sessions if session.store == store and not session.ended]
 
     async def aged(self, request_id: bytes, seconds: float) -> None:
         """Return once the key of a request, whose grant came by, is older than `seconds`."""
@@ -151,11 +155,91 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
                 self.news.clear()
                 await self.news.wait()
 
-    # --- reactors ---
+    # --- what it does with calls ---
 
-    def live(self, store: str) -> list[Session]:
-        """The streams of a store's replicas that are open now."""
-        return [session for session in self.sessions if session.store == store and not session.ended]
+    def on_call(
+        self, name: str, act: Callable[[Call, Rule[Call]], Any], *, times: int | None = 1, **which: Any
+    ) -> Rule[Call]:
+        """Answer a call with the bytes that `act` returns when it is awaited; `forward` asks the real m8."""
+        return self.calls.add(Which(name, **which), act, times=times)
+
+    def answer(self, name: str, answer: Answer, **more: Any) -> Rule[Call]:
+        """Answer in m8's place; m8 never hears of the call."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            return as_bytes(answer, call)
+
+        return self.on_call(name, act, **more)
+
+    def refuse(self, name: str, failure: Failure, **more: Any) -> Rule[Call]:
+        """Refuse in m8's place."""
+
+        async def act(_: Call, __: Rule[Call]) -> bytes:
+            raise NotAnsweredError(as_response(failure))
+
+        return self.on_call(name, act, **more)
+
+    def hold(self, name: str, **more: Any) -> Rule[Call]:
+        """Keep a call from m8, and its caller waiting, until the rule is released."""
+
+        async def act(call: Call, rule: Rule[Call]) -> bytes:
+            await rule.released()
+            return await self.forward(call)
+
+        return self.on_call(name, act, **more)
+
+    def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
+        """Change what m8 answers: each message of a stream, where None leaves one out."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            changed = change(call, await self.forward(call))
+            assert changed is not None, "a call has an answer"
+            return _as_content(changed)
+
+        rule = self.on_call(name, act, **more)
+        rule.change = change
+        return rule
+
+    def lose_answer(self, name: str, **more: Any) -> Rule[Call]:
+        """Let m8 act, and break the connection in place of its answer."""
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            await self.forward(call)
+            raise NotAnsweredError(as_response("unavailable"))
+
+        return self.on_call(name, act, **more)
+
+    def withhold(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+        """Keep the next sealed secret, and say from then on that its request has ended for `reason`, unsigned.
+
+        Args:
+            reason: What is said.
+            which: As for `Which`: `of`, `purpose`, `when`.
+        """
+        return self._lie(reason, which, at_once=False)
+
+    def belie(self, *, reason: upload_pb2.Reason = upload_pb2.REASON_KEY_LOST, **which: Any) -> Ghost:
+        """Give the next sealed secret to the real m8, but say at once, and from then on, that its request has ended."""
+        return self._lie(reason, which, at_once=True)
+
+    def _lie(self, reason: upload_pb2.Reason, which: dict[str, Any], *, at_once: bool) -> Ghost:
+        lie = unsigned_end(reason)
+
+        async def act(call: Call, _: Rule[Call]) -> bytes:
+            if at_once:
+                ghost.deliver_soon(call)
+            return as_bytes(lie, call)
+
+        ghost = Ghost(self, self.on_call("RequestUploadSecret", act, **which))
+        for name in ("RequestUploadSecret", "GetSecretUpload"):
+            self.answer(name, lie, times=None, when=ghost.is_about)
+        return ghost
+
+    async def forward(self, call: Call) -> bytes:
+        """Ask the real m8, and return its answer. Raises `NotAnsweredError`."""
+        return await self._upstream.call(call.path, call.headers, call.content)
+
+    # --- what it does with reactors ---
 
     def on_append(self, kind: str, act: Act, *, times: int | None = 1, **which: Any) -> Rule[Passing]:
         """Do something with an event that a reactor appends; it goes on only by `Passing.go`."""
@@ -195,26 +279,24 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         return self.on_delivery(kind, _lose, **more)
 
     def change_delivery(
-        self,
-        kind: str,
-        change: Callable[[reactor_pb2.AttachResponse], Message],
-        **more: Any,
+        self, kind: str, change: Callable[[reactor_pb2.AttachResponse], Message], **more: Any
     ) -> Rule[Passing]:
         """Say something else to a reactor."""
         return self.on_delivery(kind, lambda one, _: one.go(change(one.to_reactor())), **more)
 
-    # --- how it is passed on ---
+    # --- the door (`http.messages.Application`) ---
 
-    def _dial(self) -> grpc.aio.Channel:
-        credentials = grpc.ssl_channel_credentials((self._folder / "ca.crt").read_bytes())
-        # A connection of its own for each channel: m8 allows so many calls on one.
-        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.max_receive_message_length", 8 * MAX_MESSAGE)]
-        return grpc.aio.secure_channel(self._upstream, credentials, options=options)
+    async def accept(self, head: Head) -> Decision:
+        """Return what becomes of a request."""
+        if head.path == ATTACH:
+            session = Session(self, self._upstream)
+            self.sessions.append(session)
+            return _Attach(session)
+        return _OneCall(self, head) if head.path in METHODS else Response(404)
 
-    def _call(self, path: str, content: bytes, context: Any) -> Call:
-        sent = cast("Metadata", tuple(context.invocation_metadata()))
-        metadata = tuple((key, value) for key, value in sent if key == "authorization")
-        call = Call(path, content, metadata, context.time_remaining())
+    def taken(self, head: Head, content: bytes) -> Call:
+        """Note a call."""
+        call = Call(head.path, content, tuple(pair for pair in head.headers if pair[0] in PASSED_ON))
         message = call.message
         if isinstance(message, commands_pb2.RequestSecretUploadKeyRequest):
             call.request = upload_pb2.UploadRequest.FromString(message.request)
@@ -228,13 +310,84 @@ class HostileM8(CallRules, grpc.GenericRpcHandler):
         self.seen.append(content)
         return call
 
-    async def _attach(self, incoming: AsyncIterator[bytes], context: Any) -> None:
-        await self._session(self._dial()).serve(incoming, context)
+    async def answered(self, call: Call) -> Response:
+        """Answer a call: as the real m8 does, or as a rule says."""
+        rule = self.calls.find(call)
+        try:
+            answer: bytes = await self.forward(call) if rule is None else await rule.act(call, rule)
+        except NotAnsweredError as error:
+            return error.response
+        self.seen.append(answer)
+        return Response(200, (PROTO,), answer)
 
-    def _session(self, channel: Any) -> Session:
-        session = Session(self, channel)
-        self.sessions.append(session)
-        return session
+    async def streamed(self, call: Call) -> AsyncIterator[bytes]:
+        """Answer a call whose answer is a stream."""
+        rule = self.calls.find(call)
+        change: Change | None = None if rule is None else rule.change
+        async for answer in self._upstream.stream(call.path, call.headers, call.content):
+            self.seen.append(answer)
+            changed = answer if change is None else change(call, answer)
+            if changed is not None:
+                yield enveloped(_as_content(changed))
+        yield end_of_stream(None)
+
+
+@dataclass(slots=True)
+class _OneCall:
+    """One call (`http.messages.Accepted`)."""
+
+    m8: HostileM8
+    head: Head
+    most_body: int = 8 * MAX_MESSAGE
+
+    async def answer(self, body: Body) -> Response | Streamed:
+        content = await body()
+        if METHODS[self.head.path].streams:
+            return Streamed(200, (STREAM,), self.m8.streamed(self.m8.taken(self.head, only_message(content))))
+        return await self.m8.answered(self.m8.taken(self.head, content))
+
+
+@dataclass(slots=True)
+class _Attach:
+    """A reactor's stream (`http.messages.Upgrade`)."""
+
+    session: Session
+    most_message: int = MAX_MESSAGE
+
+    async def serve(self, socket: WebSocket) -> None:
+        await self.session.serve(socket)
+
+
+@dataclass(eq=False)
+class Ghost:
+    """A sealed secret whose client was told that it is lost."""
+
+    m8: HostileM8
+    rule: Rule[Call]
+    _delivered: asyncio.Task[bytes] | None = None
+
+    def is_about(self, call: Any) -> bool:
+        """Whether a call asks for that request."""
+        return any(call.request_id == taken.request_id for taken in self.rule.taken)
+
+    @property
+    def request_id(self) -> bytes:
+        """The request's id."""
+        return self.rule.taken[0].request_id
+
+    def deliver_soon(self, call: Call) -> None:
+        """Begin to give it to the real m8, in its user's name."""
+        token = tuple(pair for pair in call.headers if pair[0] == "authorization")
+        self._delivered = asyncio.ensure_future(self.m8.forward(Call(call.path, call.content, token)))
+
+    async def deliver(self) -> views_pb2.SecretUpload:
+        """Give it to the real m8 after all, if that was not done, and return how the request ended."""
+        call = await self.rule.arrived()
+        if self._delivered is None:
+            self.deliver_soon(call)
+        assert self._delivered is not None, "it was begun"
+        async with asyncio.timeout(DEADLINE_S):
+            return commands_pb2.RequestUploadSecretResponse.FromString(await self._delivered).upload
 
 
 async def _hold(one: Passing, rule: Rule[Passing]) -> None:

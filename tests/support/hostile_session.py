@@ -5,29 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import inspect
+import json
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-import grpc
-import grpc.aio
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.http.messages import EndedError
+from monoskope.http.client.websocket_client import ClientSocket
+from monoskope.http.messages import EndedError, WebSocket
 from monoskope.protocol.hello import parse_hello
-from tests.support.hostile_rules import within
-from tests.support.passing import ATTACH, Passing, Way, read_answer, read_append
+from tests.support.hostile_rules import Passing, Way, read_answer, read_append, within
 
 if TYPE_CHECKING:
     from tests.support.hostile_m8 import HostileM8
+    from tests.support.hostile_upstream import Upstream
 
 CUT = "not now, says m8"
 """What m8 says when a connection is cut."""
 
 _LAST_WORDS_S = 2.0
-_ENDINGS = (grpc.RpcError, grpc.aio.BaseError, asyncio.InvalidStateError, EndedError)
-"""How gRPC and a WebSocket say that a side is gone."""
 
 
 class Session:
@@ -40,74 +38,76 @@ class Session:
         ended: Whether the stream is over.
     """
 
-    def __init__(self, m8: HostileM8, channel: Any) -> None:
+    def __init__(self, m8: HostileM8, upstream: Upstream) -> None:
         self.store = ""
         self.replica = b""
         self.passed: list[Passing] = []
         self.ended = False
         self._m8 = m8
-        self._channel = channel
+        self._upstream = upstream
         self._queues: dict[Way, asyncio.Queue[bytes]] = {way: asyncio.Queue() for way in Way}
         self._calls: dict[int, tuple[str, bytes]] = {}
         self._acting: set[asyncio.Task[Any]] = set()
-        self._cut = asyncio.Event()
-        self._code = grpc.StatusCode.UNAVAILABLE
+        self._cut: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     def __repr__(self) -> str:
         return f"<Session {self.store} {self.replica.hex()[:8]}>"
 
     def send(self, way: Way, message: Message | bytes) -> None:
-        """Send a message of whatever origin: one that was held, one that passed before, one that nobody sent."""
+        """Send a message of whatever origin: one that was held, one that passed before, one that no part sent."""
         content = message if isinstance(message, bytes) else message.SerializeToString(deterministic=True)
         self._queues[way].put_nowait(content)
 
-    def cut(self, code: grpc.StatusCode = grpc.StatusCode.UNAVAILABLE) -> None:
-        """Break the connection to the reactor, with that status."""
-        self._code = code
-        self._cut.set()
+    def cut(self, code: str = "unavailable") -> None:
+        """Break the connection to the reactor, with that code of Connect's."""
+        if not self._cut.done():
+            self._cut.set_result(code)
 
-    async def serve(self, incoming: AsyncIterator[bytes], context: Any) -> None:
+    async def serve(self, near: WebSocket) -> None:
         """Pass messages until one side ends the stream."""
-        call: Any = self._channel.stream_stream(ATTACH)()
-        tasks = [
-            asyncio.ensure_future(work)
-            for work in (
-                self._read_reactor(incoming, call),
-                self._read_m8(call),
-                self._write(Way.TO_M8, call.write),
-                self._write(Way.TO_REACTOR, context.write),
-                self._cut.wait(),
-            )
+        far = await self._upstream.attach()
+        reading = asyncio.ensure_future(self._read_m8(far))
+        tasks: list[asyncio.Future[Any]] = [
+            reading,
+            self._cut,
+            asyncio.ensure_future(self._write(Way.TO_M8, far.send)),
+            asyncio.ensure_future(self._write(Way.TO_REACTOR, near.send)),
         ]
+        # Once the reactor has said its last word, m8 ends the stream.
+        hearing = asyncio.ensure_future(self._read_reactor(near, far))
         try:
-            # Once the reactor has said its last word, m8 ends the stream.
-            await asyncio.wait(tasks[1:], return_when=asyncio.FIRST_COMPLETED)
-            if self._cut.is_set():
-                await context.abort(self._code, CUT)
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if self._cut.done():
+                await _end(near, _error(self._cut.result(), CUT))
+                return
             with contextlib.suppress(TimeoutError):
                 await within(self._queues[Way.TO_REACTOR].join(), seconds=_LAST_WORDS_S)
-            code = await call.code()
-            if code is not grpc.StatusCode.OK:
-                await context.abort(code, await call.details(), tuple(await call.trailing_metadata() or ()))
+            broken = _error("unavailable", "the connection broke")
+            await _end(near, reading.result() if reading.done() and reading.exception() is None else broken)
         finally:
             self.ended = True
             self._m8.news.set()
-            call.cancel()
-            for task in (*tasks, *self._acting):
+            far.abort()
+            working = (*tasks, hearing, *self._acting)
+            for task in working:
                 task.cancel()
-            ends = await asyncio.gather(*tasks, *self._acting, return_exceptions=True)
-            self._m8.errors += [end for end in ends if isinstance(end, Exception) and not isinstance(end, _ENDINGS)]
-            await self._channel.close()
+            ends = await asyncio.gather(*working, return_exceptions=True)
+            self._m8.errors += [end for end in ends if isinstance(end, Exception) and not isinstance(end, EndedError)]
 
-    async def _read_reactor(self, incoming: AsyncIterator[bytes], call: Any) -> None:
-        async for content in incoming:
-            self._pass(self._appended(content))
+    async def _read_reactor(self, near: WebSocket, far: ClientSocket) -> None:
+        try:
+            while isinstance(message := await near.receive(), bytes):
+                self._pass(self._appended(message))
+        except EndedError:
+            return  # the server cancels the session of a reactor that is gone
         await self._queues[Way.TO_M8].join()
-        await call.done_writing()
+        await far.send(message)
 
-    async def _read_m8(self, call: Any) -> None:
-        while (content := await call.read()) is not grpc.aio.EOF:
-            self._pass(self._answered(content))
+    async def _read_m8(self, far: ClientSocket) -> str:
+        """Pass what m8 says, and return its last word."""
+        while isinstance(message := await far.receive(), bytes):
+            self._pass(self._answered(message))
+        return message
 
     async def _write(self, way: Way, write: Callable[[bytes], Any]) -> None:
         queue = self._queues[way]
@@ -154,3 +154,14 @@ class Session:
         self._acting.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._m8.errors.append(error)
+
+
+def _error(code: str, message: str) -> str:
+    return json.dumps({"error": {"code": code, "message": message}})
+
+
+async def _end(near: WebSocket, word: str) -> None:
+    """Say a last word, and close as m8 does."""
+    with contextlib.suppress(EndedError):
+        await near.send(word)
+        await near.close(1011 if "error" in json.loads(word) else 1000)

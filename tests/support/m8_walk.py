@@ -21,7 +21,7 @@ from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
 from monoskope.m8.readmodels.uploads import end_receipt, shown
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request

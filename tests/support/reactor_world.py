@@ -22,12 +22,11 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pu
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import RECEIPT, SEALED_SECRET, labelled
+from monoskope.protocol.identity import RECEIPT, SEALED_SECRET, labelled, open_signed
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
-from monoskope.protocol.upload import State
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity

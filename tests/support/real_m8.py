@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -24,10 +23,9 @@ from monoskope.protocol.grant import Grant, parse_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.parts import free_port
 from tests.support.hostile_m8 import HostileM8
-from tests.support.hostile_rules import Rule
+from tests.support.hostile_rules import Passing, Rule
 from tests.support.hostile_session import Session
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, Signs, Tls, World, an_m8
-from tests.support.passing import Passing
+from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, Signs, World, an_m8
 
 _ENCAPSULATED_KEY = 1_120
 
@@ -39,13 +37,15 @@ class RealM8:
         world: m8 itself.
         wire: What reactors dial.
         server: The wire, as a reactor dials it.
+        servers: Both names of the wire.
         alice: May put, compare and see hashes in the store.
     """
 
-    def __init__(self, world: World, wire: HostileM8, store: str, *, server: str = "") -> None:
+    def __init__(self, world: World, wire: HostileM8, store: str, names: Sequence[str]) -> None:
         self.world = world
         self.wire = wire
-        self.server = server or world.server
+        self.servers = [f"https://{name}" for name in names]
+        self.server = self.servers[0]
         self.store = store
         self.alice = world.user("alice", f"{store}://")
         self._sending: dict[bytes, asyncio.Task[views_pb2.SecretUpload]] = {}
@@ -129,7 +129,7 @@ class RealM8:
         else:
             self.wire.on_append(kind, lambda one, _: one.session.cut())
 
-    def refuse_logins(self, code: grpc.StatusCode, *, times: int = 1) -> None:
+    def refuse_logins(self, code: str, *, times: int = 1) -> None:
         """Refuse the next logins in m8's place."""
         self.wire.on_append("AttachReactor", lambda one, _: one.session.cut(code), times=times)
 
@@ -157,30 +157,22 @@ class RealM8:
 
 
 @asynccontextmanager
-async def serving(
-    folder: Path, *, store: str = "memory", by: str = "grpc", limits: ServerLimits | None = None
-) -> AsyncIterator[RealM8]:
+async def serving(folder: Path, *, store: str = "memory", limits: ServerLimits | None = None) -> AsyncIterator[RealM8]:
     """Serve an m8 without stores over TLS; its certificate is `folder`/ca.crt, its address `server`.
 
     Args:
         folder: Is filled.
         store: The name of the store that a test adds.
-        by: How reactors attach: "grpc" or "websocket".
         limits: m8's, if not the usual ones.
     """
     made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
     for name, content in (("ca.crt", made.ca), ("tls.crt", made.certificate), ("tls.key", made.key)):
         (folder / name).write_bytes(content)
-    shown = Tls(grpc.ssl_server_credentials([(made.key, made.certificate)]), made.ca)
-    server, http = f"localhost:{free_port()}", f"localhost:{free_port()}"
+    port = free_port()
+    names = [f"{host}:{port}" for host in ("localhost", "127.0.0.1")]
     async with (
-        an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=server, tls=shown) as world,
-        HostileM8(
-            listen=server,
-            upstream=world.target,
-            folder=folder,
-            websockets=(http, world.http) if by == "websocket" else None,
-        ) as wire,
+        an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=names[0]) as world,
+        HostileM8(listen=names[0], upstream=world.address, folder=folder, tls=False) as wire,
     ):
-        world.app.names = {server, http}
-        yield RealM8(world, wire, store, server=f"https://{http}" if by == "websocket" else server)
+        world.app.names = {*names}
+        yield RealM8(world, wire, store, names)

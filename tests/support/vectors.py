@@ -12,10 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.identity import shown
-from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
+from monoskope.protocol.identity import IDENTITY_ROTATION, labelled, rotation_content, shown
 from monoskope.protocol.request import Request, make_request
-from monoskope.protocol.rotation import rotation_content
 from monoskope.uri import SecretUri
 
 VECTORS: dict[str, Any] = json.loads((Path(__file__).parents[1] / "vectors.json").read_text())

@@ -13,7 +13,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics import Meters
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.testing.parts import needed
 from tests.support.operations import OBSERVE

@@ -29,7 +29,7 @@ PURPOSES_IN = {
     "client/walk/preview.py": "says what a put or a patch would send",
     "client/walk/reasons.py": "where a reason means something else to the user",
     "m8/background/verify_schedule.py": "sends requests to verify",
-    "protocol/copy_request.py": "what a copy puts at its destination",
+    "protocol/open_receipt.py": "what a copy puts at its destination",
     "reactor/admission.py": "what the engine must be able to do",
     "reactor/work/handle.py": "leads to the file that does the work",
     "reactor/work/lookup.py": "how the end of a write is found out",

@@ -99,7 +99,7 @@ FREE = {
     "monoskope.protocol.grant.Grant": "signed and public",
     "monoskope.protocol.hello.Hello": "signed and public",
     "monoskope.protocol.receipt.Receipt": "signed and public",
-    "monoskope.protocol.recipes.Recipe": "the name of a value that will be made",
+    "monoskope.protocol.payload.Recipe": "the name of a value that will be made",
     "monoskope.protocol.request.Request": "what is asked for in the clear",
     "monoskope.protocol.sshsig.certificate.Certificate": "public",
     "monoskope.protocol.sshsig.fields.Reader": "a public key or a signature, which are sent in the clear",
@@ -179,7 +179,7 @@ SHOWN = {
     "monoskope.client.purposes.generate.Generated.values": "fingerprints",
     "monoskope.client.purposes.generate.Generated.public_values": "public halves of key pairs",
     "monoskope.protocol.receipt.Receipt.public_values": "public halves of key pairs",
-    "monoskope.protocol.recipes.Recipe.key": "the name of a value",
+    "monoskope.protocol.payload.Recipe.key": "the name of a value",
 }
 """What is named like a secret and is none, with the reason."""
 

@@ -19,8 +19,8 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk.reasons import MEANINGS, error_for, signed_as
 from monoskope.errors import Error, RateLimitedError
 from monoskope.m8.log.postgres import refusals
-from monoskope.protocol.login_refusal import LoginRefusal
-from monoskope.protocol.names import spelled
+from monoskope.protocol.login import LoginRefusal
+from monoskope.protocol.outcomes import spelled
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.link import Origin, StatusError
 from monoskope.reactor.link.refusal import explained

@@ -25,7 +25,7 @@ from monoskope.client.results.access import (
 )
 from monoskope.client.results.words import moment
 from monoskope.errors import UsageError
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
 
 R = TypeVar("R", bound=Message)

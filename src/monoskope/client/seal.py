@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from monoskope.protocol import identity
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import SEALED_SECRET, labelled
+from monoskope.protocol.identity import SEALED_SECRET, ProofError, labelled
 from monoskope.protocol.receipt import sealed_digest
 from monoskope.value import Value
 

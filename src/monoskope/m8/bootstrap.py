@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import signal
 import socket
@@ -16,28 +17,23 @@ import msgspec
 from monoskope import operating_log
 from monoskope.errors import Error
 from monoskope.m8.audit.auditing import auditing
-from monoskope.m8.background.certificate_watch import CertificateWatch
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.background.log_watch import ReserveWatch
-from monoskope.m8.background.position_note import PositionNote
 from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
-from monoskope.m8.credentials import leftovers
+from monoskope.m8.background.watches import CertificateWatch, PositionNote, ReserveWatch
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.doors import running
 from monoskope.m8.http.presented import PresentedCertificate
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http.server import build_http, require_free, running
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
-from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
 from monoskope.m8.log.reserve import Reserve
-from monoskope.m8.metrics.meters import Meters
+from monoskope.m8.metrics import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked
@@ -76,7 +72,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
     """
     presented = PresentedCertificate(settings)
     connections, each = settings.limits.within(open_files())
-    require_free(settings.listen, "listen")
+    require_free(settings.listen)
     meters = Meters()
     async with (
         opened_log(settings, measured=meters.wrote) as event_log,
@@ -137,7 +133,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
                 auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
-                running(app, [door], presence.run(), *(work() for work in (*watches, *audits))),
+                running(app, door, presence.run(), *(work() for work in (*watches, *audits))),
             ):
                 yield Running(address, app, tokens, operations)
 
@@ -208,7 +204,7 @@ async def serve(settings: ServerSettings, *, warnings: Sequence[str] = ()) -> No
 
 
 async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
-    async with build(settings) as server, leftovers.forgotten():
+    async with build(settings) as server, _without_leftovers():
         with (
             announced_in(settings.folder / OPERATIONS_FILE, server.operations),
             announced_in(settings.address_file, server.address),
@@ -217,6 +213,33 @@ async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
             log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()
             log.info("stopping", address=server.address)
+
+
+COLLECT_EVERY_S = 1.0
+"""Seconds between two collections of garbage."""
+
+
+@contextlib.asynccontextmanager
+async def _without_leftovers() -> AsyncIterator[None]:
+    """Collect garbage once a second as long as the block runs: it may hold credentials of calls that have ended.
+
+    Metadata is freed when a call is over, and overwritten when it is freed (`start.execution_environment`). But some of
+    it lies in reference cycles, which only Python's garbage collector frees, and in an idle process that may not run
+    for hours. Objects that exist before are excluded, so that a collection takes about a millisecond.
+    """
+
+    async def collect() -> None:
+        while True:
+            await asyncio.sleep(COLLECT_EVERY_S)
+            gc.collect()
+
+    gc.collect()
+    gc.freeze()
+    task = asyncio.create_task(collect())
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 def _cause(group: BaseExceptionGroup[BaseException]) -> BaseException:

@@ -6,15 +6,15 @@ and raise `MalformedError` or `ProofError` for everything else: a value of one o
 
 Read in this order:
 
-- `wire` and `labels`: the one serialised form of a message, and what a signature covers;
-- `identity`, `rotation` and `hello`: a store's signing key, its replacement, a reactor's login;
-- `request`, with `notes`, `recipes` and `one_reading`: what a user asks for;
+- `wire`: the one serialised form of a message;
+- `identity` and `hello`: a store's signing key with its replacement, what a signature covers, a reactor's login;
+- `request`, with `notes`: what a user asks for;
 - `grant`: the reactor's one-time key for one request;
 - `signed_request` and `sshsig`: what a user signs, and which signatures are read at all;
-- `payload`: the plaintext of a secret, which only client and reactor ever hold;
-- `receipt` and `open_receipt`, with `outcomes` and `copy_request`: what became of a request;
+- `payload`: the plaintext of a secret, which only client and reactor ever hold; recipes;
+- `receipt` and `open_receipt`, with `outcomes`: what became of a request;
 - `tlog`: the witnessed log, its notes and its proofs;
-- `purposes`, `events` and `upload`: one row a purpose, one row an event, the states of a request.
+- `purposes` and `events`: one row a purpose, one row an event.
 
 One rule always holds: nothing here reads a file, a clock or the network, and nothing here encrypts or decrypts.
 """

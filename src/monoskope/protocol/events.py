@@ -20,10 +20,9 @@ from types import MappingProxyType
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.names import one_of
+from monoskope.protocol.outcomes import Author, State, WrongStepError, one_of
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import REQUEST_ID_BYTES
-from monoskope.protocol.upload import Author, State, WrongStepError
 
 ReceiptEvent = (
     events_pb2.SecretUploaded

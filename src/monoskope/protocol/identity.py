@@ -1,4 +1,8 @@
-"""Identities and signatures: one Ed25519 key a store, shown as `SHA256:` and unpadded base64 of the key's SHA-256."""
+"""Identities and signatures: one Ed25519 key a store, shown as `SHA256:` and unpadded base64 of the key's SHA-256.
+
+A label before what is signed or MACed keeps one input from being read as another. An identity is replaced in steps,
+each signed by the old key and the new one.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +10,34 @@ import base64
 import functools
 import hashlib
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.late import pattern
-from monoskope.protocol.labels import labelled
+from monoskope.protocol.wire import MalformedError, parse, serialise
+from monoskope.uri import check_store_name
+from monoskope.value import Value
+
+SEALED_SECRET = b"m8/sealed-secret/v1"
+UPLOAD_GRANT = b"m8/upload-grant/v1"
+RECEIPT = b"m8/receipt/v1"
+IDENTITY_ROTATION = b"m8/identity-rotation/v1"
+REACTOR_HELLO = b"m8/reactor-hello/v1"
+WRITE_TAG = b"m8/write-tag/v1"
+WRITE_INTENT = b"m8/write-intent/v1"
+FINGERPRINT = b"m8/fingerprint/v1"
+FINGERPRINT_VALUE = b"m8/fingerprint-value/v1"
+FINGERPRINT_KEY_ID = b"m8/fingerprint-key-id/v1"
+COPY_REQUEST = b"m8/copy-request/v1"
+SIGNED_REQUEST = b"m8/signed-request/v1"
+
+
+def labelled(label: bytes, content: bytes = b"") -> bytes:
+    """Return `label`, one zero byte and `content` (docs/protocol.md, Bytes)."""
+    return label + b"\x00" + content
+
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -96,3 +122,89 @@ def open_signed(signed: upload_pb2.Signed, label: bytes, identity: str) -> bytes
         raise ProofError(f"a message is signed by {shown(signed.identity_key)}, not by the store's identity {identity}")
     verify(signed.identity_key, label, signed.content, signed.signature)
     return signed.content
+
+
+MAX_STEPS = 64
+
+_NAME = "IdentityRotation"
+
+
+class Rotation(Value, frozen=True):
+    """One verified step."""
+
+    store: str
+    old: str
+    """The identity until now, as shown."""
+    new: str
+    """The identity from now on, as shown."""
+
+
+def rotation_content(store: str, old_key: bytes, new_key: bytes) -> bytes:
+    """Return the bytes that both keys sign."""
+    return serialise(identity_pb2.IdentityRotation(store=store, old_key=old_key, new_key=new_key))
+
+
+def open_rotation(signed: identity_pb2.SignedRotation, *, store: str) -> Rotation:
+    """Verify one step for `store`.
+
+    Raises:
+        ProofError: either signature does not verify, or the step is for another store.
+        MalformedError: not well formed.
+    """
+    message = parse(identity_pb2.IdentityRotation, signed.content)
+    check_store_name(message.store)
+    if message.old_key == message.new_key:
+        raise MalformedError(_NAME, "new_key", "must differ from old_key")
+    if len(message.old_key) != KEY_BYTES:
+        raise MalformedError(_NAME, "old_key", "must have 32 bytes")
+    if len(message.new_key) != KEY_BYTES:
+        raise MalformedError(_NAME, "new_key", "must have 32 bytes")
+    verify(message.old_key, IDENTITY_ROTATION, signed.content, signed.old_signature)
+    verify(message.new_key, IDENTITY_ROTATION, signed.content, signed.new_signature)
+    if message.store != store:
+        raise ProofError("an identity rotation is for another store")
+    return Rotation(message.store, shown(message.old_key), shown(message.new_key))
+
+
+def steps_from(
+    pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store: str
+) -> list[tuple[identity_pb2.SignedRotation, Rotation]]:
+    """Return the steps that lead on from `pin`, oldest first, each as it came and as verified; [] if none does.
+
+    Steps before the pin are passed over unverified and do not count to the 64, so that what does not lead on costs
+    nobody a signature; from it on, each must begin where the one before ended, and the first that does not hold ends
+    the walk.
+
+    Raises:
+        ProofError: a step does not verify, leads back to an earlier identity, or there are more than 64.
+        MalformedError: a step is not well formed.
+    """
+    chain = [pin]
+    steps: list[tuple[identity_pb2.SignedRotation, Rotation]] = []
+    for signed in rotations:
+        if not steps and _claimed_old(signed) != pin:
+            continue
+        if len(steps) == MAX_STEPS:
+            raise ProofError(f"more than {MAX_STEPS} identity rotations lead on from the pin")
+        step = open_rotation(signed, store=store)
+        if step.old != chain[-1]:
+            raise ProofError("the identity rotations do not form a chain")
+        if step.new in chain:
+            raise ProofError("an identity rotation leads back to an earlier identity")
+        chain.append(step.new)
+        steps.append((signed, step))
+    return steps
+
+
+def follow(pin: str, rotations: Sequence[identity_pb2.SignedRotation], *, store: str) -> list[str]:
+    """Return the identities that follow `pin` through `rotations`, oldest first, [] if none does.
+
+    Raises:
+        ProofError, MalformedError: as `steps_from`.
+    """
+    return [step.new for _, step in steps_from(pin, rotations, store=store)]
+
+
+def _claimed_old(signed: identity_pb2.SignedRotation) -> str:
+    """The identity from which a step says that it leads on, as shown. Proves nothing."""
+    return shown(parse(identity_pb2.IdentityRotation, signed.content).old_key)

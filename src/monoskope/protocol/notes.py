@@ -1,19 +1,69 @@
-"""What users note about a secret: labels and a day of expiry. Neither is secret.
+"""What users say about a secret besides its values: labels, a day of expiry, options for the store. None is secret.
 
-Those of a put are in its request. An edit (`NotesEdit`) has no request: no store is asked, and it is m8's word.
+Each is said in one form only: no two readers can take it differently. Clients and reactors ask one table which kinds
+of stores a provider's options are for.
+
+Notes are labels and the day. Those of a put are in its request. An edit (`NotesEdit`) has no request: no store is
+asked, and it is m8's word.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import UsageError
 from monoskope.late import pattern
 from monoskope.value import Value
+
+
+def sorted_once(labels: Sequence[options_pb2.Label]) -> bool:
+    """Whether labels are in the order of their names, each name once."""
+    names = [label.name for label in labels]
+    return sorted(set(names)) == names
+
+
+def strict_json(text: str) -> object:
+    """Return what `text` holds.
+
+    Raises:
+        ValueError: it is not JSON, has what JSON does not have, such as NaN, or names a member of an object twice.
+        RecursionError: it is nested too deeply.
+    """
+    import json  # noqa: PLC0415 - few requests hold any
+
+    parsed: object = json.loads(text, object_pairs_hook=_members, parse_constant=_refuse)
+    return parsed
+
+
+def _members(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member is named twice")
+    return members
+
+
+def _refuse(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+_KINDS: dict[type, frozenset[str]] = {
+    options_pb2.VaultOptions: frozenset({"vault"}),
+    options_pb2.AwsOptions: frozenset({"aws-secretsmanager", "aws-ssm"}),
+    options_pb2.KubernetesOptions: frozenset({"kubernetes"}),
+}
+"""The kinds of stores that each typed message is for, by their whole names. A third party's driver takes JSON."""
+
+
+def are_for(options: Message | str, kind: str) -> bool:
+    """Return whether `options` may go to a store of that kind: a JSON text to any, a typed message to its own alone."""
+    return isinstance(options, str) or kind in _KINDS[type(options)]
+
 
 MAX_LABELS = 16
 MAX_VALUE_LENGTH = 128

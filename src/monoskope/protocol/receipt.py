@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.late import pattern
-from monoskope.protocol.detail import is_detail
 from monoskope.protocol.grant import REPLICA_BYTES, Grant
-from monoskope.protocol.labels import WRITE_TAG, labelled
+from monoskope.protocol.identity import WRITE_TAG, labelled
 from monoskope.protocol.listing import Listing, message_of, parse_listing
 from monoskope.protocol.outcomes import (
     MAY_HAVE_FINGERPRINT,
@@ -21,6 +20,7 @@ from monoskope.protocol.outcomes import (
     RESTORED,
     VERIFIED,
     WITHOUT_VERSION,
+    is_detail,
 )
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import is_version

@@ -5,12 +5,10 @@ from __future__ import annotations
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.listing import is_name
-from monoskope.protocol.names import one_of, spelled
-from monoskope.protocol.notes import Labels, check_labels, is_day
-from monoskope.protocol.one_reading import sorted_once, strict_json
-from monoskope.protocol.payload import MAX_KEYS, check_key
+from monoskope.protocol.notes import Labels, check_labels, is_day, sorted_once, strict_json
+from monoskope.protocol.outcomes import one_of, spelled
+from monoskope.protocol.payload import MAX_KEYS, Recipe, Recipes, check_key, check_recipes
 from monoskope.protocol.purposes import OWN_FIELDS, PURPOSES, PurposeRules
-from monoskope.protocol.recipes import Recipe, Recipes, check_recipes
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value

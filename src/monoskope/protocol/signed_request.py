@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 
 from monoskope.late import pattern
-from monoskope.protocol.labels import SIGNED_REQUEST, labelled
+from monoskope.protocol.identity import SIGNED_REQUEST, labelled
 
 NAMESPACE = "request@monoskope"
 """The namespace of the signatures (OpenSSH, PROTOCOL.sshsig): a signature for another purpose is none of a request."""

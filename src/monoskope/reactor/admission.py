@@ -15,7 +15,7 @@ from typing import Any
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1, Grant
-from monoskope.protocol.options import are_for
+from monoskope.protocol.notes import are_for
 from monoskope.protocol.request import Request
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import forget

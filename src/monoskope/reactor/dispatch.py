@@ -16,7 +16,7 @@ from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import ReactorEvent, request_id_of
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys

@@ -11,7 +11,7 @@ from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Request, parse_request
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError

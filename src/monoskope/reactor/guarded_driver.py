@@ -22,7 +22,7 @@ from typing import Any, Self, TypeVar
 import msgspec
 
 from monoskope import operating_log
-from monoskope.protocol.detail import is_detail
+from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.payload import Payload
 from monoskope.reactor.memory import Garbage, forget
 from monoskope.reactor.resources import NO_DESCRIPTORS, is_our_own

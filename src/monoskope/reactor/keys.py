@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pr
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, make_grant
-from monoskope.protocol.labels import SEALED_SECRET, UPLOAD_GRANT, labelled
+from monoskope.protocol.identity import SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, is_padded_size
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.store_identity import Identity

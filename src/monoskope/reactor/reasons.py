@@ -7,7 +7,7 @@ from typing import NamedTuple
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.payload import BadPayloadError
 from monoskope.protocol.request import Request
 from monoskope.stores.driver import (

@@ -8,13 +8,13 @@ from typing import Any
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code, RefusedError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted.client import token
 from tests.lies.lie import Lie, Step, Victim
 from tests.lies.rig import OTHER
 from tests.lies.scene import Scene
-from tests.support.passing import METHODS, Call
+from tests.support.hostile_rules import METHODS, Call
 
 THIEF = Identity()
 COPIES, REACTOR, COPY = Step.COPIES, Victim.REACTOR, ("copy",)
@@ -104,7 +104,7 @@ def _unsigned(scene: Scene) -> None:
     async def sent(call: Call, _: object) -> bytes:
         message = call.message
         act(message)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers))
 
     scene.wire.on_call("RequestUploadSecret", sent, times=None, when=lambda call: _is_there(call, scene))
 
@@ -117,7 +117,7 @@ def _redirected(scene: Scene) -> None:
         request = upload_pb2.UploadRequest.FromString(message.request)
         request.uri = f"{request.uri}-else"
         message.request = request.SerializeToString(deterministic=True)
-        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        return await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers))
 
     scene.wire.on_call("RequestSecretUploadKey", asked, times=None, when=lambda call: _is_there(call, scene))
 

@@ -9,11 +9,11 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import QUIET_S, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
-from tests.support.passing import Passing, Way
+from tests.support.hostile_rules import Passing, Way
 
 THIEF = Identity()
 DELIVERY, APPENDS, REACTOR = Step.DELIVERY, Step.APPENDS, Victim.REACTOR

@@ -9,7 +9,7 @@ from typing import Any
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import QUIET_S, WRITING, Lie, Step
 from tests.lies.rig import MEMORY

@@ -9,7 +9,7 @@ from typing import Any
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.identity import UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from tests.lies.lie import QUIET_S, Lie, Step
 from tests.lies.rig import MEMORY

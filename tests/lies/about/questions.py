@@ -8,11 +8,11 @@ from typing import Any
 from monoskope.api.gateway.v1 import access_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from tests.lies.lie import EVERY, WRITING, Lie, Step
 from tests.lies.scene import Scene
-from tests.support.passing import Call
+from tests.support.hostile_rules import Call
 
 THIEF = Identity()
 QUESTIONS, EVENTS = Step.QUESTIONS, Step.EVENTS
@@ -94,7 +94,7 @@ def answered_anew(method: str) -> Callable[[Scene], Any]:
         async def act(call: Any, _: object) -> bytes:
             message = call.message
             message.ClearField("page_token")
-            asked = Call(call.path, message.SerializeToString(), call.metadata, call.time_s)
+            asked = Call(call.path, message.SerializeToString(), call.headers)
             answer = call.method.response.FromString(await scene.wire.forward(asked))
             answer.next_page_token = "again"
             return bytes(answer.SerializeToString())

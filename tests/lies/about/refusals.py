@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Callable
 from typing import Any
 
-import grpc
-from google.protobuf.any_pb2 import Any as Packed
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status
+from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
 from tests.lies.lie import Lie, Step
 from tests.lies.scene import Scene
-from tests.support.hostile_calls import Failure
+from tests.support.hostile_m8 import Failure
 
 REFUSAL = Step.REFUSAL
 ASK, SEND = "RequestSecretUploadKey", "RequestUploadSecret"
@@ -26,16 +24,11 @@ def refuses(failure: Failure, method: str = ASK) -> Callable[[Scene], Any]:
     return lambda scene: scene.wire.refuse(method, failure, times=None, of=scene.uri)
 
 
-def status(
-    reason: str, *, domain: str = "monoskope", number: int = 9, message: str = "no.", cut: int = 0, **metadata: str
-) -> grpc.Status:
-    """A status as no m8 makes it."""
-    info = error_details_pb2.ErrorInfo(reason=reason, domain=domain, metadata=metadata)
-    detail = Packed()
-    detail.Pack(info)
-    detail.value = detail.value[: len(detail.value) - cut]
-    made: grpc.Status = rpc_status.to_status(status_pb2.Status(code=number, message=message, details=[detail]))
-    return made
+def status(reason: str, *, domain: str = "monoskope", message: str = "no.", cut: int = 0) -> dict[str, object]:
+    """An error of Connect's as no m8 makes it."""
+    info = error_details_pb2.ErrorInfo(reason=reason, domain=domain).SerializeToString()
+    detail = {"type": "google.rpc.ErrorInfo", "value": b64encode(info[: len(info) - cut]).decode().rstrip("=")}
+    return {"code": "failed_precondition", "message": message, "details": [detail]}
 
 
 def lie(name: str, failure: Failure, says: str, code: Code, **more: object) -> Lie:
@@ -92,10 +85,7 @@ LIES = (
         patience_s=3.0,
     ),
     lie("a defect", Error("a defect."), "m8 says: a defect", Code.INTERNAL),
-    *(
-        lie(f"a bare {one.name}", one, ANSWERED, Code.INTERNAL)
-        for one in (grpc.StatusCode.UNKNOWN, grpc.StatusCode.DATA_LOSS)
-    ),
+    *(lie(f"a bare {one}", one, ANSWERED, Code.INTERNAL) for one in ("unknown", "data_loss")),
     *(
         Lie(
             REFUSAL,

@@ -8,8 +8,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import grpc.aio
-
 from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.errors import (
     AlreadyExistsError,
@@ -25,8 +23,8 @@ from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import Payload, encode
 from tests.lies.lie import SEALING, Lie, Step, Victim
 from tests.lies.scene import Scene
-from tests.support.hostile_rules import Rule
-from tests.support.passing import Call
+from tests.support.hostile_rules import Call, Rule
+from tests.support.hostile_upstream import NotAnsweredError
 from tests.support.reactor_world import seal
 from tests.support.signed_requests import Person
 
@@ -121,8 +119,8 @@ def twice_with_another(scene: Scene) -> None:
         assert isinstance(message, commands_pb2.RequestUploadSecretRequest)
         message.ciphertext = os.urandom(len(message.ciphertext) or 528)
         message.encapsulated_key = message.encapsulated_key or os.urandom(ENCAPSULATED_KEY_BYTES)
-        with contextlib.suppress(grpc.aio.AioRpcError):  # ALREADY_EXISTS
-            await scene.wire.forward(Call(call.path, message.SerializeToString(), call.metadata, call.time_s))
+        with contextlib.suppress(NotAnsweredError):  # ALREADY_EXISTS
+            await scene.wire.forward(Call(call.path, message.SerializeToString(), call.headers))
         return answer
 
     scene.wire.on_call("RequestUploadSecret", act, times=1, of=scene.uri)

@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import grpc
-
 from monoskope.errors import Code, NotFoundError
 from tests.lies.about import ends, keys, stores
 from tests.lies.lie import EVERY, Lie, Step
 from tests.lies.scene import Scene
 
 SERVERS, UNKNOWN = Step.SERVERS, Code.OUTCOME_UNKNOWN
-BROKEN = grpc.StatusCode.UNAVAILABLE
+BROKEN = "unavailable"
 
 
 def breaks(
@@ -42,7 +40,7 @@ def lie(
     name: str, tell: Callable[[Scene], Any], says: str = "", code: Code | None = None, *, done: bool | None = None
 ) -> Lie:
     """A lie to a client that has both servers."""
-    return Lie(SERVERS, name, tell, says, code, EVERY, dial="both", done=done)
+    return Lie(SERVERS, name, tell, says, code, EVERY, both_servers=True, done=done)
 
 
 LIES = (

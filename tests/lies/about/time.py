@@ -11,8 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
 from tests.lies.lie import READING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
-from tests.support.hostile_rules import Rule
-from tests.support.passing import Call, Passing
+from tests.support.hostile_rules import Call, Passing, Rule
 
 TIMING, UNKNOWN, REACTOR = Step.TIMING, Code.OUTCOME_UNKNOWN, Victim.REACTOR
 ALONE = tuple(one for one in WRITING if one != "copy")

@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.identity import UPLOAD_GRANT
+from monoskope.protocol.open_receipt import put_request_id
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.lies.lie import Step

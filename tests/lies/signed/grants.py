@@ -7,7 +7,7 @@ from collections.abc import Callable
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code, RateLimitedError, UnavailableError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import Attempt
 from monoskope.uri import SecretUri

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import make_receipt, sealed_digest
 from monoskope.testing.scripted.m8 import PUBLIC, VERSION, Attempt
 from tests.lies.lie import EVERY, Step

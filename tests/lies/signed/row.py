@@ -16,7 +16,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.errors import Code, Error
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.request import make_request
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, settings_for, was_received

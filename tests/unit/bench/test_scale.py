@@ -18,8 +18,7 @@ from bench.scale import curves, growth, records, report, seed, world
 from bench.scale.sizes import FULL, TINY
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.protocol.grant import open_grant
-from monoskope.protocol.identity import open_signed, shown
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT, open_signed, shown
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 

@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.client.http.errors import again, let_go
 from monoskope.errors import Error, LogMismatchError, RateLimitedError, UsageError
-from monoskope.protocol.tlog.errors import Fault, NoteError
+from monoskope.protocol.tlog.forms import Fault, NoteError
 
 
 def fail(error: Exception) -> None:

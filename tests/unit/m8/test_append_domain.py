@@ -15,8 +15,8 @@ from monoskope.m8.domain.upload import NEW, Upload
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.outcomes import WrongStepError
 from monoskope.protocol.request import Request, make_request
-from monoskope.protocol.upload import WrongStepError
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import ISSUER, PEER, Walk, fingerprints
 from tests.support.vectors import KEY_ID, Signer, a_grant, a_request

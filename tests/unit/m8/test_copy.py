@@ -18,13 +18,12 @@ from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.session import COPY_WITHIN_S
-from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError
+from monoskope.protocol.open_receipt import put_request_id
+from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import State, WrongStepError
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri, UriPrefix
 from tests.support.m8_walk import PEER, Walk, fingerprints
@@ -94,9 +93,6 @@ def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
     walk = Walk(parse_request(serialise(message)), digest=EMPTY)
     started = walk.started()
     assert append_by_reactor(walk.uploading(), started, walk.by()) == [started]
-
-
-pytestmark = pytest.mark.usefixtures("attach_by")
 
 
 @pytest.fixture

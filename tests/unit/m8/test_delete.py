@@ -19,8 +19,8 @@ from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.request import Request
-from monoskope.protocol.upload import State, WrongStepError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
 from tests.support.m8_world import RIGHTS, Sealed, World, a_world, refused, until_granted
 from tests.support.vectors import Signer, a_request

@@ -12,10 +12,9 @@ from monoskope.errors import UnauthenticatedError
 from monoskope.http.messages import Head, Response
 from monoskope.http.server.answers import serialised
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.http.application import HttpApplication
-from monoskope.m8.http.origins import Origins
+from monoskope.m8.http.application import HttpApplication, Origins
 from monoskope.m8.http.requests import Call
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from tests.support.m8_world import PAGE
 

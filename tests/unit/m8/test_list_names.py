@@ -17,8 +17,8 @@ from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, Listing
+from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.upload import State, WrongStepError
 from tests.support.m8_walk import PEER, Walk
 from tests.support.m8_world import RIGHTS, Sealed, User, World, a_world, refused
 from tests.support.vectors import a_request

@@ -16,7 +16,7 @@ from monoskope.m8.limits.subjects import LARGEST
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import labels_of
-from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.payload import Recipe
 from monoskope.uri import SecretUri
 from tests.support.m8_walk import Documents, Walk
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted

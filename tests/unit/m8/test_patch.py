@@ -16,7 +16,7 @@ from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
 from tests.support.m8_world import World, a_world, refused
 from tests.support.vectors import Signer, a_request

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from monoskope.m8.background.position_note import PositionNote
+from monoskope.m8.background.watches import PositionNote
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
 from monoskope.m8.log.noted import Noted

@@ -18,7 +18,7 @@ from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.domain.upload import Upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.upload import State, WrongStepError
+from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import PEER, Documents, Walk
 from tests.support.m8_world import World, a_world, refused
 from tests.support.vectors import Signer, a_request

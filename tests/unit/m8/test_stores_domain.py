@@ -16,8 +16,7 @@ from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import IDENTITY_ROTATION
+from monoskope.protocol.identity import IDENTITY_ROTATION, ProofError
 from tests.support.m8_walk import Documents
 from tests.support.vectors import KEY_ID, Signer, step
 

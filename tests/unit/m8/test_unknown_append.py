@@ -7,11 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import click.testing
-import grpc
 import pytest
 
-from monoskope.api.gateway.v1 import commands_pb2
-from monoskope.client.http.errors import error_of
+from monoskope.client.refusal import error_in
 from monoskope.errors import Code, OutcomeUnknownError
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.token import token
@@ -19,6 +17,7 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.protocol.events import upload_stream
+from tests.support.http_calls import CallError
 from tests.support.m8_world import Sealed, World, a_world
 from tests.support.vectors import a_request
 
@@ -40,8 +39,8 @@ def lose_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(world.app.log, "append", lost)
 
 
-def code_of(caught: pytest.ExceptionInfo[grpc.aio.AioRpcError]) -> Code | None:
-    error = error_of(caught.value)
+def code_of(caught: pytest.ExceptionInfo[CallError]) -> Code | None:
+    error = error_in(caught.value.status)
     return None if error is None else error.code
 
 
@@ -52,7 +51,7 @@ async def test_the_steps_of_a_request_are_asked_for_again_and_recorded_once(
     request, sealed = a_request(), Sealed()
     with monkeypatch.context() as lossy:
         lose_answers(world, lossy)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(CallError) as caught:
             await user.ask(request)
     assert code_of(caught) is Code.UNAVAILABLE
     assert await user.ask(request) == request.request_id
@@ -68,7 +67,7 @@ async def test_the_steps_of_a_request_are_asked_for_again_and_recorded_once(
 
     with monkeypatch.context() as lossy:
         lose_answers(world, lossy)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
+        with pytest.raises(CallError) as caught:
             await user.send(request.request_id, sealed)
     assert code_of(caught) is Code.UNAVAILABLE
     assert len(await world.app.log.read_stream(upload_stream(request.request_id))) == 3
@@ -79,10 +78,8 @@ async def test_an_administrators_command_is_told_that_it_may_be_recorded(
 ) -> None:
     lose_answers(world, monkeypatch)
     admin = world.administrator()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await admin.commands.DeactivateSecretStore(
-            commands_pb2.DeactivateSecretStoreRequest(name="vault"), metadata=admin.metadata
-        )
+    with pytest.raises(CallError) as caught:
+        await admin.deactivate("vault")
     assert code_of(caught) is Code.OUTCOME_UNKNOWN
 
 

@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.log.event_log import EventLog, UnknownAppendError
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, a_world, reason, refused
+from tests.support.http_calls import CallError
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, a_world, refused
 from tests.support.vectors import Signer, a_request
 
 
@@ -86,9 +86,9 @@ async def test_whoever_does_not_send_again_is_told_that_nobody_knows(
 ) -> None:
     administrator = world.administrator()
     forget(world.app.log, monkeypatch, recorded=recorded)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(CallError) as caught:
         await administrator.create("another", Signer().shown, active=False)
-    assert reason(caught.value) == "OUTCOME_UNKNOWN"
+    assert caught.value.reason == "OUTCOME_UNKNOWN"
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -99,7 +99,7 @@ async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
     forget(world.app.log, monkeypatch, recorded=recorded)
     reactor = world.reactor()
     await reactor.open()
-    with pytest.raises(grpc.aio.AioRpcError):
+    with pytest.raises(CallError):
         await reactor.attach()
     once_more = world.reactor(replica=reactor.replica)
     assert isinstance(await once_more.attach(), reactor_pb2.Attached)

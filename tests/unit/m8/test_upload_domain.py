@@ -9,7 +9,7 @@ import pytest
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, UsageError
 from monoskope.m8.domain.upload import NEW, Deadlines, Upload, evolve, fail_by_m8, overdue, request_key, request_upload
-from monoskope.protocol.upload import State, WrongStepError
+from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
 from tests.support.vectors import a_request
 

@@ -12,7 +12,7 @@ from monoskope.errors import Error
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
 from monoskope.protocol.events import Step, steps_of
-from monoskope.protocol.upload import Author, State
+from monoskope.protocol.outcomes import Author, State
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
 from tests.support.vectors import Signer, a_request
 

@@ -22,7 +22,7 @@ from monoskope.m8.domain.upload import request_upload
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.upload import State, WrongStepError
+from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
 from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
 from tests.support.vectors import Signer, a_request

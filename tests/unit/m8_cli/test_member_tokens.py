@@ -18,7 +18,7 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import SecretUri
 
 ANNA = Member.parse("user:corp:anna")

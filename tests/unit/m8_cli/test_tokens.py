@@ -211,9 +211,9 @@ async def test_revocation_survives_a_rebuild(tokens: Tokens, log: SqliteLog) -> 
 async def test_the_list_shows_every_token_without_the_token(tokens: Tokens) -> None:
     alice, bob = await issue(tokens), await issue(tokens, subject="bob")
     await tokens.revoke(bob.id)
-    listed = {credential.id: credential async for credential in tokens.list()}
-    assert {key: value.revoked for key, value in listed.items()} == {alice.id: False, bob.id: True}
-    assert listed[alice.id].prefixes == ("local://", "vault://team-a")
+    listed = {issued.id: (issued, revoked) async for issued, revoked in tokens.list()}
+    assert {key: revoked for key, (_, revoked) in listed.items()} == {alice.id: False, bob.id: True}
+    assert listed[alice.id][0].prefixes == ["local://", "vault://team-a"]
     assert alice.jwt not in str(listed)
 
 

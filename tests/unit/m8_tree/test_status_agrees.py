@@ -9,7 +9,7 @@ import pytest
 
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.cli import log as command
-from monoskope.m8.operations import witnessed
+from monoskope.m8.operations import Snapshot, health
 from monoskope.m8.tree import building, key_file
 from monoskope.m8.tree.state import STALE_MS
 from monoskope.protocol.tlog.checkpoint import Checkpoint
@@ -79,12 +79,12 @@ async def test_they_agree(world: World, tmp_path: Path, happens: Callable[[World
 
     said = await command._status(world.app.log, tmp_path, None)
     app, seen = world.app, await world.app.witnessed.seen()
-    head, tree = await app.log.head(), await app.log.tree_size()
-    gauges = witnessed.gauges(app.witnessed, seen, head=head, tree=tree, now_ms=app.clock())
+    await Snapshot(app, None).take(up=True)
+    gauge = app.meters.registry.get_sample_value
 
     assert expected in str(said["trouble"])
     assert said["trouble"] == (app.witnessed.trouble(seen) or "none")
     assert said["log_key"] == (app.witnessed.key_trouble or "fits")
-    assert gauges["m8_log_signing_stopped"] == bool(expected) == (said["trouble"] != "none")
-    assert gauges["m8_log_tree_lag_events"] == int(str(said["events"])) - int(str(said["tree"]))
-    assert witnessed.health(app.witnessed, seen, app.clock()).startswith("signing stopped" if expected else "ok")
+    assert gauge("m8_log_signing_stopped") == bool(expected) == (said["trouble"] != "none")
+    assert gauge("m8_log_tree_lag_events") == int(str(said["events"])) - int(str(said["tree"]))
+    assert health(app.witnessed, seen, app.clock()).startswith("signing stopped" if expected else "ok")

@@ -11,8 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk import reasons, receipts
 from monoskope.monoctl.commands import label
 from monoskope.monoctl.output import listed, proven
-from monoskope.protocol.names import spelled
-from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.outcomes import ENDS, spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (

@@ -6,7 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.announcement import MAX_CAPABILITIES, MAX_SCHEMA, check_capabilities
+from monoskope.protocol.hello import MAX_CAPABILITIES, MAX_SCHEMA, check_capabilities
 
 
 def capabilities(**fields: object) -> events_pb2.StoreCapabilities:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.protocol.copy_request import check_copied, put_request_id
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.open_receipt import check_copied, put_request_id
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.uri import SecretUri
 from tests.support.vectors import KEY_ID, a_grant, a_request

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.detail import is_detail
+from monoskope.protocol.outcomes import is_detail
 from monoskope.protocol.wire import MalformedError
 from tests.support.receipts import receipt
 

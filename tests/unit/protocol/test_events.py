@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from monoskope.protocol.events import Step, advance
-from monoskope.protocol.upload import Author, State, WrongStepError
+from monoskope.protocol.outcomes import Author, State, WrongStepError
 
 ALLOWED = {
     (State.NEW, Step.KEY_REQUESTED, Author.M8): State.REQUESTED,

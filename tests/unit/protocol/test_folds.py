@@ -37,9 +37,8 @@ from monoskope.protocol.events import (
     steps_of,
     upload_stream,
 )
-from monoskope.protocol.outcomes import ENDS, TELLING
+from monoskope.protocol.outcomes import ENDS, TELLING, State, WrongStepError
 from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.upload import State, WrongStepError
 from monoskope.reactor.link.open_requests import OpenRequests
 from tests.support.m8_walk import Walk, fingerprints
 from tests.support.vectors import KEY_ID

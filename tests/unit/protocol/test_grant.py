@@ -6,8 +6,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant, open_grant, parse_grant
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError
 from monoskope.protocol.wire import MalformedError, serialise
 from tests.support.vectors import Signer, a_grant, a_request
 

@@ -3,8 +3,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.protocol.identity import ProofError, check_shown, verify
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, check_shown, verify
 from tests.support.vectors import Signer
 
 SIGNER = Signer()

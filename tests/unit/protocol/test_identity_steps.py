@@ -9,9 +9,15 @@ import pytest
 from monoskope.api.secrets.v1 import identity_pb2
 from monoskope.errors import UsageError
 from monoskope.protocol.hello import Hello, open_hello, parse_hello
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import IDENTITY_ROTATION, REACTOR_HELLO, RECEIPT
-from monoskope.protocol.rotation import follow, open_rotation, rotation_content
+from monoskope.protocol.identity import (
+    IDENTITY_ROTATION,
+    REACTOR_HELLO,
+    RECEIPT,
+    ProofError,
+    follow,
+    open_rotation,
+    rotation_content,
+)
 from monoskope.protocol.wire import MalformedError, serialise
 from tests.support.vectors import KEY_ID, Signer
 

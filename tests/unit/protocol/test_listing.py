@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT, ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, MAX_BYTES, MAX_NAMES, Listing, page, secret_below
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.receipt import make_receipt, parse_receipt

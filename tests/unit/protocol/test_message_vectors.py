@@ -24,8 +24,7 @@ from monoskope.client.walk.trust import Trust
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import open_grant, parse_grant
 from monoskope.protocol.hello import open_hello
-from monoskope.protocol.identity import ProofError
-from monoskope.protocol.labels import SEALED_SECRET, labelled
+from monoskope.protocol.identity import SEALED_SECRET, ProofError, labelled
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS
 from monoskope.protocol.payload import BadPayloadError, Payload, decode, encode

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.protocol.options import are_for
+from monoskope.protocol.notes import are_for
 from monoskope.protocol.request import Options
 
 VAULT, AWS, KUBERNETES = options_pb2.VaultOptions(), options_pb2.AwsOptions(), options_pb2.KubernetesOptions()

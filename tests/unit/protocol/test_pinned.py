@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import options_pb2, proof_pb2, upload_pb2
-from monoskope.protocol import labels
+from monoskope.protocol import identity as labels
 from monoskope.protocol.tlog import proof_file, vkey
 
 LABELS = {

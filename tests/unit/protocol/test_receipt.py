@@ -8,11 +8,9 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.copy_request import put_request_id
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import ProofError, check_shown, shown
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, check_shown, shown
+from monoskope.protocol.open_receipt import open_receipt, put_request_id
 from monoskope.protocol.receipt import (
     Receipt,
     make_receipt,

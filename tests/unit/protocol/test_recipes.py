@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.protocol.recipes import KINDS, Recipe, check_recipes, pair_keys
+from monoskope.protocol.payload import KINDS, Recipe, check_recipes, pair_keys
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import MalformedError, serialise
 from monoskope.reactor.work.generate import ALPHABET

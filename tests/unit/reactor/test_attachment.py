@@ -16,7 +16,7 @@ from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
 from monoskope.m8.domain.reactors import LoginRefusedError
 from monoskope.m8.http.refused import to_json
-from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends

@@ -23,7 +23,7 @@ from monoskope.client import Expect
 from monoskope.client.runtime.on_asyncio import AsyncioRuntime
 from monoskope.client.walk.task import Result
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.labels import SEALED_SECRET, labelled
+from monoskope.protocol.identity import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request

@@ -16,9 +16,9 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.upload import State
 from monoskope.reactor.report.audit_log import AuditFile
 from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, ask, seal
 from tests.unit.reactor.bench import Bench, asked

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.protocol.payload import Payload
-from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.payload import Payload, Recipe
 from monoskope.stores.driver import CannotReadError, DriverError, StoreRefusedError, UnsupportedError
 from monoskope.stores.vault.values import merge_patch, wants_base64
 from tests.support.reactor_world import MemoryStore, World, ask

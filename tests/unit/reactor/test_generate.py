@@ -22,9 +22,8 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.payload import Payload
+from monoskope.protocol.payload import Payload, Recipe
 from monoskope.protocol.receipt import make_receipt, write_tag
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError

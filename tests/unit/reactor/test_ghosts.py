@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.recipes import Recipe
+from monoskope.protocol.payload import Recipe
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
 from monoskope.uri import SecretUri

@@ -13,9 +13,8 @@ from typing import Any, NoReturn
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.payload import Payload
+from monoskope.protocol.payload import Payload, Recipe
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.recipes import Recipe
 from monoskope.reactor import memory as garbage
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver

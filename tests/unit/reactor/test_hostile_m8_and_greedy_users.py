@@ -17,10 +17,10 @@ from monoskope import operating_log
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.announcement import MAX_REPLICAS
-from monoskope.protocol.copy_request import check_copied, put_request_id
 from monoskope.protocol.grant import make_grant, parse_grant
+from monoskope.protocol.hello import MAX_REPLICAS
 from monoskope.protocol.identity import ProofError
+from monoskope.protocol.open_receipt import check_copied, put_request_id
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Request, parse_request

@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity

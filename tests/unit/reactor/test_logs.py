@@ -14,7 +14,7 @@ from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.limits import Rates

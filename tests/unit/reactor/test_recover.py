@@ -9,10 +9,9 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, open_signed
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.protocol.upload import State
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.open_requests import OpenRequest

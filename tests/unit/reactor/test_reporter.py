@@ -14,8 +14,8 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request
-from monoskope.protocol.upload import State
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile

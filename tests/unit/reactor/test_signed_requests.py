@@ -12,11 +12,11 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.names import spelled
 from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.payload import Recipe
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import Request
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.work.delivery import DeliveredRequest

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error, RefusedError, UsageError
-from monoskope.protocol.identity import ProofError, open_signed
-from monoskope.protocol.rotation import follow
+from monoskope.protocol.identity import ProofError, follow, open_signed
 from monoskope.reactor.identity import store_identity
 from monoskope.reactor.identity.store_identity import Identity
 

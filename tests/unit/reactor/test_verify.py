@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.admission import Admission

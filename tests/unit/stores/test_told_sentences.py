@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 
-from monoskope.protocol.detail import is_detail
+from monoskope.protocol.outcomes import is_detail
 from monoskope.stores.shared.sentences import TOLD
 from tests.unit.stores.refusals import modules, refusals, table
 

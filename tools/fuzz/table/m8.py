@@ -15,19 +15,19 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import Error, UnauthenticatedError, UsageError
+from monoskope.host_port import HttpsUrl
 from monoskope.m8 import settings as m8_settings
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import DamagedError
-from monoskope.m8.credentials import token_claims
+from monoskope.m8.credentials import token_rules as token_claims
 from monoskope.m8.domain import events
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.http import attach, codecs, strict_json
-from monoskope.m8.http import form as http_form
-from monoskope.m8.issuers import claims, jose, rules
-from monoskope.m8.issuers.addresses import HttpsUrl
-from monoskope.m8.issuers.keys import parse_jwks
+from monoskope.m8.http import attach, requests, strict_json
+from monoskope.m8.http import token_endpoint as http_form
+from monoskope.m8.issuers import jose, rules, verifying
+from monoskope.m8.issuers.jose import parse_jwks
 from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
@@ -40,7 +40,7 @@ from monoskope.m8.sink_settings import EVENTS
 from monoskope.operations import address
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from monoskope.settings import parse
 from monoskope.traces import spans
 from tools.fuzz import samples
@@ -101,7 +101,7 @@ def _requests() -> list[bytes]:
 
 
 def _form_again(content: bytes) -> object:
-    return http_form.parse(content)
+    return http_form.parse_form(content)
 
 
 @cache
@@ -189,14 +189,7 @@ def _syslog(content: bytes) -> bytes:
 
 
 def _attached(content: bytes) -> object:
-    async def messages() -> AsyncGenerator[bytes, None]:
-        yield content
-        yield content
-
-    async def read() -> list[bytes]:
-        return [message.SerializeToString() async for message in calls.parsed(messages())]
-
-    return run(read())
+    return calls.message_of(reactor_pb2.AttachRequest, content).SerializeToString()
 
 
 def _jwks() -> Iterable[bytes]:
@@ -243,10 +236,10 @@ def _rules() -> tuple[rules.Rule, ...]:
 def _member(content: bytes) -> object:
     """Check the claims of a token whose signature is valid."""
     said = jose.json_object(content, ExchangeRefusedError(ExchangeRefusal.MALFORMED, "no claims"))
-    claims.check_kind(said)
-    claims.check_audience(said, "m8", ())
-    claims.check_times(said, 1_800_000_000.0)
-    claims.subject_of(said)
+    verifying.check_kind(said)
+    verifying.check_audience(said, "m8", ())
+    verifying.check_times(said, 1_800_000_000.0)
+    verifying.subject_of(said)
     rule = rules.matching(_rules(), said)
     return rule.member("corp", said), rule.groups("corp", said)
 
@@ -271,7 +264,7 @@ READERS = (
     Reader(
         "form",
         "anybody who reaches the HTTP door",
-        ("m8/http/form.py",),
+        ("m8/http/token_endpoint.py",),
         _form_again,
         errors=(),
         seeds=_texts("grant_type=a%3Ab&subject_token=x.y.z&resource=+"),
@@ -279,11 +272,11 @@ READERS = (
     Reader(
         "envelope",
         "anybody who reaches the HTTP door",
-        ("m8/http/codecs.py",),
-        codecs.only_message,
-        again=codecs.enveloped,
+        ("m8/http/requests.py",),
+        requests.only_message,
+        again=requests.enveloped,
         exact=True,
-        seeds=lambda: [codecs.enveloped(b"abc"), codecs.enveloped(b"")],
+        seeds=lambda: [requests.enveloped(b"abc"), requests.enveloped(b"")],
     ),
     Reader(
         "attach-message",
@@ -311,14 +304,14 @@ READERS = (
     Reader(
         "jwks",
         "issuers",
-        ("m8/issuers/keys.py", "m8/issuers/jose.py"),
+        ("m8/issuers/jose.py",),
         lambda content: parse_jwks(content, "the keys"),
         seeds=_jwks,
     ),
     Reader(
         "m8-token",
         "anybody who calls",
-        ("m8/credentials/token_claims.py",),
+        ("m8/credentials/token_rules.py",),
         text(lambda one: token_claims.read(one, _key(), audience="m8", fix="Get another.")),
         errors=(UnauthenticatedError,),
         seeds=samples.jwts,
@@ -326,7 +319,7 @@ READERS = (
     Reader(
         "m8-token-claims",
         "who has m8's signing key",
-        ("m8/credentials/token_claims.py",),
+        ("m8/credentials/token_rules.py",),
         lambda content: token_claims._claims(content, "Get another."),  # noqa: SLF001 - what was signed
         errors=(UnauthenticatedError,),
         seeds=_texts(
@@ -344,7 +337,7 @@ READERS = (
     Reader(
         "https-url",
         "who runs m8, and issuers",
-        ("m8/issuers/addresses.py",),
+        ("host_port.py",),
         text(HttpsUrl.parse),
         errors=(),
         seeds=_texts("https://issuer.example.org/realm?x=1", "https://[::1]:8443"),
@@ -429,7 +422,7 @@ READERS = (
     Reader(
         "claims-of-an-issuer",
         "issuers",
-        ("m8/issuers/rules.py", "m8/issuers/claims.py"),
+        ("m8/issuers/rules.py", "m8/issuers/verifying.py"),
         _member,
         errors=(ExchangeRefusedError,),
         seeds=_texts(

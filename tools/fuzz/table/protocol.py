@@ -10,21 +10,17 @@ from google.protobuf.message import DecodeError, Message
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.host_port import HostPort, parse_server
-from monoskope.protocol import exchange_refusal, login_refusal, sshsig
-from monoskope.protocol.announcement import check_capabilities, schema_fault
+from monoskope.protocol import sshsig
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.hello import Hello, parse_hello
-from monoskope.protocol.identity import ProofError
+from monoskope.protocol.hello import Hello, check_capabilities, parse_hello, schema_fault
+from monoskope.protocol.identity import ProofError, open_rotation
 from monoskope.protocol.listing import message_of, parse_listing
-from monoskope.protocol.member import Member
-from monoskope.protocol.notes import check_day, edit_message, edit_of
-from monoskope.protocol.one_reading import strict_json
-from monoskope.protocol.payload import BadPayloadError, decode, encode
+from monoskope.protocol.login import Member, read_exchange_refusal, read_login_refusal
+from monoskope.protocol.notes import check_day, edit_message, edit_of, strict_json
+from monoskope.protocol.payload import BadPayloadError, Recipe, decode, encode
 from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.recipes import Recipe
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.rotation import open_rotation
-from monoskope.protocol.sshsig.text import parse_public
+from monoskope.protocol.sshsig.container import parse_public
 from monoskope.protocol.wire import serialise
 from monoskope.times import parse_days, parse_length, parse_moment
 from monoskope.uri import SecretUri, UriPrefix, parse_path
@@ -99,7 +95,7 @@ READERS = (
     Reader(
         "member",
         "administrators",
-        ("protocol/member.py",),
+        ("protocol/login.py",),
         text(Member.parse),
         again=_shown,
         exact=True,
@@ -108,7 +104,7 @@ READERS = (
     Reader(
         "recipe",
         "users",
-        ("protocol/recipes.py",),
+        ("protocol/payload.py",),
         text(lambda one: Recipe.parse("key", one)),
         seeds=_texts("hex:32", "base64:64", "ed25519"),
     ),
@@ -161,7 +157,7 @@ READERS = (
     Reader(
         "rotation",
         "reactors, through m8",
-        ("protocol/rotation.py", "protocol/identity.py"),
+        ("protocol/identity.py", "protocol/identity.py"),
         _in(identity_pb2.SignedRotation, lambda signed: open_rotation(signed, store="vault")),
         errors=(UsageError, ProofError, DecodeError),
         seeds=samples.rotations,
@@ -178,7 +174,7 @@ READERS = (
     Reader(
         "announcement",
         "reactors and their drivers",
-        ("protocol/announcement.py", "protocol/one_reading.py"),
+        ("protocol/hello.py", "protocol/notes.py"),
         _in(events_pb2.StoreCapabilities, check_capabilities),
         errors=(UsageError, DecodeError),
         seeds=samples.capabilities,
@@ -186,7 +182,7 @@ READERS = (
     Reader(
         "options-schema",
         "reactors and their drivers",
-        ("protocol/announcement.py", "protocol/one_reading.py"),
+        ("protocol/hello.py", "protocol/notes.py"),
         lambda content: schema_fault(content.decode("utf-8", "replace")),
         errors=(),
         seeds=_texts('{"properties":{"a":{"enum":["x"]}}}', '{"$ref":"#"}', '{"a":[[[{}]]]}'),
@@ -194,7 +190,7 @@ READERS = (
     Reader(
         "one-reading",
         "reactors, drivers and engines",
-        ("protocol/one_reading.py",),
+        ("protocol/notes.py",),
         text(strict_json),
         errors=(ValueError, RecursionError),
         seeds=_texts('{"a":1,"a":2}', "[1e5,null]", "NaN"),
@@ -221,16 +217,16 @@ READERS = (
     Reader(
         "exchange-refusal",
         "m8",
-        ("protocol/exchange_refusal.py",),
-        _words(exchange_refusal.read),
+        ("protocol/login.py",),
+        _words(read_exchange_refusal),
         errors=(),
         seeds=_texts("reason=SIGNATURE", "exchange_refusal=SIGNATURE"),
     ),
     Reader(
         "login-refusal",
         "m8",
-        ("protocol/login_refusal.py",),
-        _words(login_refusal.read),
+        ("protocol/login.py",),
+        _words(read_login_refusal),
         errors=(),
         seeds=_texts("refusal=IDENTITY\nidentity=SHA256:abc", "login_refusal=CLOCK"),
     ),
@@ -252,7 +248,7 @@ READERS = (
     Reader(
         "ssh-public-key",
         "users and administrators",
-        ("protocol/sshsig/text.py", "protocol/sshsig/fields.py"),
+        ("protocol/sshsig/container.py", "protocol/sshsig/fields.py"),
         text(parse_public),
         errors=(sshsig.FaultError, Error),
         seeds=samples.public_keys,

@@ -7,7 +7,7 @@ from functools import cache
 
 from monoskope.protocol.tlog import merkle
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note, parse_signature_lines
 from monoskope.protocol.tlog.proof_file import ProofFile
@@ -86,7 +86,7 @@ READERS = (
     Reader(
         "note",
         "m8, witnesses, and users who show one another notes",
-        ("protocol/tlog/note.py", "protocol/tlog/names.py"),
+        ("protocol/tlog/note.py", "protocol/tlog/forms.py"),
         Note.parse,
         errors=(NoteError,),
         again=bytes,
@@ -112,7 +112,7 @@ READERS = (
     Reader(
         "checkpoint",
         "m8 and witnesses",
-        ("protocol/tlog/checkpoint.py", "protocol/tlog/names.py"),
+        ("protocol/tlog/checkpoint.py", "protocol/tlog/forms.py"),
         lambda content: Checkpoint.parse(content.decode("utf-8", "replace")),
         errors=(NoteError,),
         again=lambda found: found.text.encode(),
@@ -121,7 +121,7 @@ READERS = (
     Reader(
         "verifier-key",
         "users, settings, and m8 at first contact",
-        ("protocol/tlog/vkey.py", "protocol/tlog/names.py"),
+        ("protocol/tlog/vkey.py", "protocol/tlog/forms.py"),
         text(VerifierKey.parse),
         errors=(NoteError,),
         again=lambda found: str(found).encode(),
@@ -157,7 +157,7 @@ READERS = (
     Reader(
         "proof-file",
         "whoever shows a proof",
-        ("protocol/tlog/proof_file.py", "protocol/tlog/names.py"),
+        ("protocol/tlog/proof_file.py", "protocol/tlog/forms.py"),
         ProofFile.parse,
         errors=(NoteError,),
         again=bytes,

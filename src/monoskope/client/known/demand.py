@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monoskope.errors import UsageError
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.value import Value

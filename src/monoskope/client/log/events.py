@@ -14,7 +14,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.counted import counted
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.merkle import HASH_BYTES, leaf_hash, verify_batch
 from monoskope.protocol.wire import MalformedError, parse
 

@@ -11,7 +11,7 @@ from monoskope.counted import counted
 from monoskope.errors import LogMismatchError
 from monoskope.escape import escape
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import verify_consistency
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import Believed, LogKeys, Policy

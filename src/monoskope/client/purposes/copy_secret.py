@@ -9,9 +9,8 @@ from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import ASK, Doubt, Result, Task, unknown
 from monoskope.errors import UsageError
-from monoskope.protocol.identity import ProofError, open_signed
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.names import spelled
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, open_signed
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.value import Value
 

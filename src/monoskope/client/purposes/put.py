@@ -12,8 +12,8 @@ from monoskope.client.walk.given import Notes
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import ASK, Doubt, Result, Task
 from monoskope.errors import UsageError
-from monoskope.protocol.names import spelled
-from monoskope.protocol.options import are_for
+from monoskope.protocol.notes import are_for
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import Options, is_version
 from monoskope.value import Value

@@ -44,7 +44,7 @@ async def put_copy(
         ca_file: PEM file with the authority that signs its certificate.
         token: May put at the destination.
         identity: The destination store's, shown; one that follows from it by rotations counts, too.
-        request_id: See `monoskope.protocol.copy_request.put_request_id`. It is one attempt's, so there is no other.
+        request_id: See `monoskope.protocol.open_receipt.put_request_id`. It is one attempt's, so there is no other.
         expect: What must be there; text names an upstream version.
         key_within_s: Seconds in which the destination's key must have come; else nothing is sealed or sent.
         timeout_s: Seconds for everything.

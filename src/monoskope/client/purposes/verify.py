@@ -10,7 +10,7 @@ from monoskope.client.queries import Queries
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import Doubt, Task
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
 if TYPE_CHECKING:

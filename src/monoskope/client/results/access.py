@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.results.words import moment
 from monoskope.errors import UsageError
-from monoskope.protocol.names import Kind, spelled
+from monoskope.protocol.outcomes import Kind, spelled
 from monoskope.unshared import Unshared
 from monoskope.value import Value
 

@@ -9,7 +9,7 @@ from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.results.words import moment
 from monoskope.protocol.events import request_id_of
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
 

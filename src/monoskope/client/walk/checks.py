@@ -16,7 +16,7 @@ from monoskope.client.walk.target import Target, check_patchable
 from monoskope.client.walk.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
 from monoskope.late import pattern
-from monoskope.protocol.options import are_for
+from monoskope.protocol.notes import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri, UriPrefix

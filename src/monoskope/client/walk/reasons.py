@@ -17,8 +17,7 @@ from monoskope.errors import (
     TimedOutError,
     UnavailableError,
 )
-from monoskope.protocol.detail import is_detail
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import is_detail, spelled
 from monoskope.value import Value
 
 _ASK_OPERATOR = "Ask the store's operator: the reactor's audit log names the cause.{signed}"

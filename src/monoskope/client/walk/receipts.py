@@ -15,12 +15,10 @@ from monoskope.client.queries import Queries
 from monoskope.client.walk.trust import Rotations
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.identity import ProofError, open_signed, shown
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, follow, open_rotation, open_signed, shown
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS, TELLING
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
-from monoskope.protocol.rotation import follow, open_rotation
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 

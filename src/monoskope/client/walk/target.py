@@ -16,7 +16,7 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.walk.task import too_large
 from monoskope.errors import IdentityChangedError, NotAgreedError, RefusedError, UsageError
 from monoskope.protocol.identity import ProofError, check_shown, grouped
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.uri import SecretUri, check_store_name, parse_path
 from monoskope.value import Value
 

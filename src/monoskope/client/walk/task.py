@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
+from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.recipes import Recipes
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri

@@ -13,12 +13,11 @@ from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.client.known.stores import KnownStores
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import Grant, open_grant
-from monoskope.protocol.identity import ProofError, shown
+from monoskope.protocol.identity import ProofError, follow, open_rotation, shown
 from monoskope.protocol.open_receipt import open_receipt
 from monoskope.protocol.outcomes import ENDS
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
-from monoskope.protocol.rotation import follow, open_rotation
 
 Rotations = Sequence[identity_pb2.SignedRotation]
 

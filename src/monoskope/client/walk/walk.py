@@ -52,7 +52,7 @@ from monoskope.errors import Error, RateLimitedError, TimedOutError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import ProofError
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.traces import spans

@@ -14,7 +14,7 @@ from monoskope.m8.audit import lines
 from monoskope.m8.audit.delivery import delivered
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, DeliveryError, Sink, SinkState
-from monoskope.m8.background.goodbye import GOODBYE_S
+from monoskope.m8.background.leased import LAST_WRITE_S
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import CallNote
 
@@ -69,7 +69,7 @@ class CallExporter:
         finally:
             self._app.strangers.flush()
             with contextlib.suppress(DeliveryError, TimeoutError):
-                async with asyncio.timeout(GOODBYE_S):
+                async with asyncio.timeout(LAST_WRITE_S):
                     await self._rest(batch)
 
     async def _next(self) -> Batch:

@@ -8,14 +8,29 @@ and protects nothing: what such work records is decided by the versions of the s
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from monoskope import operating_log
 from monoskope.errors import UnavailableError
 from monoskope.event_loop import heeded
-from monoskope.m8.background.goodbye import goodbye
 from monoskope.m8.service.app import App
+
+LAST_WRITE_S = 5.0
+"""How long m8 tries to say each of them. Whoever does not hear them finds out by the time of a lease or a heartbeat."""
+
+
+@contextlib.asynccontextmanager
+async def last_write() -> AsyncIterator[None]:
+    """Leave the block without an error after `LAST_WRITE_S`, or when the log does not answer: a stop has a bound.
+
+    A database that answers nothing would otherwise let the words wait behind all calls that wait for it.
+    """
+    with contextlib.suppress(UnavailableError, TimeoutError):
+        async with asyncio.timeout(LAST_WRITE_S):
+            yield
+
 
 ASKS = 3
 """How often a holder asks within the time of its lease."""
@@ -122,5 +137,5 @@ class Leased:
         self._app.news.set()
 
     async def _release(self) -> None:
-        async with goodbye():  # unheard, its time frees it
+        async with last_write():  # unheard, its time frees it
             await self._app.log.release(self._name, self._app.replica)

@@ -17,7 +17,7 @@ from msgspec import structs
 
 from monoskope import operating_log
 from monoskope.errors import RefusedError, UnavailableError
-from monoskope.m8.background.goodbye import goodbye
+from monoskope.m8.background.leased import last_write
 from monoskope.m8.service.app import App
 
 PREFIX = "m8/"
@@ -157,7 +157,7 @@ class Presence:
 
     async def end(self) -> None:
         """Say that this process is gone."""
-        async with goodbye():  # unheard, the missing heartbeats say so
+        async with last_write():  # unheard, the missing heartbeats say so
             await self._app.log.forget_beat(self._app.replica)
 
     async def _beat(self) -> None:

@@ -30,7 +30,7 @@ from monoskope.m8.readmodels.stores import REFUSED, STORES, last_seen_ms
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import state
 from monoskope.protocol.events import upload_stream
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 
 LEASE = "timekeeper"
 """The lease under which it runs."""

@@ -152,10 +152,6 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
             click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
 
 
-# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
 def main() -> NoReturn:
     """Run `m8` with the process's own arguments and exit."""
     sys.exit(run(sys.argv[1:]))

@@ -12,12 +12,11 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import OutcomeUnknownError, UsageError
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.credentials.token_rules import Credential
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.m8.opened import open_tokens, wall_clock
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339
 
@@ -133,26 +132,26 @@ def _check_new(file: Path) -> None:
 def list_(folder: Path, output: str, *, only_valid: bool) -> None:
     """List every credential that was ever made, without the secret tokens. Each login of a member makes one."""
 
-    async def collect() -> list[Credential]:
+    async def collect() -> list[tuple[events_pb2.TokenIssued, bool]]:
         async with opened(folder) as (settings, log):
-            return [credential async for credential in open_tokens(settings, log).list()]
+            return [issued async for issued in open_tokens(settings, log).list()]
 
     now = wall_clock()
-    rows = [_row(credential, now) for credential in asyncio.run(collect())]
+    rows = [_row(issued, now, revoked=revoked) for issued, revoked in asyncio.run(collect())]
     show([row for row in rows if row["state"] == "valid" or not only_valid], _COLUMNS, output)
 
 
-def _row(credential: Credential, now: int) -> dict[str, object]:
-    expired = "expired" if credential.expires_at_ms <= now else "valid"
+def _row(issued: events_pb2.TokenIssued, now: int, *, revoked: bool) -> dict[str, object]:
+    expired = "expired" if issued.expires_at_ms <= now else "valid"
     return {
-        "id": credential.id,
-        "subject": credential.subject,
+        "id": issued.id,
+        "subject": issued.subject,
         # Of a member role bindings say it.
-        "role": "" if credential.member else ROLE_NAMES.get(credential.role, f"role {credential.role}"),
-        "prefixes": list(credential.prefixes),
-        "rights": [RIGHT_NAMES.get(right, f"right {right}") for right in credential.rights],
-        "expires": rfc3339(credential.expires_at_ms),
-        "state": "revoked" if credential.revoked else expired,
+        "role": "" if issued.member else ROLE_NAMES.get(issued.role, f"role {issued.role}"),
+        "prefixes": list(issued.prefixes),
+        "rights": [RIGHT_NAMES.get(right, f"right {right}") for right in issued.rights],
+        "expires": rfc3339(issued.expires_at_ms),
+        "state": "revoked" if revoked else expired,
     }
 
 

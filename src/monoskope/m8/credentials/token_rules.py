@@ -1,18 +1,97 @@
-"""What a token may say: the rules for its holder, its role and its time, and what the log keeps of it. Pure."""
+"""What a token says: the checks of its signature, form, audience and times, and the rules for what it may say. Pure.
+
+The algorithm is pinned to `Ed25519`, the name that RFC 9864 gives to EdDSA on that curve alone. A token's own header
+has no influence on it: not with `none`, not with an HMAC keyed with our public key, and not with a key of its own.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+
+import msgspec
+from joserfc import jws
+from joserfc.errors import BadSignatureError, JoseError
+from joserfc.jwk import OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import UsageError
-from monoskope.m8.credentials.token_claims import Claims
+from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.domain.events import M8
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
+from monoskope.times import instant
 from monoskope.uri import UriPrefix
+
+ALGORITHM = "Ed25519"
+ISSUER = "m8"
+
+MAX_TOKEN = 16_384
+"""Characters in a token at most."""
+
+LEEWAY_S = 60
+"""How far in the future a token may have been issued, for servers whose clocks differ."""
+
+
+class Claims(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The claims of a token: all of them, and no other. Times are whole seconds since 1970."""
+
+    iss: str
+    aud: str
+    sub: str
+    exp: int
+    iat: int
+    jti: str
+    role: str
+    prefixes: tuple[str, ...]
+    rights: tuple[str, ...]
+    nbf: int = 0
+    member: str = ""
+    """Who it is for, if role bindings say what the holder may do."""
+
+
+def read(token: str, key: OKPKey, *, audience: str, fix: str) -> Claims:
+    """Verify `token` and read it. `check_times` checks its times.
+
+    Raises:
+        UnauthenticatedError: says which check failed, ends with `fix`, and never repeats the token.
+    """
+    claims = _claims(_verify(token, key, fix), fix)
+    if claims.iss != ISSUER:
+        raise UnauthenticatedError(f"the token was not issued by {ISSUER}.", fix=fix)
+    if claims.aud != audience:
+        raise UnauthenticatedError(f"the token is for another audience than this server, {audience!r}.", fix=fix)
+    return claims
+
+
+def check_times(claims: Claims, *, now_s: float, fix: str) -> None:
+    """Raise `UnauthenticatedError` if the token expired, or is not valid yet."""
+    if now_s >= claims.exp:
+        raise UnauthenticatedError(f"the token expired at {instant(claims.exp * 1000)}.", fix=fix)
+    if max(claims.iat, claims.nbf) > now_s + LEEWAY_S:
+        raise UnauthenticatedError(
+            f"the token is valid only from {instant(max(claims.iat, claims.nbf) * 1000)}.",
+            fix="Wait until then, or correct this server's clock.",
+        )
+
+
+def _verify(token: str, key: OKPKey, fix: str) -> bytes:
+    if len(token) > MAX_TOKEN or not token.isascii():
+        raise UnauthenticatedError("the credential is not a token of m8.", fix=fix)
+    try:
+        payload = jws.deserialize_compact(token, key, algorithms=[ALGORITHM]).payload
+    except BadSignatureError:
+        raise UnauthenticatedError("the token is not one of this server's: its signature is wrong.", fix=fix) from None
+    except (JoseError, ValueError, TypeError):
+        raise UnauthenticatedError("the credential is not a token of m8.", fix=fix) from None
+    return payload
+
+
+def _claims(payload: bytes, fix: str) -> Claims:
+    try:
+        return msgspec.json.decode(payload, type=Claims)
+    except (msgspec.DecodeError, UnicodeDecodeError):  # possible only with the signing key
+        raise UnauthenticatedError("the token is signed, but its claims are not those of m8.", fix=fix) from None
+
 
 MAX_TTL_S = 366 * 86_400
 """A token lives for a year at most."""
@@ -21,35 +100,6 @@ MAX_GROUPS = 32
 """Groups of a member that a token names at most."""
 
 _SUBJECT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}", re.ASCII)
-
-
-@dataclass(frozen=True, slots=True)
-class Credential:
-    """What the log knows of one token. The token itself is not kept."""
-
-    id: str
-    subject: str
-    member: str
-    """Who it is for, `kind:issuer:name`; "" for a token with rights of its own."""
-    role: events_pb2.Role
-    prefixes: tuple[str, ...]
-    rights: tuple[events_pb2.Right, ...]
-    expires_at_ms: int
-    revoked: bool
-
-
-def credential(event: events_pb2.TokenIssued, *, revoked: bool) -> Credential:
-    """Return what the log knows of the token that `event` issued."""
-    return Credential(
-        id=event.id,
-        subject=event.subject,
-        member=event.member,
-        role=event.role,
-        prefixes=tuple(event.prefixes),
-        rights=tuple(event.rights),
-        expires_at_ms=event.expires_at_ms,
-        revoked=revoked,
-    )
 
 
 def principal_of(issued: events_pb2.TokenIssued) -> Principal:

@@ -22,22 +22,24 @@ from joserfc.jwk import OKPKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, NotFoundError, UnauthenticatedError, UsageError
-from monoskope.m8.credentials.token_claims import ALGORITHM, ISSUER, Claims, check_times, read
 from monoskope.m8.credentials.token_rules import (
-    Credential,
+    ALGORITHM,
+    ISSUER,
+    Claims,
     agree,
     check_member,
     check_role,
     check_subject,
+    check_times,
     check_ttl,
-    credential,
     principal_of,
+    read,
 )
 from monoskope.m8.domain.events import M8, token_stream, write
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import documents
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix
@@ -154,7 +156,7 @@ class Tokens(Unshared):
     ) -> Issued:
         """Record a token that names a member and has no rights of its own, and return it.
 
-        What it may do, role bindings say at each call. An m8 of before role bindings refuses it.
+        What it may do, role bindings say at each call.
 
         Args:
             member: Who it is for, a user or a machine.
@@ -183,8 +185,6 @@ class Tokens(Unshared):
 
     async def issue_for_copy(self, token_id: str, subject: str, destination: SecretUri) -> str:
         """Return a token of `subject` that may put at `destination`, for `COPY_TTL_S`.
-
-        One prefix and one right are one pair, so that an m8 of before role bindings reads it no otherwise.
 
         Raises:
             ConflictError: a token of that id was issued before.
@@ -246,11 +246,11 @@ class Tokens(Unshared):
         except ExpectedVersionError:
             return  # a token's second event is its revocation
 
-    async def list(self) -> AsyncIterator[Credential]:
-        """Yield every token ever issued, in the order of their ids."""
+    async def list(self) -> AsyncIterator[tuple[events_pb2.TokenIssued, bool]]:
+        """Yield every token ever issued, in the order of their ids, each with whether it was revoked."""
         async for token_id, body in self._log.scan_all(documents.TOKENS):
             revoked = await self._log.get(documents.REVOCATIONS, token_id) is not None
-            yield credential(events_pb2.TokenIssued.FromString(body), revoked=revoked)
+            yield events_pb2.TokenIssued.FromString(body), revoked
 
     async def authenticate(self, token: str) -> Principal:
         """Return whom `token` stands for; of a member without what role bindings give (`RoleBindings.bound`).

@@ -10,15 +10,13 @@ from dataclasses import dataclass
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
 from monoskope.m8.domain.upload import Upload, unknown_request
-from monoskope.protocol.detail import is_detail
 from monoskope.protocol.events import ReactorEvent, RequestEvent, Step, advance, step_with
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.open_receipt import open_receipt
-from monoskope.protocol.outcomes import REPLACING
+from monoskope.protocol.outcomes import REPLACING, Author, is_detail
 from monoskope.protocol.receipt import MAX_RETRY_AFTER_S, Receipt
 from monoskope.protocol.request import Request
-from monoskope.protocol.upload import Author
 
 _READ_AGAIN = "Read the stream again."
 _ONE_TRY = {upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION}

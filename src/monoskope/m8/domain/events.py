@@ -19,12 +19,11 @@ from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.protocol.events import EVENTS, Step, receipt_of
 from monoskope.protocol.grant import parse_grant
-from monoskope.protocol.names import spelled
+from monoskope.protocol.identity import open_rotation
 from monoskope.protocol.notes import edit_of
+from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.rotation import open_rotation
-from monoskope.protocol.upload import State
 from monoskope.protocol.wire import serialise
 from monoskope.uri import SecretUri
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import SecretUri, UriPrefix
 
 ROLE_NAMES = MappingProxyType(

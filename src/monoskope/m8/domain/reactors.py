@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import ConflictError, RefusedError, UsageError
-from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.grant import is_key_id
+from monoskope.protocol.hello import MAX_REPLICAS
 
 
 def beat_key(store: str, replica: bytes) -> str:

@@ -14,8 +14,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code, Error, docs_page
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import ExchangeRefusal, Member
 
 _CODES: Mapping[ExchangeRefusal, Code] = MappingProxyType(
     {

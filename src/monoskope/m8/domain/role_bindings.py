@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Pair, Principal
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.protocol.login import Member, MemberKind
 from monoskope.uri import UriPrefix
 
 ROLE_BINDINGS_STREAM = "role-bindings"

@@ -9,8 +9,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2
 from monoskope.errors import AlreadyExistsError, NotFoundError
-from monoskope.protocol.identity import ProofError, check_shown
-from monoskope.protocol.rotation import open_rotation, steps_from
+from monoskope.protocol.identity import ProofError, check_shown, open_rotation, steps_from
 from monoskope.uri import check_store_name
 
 

@@ -14,11 +14,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from monoskope.errors import UnavailableError, UsageError
+from monoskope.host_port import HttpsUrl
 from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool, Server
-from monoskope.m8.issuers.addresses import HttpsUrl
-from monoskope.m8.issuers.jose import json_object
-from monoskope.m8.issuers.keys import MAX_JWKS, parse_jwks, unavailable
+from monoskope.m8.issuers.jose import MAX_JWKS, json_object, parse_jwks
 from monoskope.m8.issuers.settings import Issuer
 from monoskope.ownership import check_file
 
@@ -74,10 +73,10 @@ class Discovery:
         document = HttpsUrl.parse(self._issuer.issuer.rstrip("/") + DOCUMENT)
         if own is None or document is None:
             raise AssertionError("the settings have checked the issuer")
-        wrong = unavailable(self.source, "the discovery document is no JSON object")
+        wrong = _unavailable(self.source, "the discovery document is no JSON object")
         found = json_object(await self._get(document, tls), wrong)
         if found.get("issuer") != self._issuer.issuer:
-            raise unavailable(self.source, "the discovery document is another issuer's")
+            raise _unavailable(self.source, "the discovery document is another issuer's")
         named = found.get("jwks_uri")
         url = HttpsUrl.parse(named) if isinstance(named, str) else None
         if url is None or url.server != own.server:
@@ -103,7 +102,12 @@ class Discovery:
             why = f"the issuer answers with {answer.status}"
         finally:
             await pool.close()
-        raise unavailable(self.source, why)
+        raise _unavailable(self.source, why)
+
+
+def _unavailable(source: str, why: str) -> UnavailableError:
+    """Return the error for a JWKS that cannot be had."""
+    return UnavailableError(f"{source}: {why}.", fix="Look whether the issuer answers.")
 
 
 def _trust(issuer: Issuer) -> ssl.SSLContext:

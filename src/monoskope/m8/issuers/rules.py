@@ -2,22 +2,28 @@
 
 A condition names a claim by its name, or by a JSON Pointer (RFC 6901) that begins with `/` for one inside another:
 `/kubernetes.io/namespace`. Nothing is compared but values of the same type.
+
+A preset says what is known of a kind of issuer, and what a rule must ask of its tokens so that it does not let others
+in. Sources: GitHub's "About security hardening with OpenID Connect", GitLab's "OpenID Connect (OIDC) authentication
+using ID tokens", and Kubernetes' "Service account tokens" (all read in 2026). The real issuers were never met.
+
+Settings by which one person gets the name of another are refused. Each rule by itself may be right. What is wrong is
+that two of them draw names from sources that know nothing of each other, or that a rule asks for what anyone can write
+into their own account.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Any
 
 from monoskope.errors import UsageError, docs_page
+from monoskope.host_port import MAX_URL, HttpsUrl
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
-from monoskope.protocol.member import Member, MemberKind
-
-MAX_GROUPS = 32
-"""Groups of a member that count at most."""
+from monoskope.protocol.login import ExchangeRefusal, Member, MemberKind
 
 MISSING: Any = object()
 """What `claim` returns where there is none."""
@@ -177,17 +183,113 @@ def matching(rules: Sequence[Rule], claims: Mapping[str, Any]) -> Rule:
     return found[0]
 
 
-def kept(groups: Sequence[Member], named: Collection[Member]) -> tuple[Member, ...]:
-    """Return those of `groups` that role bindings name.
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """What is known of one kind of issuer.
 
-    Raises:
-        ExchangeRefusedError: TOO_MANY_GROUPS.
+    Attributes:
+        issuer: Its `iss`, "" if each has its own.
+        needs: Sets of claims: each rule must ask for an exact text of all claims of one set.
+        not_among: Values of claims with which a token matches only a rule that names the claim.
+        once: Whether a token is exchanged once, unless the settings say otherwise.
+        why: Why `needs` is so, as a fix says it.
     """
-    found = tuple(group for group in groups if group in named)
-    if len(found) > MAX_GROUPS:
-        raise ExchangeRefusedError(
-            ExchangeRefusal.TOO_MANY_GROUPS,
-            f"role bindings name more than {MAX_GROUPS} of the token's groups.",
-            fix="Let the issuer send fewer groups, or name fewer of them in role bindings.",
+
+    issuer: str
+    needs: tuple[frozenset[str], ...]
+    why: str
+    not_among: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    once: bool = True
+
+
+PRESETS: Mapping[str, Preset] = MappingProxyType(
+    {
+        "github-actions": Preset(
+            issuer="https://token.actions.githubusercontent.com",
+            needs=(frozenset({"repository_id", "repository_owner_id", "job_workflow_ref"}),),
+            why="a name can belong to another repository later, and any branch can change a workflow.",
+            # Such a run may work with what a stranger sent, under the name of the base's workflow.
+            not_among={"event_name": frozenset({"pull_request", "pull_request_target", "workflow_run"})},
+        ),
+        "gitlab-ci": Preset(
+            issuer="https://gitlab.com",
+            needs=(frozenset({"project_id", "namespace_id", "ref_protected"}),),
+            why="a name can belong to another project later, and any branch can change a pipeline.",
+            once=False,
+        ),
+        "kubernetes": Preset(
+            issuer="",
+            needs=(
+                frozenset({"/kubernetes.io/namespace", "/kubernetes.io/serviceaccount/name"}),
+                frozenset({"/kubernetes.io/serviceaccount/uid"}),
+                frozenset({"sub"}),
+            ),
+            why="every pod of the cluster has a token.",
+            once=False,
+        ),
+    }
+)
+"""Each preset by its name."""
+
+
+_PUBLIC: Mapping[str, str] = {
+    url.host: name
+    for name, preset in PRESETS.items()
+    if preset.issuer and (url := HttpsUrl.parse(preset.issuer)) is not None
+}
+"""Hosts whose tokens everybody can get, and the preset that knows how to tell them apart."""
+
+
+def check_issuer(issuer: str, preset: str, where: str) -> None:
+    """Return if an issuer has an address, and its preset if everybody can get a token of it. Raises `UsageError`."""
+    url = HttpsUrl.parse(issuer)
+    if url is None or url.has_query:
+        raise UsageError(
+            f"{where}: issuer is not an address that begins with https://, up to {MAX_URL} characters.",
+            fix="Write what `iss` of its tokens has, for example https://login.example.com/realms/main.",
         )
-    return found
+    known = _PUBLIC.get(url.host, preset)
+    if known != preset:
+        raise UsageError(
+            f'{where}: everybody can get a token of {url.host}, and without preset = "{known}" rules may let'
+            " strangers in.",
+            fix=f'Write preset = "{known}".',
+        )
+
+
+def check_verified(conditions: Sequence[Condition], where: str) -> None:
+    """Return unless a rule asks for an address that nobody has verified. Raises `UsageError`."""
+    asked = {condition.claim for condition in conditions}
+    verified = Condition("email_verified", How.EXACT, value=True)
+    if "email" in asked and verified not in conditions:
+        raise UsageError(
+            f"{where}: match asks for email and not for email_verified: at many issuers people may write any address"
+            " into their account.",
+            fix="Add email_verified = true to match, or better: match another claim.",
+        )
+
+
+def check_sources(rules: Sequence[Rule], where: str) -> None:
+    """Return unless two rules take names of one kind from different places. Raises `UsageError`."""
+    for kind in (MemberKind.USER, MemberKind.MACHINE):
+        of_kind = [rule for rule in rules if rule.kind is kind]
+        claims = {rule.name_claim for rule in of_kind if rule.name_claim}
+        if len(claims) > 1:
+            raise UsageError(
+                f"{where}: rules take names of the kind {kind.value} from {' and from '.join(sorted(claims))}: 42 of"
+                " the one and 42 of the other would be one member.",
+                fix="Take the names of one kind from one claim.",
+            )
+        if any(rule.name for rule in of_kind) and any(rule.is_mutable for rule in of_kind):
+            raise UsageError(
+                f"{where}: {' '.join(sorted(claims))} can change hands, and another rule of the kind {kind.value} has a"
+                " fixed name: who calls themselves so would be that member.",
+                fix="Take the names from a claim that lasts, such as sub, or give the rules different kinds.",
+            )
+    groups = {rule.groups_claim for rule in rules if rule.groups_claim}
+    if len(groups) > 1:
+        raise UsageError(
+            f"{where}: rules take groups from {' and from '.join(sorted(groups))}: two groups of the same name would be"
+            " one.",
+            fix="Take the groups from one claim.",
+        )

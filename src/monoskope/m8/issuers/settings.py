@@ -11,11 +11,18 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.m8.issuers import mixed_up
-from monoskope.m8.issuers.addresses import MAX_URL, HttpsUrl
-from monoskope.m8.issuers.presets import PRESETS, Preset
-from monoskope.m8.issuers.rules import Condition, How, Rule
-from monoskope.protocol.member import LOCAL, Member, MemberKind
+from monoskope.host_port import MAX_URL, HttpsUrl
+from monoskope.m8.issuers.rules import (
+    PRESETS,
+    Condition,
+    How,
+    Preset,
+    Rule,
+    check_issuer,
+    check_sources,
+    check_verified,
+)
+from monoskope.protocol.login import LOCAL, Member, MemberKind
 
 MAX_ISSUERS = 32
 MAX_RULES = 256
@@ -168,7 +175,7 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
         )
     preset = _preset(file, where)
     issuer = file.issuer or (preset.issuer if preset is not None else "")
-    mixed_up.check_issuer(issuer, file.preset, where)
+    check_issuer(issuer, file.preset, where)
     for field, values in (("audience", (file.audience,)), ("client_ids", file.client_ids)):
         if any(_AUDIENCE.fullmatch(value) is None for value in values):
             raise UsageError(
@@ -180,7 +187,7 @@ def _issuer(file: IssuerFile, number: int, path: Path) -> Issuer:
             f"{where}: there must be 1 to {MAX_RULES} [[issuers.rules]].", fix="Say which tokens m8 takes."
         )
     rules = tuple(_rule(rule, file.name, preset, f"{where}: rule {at}") for at, rule in enumerate(file.rules, 1))
-    mixed_up.check_sources(rules, where)
+    check_sources(rules, where)
     return Issuer(
         name=file.name,
         issuer=issuer,
@@ -223,7 +230,7 @@ def _jwks_uri(file: IssuerFile, where: str) -> HttpsUrl | None:
 
 def _rule(file: RuleFile, issuer: str, preset: Preset | None, where: str) -> Rule:
     conditions = tuple(_condition(name, value, where) for name, value in file.match.items())
-    mixed_up.check_verified(conditions, where)
+    check_verified(conditions, where)
     exact = {one.claim for one in conditions if one.how is How.EXACT and isinstance(one.value, str)}
     if preset is not None and not any(needs <= exact for needs in preset.needs):
         wanted = " or ".join(" and ".join(sorted(needs)) for needs in preset.needs)

@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
 

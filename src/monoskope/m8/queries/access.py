@@ -15,7 +15,7 @@ from monoskope.m8.readmodels.documents import REVOCATIONS, TOKENS
 from monoskope.m8.service import policy
 from monoskope.m8.service.administration import view
 from monoskope.m8.service.app import App, Caller
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
 
 _SCOPE = "tokens.1"

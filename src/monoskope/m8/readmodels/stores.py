@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import read
 from monoskope.m8.domain.reactors import beat_key
 from monoskope.m8.log.event_log import Change, Lookup, Put, RecordedEvent
-from monoskope.protocol.rotation import MAX_STEPS, open_rotation
+from monoskope.protocol.identity import MAX_STEPS, open_rotation
 
 STORES = "secret-stores"
 """Collection: name -> SecretStore."""

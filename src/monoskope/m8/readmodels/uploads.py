@@ -18,9 +18,9 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import Change, Delete, Lookup, Put, RecordedEvent
 from monoskope.protocol.events import follow, receipt_of, request_id_of
 from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.protocol.request import parse_request
-from monoskope.protocol.upload import State
 
 OPEN_UPLOADS = "open-uploads"
 """Collection: request id, 32 hex digits -> SecretUpload without grant and receipt, until the request has ended."""

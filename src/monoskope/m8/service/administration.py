@@ -19,7 +19,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import without_key
-from monoskope.protocol.member import LOCAL, Member
+from monoskope.protocol.login import LOCAL, Member
 
 
 def parsed(message: access_pb2.RoleBinding) -> RoleBinding:

@@ -20,7 +20,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.domain.upload import NEW, Upload, unknown_request
 from monoskope.m8.log.event_log import EventLog, ExpectedVersionError, RecordedEvent, UnknownAppendError
 from monoskope.protocol.events import ReactorEvent, upload_stream
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 
 TRIES = 8
 """How often a decision is repeated because another writer was faster."""

@@ -18,8 +18,7 @@ from monoskope.m8.limits.logins import Exchanges, Logins
 from monoskope.m8.limits.rates import Handshakes, Pace
 from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.metrics.meters import Meters
-from monoskope.m8.metrics.requests import RequestMeter
+from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.calls import Strangers, TellCall, current_note

@@ -26,8 +26,8 @@ from monoskope.m8.service.upload_key import missing_reactor, new_key, require_en
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.listing import LARGEST_PAGE
 from monoskope.protocol.notes import edit_of
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.upload import State
 from monoskope.traces import spans
 from monoskope.uri import SecretUri
 

@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import ConflictError, UnavailableError
+from monoskope.m8.credentials.token_rules import MAX_GROUPS
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import registrations
 from monoskope.m8.domain.events import M8, issuer_stream, read
 from monoskope.m8.domain.registrations import ExchangeRefusedError, Registration, member_stream
-from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.verifying import Verified
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service import calls
 from monoskope.m8.service.app import App, Stranger
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal, Member
 
 TTL_S = 900
 """Seconds until m8's token expires, at most."""
@@ -92,7 +92,7 @@ class TokenExchange:
         member, issuer = verified.member, verified.issuer
         operating_log.bind_contextvars(subject=str(member), issuer=issuer.name)
         calls.about(for_member=str(member))
-        groups = rules.kept(verified.groups, (await self._app.aggregates.role_bindings()).groups)
+        groups = groups_named(verified.groups, (await self._app.aggregates.role_bindings()).groups)
         # The log takes each id once, whichever m8 is asked.
         token_id = verified.digest[:32] if issuer.is_once else ""
         if token_id and await self._app.log.get(TOKENS, token_id) is not None:
@@ -128,6 +128,22 @@ class TokenExchange:
             return registrations.fold([read(event) for event in await log.read_stream(stream)])
 
         await self._app.aggregates.change(stream, load, decide, actor=M8, is_sent_again=True)
+
+
+def groups_named(groups: Sequence[Member], named: Collection[Member]) -> tuple[Member, ...]:
+    """Return those of `groups` that role bindings name.
+
+    Raises:
+        ExchangeRefusedError: TOO_MANY_GROUPS.
+    """
+    found = tuple(group for group in groups if group in named)
+    if len(found) > MAX_GROUPS:
+        raise ExchangeRefusedError(
+            ExchangeRefusal.TOO_MANY_GROUPS,
+            f"role bindings name more than {MAX_GROUPS} of the token's groups.",
+            fix="Let the issuer send fewer groups, or name fewer of them in role bindings.",
+        )
+    return found
 
 
 def _replayed() -> ExchangeRefusedError:

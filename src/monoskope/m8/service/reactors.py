@@ -24,8 +24,7 @@ from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import validate
 from monoskope.m8.service.session import Send, ServerSession, detach
-from monoskope.protocol.announcement import check_capabilities
-from monoskope.protocol.hello import Hello, claimed_store, open_hello
+from monoskope.protocol.hello import Hello, check_capabilities, claimed_store, open_hello
 from monoskope.protocol.identity import ProofError, shown
 from monoskope.protocol.wire import MalformedError
 
@@ -166,7 +165,7 @@ class Reactors:
         Args:
             incoming: What it says.
             send: How to answer.
-            peer: Where it is, as gRPC calls it.
+            peer: Where it is, as `host_port.peer_name` calls it.
 
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.

@@ -29,7 +29,7 @@ from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import defect, validate
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.protocol.events import request_id_of, upload_stream
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 
 Send = Callable[[reactor_pb2.AttachResponse], Awaitable[None]]
 """Sends one message to the reactor; waits while the reactor does not read."""

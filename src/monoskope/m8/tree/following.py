@@ -10,7 +10,7 @@ from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.m8.tree.signing import BehindError, ForkedError, Signer, StoppedError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
 

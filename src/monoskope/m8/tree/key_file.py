@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.m8.log.tree_rows import Named
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import find_private, write_private
 from monoskope.unshared import Unshared

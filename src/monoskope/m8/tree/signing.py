@@ -24,7 +24,7 @@ from monoskope.m8.log.tree_rows import Named, TreeRows
 from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import verify_consistency
 

@@ -7,7 +7,7 @@ from enum import Enum
 
 from monoskope.m8.tree.tree import Tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
+from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import VerifierKey
 

@@ -7,10 +7,10 @@ import ssl
 from pathlib import Path
 
 from monoskope.errors import UsageError
+from monoskope.host_port import HttpsUrl
 from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.pool import Pool, Server
-from monoskope.m8.issuers.addresses import HttpsUrl
 from monoskope.m8.witnesses.submission import MOST_ANSWER
 
 AGENT = ("User-Agent", "m8")

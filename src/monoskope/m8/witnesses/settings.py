@@ -11,8 +11,8 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.m8.issuers.addresses import HttpsUrl
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.host_port import HttpsUrl
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 
 MOST_WITNESSES = 16

@@ -9,8 +9,7 @@ from collections.abc import Sequence
 from monoskope.late import pattern
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError, NoteError
-from monoskope.protocol.tlog.names import base64_text
+from monoskope.protocol.tlog.forms import LogProofError, NoteError, base64_text
 from monoskope.protocol.tlog.note import Note, parse_signature_lines
 from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value

@@ -19,7 +19,7 @@ from monoskope.m8.witnesses.evidence import Evidence
 from monoskope.m8.witnesses.settings import WitnessesSettings
 from monoskope.m8.witnesses.submission import own_part
 from monoskope.m8.witnesses.witness import Contradicted, Result, Silent, Witness
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import VerifierKey
 

@@ -13,7 +13,7 @@ from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.protocol.recipes import KINDS
+from monoskope.protocol.payload import KINDS
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 _KEYS = {

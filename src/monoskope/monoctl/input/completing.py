@@ -18,7 +18,7 @@ from click.shell_completion import CompletionItem
 
 from monoskope import shell_completion
 from monoskope.errors import Error
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import SecretUri, check_store_name
 
 if TYPE_CHECKING:

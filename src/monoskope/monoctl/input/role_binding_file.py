@@ -13,7 +13,7 @@ import yaml
 
 from monoskope.client.results.access import RoleBinding
 from monoskope.errors import UsageError
-from monoskope.protocol.member import Member
+from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix
 
 MAX_FILE = 1_048_576

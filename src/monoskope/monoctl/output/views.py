@@ -20,8 +20,8 @@ from monoskope.client.walk.target import (
 )
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document, plain
-from monoskope.protocol.names import spelled
 from monoskope.protocol.notes import edit_of
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import rfc3339
 

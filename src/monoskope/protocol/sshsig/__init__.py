@@ -9,10 +9,17 @@ with a `Fault`. Nothing here knows who may sign: that is `monoskope.reactor.sign
 from __future__ import annotations
 
 from monoskope.protocol.sshsig.certificate import Certificate
-from monoskope.protocol.sshsig.container import SshSignature, parse, parse_signer, serialise, signed_bytes
-from monoskope.protocol.sshsig.faults import Fault, FaultError
+from monoskope.protocol.sshsig.container import (
+    SshSignature,
+    armoured,
+    parse,
+    parse_public,
+    parse_signer,
+    serialise,
+    signed_bytes,
+)
+from monoskope.protocol.sshsig.fields import Fault, FaultError
 from monoskope.protocol.sshsig.keys import KeySignature, PublicKey
-from monoskope.protocol.sshsig.text import armoured, parse_public
 
 __all__ = [
     "Certificate",

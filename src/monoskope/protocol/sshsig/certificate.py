@@ -6,8 +6,7 @@ import unicodedata
 from typing import Self
 
 from monoskope.protocol.signed_request import is_principal
-from monoskope.protocol.sshsig.faults import Fault, FaultError
-from monoskope.protocol.sshsig.fields import Reader, string, uint32, uint64
+from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, string, uint32, uint64
 from monoskope.protocol.sshsig.keys import KeySignature, PublicKey
 from monoskope.protocol.sshsig.kinds import CERTIFIED_KINDS
 from monoskope.value import Value

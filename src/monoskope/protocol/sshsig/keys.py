@@ -6,8 +6,7 @@ import base64
 import hashlib
 from typing import Self
 
-from monoskope.protocol.sshsig.faults import Fault, FaultError
-from monoskope.protocol.sshsig.fields import Reader, mpint, string, uint32
+from monoskope.protocol.sshsig.fields import Fault, FaultError, Reader, mpint, string, uint32
 from monoskope.protocol.sshsig.kinds import KINDS, Curve, Family, KeyKind
 from monoskope.value import Value
 

@@ -3,10 +3,9 @@
 The forms are C2SP's (c2sp.org), over the trees of RFC 6962, so that other people's tools read and make them, too:
 
 - `merkle` and `tiles`: the tree, the proofs about it, and the pieces in which it is stored and served;
-- `names`, `checkpoint` and `note`: what a log says about its tree, and the note in which keys sign that;
+- `forms`, `checkpoint` and `note`: what a log says about its tree, and the note in which keys sign that;
 - `vkey` and `log_key`: the public keys, and the two private ones of a log;
-- `policy`: which signatures a checkpoint needs before its reader believes it;
-- `errors`: how a malformed note and a proof that does not hold are told.
+- `policy`: which signatures a checkpoint needs before its reader believes it.
 
 Nothing here reads a file, a clock or the network. What is slow to load, ML-DSA, is loaded when it is first used.
 """

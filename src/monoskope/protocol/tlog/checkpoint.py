@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from monoskope.protocol.tlog.errors import Fault, NoteError
+from monoskope.protocol.tlog.forms import Fault, NoteError, base64_text, check_name, read_base64, read_decimal
 from monoskope.protocol.tlog.merkle import EMPTY_ROOT, HASH_BYTES, MAX_SIZE
-from monoskope.protocol.tlog.names import base64_text, check_name, read_base64, read_decimal
 from monoskope.value import Value
 
 COVERED_S = 60

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
 from monoskope.late import pattern
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import MAX_TIME_S, Kind, VerifierKey, cosigned_message
 from monoskope.unshared import Unshared

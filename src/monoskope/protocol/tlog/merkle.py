@@ -11,7 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 
-from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.value import Value
 
 HASH_BYTES = 32

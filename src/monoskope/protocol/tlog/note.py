@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from monoskope.protocol.tlog.errors import Fault, NoteError
-from monoskope.protocol.tlog.names import base64_text, check_name, read_base64
+from monoskope.protocol.tlog.forms import Fault, NoteError, base64_text, check_name, read_base64
 from monoskope.protocol.tlog.vkey import KEY_ID_BYTES, VerifierKey
 from monoskope.value import Value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.value import Value

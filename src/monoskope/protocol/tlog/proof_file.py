@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, NoteError
+from monoskope.protocol.tlog.forms import Fault, NoteError, base64_text, read_base64, read_decimal
 from monoskope.protocol.tlog.merkle import HASH_BYTES
-from monoskope.protocol.tlog.names import base64_text, read_base64, read_decimal
 from monoskope.protocol.tlog.note import Note
 from monoskope.value import Value
 

@@ -9,8 +9,7 @@ from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
-from monoskope.protocol.tlog.names import base64_text, check_name, read_base64
+from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError, base64_text, check_name, read_base64
 from monoskope.value import Value
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Self
 
 from monoskope.errors import UsageError, docs_page
-from monoskope.protocol.labels import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
+from monoskope.protocol.identity import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
 

@@ -13,9 +13,16 @@ from google.protobuf.message import DecodeError
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import RefusedError, UsageError, docs_page
-from monoskope.protocol.identity import KEY_BYTES, ProofError, shown
-from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
-from monoskope.protocol.rotation import MAX_STEPS, open_rotation, rotation_content
+from monoskope.protocol.identity import (
+    IDENTITY_ROTATION,
+    KEY_BYTES,
+    MAX_STEPS,
+    ProofError,
+    labelled,
+    open_rotation,
+    rotation_content,
+    shown,
+)
 from monoskope.protocol.wire import serialise
 from monoskope.settings import read_private, write_private
 from monoskope.unshared import Unshared

@@ -19,7 +19,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code, ConflictError
 from monoskope.protocol.events import ReactorEvent, Step, request_id_of
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from monoskope.reactor.reasons import FailedError
 
 Send = Callable[[reactor_pb2.AttachRequest], None]

@@ -14,7 +14,7 @@ from cryptography import x509
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, parse_server
-from monoskope.protocol.announcement import check_capabilities
+from monoskope.protocol.hello import check_capabilities
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.stores.driver import Capabilities
 

@@ -25,7 +25,7 @@ from monoskope.http import CIPHERS
 from monoskope.http.client.websocket_client import NoWebSocketError, connect
 from monoskope.http.messages import EndedError
 from monoskope.protocol import elements
-from monoskope.protocol.login_refusal import LoginRefusal, read
+from monoskope.protocol.login import LoginRefusal, read_login_refusal
 from monoskope.reactor.link.endpoint import Endpoint, roots
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ def _refusal_in(details: list[_Detail]) -> LoginRefusal | None:
             try:
                 # Connect leaves out the padding, and takes it.
                 content = base64.b64decode(detail.value.rstrip("=") + "=" * (-len(detail.value.rstrip("=")) % 4))
-                return read(error_details_pb2.ErrorInfo.FromString(content).metadata)
+                return read_login_refusal(error_details_pb2.ErrorInfo.FromString(content).metadata)
             except (binascii.Error, DecodeError, ValueError):
                 return None
     return None

@@ -14,7 +14,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import EVENTS, RequestEvent, follow, request_id_of, steps_of
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from monoskope.traces import spans
 
 MAX_EVENT = 262_144

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.protocol.announcement import MAX_REPLICAS
-from monoskope.protocol.login_refusal import LoginRefusal
+from monoskope.protocol.hello import MAX_REPLICAS
+from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.link import Origin, StatusError
 

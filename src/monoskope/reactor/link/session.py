@@ -10,7 +10,7 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error
 from monoskope.protocol.hello import CHALLENGE_BYTES, Hello
-from monoskope.protocol.labels import REACTOR_HELLO
+from monoskope.protocol.identity import REACTOR_HELLO
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import Attachment, Listener

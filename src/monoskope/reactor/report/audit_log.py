@@ -16,7 +16,7 @@ from typing import Protocol
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.names import spelled
+from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
 from monoskope.settings import open_to_append

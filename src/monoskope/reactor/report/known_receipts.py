@@ -17,8 +17,7 @@ import msgspec
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
-from monoskope.protocol.identity import open_signed, shown
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT, open_signed, shown
 from monoskope.protocol.outcomes import TELLING
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.reactor.identity.store_identity import Identity

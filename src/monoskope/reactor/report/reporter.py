@@ -16,9 +16,9 @@ from monoskope.errors import Code
 from monoskope.failpoints import failpoint
 from monoskope.protocol.events import ReactorEvent, event_of
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT
+from monoskope.protocol.identity import RECEIPT
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.upload import State
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import AppendRefusedError

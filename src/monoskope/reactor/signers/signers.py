@@ -11,7 +11,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement
-from monoskope.protocol.sshsig.faults import Fault, FaultError
+from monoskope.protocol.sshsig.fields import Fault, FaultError
 from monoskope.reactor.signers.decision import Rules, decide
 from monoskope.reactor.signers.list_file import ListFile
 from monoskope.reactor.signers.lists import ListedKeys, Revocations, line_for, parse_listed, parse_revoked

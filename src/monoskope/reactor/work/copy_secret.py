@@ -31,7 +31,7 @@ from monoskope.errors import (
     TimedOutError,
     UnavailableError,
 )
-from monoskope.protocol.copy_request import put_request_id
+from monoskope.protocol.open_receipt import put_request_id
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request

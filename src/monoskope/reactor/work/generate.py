@@ -23,8 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.payload import Payload
-from monoskope.protocol.recipes import Recipe, Recipes
+from monoskope.protocol.payload import Payload, Recipe, Recipes
 from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError
 

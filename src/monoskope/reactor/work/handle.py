@@ -15,8 +15,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.keyed_lock import KeyedLock
-from monoskope.protocol.names import spelled
-from monoskope.protocol.outcomes import WRITTEN
+from monoskope.protocol.outcomes import WRITTEN, spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request

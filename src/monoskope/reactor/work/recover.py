@@ -13,12 +13,11 @@ from dataclasses import dataclass, field
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.failpoints import failpoint
-from monoskope.protocol.announcement import MAX_REPLICAS
 from monoskope.protocol.grant import REPLICA_BYTES, Grant, parse_grant
-from monoskope.protocol.identity import open_signed
-from monoskope.protocol.labels import UPLOAD_GRANT
+from monoskope.protocol.hello import MAX_REPLICAS
+from monoskope.protocol.identity import UPLOAD_GRANT, open_signed
+from monoskope.protocol.outcomes import State
 from monoskope.protocol.receipt import Receipt
-from monoskope.protocol.upload import State
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.known_receipts import own_receipt

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from monoskope.errors import UsageError
-from monoskope.protocol.one_reading import strict_json
+from monoskope.protocol.notes import strict_json
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
 from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError

@@ -10,9 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.protocol.identity import shown
-from monoskope.protocol.labels import IDENTITY_ROTATION, labelled
-from monoskope.protocol.rotation import rotation_content
+from monoskope.protocol.identity import IDENTITY_ROTATION, labelled, rotation_content, shown
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Decision, Head, Response, Streamed
 from monoskope.http.server.server import serving
 from monoskope.m8.http import refused
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
 from monoskope.m8.http.tls import Certificate
 from monoskope.testing.scripted.log import ScriptedLog
 

@@ -24,10 +24,10 @@ from monoskope.errors import Error, NotFoundError
 from monoskope.m8.http import tls
 from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.listing import Listing
+from monoskope.protocol.payload import pair_keys
 from monoskope.protocol.receipt import make_receipt
-from monoskope.protocol.recipes import pair_keys
 from monoskope.protocol.request import Request, parse_request
 from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig import parse

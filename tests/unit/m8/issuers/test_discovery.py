@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.m8.issuers.discovery import Discovery
-from monoskope.m8.issuers.keys import MAX_JWKS
+from monoskope.m8.issuers.jose import MAX_JWKS
 from monoskope.m8.issuers.settings import IssuerFile, RuleFile, checked
 from tests.support.https_issuer import DOCUMENT, HttpsIssuer, https_issuer
 from tests.support.issuers import jwk, jwks, rsa_key

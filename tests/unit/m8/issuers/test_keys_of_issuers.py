@@ -11,7 +11,8 @@ import pytest
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import jose
-from monoskope.m8.issuers.keys import IssuerKeys, parse_jwks
+from monoskope.m8.issuers.jose import parse_jwks
+from monoskope.m8.issuers.keys import IssuerKeys
 from tests.support.issuers import claims_of, ec_key, ed_key, jwk, jwks, minted, rsa_key
 
 OLD, NEW = jwks(jwk(rsa_key(), "a")), jwks(jwk(rsa_key("b"), "b"))

@@ -17,7 +17,8 @@ from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, checked
 from monoskope.m8.issuers.verifying import Verified
-from monoskope.protocol.member import Member, MemberKind
+from monoskope.m8.service.exchange import groups_named
+from monoskope.protocol.login import Member, MemberKind
 from tests.support.issuers import CLUSTER, ISSUER, NOW_S, claims_of, github, gitlab, issuers_of, kubernetes, minted
 
 WORKFLOW = "octo-org/octo-repo/.github/workflows/"
@@ -193,7 +194,7 @@ async def test_a_person_is_their_sub_with_the_groups_that_can_have_a_binding() -
     assert [str(group) for group in found.groups] == ["group:corp:m8-users", "group:corp:ops"]
     assert [
         str(group)
-        for group in rules.kept(found.groups, [Member.parse("group:corp:ops"), Member.parse("group:x:m8-users")])
+        for group in groups_named(found.groups, [Member.parse("group:corp:ops"), Member.parse("group:x:m8-users")])
     ] == ["group:corp:ops"]
 
 
@@ -225,9 +226,9 @@ async def test_groups_that_are_no_texts_are_refused() -> None:
 def test_more_groups_than_may_count_are_refused_and_none_is_left_out() -> None:
     groups = [Member(MemberKind.GROUP, "corp", f"g{number}") for number in range(40)]
     with pytest.raises(ExchangeRefusedError) as caught:
-        rules.kept(groups, groups[:33])
+        groups_named(groups, groups[:33])
     assert caught.value.refusal.value == "TOO_MANY_GROUPS"
-    assert len(rules.kept(groups, groups[:32])) == 32
+    assert len(groups_named(groups, groups[:32])) == 32
 
 
 async def test_a_name_that_can_change_hands_needs_a_verified_address() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UsageError
+from monoskope.host_port import HttpsUrl
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import known_issuers
-from monoskope.m8.issuers.addresses import HttpsUrl
-from monoskope.protocol.member import MemberKind
+from monoskope.protocol.login import MemberKind
 
 PAGES = Path(__file__).parents[4] / "docs"
 GOOD = """

@@ -17,7 +17,7 @@ from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.m8.issuers import jose
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.issuers.verifying import Verified
-from monoskope.protocol.exchange_refusal import ExchangeRefusal
+from monoskope.protocol.login import ExchangeRefusal
 from tests.support.issuers import (
     ISSUER,
     NOW_S,

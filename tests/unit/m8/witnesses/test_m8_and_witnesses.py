@@ -20,7 +20,7 @@ from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.bootstrap import build
 from monoskope.m8.cli.main import program
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.operations.endpoints import Endpoints
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.queries.witnessed import LogQueries
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.tree.key_file import KeyFile

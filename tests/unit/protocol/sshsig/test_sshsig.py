@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from monoskope.protocol import sshsig
 from monoskope.protocol.signed_request import MAX_SIGNATURE
 from monoskope.protocol.sshsig import Certificate, Fault, FaultError, PublicKey
+from monoskope.protocol.sshsig.container import parse_words
 from monoskope.protocol.sshsig.fields import Reader, mpint
 from monoskope.protocol.sshsig.kinds import KINDS
-from monoskope.protocol.sshsig.text import parse_words
 from tests.support import ssh_blobs
 from tests.support.ssh_blobs import SshKey, certificate, container, signed, to_sign
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, NoteError
+from monoskope.protocol.tlog.forms import Fault, NoteError
 from monoskope.protocol.tlog.merkle import MAX_SIZE
 
 ROOT = b"r" * 32

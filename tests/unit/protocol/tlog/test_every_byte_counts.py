@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.upload_proof import UploadProof

@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import EMPTY_ROOT
 from monoskope.protocol.tlog.note import Note, NoteSignature, parse_signature_lines

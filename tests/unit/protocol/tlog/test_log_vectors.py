@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.protocol.names import spelled
-from monoskope.protocol.tlog.errors import Fault, LogProofError, NoteError
+from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.tlog.forms import Fault, LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import (
     leaf_hash,
     node_hash,

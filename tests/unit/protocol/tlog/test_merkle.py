@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.merkle import (
     EMPTY_ROOT,
     MAX_SIZE,

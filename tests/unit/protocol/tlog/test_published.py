@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.tiles import Tile, tiles_of
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey

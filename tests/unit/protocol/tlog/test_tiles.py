@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.protocol.tlog.errors import NoteError
+from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.merkle import MAX_SIZE, Node, inclusion_plan, leaf_hash, node_hash, root_plan
 from monoskope.protocol.tlog.tiles import MAX_TILE_INDEX, Place, Tile, place_of, tiles_of, width_of
 

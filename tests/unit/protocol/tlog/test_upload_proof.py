@@ -13,11 +13,11 @@ from monoskope.client.proofs.files import verified
 from monoskope.errors import UsageError
 from monoskope.protocol.events import event_of, upload_stream
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.labels import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.outline import outline
 from monoskope.protocol.receipt import Receipt, make_receipt, sealed_digest
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.errors import Fault, LogProofError
+from monoskope.protocol.tlog.forms import Fault, LogProofError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import leaf_hash
 from monoskope.protocol.tlog.note import Note

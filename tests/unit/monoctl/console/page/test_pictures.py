@@ -10,8 +10,7 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.domain.events import KINDS
-from monoskope.protocol.names import spelled
-from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.outcomes import ENDS, spelled
 
 PICTURES = Path(__file__).parents[5] / "console" / "src" / "pictures"
 

@@ -7,7 +7,7 @@ from monoskope.monoctl.console.operations.changing.results import single
 from monoskope.monoctl.console.operations.fields import TIMEOUT_S, Notes, Nothing, Seconds, Text, Words, expected
 from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
-from monoskope.protocol.recipes import KINDS, Kind
+from monoskope.protocol.payload import KINDS, Kind
 
 
 class GenerateAsked(Notes, frozen=True, kw_only=True):

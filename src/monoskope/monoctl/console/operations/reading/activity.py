@@ -15,7 +15,7 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.output.formats import Document
 from monoskope.protocol.events import EVENTS, Step, request_id_of
-from monoskope.protocol.upload import State
+from monoskope.protocol.outcomes import State
 from monoskope.times import now_ms, rfc3339
 
 _HOUR_MS = 3_600_000

@@ -1,10 +1,17 @@
-"""How a malformed note is told, and a proof or a signature about the log that does not hold."""
+"""The small forms that notes are made of, and the errors of a malformed note and of a proof that does not hold.
+
+Names of keys and logs, base64 and decimals are each read in one form alone.
+"""
 
 from __future__ import annotations
 
+import base64
+import binascii
+import re
 from enum import Enum
 
 from monoskope.errors import LogMismatchError, UsageError
+from monoskope.late import pattern
 
 
 class Fault(Enum):
@@ -62,3 +69,56 @@ class LogProofError(LogMismatchError):
     def __init__(self, what: str, *, fault: Fault = Fault.TREE) -> None:
         super().__init__(f"{what}.", fix="Keep what you have as evidence, and ask your administrator and your auditor.")
         self.fault = fault
+
+
+MAX_NAME_BYTES = 255
+"""Bytes of a name at most, in UTF-8: what a cosigned message has room for (c2sp.org/tlog-cosignature)."""
+
+# Control characters, the characters with the property White_Space, and "+". Spelled out, so that no version of
+# Unicode moves the rule.
+_NAME = pattern(
+    r"[^\x00-\x20+\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ud800-\udfff]+",
+)
+_DECIMAL = pattern(r"0|[1-9][0-9]{0,18}", re.ASCII)
+
+
+def is_name(text: str) -> bool:
+    """Whether `text` can be the name of a key: 1 to 255 bytes without "+", white space and control characters."""
+    return len(text) <= MAX_NAME_BYTES and _NAME.fullmatch(text) is not None and len(text.encode()) <= MAX_NAME_BYTES
+
+
+def check_name(what: str, text: str) -> None:
+    """Raise `NoteError` that names `what` unless `text` can be the name of a key."""
+    if not is_name(text):
+        raise NoteError(what, "must have 1 to 255 bytes, without spaces, control characters and +", fault=Fault.NAME)
+
+
+def base64_text(content: bytes) -> str:
+    """Return standard base64 with padding (RFC 4648, section 4)."""
+    return base64.b64encode(content).decode("ascii")
+
+
+def read_base64(what: str, text: str) -> bytes:
+    """Return the bytes in `text`.
+
+    Raises:
+        NoteError: it is not the one base64 of any bytes; names `what`.
+    """
+    try:
+        content = base64.b64decode(text.encode("ascii"), validate=True)
+    except (binascii.Error, UnicodeEncodeError):
+        content = b""
+    if not text or base64_text(content) != text:
+        raise NoteError(what, "must be standard base64 with padding, in its one form", fault=Fault.BASE64)
+    return content
+
+
+def read_decimal(what: str, text: str) -> int:
+    """Return the number in `text`, 0 to 2**63 - 1.
+
+    Raises:
+        NoteError: it is not the one decimal form of such a number; names `what`.
+    """
+    if _DECIMAL.fullmatch(text) is None or int(text) >= 2**63:
+        raise NoteError(what, "must be a decimal below 2**63 without leading zeros", fault=Fault.NUMBER)
+    return int(text)

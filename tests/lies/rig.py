@@ -141,7 +141,7 @@ class Rig:
         """Let alice see the log, and let it grow after that."""
         await self.sign()
         async with self.client(self.servers[0]) as client:
-            seen = await client.get_log()
+            seen = await client.log.get()
         self.old_note = self.old_note or seen.note.encode()
         old = Checkpoint.parse(Note.parse(self.old_note).text)
         if old.size < seen.size:

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.put import PutResult
     from monoskope.client.purposes.rollback import Rollback
     from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
@@ -69,6 +69,7 @@ if TYPE_CHECKING:
     from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
     from monoskope.client.walk.bulk import Tally
+    from monoskope.client.walk.given import Expect
     from monoskope.client.walk.preview import Preview
     from monoskope.client.walk.task import Progress, Stage
 
@@ -138,7 +139,7 @@ _HOMES = {
     "Credential": "credential",
     "Deletion": "purposes.delete",
     "Event": "results.server",
-    "Expect": "purposes.put",
+    "Expect": "walk.given",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
     "Issued": "credential",

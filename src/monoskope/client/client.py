@@ -18,18 +18,18 @@ from monoskope.client import purposes, results
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
-from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
+from monoskope.client.purposes.put import PutResult, put, wanted
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
-from monoskope.client.runtime import Runtime, left, on_asyncio, within
+from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.walk.bulk import Tally
-from monoskope.client.walk.given import Notes, whole
+from monoskope.client.walk.given import Expect, Notes, encoded, expectation, whole
 from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
-from monoskope.protocol.recipes import Recipe, check_recipes
+from monoskope.protocol.payload import Recipe, check_recipes
 from monoskope.protocol.request import Options
 from monoskope.unshared import Unshared
 
@@ -127,7 +127,7 @@ class Client(Unshared):
             passphrase=passphrase,
             system_known_stores=system_known_stores,
             pause_s=pause_s,
-            runtime=runtime if runtime is not None else on_asyncio(),
+            runtime=runtime if runtime is not None else asyncio_runtime(),
         )
 
     def __repr__(self) -> str:

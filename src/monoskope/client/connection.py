@@ -24,7 +24,7 @@ from monoskope.client.http.transport import (
     too_late,
 )
 from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
-from monoskope.client.runtime import Runtime, left, on_asyncio
+from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.errors import (
     Error,
     LogMismatchError,
@@ -110,7 +110,7 @@ class Connection(Unshared):
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
-        self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
+        self.runtime: Runtime = runtime if runtime is not None else asyncio_runtime()
         """How all that uses this connection waits."""
         self._roots = find_roots(ca_file, ca)
         self._process = os.getpid()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, expectation
+from monoskope.client.walk.given import Expect, expectation
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import ASK, Doubt, Result, Task, unknown
 from monoskope.errors import UsageError

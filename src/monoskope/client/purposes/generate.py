@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.walk.given import Expect, Notes, expectation
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.protocol.payload import Recipes
 from monoskope.value import Value
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.delete import expected
-from monoskope.client.purposes.put import Expect, PutResult, encoded, fitting, result_of
+from monoskope.client.purposes.put import PutResult, fitting, result_of
 from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Expect, encoded
 from monoskope.client.walk.target import Target, check_patchable
 from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.errors import UsageError

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.queries import Queries
+from monoskope.client.walk.given import Expect, expectation
 from monoskope.client.walk.target import Target, check_restores
 from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.errors import UsageError

@@ -109,7 +109,7 @@ def unhurried() -> Iterator[None]:
             found = found.outer
 
 
-def on_asyncio() -> Runtime:
+def asyncio_runtime() -> Runtime:
     """Return the runtime of asyncio."""
     from monoskope.client.runtime.on_asyncio import ASYNCIO  # noqa: PLC0415 - a command line that blocks does without asyncio
 

@@ -1,4 +1,4 @@
-"""What callers give besides values: notes that go with a put, and versions as people type them.
+"""What callers give, checked: values, what they expect upstream, notes, and versions as people type them.
 
 Notes are labels and a day of expiry, given, cleared, or kept as they are. They are not secret.
 
@@ -12,15 +12,60 @@ from __future__ import annotations
 import datetime as dt
 import re
 from collections.abc import Mapping
+from enum import Enum
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.purposes.put import Expect
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.late import pattern
 from monoskope.protocol.notes import Labels, check_day, check_labels
+from monoskope.protocol.payload import Payload, encode
+from monoskope.protocol.request import is_version
 from monoskope.uri import SecretUri
 from monoskope.value import Value
+
+
+class Expect(Enum):
+    """What must be upstream for a write to happen."""
+
+    ANY = "ANY"
+    """Nothing, or what m8 put there last."""
+    ABSENT = "ABSENT"
+    """Nothing."""
+    OVERWRITE = "OVERWRITE"
+    """Whatever is there."""
+
+
+_EXPECTS = {
+    Expect.ANY: upload_pb2.EXPECT_ANY,
+    Expect.ABSENT: upload_pb2.EXPECT_ABSENT,
+    Expect.OVERWRITE: upload_pb2.EXPECT_OVERWRITE,
+}
+
+
+def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
+    """Return the protocol's form of an expectation; text names an upstream version. Raises `UsageError`."""
+    if isinstance(expect, Expect):
+        return _EXPECTS[expect], ""
+    if not is_version(expect):
+        raise UsageError(
+            "the expected version is not valid: 1 to 256 printable ASCII characters without spaces.",
+            fix="Copy it from `monoctl get secret`.",
+        )
+    return upload_pb2.EXPECT_VERSION, expect
+
+
+def encoded(values: Mapping[str, bytes]) -> bytes:
+    """Return the padded plaintext of `values`.
+
+    Raises:
+        UsageError: keys outside the rule, none or more than 64, a value that is not bytes, or too much of it.
+    """
+    for key, value in values.items():
+        if not isinstance(value, bytes):
+            raise UsageError(f"the value of {key!r} is not bytes.", fix="Encode text, e.g. as UTF-8.")
+    return encode(values if isinstance(values, Payload) else Payload(values))
 
 
 class Notes(Value, frozen=True):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.known.stores import KnownStores
-from monoskope.client.purposes.put import Expect, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.walk.checks import check_announced
+from monoskope.client.walk.given import Expect, encoded, expectation
 from monoskope.client.walk.target import Resolver, announced_layout, check_patchable
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.uri import SecretUri

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client, PutResult
-from monoskope.client.purposes.put import Expect
+from monoskope.client.walk.given import Expect
 from monoskope.errors import Error
 from monoskope.monoctl.input.engine_options import engine_options
 from monoskope.monoctl.input.expectation import expectation

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.client.purposes.put import Expect
+from monoskope.client.walk.given import Expect
 from monoskope.errors import UsageError
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from monoskope.client.purposes.put import Expect
+from monoskope.client.walk.given import Expect
 from monoskope.errors import UsageError
 from monoskope.monoctl.console.operations.operation import Request
 from monoskope.monoctl.input.engine_options import chosen

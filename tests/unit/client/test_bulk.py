@@ -72,7 +72,7 @@ def _small(store: views_pb2.SecretStore) -> None:
         (_deactivated, RefusedError, "deactivated"),
         (_alone, UnavailableError, "no reactor"),
         (_with_one_key, RefusedError, "'password'"),
-        (_blind, RefusedError, "expected"),
+        (_blind, RefusedError, "exactly one version"),
         (_small, RefusedError, "accepts at most"),
     ],
 )

@@ -51,7 +51,7 @@ class LoggedM8(ScriptedM8):
 @pytest.fixture(autouse=True)
 def checks_count_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check counts until the test says that its time is over, and is waited for, however slow the machine is."""
-    monkeypatch.setattr("monoskope.client.log.watch.UNPINNED_S", 60.0)
+    monkeypatch.setattr("monoskope.client.log.check.UNPINNED_S", 60.0)
     monkeypatch.setattr("monoskope.client.log.watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
 
 
@@ -291,7 +291,7 @@ async def test_an_m8_that_lies_anew_each_time_does_not_fill_the_disk_of_its_user
     user: User, m8: LoggedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is printed all the same."""
-    monkeypatch.setattr("monoskope.client.log.watch.MOST_EVIDENCE", 2)
+    monkeypatch.setattr("monoskope.client.log.check.MOST_EVIDENCE", 2)
     await user.ask()
     for seed in "abcd":
         m8.log = ScriptedLog(9, key=m8.log.key, seed=seed)
@@ -341,8 +341,8 @@ async def test_a_demanded_quorum_holds_m8_at_first_contact(
 
 def wait_for_the_log(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the pauses of a check, and have the last of them end long after its time: no call has little time."""
-    monkeypatch.setattr("monoskope.client.log.watch.CALL_TIMEOUT_S", 50.0)
-    monkeypatch.setattr("monoskope.client.log.watch._MOST_PAUSE_S", math.inf)
+    monkeypatch.setattr("monoskope.client.log.check.CALL_TIMEOUT_S", 50.0)
+    monkeypatch.setattr("monoskope.client.log.check._MOST_PAUSE_S", math.inf)
     user.skip_pauses()
 
 

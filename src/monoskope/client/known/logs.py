@@ -86,10 +86,8 @@ class KnownLogs:
         self._system = system
         self._servers = tuple(servers)
         self._unwritable = "no file for known_logs is given or found."
-        self._held: dict[str, list[LogPin]] = {}
-        """By server: what could not be written down."""
-        self._passed: set[bytes] = set()
-        """The checkpoints of lines that one of those was shown to continue."""
+        self._memory: dict[str, dict[bytes | None, LogPin]] = {}
+        """By server: what could not be written down, by the checkpoint that it continues; None at first contact."""
 
     def logs(self) -> Logs:
         """Return what is known of each server, by its own line alone. Raises as `pins`."""
@@ -123,7 +121,7 @@ class KnownLogs:
             UsageError, RefusedError: as `pins`.
         """
         why = self._unwritable
-        if self.path is not None and server not in self._held:
+        if self.path is not None and server not in self._memory:
             try:
                 with self._changing(self.path) as own:
                     lines = self._lines(self._read_system() | own, server)
@@ -133,21 +131,13 @@ class KnownLogs:
                 why = self._unwritable = error.message
             else:
                 return ""
-        self._hold(server, pin, replaces)
-        return NOT_KEPT.format(why=why)
-
-    def _hold(self, server: str, pin: LogPin, replaces: LogPin | None) -> None:
-        """Keep `pin` in memory, as `remember` does in the file. The file is not written for this server any more."""
         lines = self._lines(self._read(), server)
-        held = self._held.get(server, [])
-        _check_fits(server, [*lines.values(), *held], pin)
-        known = self._pins(lines, server)
-        if replaces is None and not known:
-            self._held[server] = [pin]
-        elif replaces is not None and any(each.checkpoint == replaces.checkpoint for each in known):
-            gone = (pin.checkpoint, replaces.checkpoint)
-            self._held[server] = [*(each for each in held if each.checkpoint not in gone), pin]
-            self._passed |= {each.checkpoint for each in lines.values()} & {replaces.checkpoint}
+        memory = self._memory.get(server, {})
+        _check_fits(server, [*lines.values(), *memory.values()], pin)
+        known = {each.checkpoint for each in self._pins(lines, server)}
+        if replaces.checkpoint in known if replaces is not None else not known:
+            self._memory[server] = {**memory, None if replaces is None else replaces.checkpoint: pin}
+        return NOT_KEPT.format(why=why)
 
     def accept(self, server: str, pin: LogPin) -> Path:
         """Put `pin` in the place of the log that is known, and return where the file as it was is kept.
@@ -208,7 +198,7 @@ class KnownLogs:
             before = find_private(self.path, client=True) or b""
             change(own)
             write_private(copy, before, replace=True)
-        self._held.pop(server, None)
+        self._memory.pop(server, None)
         return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
@@ -224,9 +214,10 @@ class KnownLogs:
         return lines
 
     def _pins(self, lines: Logs, server: str) -> list[LogPin]:
-        """Return all that m8 has to continue: what is held in memory, and the lines that this does not continue."""
-        held = self._held.get(server, [])
-        return [*held, *(line for line in lines.values() if not held or line.checkpoint not in self._passed)]
+        """Return all that m8 has to continue: what is in memory, and the lines that this does not continue."""
+        memory = self._memory.get(server, {})
+        ends = [pin for pin in memory.values() if pin.checkpoint not in memory]
+        return [*ends, *(line for line in lines.values() if line.checkpoint not in memory)]
 
     @contextmanager
     def _changing(self, path: Path) -> Iterator[Logs]:

@@ -10,9 +10,9 @@ from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.demand import Demand
 from monoskope.client.known.logs import LogPin
+from monoskope.client.log.check import Looked
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.log.judging import Judge
-from monoskope.client.log.watch import Looked
 from monoskope.client.proofs.files import policy_of, verified
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
@@ -167,7 +167,7 @@ class ServerLog:
         pin, _ = await self._pin()
         policy = self._policy(pin)
         other = Policy(policy.log, policy.witnesses).believe(note)
-        await self._session.watch.check_one_log(pin, LogPin(pin.vkeys, note))
+        await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
         return LogComparison.of(other, pin.size)
 
     async def upload_proof(self, request_id: str, *, timeout: float = PROOF_TIMEOUT_S) -> UploadProof:
@@ -192,7 +192,7 @@ class ServerLog:
             if proof.request_id != content.hex():
                 raise LogMismatchError("m8 shows the proof of another request.", fix="Ask your administrator.")
             note = bytes(ProofFile.parse(file).note)
-            await self._session.watch.check_one_log(pin, LogPin(pin.vkeys, note))
+            await self._session.watch.check.check_one_log(pin, LogPin(pin.vkeys, note))
             return proof
 
     async def events(self, *, request_id: str = "", prefix: str = "") -> AsyncGenerator[Event]:

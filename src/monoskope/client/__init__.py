@@ -11,13 +11,14 @@
 
 Read in this order:
 
-- `client`, `changes`, `restorations`, `reading`: the public methods; `results`: their answers; `sync`: their twin;
-- `queries`, `administration`, `access`, `proof`: what m8 knows, and what proves it;
+- `client`, `stores`, `access`, `proofs.log`: the public methods; `results`: their answers; `sync`: the same without an
+  event loop; `session`: what all of them share;
 - `purposes`: what each method sends, and what a proven end says;
-- `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
+- `walk`: one request, steps 1 to 7 of docs/protocol.md: which store is meant, what is asked, sent and believed;
 - `seal`: the only file that encrypts;
-- `target` and `known_stores`: which store is meant, and which identity is pinned for it;
-- `connection`, `reasons` and `settings`: how m8 is reached, what failures mean, where the configuration comes from.
+- `queries`, `log`: what m8 knows, and how it is held to its log;
+- `known`, `settings`: what this machine knows of stores and logs, and where the configuration comes from;
+- `connection`, `http`, `runtime`: how m8 is reached, what is sent again, and how the client waits.
 
 One rule always holds: success is a receipt that the store's pinned identity signed for this very request. Whatever else
 m8 says is shown as m8's word. Every failure is a `monoskope.errors.Error` with a stable `code` and a `fix`.

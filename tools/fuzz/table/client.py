@@ -352,7 +352,7 @@ READERS = (
     Reader(
         "openid-document",
         "issuers",
-        ("client/login/issuer.py", "client/login/issuer.py"),
+        ("client/login/issuer.py",),
         lambda content: _asked(content, lambda: discover(_issuer())),
         errors=(Error,),
         seeds=lambda: [b"\x00" + json.dumps(_DOCUMENT).encode()],

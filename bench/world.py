@@ -18,7 +18,7 @@ from bench.direct import Direct, Place, connected
 from bench.progress import say
 from monoskope.client import Client, ClientSettings, load_settings
 from monoskope.settings import write_private
-from monoskope.stores.vault.policy import least_policy
+from monoskope.stores.vault.config import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_files import Storage

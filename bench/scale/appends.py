@@ -19,7 +19,7 @@ from bench.scale.records import Maker, Secret, Stream
 from bench.scale.sizes import Sizes
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_file import connect
+from monoskope.m8.log.sqlite.file import connect
 from monoskope.m8.readmodels import documents as chain
 from monoskope.times import now_ms
 
@@ -107,7 +107,7 @@ async def sqlite(folder: Path, maker: Maker, sizes: Sizes) -> dict[str, float]:
 
 async def postgres(server: Postgres, maker: Maker, sizes: Sizes) -> dict[str, float]:
     """Return the figures of PostgreSQL, from an empty database of `server`."""
-    from monoskope.m8.log.postgres import connecting  # noqa: PLC0415 - the driver is an extra
+    from monoskope.m8.log.postgres.connections import connect  # noqa: PLC0415 - the driver is an extra
     from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
     target, other = server.target(server.create_database()), server.target(server.create_database())
@@ -116,7 +116,7 @@ async def postgres(server: Postgres, maker: Maker, sizes: Sizes) -> dict[str, fl
         stack.push_async_callback(log.close)
         connections = []
         for _ in range(max(WRITERS)):
-            connection = await connecting.connect(other)
+            connection = await connect(other)
             stack.push_async_callback(connection.close)
             connections.append(connection)
         # The log's own columns are stored without compression, too.

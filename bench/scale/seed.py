@@ -25,7 +25,7 @@ from bench.scale import world
 from bench.scale.records import Maker, Secret, Stream, Template
 from monoskope.errors import ConflictError
 from monoskope.m8.log import record
-from monoskope.m8.log.sqlite_build import Build
+from monoskope.m8.log.sqlite.rebuild import Build
 from monoskope.m8.readmodels import documents as chain
 from monoskope.times import now_ms
 
@@ -273,18 +273,18 @@ def postgres(folder: Path, secrets: int, server: Postgres) -> Seed:
 
 
 async def _copy(server: Postgres, name: str, source: Path) -> None:
-    from monoskope.m8.log.postgres import connecting, imports  # noqa: PLC0415 - the driver is an extra
+    from monoskope.m8.log.postgres import connections, records  # noqa: PLC0415 - the driver is an extra
     from monoskope.m8.log.postgres.log import PostgresLog  # noqa: PLC0415
 
     target = server.target(name)
     log = await PostgresLog.open(target, clock=now_ms, projector=chain.project)
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     columns = ("position", "version", "stream", "hash", "record")
     with closing(sqlite3.connect(source)) as file:
         rows = file.execute(f"SELECT {', '.join(columns)} FROM events ORDER BY position")
         last: tuple[int, int, str, bytes, bytes] | None = None
         while batch := rows.fetchmany(_ROWS):
-            await imports.insert(connection, batch)
+            await records.insert(connection, batch)
             last = batch[-1]
         assert last is not None, "a world's log is never empty"
         await connection.execute("UPDATE head SET position = $1, hash = $2", last[0], last[3])

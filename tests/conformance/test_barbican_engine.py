@@ -249,7 +249,7 @@ async def test_a_clock_that_went_back_does_not_hide_the_new_version(
     async def skewed(self: BarbicanStore, path: tuple[str, ...]) -> list[Any]:
         return sorted(await real(self, path), key=lambda entry: (entry.id == ahead, entry))
 
-    monkeypatch.setattr("monoskope.stores.barbican.entries.BarbicanEntry.__lt__", lambda one, other: other.id == ahead)
+    monkeypatch.setattr("monoskope.stores.barbican.values.BarbicanEntry.__lt__", lambda one, other: other.id == ahead)
     monkeypatch.setattr(BarbicanStore, "_entries", skewed)
     version = await write(store, path)
     assert await store.read_version(path) == version

@@ -27,7 +27,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.stores.password_store.gpg import Gpg
+from monoskope.stores.password_store.programs import Gpg
 from monoskope.stores.password_store.store import PassStore
 from monoskope.testing.drivers.harness import NOT_TEXT, tag
 from monoskope.testing.engines.gnupg import ANNA, BERT, Keys

@@ -21,7 +21,7 @@ from monoskope.errors import (
     UnavailableError,
     UsageError,
 )
-from monoskope.m8.log.postgres import connecting, pooler
+from monoskope.m8.log.postgres import connections, pooler
 from monoskope.m8.log.postgres.pooler import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
@@ -47,7 +47,7 @@ def target(server: Postgres) -> PostgresTarget:
 
 
 async def asked(target: PostgresTarget, question: str) -> object:
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     try:
         return await connection.fetchval(question)
     finally:
@@ -58,16 +58,16 @@ async def asked(target: PostgresTarget, question: str) -> object:
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a server that answers do so as late as a busy machine lets it: a test of silence has bounds of its own."""
     for name in ("HOST_S", "ALONE_S", "_DIAGNOSE_S"):
-        monkeypatch.setattr(connecting, name, PATIENCE_S)
+        monkeypatch.setattr(connections, name, PATIENCE_S)
 
 
 async def refused(target: PostgresTarget, *, host_s: float | None = None) -> Error:
     """Return the error with which a connection is refused; a log that is open gets the same as unavailable."""
     before = _sockets()
     with pytest.raises(Error) as caught:
-        await connecting.connect(target, host_s=host_s)
+        await connections.connect(target, host_s=host_s)
     with pytest.raises(UnavailableError) as again:
-        await connecting.reconnect(target, host_s=host_s)
+        await connections.reconnect(target, host_s=host_s)
     await closed(before)
     assert again.value.message == caught.value.message
     assert caught.value.fix
@@ -90,7 +90,7 @@ def _sockets() -> int:
 async def test_a_caller_that_gives_up_leaves_no_connection_behind(target: PostgresTarget) -> None:
     before = _sockets()
     for turns in range(12):
-        task = asyncio.create_task(connecting.connect(target))
+        task = asyncio.create_task(connections.connect(target))
         for _ in range(turns):
             await asyncio.sleep(0.001)
         task.cancel()
@@ -130,7 +130,7 @@ async def test_a_password_that_was_changed_counts_from_the_next_connection_on(
 ) -> None:
     passwords = [target.password()]
     rotated = dataclasses.replace(target, password=lambda: passwords[-1])
-    open_before = await connecting.connect(rotated)
+    open_before = await connections.connect(rotated)
     server.sql("ALTER ROLE m8 PASSWORD 'the next one'")
     try:
         assert await open_before.fetchval("SELECT 1") == 1
@@ -262,7 +262,7 @@ async def test_a_host_that_does_not_answer_is_passed_over(
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr(connecting, "_DIAGNOSE_S", 0.1)
+    monkeypatch.setattr(connections, "_DIAGNOSE_S", 0.1)
     async with listening(silent) as port:
         alone = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", port),)), host_s=0.3)
         assert "does not answer in time" in alone.message
@@ -271,12 +271,12 @@ async def test_a_host_that_does_not_answer_is_passed_over(
         await connection.close()
 
 
-async def _connected_at_last(target: PostgresTarget) -> connecting.Connection:
+async def _connected_at_last(target: PostgresTarget) -> connections.Connection:
     """Give the hosts more time at each try, for the bound is one for all of them: a busy server answers late, too."""
     for host_s in (0.3, 3.0):
         with contextlib.suppress(UnavailableError):
-            return await connecting.connect(target, host_s=host_s)
-    return await connecting.connect(target, host_s=30.0)
+            return await connections.connect(target, host_s=host_s)
+    return await connections.connect(target, host_s=30.0)
 
 
 async def test_of_several_hosts_each_is_told_of(target: PostgresTarget, unused_tcp_port: int) -> None:
@@ -310,7 +310,7 @@ async def test_what_the_role_sets_for_its_sessions_harms_nothing(server: Postgre
     }
     for name, value in harmful.items():
         server.sql(f"ALTER ROLE m8 IN DATABASE {target.database} SET {name} = '{value}'")
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     try:
         found = {name: await connection.fetchval(f"SHOW {name}") for name in harmful}
     finally:
@@ -331,7 +331,7 @@ async def test_a_server_that_is_told_not_to_wait_for_its_disk_still_waits_for_m8
     server: Postgres, target: PostgresTarget
 ) -> None:
     """Sessions that are open follow the server's configuration, except in what they have set themselves."""
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     altered = {"synchronous_commit": "off", "client_min_messages": "error", "work_mem": "5MB"}
     try:
         for name, value in altered.items():
@@ -382,10 +382,10 @@ async def test_pgbouncer_is_refused_where_it_shares_sessions(
 
 async def test_a_busy_pgbouncer_is_noticed_too(server: Postgres, target: PostgresTarget) -> None:
     with pgbouncer.pooled(server, target, "transaction") as pooled:
-        others = [await connecting.connect(pooled, cached_statements=0) for _ in range(4)]
+        others = [await connections.connect(pooled, cached_statements=0) for _ in range(4)]
         stop = asyncio.Event()
 
-        async def work(connection: connecting.Connection) -> None:
+        async def work(connection: connections.Connection) -> None:
             while not stop.is_set():
                 async with connection.transaction():
                     await connection.execute("SELECT 1")

@@ -25,8 +25,8 @@ from monoskope.m8.log.event_log import (
     UnknownAppendError,
 )
 from monoskope.m8.log.failures import closed
-from monoskope.m8.log.postgres import connecting, connections, statements, upkeep, writer
-from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres import connections, records, writer
+from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.testing.engines.postgres import Postgres
@@ -175,7 +175,7 @@ async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgre
         await log.beat("m8/1", 1)
         between.passes.clear()
         dead = replace(target, hosts=(("127.0.0.1", port),), tls=None)
-        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connecting.connect(dead))]
+        given_up = [asyncio.create_task(log.beat("m8/1", 2)), asyncio.create_task(connections.connect(dead))]
         await came.wait()
         for task in given_up * 2:
             task.cancel()
@@ -197,15 +197,15 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
 ) -> None:
     """A server that cannot force its log to the disk panics, and may find the commit there when it starts again."""
     log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time, projector=ledger)
-    real = statements.append
+    real = records.append
 
     async def append(connection: Connection, group: Group) -> bool:
-        monkeypatch.setattr(statements, "append", real)
+        monkeypatch.setattr(records, "append", real)
         assert await real(connection, group)
         raise asyncpg.PostgresError.new({"S": severity, "V": severity, "C": "58030", "M": "could not fsync"})
 
     await log.append("a", 0, an_event(), actor="ann")
-    monkeypatch.setattr(statements, "append", append)
+    monkeypatch.setattr(records, "append", append)
     [event] = await log.append("a", 1, an_event(), actor="ann")
     assert await log.read(after=1, limit=10) == [event]
     await log.close()
@@ -214,7 +214,7 @@ async def test_an_append_whose_server_breaks_down_at_the_commit_is_looked_for(
 async def test_a_heartbeat_that_could_not_be_stored_counts_as_an_append_does(
     postgres: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An m8 to which nobody puts anything notices a full disk by its own heartbeats."""
+    """An m8 without puts notices a full disk by its own heartbeats."""
     log = await PostgresLog.open(postgres.target(postgres.create_database()), clock=some_time)
     await log.beat("m8/1", 1)
     before = log.write_failure
@@ -222,9 +222,10 @@ async def test_a_heartbeat_that_could_not_be_stored_counts_as_an_append_does(
     async def full(*_: object) -> None:
         raise asyncpg.DiskFullError("no room")
 
-    monkeypatch.setattr(upkeep, "beat", full)
-    with pytest.raises(UnavailableError, match="its disk is full") as caught:
-        await log.beat("m8/1", 2)
+    with monkeypatch.context() as broken:
+        broken.setattr(asyncpg.Connection, "execute", full)
+        with pytest.raises(UnavailableError, match="its disk is full") as caught:
+            await log.beat("m8/1", 2)
     assert (before, log.write_failure) == (None, caught.value)
     await log.close()
 
@@ -253,7 +254,7 @@ _WAIT_FOR_A_STANDBY = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'Sync
 async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
     plain: Postgres, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A wait for a standby that somebody cancels ends in success and a warning. At a failover such a commit is lost.
+    """A wait for a standby that is cancelled ends in success and a warning. At a failover such a commit is lost.
 
     Neither the append counts then, nor the look for it, which is a commit, too.
     """
@@ -274,6 +275,8 @@ async def test_a_commit_that_no_standby_confirmed_is_not_acknowledged(
 
     plain.sql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
     plain.sql("SELECT pg_reload_conf()")
+    # A session that begins with it begins after all others were told.
+    wait_until(lambda: plain.sql("SHOW synchronous_standby_names") == "missing", what="the setting counts")
     append = asyncio.create_task(log.append("a", 1, an_event(), actor="ann"))
     try:
         seen: set[str] = set()

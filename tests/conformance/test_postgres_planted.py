@@ -8,7 +8,7 @@ import pytest
 
 from monoskope.errors import RefusedError
 from monoskope.m8.log.opening import Place, find_id, open_log
-from monoskope.m8.log.postgres import connecting, schema
+from monoskope.m8.log.postgres import connections, schema
 from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import USER, Postgres
 from monoskope.testing.logs import ledger, some_time
@@ -28,7 +28,7 @@ def target(postgres: Postgres) -> PostgresTarget:
 async def test_a_planted_function_is_not_called(postgres: Postgres, target: PostgresTarget) -> None:
     postgres.sql(f"CREATE SCHEMA {USER} AUTHORIZATION {USER}; {PLANT}", database=target.database)
     assert postgres.sql("SELECT cardinality(ARRAY['a'])", database=target.database, role=USER) == "666"
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     try:
         await schema.prepare(connection, target)
         assert await connection.fetchval("SELECT cardinality(ARRAY['a'])") == 1
@@ -45,7 +45,7 @@ async def test_a_schema_where_others_may_make_functions_is_refused(
     if who != "PUBLIC":
         postgres.sql(f"CREATE ROLE {role}")
     postgres.sql(f"GRANT CREATE ON SCHEMA public TO {role}", database=target.database)
-    connection = await connecting.connect(target)
+    connection = await connections.connect(target)
     try:
         with pytest.raises(RefusedError, match="other roles than m8's may make functions"):
             await schema.prepare(connection, target)

@@ -11,7 +11,7 @@ import pytest
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.documents import Change, Columns, Delete, Lookup, Put, Where
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
-from monoskope.m8.log.postgres import connecting, documents, rebuild
+from monoskope.m8.log.postgres import connections, documents, rebuild
 from monoskope.m8.log.postgres.log import REBUILD_LEASE, PostgresLog
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 from monoskope.testing.engines.postgres import Postgres
@@ -123,7 +123,7 @@ async def test_a_rebuild_that_stood_still_and_the_next_one_do_not_mix_their_docu
         for number in range(20):
             await log.append(f"s{number}", 0, [NewEvent("Happened", b"")] * 20, actor="ann")
         live = await tables(postgres, database)
-        connection = await connecting.connect(postgres.target(database))
+        connection = await connections.connect(postgres.target(database))
         slow = rebuild.Rebuild(connection, counting)
         await slow.begin()
         assert await slow.step()

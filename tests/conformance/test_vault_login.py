@@ -17,7 +17,7 @@ from monoskope.stores.driver import NOTHING, StoreRefusedError, StoreUnavailable
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile
 from monoskope.stores.vault.kv2 import VaultStore
-from monoskope.stores.vault.secret_id import STATE_FILE
+from monoskope.stores.vault.logins import STATE_FILE
 from monoskope.testing.drivers.harness import tag
 from monoskope.testing.engines.openbao import OpenBao
 from monoskope.testing.engines.openbao_admin import OpenBaoError

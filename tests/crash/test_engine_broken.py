@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.stores.vault.policy import least_policy
+from monoskope.stores.vault.config import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from tests.crash.breaking import Crash, stopped, wake
 

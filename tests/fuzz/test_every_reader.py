@@ -44,7 +44,7 @@ EXEMPT = {
     "m8/cli/backup.py": _OWN,
     "m8/cli/restore.py": _CHECKED,
     "m8/cli/events.py": _OWN,
-    "m8/cli/reactor.py": "passes words of a command line on",
+    "m8/cli/main.py": "passes words of a command line on",
     "m8/cli/tls.py": _FILE,
     "m8/credentials/tokens.py": _OWN,
     "m8/readmodels/usage.py": _OWN,
@@ -76,7 +76,7 @@ EXEMPT = {
     "reactor/setup.py": _OURS,
     "reactor/upstream/readings.py": _CHECKED,
     "reactor/work/generate.py": _OWN,
-    "stores/shared/text_values.py": "says whether a text is base64",
+    "stores/shared/text.py": "says whether a text is base64",
 }
 """Files that are no reader of foreign bytes, or one that the table has under another file, with the reason."""
 

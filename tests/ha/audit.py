@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.m8.log.postgres import connecting
+from monoskope.m8.log.postgres import connections as connecting
 from monoskope.m8.log.postgres.target import PostgresTarget
 
 _TABLES = "SELECT tablename FROM pg_tables WHERE tablename ~ '^(documents|labels)' ORDER BY tablename"

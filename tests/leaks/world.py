@@ -29,8 +29,6 @@ TEAM = "team"
 KEYS = 60
 """How many one-time keys of each reactor are looked for, the last ones: two for each request."""
 LOUD = {
-    "GRPC_VERBOSITY": "debug",
-    "GRPC_TRACE": "http,call_error,channel,api",
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
     "PYTHONFAULTHANDLER": "1",

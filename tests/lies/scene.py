@@ -122,6 +122,7 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
     rig.wire.called.clear()
     for engine in rig.engines.values():
         engine.changes.clear()
+        engine.calls.clear()
     rig.signer.signed.clear()
     rig.told.clear()
     try:

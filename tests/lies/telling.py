@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from monoskope.api.gateway.v1 import commands_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code, Error
 from monoskope.exit_codes import BY_CODE, ExitCode
 from monoskope.uri import SecretUri
@@ -55,15 +56,8 @@ async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
         before = found.one.engine.there(found.one.path)
         if lie.step is Step.LOG:
             await rig.sign()
-        logins = rig.m8.count("Attached")
-        lie.tell(found)
         servers = ",".join(rig.servers) if lie.both_servers else rig.servers[0]
-        code, result, said = await asked(found, servers, purpose)
-        for login in (1, 2):
-            # A reactor that was lied to at its login may still be away: then m8 refuses at once, and truly.
-            if lie.step is Step.LOGIN and code is Code.UNAVAILABLE is not lie.code:
-                await rig.m8.attached(logins + login)
-                code, result, said = await asked(found, servers, purpose)
+        code, result, said = await _asked_until_attached(found, lie, servers, purpose)
         for act in found.afterwards:
             await act()
         rig.wire.honest()
@@ -72,12 +66,26 @@ async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
         elif lie.done:
             await done(found)
         check_promises(found, said)
+        if code is Code.NOT_AUTHORIZED and lie.step in {Step.SENDING, Step.DELIVERY}:
+            await check_not_acted(found)
         if code is None and purpose in WALKS:
             check_truth(purpose, found.one, result)
         elif code not in {None, Code.OUTCOME_UNKNOWN} and lie.done is None:
             assert found.one.engine.there(found.one.path) == before, f"done, and not told: {said}"
         check_said(found, lie, code, said)
         return said
+
+
+async def _asked_until_attached(found: Scene, lie: Lie, servers: str, purpose: str) -> tuple[Code | None, Any, str]:
+    """Tell the lie, and ask; again where the reactor was away, to which a lie was told at its login."""
+    logins = found.rig.m8.count("Attached")
+    lie.tell(found)
+    answer = await asked(found, servers, purpose)
+    for login in (1, 2):
+        if lie.step is Step.LOGIN and answer[0] is Code.UNAVAILABLE is not lie.code:
+            await found.rig.m8.attached(logins + login)
+            answer = await asked(found, servers, purpose)
+    return answer
 
 
 async def asked(found: Scene, servers: str, purpose: str) -> tuple[Code | None, Any, str]:
@@ -96,7 +104,9 @@ async def asked(found: Scene, servers: str, purpose: str) -> tuple[Code | None, 
 
 
 def check_promises(found: Scene, said: str) -> None:
-    """Assert that no value is shown, and that all that changed was signed for."""
+    """Assert that no value is shown, that all that changed was signed for, and that what is sent again is the same."""
+    sent = {(one.request_id, one.content) for one in found.wire.called if one.name == "RequestUploadSecret"}
+    assert len({request_id for request_id, _ in sent}) == len(sent), "other bytes under the id of a request"
     now = found.one.engine.now_at(found.one.path) or {}
     for value in {found.one.value, *(value for key, value in now.items() if key != KEPT)}:
         assert found.wire.saw(value) == 0, "m8 saw a value"
@@ -107,6 +117,20 @@ def check_promises(found: Scene, said: str) -> None:
         assert changed <= signed, f"changed without a signature: {changed - signed}"
     if found.one.engine.changes and found.purpose in {"put", "patch"}:
         assert now[NEW] == found.one.value, "upstream is what alice did not put"
+
+
+LOOKS = {"check", "read_version", "deleted_version"}
+"""What a reactor looks at when it makes a key."""
+
+
+async def check_not_acted(found: Scene) -> None:
+    """Assert that a reactor that says NOT_AUTHORIZED looked at nothing more, announced nothing and told nothing."""
+    assert set(found.one.engine.calls) <= LOOKS
+    sent = {one.request_id for one in found.wire.called if one.name == "RequestUploadSecret"}
+    for request_id in sent:
+        assert "SecretUploadStarted" not in await found.rig.m8.kinds(request_id)
+        receipt = upload_pb2.Receipt.FromString((await found.rig.m8.alice.upload(request_id)).receipt.content)
+        assert not any((receipt.fingerprint, receipt.values, receipt.differences, receipt.listed.names, receipt.signer))
 
 
 def check_said(found: Scene, lie: Lie, code: Code | None, said: str) -> None:

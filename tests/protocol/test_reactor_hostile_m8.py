@@ -13,20 +13,15 @@ import pytest
 from msgspec.structs import replace
 
 from monoskope import operating_log
-from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.grant import Grant, make_grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
-from monoskope.protocol.receipt import parse_receipt
-from monoskope.protocol.request import Request
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import RECEIPT
 from monoskope.reactor.identity import store_identity
-from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
-from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, running, sealed, upload
-from tests.support.hostile_rules import Way
+from tests.protocol.reactor import IDENTITY, OTHER, PATIENT, running, upload
 from tests.support.hostile_session import CUT
 from tests.support.m8_world import FakeReactor
-from tests.support.reactor_world import PATIENCE_S, K, MemoryStore, ask
+from tests.support.reactor_world import PATIENCE_S, MemoryStore, ask
 from tests.support.real_m8 import RealM8, serving
 
 CONNECT_S = PATIENCE_S + 1
@@ -51,47 +46,6 @@ async def test_an_m8_under_another_authority_hears_nothing(m8: RealM8, tmp_path:
             while log.read_text().count("ca_file") < 2:
                 await asyncio.sleep(0.01)
     assert m8.wire.sessions == []
-
-
-async def test_bytes_that_are_no_request_end_unsupported(m8: RealM8, tmp_path: Path) -> None:
-    async with running(m8, tmp_path, MemoryStore()):
-        await m8.attached()
-        for content in (b"\xff", ask().content):
-            m8.tell_otherwise(events_pb2.SecretUploadKeyRequested(request=content))
-            request = ask()
-            await m8.ask(request)
-            assert (await m8.ended(request.request_id)).reason == upload_pb2.REASON_UNSUPPORTED
-
-
-async def test_a_forged_copy_of_our_grant_changes_nothing(m8: RealM8, tmp_path: Path) -> None:
-    """m8 tells another grant than the one it took: the reactor goes by its own copy, and its receipt names that."""
-    request = ask()
-    async with running(m8, tmp_path, MemoryStore()) as (reactor, _):
-        session = await m8.attached()
-        await m8.ask(request)
-        grant = await m8.granted(request.request_id)
-        forged = forged_grant(request, reactor.replica)
-        lie = m8.tell_otherwise(events_pb2.SecretUploadKeyProvided(grant=forged))
-        session.cut()
-        await lie.arrived()
-        m8.send(request.request_id, sealed(grant))
-        end = await m8.ended(request.request_id)
-        assert end.outcome == upload_pb2.OUTCOME_UPLOADED
-        assert parse_receipt(end.receipt.content).grant_sha256 == grant.sha256
-
-
-def forged_grant(request: Request, replica: bytes) -> upload_pb2.Signed:
-    """Return a grant of `replica` for `request` that the store's identity did not sign."""
-    grant = make_grant(
-        request=request,
-        subject="alice",
-        public_key=bytes(1_216),
-        replica=replica,
-        lifetime_s=300,
-        max_plaintext=512,
-        fingerprint_key_id=FingerprintKey(K).key_id,
-    )
-    return Identity(bytes(32), store="memory").sign(UPLOAD_GRANT, grant.content)
 
 
 async def test_receipts_that_m8_hands_over_count_only_under_our_signature(m8: RealM8, tmp_path: Path) -> None:
@@ -143,42 +97,6 @@ def announced_by_bob(thief: FakeReactor, grant: Grant, content: bytes) -> events
     started = upload_pb2.OUTCOME_STARTED
     receipt = thief.receipt(grant, digest, started, intent=bytes(32), signer="bob@example.org", signer_key=key)
     return events_pb2.SecretUploadStarted(receipt=receipt)
-
-
-async def test_a_verification_is_held_against_no_receipt_that_is_not_ours(m8: RealM8, tmp_path: Path) -> None:
-    async with running(m8, tmp_path, MemoryStore()):
-        ours = (await upload(m8)).receipt
-        thief = Identity(bytes(32), store="memory").sign(RECEIPT, ours.content)
-        m8.tell_otherwise(events_pb2.SecretUploadRequested(last_receipt=thief))
-        for outcome, reason in (
-            (upload_pb2.OUTCOME_FAILED, upload_pb2.REASON_CONFLICT),
-            (upload_pb2.OUTCOME_IN_SYNC, upload_pb2.REASON_UNSPECIFIED),
-        ):
-            end = await upload(m8, ask(upload_pb2.PURPOSE_VERIFY))
-            assert (end.outcome, end.reason) == (outcome, reason)
-
-
-@pytest.mark.parametrize(
-    "answer",
-    [
-        reactor_pb2.AttachResponse(challenge=bytes(32)),
-        reactor_pb2.AttachResponse(delivery=reactor_pb2.Delivery(record=b"\xff")),
-        reactor_pb2.AttachResponse(),
-    ],
-)
-async def test_nonsense_from_m8_begins_a_new_session(
-    m8: RealM8, tmp_path: Path, answer: reactor_pb2.AttachResponse
-) -> None:
-    async with running(m8, tmp_path, MemoryStore()):
-        (await m8.attached()).send(Way.TO_REACTOR, answer)
-        await m8.attached(2)
-        assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UPLOADED
-
-
-async def test_a_refused_login_is_tried_again(m8: RealM8, tmp_path: Path) -> None:
-    m8.refuse_logins("unavailable", times=2)
-    async with running(m8, tmp_path, MemoryStore()):
-        assert (await upload(m8)).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_forms import DOCUMENTS
+from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.readmodels import documents, history, secrets, stores, uploads, usage
 from monoskope.m8.tree.last_signed import Signed
 from monoskope.m8.tree.verifying import verified

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import file as sqlite_file
 
 
 def never_wait() -> None:

@@ -9,9 +9,8 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
+from monoskope.m8.cli.access import create_token, role_binding
 from monoskope.m8.cli.events import events
-from monoskope.m8.cli.role_binding import role_binding
-from monoskope.m8.cli.token import create
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from tests.support import issuers
@@ -73,7 +72,7 @@ class QuickCluster(Cluster):
         """Write a new token, as `Cluster.make_token` does. Also where an event loop runs."""
         words = ["--dir", str(self.folder / "m8"), "--subject", subject, *options, "--out", str(out)]
         with ThreadPoolExecutor(1) as one:
-            one.submit(create.main, words, standalone_mode=False).result()
+            one.submit(create_token.main, words, standalone_mode=False).result()
 
     def bind(self, name: str, *options: str) -> None:
         """Create a role binding, as `m8 role-binding create` does."""

@@ -113,14 +113,14 @@ def test_the_lowest_layer_brings_no_weight(module: str) -> None:
 
 def test_m8_loads_nothing_large_that_it_does_not_use() -> None:
     """Each of these once took megabytes of every m8, some only where a development tool had been installed."""
-    code = "import sys, monoskope.m8.cli.main, monoskope.m8.cli.serve; print(*sys.modules)"
+    code = "import sys, monoskope.m8.cli.server, monoskope.m8.bootstrap; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
     loaded = set(done.stdout.split())
     assert "monoskope.m8.bootstrap" in loaded
     assert not loaded & {"aiohttp", "asyncpg", "opentelemetry", "pygments", "rich"}
 
 
-@pytest.mark.parametrize("command", ["token", "events", "stores", "server"])
+@pytest.mark.parametrize("command", ["access", "events", "server"])
 def test_what_works_on_the_log_loads_nothing_of_what_serves(command: str) -> None:
     """Whoever makes a hundred tokens waits for each of these starts."""
     code = f"import sys, monoskope.m8.cli.main, monoskope.m8.cli.{command}; print(*sys.modules)"

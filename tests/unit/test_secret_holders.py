@@ -56,7 +56,7 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.serving.application import Begin
 from monoskope.monoctl.console.serving.sealed import Beginning, Channel
 from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
-from monoskope.monoctl.input.gathered_values import Values
+from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.reactor.identity.fingerprint import FingerprintKey
@@ -70,10 +70,10 @@ from monoskope.stores.barbican.auth import BarbicanSession, KeystoneToken
 from monoskope.stores.barbican.config import BarbicanConfig, NoLogin
 from monoskope.stores.barbican.values import Stored
 from monoskope.stores.driver import Snapshot, StoreDriver
-from monoskope.stores.kubernetes.auth import Access
+from monoskope.stores.kubernetes.client import Access
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
-from monoskope.stores.vault.secret_id import _Kept
+from monoskope.stores.vault.logins import _Kept
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
 from monoskope.unshared import Unshared

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk.reasons import MEANINGS, error_for, signed_as
 from monoskope.errors import Error, RateLimitedError
-from monoskope.m8.log.postgres import refusals
+from monoskope.m8.log.postgres import failures as refusals
 from monoskope.protocol.login import LoginRefusal
 from monoskope.protocol.outcomes import spelled
 from monoskope.reactor.identity.store_identity import Identity

@@ -30,7 +30,7 @@ from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
 from monoskope.m8.log import identity
-from monoskope.m8.log.reserve import Reserve
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
 from monoskope.m8.opened import open_tokens, opened_log, wall_clock
 from monoskope.m8.operations import Endpoints

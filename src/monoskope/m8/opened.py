@@ -16,7 +16,7 @@ from monoskope.m8.domain.events import M8
 from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.opening import Place, find_id, open_log
-from monoskope.m8.log.reserve import Reserve
+from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.settings import ServerSettings
 from monoskope.times import now_ms

@@ -160,9 +160,9 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         start.loaded()
         if ctx.resilient_parsing:
-            from monoskope.monoctl.input import completing  # noqa: PLC0415 - a command that runs does not need it
+            from monoskope.monoctl.input import completion  # noqa: PLC0415 - a command that runs does not need it
 
-            completing.attach(command)
+            completion.attach(command)
         return Command.like(command) if type(command) is click.Command else command
 
     def _is_shown(self, ctx: click.Context, name: str) -> bool:

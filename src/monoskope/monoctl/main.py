@@ -43,31 +43,31 @@ _MEANT = (
 
 
 _VERBS = {
-    "put": _verb("Put secrets into stores.", {"secret": "put:secret"}),
-    "patch": _verb("Change some keys of secrets.", {"secret": "patch:secret"}),
-    "compare": _verb("Compare values with what stores hold.", {"secret": "compare:secret"}),
+    "put": _verb("Put secrets into stores.", {"secret": "put:put_secret"}),
+    "patch": _verb("Change some keys of secrets.", {"secret": "put:patch_secret"}),
+    "compare": _verb("Compare values with what stores hold.", {"secret": "put:compare_secret"}),
     "delete": _verb(
         "Delete secrets from stores, and role bindings.",
-        {"secret": "delete:secret", "role-binding": "role_bindings:delete"},
+        {"secret": "delete:delete_secret", "role-binding": "role_bindings:delete"},
     ),
-    "undelete": _verb("Bring back deleted secrets.", {"secret": "undelete:secret"}),
-    "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "rollback:secret"}),
-    "copy": _verb("Copy secrets to another store.", {"secret": "copy_secret:secret"}),
-    "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:secret"}),
-    "import": _verb("Adopt secrets that others put into an engine.", {"secret": "import_secret:secret"}),
-    "label": _verb("Edit labels of secrets, without a value.", {"secret": "label:secret"}),
-    "expire": _verb("Note when secrets expire, without a value.", {"secret": "expire:secret"}),
+    "undelete": _verb("Bring back deleted secrets.", {"secret": "delete:undelete_secret"}),
+    "rollback": _verb("Bring back earlier versions of secrets.", {"secret": "delete:rollback_secret"}),
+    "copy": _verb("Copy secrets to another store.", {"secret": "engines:copy_secret"}),
+    "generate": _verb("Have stores make secrets that nobody sees.", {"secret": "generate:generate_secret"}),
+    "import": _verb("Adopt secrets that others put into an engine.", {"secret": "engines:import_secret"}),
+    "label": _verb("Edit labels of secrets, without a value.", {"secret": "notes:label_secret"}),
+    "expire": _verb("Note when secrets expire, without a value.", {"secret": "notes:expire_secret"}),
     "verify": _verb(
         "Check what stores hold, proofs of uploads, and the log.",
-        {"secret": "verify:secret", "proof": "log_proofs:proof", "log": "log_proofs:log"},
+        {"secret": "engines:verify_secret", "proof": "log:verify_proof", "log": "log:verify_log"},
     ),
     "get": _verb(
         "Show what m8 knows.",
         {
             "secrets": "get:secrets",
             "secret": "get:secret",
-            "secret-stores": "get:secret_stores",
-            "store-types": "get:store_types",
+            "secret-stores": "stores:secret_stores",
+            "store-types": "stores:store_types",
             "events": "events:events",
             "upload": "get:upload",
             "log": "log:log",
@@ -85,24 +85,24 @@ _VERBS = {
     ),
     "describe": _verb(
         "Show everything about one thing.",
-        {"secret-store": "describe:secret_store"},
+        {"secret-store": "stores:secret_store"},
         {"secret": "get secret URI --versions", "secrets": "get secrets", "store": "describe secret-store NAME"},
     ),
     "create": _verb(
         "Add stores, role bindings and tokens (administrators).",
-        {"secret-store": "admin:create", "role-binding": "role_bindings:create", "token": "tokens:create"},
+        {"secret-store": "stores:create", "role-binding": "role_bindings:create", "token": "tokens:create"},
     ),
     "revoke": _verb("Make tokens invalid.", {"token": "tokens:revoke"}),
     "auth": _verb(
         "Say who you are to m8, and who may do what.",
-        {"whoami": "whoami:whoami", "can-i": "auth:can_i", "who-can": "auth:who_can"},
+        {"whoami": "access:whoami", "can-i": "access:can_i", "who-can": "access:who_can"},
     ),
-    "activate": _verb("Activate a store (administrators).", {"secret-store": "admin:activate"}),
-    "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "admin:deactivate"}),
-    "set-default": _verb("Choose the default store (administrators).", {"secret-store": "admin:set_default"}),
-    "replace": _verb("Replace a store's identity (administrators).", {"secret-store-identity": "admin:replace"}),
-    "start": _verb("Begin a rotation (administrators).", {"fingerprint-key-rotation": "admin:start_rotation"}),
-    "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "admin:finish_rotation"}),
+    "activate": _verb("Activate a store (administrators).", {"secret-store": "stores:activate"}),
+    "deactivate": _verb("Deactivate a store (administrators).", {"secret-store": "stores:deactivate"}),
+    "set-default": _verb("Choose the default store (administrators).", {"secret-store": "stores:set_default"}),
+    "replace": _verb("Replace a store's identity (administrators).", {"secret-store-identity": "stores:replace"}),
+    "start": _verb("Begin a rotation (administrators).", {"fingerprint-key-rotation": "key_rotation:start"}),
+    "finish": _verb("Finish a rotation (administrators).", {"fingerprint-key-rotation": "key_rotation:finish"}),
     "config": _verb(
         "Show and change the settings of this client.",
         {"view": "config:view", "set": "config:set_", "path": "config:path"},
@@ -122,7 +122,7 @@ not agreed to the store yet, 130 interrupted.
 
 def _show_version(context: click.Context, _parameter: click.Parameter, wanted: bool) -> None:  # noqa: FBT001 - click's
     if wanted and not context.resilient_parsing:
-        from monoskope.monoctl.commands.version import version  # noqa: PLC0415 - seldom asked for
+        from monoskope.monoctl.commands.help import version  # noqa: PLC0415 - seldom asked for
 
         context.invoke(version)
         context.exit()
@@ -131,19 +131,19 @@ def _show_version(context: click.Context, _parameter: click.Parameter, wanted: b
 @click.group(
     cls=RootGroup,
     lazy={
-        "accept-log": f"{_HERE}.log:accept_log",
+        "accept-log": f"{_HERE}.pins:accept_log",
         "apply": f"{_HERE}.role_bindings:apply",
-        "completion": f"{_HERE}.completion:completion",
+        "completion": f"{_HERE}.config:completion",
         "console": f"{_HERE}.console:console",
-        "forget-log": f"{_HERE}.log:forget_log",
-        "forget-store": f"{_HERE}.forget_store:forget_store",
-        "help": f"{_HERE}.show_help:show_help",
-        "list-upstream": f"{_HERE}.list_upstream:list_upstream",
+        "forget-log": f"{_HERE}.pins:forget_log",
+        "forget-store": f"{_HERE}.pins:forget_store",
+        "help": f"{_HERE}.help:show_help",
+        "list-upstream": f"{_HERE}.engines:list_upstream",
         "login": f"{_HERE}.login:login",
-        "logout": f"{_HERE}.logout:logout",
-        "offboard": f"{_HERE}.offboard:offboard",
-        "version": f"{_HERE}.version:version",
-        "whoami": f"{_HERE}.whoami:whoami",
+        "logout": f"{_HERE}.login:logout",
+        "offboard": f"{_HERE}.access:offboard",
+        "version": f"{_HERE}.help:version",
+        "whoami": f"{_HERE}.access:whoami",
     },
     summaries={
         "accept-log": "Accept a log that was renewed in the place of the one that is pinned.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -11,7 +12,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import Code
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.testing.cluster.identities import Identity
-from tests.lies.lie import QUIET_S, SEALING, WRITING, Lie, Step, Victim
+from tests.lies.lie import EVERY, QUIET_S, SEALING, WRITING, Lie, Step, Victim
 from tests.lies.scene import Scene
 from tests.support.hostile_rules import Passing, Way
 
@@ -134,145 +135,87 @@ def _grant_of_thief(append: Any) -> None:
     append.key_provided.grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, append.key_provided.grant.content))
 
 
+refused = partial(Lie, DELIVERY, code=Code.REFUSED, against=REACTOR)
+done = partial(Lie, DELIVERY, against=REACTOR)
+no_key = partial(Lie, DELIVERY, code=Code.TIMED_OUT, against=REACTOR, patience_s=QUIET_S)
+not_authorized = partial(Lie, DELIVERY, code=Code.NOT_AUTHORIZED, against=REACTOR, done=False)
+append_without_key = partial(Lie, APPENDS, code=Code.TIMED_OUT, against=REACTOR, patience_s=QUIET_S)
+append_unknown = partial(Lie, APPENDS, code=UNKNOWN, against=REACTOR, purposes=ALONE)
+
 LIES = (
-    Lie(
-        DELIVERY,
-        "another user",
-        told(REQUESTED, lambda message, _: setattr(message, "subject", "mallory")),
-        "no key came",
-        Code.TIMED_OUT,
-        against=REACTOR,
-        patience_s=QUIET_S,
-    ),
-    Lie(
-        DELIVERY,
-        "another secret",
-        asks(lambda one: setattr(one, "uri", "memory://team-a/else")),
-        "no key came",
-        Code.TIMED_OUT,
-        against=REACTOR,
-        patience_s=QUIET_S,
-    ),
-    Lie(
-        DELIVERY,
+    no_key("another user", told(REQUESTED, lambda message, _: setattr(message, "subject", "mallory")), "no key came"),
+    no_key("another secret", asks(lambda one: setattr(one, "uri", "memory://team-a/else")), "no key came"),
+    refused(
         "a secret outside of its prefixes",
         asks(lambda one: setattr(one, "uri", "memory://team-b/db")),
         "UPSTREAM_REFUSED.*No store signed",
-        Code.REFUSED,
-        against=REACTOR,
     ),
-    Lie(
-        DELIVERY,
-        "a secret of another store",
-        asks(lambda one: setattr(one, "uri", "vault://team-a/db")),
-        "No store signed",
-        Code.REFUSED,
-        against=REACTOR,
-    ),
-    Lie(
-        DELIVERY,
+    refused("a secret of another store", asks(lambda one: setattr(one, "uri", "vault://team-a/db")), "No store signed"),
+    refused(
         "a request that is none",
         told(REQUESTED, lambda message, _: setattr(message, "request", b"\xff")),
         "UNSUPPORTED.*No store signed",
-        Code.REFUSED,
-        against=REACTOR,
     ),
-    Lie(
-        DELIVERY,
+    refused(
         "a request with more fields",
         told(REQUESTED, lambda message, _: setattr(message, "request", message.request + b"\xf8\x3f\x01")),
         "UNSUPPORTED.*No store signed",
-        Code.REFUSED,
-        against=REACTOR,
     ),
-    Lie(
-        DELIVERY,
-        "a suite that nobody has",
-        asks(lambda one: one.suites.__setitem__(0, 99)),
-        "No store signed",
-        Code.REFUSED,
-        against=REACTOR,
+    refused(
+        "a request of another id",
+        asks(lambda one: setattr(one, "request_id", bytes(16))),
+        "UNSUPPORTED.*No store signed",
     ),
-    Lie(
-        DELIVERY,
-        "no signature",
-        told(SENT, lambda message, _: message.ClearField("request_signature")),
-        "NOT_AUTHORIZED",
-        Code.NOT_AUTHORIZED,
-        against=REACTOR,
-        done=False,
+    refused("a suite that nobody has", asks(lambda one: one.suites.__setitem__(0, 99)), "No store signed"),
+    not_authorized(
+        "no signature", told(SENT, lambda message, _: message.ClearField("request_signature")), "NOT_AUTHORIZED"
     ),
-    Lie(
-        DELIVERY,
+    not_authorized(
         "an earlier signature of alice's",
         told(SENT, lambda message, scene: setattr(message, "request_signature", scene.kept.sent.request_signature)),
         "NOT_AUTHORIZED",
-        Code.NOT_AUTHORIZED,
-        against=REACTOR,
-        done=False,
     ),
-    Lie(DELIVERY, "a thief's receipt as the last one", told(REQUESTED, thiefs_receipt), against=REACTOR),
-    Lie(DELIVERY, "a receipt of another secret as the last one", told(REQUESTED, older_receipt), against=REACTOR),
-    Lie(DELIVERY, "another grant than it gave", forged_grant, against=REACTOR),
-    Lie(DELIVERY, "no record of the request", garbage("SecretUploadKeyRequested"), against=REACTOR, patience_s=20.0),
+    done("a thief's receipt as the last one", told(REQUESTED, thiefs_receipt)),
     Lie(
         DELIVERY,
-        "sealed bytes of an earlier request",
-        sealed_of_earlier,
-        "NOT_AUTHORIZED",
-        Code.NOT_AUTHORIZED,
-        SEALING,
+        "a thief's receipt to verify",
+        told(SENT, thiefs_receipt),
+        "no receipt of its own",
+        Code.CONFLICT,
+        ("verify",),
         REACTOR,
-        done=False,
     ),
-    Lie(
-        APPENDS,
-        "that its grant came too late",
-        append_refused("SecretUploadKeyProvided"),
-        "no key came",
-        Code.TIMED_OUT,
-        against=REACTOR,
-        patience_s=QUIET_S,
+    done(
+        "a thief's receipt beside what was sent",
+        told(SENT, thiefs_receipt),
+        purposes=tuple(one for one in EVERY if one != "verify"),
     ),
-    Lie(
-        APPENDS,
-        "a thief's grant for its own",
-        appended_otherwise(_grant_of_thief, "SecretUploadKeyProvided"),
-        "no key came",
-        Code.TIMED_OUT,
-        against=REACTOR,
-        patience_s=QUIET_S,
+    done("a receipt of another secret as the last one", told(REQUESTED, older_receipt)),
+    done("another grant than it gave", forged_grant),
+    done("no record of the request", garbage("SecretUploadKeyRequested"), patience_s=20.0),
+    not_authorized("sealed bytes of an earlier request", sealed_of_earlier, "NOT_AUTHORIZED", purposes=SEALING),
+    append_without_key("that its grant came too late", append_refused("SecretUploadKeyProvided"), "no key came"),
+    append_without_key(
+        "a thief's grant for its own", appended_otherwise(_grant_of_thief, "SecretUploadKeyProvided"), "no key came"
     ),
-    Lie(
-        APPENDS,
+    append_unknown(
         "that somebody else began to write",
         append_refused("SecretUploadStarted"),
         "lost the key of this request",
-        UNKNOWN,
-        ALONE,
-        REACTOR,
         done=False,
     ),
-    Lie(
-        APPENDS,
+    append_unknown(
         "nothing of the beginning",
         append_lost("SecretUploadStarted"),
         "no receipt came",
-        UNKNOWN,
-        ALONE,
-        REACTOR,
         patience_s=QUIET_S,
         done=False,
         settles=False,
     ),
-    Lie(
-        APPENDS,
+    append_unknown(
         "a beginning that it does not record",
         said_recorded,
         "no receipt came",
-        UNKNOWN,
-        ALONE,
-        REACTOR,
         patience_s=QUIET_S,
         done=True,
         settles=False,

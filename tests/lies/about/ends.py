@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -131,90 +132,61 @@ FIELDS: dict[str, object] = {
     "more": True,
 }
 
+unknown_end = partial(Lie, Step.END, code=UNKNOWN)
+true_end = partial(Lie, Step.END)
+unknown = partial(Lie, Step.RECEIPT, code=UNKNOWN)
+
 LIES = (
-    Lie(Step.END, "that it is over", unsigned(), NO_RECEIPT, UNKNOWN),
-    Lie(Step.END, "success without a receipt", unsigned(outcome=upload_pb2.OUTCOME_UPLOADED), NO_RECEIPT, UNKNOWN),
-    *(
-        Lie(Step.END, f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt", UNKNOWN)
-        for reason in UNSIGNED
+    unknown_end("that it is over", unsigned(), NO_RECEIPT),
+    unknown_end("success without a receipt", unsigned(outcome=upload_pb2.OUTCOME_UPLOADED), NO_RECEIPT),
+    *(unknown_end(f"{reason} without a receipt", unsigned(reason), f"{reason}.*no receipt") for reason in UNSIGNED),
+    unknown_end("that it still goes on", end(_never), "no receipt came within", patience_s=QUIET_S),
+    true_end(
+        "another outcome beside its receipt", end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED))
     ),
-    Lie(Step.END, "that it still goes on", end(_never), "no receipt came within", UNKNOWN, patience_s=QUIET_S),
-    Lie(
-        Step.END,
-        "another outcome beside its receipt",
-        end(lambda view, _: setattr(view, "outcome", upload_pb2.OUTCOME_FAILED)),
-    ),
-    Lie(
-        Step.END, "another secret beside its receipt", end(lambda view, _: setattr(view, "uri", "memory://team-a/else"))
-    ),
-    Lie(Step.END, "another request beside its receipt", end(lambda view, _: setattr(view, "request_id", bytes(16)))),
-    Lie(
-        Step.RECEIPT, "a thief's receipt", receipt(of_thief), f"{NOTHING}.*signed by {re.escape(THIEF.shown)}", UNKNOWN
-    ),
-    Lie(
-        Step.RECEIPT,
-        "a thief's receipt as the store's",
-        receipt(as_pinned),
-        f"{NOTHING}: a signature does not verify",
-        UNKNOWN,
-    ),
-    Lie(Step.RECEIPT, "one that another store signed", receipt(_signed_by_other_store), NOTHING, UNKNOWN),
-    Lie(
-        Step.RECEIPT,
+    true_end("another secret beside its receipt", end(lambda view, _: setattr(view, "uri", "memory://team-a/else"))),
+    true_end("another request beside its receipt", end(lambda view, _: setattr(view, "request_id", bytes(16)))),
+    unknown("a thief's receipt", receipt(of_thief), f"{NOTHING}.*signed by {re.escape(THIEF.shown)}"),
+    unknown("a thief's receipt as the store's", receipt(as_pinned), f"{NOTHING}: a signature does not verify"),
+    unknown("one that another store signed", receipt(_signed_by_other_store), NOTHING),
+    unknown(
         "an earlier receipt of the same purpose",
         receipt(lambda signed, scene: signed.CopyFrom(scene.kept.view.receipt)),
         f"{NOTHING}.*another grant",
-        UNKNOWN,
     ),
-    Lie(
-        Step.RECEIPT,
+    unknown(
         "a receipt of another purpose",
         receipt(lambda signed, scene: signed.CopyFrom(scene.kept_of("put", "delete").view.receipt)),
         f"{NOTHING}",
-        UNKNOWN,
     ),
-    Lie(
-        Step.RECEIPT,
+    unknown(
         "the grant as the receipt",
         end(lambda view, _: view.receipt.CopyFrom(view.grant) if view.HasField("receipt") else None),
         f"{NOTHING}: a signature does not verify",
-        UNKNOWN,
     ),
-    Lie(
-        Step.RECEIPT,
+    unknown(
         "that writing began, of an earlier request",
         end(_begun),
         NOTHING,
-        UNKNOWN,
-        tuple(one for one in WRITING if one != "copy"),
+        purposes=tuple(one for one in WRITING if one != "copy"),
     ),
-    Lie(
-        Step.RECEIPT,
+    unknown(
         "that writing began, as the end",
         end(_begun_now),
         f"{NOTHING}.*writing began|does not fit",
-        UNKNOWN,
-        tuple(one for one in WRITING if one != "copy"),
+        purposes=tuple(one for one in WRITING if one != "copy"),
     ),
-    Lie(Step.RECEIPT, "a receipt that is cut", cut("content"), f"{NOTHING}: a signature does not verify", UNKNOWN),
-    Lie(Step.RECEIPT, "a signature that is cut", cut("signature"), f"{NOTHING}.*64 bytes", UNKNOWN),
-    Lie(Step.RECEIPT, "an identity that is cut", cut("identity_key"), NOTHING, UNKNOWN),
-    Lie(Step.RECEIPT, "an empty receipt", receipt(lambda signed, _: signed.Clear()), NOTHING, UNKNOWN),
-    Lie(
-        Step.RECEIPT,
+    unknown("a receipt that is cut", cut("content"), f"{NOTHING}: a signature does not verify"),
+    unknown("a signature that is cut", cut("signature"), f"{NOTHING}.*64 bytes"),
+    unknown("an identity that is cut", cut("identity_key"), NOTHING),
+    unknown("an empty receipt", receipt(lambda signed, _: signed.Clear()), NOTHING),
+    unknown(
         "a receipt with more fields",
         receipt(lambda signed, _: setattr(signed, "content", signed.content + b"\xf8\x3f\x01")),
         f"{NOTHING}: a signature does not verify",
-        UNKNOWN,
     ),
     *(
-        Lie(
-            Step.RECEIPT,
-            f"another {name}",
-            rewritten(**{name: value}),
-            f"{NOTHING}: a signature does not verify",
-            UNKNOWN,
-        )
+        unknown(f"another {name}", rewritten(**{name: value}), f"{NOTHING}: a signature does not verify")
         for name, value in FIELDS.items()
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -138,55 +139,39 @@ FIELDS: dict[str, object] = {
     "public_key": b"k" * 1_216,
 }
 
+changed = partial(Lie, KEY, code=CHANGED)
+
 LIES = (
-    Lie(KEY, "a thief's key and signature", granted(of_thief), f"signed by {re.escape(THIEF.shown)}", CHANGED),
-    Lie(KEY, "a thief's signature as the store's", granted(as_pinned), NO_SIGNATURE, CHANGED),
-    *(Lie(KEY, f"another {name}", rewritten(**{name: value}), NO_SIGNATURE, CHANGED) for name, value in FIELDS.items()),
-    Lie(
-        KEY,
-        "an earlier grant",
-        granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.grant)),
-        "another request",
-        CHANGED,
-    ),
-    Lie(
-        KEY,
+    changed("a thief's key and signature", granted(of_thief), f"signed by {re.escape(THIEF.shown)}"),
+    changed("a thief's signature as the store's", granted(as_pinned), NO_SIGNATURE),
+    *(changed(f"another {name}", rewritten(**{name: value}), NO_SIGNATURE) for name, value in FIELDS.items()),
+    changed("an earlier grant", granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.grant)), "another request"),
+    changed(
         "the grant of another purpose",
         granted(lambda grant, scene: grant.CopyFrom(scene.kept_of("put", "delete").view.grant)),
         "another request",
-        CHANGED,
     ),
-    Lie(
-        KEY,
-        "a receipt as the grant",
-        granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.receipt)),
-        NO_SIGNATURE,
-        CHANGED,
+    changed(
+        "a receipt as the grant", granted(lambda grant, scene: grant.CopyFrom(scene.kept.view.receipt)), NO_SIGNATURE
     ),
-    Lie(
-        KEY,
+    changed(
         "a grant with more fields",
         granted(lambda grant, _: setattr(grant, "content", grant.content + b"\x78\x01")),
         NO_SIGNATURE,
-        CHANGED,
     ),
-    Lie(KEY, "a grant that is cut", granted(cut("content")), NO_SIGNATURE, CHANGED),
-    Lie(KEY, "a signature that is cut", granted(cut("signature")), "does not have 64 bytes", CHANGED),
-    Lie(
-        KEY,
+    changed("a grant that is cut", granted(cut("content")), NO_SIGNATURE),
+    changed("a signature that is cut", granted(cut("signature")), "does not have 64 bytes"),
+    changed(
         "an identity that is cut",
         granted(cut("identity_key")),
         "a message is signed by .*, not by the store's identity",
-        CHANGED,
     ),
-    Lie(
-        KEY,
+    changed(
         "an empty grant",
         granted(lambda grant, _: grant.Clear()),
         "a message is signed by .*, not by the store's identity",
-        CHANGED,
     ),
-    Lie(KEY, "a step to the thief", key(_stepped), "an identity rotation is malformed", CHANGED),
+    changed("a step to the thief", key(_stepped), "an identity rotation is malformed"),
     *(
         Lie(
             KEY,
@@ -215,67 +200,46 @@ LIES = (
         Code.TIMED_OUT,
         patience_s=QUIET_S,
     ),
-    Lie(
-        KEY,
+    changed(
         "that another secret is asked for",
         asks(lambda one, scene: setattr(one, "uri", scene.kept.view.uri)),
         "another request",
-        CHANGED,
     ),
-    Lie(
-        KEY,
+    changed(
         "that a deletion is asked for",
         asks(lambda one, _: setattr(one, "destroy", True)),
         "another request",
-        CHANGED,
-        ("delete",),
+        purposes=("delete",),
     ),
-    Lie(
-        KEY,
+    changed(
         "that anything may be replaced",
         asks(lambda one, _: setattr(one, "expect", upload_pb2.EXPECT_OVERWRITE)),
         "another request",
-        CHANGED,
-        ("put", "patch", "generate", "delete", "undelete", "rollback", "copy"),
+        purposes=("put", "patch", "generate", "delete", "undelete", "rollback", "copy"),
     ),
-    Lie(
-        KEY,
+    changed(
         "that other keys are removed",
         asks(lambda one, _: one.remove_keys.append("zz")),
         "another request",
-        CHANGED,
-        ("patch",),
+        purposes=("patch",),
     ),
-    Lie(
-        KEY,
+    changed(
         "that it is copied elsewhere",
         asks(lambda one, _: setattr(one, "destination", "other://team-a/else")),
         "another request",
-        CHANGED,
-        ("copy",),
+        purposes=("copy",),
     ),
-    Lie(
-        KEY,
+    changed(
         "that something weaker is generated",
         asks(lambda one, _: setattr(one.recipes[1], "size", 12)),
         "another request",
-        CHANGED,
-        ("generate",),
+        purposes=("generate",),
     ),
-    Lie(
-        KEY,
+    changed(
         "that another version is rolled back to",
         asks(lambda one, _: setattr(one, "to_version", "v2")),
         "another request",
-        CHANGED,
-        ("rollback",),
+        purposes=("rollback",),
     ),
-    Lie(
-        KEY,
-        "that labels are added",
-        asks(_labelled),
-        "another request",
-        CHANGED,
-        ("put", "generate"),
-    ),
+    changed("that labels are added", asks(_labelled), "another request", purposes=("put", "generate")),
 )

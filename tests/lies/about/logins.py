@@ -10,6 +10,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from tests.lies.lie import Lie, Step, Victim
 from tests.lies.rig import MEMORY
 from tests.lies.scene import Scene
+from tests.support.hostile_rules import Way
 
 LOGIN = Step.LOGIN
 ASKED = ("put", "delete", "verify")
@@ -30,6 +31,23 @@ def at_login(kind: str, change: Callable[[Any], Any], *, times: int | None = 1) 
     return tell
 
 
+def now(answer: reactor_pb2.AttachResponse) -> Callable[[Scene], Any]:
+    """Say something to the reactor in the middle of its session."""
+
+    def tell(scene: Scene) -> None:
+        for session in scene.wire.live(MEMORY):
+            session.send(Way.TO_REACTOR, answer)
+
+    return tell
+
+
+def _refused(scene: Scene) -> None:
+    """Break the reactor's connection, and refuse its next two logins."""
+    scene.wire.on_append("AttachReactor", lambda one, _: one.session.cut(), times=2)
+    for session in scene.wire.live(MEMORY):
+        session.cut()
+
+
 def _sets(name: str, value: Any) -> Callable[[Any], Any]:
     return lambda answer: setattr(answer.attached, name, value)
 
@@ -42,36 +60,21 @@ def _clear(answer: Any) -> None:
     answer.Clear()
 
 
+def lie(name: str, tell: Callable[[Scene], Any]) -> Lie:
+    """A lie that the reactor comes back from."""
+    return Lie(LOGIN, name, tell, purposes=ASKED, against=Victim.REACTOR)
+
+
 LIES = (
-    Lie(
-        LOGIN,
-        "another challenge than it will take",
-        at_login("challenge", lambda answer: setattr(answer, "challenge", os.urandom(32))),
-        purposes=ASKED,
-        against=Victim.REACTOR,
-    ),
-    Lie(
-        LOGIN,
-        "a challenge of one byte",
-        at_login("challenge", lambda answer: setattr(answer, "challenge", b"x")),
-        purposes=ASKED,
-        against=Victim.REACTOR,
-    ),
-    Lie(LOGIN, "an empty challenge", at_login("challenge", _clear), purposes=ASKED, against=Victim.REACTOR),
-    Lie(LOGIN, "replicas that are none", at_login("Attached", _replicas), purposes=ASKED, against=Victim.REACTOR),
-    Lie(
-        LOGIN,
-        "a position far ahead",
-        at_login("Attached", _sets("position", 2**62)),
-        purposes=ASKED,
-        against=Victim.REACTOR,
-    ),
-    Lie(
-        LOGIN,
-        "heartbeats of no seconds",
-        at_login("Attached", _sets("heartbeat_s", 0)),
-        purposes=ASKED,
-        against=Victim.REACTOR,
-    ),
-    Lie(LOGIN, "nothing in place of its login", at_login("Attached", _clear), purposes=ASKED, against=Victim.REACTOR),
+    lie("that it cannot log in, twice", _refused),
+    lie("a challenge in its session", now(reactor_pb2.AttachResponse(challenge=bytes(32)))),
+    lie("nothing in its session", now(reactor_pb2.AttachResponse())),
+    lie("no record", now(reactor_pb2.AttachResponse(delivery=reactor_pb2.Delivery(record=b"\xff")))),
+    lie("another challenge", at_login("challenge", lambda answer: setattr(answer, "challenge", os.urandom(32)))),
+    lie("a challenge of one byte", at_login("challenge", lambda answer: setattr(answer, "challenge", b"x"))),
+    lie("an empty challenge", at_login("challenge", _clear)),
+    lie("replicas that are none", at_login("Attached", _replicas)),
+    lie("a position far ahead", at_login("Attached", _sets("position", 2**62))),
+    lie("heartbeats of no seconds", at_login("Attached", _sets("heartbeat_s", 0))),
+    lie("nothing in place of its login", at_login("Attached", _clear)),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import access_pb2, views_pb2
@@ -114,36 +115,32 @@ UPLOAD = tuple(f"get upload of {purpose}" for purpose in EVERY)
 BEGUN = tuple(f"get upload of {purpose}" for purpose in WRITING if purpose != "copy")
 WORD = "proven=False, why_not_proven="
 
+of_secret = partial(Lie, QUESTIONS, purposes=SECRET)
+of_upload = partial(Lie, QUESTIONS, purposes=UPLOAD)
+of_version = partial(Lie, QUESTIONS, purposes=VERSIONS)
+
 LIES = (
     *(
-        Lie(QUESTIONS, f"another {name} of a secret", secret(sets(name, value)), OTHERWISE, purposes=SECRET)
+        of_secret(f"another {name} of a secret", secret(sets(name, value)), OTHERWISE)
         for name, value in (
             ("fingerprint", HASH),
             ("upstream_version", "v0"),
             ("deleted", True),
         )
     ),
-    Lie(QUESTIONS, "another hash of a value", secret(_values), OTHERWISE, purposes=SECRET),
-    Lie(QUESTIONS, "a receipt of a thief", secret(of_thief), f"{FALSE}a message is signed by", purposes=SECRET),
-    Lie(QUESTIONS, "a receipt of another secret", secret(earlier), OTHERWISE, purposes=SECRET),
-    Lie(
-        QUESTIONS,
+    of_secret("another hash of a value", secret(_values), OTHERWISE),
+    of_secret("a receipt of a thief", secret(of_thief), f"{FALSE}a message is signed by"),
+    of_secret("a receipt of another secret", secret(earlier), OTHERWISE),
+    of_secret(
         "no receipt of a secret",
         secret(lambda one, _: one.ClearField("receipt")),
         f"{WORD}'m8 shows no receipt for it'",
-        purposes=SECRET,
     ),
-    Lie(QUESTIONS, "another name of a secret", secret(sets("uri", "memory://team-a/else")), OTHERWISE, purposes=SECRET),
-    Lie(QUESTIONS, "a receipt of a comparison", secret(_of_comparison), OTHERWISE, purposes=SECRET),
-    Lie(
-        QUESTIONS,
-        "a name that is none",
-        secret(sets("uri", "memory://../x")),
-        f"{WORD}|not a|malformed",
-        purposes=SECRET,
-    ),
+    of_secret("another name of a secret", secret(sets("uri", "memory://team-a/else")), OTHERWISE),
+    of_secret("a receipt of a comparison", secret(_of_comparison), OTHERWISE),
+    of_secret("a name that is none", secret(sets("uri", "memory://../x")), f"{WORD}|not a|malformed"),
     *(
-        Lie(QUESTIONS, f"another {name} of a version", version(sets(name, value)), VERSION_OTHERWISE, purposes=VERSIONS)
+        of_version(f"another {name} of a version", version(sets(name, value)), VERSION_OTHERWISE)
         for name, value in (
             ("uri", "memory://team-a/else"),
             ("outcome", upload_pb2.OUTCOME_UNCHANGED),
@@ -154,15 +151,11 @@ LIES = (
             ("subject", "mallory"),
         )
     ),
-    Lie(
-        QUESTIONS,
-        "another request of a version",
-        version(sets("request_id", bytes(16))),
-        f"{WORD}'m8 does not show its request",
-        purposes=VERSIONS,
+    of_version(
+        "another request of a version", version(sets("request_id", bytes(16))), f"{WORD}'m8 does not show its request"
     ),
     *(
-        Lie(QUESTIONS, f"another {name} of a request: {value!r:.12}", upload(sets(name, value)), FALSE, purposes=UPLOAD)
+        of_upload(f"another {name} of a request: {value!r:.12}", upload(sets(name, value)), FALSE)
         for name, value in (
             ("request_id", bytes(16)),
             ("uri", "memory://team-a/else"),
@@ -174,31 +167,23 @@ LIES = (
             ("subject", "mallory"),
         )
     ),
-    Lie(
-        QUESTIONS,
-        "another signature of a request",
-        upload(lambda one, _: setattr(one.receipt, "signature", bytes(64))),
-        FALSE,
-        purposes=UPLOAD,
+    of_upload(
+        "another signature of a request", upload(lambda one, _: setattr(one.receipt, "signature", bytes(64))), FALSE
     ),
     Lie(QUESTIONS, "that writing began of a request", upload(_begun), FALSE, purposes=BEGUN),
-    Lie(QUESTIONS, "a forged grant of a request", upload(_forged_grant), FALSE, purposes=UPLOAD),
-    Lie(QUESTIONS, "no grant of a request", upload(lambda one, _: one.ClearField("grant")), FALSE, purposes=UPLOAD),
-    Lie(QUESTIONS, "a thief's receipt of a request", upload(of_thief), FALSE, purposes=UPLOAD),
-    Lie(QUESTIONS, "another receipt of a request", upload(earlier), FALSE, purposes=UPLOAD),
-    Lie(
-        QUESTIONS,
+    of_upload("a forged grant of a request", upload(_forged_grant), FALSE),
+    of_upload("no grant of a request", upload(lambda one, _: one.ClearField("grant")), FALSE),
+    of_upload("a thief's receipt of a request", upload(of_thief), FALSE),
+    of_upload("another receipt of a request", upload(earlier), FALSE),
+    of_upload(
         "success of a request without a receipt",
         upload(lambda one, _: one.ClearField("receipt")),
         "outcome='',.*proven=False, why_not_proven='m8 shows no receipt for it'",
-        purposes=UPLOAD,
     ),
-    Lie(
-        QUESTIONS,
+    of_upload(
         "that a request still goes on",
         upload(sets("state", views_pb2.UPLOAD_STATE_WRITING)),
         f"{WORD}'m8 does not show it as ended'",
-        purposes=UPLOAD,
     ),
     *(
         Lie(

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import commands_pb2
@@ -136,56 +137,22 @@ INVENTED = (
     Error("a defect of m8."),
 )
 
+not_authorized = partial(Lie, SENDING, code=REFUSED, against=REACTOR, done=False)
+other_bytes = partial(Lie, SENDING, code=UNKNOWN, against=REACTOR, done=False)
+unknown = partial(Lie, SENDING, code=UNKNOWN, done=False)
+done = partial(Lie, SENDING, against=REACTOR)
+
 LIES = (
-    Lie(
-        SENDING,
-        "a value of m8's own under alice's signature",
-        sends(m8s_own),
-        OTHER_BYTES,
-        UNKNOWN,
-        SEALING,
-        REACTOR,
-        done=False,
-    ),
-    Lie(
-        SENDING,
-        "a value of m8's own under m8's signature",
-        sends(signed_by_m8),
-        OTHER_BYTES,
-        UNKNOWN,
-        SEALING,
-        REACTOR,
-        done=False,
-    ),
-    Lie(
-        SENDING,
-        "alice's request under m8's signature",
-        sends(resigned),
-        NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
-    ),
-    Lie(
-        SENDING,
-        "no signature",
-        sends(lambda message, _: message.ClearField("request_signature")),
-        NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
-    ),
-    Lie(
-        SENDING,
+    other_bytes("a value of m8's own under alice's signature", sends(m8s_own), OTHER_BYTES, purposes=SEALING),
+    other_bytes("a value of m8's own under m8's signature", sends(signed_by_m8), OTHER_BYTES, purposes=SEALING),
+    not_authorized("alice's request under m8's signature", sends(resigned), NOT_LISTED),
+    not_authorized("no signature", sends(lambda message, _: message.ClearField("request_signature")), NOT_LISTED),
+    not_authorized(
         "an earlier signature of alice's",
         sends(lambda message, scene: setattr(message, "request_signature", scene.kept.sent.request_signature)),
         NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
     ),
-    Lie(
-        SENDING,
+    not_authorized(
         "a signature of alice's for another purpose",
         sends(
             lambda message, scene: setattr(
@@ -193,82 +160,41 @@ LIES = (
             )
         ),
         NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
     ),
-    Lie(
-        SENDING,
+    not_authorized(
         "a signature that is cut",
         sends(lambda message, _: setattr(message, "request_signature", message.request_signature[:-1])),
         NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
     ),
-    Lie(
-        SENDING,
+    not_authorized(
         "a signature and one byte",
         sends(lambda message, _: setattr(message, "request_signature", message.request_signature + b"\0")),
         NOT_LISTED,
-        REFUSED,
-        against=REACTOR,
-        done=False,
     ),
-    Lie(
-        SENDING,
-        "an earlier sealed secret with its signature",
-        sends(earlier_bytes),
-        OTHER_BYTES,
-        UNKNOWN,
-        SEALING,
-        REACTOR,
-        done=False,
-    ),
-    Lie(SENDING, "one bit of the sealed secret", sends(flipped), OTHER_BYTES, UNKNOWN, SEALING, REACTOR, done=False),
-    Lie(
-        SENDING,
+    other_bytes("an earlier sealed secret with its signature", sends(earlier_bytes), OTHER_BYTES, purposes=SEALING),
+    other_bytes("one bit of the sealed secret", sends(flipped), OTHER_BYTES, purposes=SEALING),
+    other_bytes(
         "something sealed where nothing is",
         sends(sealed_for_nothing),
         "m8 says: ciphertext: must be empty where nothing is to be sealed",
-        UNKNOWN,
-        ("generate", "delete", "verify", "import", "copy", "list", "undelete", "rollback"),
-        REACTOR,
-        done=False,
+        purposes=("generate", "delete", "verify", "import", "copy", "list", "undelete", "rollback"),
     ),
-    Lie(
-        SENDING,
-        "it under the id of an earlier request",
-        sends(under_earlier_id),
-        "after the sealed secret was sent: m8 says",
-        UNKNOWN,
-        done=False,
+    unknown(
+        "it under the id of an earlier request", sends(under_earlier_id), "after the sealed secret was sent: m8 says"
     ),
-    Lie(
-        SENDING,
-        "bytes that are no message",
-        answers(b"\xff\xff no message"),
-        "after the sealed secret was sent",
-        UNKNOWN,
-        done=False,
-    ),
+    unknown("bytes that are no message", answers(b"\xff\xff no message"), "after the sealed secret was sent"),
     *(
-        Lie(
-            SENDING,
+        unknown(
             f"the refusal {error.code.value}",
             answers(error),
             f"after the sealed secret was sent: m8 says: {error.message[:20]}",
-            UNKNOWN,
-            done=False,
         )
         for error in INVENTED
     ),
-    Lie(SENDING, "it twice", twice, against=REACTOR),
-    Lie(SENDING, "it and then something else", twice_with_another, against=REACTOR),
-    Lie(
-        SENDING,
+    done("it twice", twice),
+    done("it and then something else", twice_with_another),
+    done(
         "that the connection broke, once it was delivered",
         lambda scene: scene.wire.lose_answer("RequestUploadSecret", of=scene.uri),
-        against=REACTOR,
     ),
 )

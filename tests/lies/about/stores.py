@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.secrets.v1 import identity_pb2
@@ -86,95 +87,62 @@ def _extended(scene: Scene) -> None:
 
 DEFAULT = ("get secret of the default store",)
 
+changed = partial(Lie, STORE, code=CHANGED)
+believed = partial(Lie, STORE)
+refused = partial(Lie, STORE, code=Code.REFUSED)
+
 LIES = (
-    Lie(
-        STORE,
+    changed(
         "another default store",
         field("name", "other"),
         "names 'other' as its default store now; you agreed to 'memory' before",
-        CHANGED,
-        DEFAULT,
+        purposes=DEFAULT,
     ),
-    Lie(
-        STORE,
+    changed(
         "a default store of no name",
         field("name", "../x"),
         "m8 names a store '../x', and no store can be called so",
-        CHANGED,
-        DEFAULT,
+        purposes=DEFAULT,
     ),
-    Lie(STORE, "another identity", field("identity", THIEF.shown), OTHERWISE, CHANGED),
-    Lie(STORE, "no identity", field("identity", ""), "a store whose identity is not one", CHANGED),
-    Lie(
-        STORE,
-        "an identity that is none",
-        field("identity", "SHA256:short"),
-        "a store whose identity is not one",
-        CHANGED,
+    changed("another identity", field("identity", THIEF.shown), OTHERWISE),
+    changed("no identity", field("identity", ""), "a store whose identity is not one"),
+    changed("an identity that is none", field("identity", "SHA256:short"), "a store whose identity is not one"),
+    changed(
+        "an identity with a line break", field("identity", THIEF.shown + "\n"), "a store whose identity is not one"
     ),
-    Lie(
-        STORE,
-        "an identity with a line break",
-        field("identity", THIEF.shown + "\n"),
-        "a store whose identity is not one",
-        CHANGED,
-    ),
-    Lie(STORE, "the identity of another store", shows(_other_store), OTHERWISE, CHANGED),
-    Lie(STORE, "another store", field("name", "other"), "asked for store 'memory', m8 answered with 'other'", CHANGED),
-    Lie(STORE, "no name", field("name", ""), "asked for store 'memory', m8 answered with ''", CHANGED),
-    Lie(
-        STORE,
+    changed("the identity of another store", shows(_other_store), OTHERWISE),
+    changed("another store", field("name", "other"), "asked for store 'memory', m8 answered with 'other'"),
+    changed("no name", field("name", ""), "asked for store 'memory', m8 answered with ''"),
+    changed(
         "a step to a thief that the thief alone signed",
         step(lambda scene: _of(scene).rotate(THIEF, MEMORY)),
         "does not verify",
-        CHANGED,
     ),
-    Lie(
-        STORE,
-        "a step to a thief of another store's identity",
-        step(lambda _: FRIEND.rotate(THIEF, MEMORY)),
-        OTHERWISE,
-        CHANGED,
-    ),
-    Lie(
-        STORE,
-        "a step that is no message",
-        step(lambda _: identity_pb2.SignedRotation(content=b"\xff")),
-        "malformed",
-        CHANGED,
-    ),
-    Lie(
-        STORE,
-        "sixty-five steps",
-        shows(lambda store, scene: store.rotations.extend(_chain(scene))),
-        "does not verify",
-        CHANGED,
-    ),
+    changed("a step to a thief of another store's identity", step(lambda _: FRIEND.rotate(THIEF, MEMORY)), OTHERWISE),
+    changed("a step that is no message", step(lambda _: identity_pb2.SignedRotation(content=b"\xff")), "malformed"),
+    changed("sixty-five steps", shows(lambda store, scene: store.rotations.extend(_chain(scene))), "does not verify"),
     Lie(
         STORE,
         "that it does not exist",
         lambda scene: scene.wire.refuse("GetSecretStore", NotFoundError("none."), times=None),
         "m8 says: none",
-        Code.NOT_FOUND,
-    ),
-    Lie(
-        STORE, "bytes that are no message", _garbage, "an answer that is not a message of this protocol", Code.PROTOCOL
-    ),
-    Lie(STORE, "fields that nobody knows", _extended),
-    Lie(STORE, "that it takes unsigned requests", _less("signatures", False)),
-    Lie(STORE, "that it is not active", field("active", False)),
-    Lie(STORE, "that it takes 1 byte", _less("max_plaintext", 1), "the store accepts at most 1", Code.REFUSED, SEALING),
-    Lie(STORE, "that it cannot patch", _less("patchable", False), "cannot change some keys", Code.REFUSED, ("patch",)),
-    Lie(STORE, "that it cannot list", _less("listable", False), "does not list names", Code.REFUSED, ("list",)),
-    Lie(
-        STORE, "that it cannot undelete", _less("undeletable", False), "cannot bring back", Code.REFUSED, ("undelete",)
+        code=Code.NOT_FOUND,
     ),
     Lie(
         STORE,
-        "that it cannot roll back",
-        _less("rollbackable", False),
-        "cannot write an earlier",
-        Code.REFUSED,
-        ("rollback",),
+        "bytes that are no message",
+        _garbage,
+        "an answer that is not a message of this protocol",
+        code=Code.PROTOCOL,
+    ),
+    believed("fields that nobody knows", _extended),
+    believed("that it takes unsigned requests", _less("signatures", False)),
+    believed("that it is not active", field("active", False)),
+    refused("that it takes 1 byte", _less("max_plaintext", 1), "the store accepts at most 1", purposes=SEALING),
+    refused("that it cannot patch", _less("patchable", False), "cannot change some keys", purposes=("patch",)),
+    refused("that it cannot list", _less("listable", False), "does not list names", purposes=("list",)),
+    refused("that it cannot undelete", _less("undeletable", False), "cannot bring back", purposes=("undelete",)),
+    refused(
+        "that it cannot roll back", _less("rollbackable", False), "cannot write an earlier", purposes=("rollback",)
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import views_pb2
@@ -115,6 +116,9 @@ def _asks_twice(scene: Scene) -> None:
     scene.wire.on_call("RequestSecretUploadKey", act, times=1, of=scene.uri)
 
 
+done = partial(Lie, TIMING, against=REACTOR)
+unknown = partial(Lie, TIMING, code=UNKNOWN)
+
 LIES = (
     Lie(TIMING, "the key at the third asking", lambda scene: scene.change_key(later(2, _no_key_yet))),
     Lie(TIMING, "the end at the third asking", lambda scene: scene.change_end(later(2, _no_end_yet))),
@@ -126,36 +130,30 @@ LIES = (
         Code.REFUSED,
     ),
     Lie(TIMING, "the request for a key twice", _asks_twice),
-    Lie(
-        TIMING,
+    unknown(
         "a lost key, and delivers it after that",
         _withheld(delivered=False),
         f"no receipt.*({UNTIL})",
-        UNKNOWN,
-        ALONE,
+        purposes=ALONE,
         done=True,
     ),
-    Lie(
-        TIMING,
+    unknown(
         "a lost key, and delivers it at once",
         _withheld(delivered=True),
         f"no receipt.*({UNTIL})",
-        UNKNOWN,
-        ALONE,
+        purposes=ALONE,
         done=True,
     ),
-    Lie(
-        TIMING,
+    unknown(
         "a lost key for a question, and delivers it after that",
         _withheld(delivered=False),
         f"no receipt.*({UNTIL})",
-        UNKNOWN,
-        READING,
+        purposes=READING,
         done=False,
     ),
-    Lie(TIMING, "the request three times", _thrice("SecretUploadKeyRequested"), against=REACTOR),
-    Lie(TIMING, "the sealed secret three times", _thrice("SecretUploadRequested"), against=REACTOR),
-    Lie(TIMING, "the request again, once all is over", _again_later("SecretUploadKeyRequested"), against=REACTOR),
-    Lie(TIMING, "the sealed secret again, once all is over", _again_later("SecretUploadRequested"), against=REACTOR),
-    Lie(TIMING, "the sealed secret before the request", _swapped, against=REACTOR),
+    done("the request three times", _thrice("SecretUploadKeyRequested")),
+    done("the sealed secret three times", _thrice("SecretUploadRequested")),
+    done("the request again, once all is over", _again_later("SecretUploadKeyRequested")),
+    done("the sealed secret again, once all is over", _again_later("SecretUploadRequested")),
+    done("the sealed secret before the request", _swapped),
 )

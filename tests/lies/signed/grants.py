@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -86,30 +87,27 @@ def _first_grant_again(m8: ShowingM8) -> None:
     keys(lambda m8, _: m8.honest_key(m8.attempts[0]))(m8)
 
 
+changed = partial(SignedLie, KEY, code=CHANGED)
+unavailable = partial(SignedLie, KEY, code=Code.UNAVAILABLE)
+unknown = partial(SignedLie, END, code=Code.OUTCOME_UNKNOWN)
+limited = partial(SignedLie, KEY, code=LIMITED)
+
 LIES = (
-    *(
-        SignedLie(KEY, f"another {name}: {value!r:.14}", sets(name, value), "malformed|another user", CHANGED)
-        for name, value in FIELDS
+    *(changed(f"another {name}: {value!r:.14}", sets(name, value), "malformed|another user") for name, value in FIELDS),
+    changed(
+        "a public key that is none", sets("public_key", b"\xff" * 1_216), "public key is not one", purposes=SEALING
     ),
-    SignedLie(
-        KEY, "a public key that is none", sets("public_key", b"\xff" * 1_216), "public key is not one", CHANGED, SEALING
-    ),
-    SignedLie(
-        KEY,
+    changed(
         "a grant that is not in its one form",
         shows_grant(lambda _, attempt: attempt.signer.sign(UPLOAD_GRANT, attempt.grant.content + b"\x78\x01")),
         "malformed",
-        CHANGED,
     ),
-    SignedLie(
-        KEY,
+    changed(
         "a grant under another label",
         shows_grant(lambda _, attempt: attempt.signer.sign(RECEIPT, attempt.grant.content)),
         "does not verify",
-        CHANGED,
     ),
-    SignedLie(
-        KEY,
+    changed(
         "a grant for another secret",
         shows_grant(
             lambda m8, attempt: another(
@@ -117,31 +115,15 @@ LIES = (
             ).signed_grant()
         ),
         "another request",
-        CHANGED,
     ),
-    SignedLie(
-        KEY,
+    changed(
         "a grant of a thief",
         shows_grant(lambda m8, attempt: another(m8, attempt, signer=Identity()).signed_grant()),
         "signed by",
-        CHANGED,
     ),
-    SignedLie(
-        KEY,
-        "no reactor",
-        ended(upload_pb2.REASON_NO_REACTOR),
-        "No store signed that; nothing was sent",
-        Code.UNAVAILABLE,
-    ),
+    unavailable("no reactor", ended(upload_pb2.REASON_NO_REACTOR), "No store signed that; nothing was sent"),
     *(
-        SignedLie(
-            KEY,
-            f"{reason} for ever",
-            ended(getattr(upload_pb2, reason)),
-            "No store signed that",
-            Code.UNAVAILABLE,
-            attempts=4,
-        )
+        unavailable(f"{reason} for ever", ended(getattr(upload_pb2, reason)), "No store signed that", attempts=4)
         for reason in ("REASON_KEY_LOST", "REASON_UPSTREAM_UNAVAILABLE")
     ),
     SignedLie(
@@ -151,39 +133,22 @@ LIES = (
         "not a message of this protocol",
         Code.PROTOCOL,
     ),
-    SignedLie(
-        KEY,
-        "once that no reactor is there",
-        fails("RequestSecretUploadKey", NO_REACTOR),
-        "m8 says: no reactor",
-        Code.UNAVAILABLE,
-        attempts=0,
+    unavailable(
+        "once that no reactor is there", fails("RequestSecretUploadKey", NO_REACTOR), "m8 says: no reactor", attempts=0
     ),
     SignedLie(END, "that no reactor is there, after a lost key", _reactor_goes, purposes=CHANGES, attempts=2),
-    SignedLie(
-        END,
-        "the first grant, after a lost key",
-        _first_grant_again,
-        "another request",
-        Code.OUTCOME_UNKNOWN,
-        CHANGES,
-        attempts=2,
-    ),
+    unknown("the first grant, after a lost key", _first_grant_again, "another request", purposes=CHANGES, attempts=2),
     SignedLie(KEY, "limits for five requests", ended(RATE, first=5), purposes=CHANGES, attempts=6),
     *(
-        SignedLie(
-            KEY,
+        limited(
             f"a limit for {told_s} seconds",
             ended(RATE, retry_after_s=told_s),
             "^(?!.*comparison).*Try again in",
-            LIMITED,
-            ("put",),
+            purposes=("put",),
         )
         for told_s in (61, 3_600, 2**32 - 1)
     ),
-    SignedLie(
-        KEY, "a limit of comparisons", ended(RATE, retry_after_s=40), "comparisons.*in 40 s", LIMITED, ("compare",)
-    ),
+    limited("a limit of comparisons", ended(RATE, retry_after_s=40), "comparisons.*in 40 s", purposes=("compare",)),
     SignedLie(
         END, "a limit once it was sent, signed", once(failure(RATE, retry_after_s=0)), purposes=CHANGES, attempts=2
     ),
@@ -195,17 +160,15 @@ LIES = (
         LIMITED,
         ("put",),
     ),
-    SignedLie(END, "a limit once it was sent, unsigned", ends(unsigned(RATE)), "no receipt", Code.OUTCOME_UNKNOWN),
+    unknown("a limit once it was sent, unsigned", ends(unsigned(RATE)), "no receipt"),
     SignedLie(
         END,
         "no place for what was sent, twice",
         fails("RequestUploadSecret", *[RateLimitedError("too much.", retry_after_s=0.01)] * 2),
     ),
-    SignedLie(
-        END,
+    unknown(
         "a limit of the day for what was sent",
         fails("RequestUploadSecret", RateLimitedError("enough for today.", retry_after_s=7_200)),
         "enough for today",
-        Code.OUTCOME_UNKNOWN,
     ),
 )

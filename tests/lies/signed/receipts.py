@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Code
@@ -101,6 +102,9 @@ def failed(reason: str, code: Code) -> SignedLie:
     )
 
 
+verified = partial(SignedLie, RECEIPTS, purposes=("verify",))
+conflict = partial(SignedLie, END, code=CONFLICT)
+
 LIES = (
     unknown(
         "one signed as a grant", receipt(lambda one: one.signer.sign(UPLOAD_GRANT, success(one).content)), "verify"
@@ -132,18 +136,11 @@ LIES = (
         END, "bytes that are no end", fails("RequestUploadSecret", GARBAGE), "not a message of this protocol", UNKNOWN
     ),
     # --- what is said of a verification ---
-    SignedLie(
-        RECEIPTS,
-        "an older receipt",
-        shown(NEWEST, verified=b"older"),
-        "another receipt",
-        Code.IDENTITY_CHANGED,
-        ("verify",),
-    ),
-    SignedLie(RECEIPTS, "a newer receipt meanwhile", shown(b"before", NEWEST), "newest=True", purposes=("verify",)),
-    SignedLie(RECEIPTS, "no receipt to verify", shown(None), "newest=None", purposes=("verify",)),
-    SignedLie(RECEIPTS, "drift", ends(drift(upload_pb2.OUTCOME_DRIFTED, "8@x")), "DRIFTED.*8@x", purposes=("verify",)),
-    SignedLie(RECEIPTS, "that it is gone", ends(drift(upload_pb2.OUTCOME_GONE, "")), "GONE", purposes=("verify",)),
+    verified("an older receipt", shown(NEWEST, verified=b"older"), "another receipt", code=Code.IDENTITY_CHANGED),
+    verified("a newer receipt meanwhile", shown(b"before", NEWEST), "newest=True"),
+    verified("no receipt to verify", shown(None), "newest=None"),
+    verified("drift", ends(drift(upload_pb2.OUTCOME_DRIFTED, "8@x")), "DRIFTED.*8@x"),
+    verified("that it is gone", ends(drift(upload_pb2.OUTCOME_GONE, "")), "GONE"),
     SignedLie(
         RECEIPTS,
         "differences",
@@ -157,8 +154,8 @@ LIES = (
     failed("UPSTREAM_REFUSED", Code.REFUSED),
     failed("BAD_PAYLOAD", Code.REFUSED),
     failed("EXPIRED", Code.TIMED_OUT),
-    SignedLie(END, "a conflict of a patch", ends(failure(OVERTAKEN)), "lacks a key to remove", CONFLICT, ("patch",)),
-    SignedLie(END, "a conflict of a copy", ends(failure(OVERTAKEN)), "destination", CONFLICT, ("copy",)),
+    conflict("a conflict of a patch", ends(failure(OVERTAKEN)), "lacks a key to remove", purposes=("patch",)),
+    conflict("a conflict of a copy", ends(failure(OVERTAKEN)), "destination", purposes=("copy",)),
     # --- new attempts: only once a receipt says that it cannot be written any more ---
     anew("a lost key", failure(LOST), attempts=2),
     anew("an engine that was away", failure(AWAY), attempts=2),
@@ -169,13 +166,11 @@ LIES = (
     no_attempt("a lost key of no process", failure(LOST, replica=b""), "does not name the process"),
     no_attempt("a lost key for nothing that was sent", receipt(_about_nothing_sent)),
     no_attempt("that it is not known", failure(upload_pb2.REASON_OUTCOME_UNKNOWN), "^(?!.* still )"),
-    SignedLie(
-        END,
+    conflict(
         "a conflict, after an engine that was away",
         ends(failure(AWAY), failure(OVERTAKEN)),
         r"\(CONFLICT\)",
-        CONFLICT,
-        CHANGES,
+        purposes=CHANGES,
         attempts=2,
     ),
     SignedLie(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -102,33 +103,21 @@ def receipt_of(*, shows_step: bool) -> Tell:
     return tell
 
 
+changed = partial(SignedLie, STORE, code=CHANGED, attempts=0)
+followed = partial(SignedLie, STORE)
+
 LIES = (
-    SignedLie(STORE, "two steps", steps(2), "notice: .*SHA256:.*SHA256:"),
-    SignedLie(STORE, "sixty-four steps", steps(64), purposes=("put",)),
-    SignedLie(STORE, "sixty-four steps after forty", steps(64), purposes=("put",), before=steps(40)),
-    SignedLie(STORE, "sixty-five steps", steps(65), "64", CHANGED, ("put",), attempts=0),
-    SignedLie(
-        STORE,
-        "the first identity after a step",
-        _as_before,
-        "changed: .* is pinned",
-        CHANGED,
-        attempts=0,
-        before=steps(1),
-    ),
-    SignedLie(STORE, "a step there and back", _there_and_back, "earlier identity", CHANGED, attempts=0),
-    SignedLie(STORE, "a step back", back, "earlier identity", CHANGED, attempts=0, before=steps(1)),
-    SignedLie(STORE, "steps with a gap", _gap, "chain", CHANGED, attempts=0),
-    SignedLie(
-        STORE,
-        "a step of another store",
-        step(lambda old, new: old.rotate(new, "local")),
-        "another store",
-        CHANGED,
-        attempts=0,
-    ),
+    followed("two steps", steps(2), "notice: .*SHA256:.*SHA256:"),
+    followed("sixty-four steps", steps(64), purposes=("put",)),
+    followed("sixty-four steps after forty", steps(64), purposes=("put",), before=steps(40)),
+    changed("sixty-five steps", steps(65), "64", purposes=("put",)),
+    changed("the first identity after a step", _as_before, "changed: .* is pinned", before=steps(1)),
+    changed("a step there and back", _there_and_back, "earlier identity"),
+    changed("a step back", back, "earlier identity", before=steps(1)),
+    changed("steps with a gap", _gap, "chain"),
+    changed("a step of another store", step(lambda old, new: old.rotate(new, "local")), "another store"),
     *(
-        SignedLie(STORE, f"a step with another {field}", step(_unsigned(field)), "does not verify", CHANGED, attempts=0)
+        changed(f"a step with another {field}", step(_unsigned(field)), "does not verify")
         for field in ("old_signature", "new_signature")
     ),
     SignedLie(Step.KEY, "a grant of the identity before a step", _grant_of_the_old_one, "signed by", CHANGED),
@@ -136,12 +125,11 @@ LIES = (
     SignedLie(
         Step.RECEIPT, "a receipt of another identity", receipt_of(shows_step=False), "signed by", Code.OUTCOME_UNKNOWN
     ),
-    SignedLie(
-        STORE,
+    followed(
         "bytes that are no store",
         fails("GetSecretStore", GARBAGE),
         "not a message of this protocol",
-        Code.PROTOCOL,
+        code=Code.PROTOCOL,
         attempts=0,
     ),
 )

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.m8.log import sqlite_file
 from monoskope.m8.log.documents import Columns, Where
 from monoskope.m8.log.event_log import Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_find import find
+from monoskope.m8.log.sqlite import file as sqlite_file
+from monoskope.m8.log.sqlite.find import find
 from monoskope.testing.logs import some_time
 
 WHERES = {

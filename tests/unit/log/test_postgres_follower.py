@@ -8,13 +8,14 @@ from typing import Any, cast
 
 import pytest
 
-from monoskope.m8.log.postgres.connections import Connector, Pool
+from monoskope.m8.log.postgres.connections import Pool
 from monoskope.m8.log.postgres.follower import Follower
+from monoskope.m8.log.sql import Tail
 
 
 @pytest.mark.parametrize("payload", ["1", "9" * 8_000, "", "-1", "\u0663", "\u00b2", "x\n", None])
 async def test_a_notification_with_any_text_leads_to_a_look_and_no_more(payload: object) -> None:
-    follower = Follower(cast("Connector", None), cast("Pool", None), lambda: None)
+    follower = Follower(cast("Any", None), Tail(), cast("Pool", None), lambda: None)
     follower._notified(None, 0, "m8_events", payload)
     assert follower._changed.is_set()
 
@@ -49,7 +50,7 @@ class Silent:
 @pytest.mark.parametrize("turns", range(5))
 async def test_it_ends_though_a_notification_comes_at_the_moment_when_it_is_closed(turns: int) -> None:
     silent = Silent()
-    follower = Follower(cast("Connector", silent), cast("Pool", silent), lambda: None)
+    follower = Follower(cast("Any", silent.connect), Tail(), cast("Pool", silent), lambda: None)
     follower.start()
     while silent.reads == 0:
         await asyncio.sleep(0)

@@ -6,7 +6,7 @@ import importlib.util
 from contextlib import closing
 from pathlib import Path
 
-from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import file as sqlite_file
 
 FULL = 2
 

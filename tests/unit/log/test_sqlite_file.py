@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import RefusedError, UnavailableError, UsageError
-from monoskope.m8.log import sqlite_file
 from monoskope.m8.log.event_log import Change, Lookup, NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.testing.logs import ledger, some_time
 
 

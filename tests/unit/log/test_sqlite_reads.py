@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.m8.log.event_log import NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_writer import SqliteWriter
+from monoskope.m8.log.sqlite.writer import SqliteWriter
 from monoskope.testing.logs import some_time
 
 

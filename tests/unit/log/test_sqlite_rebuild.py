@@ -18,10 +18,10 @@ from monoskope.errors import ConflictError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.domain.events import write
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log import sqlite_documents, sqlite_file, sqlite_leases
 from monoskope.m8.log.event_log import NewEvent
-from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_build import LEASE_MS
+from monoskope.m8.log.sqlite import SqliteLog, file, rebuild
+from monoskope.m8.log.sqlite import documents as tables_of
+from monoskope.m8.log.sqlite.rebuild import LEASE_MS
 from monoskope.m8.readmodels.documents import TOKENS, project
 from monoskope.testing.parts import wait_until
 from monoskope.times import now_ms
@@ -82,11 +82,11 @@ def documents(path: Path) -> list[tuple[object, ...]]:
 
 async def from_scratch(log: SqliteLog, path: Path) -> list[tuple[object, ...]]:
     """The documents of a new log into which the events of `log` are projected one by one."""
-    sqlite_file.prepare(path)
-    with closing(sqlite_file.connect(path)) as connection:
+    file.prepare(path)
+    with closing(file.connect(path)) as connection:
         connection.execute("BEGIN")
         for event in await log.read(after=0, limit=10_000):
-            sqlite_documents.project(connection, project, event)
+            tables_of.project(connection, project, event)
         connection.execute("COMMIT")
     return documents(path)
 
@@ -95,7 +95,7 @@ async def test_others_append_while_a_rebuild_stands_still_at_each_of_its_steps(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # By this log's clock the lease of who stands still lasts another hour.
-    monkeypatch.setattr(sqlite_leases, "LONGEST_MS", 2 * HOUR_MS)
+    monkeypatch.setattr(rebuild, "LONGEST_MS", 2 * HOUR_MS)
     whole = tables(folder / "log.db")
     log = await opened(folder / "log.db", later_ms=-HOUR_MS)
     with rebuilding(folder, ",".join(f"m8.rebuild.{phase}=stop" for phase in PHASES)) as process:
@@ -142,4 +142,4 @@ async def test_this_m8_says_so_when_a_newer_one_has_changed_the_form(folder: Pat
             await failing
     await log.close()
     with pytest.raises(Exception, match="has schema 2, this m8 knows 1"):
-        sqlite_file.prepare(folder / "log.db")
+        file.prepare(folder / "log.db")

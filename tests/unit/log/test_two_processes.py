@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.m8.log import sqlite_writer
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite import writer as sqlite_writer
 from monoskope.testing.logs import some_time
 
 Logs = tuple[SqliteLog, SqliteLog]

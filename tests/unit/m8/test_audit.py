@@ -20,7 +20,7 @@ from monoskope.m8.audit.exporter import EventExporter, cursor_name
 from monoskope.m8.audit.lines import MOST_LINE, Line, of_strangers
 from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
 from monoskope.m8.background.leased import Leased
-from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import CallNote, Strangers
 from monoskope.m8.service.server_limits import ServerLimits

@@ -15,8 +15,8 @@ from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8 import operations as endpoints
-from monoskope.m8.log import sqlite_file
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.protocol.events import upload_stream
 from tests.support.http_calls import CallError

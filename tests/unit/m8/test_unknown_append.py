@@ -12,7 +12,7 @@ import pytest
 from monoskope.client.http.errors import error_in
 from monoskope.errors import Code, OutcomeUnknownError
 from monoskope.host_port import HostPort
-from monoskope.m8.cli.token import token
+from monoskope.m8.cli.access import token
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import UnknownAppendError

@@ -22,8 +22,8 @@ from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import MAX_DATA, NewEvent
-from monoskope.m8.log.reserve import ROOM, SIZE, Reserve
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted

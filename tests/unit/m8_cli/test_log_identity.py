@@ -14,7 +14,7 @@ import pytest
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log import sqlite_file
+from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.settings import ServerSettings
 from tests.support.m8_command import m8
 

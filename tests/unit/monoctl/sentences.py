@@ -8,22 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.walk import reasons, receipts
-from monoskope.monoctl.commands import label
+from monoskope.client import proof, reasons
+from monoskope.monoctl.commands import notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
-    "client/walk/walk.py",
-    "client/connection.py",
-    "client/walk/task.py",
-    "client/walk/checks.py",
-    "client/walk/bulk.py",
+    "client/walk.py",
+    "client/patience.py",
+    "client/task.py",
+    "client/checks.py",
+    "client/bulk.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
-    "monoctl/output/key_rotation.py",
-    "monoctl/commands/admin.py",
+    "monoctl/commands/key_rotation.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""
@@ -42,8 +41,8 @@ def every() -> set[str]:
     found = {meaning.message for meaning in (*reasons.MEANINGS.values(), *reasons._FOR_PURPOSE.values())}
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {proven.OTHER_KEY}
-    found |= {reasons.THERE, label.M8S_WORD}
-    found |= {*receipts.QUIET, *listed.SENTENCES}
+    found |= {reasons.THERE, notes.M8S_WORD}
+    found |= {*proof.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
     sentences = {normal(text) for text in found}
@@ -57,7 +56,7 @@ def _words() -> set[str]:
 def _texts(node: ast.AST) -> Iterator[str]:
     for child in ast.iter_child_nodes(node):
         match child:
-            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix") | ast.Assert():
+            case ast.Expr(value=ast.Constant()) | ast.keyword(arg="fix" | "otherwise") | ast.Assert():
                 continue  # a docstring, an instruction, what is never printed
             case ast.Call(func=ast.Name(id=name) | ast.Attribute(attr=name)) if name in _OPTIONS:
                 continue

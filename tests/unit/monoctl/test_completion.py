@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2, views_pb2
 from monoskope.m8.cli.main import run as m8_run
-from monoskope.monoctl.input import completing
+from monoskope.monoctl.input import completion
 from monoskope.monoctl.main import cli
 from monoskope.testing.parts import needed
 from monoskope.testing.scripted.m8 import ScriptedM8
@@ -57,13 +57,13 @@ def m8(tmp_path: Path) -> Iterator[Listing]:
 @pytest.fixture(autouse=True)
 def m8_may_answer_late(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for m8 as long as a busy machine needs: how long people wait is no subject here, but of one test."""
-    monkeypatch.setattr(completing, "SECONDS", 60.0)
+    monkeypatch.setattr(completion, "SECONDS", 60.0)
 
 
 PATIENT = """#!{python}
-from monoskope.monoctl.input import completing
+from monoskope.monoctl.input import completion
 from monoskope.monoctl.__main__ import main
-completing.SECONDS = 60.0
+completion.SECONDS = 60.0
 main()
 """
 
@@ -162,7 +162,7 @@ def test_what_fails_stays_silent(variables: dict[str, str], monkeypatch: pytest.
 
 
 def test_an_m8_that_is_slow_is_not_waited_for(m8: Listing, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(completing, "SECONDS", 0.0)
+    monkeypatch.setattr(completion, "SECONDS", 0.0)
 
     assert completed("monoctl get secret vault://", monkeypatch) == []
 

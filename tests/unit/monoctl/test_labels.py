@@ -7,7 +7,7 @@ import datetime as dt
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.request_options import parse_day, parse_labels
 
 
 def test_a_day_is_itself() -> None:

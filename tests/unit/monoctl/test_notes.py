@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.labels import parse_edits
+from monoskope.monoctl.input.request_options import parse_edits
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import environment

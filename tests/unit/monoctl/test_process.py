@@ -164,7 +164,7 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
 def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
     names = ("delete", "generate", "import_secret", "patch", "put", "rollback", "undelete", "verify")
     code = f"from monoskope.client import client, purposes; [getattr(purposes, name) for name in {names}]"
-    modules = loaded(f"import monoskope.monoctl.commands.patch; {code}")
+    modules = loaded(f"import monoskope.monoctl.commands.put; {code}")
     assert "monoskope.client.purposes.rollback" in modules
     assert not modules & {"monoskope.client.walk.walk", "monoskope.client.walk.trust", "monoskope.client.walk.preview"}
 
@@ -342,7 +342,7 @@ def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
-    modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.version")
+    modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.help")
     assert not modules & {"dotenv", "monoskope.shell_completion"}
 
 

@@ -14,8 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.env_file import MOST_ENTRIES, parse_env
-from monoskope.monoctl.input.json_values import parse_json
+from monoskope.monoctl.input.files import MOST_ENTRIES, parse_env, parse_json
 from monoskope.monoctl.input.values import split_words
 
 keys = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,20}\Z")

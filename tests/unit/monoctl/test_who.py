@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import queries_pb2
+from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.monoctl.output import terminal
@@ -35,6 +35,8 @@ class Knowing(ScriptedM8):
                 expires_at_ms=1_800_000_000_000,
                 certificate_expires_at_ms=1_800_000_000_000,
             )
+        if isinstance(message, access_pb2.WhoAmIRequest):
+            return access_pb2.WhoAmIResponse(subject="al\x1b[2Jice", token_id="0" * 32)
         return super().more(method, message)
 
 
@@ -67,6 +69,13 @@ def test_whoami_for_programs(m8: ScriptedM8, run: Run, tmp_path: Path) -> None:
         "m8_version": "0.1.0",
         "certificate_expires": "2027-01-15T08:00:00.000Z",
         "fingerprint_key_id": "63e8eb50bcac50aa",
+        "member": "",
+        "issuer": "",
+        "issuer_subject": "",
+        "groups": [],
+        "roles": [],
+        "may": [],
+        "token_id": "0" * 32,
     }
 
 

@@ -23,7 +23,7 @@ from monoskope.reactor.identity import fingerprint_key_transfer
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.signers.lists import parse_listed
 from monoskope.stores import registry
-from monoskope.stores.vault.policy import least_policy
+from monoskope.stores.vault.config import least_policy
 from tests.support import warm
 from tests.support.age_passphrase import encrypt
 from tests.support.programs import CLEAN

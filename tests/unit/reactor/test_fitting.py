@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.protocol.payload import Payload, Recipe
 from monoskope.stores.driver import CannotReadError, DriverError, StoreRefusedError, UnsupportedError
-from monoskope.stores.vault.values import merge_patch, wants_base64
+from monoskope.stores.vault.versions import merge_patch, wants_base64
 from tests.support.reactor_world import MemoryStore, World, ask
 
 BASE64 = options_pb2.VaultOptions(binary=options_pb2.VaultBinary.VAULT_BINARY_BASE64)

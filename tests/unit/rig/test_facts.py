@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.log.sqlite_forms import DOCUMENTS
+from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import building

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from monoskope.stores.barbican.entries import mark, page, secret_id
+from monoskope.stores.barbican.values import mark, page, secret_id
 from monoskope.stores.driver import StoreRefusedError
 
 TAG = "ab" * 32

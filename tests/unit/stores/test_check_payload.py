@@ -15,8 +15,8 @@ from monoskope.stores.barbican.config import BarbicanConfig, NoLogin
 from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver, StoreRefusedError
 from monoskope.stores.kubernetes.config import InCluster, KubernetesConfig
+from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.kubernetes.secrets import KubernetesStore
-from monoskope.stores.kubernetes.types import check_type
 from monoskope.stores.vault.config import TokenFile, VaultConfig
 from monoskope.stores.vault.kv1 import VaultKv1Store
 from monoskope.stores.vault.mount import VaultMount

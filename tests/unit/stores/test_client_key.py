@@ -14,9 +14,9 @@ import yaml
 
 from monoskope.settings import read_private, write_private
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.kubernetes.auth import access
+from monoskope.stores.kubernetes.client import access
 from monoskope.stores.kubernetes.config import Kubeconfig
-from monoskope.stores.shared.client_key import show_pair
+from monoskope.stores.shared.trust import show_pair
 from monoskope.stores.vault import logins
 from monoskope.stores.vault.config import ClientCertificate, VaultConfig
 from monoskope.stores.vault.http import VaultHttp

@@ -11,8 +11,7 @@ from monoskope.api.secrets.v1.options_pb2 import AwsOptions, KubernetesOptions, 
 from monoskope.errors import UsageError
 from monoskope.settings import convert
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.kubernetes.config import KubernetesConfig
-from monoskope.stores.kubernetes.places import place_of, wishes_of
+from monoskope.stores.kubernetes.config import KubernetesConfig, place_of, wishes_of
 from monoskope.stores.kubernetes.secrets import KubernetesStore
 
 GOOD: dict[str, Any] = {"auth": {"method": "in-cluster"}}

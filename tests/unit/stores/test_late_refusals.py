@@ -62,4 +62,4 @@ def test_a_payload_that_is_not_judged_any_more_turns_this_red() -> None:
     for node in ast.walk(trees["vault.kv2"]):
         if isinstance(node, ast.FunctionDef) and node.name == "check_payload":
             node.body = [ast.Pass()]
-    assert ("vault.values", "to_engine") not in reached_before(trees)
+    assert ("vault.versions", "to_engine") not in reached_before(trees)

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.stores.vault.config import TokenFile, VaultConfig
-from monoskope.stores.vault.policy import kv1_policy, least_policy, policy_of
+from monoskope.stores.vault.config import TokenFile, VaultConfig, kv1_policy, least_policy, policy_of
 
 CONFIG = VaultConfig(
     address="https://vault.example:8200", auth=TokenFile(token_file="/t"), mount="a/kv", prefix="team/m8"

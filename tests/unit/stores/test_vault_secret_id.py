@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.stores.vault.secret_id import _Kept
+from monoskope.stores.vault.logins import _Kept
 
 
 def test_the_secret_id_is_not_shown() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monoskope.protocol.payload import Payload
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.vault.values import either_way, from_engine, needs_flag, to_engine
+from monoskope.stores.vault.versions import either_way, from_engine, needs_flag, to_engine
 
 KEYS = st.from_regex(r"[A-Za-z0-9_-]{1,20}", fullmatch=True)
 VALUES = st.binary(max_size=60) | st.text(max_size=30).map(str.encode) | st.sampled_from([b"gIEA/w==", b"", b"\x80"])

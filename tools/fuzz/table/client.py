@@ -39,9 +39,8 @@ from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
 from monoskope.monoctl.console.operations.changing.values import PutAsked
 from monoskope.monoctl.console.serving import body, sealed
-from monoskope.monoctl.input.env_file import parse_env
-from monoskope.monoctl.input.json_values import parse_json
-from monoskope.monoctl.input.labels import parse_day, parse_edits
+from monoskope.monoctl.input.files import parse_env, parse_json
+from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
 from monoskope.settings import parse
 from tests.support import ssh_blobs
@@ -313,14 +312,14 @@ READERS = (
     Reader(
         "env-file",
         "who wrote the file of secrets",
-        ("monoctl/input/env_file.py",),
+        ("monoctl/input/files.py",),
         lambda content: parse_env(content, where="the file"),
         seeds=_texts("A=1\nexport B='two\nlines'\n# c\nC=\"\\n\"\n"),
     ),
     Reader(
         "json-file",
         "who wrote the file of secrets",
-        ("monoctl/input/json_values.py",),
+        ("monoctl/input/files.py",),
         lambda content: parse_json(content, where="the file"),
         seeds=_texts('{"a":"text","b":{"base64":"AAE="}}'),
     ),
@@ -331,11 +330,13 @@ READERS = (
         lambda content: parse_role_bindings(content, "the file"),
         seeds=_texts(_BINDING, f"---\n{_BINDING}---\n{_BINDING}"),
     ),
-    Reader("day-option", "users", ("monoctl/input/labels.py",), text(parse_day), seeds=_texts("30d", "2027-01-31")),
+    Reader(
+        "day-option", "users", ("monoctl/input/request_options.py",), text(parse_day), seeds=_texts("30d", "2027-01-31")
+    ),
     Reader(
         "label-options",
         "users",
-        ("monoctl/input/labels.py",),
+        ("monoctl/input/request_options.py",),
         text(lambda one: parse_edits(tuple(one.split("\n")))),
         seeds=_texts("owner=team-a\nold-"),
     ),

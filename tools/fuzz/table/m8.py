@@ -31,7 +31,7 @@ from monoskope.m8.issuers.jose import parse_jwks
 from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
-from monoskope.m8.log.postgres import names
+from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.methods import calls
 from monoskope.m8.queries import pages as paging
@@ -404,8 +404,8 @@ READERS = (
     Reader(
         "stored-stream-name",
         "the database",
-        ("m8/log/postgres/names.py",),
-        names.read,
+        ("m8/log/postgres/records.py",),
+        names.read_name,
         errors=(),
         again=lambda stream: b"\0" if stream is None else names.stored(stream),
         seeds=lambda: [names.stored(f"upload/{'0' * 32}"), b"store/vault"],

@@ -18,31 +18,29 @@ from botocore.parsers import create_parser
 
 from monoskope.errors import Error
 from monoskope.protocol.payload import Payload
-from monoskope.stores.age.keys import parse_recipient, read_identities
+from monoskope.stores.age.config import parse_recipient, read_identities
 from monoskope.stores.aws.client import AwsAnswer, AwsClient
 from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.aws.errors import failure
 from monoskope.stores.aws.parameter_store import ParameterStore
 from monoskope.stores.aws.secrets_manager import SecretsManagerStore
-from monoskope.stores.barbican.auth import BarbicanSession
+from monoskope.stores.barbican.auth import BarbicanHttp, BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig, NoLogin, Password
-from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import DriverError, StoreDriver, StoreRefusedError, UnknownOutcomeError
-from monoskope.stores.kubernetes.auth import Access
-from monoskope.stores.kubernetes.auth import access as kubernetes_access
+from monoskope.stores.kubernetes.client import Access, KubernetesHttp
+from monoskope.stores.kubernetes.client import access as kubernetes_access
 from monoskope.stores.kubernetes.config import InCluster, Kubeconfig, KubernetesConfig
-from monoskope.stores.kubernetes.http import KubernetesHttp
+from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.kubernetes.secrets import KubernetesStore
-from monoskope.stores.kubernetes.types import check_type
 from monoskope.stores.password_store.values import PassLayout
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import AppRole, TokenFile, VaultConfig
 from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.kv1 import VaultKv1Store
 from monoskope.stores.vault.kv2 import VaultStore
+from monoskope.stores.vault.logins import STATE_FILE, secret_id
 from monoskope.stores.vault.mount import VaultMount
-from monoskope.stores.vault.secret_id import STATE_FILE, secret_id
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from tools.fuzz.reader import Reader
 from tools.fuzz.table.http import run
@@ -328,7 +326,7 @@ READERS = (
     Reader(
         "vault",
         "OpenBao, Vault, or what stands at their address",
-        ("stores/shared/http.py", "stores/vault/kv2.py", "stores/vault/versions.py", "stores/vault/values.py"),
+        ("stores/shared/http.py", "stores/vault/kv2.py", "stores/vault/versions.py", "stores/vault/versions.py"),
         _of_vault(VaultStore),
         errors=(),
         seeds=_seeds(_OF_KV2, {"errors": ["sealed"]}, {}),
@@ -344,7 +342,7 @@ READERS = (
     Reader(
         "vault-wrapped-secret-id",
         "as vault",
-        ("stores/vault/secret_id.py",),
+        ("stores/vault/logins.py",),
         _unwrapped,
         errors=(DriverError,),
         seeds=_seeds({"data": {"creation_path": "auth/approle/role/r/secret-id", "secret_id": "s"}}),
@@ -352,7 +350,7 @@ READERS = (
     Reader(
         "vault-kept-secret-id",
         "a reactor's folder",
-        ("stores/vault/secret_id.py",),
+        ("stores/vault/logins.py",),
         _kept_secret_id,
         errors=(DriverError,),
         seeds=lambda: [b'{"wrapping_token_sha256":"00","secret_id":"s"}'],
@@ -368,7 +366,7 @@ READERS = (
     Reader(
         "kubeconfig",
         "a reactor's operator",
-        ("stores/kubernetes/auth.py",),
+        ("stores/kubernetes/client.py",),
         _kubeconfig,
         errors=(DriverError,),
         seeds=lambda: [_KUBECONFIG],
@@ -376,7 +374,7 @@ READERS = (
     Reader(
         "docker-config",
         "clients, sealed",
-        ("stores/kubernetes/types.py",),
+        ("stores/kubernetes/object.py",),
         lambda content: check_type("kubernetes.io/dockerconfigjson", Payload({".dockerconfigjson": content}), None),
         errors=(StoreRefusedError,),
         seeds=lambda: [b'{"auths":{}}'],
@@ -384,7 +382,7 @@ READERS = (
     Reader(
         "barbican",
         "Barbican, or what stands at its address",
-        ("stores/barbican/secrets.py", "stores/barbican/entries.py", "stores/barbican/values.py"),
+        ("stores/barbican/secrets.py", "stores/barbican/values.py", "stores/barbican/values.py"),
         _of_barbican,
         errors=(),
         seeds=_seeds(_OF_BARBICAN),
@@ -425,7 +423,7 @@ READERS = (
     Reader(
         "age-recipient",
         "a reactor's operator",
-        ("stores/age/keys.py",),
+        ("stores/age/config.py",),
         lambda content: str(parse_recipient(content.decode("utf-8", "replace"))),
         errors=(Error, ValueError),
         seeds=_recipient_seeds,
@@ -433,7 +431,7 @@ READERS = (
     Reader(
         "age-identities",
         "a reactor's operator",
-        ("stores/age/keys.py",),
+        ("stores/age/config.py",),
         _identities,
         errors=(Error,),
         seeds=_age_seeds,

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.walk.checks import Wanted
-from monoskope.client.walk.given import Expect, expectation
-from monoskope.client.walk.target import Target
-from monoskope.client.walk.task import ASK, Doubt, Task
-from monoskope.errors import UsageError
+from monoskope.client.checks import Wanted
+from monoskope.client.purposes.put import Expect, expected
+from monoskope.client.target import Target
+from monoskope.client.task import ASK, Doubt, Task
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk.walk import Walk
+    from monoskope.client.walk import Walk
+
+__all__ = ["Deletion", "delete", "expected", "to_delete"]
 
 _DOUBT = Doubt(
     "it may or may not have been deleted {request}.",
@@ -36,13 +37,6 @@ class Deletion(Value, frozen=True):
     """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
-
-
-def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
-    """Return the protocol's form of an expectation that something is there. Raises `UsageError` for ABSENT."""
-    if expect is Expect.ABSENT:
-        raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
-    return expectation(expect)
 
 
 def to_delete(expect: Expect | str) -> Wanted:

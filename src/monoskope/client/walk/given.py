@@ -56,6 +56,13 @@ def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
     return upload_pb2.EXPECT_VERSION, expect
 
 
+def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
+    """Return the protocol's form of an expectation that something is there. Raises `UsageError` for ABSENT."""
+    if expect is Expect.ABSENT:
+        raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
+    return expectation(expect)
+
+
 def encoded(values: Mapping[str, bytes]) -> bytes:
     """Return the padded plaintext of `values`.
 

@@ -124,7 +124,7 @@ async def bind(
         OSError: the address cannot be bound.
     """
     limits = limits or Limits()
-    shared = Shared(application, limits, tell, gate or OpenGate())
+    shared = Shared(application, limits, tell, OpenGate() if gate is None else gate)
     loop = asyncio.get_running_loop()
 
     def connection(entered: object = None) -> Connection:

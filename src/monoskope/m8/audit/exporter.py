@@ -16,7 +16,7 @@ from monoskope.m8.audit import lines
 from monoskope.m8.audit.delivery import delivered
 from monoskope.m8.audit.lines import Line
 from monoskope.m8.audit.sink import Batch, Sink, SinkState
-from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log.documents import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, RecordedEvent
 from monoskope.m8.service.app import App
 from monoskope.m8.service.feed import locate

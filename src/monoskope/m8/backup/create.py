@@ -11,7 +11,7 @@ import msgspec
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import named
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
-from monoskope.m8.log.imports import Following, genesis
+from monoskope.m8.log.record import Following, genesis
 from monoskope.m8.log.tree_rows import Named
 
 READ = 256

@@ -15,8 +15,8 @@ from monoskope.m8.background.presence import PREFIX
 from monoskope.m8.backup import form
 from monoskope.m8.backup.form import damaged, named
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, RecordedEvent
-from monoskope.m8.log.imports import Following, genesis
 from monoskope.m8.log.noted import Noted, last
+from monoskope.m8.log.record import Following, genesis
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 from monoskope.protocol.wire import MalformedError
 

@@ -20,7 +20,7 @@ from monoskope.m8.backup.form import Header
 from monoskope.m8.backup.restore import Checking
 from monoskope.m8.bootstrap import version
 from monoskope.m8.cli.common import folder_option, opened
-from monoskope.m8.cli.lazy import LazyGroup
+from monoskope.m8.cli.main import LazyGroup
 from monoskope.m8.log import noted
 from monoskope.m8.log.opening import find_id
 from monoskope.m8.opened import place_of, wall_clock

@@ -14,7 +14,7 @@ from monoskope.counted import counted
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
-from monoskope.m8.log.reserve import ROOM, Reserve
+from monoskope.m8.log.sqlite.disk import ROOM, Reserve
 from monoskope.m8.opened import adopt_log, wall_clock
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load

@@ -1,17 +1,19 @@
 """The `m8` program: its commands, and how it ends. Each command's module is imported when it is called.
 
-`m8 reactor` replaces this process with the reactor's program and imports nothing of it.
+Some commands need more packages than others. `m8 reactor` and `m8 stores check` replace this process with programs of
+which m8 imports nothing.
 """
 
 from __future__ import annotations
 
 import difflib
+import importlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import NoReturn
+from typing import ClassVar, NoReturn
 
 import click
 
@@ -20,9 +22,30 @@ from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.escape import escape
 from monoskope.exit_codes import ExitCode, exit_code
-from monoskope.m8.cli.lazy import LazyGroup
-from monoskope.m8.programs import reactor_command
+from monoskope.m8.programs import become_reactor, reactor_command
 from monoskope.usage import sentence
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are asked for."""
+
+    places: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """The name of each command, and `module:attribute`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  click's own signature
+        """Return the names of all commands."""
+        return sorted(self.places)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import the command `cmd_name`, None if there is none."""
+        if cmd_name not in self.places:
+            return None
+        module, _, attribute = self.places[cmd_name].partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        start.loaded()
+        return command
+
 
 VARIABLES = frozenset({"M8_DATABASE_PASSWORD", "M8_DIR"})
 """Environment variables that m8 reads."""
@@ -42,19 +65,19 @@ _EXTRA = frozenset(
 _COMMANDS = MappingProxyType(
     {
         "backup": "monoskope.m8.cli.backup:backup",
-        "completion": "monoskope.m8.cli.completion:completion",
+        "completion": "monoskope.m8.cli.main:completion",
         "dev": "monoskope.m8.cli.dev:dev",
         "events": "monoskope.m8.cli.events:events",
         "init": "monoskope.m8.cli.server:init",
         "log": "monoskope.m8.cli.log:log",
-        "reactor": "monoskope.m8.cli.reactor:reactor",
+        "reactor": "monoskope.m8.cli.main:reactor",
         "readmodels": "monoskope.m8.cli.server:readmodels",
-        "replicas": "monoskope.m8.cli.replicas:list_replicas",
-        "role-binding": "monoskope.m8.cli.role_binding:role_binding",
-        "serve": "monoskope.m8.cli.serve:serve",
-        "stores": "monoskope.m8.cli.stores:stores",
+        "replicas": "monoskope.m8.cli.server:list_replicas",
+        "role-binding": "monoskope.m8.cli.access:role_binding",
+        "serve": "monoskope.m8.cli.server:serve",
+        "stores": "monoskope.m8.cli.main:stores",
         "tls": "monoskope.m8.cli.tls:tls",
-        "token": "monoskope.m8.cli.token:token",
+        "token": "monoskope.m8.cli.access:token",
         "version": "monoskope.m8.cli.main:version",
     }
 )
@@ -84,6 +107,56 @@ def program() -> None:
 def version() -> None:
     """Print the version of m8."""
     click.echo(f"m8 {monoskope.__version__}")
+
+
+@click.command()
+@click.argument("shell", type=click.Choice(shell_completion.SHELLS))
+def completion(shell: str) -> None:
+    """Print a completion script for your shell.
+
+    \b
+    bash:  source <(m8 completion bash)
+    zsh:   source <(m8 completion zsh)
+    fish:  m8 completion fish | source
+    """  # noqa: D301 - click wants the character itself
+    click.echo(shell_completion.script(click.get_current_context().find_root().command, "m8", shell))
+
+
+class PassThrough(click.Command):
+    """A command that passes all arguments, also `--help` and `--`, to another program."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Keep `args` as they are."""
+        ctx.args = list(args)
+        return ctx.args
+
+
+@click.command(cls=PassThrough, options_metavar="", add_help_option=False)
+@click.pass_context
+def reactor(context: click.Context) -> None:
+    """Run the reactor's program (m8 reactor --help)."""
+    become_reactor(*context.args)
+
+
+MODULE = "monoskope.testing.store_check.check"
+
+
+@click.group()
+def stores() -> None:
+    """Check the engines behind stores."""
+
+
+@stores.command(
+    cls=PassThrough,
+    options_metavar="DIR|FILE",
+    add_help_option=False,
+    short_help="Run the driver suite against a configured engine.",
+)
+@click.pass_context
+def check(context: click.Context) -> None:
+    """Run the driver suite against a configured engine, below a path of its own (m8 stores check --help)."""
+    arguments = [sys.executable, "-P", "-m", MODULE, *context.args]
+    os.execv(arguments[0], arguments)  # noqa: S606  no shell is wanted
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -1,18 +1,26 @@
-"""`m8 init`, `m8 readmodels`."""
+"""`m8 init|serve|replicas|readmodels`: the folder of a server, the server, and the others of its log."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from monoskope import event_loop, failpoints, start
 from monoskope.counted import counted
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
-from monoskope.m8.cli.common import arm_failpoints, folder_option, opened
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.cli.common import arm_failpoints, folder_option, opened, output_option, show
+from monoskope.m8.init import Plan, check_owners, lay_out
+from monoskope.m8.opened import wall_clock
 from monoskope.m8.tree import building
+from monoskope.times import instant
+
+if TYPE_CHECKING:
+    from monoskope.m8.background.presence import Replica
 
 
 @click.command(short_help="Create the folder of a new server.")
@@ -104,3 +112,53 @@ async def _rebuild(folder: Path) -> int:
         if await log.tree_size():
             await building.rebuild(log, upto=await log.head())
         return replayed
+
+
+@click.command()
+@folder_option
+def serve(folder: Path) -> None:
+    """Run the server until SIGTERM or Ctrl-C."""
+    from monoskope.m8 import bootstrap  # noqa: PLC0415 - the other commands need nothing of what serves
+
+    warnings = [sentence for sentence in (failpoints.arm(os.environ), start.warning()) if sentence]
+    loaded = settings.load(folder)
+    check_owners(loaded)
+    event_loop.run(bootstrap.serve(loaded, warnings=warnings))
+
+
+_REPLICA_COLUMNS = ("address", "http", "host", "version", "since", "heard", "leases", "names", "id")
+
+
+@click.command("replicas", short_help="List the m8 processes that serve this log.")
+@folder_option
+@output_option
+def list_replicas(folder: Path, output: str) -> None:
+    """List the m8 processes that serve this log: where each listens, since when, and which leases it holds.
+
+    HEARD says whether its last heartbeat is so young that it counts as there. One that was killed is listed until the
+    others have forgotten it, some ten seconds later.
+    """
+    show(asyncio.run(_rows(folder)), _REPLICA_COLUMNS, output)
+
+
+async def _rows(folder: Path) -> list[dict[str, object]]:
+    from monoskope.m8.background.presence import replicas  # noqa: PLC0415 - as above
+
+    async with opened(folder) as (settings, log):
+        found = replicas(await log.beats(), await log.beat_notes())
+    oldest_ms = wall_clock() - settings.timings.issuer_gone * 1000
+    return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
+
+
+def _replica_row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
+    note = replica.note
+    return {
+        "address": note.address,
+        "host": note.host,
+        "version": note.version,
+        "since": instant(note.started_ms),
+        "heard": "yes" if is_heard else f"not since {instant(replica.seen_ms)}",
+        "leases": list(note.leases) if is_heard else [],
+        "names": list(note.names),
+        "id": replica.name.rpartition("/")[2][:8],
+    }

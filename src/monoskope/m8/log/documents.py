@@ -1,4 +1,4 @@
-"""Read-model documents as the log keeps them: what a projector writes, and what a listing finds them by."""
+"""What stands in the log beside its events: documents of read models, and cursors of those who read the log."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class Columns:
     """What `EventLog.find` finds a document by, beside its key.
 
     Attributes:
-        subject: Who put the secret last.
+        subject: The user who put the secret last.
         expires_on: The day of expiry, YYYY-MM-DD, "" for none.
         deleted: Whether the newest receipt is of a deletion.
         drifted: Whether it was replaced upstream by something that no receipt tells of.
@@ -85,3 +85,27 @@ Change: TypeAlias = Put | Delete
 
 Lookup: TypeAlias = Callable[[str, str], bytes | None]
 """(collection, key) -> body or None, with every earlier change of the same transaction in it."""
+
+
+MAX_NAME = 128
+"""Bytes in the name of a cursor at most."""
+
+
+class Cursor(Value, frozen=True):
+    """The last event that a reader has dealt with.
+
+    Attributes:
+        position: Its place in the log, 0 before the first one.
+        hash: Of its record, `GENESIS_HASH` before the first one.
+    """
+
+    position: int
+    hash: bytes
+
+
+def check_cursor(name: str, now: Cursor) -> None:
+    """Raise `ValueError` unless a cursor may have that name and stand there."""
+    if not 1 <= len(name.encode()) <= MAX_NAME or "\0" in name:
+        raise ValueError(f"the name of a cursor is 1 to {MAX_NAME} bytes of UTF-8 without NUL.")
+    if now.position < 0 or len(now.hash) != 32:
+        raise ValueError("a cursor stands at a position, and has a hash of 32 bytes.")

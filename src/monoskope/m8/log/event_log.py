@@ -20,8 +20,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequenc
 from typing import TypeAlias
 
 from monoskope.errors import Error
-from monoskope.m8.log.cursor import Cursor
-from monoskope.m8.log.documents import Change, Delete, Lookup, Put, Where
+from monoskope.m8.log.documents import Change, Cursor, Delete, Lookup, Put, Where
 from monoskope.m8.log.failures import ExpectedVersionError, LogTamperedError, UnknownAppendError
 from monoskope.m8.log.tree_rows import TreeRows
 from monoskope.value import Value

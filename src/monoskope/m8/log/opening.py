@@ -13,10 +13,10 @@ from functools import partial
 from pathlib import Path
 
 from monoskope.errors import UsageError
-from monoskope.m8.log import identity, sqlite_file
+from monoskope.m8.log import identity
 from monoskope.m8.log.event_log import EventLog, Projector
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.log.sqlite import SqliteLog, file
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ async def open_log(
 async def _check_file(place: Place) -> None:
     """Check that the log in the file is the one that the folder serves. Raises `AnotherLogError`."""
     exists = place.file.exists()
-    found = await asyncio.to_thread(sqlite_file.log_id, place.file) if exists else ""
+    found = await asyncio.to_thread(file.log_id, place.file) if exists else ""
     # A file without an id is no event log, which is found elsewhere, or the disk is too full to give it one.
     if found or not exists:
         place.check(found)
@@ -104,15 +104,15 @@ async def find_id(place: Place) -> str:
         Error: the place cannot be reached or read.
     """
     if place.database is None:
-        return await asyncio.to_thread(sqlite_file.log_id, place.file) if place.file.exists() else ""
+        return await asyncio.to_thread(file.log_id, place.file) if place.file.exists() else ""
     need_driver()
-    from monoskope.m8.log.postgres import connecting, own_schema, postgres_identity  # noqa: PLC0415 - as below
+    from monoskope.m8.log.postgres import connections, schema  # noqa: PLC0415 - as above
 
-    connection = await connecting.connect(place.database)
+    connection = await connections.connect(place.database)
     try:
-        with connecting.explained(place.database):
-            await own_schema.check(connection, place.database)
-            return await postgres_identity.find(connection)
+        with connections.explained(place.database):
+            await schema.check_owner(connection, place.database)
+            return await schema.log_id(connection)
     finally:
         connection.terminate()
 
@@ -127,16 +127,16 @@ def need_driver() -> None:
 
 
 async def _open_postgres(place: Place, target: PostgresTarget, opened: Callable[[], Awaitable[EventLog]]) -> EventLog:
-    from monoskope.m8.log.postgres import connecting, own_schema, pooler, postgres_identity  # noqa: PLC0415 - an extra
+    from monoskope.m8.log.postgres import connections, pooler, schema  # noqa: PLC0415 - an extra
 
     async with pooler.checked(target) as connection:
-        with connecting.explained(target):
-            await own_schema.check(connection, target)
+        with connections.explained(target):
+            await schema.check_owner(connection, target)
             # Before anything is created there.
-            place.check(await postgres_identity.find(connection))
+            place.check(await schema.log_id(connection))
             log = await opened()
             try:
-                place.check(await postgres_identity.find(connection))
+                place.check(await schema.log_id(connection))
             except BaseException:
                 await log.close()
                 raise

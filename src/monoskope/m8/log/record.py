@@ -1,6 +1,6 @@
 """The form of a record and of the chain: the same for every engine. Pure.
 
-Source: docs/adr/0006-log-format.md; proto/monoskope/api/eventsourcing/v1/event.proto.
+Sources: docs/adr/0006-log-format.md, proto/monoskope/api/eventsourcing/v1/event.proto.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from google.protobuf.message import DecodeError
 
 from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import GENESIS_HASH, MAX_DATA, LogTamperedError, NewEvent, RecordedEvent
 from monoskope.protocol.outline import outline
 
@@ -165,3 +166,46 @@ def parse_strictly(position: int, record: bytes) -> RecordedEvent:
     if canonical.SerializeToString(deterministic=True) != record:
         raise LogTamperedError(position, "the record is not in the one accepted form")
     return _recorded(message, record)
+
+
+class Following:
+    """Follows a chain of records from some position on. Its memory does not grow with the number of records.
+
+    It does not check versions: an engine compares each with its stream, which it has at hand.
+
+    Args:
+        position: The last position that is there, 0 for none.
+        last_hash: Its hash, `GENESIS_HASH` for none.
+    """
+
+    def __init__(self, position: int, last_hash: bytes) -> None:
+        self.position = position
+        self.hash = last_hash
+
+    def take(self, body: bytes) -> RecordedEvent:
+        """Return the next record as an event.
+
+        Raises:
+            LogTamperedError: it does not follow the one before it, or has another form.
+        """
+        position = self.position + 1
+        event = parse_strictly(position, body)
+        if event.position != position:
+            raise LogTamperedError(position, "the record is not the one that belongs here")
+        if event.previous_hash != self.hash:
+            raise LogTamperedError(position, "the record does not name the hash of the one before it")
+        self.position, self.hash = position, event.hash
+        return event
+
+
+def genesis() -> Following:
+    """Return what follows a chain from its first record on."""
+    return Following(0, GENESIS_HASH)
+
+
+def has_own_events() -> ConflictError:
+    """Return the error of an import into a log that has events which no import brought."""
+    return ConflictError(
+        "the log has events of its own, and an import would mix two histories.",
+        fix="Import into an empty log, in a new folder or another database, and keep this one.",
+    )

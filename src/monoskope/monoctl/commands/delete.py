@@ -1,17 +1,26 @@
-"""`monoctl delete secret`."""
+"""`monoctl delete secret`, and what brings secrets back: `undelete secret` and `rollback secret`."""
 
 from __future__ import annotations
 
 import click
 
-from monoskope.client import Client, Deletion
-from monoskope.errors import Error, UsageError
-from monoskope.monoctl.input.expectation import expectation
+from monoskope.client import Client, Deletion, Rollback, Undeletion
+from monoskope.errors import Error
+from monoskope.monoctl.input.request_options import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
+from monoskope.monoctl.output.formats import emit
 from monoskope.monoctl.output.report import end
 
-_COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
+_DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
+
+_RESTORED = {
+    "URI": "uri",
+    "OUTCOME": "outcome",
+    "VERSION": "upstream_version",
+    "RESTORED": "restored_version",
+    "HASH": "hash",
+}
 
 
 @click.command(short_help="Delete secrets from stores.")
@@ -28,7 +37,7 @@ _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "D
 @timeout_option
 @output_option
 @connection_options
-def secret(
+def delete_secret(
     uris: tuple[str, ...],
     expect: str | None,
     timeout: float,
@@ -45,18 +54,67 @@ def secret(
     signed by the store's pinned identity. By default it deletes only what was put through m8.
     """
     expected = expectation(expect, overwrite=overwrite, must_exist=True)
-    if not yes:
-        _agree(uris, destroy=destroy)
+    how = "Erase for good" if destroy else "Delete"
+    terminal.agree(f"{how}: {', '.join(uris)}?", yes=yes, otherwise="nothing was sent")
 
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _COLUMNS, done.deleted, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _DELETED, done.deleted, changes=True)
 
 
-def _agree(uris: tuple[str, ...], *, destroy: bool) -> None:
-    if not terminal.interactive():
-        raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
-    how = "Erase for good" if destroy else "Delete"
-    if not terminal.confirm(f"{how}: {', '.join(uris)}?"):
-        raise UsageError("you did not agree; nothing was sent.", fix="Nothing to do.")
+@click.command(short_help="Bring back deleted secrets.")
+@click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
+@click.option("--expect", metavar="VERSION", help="Bring it back only if this version was deleted last.")
+@click.option("--overwrite", is_flag=True, help="Bring back whatever was deleted, even what was not put through m8.")
+@timeout_option
+@output_option
+@connection_options
+def undelete_secret(
+    uris: tuple[str, ...], expect: str | None, timeout: float, output: str, session: CommandSession, *, overwrite: bool
+) -> None:
+    """Bring back deleted secrets.
+
+    The engine makes the version that was deleted last the current one again. Nothing may be upstream, and what was
+    erased with `delete --destroy` does not come back. The command succeeds only with a receipt signed by the store's
+    pinned identity. By default it brings back only what was put through m8. Not every store can undelete: see
+    `monoctl describe secret-store`.
+    """
+    expected = expectation(expect, overwrite=overwrite, must_exist=True)
+
+    async def work(client: Client) -> list[Undeletion | Error]:
+        return await client.undelete_secrets(uris, expect=expected, timeout=timeout)
+
+    end(session.run(work, several=len(uris) > 1), output, _RESTORED, done.undeleted, changes=True)
+
+
+@click.command(short_help="Bring back an earlier version of a secret.")
+@click.argument("uri")
+@click.option(
+    "--to",
+    required=True,
+    metavar="VERSION",
+    help="The version whose content is to be there again, as `monoctl get secret --versions` shows it. The part before"
+    " its @ is enough, for example --to 3.",
+)
+@click.option("--expect", metavar="VERSION|absent", help="Roll back only if this is upstream now.")
+@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream, even what was not put through m8.")
+@timeout_option
+@output_option
+@connection_options
+def rollback_secret(  # noqa: PLR0917 - click passes them by name
+    uri: str, to: str, expect: str | None, timeout: float, output: str, session: CommandSession, *, overwrite: bool
+) -> None:
+    """Bring back an earlier version of a secret.
+
+    The store's reactor reads that version in the engine and writes its content as a new version. Nobody else sees a
+    value. Engines keep only some versions, and what was deleted or erased is not among them. Labels and the day of
+    expiry stay as they are. The command succeeds only with a receipt signed by the store's pinned identity. Not every
+    store can roll back: see `monoctl describe secret-store`.
+    """
+    expected = expectation(expect, overwrite=overwrite)
+
+    async def work(client: Client) -> Rollback:
+        return await client.rollback_secret(uri, to, expect=expected, timeout=timeout)
+
+    emit(output, done.rolled_back(session.run(work)), _RESTORED)

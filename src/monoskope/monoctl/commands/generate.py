@@ -8,8 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import PutNotes, notes_options
+from monoskope.monoctl.input.request_options import PutNotes, expectation, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
@@ -44,7 +43,7 @@ _KEYS = {
 @timeout_option
 @output_option
 @connection_options
-def secret(  # noqa: PLR0917 - click passes them by name
+def generate_secret(  # noqa: PLR0917 - click passes them by name
     uri: str,
     recipes: tuple[str, ...],
     kind: str | None,

@@ -1,4 +1,4 @@
-"""`monoctl get`: secrets, one secret, stores, one request."""
+"""`monoctl get`: secrets, one secret, one request."""
 
 from __future__ import annotations
 
@@ -8,16 +8,14 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
+from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
-from monoskope.client.walk.receipts import Checked
-from monoskope.monoctl.input.forms import form_option, full_prefix, one_prefix
-from monoskope.monoctl.input.labels import parse_day, parse_labels
+from monoskope.monoctl.input.request_options import form_option, full_prefix, one_prefix, parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
-from monoskope.monoctl.output.server_certificate import note_if_it_expires
 from monoskope.settings import check_new, write_private
 
 _SECRETS = {
@@ -29,17 +27,6 @@ _SECRETS = {
     "BY": "subject",
     "CHANGED": "uploaded_at",
 }
-_STORES = {
-    "NAME": "name",
-    "TYPE": "type",
-    "STATE": "state",
-    "DEFAULT": "default",
-    "ENGINE": "engine",
-    "PENDING": "pending",
-    "LAST HEARD": "last_heard_at",
-    "IDENTITY": "identity",
-}
-_TYPES = {"TYPE": "type", "MATURITY": "maturity", "STORES": "stores", "LAYOUT": "layouts"}
 _UPLOAD = {
     "REQUEST": "request_id",
     "URI": "uri",
@@ -257,34 +244,6 @@ def _version_name(document: Document) -> str:
     return f"the edit of {document['recorded_at']}" if document["edit"] else f"request {document['request_id']}"
 
 
-@click.command(short_help="List stores.")
-@form_option
-@connection_options
-def secret_stores(form: str, session: CommandSession) -> None:
-    """List the stores with their type and state."""
-
-    async def work(client: Client) -> list[Document]:
-        await note_if_it_expires(client)
-        return [views.store(view) async for view in client.queries.stores()]
-
-    show(form, session.run(work), _STORES, name="name", nothing="No stores found.")
-
-
-@click.command(short_help="List the types of stores in use.")
-@form_option
-@connection_options
-def store_types(form: str, session: CommandSession) -> None:
-    """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
-
-    The stores' reactors announced it. "-": no reactor of that type has ever attached.
-    """
-
-    async def work(client: Client) -> list[Document]:
-        return views.store_types([view async for view in client.queries.stores()])
-
-    show(form, session.run(work), _TYPES, name="type", nothing="No stores found.")
-
-
 @click.command(short_help="Show one request.")
 @click.argument("request_id")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
@@ -324,7 +283,7 @@ def upload(
         with within(client.queries.runtime, timeout):
             answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
             checked = await client.proofs.upload(answer, content)
-            proof = b"" if proof_file is None else (await client.log.upload_proof(request_id)).content
+            proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
 
     view, checked, signing_key, proof = session.run(work)

@@ -1,24 +1,26 @@
-"""`monoctl get log`, `monoctl accept-log` and `monoctl forget-log`: the log to which m8 is held."""
+"""The log to which m8 is held: `monoctl get log`, `monoctl verify log` and `monoctl verify proof`."""
 
 from __future__ import annotations
 
+import datetime as dt
+import os
+import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import click
 
 from monoskope.client import Client
-from monoskope.client.known.logs import NAME, KnownLogs
-from monoskope.client.known.stores import SYSTEM_FILE
-from monoskope.client.proofs.log import OfferedLog
+from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.results.shown_log import Log
-from monoskope.client.settings import find
+from monoskope.client.settings import Setting, find, identities_from, parse_identities
 from monoskope.counted import counted
-from monoskope.errors import LogMismatchError, UsageError
+from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import cell, emit, pairs
-from monoskope.monoctl.output.report import print_notes
+from monoskope.monoctl.output.formats import cell, emit, pairs, plain
+from monoskope.times import rfc3339
 
 _LINES = {
     "Log": "origin",
@@ -34,6 +36,16 @@ _LINES = {
     "Renewed": "renewed_at",
     "Why renewed": "renewal_reason",
 }
+_M8S_WORD = "REQUESTED BY and RECORDED are m8's word."
+_END_BY_M8 = "No receipt says how it ended: what EVENT and REASON say is m8's word, too."
+_M8S_WORD_ALONE = (
+    "The store signed nothing of this request: nothing proves what was asked but the word of m8, and of the person who"
+    " gave you the file."
+)
+_NO_WITNESS = "No witness that you named cosigned the log: only m8 says since when the event is in it."
+_NOT_ENDED = "The request had not ended when the proof was made."
+_MOST = 1_048_576
+"""Bytes of a proof or a note at most."""
 
 
 @click.command(short_help="Show the log to which m8 is held.")
@@ -48,7 +60,7 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     """
 
     async def work(client: Client) -> Log:
-        return await client.log.get()
+        return await client.get_log()
 
     found = session.run(work)
     if only_note:
@@ -66,72 +78,143 @@ def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     terminal.err("What m8 says of witnesses, of trouble and of a renewal is its word. The rest is signed by the log.")
 
 
-@click.command("accept-log", short_help="Accept a log that was renewed in the place of the one that is pinned.")
-@click.option("--origin", default="", metavar="ORIGIN", help="The name of the new log, as the administrator says it.")
-@connection_options
-def accept_log(origin: str, session: CommandSession) -> None:
-    """Accept a log that was renewed, after a loss, in the place of the one that is pinned.
-
-    Ask your administrator first, by another way than m8, whether the log was renewed, and why: an m8 that hides what it
-    recorded would show a new log, too. The command shows both logs and asks; on no terminal it wants --origin. Compare
-    the key, too: any log can use any name. If your settings have log_vkeys, no other keys are accepted. The command
-    changes known_logs on this machine alone, and keeps the file as it was beside it.
-    """
-
-    async def work(client: Client) -> tuple[OfferedLog, Path]:
-        offered = await client.log.offered()
-        _show(client.settings.server, offered)
-        return offered, await client.log.accept(origin or _asked(offered), vkeys=offered.shown.vkeys)
-
-    offered, copy = session.run(work)
-    terminal.out(
-        f"The log {offered.shown.origin} is pinned now, with {counted(offered.shown.size, 'entry', 'entries')}.",
-        f"The file as it was, with {offered.known.origin}: {copy}",
-    )
-
-
-def _show(server: str, offered: OfferedLog) -> None:
-    terminal.err(
-        f"{server} shows the log {offered.shown.origin} with {counted(offered.shown.size, 'entry', 'entries')}."
-        f" Pinned is the log {offered.known.origin} with {offered.known.size}.",
-        f"Its Ed25519 key, which `m8 log key` prints on the server: {offered.shown.vkeys[0]}",
-        f"m8 says why it was renewed: {offered.reason}" if offered.reason else "m8 does not say that it was renewed.",
-    )
-    print_notes([note.decode("utf-8", "replace") for note in (offered.known.note, offered.shown.note) if note])
-
-
-def _asked(offered: OfferedLog) -> str:
-    """Return the origin that a person on the terminal accepts."""
-    if not terminal.interactive():
-        raise UsageError("nobody is there to be asked.", fix="Name the new log with --origin.")
-    question = (
-        "Ask your administrator, by another way than m8, whether the log was renewed.\n"
-        "What happened before is not held against m8 any more. Accept the new log?"
-    )
-    if not terminal.confirm(question):
-        raise LogMismatchError("you did not accept the new log; nothing was changed.", fix="Ask your administrator.")
-    return offered.shown.origin
-
-
-@click.command("forget-log", short_help="Forget the log that is pinned for a server.")
-@click.option("--server", metavar="SERVER", help="The m8 [MONOCTL_SERVER].")
-@click.option("--known-stores", metavar="FILE", help="The file beside which known_logs lies [MONOCTL_KNOWN_STORES].")
+@click.command(short_help="Check a proof of an upload, without a server.")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True), metavar="FILE")
+@click.option("--log-vkey", "vkeys", multiple=True, metavar="KEY", help="A verifier key of the log; give both.")
+@click.option("--witness", "witnesses", multiple=True, metavar="KEY", help="The verifier key of a witness; repeatable.")
+@click.option("--quorum", type=click.IntRange(0), help="How many of the witnesses must have cosigned.")
+@click.option(
+    "--store-identity",
+    "identities",
+    multiple=True,
+    metavar="STORE=SHA256:…",
+    help="The identity of the store, as its operator published it [MONOCTL_STORE_IDENTITY].",
+)
+@click.option("--known-stores", metavar="FILE", help="The identities you trust [MONOCTL_KNOWN_STORES].")
 @click.option("--config", metavar="FILE", type=click.Path(path_type=Path), help="Your settings [MONOCTL_CONFIG].")
-def forget_log(server: str | None, known_stores: str | None, config: Path | None) -> None:
-    """Forget the log that is pinned for a server, as after an m8 that was made anew for tests.
+@output_option
+def verify_proof(  # noqa: PLR0917 - click passes them by name
+    file: Path,
+    vkeys: tuple[str, ...],
+    witnesses: tuple[str, ...],
+    quorum: int | None,
+    identities: tuple[str, ...],
+    known_stores: str | None,
+    config: Path | None,
+    output: str,
+) -> None:
+    """Say what the proof in FILE proves: what was asked, what became of it, who signed, and since when.
 
-    From then on nothing of what m8 showed before is held against it: for a log that was renewed after a loss use
-    `monoctl accept-log`. The command changes known_logs on this machine alone, and keeps the file as it was beside it.
-    """
-    found = find({"server": server, "known_stores": known_stores}, config=config)
-    if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
-    servers = check_servers(found["server"].value)
-    beside = Path(found["known_stores"].value) if "known_stores" in found else None
-    known = KnownLogs(beside and beside.with_name(NAME), system=SYSTEM_FILE.with_name(NAME), servers=servers)
-    pin, copy = known.forget(servers[0])
-    terminal.out(
-        f"The log {pin.origin} of {servers[0]} is no longer pinned; it had {counted(pin.size, 'entry', 'entries')}.",
-        "The next command pins the log that m8 shows then.",
-        f"The file as it was: {copy}",
+    No server is asked, and no token is needed. The keys of the log and the identity of the store are those that this
+    machine knows (`known_logs`, `known_stores`), or that you give. '-' is standard input.
+
+    \b
+    monoctl get upload 5c0f1e… --proof put.tlog-proof
+    monoctl verify proof put.tlog-proof
+    """  # noqa: D301 - click wants the character itself
+    from monoskope.client.log_proofs.trusted import Given, trusted  # noqa: PLC0415 - a help needs none of it
+
+    found = find({"known_stores": known_stores}, config=config)
+    given = Given(
+        vkeys=vkeys or _words(found, "log_vkeys"),
+        witnesses=witnesses or _words(found, "log_witnesses"),
+        quorum=_quorum(found) if quorum is None else quorum,
+        identities=parse_identities(list(identities)) if identities else identities_from(os.environ),
+        known_stores=Path(found["known_stores"].value) if "known_stores" in found else None,
+        servers=check_servers(found["server"].value) if "server" in found else (),
     )
+    _show_proof(trusted(_content(file), given), output)
+
+
+@click.command(short_help="Compare another person's note of the log with your own.")
+@click.argument("note", type=click.Path(path_type=Path, allow_dash=True), metavar="NOTE")
+@output_option
+@connection_options
+def verify_log(note: Path, output: str, session: CommandSession) -> None:
+    """Compare another person's note of m8's log, in the file NOTE, with the one that this machine keeps.
+
+    m8 must prove that its log continues both. If it cannot, it shows different logs to different people, or its log
+    was rolled back: then both notes are printed whole. They are evidence, because m8's log signed both.
+
+    `monoctl get log` shows your own note. '-' is standard input.
+    """
+    content = _content(note)
+
+    async def work(client: Client) -> LogComparison:
+        return await client.compare_log(content)
+
+    compared = session.run(work)
+    if output != "table":
+        emit(output, plain(compared), {})
+        return
+    terminal.out(
+        f"The note is of the log that this machine knows: {compared.log}, {counted(compared.size, 'entry', 'entries')};"
+        f" your own note has {compared.known_size}."
+    )
+
+
+def _show_proof(said: UploadProof, output: str) -> None:
+    if output != "table":
+        emit(output, plain(said), {})
+        return
+    pairs(_lines(said))
+    terminal.note(_not_proven(said))
+
+
+def _content(file: Path) -> bytes:
+    """Return what is in a file, or comes from standard input. Raises `UsageError`."""
+    if str(file) == "-":
+        return sys.stdin.buffer.read(_MOST + 1)
+    try:
+        with file.open("rb") as opened:
+            return opened.read(_MOST + 1)
+    except OSError as error:
+        raise UsageError(f"{file} cannot be read: {error.strerror}.", fix="Name a file that you can read.") from None
+
+
+def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
+    return tuple(found[name].value.split()) if name in found else ()
+
+
+def _quorum(found: Mapping[str, Setting]) -> int:
+    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+
+    return quorum(found["log_quorum"].value, found["log_quorum"].source) if "log_quorum" in found else 0
+
+
+def _lines(said: UploadProof) -> dict[str, str]:
+    """Names and values for people; what says nothing is left out."""
+    found = {
+        "Request": said.request_id,
+        "Asked": f"{said.purpose} {said.uri}" + (f" to {said.destination}" if said.destination else ""),
+        "Outcome": said.outcome,
+        "Event": "" if said.outcome else said.event,
+        "Reason": said.reason,
+        "Hash": said.hash,
+        "Version": said.upstream_version,
+        "Identity": said.identity,
+        "Identity there": said.destination_identity,
+        "Signed by": f"{said.signer} {said.signer_key}".strip(),
+        "Witnessed": _at(said.witnessed_at),
+        "Witnesses": ", ".join(said.witnesses),
+        "Log": f"{said.log}, entry {said.position} of {said.log_size}",
+        "Requested by": said.subject,
+        "Recorded": _at(said.recorded_at),
+    }
+    return {name: value for name, value in found.items() if value}
+
+
+def _not_proven(said: UploadProof) -> str:
+    """Return what is not proven, as a note."""
+    told = [_M8S_WORD] if said.identity else [_M8S_WORD, _M8S_WORD_ALONE]
+    if not said.outcome:
+        told.append(_END_BY_M8)
+    if said.witnessed_at is None:
+        told.append(_NO_WITNESS)
+    if not said.ended:
+        told.append(_NOT_ENDED)
+    return " ".join(told)
+
+
+def _at(at: dt.datetime | None) -> str:
+    return "" if at is None else rfc3339(int(at.timestamp() * 1000))

@@ -1,9 +1,10 @@
-"""`monoctl login`."""
+"""`monoctl login` and `monoctl logout`."""
 
 from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -11,18 +12,21 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
-from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
+from monoskope.client.credential import FixedToken
 from monoskope.client.login import starting
-from monoskope.client.login.file import KeptLogin, Login, login_path
-from monoskope.client.login.renewing import remove
+from monoskope.client.login.ending import log_out
+from monoskope.client.login.keeping import remove
+from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.unverified import claims_of
 from monoskope.client.settings import config_path, read_config
-from monoskope.errors import Code, Error, RefusedError, UsageError
+from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
+from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.device import DeviceCode
+    from monoskope.client.login.flows.device_flow import DeviceCode
 
 
 @click.command(short_help="Log in with the identity that you have.")
@@ -136,3 +140,35 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
         terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
 
     return starting.with_device(settings, show)
+
+
+@click.command(short_help="Forget your login.")
+@connection_options
+def logout(session: CommandSession) -> None:
+    """Forget your login for this server: issuer and m8 are asked to revoke it, and what is kept here is removed.
+
+    Your session in the browser is the issuer's affair.
+    """
+    found = session.found()
+    if "server" not in found:
+        raise UsageError("no server is configured.", fix="Run `monoctl config set server SERVER`.")
+    server = check_servers(found["server"].value)[0]
+    path = login_path(server)
+    if path is None or not path.exists():
+        raise NotFoundError(f"there is no login for {server}.", fix="Nothing is to be done.")
+    kept = read(path)
+    for sentence in log_out(path):
+        terminal.warn(sentence)
+    if kept is not None and seconds(kept.token_ends_at) > time.time():
+        _revoke(session, kept.token)
+    terminal.out(f"You are logged out of {server}.")
+
+
+def _revoke(session: CommandSession, token: str) -> None:
+    """Let m8's own token count no more; it would for some minutes."""
+    token_id = str(claims_of(token).get("jti"))
+    try:
+        session.run(lambda client: client.access.revoke_token(token_id), credential=FixedToken(token))
+    except Error as error:
+        if error.code not in {Code.UNAUTHENTICATED, Code.NOT_FOUND}:  # then it counts no more
+            terminal.warn(f"m8 did not revoke its token, which counts for 15 minutes at most: {error.message}")

@@ -1,4 +1,4 @@
-"""`monoctl put secret`."""
+"""What takes values: `monoctl put secret`, `monoctl patch secret` and `monoctl compare secret`."""
 
 from __future__ import annotations
 
@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.client import Client, PutResult
-from monoskope.client.walk.given import Expect
+from monoskope.client import Client, Comparison, PutResult
+from monoskope.client.purposes.patch import changes
+from monoskope.client.purposes.put import Expect
 from monoskope.errors import Error
-from monoskope.monoctl.input.engine_options import engine_options
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import PutNotes, notes_options
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
-from monoskope.monoctl.input.values import Sources, read_values, source_options, split_words
+from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options
+from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import done, terminal
 from monoskope.monoctl.output.formats import emit
@@ -22,7 +21,7 @@ from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.preview import Preview
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
@@ -44,7 +43,7 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @timeout_option
 @output_option
 @connection_options
-def secret(  # noqa: PLR0917 - click passes them by name
+def put_secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
     expect: str | None,
@@ -122,3 +121,95 @@ def show(previews: list[Preview], output: str) -> None:
         for layout, uri in layouts.items():
             terminal.out(f"{uri} will lie in its engine like this: {layout}")
         terminal.err("Dry run: no key was requested, nothing was sent.")
+
+
+if TYPE_CHECKING:
+    from monoskope.client.preview import Preview
+
+
+@click.command(short_help="Change some keys of secrets and leave the others.")
+@click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
+@source_options
+@click.option("--remove", multiple=True, metavar="KEY", help="Remove this key; can be repeated.")
+@click.option("--expect", metavar="VERSION", help="Change it only if this version is upstream.")
+@click.option("--overwrite", is_flag=True, help="Change whatever is upstream, even what was not put through m8.")
+@engine_options
+@click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
+@timeout_option
+@output_option
+@connection_options
+def patch_secret(  # noqa: PLR0917 - click passes them by name
+    words: tuple[str, ...],
+    sources: Sources,
+    remove: tuple[str, ...],
+    expect: str | None,
+    options: Options | None,
+    timeout: float,
+    output: str,
+    session: CommandSession,
+    *,
+    overwrite: bool,
+    dry_run: bool,
+) -> None:
+    """Change some keys of secrets and leave the others.
+
+    URIs, keys and values are given as for `put secret`; the value of each KEY is asked for and not shown. Other keys
+    stay as they are. This program does not read them; if the engine can merge, the reactor does not either.
+
+    The command succeeds only with a receipt signed by the store's pinned identity. The secret must exist; by default
+    only what was put through m8 is changed. Labels and day of expiry stay.
+
+    \b
+    monoctl patch secret app/db password
+    monoctl patch secret app/db --from-file tls.key=key.pem --remove old.key
+    """  # noqa: D301 - click wants the character itself
+    uris, keys = split_words(words)
+    check_words(remove, remove)
+    expected = expectation(expect, overwrite=overwrite, must_exist=True)
+    asked = keys or sources.named or not remove
+    values = read_values(sources, keys) if asked else Values()
+    changes(values, remove)
+
+    async def preview(client: Client) -> list[Preview]:
+        return [await client.preview_patch(uri, values, remove=remove, expect=expected) for uri in uris]
+
+    async def work(client: Client) -> list[PutResult | Error]:
+        return await client.patch_secrets(
+            uris, values, remove=remove, expect=expected, options=options, timeout=timeout
+        )
+
+    if dry_run:
+        show(session.run(preview), output)
+    else:
+        end(session.run(work, several=len(uris) > 1), output, COLUMNS, done.put, changes=True)
+
+
+_COMPARED = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
+
+
+@click.command(short_help="Compare values with what a store holds.")
+@click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
+@source_options
+@timeout_option
+@output_option
+@connection_options
+def compare_secret(
+    words: tuple[str, ...], sources: Sources, timeout: float, output: str, session: CommandSession
+) -> None:
+    """Compare values with what a store holds. Nobody sees a value, nothing is written.
+
+    URIs, keys and values are given as for `put secret`. Exit code 0 if all are equal, 12 if one differs.
+    """
+    uris, keys = split_words(words)
+    values = read_values(sources, keys)
+
+    async def work(client: Client) -> list[Comparison | Error]:
+        return await client.compare_secrets(uris, values, timeout=timeout)
+
+    end(
+        session.run(work, several=len(uris) > 1),
+        output,
+        _COMPARED,
+        done.comparison,
+        as_expected=lambda comparison: comparison.equal,
+    )

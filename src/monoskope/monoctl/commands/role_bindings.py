@@ -10,14 +10,15 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.access import Applied, RoleBinding
 from monoskope.errors import UsageError
-from monoskope.monoctl.commands.auth import RIGHTS
-from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.commands.access import RIGHTS
+from monoskope.monoctl.input.request_options import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
-from monoskope.monoctl.output import access_views, terminal, views
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
 
 _ROLES = ("administrator", "auditor", "user")
-_CHANGES = {"CHANGE": "change"} | access_views.BINDING_COLUMNS
+_BINDINGS = {"NAME": "name", "ROLE": "role", "PREFIX": "prefix", "RIGHTS": "rights", "MEMBERS": "members"}
+_CHANGES = {"CHANGE": "change"} | _BINDINGS
 
 
 @click.command(short_help="Create a role binding.")
@@ -51,7 +52,7 @@ def create(  # noqa: PLR0917 - click passes them by name
     """  # noqa: D301 - click wants the character itself
     wanted = RoleBinding(name=binding, role=role, members=members, prefix=prefix, rights=rights)
     made = session.run(lambda client: client.access.create_role_binding(wanted))
-    emit(output, views.role_binding(made), access_views.BINDING_COLUMNS)
+    emit(output, views.role_binding(made), _BINDINGS)
 
 
 @click.command(short_help="Delete a role binding.")
@@ -70,7 +71,7 @@ def list_(form: str, session: CommandSession) -> None:
     """List the role bindings, and who made each. `-o yaml` prints what `monoctl apply` takes."""
     found = session.run(lambda client: client.access.role_bindings())
     documents = [views.role_binding(one) for one in found]
-    columns = access_views.BINDING_COLUMNS | access_views.MADE_BY
+    columns = _BINDINGS | {"MADE BY": "made_by"}
     show(form, documents, columns, name="name", nothing="No role bindings.")
 
 
@@ -106,7 +107,7 @@ def apply(*, file: str, prune: bool, dry_run: bool, output: str, session: Comman
             fg="red",
         )
     if output != "table":
-        emit(output, access_views.applied(found, dry_run=dry_run), {})
+        emit(output, _applied(found, dry_run=dry_run), {})
         return
     emit(output, _changes(found), _CHANGES, nothing="Nothing to change.")
     if dry_run:
@@ -124,6 +125,16 @@ async def _lost(client: Client, found: Applied, *, dry_run: bool) -> bool:
     mine = {caller.member, *caller.groups}
     there = [one for one in await client.access.role_bindings() if one.role == "administrator"]
     return not any(one.name not in deleted and mine & set(one.members) for one in there)
+
+
+def _applied(result: Applied, *, dry_run: bool) -> Document:
+    """What changed, or would change."""
+    return {
+        "created": [views.role_binding(one) for one in result.created],
+        "deleted": [views.role_binding(one) for one in result.deleted],
+        "unchanged": result.unchanged,
+        "dry_run": dry_run,
+    }
 
 
 def _changes(found: Applied) -> list[Document]:

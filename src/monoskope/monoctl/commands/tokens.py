@@ -11,12 +11,12 @@ import click
 from monoskope.client import Client
 from monoskope.client.results.access import Token
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.forms import form_option
+from monoskope.monoctl.input.request_options import form_option
 from monoskope.monoctl.options import CommandSession, connection_options
-from monoskope.monoctl.output import access_views, terminal
-from monoskope.monoctl.output.formats import show
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import Document, show
 from monoskope.settings import write_private
-from monoskope.times import now_ms, parse_length
+from monoskope.times import now_ms, parse_length, rfc3339
 
 _COLUMNS = {
     "ID": "token_id",
@@ -81,7 +81,7 @@ def list_(*, every: bool, subject: str, form: str, session: CommandSession) -> N
     async def work(client: Client) -> list[Token]:
         return [one async for one in client.access.tokens() if subject in {"", one.subject}]
 
-    documents = [access_views.token(one, now) for one in session.run(work)]
+    documents = [_document(one, now) for one in session.run(work)]
     shown = [one for one in documents if every or one["state"] == "valid"]
     show(form, shown, _COLUMNS, name="token_id", nothing="No tokens.")
 
@@ -93,3 +93,19 @@ def revoke(token_id: str, session: CommandSession) -> None:
     """Make the token ID invalid, at once. Administrators may revoke all, others their own."""
     session.run(lambda client: client.access.revoke_token(token_id))
     terminal.out(f"m8 says: {token_id} is revoked.")
+
+
+def _document(one: Token, now_ms: int) -> Document:
+    """A token, without itself."""
+    expires_ms = 0 if one.expires_at is None else int(one.expires_at.timestamp() * 1000)
+    return {
+        "token_id": one.token_id,
+        "subject": one.subject,
+        "member": one.member,
+        "role": one.role,
+        "prefixes": list(one.prefixes),
+        "rights": list(one.rights),
+        "expires": rfc3339(expires_ms),
+        "made_by": one.made_by,
+        "state": "revoked" if one.revoked else "expired" if expires_ms <= now_ms else "valid",
+    }

@@ -2,25 +2,41 @@
 
 from __future__ import annotations
 
-import functools
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
 
 import click
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.gathered_values import Values
+from monoskope.monoctl.input.request_options import adding
 from monoskope.monoctl.output import terminal
-from monoskope.protocol.payload import check_key
+from monoskope.protocol.payload import HiddenValues, check_key
 from monoskope.value import Value
-
-R = TypeVar("R")
 
 STDIN = "-"
 _TIMES = 3
 """How often a value is asked for."""
+
+
+class Values(HiddenValues):
+    """Values by key, in the order in which they were given. Their `repr` shows keys alone; they are never copied."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        self._values = {}
+
+    def add(self, key: str, value: bytes) -> None:
+        """Add a value. Raises `UsageError` if `key` is there already."""
+        if key in self._values:
+            raise UsageError(f"key {key!r} is given twice.", fix="Give each key once.")
+        self._values[key] = value
+
+    def add_all(self, others: Mapping[str, bytes]) -> None:
+        """Add all of `others`. Raises as `add`."""
+        for key in others:
+            self.add(key, others[key])
 
 
 class Sources(Value, frozen=True):
@@ -53,17 +69,8 @@ def _in_argv() -> UsageError:
     )
 
 
-def source_options(command: Callable[..., R]) -> Callable[..., R]:
-    """Give a command the options for values; it receives `sources`."""
-
-    @functools.wraps(command)
-    def wrapped(*args: Any, **rest: Any) -> R:  # noqa: ANN401 - click's own
-        files, env_files, json_files = (rest.pop(f"from_{kind}") for kind in ("file", "env_file", "json"))
-        trim_newline, allow_empty = rest.pop("trim_newline"), rest.pop("allow_empty")
-        sources = Sources(files, env_files, json_files, trim_newline=trim_newline, allow_empty=allow_empty)
-        return command(*args, sources=sources, **rest)
-
-    options = (
+source_options = adding(
+    (
         click.option("--from-file", multiple=True, metavar="KEY=PATH", help="Exact bytes of a file; KEY=- for stdin."),
         click.option(
             "--trim-newline", is_flag=True, help="Remove one line feed, LF or CRLF, from the end of each --from-file."
@@ -85,11 +92,16 @@ def source_options(command: Callable[..., R]) -> Callable[..., R]:
             expose_value=False,
             callback=refuse_value_in_argv,
         ),
-    )
-    result: Callable[..., R] = wrapped
-    for option in reversed(options):
-        result = option(result)
-    return result
+    ),
+    "sources",
+    Sources,
+    "from_file",
+    "from_env_file",
+    "from_json",
+    "trim_newline",
+    "allow_empty",
+)
+"""Gives a command the options for values; it receives `sources`."""
 
 
 def split_words(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
@@ -123,7 +135,7 @@ def read_values(sources: Sources, keys: list[str]) -> Values:
     """Read every value, asking for those of `keys`, or for everything if nothing else is given.
 
     Raises:
-        UsageError: a file cannot be read or parsed, a key is given twice, or there is nobody to ask.
+        UsageError: a file cannot be read or parsed, a key is given twice, or there is no user to ask.
     """
     values = Values()
     _check_stdin(sources)
@@ -134,12 +146,12 @@ def read_values(sources: Sources, keys: list[str]) -> Values:
         key, value = _read_file(text, trim=sources.trim_newline, allow_empty=sources.allow_empty)
         values.add(key, value)
     for path in sources.env_files:
-        from monoskope.monoctl.input.env_file import parse_env  # noqa: PLC0415 - a put seldom needs it
+        from monoskope.monoctl.input.files import parse_env  # noqa: PLC0415 - a put seldom needs it
 
         where = "stdin" if path == STDIN else path
         values.add_all(parse_env(_read(path, where), where=where))
     for path in sources.json_files:
-        from monoskope.monoctl.input.json_values import parse_json  # noqa: PLC0415
+        from monoskope.monoctl.input.files import parse_json  # noqa: PLC0415
 
         where = "stdin" if path == STDIN else path
         values.add_all(parse_json(_read(path, where), where=where))

@@ -98,6 +98,16 @@ def confirm(question: str) -> bool:
             return answer in {"y", "yes"}
 
 
+def agree(question: str, *, yes: bool, otherwise: str) -> None:
+    """Ask whether to go on, unless `yes` was given. Raises `UsageError` if the user cannot be asked, or says no."""
+    if yes:
+        return
+    if not interactive():
+        raise UsageError("there is no terminal to ask on.", fix="Say --yes if you mean it.")
+    if not confirm(question):
+        raise UsageError(f"you did not agree; {otherwise}.", fix="Nothing to do.")
+
+
 def prompt(question: str, *, hidden: bool = False) -> str:
     """Ask for one line on the terminal; it may be empty. What is hidden is not shown while it is typed."""
     return ask(f"{_escaped(question)}: ", hidden=hidden)

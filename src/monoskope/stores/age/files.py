@@ -18,9 +18,8 @@ import pyrage
 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode
-from monoskope.stores.age.config import AgeConfig
+from monoskope.stores.age.config import AgeConfig, make_identity, parse_recipient, read_identities
 from monoskope.stores.age.folder import CLOSED_TO, AgeEntry, FolderWriter, SecretFolder, names_below
-from monoskope.stores.age.keys import make_identity, parse_recipient, read_identities
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,
@@ -34,7 +33,7 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.shared.files import close, in_thread, opened_root, require_case, translated, try_to_write
-from monoskope.stores.shared.names import not_listed
+from monoskope.stores.shared.text import not_listed
 
 _READ_TRIES = 5
 

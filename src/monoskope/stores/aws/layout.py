@@ -8,6 +8,8 @@ value; a raw value with it is refused.
 
 Base64 looks like any other text. So a secret gets the tag `m8_binary` with, or before, its first base64 value. On a
 secret with that tag, a value that could be text or base64 is read in both ways (docs/adr/0007-store-drivers.md).
+
+The options of an upload are tags by the rules of AWS, visible to all who may list secrets.
 """
 
 from __future__ import annotations
@@ -15,15 +17,17 @@ from __future__ import annotations
 import base64
 import json
 import re
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from monoskope.api.secrets.v1.options_pb2 import AwsOptions
 from monoskope.errors import UsageError
 from monoskope.protocol.notes import strict_json
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
 from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
-from monoskope.stores.shared.text_values import could_be_base64, is_text
+from monoskope.stores.shared.text import could_be_base64, is_text
 from monoskope.unshared import Unshared
 
 _JSON_EXPANSION = 4.5
@@ -216,3 +220,50 @@ def in_parameter_store(config: ParameterStoreConfig) -> AwsLayout:
         if config.layout == "raw"
         else "one JSON object of all keys and their text values, as a SecureString parameter.",
     )
+
+
+_MOST = 49
+"""AWS takes 50, and one is the store's own."""
+_MAX_NAME = 128
+_MAX_VALUE = 256
+_PUNCTUATION = frozenset("_.:/=+-@")
+
+Tags = list[dict[str, str]]
+"""Tags as the SDK takes them."""
+
+
+def tags_of(options: object | None) -> Tags:
+    """Return the tags that an upload sets.
+
+    Raises:
+        StoreRefusedError: these are not the options of an AWS store, or AWS takes no such tag; names the rule.
+    """
+    if options is None:
+        return []
+    if not isinstance(options, AwsOptions):
+        raise StoreRefusedError("these options are not for an AWS store.", fix="Leave them out.")
+    if len(options.tags) > _MOST:
+        raise StoreRefusedError(f"a secret has at most {_MOST} tags.", fix="Leave some out.")
+    for tag in options.tags:
+        if tag.name == FLAG["Key"]:
+            raise StoreRefusedError(f"the tag {FLAG['Key']} is the store's own.", fix="Choose another name.")
+        if not (0 < len(tag.name) <= _MAX_NAME and _fits(tag.name)):
+            raise StoreRefusedError(
+                "the name of a tag has 1 to 128 letters, digits, spaces and + - = . : / @ _, and not aws: in front.",
+                fix="Rename it.",
+            )
+        if not (len(tag.value) <= _MAX_VALUE and _fits(tag.value)):
+            raise StoreRefusedError(
+                "the value of a tag has at most 256 letters, digits, spaces and + - = . : / @ _, no aws: in front.",
+                fix="Change it.",
+            )
+    return [{"Key": tag.name, "Value": tag.value} for tag in options.tags]
+
+
+def _fits(text: str) -> bool:
+    """Whether `text` is of the characters that AWS takes, letters, numbers and separators of Unicode, and not its own.
+
+    A tab is white space and no separator.
+    """
+    allowed = all(one in _PUNCTUATION or unicodedata.category(one)[0] in "LNZ" for one in text)
+    return allowed and not text.lower().startswith("aws:")

@@ -17,10 +17,8 @@ from typing import Any, Self
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import AwsAnswer, AwsClient
 from monoskope.stores.aws.config import ParameterStoreConfig, is_reserved
-from monoskope.stores.aws.layout import FLAG, AwsContent, in_parameter_store
-from monoskope.stores.aws.options import Tags, tags_of
-from monoskope.stores.aws.policy import Prefixes, parameter_store_policy
-from monoskope.stores.aws.store import AwsStore
+from monoskope.stores.aws.layout import FLAG, AwsContent, Tags, in_parameter_store, tags_of
+from monoskope.stores.aws.store import AwsStore, Prefixes, parameter_store_policy
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,

@@ -18,10 +18,8 @@ from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.client import AwsAnswer, AwsClient
 from monoskope.stores.aws.config import SecretsManagerConfig
 from monoskope.stores.aws.errors import malformed
-from monoskope.stores.aws.layout import FLAG, AwsContent, in_secrets_manager, merged
-from monoskope.stores.aws.options import Tags, tags_of
-from monoskope.stores.aws.policy import Prefixes, secrets_manager_policy
-from monoskope.stores.aws.store import AwsStore
+from monoskope.stores.aws.layout import FLAG, AwsContent, Tags, in_secrets_manager, merged, tags_of
+from monoskope.stores.aws.store import AwsStore, Prefixes, secrets_manager_policy
 from monoskope.stores.aws.versions import CURRENT, Seen, conflict, life_of, values_of, version_text, written
 from monoskope.stores.driver import (
     NOTHING,

@@ -1,4 +1,6 @@
-"""Logging in at Keystone: the token is replaced before it expires and when it no longer works. Or no login at all.
+"""Requests to Barbican and Keystone, what their failures mean, and logging in at Keystone.
+
+A token is replaced before it expires and when it no longer works. Or no login at all.
 
 Only one login runs at a time. Tokens are kept in memory only.
 """
@@ -7,20 +9,60 @@ from __future__ import annotations
 
 import asyncio
 import datetime as dt
+import json
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from monoskope.settings import read_private
 from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConfig, NoLogin, Password
-from monoskope.stores.barbican.http import BarbicanHttp
 from monoskope.stores.driver import StoreRefusedError
-from monoskope.stores.shared.credentials import refused
-from monoskope.stores.shared.http import JSON, HttpAnswer
+from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
+from monoskope.stores.shared.trust import refused, trusting
 from monoskope.unshared import Unshared
+
+
+class BarbicanHttp(EngineHttp):
+    """A pool of connections. Made inside a running event loop; `close` it.
+
+    Raises:
+        StoreRefusedError: `ca_file` cannot be used.
+    """
+
+    redirect_fix = "Set address to Barbican itself."
+    keepalive_s = 1.0
+    """WSGI servers close idle connections after 2 s or 5 s: a write must not go into one that is just being closed."""
+
+    def __init__(self, config: BarbicanConfig) -> None:
+        super().__init__(trusting(config.ca_file), config)
+
+    async def send(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        accept: str = JSON,
+        body: object | None = None,
+        writes: bool = False,
+    ) -> HttpAnswer:
+        """Send one request and return its answer. Raises as `EngineHttp.exchange`.
+
+        Args:
+            method: GET, POST or DELETE.
+            url: The whole address, of characters that need no escape.
+            headers: Who asks.
+            accept: The content type that is wanted.
+            body: Sent as JSON.
+            writes: Whether the request would change a secret.
+        """
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        sent = {**headers, "Accept": accept} | ({} if body is None else {"Content-Type": JSON})
+        return await self.exchange(method, url, sent, content, writes=writes)
+
 
 _EARLY_S = 60.0
 """How long before it expires a token is no longer used."""

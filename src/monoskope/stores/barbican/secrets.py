@@ -18,11 +18,9 @@ from urllib.parse import urlencode
 
 from monoskope.errors import docs_page
 from monoskope.protocol.payload import Payload
-from monoskope.stores.barbican.auth import BarbicanSession
+from monoskope.stores.barbican.auth import BarbicanHttp, BarbicanSession
 from monoskope.stores.barbican.config import BarbicanConfig
-from monoskope.stores.barbican.entries import FOREIGN, BarbicanEntry, Page, mark, page, secret_id
-from monoskope.stores.barbican.http import BarbicanHttp
-from monoskope.stores.barbican.values import BarbicanLayout
+from monoskope.stores.barbican.values import FOREIGN, BarbicanEntry, BarbicanLayout, Page, mark, page, secret_id
 from monoskope.stores.driver import (
     NOTHING,
     PLACEHOLDER,

@@ -30,12 +30,9 @@ from monoskope.stores.driver import (
     UnsupportedError,
 )
 from monoskope.stores.kubernetes import object as objects
-from monoskope.stores.kubernetes.auth import access
-from monoskope.stores.kubernetes.config import KubernetesConfig
-from monoskope.stores.kubernetes.http import METADATA, KubernetesHttp
-from monoskope.stores.kubernetes.places import Place, place_of, wishes_of
-from monoskope.stores.kubernetes.policy import least_role
-from monoskope.stores.kubernetes.types import check_type
+from monoskope.stores.kubernetes.client import METADATA, KubernetesHttp, access
+from monoskope.stores.kubernetes.config import KubernetesConfig, Place, least_role, place_of, wishes_of
+from monoskope.stores.kubernetes.object import check_type
 from monoskope.stores.shared.http import JSON, HttpAnswer
 
 _TRIES = 3

@@ -37,8 +37,7 @@ from monoskope.stores.password_store.files import (
     recipients,
     version_of,
 )
-from monoskope.stores.password_store.git import Repository
-from monoskope.stores.password_store.gpg import Gpg
+from monoskope.stores.password_store.programs import Gpg, Repository
 from monoskope.stores.password_store.values import PassLayout
 from monoskope.stores.shared.files import (
     close,
@@ -49,7 +48,7 @@ from monoskope.stores.shared.files import (
     translated,
     try_to_write,
 )
-from monoskope.stores.shared.names import not_listed
+from monoskope.stores.shared.text import not_listed
 
 
 class PassStore(StoreDriver):

@@ -1,9 +1,21 @@
-"""Whom a driver trusts: TLS 1.2 or newer, with the certificates of one file or text, or of the operating system."""
+"""Whom a driver trusts, and the private files by which it shows who it is.
+
+TLS is 1.2 or newer, with the certificates of one file or text, or of the operating system. The TLS library reads the
+key of a client certificate from a file only: an anonymous one in memory. On systems without such files it lies in the
+reactor's folder for a moment. A driver refuses if a private file cannot be used.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import os
 import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+from monoskope.errors import Error
 from monoskope.stores.driver import StoreRefusedError
 
 
@@ -36,3 +48,60 @@ def trusting_text(authority: str | None, source: str) -> ssl.SSLContext:
 def _modern(context: ssl.SSLContext) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
+
+
+def show_pair(tls: ssl.SSLContext, key: bytes, certificate: bytes, folder: Path) -> None:
+    """Make `tls` show a client certificate. When this returns, the key is in no file of the reactor's.
+
+    Args:
+        tls: Where both go.
+        key: The private key, PEM, without a passphrase.
+        certificate: The certificate, PEM; those of the authorities between may follow it.
+        folder: The reactor's own folder, mode 0700.
+
+    Raises:
+        OSError: they are not a pair, or the file cannot be made.
+        ValueError: the key has a passphrase.
+    """
+    with _file(folder) as (descriptor, name):
+        with os.fdopen(descriptor, "wb", closefd=False) as file:
+            file.write(b"\n".join((key, certificate, b"")))
+        # A key that asks for a passphrase would otherwise ask on a terminal.
+        tls.load_cert_chain(name, password="")
+
+
+@contextmanager
+def _file(folder: Path) -> Iterator[tuple[int, str]]:
+    """Yield an empty file, open for writing, and a name by which only this process can open it; then remove it."""
+    descriptor = _memory()
+    if descriptor is not None:
+        try:
+            yield descriptor, f"/proc/self/fd/{descriptor}"
+        finally:
+            os.close(descriptor)
+        return
+    descriptor, name = tempfile.mkstemp(prefix=".client-key.", dir=folder)
+    try:
+        yield descriptor, name
+    finally:
+        os.close(descriptor)
+        Path(name).unlink()
+
+
+def _memory() -> int | None:
+    """Open an anonymous file in memory; return None where the system has none, or gives it no name."""
+    if not hasattr(os, "memfd_create") or not Path("/proc/self/fd").is_dir():
+        return None
+    try:
+        return os.memfd_create("client-key", os.MFD_CLOEXEC)
+    except OSError:
+        return None
+
+
+@contextlib.contextmanager
+def refused() -> Iterator[None]:
+    """Turn an error of `monoskope.settings` about a private file into a `StoreRefusedError`."""
+    try:
+        yield
+    except Error as error:
+        raise StoreRefusedError(error.message, fix=error.fix) from None

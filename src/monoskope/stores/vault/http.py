@@ -8,9 +8,8 @@ from pathlib import Path
 import msgspec
 
 from monoskope.http.client.pool import Pool
-from monoskope.stores.shared.client_key import show_pair
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
-from monoskope.stores.shared.trust import trusting
+from monoskope.stores.shared.trust import show_pair, trusting
 from monoskope.stores.vault.config import VaultConfig
 
 

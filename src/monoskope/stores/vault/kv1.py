@@ -24,12 +24,11 @@ from monoskope.stores.driver import (
     StoreRefusedError,
     UnsupportedError,
 )
-from monoskope.stores.shared.names import not_listed
-from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.shared.text import not_listed
+from monoskope.stores.vault.config import VaultConfig, kv1_policy
 from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict
-from monoskope.stores.vault.policy import kv1_policy
-from monoskope.stores.vault.values import from_engine, to_engine
+from monoskope.stores.vault.versions import from_engine, to_engine
 
 
 class VaultKv1Store(VaultMount):

@@ -33,21 +33,25 @@ from monoskope.stores.driver import (
     certain,
 )
 from monoskope.stores.shared.http import HttpAnswer
-from monoskope.stores.shared.names import not_listed
-from monoskope.stores.vault.config import VaultConfig
+from monoskope.stores.shared.text import not_listed
+from monoskope.stores.vault.config import VaultConfig, policy_of
 from monoskope.stores.vault.http import is_absent
 from monoskope.stores.vault.mount import VaultMount, conflict, malformed
-from monoskope.stores.vault.policy import policy_of
-from monoskope.stores.vault.values import (
+from monoskope.stores.vault.versions import (
     FLAG,
+    Current,
     either_way,
     from_engine,
+    from_metadata,
+    is_flagged,
+    is_gone,
     merge_patch,
     needs_flag,
+    number_in,
     to_engine,
+    version_text,
     wants_base64,
 )
-from monoskope.stores.vault.versions import Current, from_metadata, is_flagged, is_gone, number_in, version_text
 
 _TRIES = 3
 _ABSENT = Current(0, NOTHING, flagged=False)

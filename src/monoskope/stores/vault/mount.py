@@ -14,7 +14,7 @@ from monoskope.stores.driver import (
     StoreRefusedError,
 )
 from monoskope.stores.shared.http import HttpAnswer, Refusal, expect_ok
-from monoskope.stores.shared.names import MAX_LISTED, too_many_names
+from monoskope.stores.shared.text import MAX_LISTED, too_many_names
 from monoskope.stores.vault.config import VaultConfig
 from monoskope.stores.vault.http import VaultHttp, is_absent
 from monoskope.stores.vault.session import VaultSession

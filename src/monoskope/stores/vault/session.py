@@ -15,8 +15,7 @@ from monoskope.stores.driver import DriverError, StoreRefusedError
 from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.http import VaultHttp
-from monoskope.stores.vault.logins import Method, log_in
-from monoskope.stores.vault.secret_id import read_credential
+from monoskope.stores.vault.logins import Method, log_in, read_credential
 from monoskope.unshared import Unshared
 
 _RENEW_AT = 2 / 3

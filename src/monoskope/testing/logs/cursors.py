@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log.documents import Cursor
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, no_documents
 from monoskope.testing.log_writer import LogOpener
 from monoskope.testing.logs.harness import LogHarness

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from monoskope.m8.log.documents import Change, Columns, Put, Where
-from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Which
 from monoskope.m8.log.postgres.schema import DOCUMENTS, LABELS
 

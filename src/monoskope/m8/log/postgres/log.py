@@ -8,33 +8,31 @@ Why this way: docs/adr/0031-postgresql.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import secrets
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar
 
 from monoskope.errors import Error, UnavailableError
 from monoskope.event_loop import heeded
 from monoskope.failpoints import failpoints
-from monoskope.m8.log import cursor, record
-from monoskope.m8.log.cursor import Cursor
+from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
-from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, Projector, RecordedEvent, no_documents
-from monoskope.m8.log.failures import check_limit, closed
-from monoskope.m8.log.postgres import connecting, connections, documents, follower, imports, rebuild, schema, upkeep
-from monoskope.m8.log.postgres.connecting import Connection
-from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connector, Pool, deadline
+from monoskope.m8.log.event_log import NewEvent, Projector, RecordedEvent, no_documents
+from monoskope.m8.log.failures import check_limit
+from monoskope.m8.log.postgres import connections, documents, rebuild, records, schema
+from monoskope.m8.log.postgres.connections import LONG_S, STATEMENT_S, Connection, Pool, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain
 from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Append
+from monoskope.m8.log.postgres.records import import_records
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.log.postgres.tree import PostgresTreeRows
 from monoskope.m8.log.postgres.writer import Writer
+from monoskope.m8.log.sql import SqlLog
+from monoskope.m8.log.tree_rows import Row, Steps
 
 T = TypeVar("T")
-
-PAGE = 256
-"""Events that a subscription reads at once."""
 
 REBUILD_LEASE = "log-rebuild"
 """The lease that lets one rebuild run at a time."""
@@ -43,11 +41,34 @@ REBUILD_TTL_MS = 60_000
 """How long that lease lasts from each batch of a rebuild on."""
 
 
+PIECE = 200
+"""How many sealed bytes are erased in one transaction."""
+
 PROBE_S = 20.0
 """How long `try_write` may take: a slow line takes a while for the largest event, which makes m8 not unready."""
 
 
-class PostgresLog(PostgresTreeRows, EventLog):
+_LOCK = 0x6D386C74
+"""The advisory lock ("m8lt"), held to the end of one transaction, under which names are given and sizes claimed."""
+
+_SIZE = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+"""
+
+_ERASE = "WITH gone AS (DELETE FROM sealed WHERE sha256 = ANY($1::bytea[]) RETURNING 1) SELECT count(*) FROM gone"
+
+_LEASE = """
+INSERT INTO leases VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
+WHERE leases.holder = excluded.holder OR leases.ends <= clock_timestamp()
+OR leases.ends > clock_timestamp() + interval '1 minute' RETURNING true
+"""
+"""By the clock of the database. No lease is longer than a minute. One that ends later than that is from before the
+clock was set back, as by a failover to a server with another clock: its holder may be gone."""
+
+
+class PostgresLog(SqlLog):
     """An `EventLog` in one PostgreSQL database. Made by `open`."""
 
     def __init__(
@@ -58,15 +79,14 @@ class PostgresLog(PostgresTreeRows, EventLog):
         projector: Projector,
         measured: Callable[[int, float], None],
     ) -> None:
+        super().__init__()
+        self._target = target
         self._projector = projector
-        self._closed = False
-        self._signals: set[asyncio.Event] = set()
         self._writes: set[asyncio.Task[Any]] = set()
-        connector = self._connector = Connector(target)
-        self._pool = Pool(connector)
-        self._follower = Follower(connector, self._pool, self._wake)
+        self._pool = Pool(target)
+        self._follower = Follower(partial(reconnect, target), self._tail, self._pool, self._wake)
         self._writer = Writer(
-            connector, projector=projector, clock=clock, recorded=self._follower.recorded, measured=measured
+            target, projector=projector, clock=clock, recorded=self._follower.recorded, measured=measured
         )
 
     @classmethod
@@ -91,11 +111,11 @@ class PostgresLog(PostgresTreeRows, EventLog):
         Raises:
             UsageError: it is something else, or a newer m8 wrote it.
             ConflictError: its import is not finished.
-            Error: as `connecting.connect`.
+            Error: as `connections.connect`.
         """
-        connection = await connecting.connect(target)
+        connection = await connections.connect(target)
         try:
-            with connecting.explained(target), deadline(connection, 10 * STATEMENT_S):
+            with connections.explained(target), deadline(connection, 10 * STATEMENT_S):
                 await schema.prepare(connection, target, for_import=for_import)
         finally:
             connection.terminate()
@@ -106,11 +126,11 @@ class PostgresLog(PostgresTreeRows, EventLog):
         return self._writer.failure
 
     async def size_bytes(self) -> int:
-        return await self._read(upkeep.size_bytes)
+        return int((await self._fetch(_SIZE))[0][0])
 
     async def try_write(self, body: bytes) -> None:
         name = f"m8_probe_{secrets.token_hex(8)}"
-        await self._write(lambda connection: upkeep.try_write(connection, name, body), seconds=PROBE_S)
+        await self._write(lambda connection: try_write(connection, name, body), seconds=PROBE_S)
 
     async def schema_state(self) -> str:
         return await self._read(schema.state)
@@ -133,62 +153,23 @@ class PostgresLog(PostgresTreeRows, EventLog):
         return done
 
     async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
-        return await self._read(lambda connection: follower.read_stream(connection, stream, after_version))
+        return (await self.read_streams({stream: after_version}))[stream]
 
     async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
-        return await self._read(lambda connection: follower.read_streams(connection, after))
+        return await self._read(lambda connection: records.read_streams(connection, after))
 
     async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
-        return await self._read(lambda connection: follower.read_last(connection, streams))
-
-    async def read(self, *, after: int, limit: int) -> list[RecordedEvent]:
-        check_limit(limit)
-        return await self._read(lambda connection: follower.read(connection, after, limit))
-
-    async def subscribe(self, *, after: int) -> AsyncGenerator[RecordedEvent, None]:
-        signal = asyncio.Event()
-        self._signals.add(signal)
-        tail = self._follower.tail
-        is_at_end = False
-        try:
-            while not self._closed:
-                self._follower.start()
-                # Cleared before the read: an event that is recorded after it sets it again, so no wake-up is lost.
-                signal.clear()
-                # Older events come from the database, where their reader notices damage.
-                events = tail.after(after) if is_at_end else []
-                if not events and (not is_at_end or tail.last > after):
-                    events = await self._next_page(after)
-                for event in events:
-                    if event.position != after + 1:
-                        raise LogTamperedError(after + 1, "the record is missing")
-                    after = event.position
-                    yield event
-                if len(events) < PAGE:
-                    is_at_end = True
-                    await signal.wait()
-        finally:
-            self._signals.discard(signal)
-
-    async def _next_page(self, after: int) -> list[RecordedEvent]:
-        return [] if self._closed else await self.read(after=after, limit=PAGE)
-
-    async def head(self) -> int:
-        return await self._read(follower.last_position)
-
-    async def sealed(self, sha256: bytes) -> bytes | None:
-        return await self._read(lambda connection: upkeep.sealed(connection, sha256))
+        return await self._read(lambda connection: records.read_last(connection, streams))
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         self._check_open()
         erased = 0
         left = sorted(set(sha256s))
-        for start in range(0, len(left), upkeep.PIECE):
-            piece = left[start : start + upkeep.PIECE]
-            erased += await self._write(partial(upkeep.erase_sealed, sha256s=piece))
+        for start in range(0, len(left), PIECE):
+            erased += await self._write(partial(_erase, piece=left[start : start + PIECE]))
         if erased:
             # The rows are gone; this gives their space back, and cannot run in a transaction.
-            await self._alone(lambda connection: connection.execute("VACUUM sealed"))
+            await self._long(lambda connection: connection.execute("VACUUM sealed"))
         return erased
 
     async def get(self, collection: str, key: str) -> bytes | None:
@@ -227,45 +208,26 @@ class PostgresLog(PostgresTreeRows, EventLog):
         if not await self.lease(REBUILD_LEASE, holder, ttl_ms=REBUILD_TTL_MS):
             raise rebuild.busy()
         try:
-            return await self._alone(work)
+            return await self._long(work)
         finally:
             await self.release(REBUILD_LEASE, holder)
 
     async def check_chain(self) -> int:
-        return await self._alone(imports.check_chain)
-
-    async def beat(self, key: str, at_ms: int, note: bytes = b"") -> None:
-        await self._write(lambda connection: upkeep.beat(connection, key, at_ms, note))
-
-    async def beats(self) -> dict[str, int]:
-        return await self._read(upkeep.beats)
-
-    async def beat_notes(self) -> dict[str, bytes]:
-        return await self._read(upkeep.beat_notes)
-
-    async def forget_beat(self, key: str) -> None:
-        await self._write(lambda connection: upkeep.forget_beat(connection, key))
+        return await self._long(records.check_chain)
 
     async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
-        return await self._write(lambda connection: upkeep.lease(connection, name, holder, ttl_ms))
+        return bool(await self._write(lambda connection: connection.fetchval(_LEASE, name, holder, ttl_ms)))
 
     async def release(self, name: str, holder: str) -> None:
-        await self._write(lambda connection: upkeep.release(connection, name, holder))
-
-    async def cursor(self, name: str) -> Cursor | None:
-        return await self._read(lambda connection: upkeep.cursor(connection, name))
-
-    async def move_cursor(self, name: str, was: Cursor | None, now: Cursor) -> bool:
-        cursor.check(name, now)
-        return await self._write(lambda connection: upkeep.move_cursor(connection, name, was, now))
+        await self._execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
-        await self._alone(lambda connection: imports.import_records(connection, records, sealed))
+        await self._long(lambda connection: import_records(connection, records, sealed))
 
     async def finish_import(self, *, log_id: str = "") -> int:
-        await self._read(imports.check_unfinished)
+        await self._read(records.check_unfinished)
         await self.rebuild()
-        return await self._alone(lambda connection: imports.finish(connection, log_id))
+        return await self._long(lambda connection: records.finish(connection, log_id))
 
     async def close(self) -> None:
         if self._closed:
@@ -278,23 +240,40 @@ class PostgresLog(PostgresTreeRows, EventLog):
             await asyncio.wait(self._writes, timeout=connections.CLOSE_S)
         await self._pool.close()
 
-    def _wake(self) -> None:
-        for signal in self._signals:
-            signal.set()
+    def _last_seen(self) -> int:
+        return self._tail.last
+
+    def _following(self) -> contextlib.AbstractContextManager[object]:
+        self._follower.start()
+        return contextlib.nullcontext()
+
+    async def _fetch(self, statement: str, *values: object) -> list[Row]:
+        return [tuple(row) for row in await self._read(lambda connection: connection.fetch(statement, *values))]
+
+    async def _execute(self, statement: str, *values: object) -> None:
+        await self._write(lambda connection: connection.execute(statement, *values))
+
+    async def _alone(self, steps: Callable[[], Steps[T]]) -> T:
+        async def use(connection: Connection) -> T:
+            async with connection.transaction():
+                await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
+                return await _run(connection, steps())
+
+        return await self._write(use)
 
     async def _read(self, use: Callable[[Connection], Awaitable[T]]) -> T:
         self._check_open()
         return await self._pool.run(use)
 
-    async def _alone(self, use: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _long(self, use: Callable[[Connection], Awaitable[T]]) -> T:
         """Run once what takes long, on a connection of its own."""
         self._check_open()
-        connection = await self._connector.connect()
+        connection = await reconnect(self._target)
         try:
             with deadline(connection, LONG_S):
                 return await use(connection)
         except FAILURES as error:
-            raise explain(error, self._connector.target) from None
+            raise explain(error, self._target) from None
         finally:
             connection.terminate()
 
@@ -311,6 +290,30 @@ class PostgresLog(PostgresTreeRows, EventLog):
             self._writer.failure = error
             raise
 
-    def _check_open(self) -> None:
-        if self._closed:
-            raise closed()
+
+async def _run(connection: Connection, steps: Steps[T]) -> T:
+    try:
+        statement, values = next(steps)
+        while True:
+            statement, values = steps.send([tuple(row) for row in await connection.fetch(statement, *values)])
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+async def _erase(connection: Connection, piece: Sequence[bytes]) -> int:
+    return int(await connection.fetchval(_ERASE, piece))
+
+
+async def try_write(connection: Connection, name: str, body: bytes) -> None:
+    """Commit a table `name` that held `body`, and is gone by then.
+
+    In a table of its own, because the others may have room of rows that are gone, which would say nothing of the disk;
+    and what could not be written whole gives its room back at once. Unlogged: tried again and again, it would fill the
+    server's write-ahead log, and a server that has no room for that ends.
+    """
+    await connection.execute("BEGIN")
+    await connection.execute(f"CREATE UNLOGGED TABLE {name} (body bytea NOT NULL)")
+    await connection.execute(f"INSERT INTO {name} VALUES ($1)", body)  # noqa: S608  m8 made the name
+    await connection.execute(f"DROP TABLE {name}")
+    await connection.execute("COMMIT")

@@ -14,8 +14,8 @@ from collections.abc import AsyncIterator
 import asyncpg
 
 from monoskope.errors import UsageError
-from monoskope.m8.log.postgres import connecting
-from monoskope.m8.log.postgres.connecting import Connection
+from monoskope.m8.log.postgres import connections
+from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
 
 WAIT_S = 5.0
@@ -47,11 +47,11 @@ async def checked(target: PostgresTarget, *, wait_s: float = WAIT_S) -> AsyncIte
 
     Raises:
         SharedSessionsError: it does not.
-        Error: as `connecting.connect`.
+        Error: as `connections.connect`.
     """
     async with _session(target) as listens:
         async with _session(target) as notifies:
-            with connecting.explained(target):
+            with connections.explained(target):
                 try:
                     is_heard = await _is_heard(listens, notifies, wait_s)
                 except _SHARED:
@@ -64,7 +64,7 @@ async def checked(target: PostgresTarget, *, wait_s: float = WAIT_S) -> AsyncIte
 @contextlib.asynccontextmanager
 async def _session(target: PostgresTarget) -> AsyncIterator[Connection]:
     # Without prepared statements: they fail in shared sessions, but only sometimes.
-    connection = await connecting.connect(target, cached_statements=0)
+    connection = await connections.connect(target, cached_statements=0)
     try:
         yield connection
     finally:
@@ -76,7 +76,7 @@ async def _is_heard(listens: Connection, notifies: Connection, wait_s: float) ->
     """Whether the session that listens, and no other one, gets the notification."""
     channel = f"m8_probe_{secrets.token_hex(8)}"
     heard = asyncio.Event()
-    async with asyncio.timeout(wait_s + connecting.HOST_S):
+    async with asyncio.timeout(wait_s + connections.HOST_S):
         await listens.add_listener(channel, lambda *_: heard.set())
         processes = [await session.fetchval("SELECT pg_backend_pid()") for session in (listens, notifies, listens)]
         # An idle pool gives its last session to whoever comes next, so this alone finds most of them at once.

@@ -17,12 +17,11 @@ import asyncpg
 
 from monoskope.errors import ConflictError, UnavailableError
 from monoskope.m8.log.event_log import LogTamperedError, Projector, RecordedEvent
-from monoskope.m8.log.postgres import documents, statements
-from monoskope.m8.log.postgres.connecting import Connection
-from monoskope.m8.log.postgres.connections import LONG_S, deadline
+from monoskope.m8.log.postgres import documents, records
+from monoskope.m8.log.postgres.connections import LONG_S, Connection, deadline
 from monoskope.m8.log.postgres.failures import FAILURES
-from monoskope.m8.log.postgres.follower import last_position, read
 from monoskope.m8.log.postgres.group import Projection, Which
+from monoskope.m8.log.postgres.records import last_position, read
 from monoskope.m8.log.postgres.schema import (
     DOCUMENT_INDEXES,
     DOCUMENT_TABLES,
@@ -152,7 +151,7 @@ class Rebuild:
         try:
             with deadline(connection):
                 await connection.execute(f"BEGIN; SET LOCAL lock_timeout = {LOCK_TIMEOUT_MS}")
-                head = await statements.lock_head(connection)
+                head = await records.lock_head(connection)
                 if head.position - self.position > FEW:
                     await connection.execute("ROLLBACK")
                     return False

@@ -1,16 +1,72 @@
-"""The tables of the event log, the function that appends, and the check that a database is ours.
+"""The tables of the event log, the function that appends, and the checks that a database and its schema are ours.
 
 Names are not qualified: everything lies in the first schema of the session's `search_path`, and a connection looks
-nowhere else (`connecting`). Nobody else may make anything there (`own_schema`): m8 would run it.
+nowhere else (`connections`). Only m8 and the schema's owner may make anything there: m8 would run it (CVE-2018-1058).
+That is checked before anything in that schema is read, for even a table can be a view that calls a function.
 """
 
 from __future__ import annotations
 
-from monoskope.errors import ConflictError, UsageError
-from monoskope.m8.log import identity
-from monoskope.m8.log.postgres import own_schema, tree
-from monoskope.m8.log.postgres.connecting import Connection
+import asyncpg
+
+from monoskope.errors import ConflictError, RefusedError, UsageError, docs_page
+from monoskope.m8.log import identity, sql, tree_rows
+from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.target import PostgresTarget
+
+_OTHERS = """
+WITH here AS (SELECT * FROM pg_catalog.pg_namespace n WHERE n.nspname = pg_catalog.current_schema()),
+  trusted AS (
+    SELECT r.oid FROM pg_catalog.pg_roles r WHERE r.rolsuper OR r.rolname = current_user
+    UNION ALL SELECT nspowner FROM here
+  )
+SELECT
+  EXISTS (
+    SELECT FROM here, pg_catalog.aclexplode(coalesce(nspacl, pg_catalog.acldefault('n'::"char", nspowner))) AS given
+    WHERE given.privilege_type = 'CREATE' AND given.grantee NOT IN (SELECT oid FROM trusted)
+  ),
+  EXISTS (
+    SELECT FROM here JOIN pg_catalog.pg_class c ON c.relnamespace = here.oid
+    WHERE c.relowner NOT IN (SELECT oid FROM trusted)
+  ) OR EXISTS (
+    SELECT FROM here JOIN pg_catalog.pg_proc p ON p.pronamespace = here.oid
+    WHERE p.proowner NOT IN (SELECT oid FROM trusted)
+  )
+"""
+
+
+async def check_owner(connection: Connection, target: PostgresTarget) -> None:
+    """Raise `RefusedError` if others may make something in m8's schema, or if something of theirs is there."""
+    row = await connection.fetchrow(_OTHERS)
+    may_create, is_there = row or (False, False)
+    if may_create:
+        raise RefusedError(
+            f"in database {target}, other roles than m8's may make functions in m8's schema, and m8 would run them.",
+            fix="Let m8's role alone have CREATE on that schema:"
+            f" {docs_page('operate/postgresql.md#prepare-the-database')}.",
+        )
+    if is_there:
+        raise RefusedError(
+            f"in database {target}, m8's schema has tables or functions that belong to another role.",
+            fix="Find out whose they are, and give m8 a schema of its own, as"
+            f" {docs_page('operate/postgresql.md')} shows.",
+        )
+
+
+_NAME = "log-id"
+
+
+async def log_id(connection: Connection) -> str:
+    """Return the id of the log in the database, "" if there is no log, or something else. Raises as the driver does."""
+    if await connection.fetchval("SELECT to_regclass('meta')") is None:
+        return ""
+    try:
+        found = await connection.fetchval("SELECT value FROM meta WHERE name = $1", _NAME)
+    except (asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):
+        # Another program's table. Opening the log says so.
+        return ""
+    return str(found) if found is not None and identity.is_id(str(found)) else ""
+
 
 APPLICATION = "m8 event log"
 """Marks a database as an event log."""
@@ -37,7 +93,7 @@ _LOCK = 0x6D386C67
 """The advisory lock, held to the end of one transaction, under which the schema is made."""
 
 # `COLLATE "C"` orders by bytes. `STORAGE EXTERNAL` keeps the server from compressing what is sealed or small.
-# The columns stand in an order that leaves no gap between them. For `stream` see `names`.
+# The columns stand in an order that leaves no gap between them. For `stream` see `records`.
 TABLES = """
 CREATE TABLE meta (name text PRIMARY KEY, value text NOT NULL);
 CREATE TABLE head (
@@ -55,9 +111,7 @@ CREATE TRIGGER events_stay BEFORE UPDATE OR DELETE OR TRUNCATE ON events
   FOR EACH STATEMENT EXECUTE FUNCTION events_stay();
 CREATE TABLE sealed (sha256 bytea PRIMARY KEY, body bytea NOT NULL);
 ALTER TABLE sealed ALTER COLUMN body SET STORAGE EXTERNAL;
-CREATE TABLE beats (key text PRIMARY KEY, at_ms bigint NOT NULL, note bytea NOT NULL);
 CREATE TABLE leases (name text PRIMARY KEY, holder text NOT NULL, ends timestamptz NOT NULL);
-CREATE TABLE cursors (name text PRIMARY KEY, position bigint NOT NULL, hash bytea NOT NULL);
 """
 
 DOCUMENT_TABLES = """
@@ -182,14 +236,16 @@ async def prepare(connection: Connection, target: PostgresTarget, *, for_import:
         RefusedError: others than m8's role may make tables and functions there.
         ConflictError: an import into it is not finished, and `for_import` is false.
     """
-    await own_schema.check(connection, target)
+    await check_owner(connection, target)
     await connection.execute("BEGIN")
     await connection.execute(f"SELECT pg_advisory_xact_lock({_LOCK})")
     if not await _is_ours(connection, target):
         await connection.execute(TABLES)
         await connection.execute((DOCUMENT_TABLES + DOCUMENT_INDEXES).format(documents=DOCUMENTS, labels=LABELS))
         await connection.execute(APPEND + WRITE_NEXT)
-        await connection.execute(tree.TABLES)
+        for tables in (tree_rows.TABLES, sql.TABLES):
+            await connection.execute(tables.format(bytes="bytea", text='text COLLATE "C"'))
+        await connection.execute("ALTER TABLE tree_tiles ALTER COLUMN body SET STORAGE EXTERNAL")
         insert = "INSERT INTO meta VALUES ('application', $1), ('schema', $2), ('form', $3), ('log-id', $4)"
         await connection.execute(insert, APPLICATION, str(SCHEMA_VERSION), str(FORM), identity.new_id())
     if not for_import and await connection.fetchval("SELECT 1 FROM meta WHERE name = 'importing'"):

@@ -15,8 +15,7 @@ from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from monoskope.errors import UsageError
 from monoskope.host_port import is_host
-from monoskope.m8.log.postgres.password import PASSWORD_VARIABLE, password_of
-from monoskope.m8.log.postgres.target import DEFAULT_PORT, PostgresTarget, Tls
+from monoskope.m8.log.postgres.target import DEFAULT_PORT, PASSWORD_VARIABLE, PostgresTarget, Tls, password_of
 from monoskope.settings import read_private
 
 _NAME = re.compile(r"[a-z_]{1,40}", re.ASCII)

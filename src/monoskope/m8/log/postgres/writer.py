@@ -22,11 +22,11 @@ from monoskope.failpoints import failpoint
 from monoskope.m8.log.documents import Put
 from monoskope.m8.log.event_log import Projector, RecordedEvent, UnknownAppendError
 from monoskope.m8.log.failures import closed
-from monoskope.m8.log.postgres import connections, documents, statements
-from monoskope.m8.log.postgres.connecting import Connection
-from monoskope.m8.log.postgres.connections import Connector, close, deadline
+from monoskope.m8.log.postgres import connections, documents, records
+from monoskope.m8.log.postgres.connections import Connection, close, deadline, reconnect
 from monoskope.m8.log.postgres.failures import FAILURES, explain, is_lost, is_of_data
 from monoskope.m8.log.postgres.group import Append, Group, Head, Known
+from monoskope.m8.log.postgres.target import PostgresTarget
 
 MAX_GROUP = 128
 """How many appends one call records at most, so that its first one does not wait long."""
@@ -59,7 +59,7 @@ class Writer:
     """Records appends, one group after the other.
 
     Args:
-        connector: Connects to the primary.
+        target: The database.
         projector: What events change in the documents.
         clock: Milliseconds since 1970.
         recorded: Called on the event loop with the events of each group that was committed.
@@ -68,14 +68,14 @@ class Writer:
 
     def __init__(
         self,
-        connector: Connector,
+        target: PostgresTarget,
         *,
         projector: Projector,
         clock: Callable[[], int],
         recorded: Callable[[Sequence[RecordedEvent]], None],
         measured: Callable[[int, float], None],
     ) -> None:
-        self._connector = connector
+        self._target = target
         self._projector = projector
         self._clock = clock
         self._recorded = recorded
@@ -140,7 +140,7 @@ class Writer:
         self._disconnect()
         if not isinstance(error, (Error, *FAILURES)):
             return error
-        told = explain(error, self._connector.target)
+        told = explain(error, self._target)
         if not is_of_data(error):
             self.failure = told
         return told
@@ -169,7 +169,7 @@ class Writer:
         return await self._record_locked(connection, appends)
 
     async def _connect(self) -> Connection:
-        self._connection = await self._connector.connect()
+        self._connection = await reconnect(self._target)
         self._connection.add_log_listener(self._warned)
         with deadline(self._connection):
             await self._connection.execute(_SESSION)
@@ -188,7 +188,7 @@ class Writer:
         """Read what the group needs to know, and work it out. What is read is of the head, or the call refuses it."""
         with deadline(connection):
             if unknown := group.unknown_streams():
-                group.known.versions.update(await statements.versions(connection, unknown))
+                group.known.versions.update(await records.versions(connection, unknown))
             while missed := group.plan():
                 group.known.documents.update(await documents.read_many(connection, missed))
 
@@ -196,7 +196,7 @@ class Writer:
         """Record a group while no other process can: with the head locked from before the first read."""
         with deadline(connection):
             await connection.execute("BEGIN")
-            head = await statements.lock_head(connection)
+            head = await records.lock_head(connection)
         if self._known is None or self._known.head != head:
             self._known = Known(head)
         else:
@@ -204,7 +204,7 @@ class Writer:
         group = self._group(appends, self._known)
         with deadline(connection):
             expected = {append.stream for append in appends} - self._known.versions.keys()
-            self._known.versions.update(await statements.versions(connection, expected))
+            self._known.versions.update(await records.versions(connection, expected))
         await self._read(connection, group)
         if not await self._call(connection, group, is_locked=True):
             raise AssertionError("the head cannot change while it is locked")
@@ -219,10 +219,10 @@ class Writer:
             failpoint("m8.before-commit")
             with deadline(connection):
                 if recorded:
-                    is_recorded = await statements.append(connection, group)
+                    is_recorded = await records.append(connection, group)
                 elif not is_locked:
                     # Nothing to record; but the refusals hold only if the head is still this one.
-                    is_recorded = await statements.read_head(connection) == group.known.head and not group.assumed
+                    is_recorded = await records.read_head(connection) == group.known.head and not group.assumed
                 if is_locked:
                     await connection.execute("COMMIT")
             if self._has_warned and recorded:
@@ -231,7 +231,7 @@ class Writer:
             if not recorded or not is_lost(error):
                 raise
             self._disconnect()
-            self.failure = explain(error, self._connector.target)  # known at once, not only when the wait is over
+            self.failure = explain(error, self._target)  # known at once, not only when the wait is over
             if not await self._is_there(recorded[-1]):
                 raise
             self._recorded(recorded)
@@ -263,7 +263,7 @@ class Writer:
                 connection = await self._connect()
                 self._has_warned = False
                 with deadline(connection):
-                    answer = await statements.resolve(connection, last)
+                    answer = await records.resolve(connection, last)
                 if not self._has_warned:
                     return answer
             except (Error, *FAILURES):

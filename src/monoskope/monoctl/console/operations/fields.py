@@ -10,9 +10,7 @@ from msgspec import Meta
 from monoskope.client.walk.given import Expect
 from monoskope.errors import UsageError
 from monoskope.monoctl.console.operations.operation import Request
-from monoskope.monoctl.input.engine_options import chosen
-from monoskope.monoctl.input.expectation import expectation
-from monoskope.monoctl.input.labels import parse_day
+from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
 from monoskope.protocol.request import Options
 
 Text = Annotated[str, Meta(max_length=2_048)]

@@ -12,9 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.env_file import parse_env
-from monoskope.monoctl.input.gathered_values import Values
-from monoskope.monoctl.input.json_values import parse_json
+from monoskope.monoctl.input.files import parse_env, parse_json
+from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import MAX_KEYS, MAX_PADDED, check_key
 
 MOST_JSON = 262_144

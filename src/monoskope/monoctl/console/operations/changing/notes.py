@@ -12,7 +12,7 @@ from monoskope.monoctl.console.desk import Desk
 from monoskope.monoctl.console.operations.changing.results import single
 from monoskope.monoctl.console.operations.fields import Text, Words
 from monoskope.monoctl.console.operations.operation import Request
-from monoskope.monoctl.input.labels import parse_day
+from monoskope.monoctl.input.request_options import parse_day
 from monoskope.monoctl.output.formats import Document
 
 

@@ -1,0 +1,361 @@
+"""The embedded event log: one SQLite file, which several processes of one machine may open at once.
+
+`BEGIN IMMEDIATE` lets one transaction at a time take the next positions, so they have no gap that a reader could skip.
+Why this way: docs/adr/0005-own-event-log.md.
+"""
+
+# ruff: noqa: D102  every method is documented by EventLog
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import hashlib
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from monoskope.errors import Error, UnavailableError
+from monoskope.failpoints import failpoints
+from monoskope.m8.log import record
+from monoskope.m8.log.documents import Where
+from monoskope.m8.log.event_log import (
+    ExpectedVersionError,
+    LogTamperedError,
+    NewEvent,
+    Projector,
+    RecordedEvent,
+    no_documents,
+)
+from monoskope.m8.log.failures import check_limit
+from monoskope.m8.log.record import Following, has_own_events
+from monoskope.m8.log.sql import SqlLog
+from monoskope.m8.log.sqlite import disk, documents, file, rebuild
+from monoskope.m8.log.sqlite.disk import Reserve
+from monoskope.m8.log.sqlite.find import find
+from monoskope.m8.log.sqlite.readers import Readers, Watcher, check_chain
+from monoskope.m8.log.sqlite.rebuild import Build
+from monoskope.m8.log.sqlite.writer import SqliteWriter
+from monoskope.m8.log.tree_rows import Row, Steps
+
+T = TypeVar("T")
+
+_TRIED = 65_536
+"""How many bytes are written to see whether writes work, once there is room for more."""
+
+
+class SqliteLog(SqlLog):
+    """An `EventLog` in one SQLite file. Made by `open`."""
+
+    def __init__(
+        self, path: Path, *, clock: Callable[[], int], projector: Projector, measured: Callable[[int, float], None]
+    ) -> None:
+        super().__init__()
+        self._path = path
+        self._clock = clock
+        self._projector = projector
+        self._background: set[asyncio.Task[None]] = set()
+        self._uncommitted: list[RecordedEvent] = []
+        self._reserve = Reserve(path)
+        self._writer = SqliteWriter(path, self._group_ended, measured)
+        self._readers = Readers(path)
+        self._watcher = Watcher(self._readers, self._wake)
+
+    @classmethod
+    async def open(
+        cls,
+        path: Path,
+        *,
+        clock: Callable[[], int],
+        projector: Projector = no_documents,
+        for_import: bool = False,
+        measured: Callable[[int, float], None] = lambda _writes, _seconds: None,
+    ) -> SqliteLog:
+        """Open the log in the file `path`, creating it with mode 0600 if there is none.
+
+        Args:
+            path: The database file; SQLite keeps `-wal` and `-shm` beside it.
+            clock: Milliseconds since 1970, called on the event loop or on the writer's thread.
+            projector: What events change in the documents, called on the event loop or on the writer's thread.
+            measured: Called on the event loop when writes became durable together: how many, and the seconds it took.
+            for_import: Whether it is opened to be imported into, and may be a log whose import is not finished.
+
+        Raises:
+            UsageError: its folder does not exist, it is something else, or an m8 with another form wrote it.
+            ConflictError: its import is not finished.
+            RefusedError: others than its owner can reach the file.
+            UnavailableError: the disk does not let us.
+        """
+        await asyncio.to_thread(file.prepare, path, for_import=for_import)
+        log = cls(path, clock=clock, projector=projector, measured=measured)
+        if log._read_now(functools.partial(documents.leftovers, with_built=True)):
+            log._background.add(asyncio.create_task(rebuild.tidy(clock, log._write_long)))
+        return log
+
+    @property
+    def write_failure(self) -> Error | None:
+        return self._writer.failure
+
+    async def size_bytes(self) -> int:
+        return await asyncio.to_thread(file.size_bytes, self._path)
+
+    async def schema_state(self) -> str:
+        return await asyncio.to_thread(file.schema_state, self._path)
+
+    async def append(
+        self,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        *,
+        actor: str,
+        sealed: bytes | None = None,
+    ) -> list[RecordedEvent]:
+        record.check(stream, expected_version, events, actor)
+
+        def work(connection: sqlite3.Connection) -> list[RecordedEvent]:
+            recorded = self._record(connection, stream, expected_version, events, actor)
+            if sealed is not None:
+                _add_sealed(connection, sealed)
+            self._uncommitted += recorded
+            return recorded
+
+        kinds = [event.type for event in events]
+        failpoints("m8.before-append", kinds)
+        done = await self._write(work)
+        failpoints("m8.after-append", kinds)
+        return done
+
+    def _record(
+        self,
+        connection: sqlite3.Connection,
+        stream: str,
+        expected_version: int | None,
+        events: Sequence[NewEvent],
+        actor: str,
+    ) -> list[RecordedEvent]:
+        query = "SELECT position, hash, (SELECT coalesce(max(version), 0) FROM events WHERE stream = ?) FROM head"
+        position, previous, version = connection.execute(query, (stream,)).fetchone()
+        if expected_version is not None and version != expected_version:
+            raise ExpectedVersionError(stream, expected=expected_version, actual=version)
+        now = self._clock()
+        recorded = []
+        for step, new in enumerate(events, start=1):
+            event = record.make(
+                new,
+                position=position + step,
+                stream=stream,
+                version=version + step,
+                recorded_at_ms=now,
+                actor=actor,
+                previous_hash=previous,
+            )
+            _add_event(connection, event)
+            documents.project(connection, self._projector, event)
+            recorded.append(event)
+            previous = event.hash
+        connection.execute("UPDATE head SET position = ?, hash = ?", (position + len(events), previous))
+        return recorded
+
+    async def read_stream(self, stream: str, *, after_version: int = 0) -> list[RecordedEvent]:
+        return (await self.read_streams({stream: after_version}))[stream]
+
+    async def read_streams(self, after: Mapping[str, int]) -> dict[str, list[RecordedEvent]]:
+        found: dict[str, list[RecordedEvent]] = {stream: [] for stream in after}
+        one = "SELECT position, record FROM events WHERE stream = ? AND version > ?"
+        # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
+        query = f"{' UNION ALL '.join([one] * len(after))} ORDER BY position"
+        values = tuple(value for asked in after.items() for value in asked)
+        for event in self._read_now(lambda connection: _events(connection, query, values)) if after else ():
+            found[event.stream].append(event)
+        return found
+
+    async def read_last(self, streams: Sequence[str]) -> list[RecordedEvent | None]:
+        query = "SELECT position, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
+
+        def read(connection: sqlite3.Connection) -> list[RecordedEvent | None]:
+            found = (_events(connection, query, (stream,)) for stream in streams)
+            return [events[0] if events else None for events in found]
+
+        return self._read_now(read)
+
+    async def get(self, collection: str, key: str) -> bytes | None:
+        return self._read_now(lambda connection: documents.get(connection, collection, key))
+
+    async def scan(self, collection: str, *, prefix: str = "", after: str = "", limit: int) -> list[tuple[str, bytes]]:
+        check_limit(limit)
+        return await self._read(
+            lambda connection: documents.scan(connection, collection, prefix=prefix, after=after, limit=limit)
+        )
+
+    async def find(
+        self, collection: str, where: Where, *, prefix: str = "", after: str = "", limit: int
+    ) -> list[tuple[str, bytes]]:
+        check_limit(limit)
+        return await self._read(
+            lambda connection: find(connection, collection, where, prefix=prefix, after=after, limit=limit)
+        )
+
+    async def rebuild(self) -> int:
+        return await rebuild.run(Build(self._projector, self._clock), self._write_long)
+
+    async def check_chain(self) -> int:
+        return await self._read(check_chain)
+
+    async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
+        left = deque(sha256s)
+        erased = 0
+
+        def work(connection: sqlite3.Connection) -> int:
+            # Only now, while nobody else can write to the log: an append would take the space.
+            if self._reserve.is_needed:
+                self._reserve.free()
+            return disk.erase_some(connection, left)
+
+        while left:
+            erased += await self._write(work, is_long=True)
+            await self._read(disk.cut_write_ahead_log)
+        with contextlib.suppress(UnavailableError):  # they are erased, and that counts
+            while await self._write(disk.shrink_some, is_long=True):
+                await self._read(disk.cut_write_ahead_log)
+            await self._read(disk.cut_write_ahead_log)
+        await asyncio.to_thread(self._reserve.make)
+        return erased
+
+    async def try_write(self, body: bytes) -> None:
+        # It would be in the write-ahead log, and then in the file, as far as that has no room of its own.
+        free = await self._read(disk.free_bytes)
+        if not self._reserve.has_room(2 * len(body) - min(free, len(body))):
+            raise file.full(self._path)
+        # The whole of it would take, again and again, the room in which sealed bytes are just being erased.
+        await super().try_write(body[:_TRIED])
+
+    async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
+        rebuild.check_lease(name, holder, ttl_ms)
+        return await self._write(
+            lambda connection: rebuild.take(connection, name, holder, now_ms=self._clock(), ttl_ms=ttl_ms)
+        )
+
+    async def release(self, name: str, holder: str) -> None:
+        await self._write(lambda connection: rebuild.release(connection, name, holder))
+
+    async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
+        await self._write(lambda connection: _import(connection, records, sealed), is_long=True)
+
+    async def finish_import(self, *, log_id: str = "") -> int:
+        # Until it is finished nobody else appends, or asks.
+        await rebuild.run(Build(self._projector, self._clock, piece_s=rebuild.LONG_PIECE_S), self._write_long)
+        return await self._write(lambda connection: _finish_import(connection, log_id))
+
+    async def close(self) -> None:
+        background, self._background = self._background, set()
+        for task in background:
+            task.cancel()
+        # They give their lease up, for which the log must be open.
+        await asyncio.gather(*background, return_exceptions=True)
+        if self._closed:
+            return
+        self._closed = True
+        self._wake()
+        await self._writer.close()
+        self._watcher.close()
+        await self._readers.close()
+
+    def _group_ended(self, *, is_committed: bool) -> None:
+        new, self._uncommitted = self._uncommitted, []
+        if is_committed and self._tail.extend(new):
+            self._watcher.saw(new[-1].position)
+            self._wake()
+
+    def _last_seen(self) -> int:
+        return self._watcher.seen
+
+    def _following(self) -> contextlib.AbstractContextManager[object]:
+        return self._watcher.watching()
+
+    async def _fetch(self, statement: str, *values: object) -> list[Row]:
+        return self._read_now(lambda connection: connection.execute(statement, _named(values)).fetchall())
+
+    async def _execute(self, statement: str, *values: object) -> None:
+        await self._write(lambda connection: connection.execute(statement, _named(values)))
+
+    async def _alone(self, steps: Callable[[], Steps[T]]) -> T:
+        return await self._write(lambda connection: _run(connection, steps()))
+
+    async def _write_long(self, work: Callable[[sqlite3.Connection], object]) -> object:
+        return await self._write(work, is_long=True)
+
+    async def _write(self, work: Callable[[sqlite3.Connection], T], *, is_long: bool = False) -> T:
+        self._check_open()
+        return await self._writer.run(work, is_long=is_long)
+
+    async def _read(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        return await self._readers.run(read)
+
+    def _read_now(self, read: Callable[[sqlite3.Connection], T]) -> T:
+        self._check_open()
+        if (idle := self._writer.idle) is not None:
+            # Whatever fails here fails below, where it is waited for or explained.
+            with contextlib.suppress(sqlite3.Error):
+                return read(idle)
+        return self._readers.now(read)
+
+
+def _named(values: Row) -> dict[str, object]:
+    """Return values by their places, `$1`, `$2`, …, as SQLite takes them."""
+    return {str(place): value for place, value in enumerate(values, start=1)}
+
+
+def _run(connection: sqlite3.Connection, steps: Steps[T]) -> T:
+    try:
+        statement, values = next(steps)
+        while True:
+            statement, values = steps.send(connection.execute(statement, _named(values)).fetchall())
+    except StopIteration as done:
+        result: T = done.value
+        return result
+
+
+def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
+    return [record.parse_again(position, row) for position, row in connection.execute(query, values)]
+
+
+def _add_event(connection: sqlite3.Connection, event: RecordedEvent) -> None:
+    row = (event.position, event.stream, event.version, event.record, event.hash)
+    connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
+
+
+def _add_sealed(connection: sqlite3.Connection, body: bytes) -> None:
+    connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (hashlib.sha256(body).digest(), body))
+
+
+def _import(connection: sqlite3.Connection, records: Sequence[bytes], sealed: Sequence[bytes]) -> None:
+    position, last_hash = connection.execute("SELECT position, hash FROM head").fetchone()
+    if not file.is_importing(connection):
+        if position:
+            raise has_own_events()
+        # The number is a part of the file's first page, so it changes with the records or not at all.
+        connection.execute(f"PRAGMA application_id = {file.IMPORTING_ID}")
+    following = Following(position, last_hash)
+    for body in records:
+        event = following.take(body)
+        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
+        if event.version != connection.execute(query, (event.stream,)).fetchone()[0] + 1:
+            raise LogTamperedError(event.position, "its stream misses a version")
+        _add_event(connection, event)
+    connection.execute("UPDATE head SET position = ?, hash = ?", (following.position, following.hash))
+    for body in sealed:
+        _add_sealed(connection, body)
+
+
+def _finish_import(connection: sqlite3.Connection, log_id: str) -> int:
+    position = int(connection.execute("SELECT position FROM head").fetchone()[0])
+    if position and not file.is_importing(connection):
+        raise has_own_events()
+    if log_id:
+        connection.execute("UPDATE log_id SET id = ?", (log_id,))
+    connection.execute(f"PRAGMA application_id = {file.APPLICATION_ID}")
+    return position

@@ -1,0 +1,194 @@
+"""Who may do what: `monoctl auth`, `monoctl whoami` and `monoctl offboard`."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import click
+
+from monoskope.client import Client
+from monoskope.client.results.access import AllowedMember, Offboarding, Permission
+from monoskope.counted import counted
+from monoskope.errors import UsageError
+from monoskope.exit_codes import ExitCode
+from monoskope.monoctl.input.request_options import form_option, full_prefix
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
+
+_ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
+
+_SHARED = "create it anew without them"
+"""What only a person can do: a role binding never changes."""
+_OF_MEMBERS = {"Member": "member", "Issuer": "issuer", "Groups": "groups", "Roles": "roles"}
+_OF_ALL = {
+    "Expires": "expires",
+    "Credential": "credential",
+    "Signing key": "signing_key",
+    "Server": "server",
+    "Version of m8": "m8_version",
+    "Its certificate": "certificate_expires",
+    "Fingerprint key": "fingerprint_key_id",
+}
+_TITLES = {"Subject": "subject", "Role": "role", "Prefixes": "prefixes", "Rights": "rights"} | _OF_ALL
+RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback", "list")
+_ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
+
+
+@click.command(short_help="Say whether you may do something.")
+@click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
+@click.argument("uri")
+@click.option(
+    "--as",
+    "member",
+    default="",
+    metavar="MEMBER",
+    help="Ask about this member, without its groups (administrators, auditors).",
+)
+@output_option
+@connection_options
+@click.pass_context
+def can_i(  # noqa: PLR0917 - click passes them by name
+    context: click.Context, right: str, uri: str, member: str, output: str, session: CommandSession
+) -> None:
+    """Say whether you have RIGHT on URI: a secret, or a prefix for everything below it.
+
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
+
+    Prints yes and ends with 0, or prints no and ends with 12. It is m8's word.
+
+    \b
+    monoctl auth can-i put vault://team-a/db
+    monoctl auth can-i see-hash vault://team-a --as user:corp:anna
+    """  # noqa: D301 - click wants the character itself
+
+    async def work(client: Client) -> Permission:
+        return await client.access.can_i(right, await full_prefix(client, uri), member=member)
+
+    found = session.run(work)
+    if output == "table":
+        terminal.out("yes" if found.allowed else "no")
+        if found.role_bindings:
+            terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
+    else:
+        emit(output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
+    context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
+
+
+@click.command(short_help="Say who may do something (administrators, auditors).")
+@click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
+@click.argument("uri")
+@form_option
+@connection_options
+def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
+    """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
+
+    The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
+
+    Of a group the group is named, not those who are in it: m8 does not know them.
+    """
+
+    async def work(client: Client) -> list[AllowedMember]:
+        return await client.access.who_can(right, await full_prefix(client, uri))
+
+    documents: list[Document] = [
+        {"member": one.member, "role_binding": one.role_binding, "token_id": one.token_id} for one in session.run(work)
+    ]
+    show(form, documents, _ALLOWED, name="member", nothing="Nobody.")
+
+
+@click.command(short_help="Show who you are to m8, and what you may do.")
+@output_option
+@connection_options
+def whoami(output: str, session: CommandSession) -> None:
+    """Show who you are to m8, and what you may do there: the subject, role, prefixes and rights of your credential.
+
+    All of it but credential and signing key is m8's word; nothing here is signed by a store. m8 does not know of the
+    signing key, with which you sign what stores want signed.
+    """
+
+    async def work(client: Client) -> Document:
+        answer = await client.queries.server()
+        document = views.server(client.server, answer) | {
+            "credential": client.settings.credential_source,
+            "signing_key": client.settings.signing_key,
+        }
+        return document | views.member(await client.access.who_am_i())
+
+    document = session.run(work)
+    if output != "table":
+        emit(output, document, {})
+        return
+    pairs(_lines(document))
+    terminal.err("This is m8's word.")
+
+
+def _lines(document: Document) -> dict[str, str]:
+    """Return titles with what stands beside them. Of a member, rights stand with their own prefix and role binding."""
+    if not document.get("member"):
+        return {title: cell(document, name) for title, name in _TITLES.items()}
+    lines = {title: cell(document, name) for title, name in _OF_MEMBERS.items()}
+    for one in document["may"]:
+        lines[f"Below {one['prefix']}, by {one['role_binding']}"] = ", ".join(one["rights"])
+    return lines | {title: cell(document, name) for title, name in _OF_ALL.items()}
+
+
+@click.command(short_help="List what came from a member who leaves, and end it (administrators).")
+@click.argument("member")
+@click.option("--keep", multiple=True, metavar="NAME", help="A role binding, or the id of a token, that stays.")
+@click.option("--end", "wanted", is_flag=True, help="End it, after a question on the terminal.")
+@click.option("--yes", is_flag=True, help="With --end: do not ask.")
+@output_option
+@connection_options
+def offboard(
+    member: str, keep: tuple[str, ...], output: str, session: CommandSession, *, wanted: bool, yes: bool
+) -> None:
+    """List the tokens and role bindings that MEMBER made, and those that name MEMBER: they outlive the account.
+
+    With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
+    for others gives them nothing any more then: keep it, or create another one before. One that names MEMBER beside
+    others stays; create it anew without MEMBER. Groups, and what MEMBER knows, are not m8's: see docs/access.md.
+
+    \b
+    monoctl offboard user:corp:anna
+    monoctl offboard user:corp:anna --keep team-a --end
+    """  # noqa: D301 - click wants the character itself
+    if yes and not wanted:
+        raise UsageError("--yes goes with --end.", fix="Say both, or neither.")
+
+    async def work(client: Client) -> Offboarding:
+        return await client.access.came_from(member)
+
+    found = session.run(work)
+    known = {one.token_id for one in found.tokens} | {one.name for one in found.role_bindings}
+    if unknown := [name for name in keep if name not in known]:
+        raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
+    rows = _rows(found, keep)
+    emit(output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
+    count = counted(len(known - set(keep)), "thing")
+    if not wanted or known <= set(keep):
+        if output == "table" and not wanted and known:
+            terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
+        return
+    terminal.agree(f"End {count} of {member}?", yes=yes, otherwise="nothing was ended")
+    session.run(lambda client: client.access.offboard(found, keep=keep))
+    terminal.err(f"m8 says: {count} of {member} ended.")
+
+
+def _rows(found: Offboarding, keep: Collection[str]) -> list[Document]:
+    """What came from a member who leaves, or names them, and what becomes of each."""
+    rows: list[Document] = [
+        {"kind": "token", "name": one.token_id, "members": [one.subject], "why": why, "then": "revoke"}
+        for tokens, why in ((found.named_tokens, "names them"), (found.made_tokens, "made by them"))
+        for one in tokens
+    ]
+    rows += [
+        {"kind": "role-binding", "name": one.name, "members": list(one.members), "why": why, "then": then}
+        for bindings, why, then in (
+            (found.made_role_bindings, "made by them", "delete"),
+            (found.named_role_bindings, "names them alone", "delete"),
+            (found.shared_role_bindings, "names them beside others", _SHARED),
+        )
+        for one in bindings
+    ]
+    return [row | {"then": "keep"} if row["name"] in keep else row for row in rows]

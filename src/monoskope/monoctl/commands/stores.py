@@ -1,0 +1,232 @@
+"""Stores, as they are shown, and as administrators change them."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import click
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.client import Client
+from monoskope.counted import counted
+from monoskope.errors import Error
+from monoskope.monoctl.input.request_options import form_option
+from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show, table
+from monoskope.times import instant, now_ms
+
+_STORES = {
+    "NAME": "name",
+    "TYPE": "type",
+    "STATE": "state",
+    "DEFAULT": "default",
+    "ENGINE": "engine",
+    "PENDING": "pending",
+    "LAST HEARD": "last_heard_at",
+    "IDENTITY": "identity",
+}
+_TYPES = {"TYPE": "type", "MATURITY": "maturity", "STORES": "stores", "LAYOUT": "layouts"}
+_FIELDS = {
+    "Name": "name",
+    "Type": "type",
+    "State": "state",
+    "Default": "default",
+    "Identity": "identity",
+    "Identity steps": "identity_rotations",
+    "Fingerprint key": "fingerprint_key_id",
+    "Largest secret": "max_plaintext",
+    "Maturity": "maturity",
+    "Layout": "layout",
+    "Engine": "engine",
+    "Pending requests": "pending",
+    "Created": "created_at",
+}
+_DOES = {
+    "patchable": "patch",
+    "soft_delete": "delete",
+    "deletable": "destroy",
+    "undeletable": "undelete",
+    "rollbackable": "rollback",
+    "listable": "list-upstream",
+}
+"""What not every engine can do: the field that says so, and the verb that users know."""
+_NOT_ANNOUNCED = "unknown while no reactor is attached"
+_REACTORS = {
+    "REACTOR": "replica",
+    "ATTACHED": "attached",
+    "LAST HEARD": "last_heard_at",
+    "ENGINE": "engine",
+    "SINCE": "engine_since_at",
+    "LAST FAILURE": "last_failure",
+    "FAILED": "last_failure_at",
+    "LARGEST": "max_plaintext",
+    "CHECK-AND-SET": "check_and_set",
+    "READABLE": "readable",
+    "DOES": "does",
+    "COPIES TO": "copies_to",
+    "SIGNED REQUESTS": "signed",
+    "FINGERPRINT KEY": "fingerprint_key_id",
+}
+_WHY = {
+    "FINGERPRINT_KEY": "its fingerprint key {fingerprint_key_id} is not the one that counts. Import that one there (m8"
+    " reactor fingerprint-key import DIR FILE --replace), and start it again",
+    "STORE_TYPE": "it serves an engine of another type. Correct `engine.type` in its reactor.toml",
+    "TOO_MANY_REACTORS": "the store had as many reactors as it may have. Stop one of them",
+}
+_CHANGED = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
+WARN_DAYS = 30
+"""How long before the certificate expires the note begins."""
+
+_DAY_MS = 86_400_000
+
+
+@click.command(short_help="List stores.")
+@form_option
+@connection_options
+def secret_stores(form: str, session: CommandSession) -> None:
+    """List the stores with their type and state."""
+
+    async def work(client: Client) -> list[Document]:
+        await _note_if_certificate_expires(client)
+        return [views.store(view) async for view in client.queries.stores()]
+
+    show(form, session.run(work), _STORES, name="name", nothing="No stores found.")
+
+
+async def _note_if_certificate_expires(client: Client) -> None:
+    """Print a note if the caller is an administrator and m8 says that its certificate expires soon.
+
+    A question that m8 does not answer is no reason to fail.
+    """
+    with contextlib.suppress(Error):
+        server = await client.queries.server()
+        at_ms = server.certificate_expires_at_ms
+        days = (at_ms - now_ms()) // _DAY_MS
+        if server.role == events_pb2.ROLE_ADMINISTRATOR and at_ms and days < WARN_DAYS:
+            terminal.note(
+                f"m8 says that its certificate expires at {instant(at_ms)}, in {counted(max(days, 0), 'day')}. "
+                "Renew it on the server: m8 tls renew"
+            )
+
+
+@click.command(short_help="List the types of stores in use.")
+@form_option
+@connection_options
+def store_types(form: str, session: CommandSession) -> None:
+    """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
+
+    The stores' reactors announced it. "-": no reactor of that type has ever attached.
+    """
+
+    async def work(client: Client) -> list[Document]:
+        return views.store_types([view async for view in client.queries.stores()])
+
+    show(form, session.run(work), _TYPES, name="type", nothing="No stores found.")
+
+
+@click.command(short_help="Show everything about one store.")
+@click.argument("name", default="")
+@output_option
+@connection_options
+def secret_store(name: str, output: str, session: CommandSession) -> None:
+    """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
+
+    async def work(client: Client) -> Document:
+        return views.store(await client.queries.store(name))
+
+    document = session.run(work)
+    if output != "table":
+        emit(output, document, {})
+        return
+    if not document["max_plaintext"]:
+        document["max_plaintext"] = _NOT_ANNOUNCED
+    document["engine"] = document["engine"] or _NOT_ANNOUNCED
+    pairs({name: cell(document, field) for name, field in _FIELDS.items()})
+    reactors: list[Document] = document["reactors"]
+    terminal.out()
+    if not reactors:
+        terminal.out("No reactor has ever attached.")
+        _print_refused_login(document["refused_login"])
+        return
+    for one in reactors:
+        one["does"] = [word for field, word in _DOES.items() if one[field]]
+        one["signed"] = _signed_requests(one)
+    table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])
+    _print_refused_login(document["refused_login"])
+
+
+def _signed_requests(reactor: Document) -> str:
+    """Say whether a reactor acts on signed requests alone, as it announced, and whether its lists are in order."""
+    if reactor["signers_trouble"]:
+        return "required; a list cannot be used"
+    return "required" if reactor["signatures"] else ""
+
+
+def _print_refused_login(login: Document | None) -> None:
+    """Say which login m8 refused last, if none has succeeded since."""
+    if login is None:
+        return
+    why = _WHY.get(login["refusal"], "for a reason that this version does not know").format(**login)
+    terminal.out()
+    name = login["replica"][:8]
+    terminal.out(f"m8 says: at {login['refused_at']} it refused the login of the reactor {name}: {why}.")
+
+
+def _show_changed(
+    session: CommandSession, output: str, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]
+) -> None:
+    async def work(client: Client) -> Document:
+        return views.store(await change(client))
+
+    emit(output, session.run(work), _CHANGED)
+
+
+@click.command(short_help="Add an inactive store.")
+@click.argument("name")
+@click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: vault, age, …")
+@click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
+@output_option
+@connection_options
+def create(name: str, kind: str, identity: str, output: str, session: CommandSession) -> None:
+    """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
+    _show_changed(session, output, lambda client: client.stores.create(name, kind=kind, identity=identity))
+
+
+@click.command(short_help="Activate a store.")
+@click.argument("name")
+@output_option
+@connection_options
+def activate(name: str, output: str, session: CommandSession) -> None:
+    """Activate a store, so that it takes uploads."""
+    _show_changed(session, output, lambda client: client.stores.activate(name))
+
+
+@click.command(short_help="Deactivate a store.")
+@click.argument("name")
+@output_option
+@connection_options
+def deactivate(name: str, output: str, session: CommandSession) -> None:
+    """Deactivate a store, so that it takes no more uploads. What is upstream does not change."""
+    _show_changed(session, output, lambda client: client.stores.deactivate(name))
+
+
+@click.command(short_help="Make a store the default.")
+@click.argument("name")
+@output_option
+@connection_options
+def set_default(name: str, output: str, session: CommandSession) -> None:
+    """Make a store the default. Each user must confirm the new default."""
+    _show_changed(session, output, lambda client: client.stores.set_default(name))
+
+
+@click.command(short_help="Give a store a new identity without proof.")
+@click.argument("name")
+@click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
+@output_option
+@connection_options
+def replace(name: str, identity: str, output: str, session: CommandSession) -> None:
+    """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
+    _show_changed(session, output, lambda client: client.stores.replace_identity(name, identity=identity))

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.walk import reasons
+from monoskope.client.walk import reasons, receipts
 from monoskope.monoctl.commands import notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
-    "client/walk.py",
-    "client/patience.py",
+    "client/walk/walk.py",
+    "client/http/retry.py",
     "client/walk/task.py",
     "client/walk/checks.py",
     "client/walk/bulk.py",

@@ -220,7 +220,7 @@ def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
     assert of(loaded, NOT_NEEDED) == []
 
 
-def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_token(tmp_path: Path) -> None:
+def test_a_put_with_a_login_that_lasts_loads_one_small_file_more_than_with_a_token(tmp_path: Path) -> None:
     with ScriptedM8().serving_in_thread(tmp_path) as m8:
         known = environment(m8, tmp_path)
         (tmp_path / "value").write_text("correct horse battery staple")
@@ -238,8 +238,7 @@ def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_to
             loads.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
         assert m8.count("ExchangeToken") == 0
     given, logged_in = loads
-    ours = {f"monoskope.client.{name}" for name in ("login", "login.ambient", "login.kept")}
-    assert logged_in - given == ours
+    assert logged_in - given == {"monoskope.client.login.file"}
 
 
 def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
@@ -287,7 +286,7 @@ def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it
         )
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits
-    assert {f"monoskope.client.{name}" for name in ("walk", "pace", "reasons", "seal", "trust")} <= steps
+    assert {f"monoskope.client.{name}" for name in ("walk.walk", "walk.reasons", "seal", "walk.trust")} <= steps
     assert "monoskope.protocol.receipt" in steps
     assert "cryptography.hazmat.primitives.hpke" in sealing
     assert not after

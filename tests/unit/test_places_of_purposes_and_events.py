@@ -26,7 +26,7 @@ SQL = {"ROLLBACK"}
 """In the event log this word is no purpose."""
 
 PURPOSES_IN = {
-    "client/walk/preview.py": "says what a put or a patch would send",
+    "client/walk/checks.py": "says what a put or a patch would send",
     "client/walk/reasons.py": "where a reason means something else to the user",
     "m8/background/verify_schedule.py": "sends requests to verify",
     "protocol/open_receipt.py": "what a copy puts at its destination",

@@ -23,7 +23,7 @@ from tests.support.holders import fields_of, suspects
 FREE = {
     "monoskope.m8.backup.age._Pulled": "the event log on its way into a backup, which holds sealed bytes at most",
     "monoskope.m8.backup.age._Pushed": "the event log on its way out of a backup",
-    "monoskope.client.walk.attempt.Sent": "sealed bytes and a signature, which are sent in the clear",
+    "monoskope.client.walk.task.Sent": "sealed bytes and a signature, which are sent in the clear",
     "monoskope.client.walk.checks.Wanted": "the names of values",
     "monoskope.client.known.logs.KnownLogs": "checkpoints, which are public",
     "monoskope.client.known.logs.LogPin": "a signed note, which is published",

@@ -69,9 +69,9 @@ if TYPE_CHECKING:
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
-    from monoskope.client.walk.bulk import Tally
+    from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.given import Expect
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.pace import Tally
     from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [

@@ -23,8 +23,8 @@ from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.walk.bulk import Tally
 from monoskope.client.walk.given import Expect, Notes, encoded, expectation, whole
+from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from monoskope.client.results.server import Server
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import Stores
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
 
@@ -407,7 +407,7 @@ class Client(Unshared):
         expect: Expect | str = Expect.ANY,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Copy:
-        """Have the reactor of `uri`'s store put that secret at `destination`, in another store. Nobody else reads it.
+        """Have the reactor of `uri`'s store put that secret at `destination`, in another store. No other part reads it.
 
         Args:
             uri: `store://path`, or `path` in the default store.
@@ -440,7 +440,7 @@ class Client(Unshared):
         expires_on: dt.date | str | None = None,
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Generated:
-        """Have the store's reactor generate a secret that nobody sees; return the public halves of its key pairs.
+        """Have the store's reactor generate a secret that no person sees; return the public halves of its key pairs.
 
         Args:
             uri: `store://path`, or `path` in the default store.
@@ -630,7 +630,7 @@ class Client(Unshared):
     async def _preview(
         self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
     ) -> Preview:
-        from monoskope.client.walk.preview import preview  # noqa: PLC0415 - for --dry-run alone
+        from monoskope.client.walk.checks import preview  # noqa: PLC0415 - for --dry-run alone
 
         return await preview(
             self._session.resolver(),

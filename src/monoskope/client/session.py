@@ -17,9 +17,8 @@ from monoskope.client.log.watch import LogWatch
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime, unhurried, within
 from monoskope.client.settings import ClientSettings
-from monoskope.client.walk.bulk import Bulk, Tally
 from monoskope.client.walk.checks import Wanted, check_options, check_twice, checked
-from monoskope.client.walk.pace import Paces
+from monoskope.client.walk.pace import Bulk, Paces, Tally
 from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, check_text
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity

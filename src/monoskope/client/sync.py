@@ -18,7 +18,7 @@ from monoskope.client.runtime.blocking import BlockingRuntime, iterate, run
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.stores import StoreIdentity, Stores
-from monoskope.client.walk.bulk import Tally
+from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.target import Confirm
 from monoskope.client.walk.task import Progress
 from monoskope.unshared import Unshared

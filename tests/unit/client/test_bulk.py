@@ -13,8 +13,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
 from monoskope.client.known.stores import PinsInMemory
 from monoskope.client.runtime.on_asyncio import ASYNCIO
-from monoskope.client.walk.bulk import Bulk, Tally
-from monoskope.client.walk.pace import AT_ONCE
+from monoskope.client.walk.pace import AT_ONCE, Bulk, Tally
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.trust import Trust
 from monoskope.errors import (

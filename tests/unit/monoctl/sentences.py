@@ -19,7 +19,7 @@ FILES = (
     "client/http/retry.py",
     "client/walk/task.py",
     "client/walk/checks.py",
-    "client/walk/bulk.py",
+    "client/walk/pace.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/key_rotation.py",

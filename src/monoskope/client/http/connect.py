@@ -1,6 +1,6 @@
 """The Connect protocol as our client speaks it, free of I/O (https://connectrpc.com/docs/protocol).
 
-Nothing in an answer is believed before it is measured: whoever answers may be a proxy, a web server, or hostile.
+Nothing in an answer is believed before it is measured: what answers may be a proxy, a web server, or hostile.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ class Method(Generic[R]):
 
     @property
     def answer(self) -> type[R]:
-        """The class of its responses; one that nobody asks for is not made."""
+        """The class of its responses, made at its first use."""
         return self._answer()
 
     @property

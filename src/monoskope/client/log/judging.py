@@ -129,7 +129,7 @@ class Judge:
         """Return the error for an m8 that does not come to the size that it showed before.
 
         Args:
-            answer: What it shows to somebody who knows nothing, None if that is not known.
+            answer: What it shows to a client that knows nothing, None if that is not known.
             said: Why it shows no more, in its words.
         """
         before = "" if self._known is None else f" ({self._known.size} entries)"

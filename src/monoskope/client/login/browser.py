@@ -29,7 +29,7 @@ _MOST_QUERY = 8_192
 
 
 class NotOursError(Exception):
-    """What came is no answer to this login: it may be anybody's, and the login goes on."""
+    """What came is no answer to this login: another program may have sent it, and the login goes on."""
 
 
 class CodeFlow(Unshared):
@@ -141,13 +141,13 @@ _HEAD = (
 )
 
 Take = Callable[[str], str]
-"""Takes the code from a query. Raises `NotOursError` for what anybody may have sent, `Error` to end the login."""
+"""Takes the code from a query. Raises `NotOursError` for what any program may have sent, `Error` to end the login."""
 
 
 class Callback(socketserver.ThreadingTCPServer):
     """Listens on a free port of 127.0.0.1. What is no answer to this login is answered with 400, and ends nothing.
 
-    The port is ours before anybody learns of it, so no other program can take it; what comes after the login meets a
+    The port is ours before any other program learns of it, so none can take it. What comes after the login meets a
     closed port, and a code is worth nothing without the verifier.
 
     Args:

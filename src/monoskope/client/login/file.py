@@ -70,7 +70,7 @@ def seconds(text: str) -> float:
 
 
 class Login(Unshared):
-    """Somebody's login (`monoskope.client.login.credential.Credential`).
+    """The login of a user (`monoskope.client.login.credential.Credential`).
 
     Args:
         path: Its file.

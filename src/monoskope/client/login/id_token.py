@@ -70,7 +70,7 @@ def check_issued(token: str, server: str) -> str:
 
 
 def check_audience(token: str, audience: str, *, where: str, fix: str) -> None:
-    """Raise unless a JWT names this audience and no other, so that nobody else's token reaches m8.
+    """Raise unless a JWT names this audience and no other, so that no token for another server reaches m8.
 
     Args:
         token: The JWT.

@@ -87,7 +87,7 @@ def with_browser(settings: LoginSettings, show: Callable[[str, str], None]) -> K
         show: Called with the address for the browser, and with the one on loopback to which it will be sent.
 
     Raises:
-        TimedOutError: nobody logged in.
+        TimedOutError: the user did not log in.
         RefusedError: the issuer refuses, or another one answers.
         UnauthenticatedError: the ID token does not count.
         Error: as `discover` and `Issuer.post`.

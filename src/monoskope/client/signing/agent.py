@@ -25,7 +25,7 @@ _RSA_SHA2_512 = 4
 _MOST_BYTES = 262_144
 """The longest message, as OpenSSH has it."""
 _LIST_S = 10.0
-"""Seconds for a list, for which nobody is asked."""
+"""Seconds for a list, which no person has to confirm."""
 _OR_FILE = "or set `signing_key` to a private key file"
 
 

@@ -32,7 +32,7 @@ class Signing(Unshared):
     Args:
         signer: The user's own; None to take the settings'.
         setting: The setting `signing_key`; "" without one.
-        passphrase: Asks a person for the passphrase of a private key; None if nobody can be asked.
+        passphrase: Asks a person for the passphrase of a private key; None if there is no person to ask.
         blocks: Whether nothing may suspend (`Runtime.blocks`).
     """
 

@@ -3,17 +3,24 @@
 Two limits can refuse a client. m8's are for the calls of one user: `Connection` waits and calls again. A reactor's are
 per-second rate limits for requests: `Walk` waits and asks anew. Both say when to come back. That is obeyed within the
 time of the call, and up to a minute: a limit by the hour or by the day is told to the user, not waited for. No answer
-makes a client come back at once, or without end.
+makes a client come back at once, or without end. `Bulk` does several secrets of one call.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator, Iterator
+import _thread
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
+from monoskope.client.http.errors import let_go
 from monoskope.client.http.retry import pause_after
-from monoskope.client.runtime import Runtime, left, unhurried
+from monoskope.client.runtime import Runtime, Semaphore, left, unhurried
+from monoskope.client.walk.checks import not_tried
+from monoskope.client.walk.target import Target
+from monoskope.errors import Error, NotReachedError, OutcomeUnknownError, TimedOutError, UnauthenticatedError
+from monoskope.value import Value
 
 AT_ONCE = 32
 """How many requests to one store a client walks at once. Further ones wait."""
@@ -167,3 +174,97 @@ class RequestTime:
         pause = min(self._pause_s * float(2 ** min(times, 10)), 2.0)
         await self._runtime.sleep(max(0.0, min(pause, remaining)))
         return remaining > pause
+
+
+R = TypeVar("R")
+
+_SILENCE = (NotReachedError, TimedOutError, OutcomeUnknownError)
+"""Ends that may mean that m8 does not answer any more."""
+
+
+class Tally(Value, frozen=True):
+    """How far a call about several secrets is. It names none of them."""
+
+    total: int
+    """How many there are."""
+    done: int = 0
+    """How many ended with success."""
+    failed: int = 0
+    """How many ended otherwise, those that were not tried included."""
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return self.done + self.failed
+
+
+class Bulk:
+    """One call about several secrets.
+
+    Each secret's time begins with its turn, so the whole takes as long as it moves on. The secrets whose turn has not
+    come are not tried if all that ended since the turn of a secret ended for lack of an answer, and at once if m8 does
+    not accept the credential.
+
+    Args:
+        runtime: What it waits with.
+        uris: Of the secrets, as the caller names them; errors name them so.
+        tell: Called at the beginning and whenever one has ended.
+    """
+
+    def __init__(self, runtime: Runtime, uris: Sequence[str], *, tell: Callable[[Tally], None] | None) -> None:
+        self._runtime = runtime
+        self._uris = uris
+        self._tally = Tally(len(uris))
+        self._tell = tell
+        # Of each store: one whose reactors do not answer delays no other.
+        self._semaphores: defaultdict[str, Semaphore] = defaultdict(lambda: runtime.semaphore(AT_ONCE))
+        self._answered = 0
+        self._stopped = False
+        self._guard = _thread.allocate_lock()
+        """Held while the four above change: they may be several threads'."""
+
+    async def run(self, targets: Sequence[Target | Error], one: Callable[[Target], Awaitable[R]]) -> list[R | Error]:
+        """Do `one` for each target, and return for each its result or its error."""
+        self._told(self._tally)
+        results = await self._runtime.gather(self._walked(target, one) for target in targets)
+        for uri, target, result in zip(self._uris, targets, results, strict=True):
+            if isinstance(result, Error):
+                result.uri = str(target.uri) if isinstance(target, Target) else result.uri or uri
+        return results
+
+    async def _walked(self, target: Target | Error, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        result = target if isinstance(target, Error) else await self._in_turn(target, one)
+        failed = isinstance(result, Error)
+        with self._guard:
+            before = self._tally
+            self._told(Tally(before.total, before.done + (not failed), before.failed + failed))
+        return result
+
+    async def _in_turn(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        semaphore = self._semaphores[target.uri.store]
+        await semaphore.acquire()
+        try:
+            return await self._result(target, one)
+        finally:
+            semaphore.release()
+
+    async def _result(self, target: Target, one: Callable[[Target], Awaitable[R]]) -> R | Error:
+        if self._stopped:
+            return not_tried(target, "nothing answered for the others any more")
+        answered = self._answered
+        try:
+            result = await one(target)
+        except Error as error:
+            with self._guard:
+                silent = isinstance(error, _SILENCE) and answered == self._answered
+                self._stopped |= silent or isinstance(error, UnauthenticatedError)
+                self._answered += not isinstance(error, _SILENCE)
+            return let_go(error)
+        with self._guard:
+            self._answered += 1
+        return result
+
+    def _told(self, tally: Tally) -> None:
+        self._tally = tally
+        if self._tell is not None and tally.total > 1:
+            self._tell(tally)

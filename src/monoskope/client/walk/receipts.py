@@ -1,7 +1,7 @@
 """Which of m8's answers are proven by a receipt of the pinned identity. All other answers are m8's word.
 
 Nothing is pinned here. A receipt counts if it is of the pinned identity, or of one that follows it by signed rotations.
-A receipt of an earlier identity does not count, because anybody with a former key could have made it.
+A receipt of an earlier identity does not count, because a thief of a former key could have made it.
 """
 
 from __future__ import annotations

@@ -214,7 +214,8 @@ class Resolver:
     def look(self, store: views_pb2.SecretStore) -> tuple[str, IdentityChangedError | None]:
         """Return the pin of a store, "" for none, and why nothing may be put there, None if something may.
 
-        Changes nothing, asks nobody and follows signed steps only to see where they lead. Raises as `KnownStores.read`.
+        Changes nothing, asks no user, and follows signed steps only to see where they lead. Raises
+        as `KnownStores.read`.
         """
         pins, server, name = self._known.read(), self._settings.server, store.name
         pinned = pins.identities.get((server, name)) or self._settings.store_identities.get(name, "")

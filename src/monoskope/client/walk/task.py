@@ -1,9 +1,10 @@
-"""One task for a store, and the ways in which it can end."""
+"""One task for a store, an attempt to do it, and the ways in which both can end."""
 
 from __future__ import annotations
 
 import datetime as dt
 import math
+import os
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,15 @@ from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutE
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
-from monoskope.protocol.request import Options
+from monoskope.protocol.request import REQUEST_ID_BYTES, Options, Request, make_request
 from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 
 if TYPE_CHECKING:
+    from monoskope.api.gateway.v1 import queries_pb2
+    from monoskope.client.seal import Sealed
+    from monoskope.protocol.grant import Grant
     from monoskope.protocol.receipt import Receipt
 
 ASK = "Ask with `monoctl get upload {request_id}`"
@@ -103,7 +107,7 @@ class Task(Unshared, Value, frozen=True):
         return PURPOSES[self.purpose].writes
 
     def is_limited(self, reason: upload_pb2.Reason) -> bool:
-        """Whether `reason` is a limit of the second. Guesses are limited by the hour, which nobody waits for."""
+        """Whether `reason` is a per-second rate limit. Guesses are limited by the hour, for which no client waits."""
         return reason == upload_pb2.REASON_RATE_LIMITED and not PURPOSES[self.purpose].guesses
 
 
@@ -133,7 +137,7 @@ class Failure(Value, frozen=True):
     conflict: bool = False
     """Whether a receipt about what was sent says CONFLICT."""
     limited: bool = False
-    """Whether a limit of the second refused it, and what was sent, if anything was, cannot be written any more."""
+    """Whether a per-second rate limit refused it, and what was sent, if anything was, cannot be written any more."""
 
 
 def too_large(uri: SecretUri, size: int, limit: int) -> RefusedError:
@@ -197,3 +201,59 @@ def _still(task: Task, left_s: float) -> str:
         return "It could still be copied for some minutes."
     until = dt.datetime.now().astimezone() + dt.timedelta(seconds=max(0.0, math.ceil(left_s)))
     return f"It could still be {task.doubt.done} until {until.isoformat(' ', 'seconds')}."
+
+
+class KeyRefusedError(Exception):
+    """The request ended without a key, as m8 says."""
+
+    def __init__(self, answer: queries_pb2.GetSecretUploadKeyResponse) -> None:
+        super().__init__(str(answer.reason))
+        self.reason = answer.reason
+        self.retry_after_s = answer.retry_after_s
+        self.detail = answer.detail
+
+
+class NotPreparedError(Exception):
+    """The grant asks for a signature, and the signer has to ask a person something first."""
+
+
+class Sent(Value, frozen=True):
+    """One attempt whose sealed bytes have left this process, or are about to."""
+
+    hidden = frozenset({"sealed", "signature"})
+
+    task: Task
+    request: Request
+    grant: Grant
+    sealed: Sealed
+    over_at: float
+    """The runtime's time at which the key's lifetime is certainly over, counted from the arrival of its grant."""
+    signature: bytes = b""
+    """Where the grant asks for one."""
+    signer_key: str = ""
+    """The key that made it."""
+
+
+def request_of(task: Task) -> Request:
+    """Return the request of a new attempt: under a new random id, unless the task gives one."""
+    from monoskope.protocol.grant import SUITE_1  # noqa: PLC0415 - while m8 is asked for the store
+
+    return make_request(
+        request_id=task.request_id or os.urandom(REQUEST_ID_BYTES),
+        purpose=task.purpose,
+        uri=task.uri,
+        expect=task.expect,
+        expect_version=task.expect_version,
+        suites=(SUITE_1,),
+        options=task.options,
+        labels=task.labels,
+        expires_on=task.expires_on,
+        keep_labels=task.keep_labels,
+        keep_expires_on=task.keep_expires_on,
+        destroy=task.destroy,
+        remove_keys=task.remove_keys,
+        recipes=task.recipes,
+        destination=task.destination,
+        to_version=task.to_version,
+        list_after=task.list_after,
+    )

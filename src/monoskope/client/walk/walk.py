@@ -33,14 +33,17 @@ from monoskope.client.http.methods import Method
 from monoskope.client.http.retry import TimeOverError
 from monoskope.client.seal import NOTHING_SEALED, load, seal
 from monoskope.client.walk import reasons
-from monoskope.client.walk.attempt import KeyRefusedError, NotPreparedError, Sent, request_of
 from monoskope.client.walk.pace import Pace, RequestTime
 from monoskope.client.walk.task import (
     Failure,
+    KeyRefusedError,
+    NotPreparedError,
     Progress,
     Result,
+    Sent,
     Stage,
     Task,
+    request_of,
     signed_too_late,
     too_large,
     unknown,

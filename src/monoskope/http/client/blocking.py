@@ -250,8 +250,8 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
             if server.proxy is not None:
                 _open(plain, Tunnel(server, server.proxy), deadline)
             plain.settimeout(_left(deadline, sent=False))
-            # An end without TLS's own word for it may be somebody's who cuts an answer off: it shall be an error.
-            # Set by some Pythons, it takes the end of the connection, which anybody can cause, for the end of TLS.
+            # An end without TLS's own word for it may be an attacker's who cuts an answer off: it is an error.
+            # Set by some Pythons, it takes the end of the connection, which an attacker can cause, for the end of TLS.
             server.tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
             return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
         except BaseException:

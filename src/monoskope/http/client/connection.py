@@ -93,7 +93,7 @@ class Connection(asyncio.Protocol):
         return whole and self._open() and not unsent and not self._paused
 
     def alive(self) -> bool:
-        """Return whether nothing came since the last exchange, not even the end: nobody asked for anything."""
+        """Return whether nothing came since the last exchange, not even the end of the connection."""
         if not self._open() or self._transport is None:
             return False
         found = self._transport.get_extra_info("socket")
@@ -110,10 +110,10 @@ class Connection(asyncio.Protocol):
         self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
-        """Have the reader read `data`; close the connection if nobody asked for it, or it makes no answer."""
+        """Have the reader read `data`; close the connection if it is idle, or if this is no answer."""
         reader = self._reader
         if reader is None:
-            self._fail(BrokenError("something came that nobody asked for"))
+            self._fail(BrokenError("something came on an idle connection"))
             return
         try:
             reader.feed(data)
@@ -131,9 +131,9 @@ class Connection(asyncio.Protocol):
         self._said_its_end = tls is not None and _has_ended(tls)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the reader of the end, which may be the answer's, and whoever waits.
+        """Tell the reader of the end, which may be the answer's, and the coroutine that waits.
 
-        An end without TLS's own word for it may be somebody's who cuts an answer off: it is never an answer's.
+        An end without TLS's own word for it may be an attacker's who cuts an answer off: it is never an answer's.
         """
         del exc
         failure: ExchangeError = BrokenError("the connection broke")
@@ -187,7 +187,7 @@ class Connection(asyncio.Protocol):
         self._fail(LateError("the time for the exchange is over", sent=self._sent))
 
     def _fail(self, failure: ExchangeError) -> None:
-        """Close the connection, and tell whoever waits, or will wait. The first failure counts.
+        """Close the connection, and tell the coroutine that waits, or will wait. The first failure counts.
 
         What was raised is not kept: its frames have this connection, and what was asked and answered.
         """

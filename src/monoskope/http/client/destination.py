@@ -100,7 +100,7 @@ class Tunnel(Unshared):
 
 def unconnected(error: OSError) -> ExchangeError:
     """Return how a request fails when `error` came while its connection was made. It holds nothing of `error`."""
-    import ssl  # noqa: PLC0415 - whoever connects has loaded it; whoever only names a server need not
+    import ssl  # noqa: PLC0415 - callers that connect have loaded it; others need not
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ExchangeError(Exception):
-    """One exchange failed. Whoever sent the request says to its user what that means."""
+    """One exchange failed. The caller tells its user what that means."""
 
 
 class NotSentError(ExchangeError):

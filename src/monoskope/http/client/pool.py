@@ -1,7 +1,7 @@
 """Connections of HTTPS to one server that are kept and used again, on asyncio.
 
 A connection carries one exchange at a time. It is used again only if the answer before was read to its end and nothing
-came since: bytes that nobody asked for close it. Every exchange has one deadline, and a cancelled one closes its
+came since: bytes on an idle connection close it. Every exchange has one deadline, and a cancelled one closes its
 connection, since an answer would still come there.
 
 On failure the error says whether anything was sent: `NotSentError`, `LateError.sent`, and every other one. A request is
@@ -158,7 +158,7 @@ class Pool:
         self._places.release()
 
     async def _place(self, deadline: float) -> None:
-        """Wait for a place among the connections. Whoever finds one free needs no timer."""
+        """Wait until there may be another connection. Without a wait there is no timer."""
         if self._closed:
             raise NotSentError("the pool is closed")
         if not self._places.locked():

@@ -21,7 +21,7 @@ from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
@@ -124,7 +124,7 @@ def show(previews: list[Preview], output: str) -> None:
 
 
 if TYPE_CHECKING:
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")

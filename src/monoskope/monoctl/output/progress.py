@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-    from monoskope.client.walk.bulk import Tally
+    from monoskope.client.walk.pace import Tally
 
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monoskope.client import UpstreamName
     from monoskope.client.results.access import RoleBinding, WhoAmI
     from monoskope.client.results.shown_log import Log
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.receipts import Checked
 
 _CAN = (

@@ -30,7 +30,7 @@ from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.views import preview
 
 if TYPE_CHECKING:
-    from monoskope.client.walk.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 
 class PutAsked(Notes, frozen=True, kw_only=True):

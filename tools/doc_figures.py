@@ -16,7 +16,7 @@ from types import MappingProxyType
 from bench.world import LIMITS
 from monoskope.client.log.judging import MOST_ENTRIES
 from monoskope.exit_codes import ExitCode
-from monoskope.m8.audit import exporter
+from monoskope.m8.audit import exporters as exporter
 from monoskope.m8.background import checkpoint_task, retention, timekeeper
 from monoskope.m8.log_settings import MOST_EVERY_S, LogTable
 from monoskope.m8.service.server_limits import ServerTimings

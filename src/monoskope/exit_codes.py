@@ -1,7 +1,8 @@
 """How `monoctl`, `m8` and `m8 reactor` end: one number for each way. A script can rely on them; none ever changes.
 
 Numbers of their own, because a caller does something different about each: try again (7, 8), look before trying again
-(9), stop and ask a person (5).
+(9), stop and ask a person (5). A malformed command line is told in click's own sentence, without the options that no
+help shows.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from monoskope.errors import Code, Error
 
@@ -86,3 +88,20 @@ def exit_code_of_all(errors: Sequence[Error], *, changed: int = 0) -> ExitCode:
         return ExitCode.PARTLY_DONE
     tried = [code for code in codes if code is not ExitCode.NOT_TRIED]
     return (tried or codes or [ExitCode.OK])[0]
+
+
+if TYPE_CHECKING:
+    import click
+
+
+def sentence(error: click.ClickException) -> str:
+    """Return what `error` says on one line, in lower case. Options that are hidden are not suggested."""
+    from click import NoSuchOption, Option  # noqa: PLC0415 - it stands at the bottom, where nothing heavy is imported
+
+    if isinstance(error, NoSuchOption) and error.possibilities and error.ctx is not None:
+        options = [option for option in error.ctx.command.params if isinstance(option, Option) and option.hidden]
+        hidden = {name for option in options for name in (*option.opts, *option.secondary_opts)}
+        near = [name for name in error.possibilities if name not in hidden]
+        error = NoSuchOption(error.option_name, possibilities=near, ctx=error.ctx)
+    message = " ".join(error.format_message().split())
+    return message[:1].lower() + message[1:]

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 
 VARIABLE = "MONOSKOPE_FAILPOINTS"
 

@@ -6,7 +6,7 @@ import re
 from typing import Self
 
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.value import Value
 
 _HOST_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)

@@ -64,8 +64,6 @@ FIELDS = frozenset(
         "ends",
         "error",
         "error_type",
-        "events_left",
-        "events_replayed",
         "fix",
         "health",
         "message",

@@ -17,7 +17,7 @@ from typing import TextIO, TypeVar, get_args
 import msgspec
 
 from monoskope.errors import RefusedError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 
 S = TypeVar("S", bound=msgspec.Struct)
 

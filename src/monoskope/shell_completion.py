@@ -16,7 +16,7 @@ from types import MappingProxyType
 import click
 from click.shell_completion import CompletionItem, ShellComplete, split_arg_string
 
-from monoskope.escape import is_shown
+from monoskope.text import is_shown
 
 _BASH = r"""
 %(complete_func)s() {

@@ -8,7 +8,7 @@ import time
 from typing import Final
 
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 _DAYS = pattern(r"([1-9][0-9]{0,4})d", re.ASCII)

@@ -11,7 +11,7 @@ import re
 from typing import Self
 
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.value import Value
 
 MAX_BYTES = 512

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from monoskope.m8.audit import delivery, exporter
+from monoskope.m8.audit import exporters
 from monoskope.m8.audit.auditing import auditing
-from monoskope.m8.audit.exporter import cursor_name
+from monoskope.m8.audit.exporters import cursor_name
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.service.app import App
@@ -37,10 +37,10 @@ def receiver(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Receive
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.05)
-    monkeypatch.setattr(exporter, "BATCH", BATCH)
-    monkeypatch.setattr(exporter, "PAUSE_S", 0)
+    monkeypatch.setattr(exporters, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "LONGEST_PAUSE_S", 0.05)
+    monkeypatch.setattr(exporters, "BATCH", BATCH)
+    monkeypatch.setattr(exporters, "PAUSE_S", 0)
 
 
 async def never(_token: str) -> Any:

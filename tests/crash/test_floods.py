@@ -24,6 +24,7 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import READY_S, Part, wait_until
 from tests.crash.breaking import stopped
+from tests.support.tcp_proxy import proxy
 
 FILES = 1_024
 """That m8 may open (`ulimit -n`): three quarters of them may be connections, a quarter of those of one address."""
@@ -90,25 +91,13 @@ def open_files(cluster: Cluster) -> int:
 
 @contextmanager
 def relayed(server: str, host: str) -> Iterator[str]:
-    """An address here that leads to `server` from `host`: gRPC lets nobody choose from where it connects."""
-    name, _, port = server.rpartition(":")
-    listening, stop = threading.Event(), threading.Event()
+    """An address here that leads to `server` from `host`: a client does not choose from where it connects."""
     address: list[str] = []
-
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while data := await reader.read(65_536):
-                writer.write(data)
-                await writer.drain()
-        writer.close()
-
-    async def relay(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        there = await asyncio.open_connection(name, int(port), local_addr=(host, 0))
-        await asyncio.gather(copy(reader, there[1]), copy(there[0], writer))
+    listening, stop = threading.Event(), threading.Event()
 
     async def serve() -> None:
-        async with await asyncio.start_server(relay, "127.0.0.1", 0) as running:
-            address.append(f"127.0.0.1:{running.sockets[0].getsockname()[1]}")
+        async with proxy(int(server.rpartition(":")[2]), source=host) as link:
+            address.append(f"127.0.0.1:{link.port}")
             listening.set()
             await asyncio.to_thread(stop.wait)
 

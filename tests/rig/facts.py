@@ -17,7 +17,7 @@ from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.readmodels import documents, history, secrets, stores, uploads, usage
-from monoskope.m8.tree.last_signed import Signed
+from monoskope.m8.tree.signing import Signed
 from monoskope.m8.tree.verifying import verified
 from monoskope.protocol.events import request_id_of
 from tests.crash.logbook import Request

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monoskope.failpoints import CLOCK, NAMES
-from tests.rig import link
+from tests.support import tcp_proxy as link
 
 CLIENTS = 16
 PROGRAMS = 4

@@ -15,7 +15,7 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.tree import key_file
-from monoskope.m8.tree.last_signed import LastSigned, Signed
+from monoskope.m8.tree.signing import LastSigned, Signed
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT
@@ -25,9 +25,9 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import Part, free_port
 from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
 from tests.rig.facts import SETTLE_S
-from tests.rig.link import Link
 from tests.rig.schedule import REACTORS, WORLDS
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
+from tests.support.tcp_proxy import Link
 
 USERS = 4
 LIFETIME_S = 30

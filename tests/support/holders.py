@@ -16,7 +16,7 @@ from types import ModuleType
 import pytest
 
 import monoskope
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _KEYED_BY_ID = re.compile(r"\b(dict|Mapping|OrderedDict)\[bytes, ")
 _TYPES = re.compile(

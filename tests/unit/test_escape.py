@@ -10,8 +10,8 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.escape import escape, json_text
 from monoskope.monoctl.output.formats import yaml_text
+from monoskope.text import escape, json_text
 from tests.support.steering import STEERING
 
 EVERYTHING = st.text(st.characters())

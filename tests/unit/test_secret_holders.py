@@ -52,10 +52,10 @@ from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.serving.application import Begin
-from monoskope.monoctl.console.serving.sealed import Beginning, Channel
-from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
+from monoskope.monoctl.console.channel import Beginning, Channel
+from monoskope.monoctl.console.operations import Context
+from monoskope.monoctl.console.server import Begin
+from monoskope.monoctl.console.session import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
@@ -76,8 +76,8 @@ from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.logins import _Kept
 from monoskope.stores.vault.session import VaultSession, VaultToken
 from monoskope.testing.search import Wanted, look
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Unshared
 from tests.support.holders import check_unshared, classes
 from tests.support.vectors import a_request
 
@@ -261,7 +261,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Session: session,
     Sessions: sessions,
     _Link: lambda: _Link(Beginning(SECRET), 1.0),
-    Desk: lambda: Desk(Client(settings()), lambda _: None),
+    Context: lambda: Context(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
     Values: values,
     KeySigner: key_signer,

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import click
 import pytest
 
+from monoskope.exit_codes import sentence
 from monoskope.m8.cli.main import program
 from monoskope.monoctl.main import _MEANT, cli
-from monoskope.usage import sentence
 
 
 @click.command()

@@ -31,7 +31,7 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.notes import check_edit, edit_message
 from monoskope.protocol.payload import Recipe, check_recipes
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.access import Access

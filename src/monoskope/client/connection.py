@@ -35,7 +35,7 @@ from monoskope.errors import (
     UsageError,
 )
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 R = TypeVar("R", bound=Message)
 

@@ -33,8 +33,7 @@ from monoskope.client.login.credential import Credential
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 __all__ = [
     "FIELDS",

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 
 @dataclass(frozen=True, slots=True)

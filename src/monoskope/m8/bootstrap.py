@@ -37,7 +37,7 @@ from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked
-from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
+from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 
 
 def version() -> str:

@@ -22,7 +22,7 @@ from monoskope.m8.metrics import STATES
 from monoskope.m8.readmodels.stores import with_beats
 from monoskope.m8.service.app import App
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
+from monoskope.operations import Answer, Handlers, alive, metrics, readiness
 
 OLD_S = 2 * HOURLY_S
 """A checkpoint is signed each hour, whatever happens; clients warn of one that is older than this."""

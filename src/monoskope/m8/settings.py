@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from monoskope import operations as address
 from monoskope import settings
 from monoskope.errors import UsageError
 from monoskope.host_port import HostPort, is_origin
@@ -29,8 +30,7 @@ from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.witnesses import settings as witness_settings
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
-from monoskope.operations import address
-from monoskope.operations.address import Address
+from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"

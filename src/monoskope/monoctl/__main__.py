@@ -18,9 +18,9 @@ def main() -> None:
     """Run `monoctl` and end the process with its exit code."""
     start.begin()
     gc.set_threshold(_COLLECT_AFTER)
-    from monoskope.late import LateModules  # noqa: PLC0415
+    from monoskope.lazy import LazyModules  # noqa: PLC0415
 
-    with LateModules(*_LATE, ready=_ready()):
+    with LazyModules(*_LATE, ready=_ready()):
         from monoskope.monoctl import main as program  # noqa: PLC0415
 
         program.main()

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from monoskope import start
-from monoskope.late import LateModules
+from monoskope.lazy import LazyModules
 from monoskope.monoctl.output.report import guarded
 
 PROGRAM = "monoctl"
@@ -219,7 +219,7 @@ def _load_values() -> None:
     if "typing_extensions" not in sys.modules:
         sys.modules["typing_extensions"] = None  # type: ignore[assignment]  # so Python marks what cannot be imported
         try:
-            with LateModules(*_PARTS_OF_MSGSPEC):
+            with LazyModules(*_PARTS_OF_MSGSPEC):
                 import monoskope.value  # noqa: F401,PLC0415
         finally:
             del sys.modules["typing_extensions"]

@@ -6,7 +6,7 @@ import hashlib
 import re
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.identity import UPLOAD_GRANT, ProofError, open_signed
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.request import Request, parse_request

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
 from monoskope.errors import IdentityChangedError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.wire import MalformedError, parse, serialise
 from monoskope.uri import check_store_name
 from monoskope.value import Value

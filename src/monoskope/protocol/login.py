@@ -14,7 +14,7 @@ from enum import Enum
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 

@@ -18,7 +18,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.value import Value
 
 

@@ -19,9 +19,8 @@ from types import MappingProxyType
 from typing import Self
 
 from monoskope.errors import Error, UsageError
-from monoskope.late import pattern
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.lazy import pattern
+from monoskope.value import Unshared, Value
 
 MIN_PADDED = 512
 MAX_PADDED = 1_048_576

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.grant import REPLICA_BYTES, Grant
 from monoskope.protocol.identity import WRITE_TAG, labelled
 from monoskope.protocol.listing import Listing, message_of, parse_listing

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.identity import SIGNED_REQUEST, labelled
 
 NAMESPACE = "request@monoskope"

@@ -24,7 +24,7 @@ from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.first_look import FirstLook
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 Look = Callable[[Request, str], FirstLook | None]
 

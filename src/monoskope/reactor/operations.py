@@ -11,7 +11,7 @@ from importlib import metadata
 from prometheus_client import generate_latest
 
 from monoskope import operating_log
-from monoskope.operations.answers import Answer, Handlers, alive, metrics, readiness
+from monoskope.operations import Answer, Handlers, alive, metrics, readiness
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import STATES, Health

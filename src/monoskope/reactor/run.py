@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from monoskope import operating_log
-from monoskope.operations.listener import OPERATIONS_FILE, announced_in, listening
+from monoskope.operations import OPERATIONS_FILE, announced_in, listening
 from monoskope.ownership import check_folder
 from monoskope.protocol.events import ReactorEvent
 from monoskope.protocol.grant import REPLICA_BYTES

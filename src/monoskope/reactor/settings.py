@@ -30,10 +30,10 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
+from monoskope import operations
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers, parse_server
-from monoskope.operations import address
-from monoskope.operations.address import Address
+from monoskope.operations import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
 from monoskope.protocol.identity import check_shown
@@ -282,7 +282,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
-        operations_listen=address.setting(file.operations_listen, folder / name),
+        operations_listen=operations.setting(file.operations_listen, folder / name),
         timings=file.timings,
         copies=tuple(file.copy),
         signers=file.signers,

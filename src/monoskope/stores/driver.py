@@ -18,7 +18,7 @@ import msgspec
 
 from monoskope.errors import Code, Error
 from monoskope.protocol.payload import Payload
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 PLACEHOLDER = "fill-in"
 """What `StoreDriver.example` writes where only an administrator knows the value."""

@@ -10,7 +10,7 @@ from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import Protocol, Self
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 
 KEY = "traceparent"
 """The name of the metadata, and of the HTTP header, that carries a context (W3C Trace Context, level 1)."""

@@ -13,12 +13,10 @@ from typing import Any
 import pytest
 
 from monoskope.errors import UsageError
-from monoskope.m8.audit import calls, delivery, exporter
+from monoskope.m8.audit import exporters
 from monoskope.m8.audit.auditing import auditing
-from monoskope.m8.audit.calls import CallExporter, Teller
-from monoskope.m8.audit.exporter import EventExporter, cursor_name
-from monoskope.m8.audit.lines import MOST_LINE, Line, of_strangers
-from monoskope.m8.audit.sink import Batch, DeliveryError, SinkState
+from monoskope.m8.audit.exporters import CallExporter, EventExporter, Teller, cursor_name
+from monoskope.m8.audit.lines import MOST_LINE, Batch, DeliveryError, Line, SinkState, of_strangers
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
@@ -62,8 +60,8 @@ class Takes:
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(delivery, "FIRST_PAUSE_S", 0.01)
-    monkeypatch.setattr(delivery, "LONGEST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "FIRST_PAUSE_S", 0.01)
+    monkeypatch.setattr(exporters, "LONGEST_PAUSE_S", 0.01)
 
 
 @pytest.fixture
@@ -159,7 +157,7 @@ async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world:
 async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calls, "MOST_WAITING", 3)
+    monkeypatch.setattr(exporters, "MOST_WAITING", 3)
     sink = Takes()
     sink.hangs = True
     to = exporting(world.app, sink)
@@ -180,7 +178,7 @@ async def test_a_sink_that_hangs_delays_no_call_and_what_does_not_fit_is_counted
 
 
 async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(calls, "MOST_BYTES", 100)
+    monkeypatch.setattr(exporters, "MOST_BYTES", 100)
     to = CallExporter(world.app, Takes(), SinkState("sink"))
     for _ in range(3):
         to.take(Line("access", 1, 0, b"x" * 60))
@@ -192,7 +190,7 @@ async def test_strangers_push_no_line_of_a_caller_out(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However many calls they make in a minute, they have one line, in the operating log and in those of callers."""
-    monkeypatch.setattr(calls, "MOST_WAITING", 4)
+    monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()
     to = exporting(world.app, sink)
     stranger, anna = User(world.address, "nobody"), world.user("anna", "vault://app")
@@ -262,7 +260,7 @@ def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
 async def test_a_log_that_was_changed_is_not_sent_and_the_operating_log_says_so_once(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exporter, "STOPPED_S", 0.01)
+    monkeypatch.setattr(exporters, "STOPPED_S", 0.01)
     await world.app.log.move_cursor(cursor_name("sink"), None, Cursor(1, b"x" * 32))
     looks, cursor = 0, world.app.log.cursor
 

@@ -14,7 +14,7 @@ from monoskope.errors import UnavailableError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.m8.tree import state
+from monoskope.m8.tree import cosigning
 from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, until_granted
 from tests.support.vectors import a_request
 
@@ -160,10 +160,10 @@ async def test_heartbeats_of_forgotten_processes_are_dropped(world: World) -> No
 async def test_what_was_told_of_the_witnessed_log_stays_until_it_is_told_anew(world: World) -> None:
     """It is told each minute. An administrator who looks in between must see what is wrong with a witness, too."""
     timekeeper = Timekeeper(world.app)
-    trouble = state.WitnessNote("w+1+1", "It does not know this log.")
-    await state.tell(world.app.log, state.State(witnesses=(trouble,), at_ms=world.clock()))
+    trouble = cosigning.WitnessNote("w+1+1", "It does not know this log.")
+    await cosigning.tell(world.app.log, cosigning.State(witnesses=(trouble,), at_ms=world.clock()))
     await pass_s(world, timekeeper, 30)
-    told = await state.told(world.app.log)
+    told = await cosigning.told(world.app.log)
     assert told is not None
     assert told.witnesses == (trouble,)
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from monoskope import operations as listener
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
-from monoskope.operations import listener
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import a_world
 

@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error
-from monoskope.m8.audit.file_sink import FileSink
-from monoskope.m8.audit.lines import Line
-from monoskope.m8.audit.sink import Batch, DeliveryError
+from monoskope.m8.audit.lines import Batch, DeliveryError, Line
+from monoskope.m8.audit.sinks import FileSink
 from monoskope.m8.sink_settings import FileTarget
 
 

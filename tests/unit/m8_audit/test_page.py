@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from monoskope.m8.audit import lines
-from monoskope.m8.audit.webhook_sink import mac
+from monoskope.m8.audit.sinks import mac
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
 from monoskope.m8.methods import about

@@ -13,8 +13,7 @@ import pytest
 
 from monoskope.host_port import HostPort
 from monoskope.m8.audit import syslog_sink
-from monoskope.m8.audit.lines import Line
-from monoskope.m8.audit.sink import Batch, DeliveryError
+from monoskope.m8.audit.lines import Batch, DeliveryError, Line
 from monoskope.m8.audit.syslog_sink import SyslogSink, framed, message, structured
 from monoskope.m8.sink_settings import SyslogTarget, TlsFiles
 from tests.support.audit_receivers import certificate, server_tls

@@ -19,10 +19,10 @@ from monoskope.m8.log.tree_rows import Cosignature, Named
 from monoskope.m8.log_settings import MOST_EVERY_S
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.tree import building
-from monoskope.m8.tree.cosigners import Asked, WitnessState
-from monoskope.m8.tree.renewing import renew
-from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree import tree as building
+from monoskope.m8.tree.cosigning import Asked, WitnessNote
+from monoskope.m8.tree.key_file import renew
+from monoskope.m8.tree.tree import PAUSE_S, Tree, grow_tree
 from monoskope.m8.tree.verifying import verified
 from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
@@ -274,7 +274,7 @@ async def test_a_file_that_cannot_be_read_says_nothing_of_the_log_and_takes_noth
 ) -> None:
     """Only what was signed can say that the log is another one, and what it said goes on to count."""
     said: list[str] = []
-    monkeypatch.setattr("monoskope.m8.tree.troubles.operating_log.get", lambda: Log(said))
+    monkeypatch.setattr("monoskope.m8.tree.cosigning.operating_log.get", lambda: Log(said))
     key = keys_in(tmp_path)
     task = signing(world.app, tmp_path)
     await grown(world.app.log, 3)
@@ -347,7 +347,7 @@ async def test_a_note_that_somebody_put_into_the_database_does_not_get_into_the_
     before = (tmp_path / "log.checkpoint").read_bytes()
     forged = LogKey.make(ORIGIN).sign(Checkpoint(ORIGIN, 2**62, bytes(32)), 1_798_000_000)
     await grown(world.app.log, 1)
-    await building.grow(world.app.log, upto=3)
+    await grow_tree(world.app.log, upto=3)
     assert await world.app.log.claim(1, 3, await world.app.witnessed.tree.root(3), at_ms=world.clock())
     await world.app.log.keep_note(1, 3, forged, at_ms=world.clock())
     world.app.witnessed.forget()
@@ -361,7 +361,7 @@ async def test_a_process_without_the_keys_of_the_log_leaves_the_work_to_others_a
 ) -> None:
     """No keys at all: what to run. Another key: which one it should be. It says each once."""
     said: list[str] = []
-    monkeypatch.setattr("monoskope.m8.tree.troubles.operating_log.get", lambda: Log(said))
+    monkeypatch.setattr("monoskope.m8.tree.cosigning.operating_log.get", lambda: Log(said))
     task = signing(world.app, tmp_path)
     assert not await task.may_sign()
     assert not await task.may_sign()
@@ -464,7 +464,7 @@ async def test_witnesses_are_asked_until_each_has_cosigned(world: World, tmp_pat
     world.app.witnessed.cosigners = witnesses
     now_s = world.clock() // 1000
     one, two = (Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", now_s) for vkey in witnesses.vkeys)
-    witnesses.answers = Asked((one,), "", (WitnessState("one+key"), WitnessState("two+key", "It does not answer.")))
+    witnesses.answers = Asked((one,), "", (WitnessNote("one+key"), WitnessNote("two+key", "It does not answer.")))
     await grown(world.app.log, 1)
     await signing(world.app, tmp_path).round()
     found = await seen(world.app)
@@ -475,7 +475,7 @@ async def test_witnesses_are_asked_until_each_has_cosigned(world: World, tmp_pat
     ]
     assert found.state is not None
     assert found.state.no_quorum_since_ms == world.clock()
-    witnesses.answers = Asked((two,), "", (WitnessState("one+key"), WitnessState("two+key")))
+    witnesses.answers = Asked((two,), "", (WitnessNote("one+key"), WitnessNote("two+key")))
     task = signing(world.app, tmp_path)
     await task.round()
     found = await seen(world.app)
@@ -496,7 +496,7 @@ async def test_a_log_at_rest_is_cosigned_each_hour_by_every_witness(world: World
     def cosigned(*vkeys: str) -> Asked:
         now_s = world.clock() // 1000
         found = tuple(Cosignature(vkey, f"\u2014 {vkey[:3]} AAAAAAA=", now_s) for vkey in vkeys)
-        return Asked(found, "", (WitnessState("one+key"), WitnessState("two+key")))
+        return Asked(found, "", (WitnessNote("one+key"), WitnessNote("two+key")))
 
     async def times() -> list[int]:
         return [world.clock() // 1000 - each.at_s for each in (await seen(world.app)).witnesses]
@@ -561,7 +561,7 @@ async def test_a_long_log_is_caught_up_with_in_pieces(
     sleep = asyncio.sleep
 
     async def look(seconds: float) -> None:
-        if seconds == building.PAUSE_S:
+        if seconds == PAUSE_S:
             sizes.append(await world.app.witnessed.tree.size())
         else:
             await sleep(seconds)

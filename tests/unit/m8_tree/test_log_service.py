@@ -15,9 +15,9 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.log.tree_rows import Cosignature
-from monoskope.m8.tree.cosigners import Asked
-from monoskope.m8.tree.last_signed import LastSigned
-from monoskope.m8.tree.renewing import renew
+from monoskope.m8.tree.cosigning import Asked
+from monoskope.m8.tree.key_file import renew
+from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.tree.witnessed_log import AGAIN_S, Seen
 from monoskope.protocol.outline import outline

@@ -13,9 +13,9 @@ import pytest
 from monoskope.errors import Error, UsageError
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.tree import building, signing
-from monoskope.m8.tree.last_signed import LastSigned
-from monoskope.m8.tree.signing import BehindError, ForkedError, Signer, StoppedError
+from monoskope.m8.tree import signing
+from monoskope.m8.tree.signing import BehindError, ForkedError, LastSigned, Signer, StoppedError
+from monoskope.m8.tree.tree import grow_tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.logs import some_time
@@ -38,7 +38,7 @@ async def begun(log: SqliteLog, events: int, *, stream: str = "some") -> None:
     """Record so many events, and build the tree."""
     await grown(log, events, stream=stream)
     await log.give_name(NAMED)
-    await building.grow(log, upto=await log.head())
+    await grow_tree(log, upto=await log.head())
 
 
 async def sign(log: SqliteLog, folder: Path) -> None:
@@ -101,7 +101,7 @@ async def other_process(database: Path, folder: Path) -> str:
     """Sign as another process does, and return why it did not, "" if it did."""
     log = await opened(database)
     try:
-        await building.grow(log, upto=await log.head())
+        await grow_tree(log, upto=await log.head())
         await sign(log, folder)
     except Error as error:
         return error.message
@@ -179,12 +179,12 @@ async def test_a_log_that_ends_before_what_was_signed_is_signed_once_it_has_caug
     records = [event.record for event in await log.read(after=0, limit=10)]
     await lagging.import_records(records[:2])
     await lagging.give_name(NAMED)
-    await building.grow(lagging, upto=2)
+    await grow_tree(lagging, upto=2)
     await sign(log, tmp_path)
     with pytest.raises(BehindError):
         await sign(lagging, tmp_path)
     await lagging.import_records(records[2:])
-    await building.grow(lagging, upto=3)
+    await grow_tree(lagging, upto=3)
     await sign(lagging, tmp_path)
     assert await given_out(lagging) == await given_out(log)
     await lagging.close()

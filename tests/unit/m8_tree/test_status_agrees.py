@@ -10,8 +10,9 @@ import pytest
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.cli import log as command
 from monoskope.m8.operations import Snapshot, health
-from monoskope.m8.tree import building, key_file
-from monoskope.m8.tree.state import STALE_MS
+from monoskope.m8.tree import key_file
+from monoskope.m8.tree.cosigning import STALE_MS
+from monoskope.m8.tree.tree import grow_tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import write_private
@@ -53,7 +54,7 @@ async def put_back(_world: World, folder: Path) -> str:
 
 async def forged(world: World, _folder: Path) -> str:
     await grown(world.app.log, 1)
-    await building.grow(world.app.log, upto=4)
+    await grow_tree(world.app.log, upto=4)
     assert await world.app.log.claim(1, 4, await world.app.witnessed.tree.root(4), at_ms=world.clock())
     note = LogKey.make(ORIGIN).sign(Checkpoint(ORIGIN, 4, bytes(32)), 1_798_000_000)
     await world.app.log.keep_note(1, 4, note, at_ms=world.clock())

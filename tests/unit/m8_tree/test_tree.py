@@ -11,9 +11,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.tree import building
-from monoskope.m8.tree.building import TilesDamagedError
-from monoskope.m8.tree.tree import Tree, TreeBehindError
+from monoskope.m8.tree.tree import TilesDamagedError, Tree, TreeBehindError, grow_tree, rebuild_tree
 from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from monoskope.testing.logs import some_time
 from tests.support.checkpoints import grown, root_of
@@ -33,7 +31,7 @@ def counted(position: int) -> bytes:
 
 
 async def built(log: SqliteLog, upto: int) -> Tree:
-    while await building.grow(log, upto=upto) < upto:
+    while await grow_tree(log, upto=upto) < upto:
         pass
     return Tree(log)
 
@@ -91,9 +89,9 @@ async def test_to_tiles_that_make_no_tree_nothing_is_added(log: SqliteLog, tmp_p
     with closing(sqlite3.connect(tmp_path / "log.db", isolation_level=None)) as database:
         database.execute("DELETE FROM tree_tiles WHERE level = 1")
     with pytest.raises(TilesDamagedError, match="damaged") as caught:
-        await building.grow(log, upto=700)
+        await grow_tree(log, upto=700)
     assert "m8 readmodels rebuild" in (caught.value.fix or "")
-    assert await building.rebuild(log, upto=600) == 600
+    assert await rebuild_tree(log, upto=600) == 600
     assert await (await built(log, 700)).root(700) == root_of([counted(position) for position in range(1, 701)])
 
 
@@ -105,7 +103,7 @@ async def test_a_rebuild_makes_every_tile_anew_while_others_read_and_add(tmp_pat
     assert await tree.root(10) != root_of(entries[:10])
     entries += await grown(log, 5)
     await built(log, 305)
-    assert await building.rebuild(log, upto=305) == 305
+    assert await rebuild_tree(log, upto=305) == 305
     assert await tree.root(10) == root_of(entries[:10])
     assert await tree.root(305) == root_of(entries)
     await log.close()

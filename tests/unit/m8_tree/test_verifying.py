@@ -16,10 +16,9 @@ from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.log.event_log import LogTamperedError
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.tree import building
-from monoskope.m8.tree.last_signed import LastSigned
-from monoskope.m8.tree.renewing import renew
-from monoskope.m8.tree.signing import BehindError, Signer
+from monoskope.m8.tree.key_file import renew
+from monoskope.m8.tree.signing import BehindError, LastSigned, Signer
+from monoskope.m8.tree.tree import grow_tree, rebuild_tree
 from monoskope.m8.tree.verifying import Verified, verified
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
@@ -33,7 +32,7 @@ SEALED = b"sealed bytes"
 
 
 async def signed(log: SqliteLog, folder: Path, key: LogKey = KEY, named: Named = NAMED) -> bytes:
-    await building.grow(log, upto=await log.head())
+    await grow_tree(log, upto=await log.head())
     return (await Signer(log, LastSigned(folder), some_time).sign(key, named)).note
 
 
@@ -71,7 +70,7 @@ async def test_a_log_that_was_renewed_rebuilt_and_moved_verifies_whole(log: Sqli
     assert await moved.checkpoints(1, after=0, limit=10) == await log.checkpoints(1, after=0, limit=10)
     assert not await moved.claim(2, 303, bytes(32), at_ms=1), "what was claimed stays claimed"
     await grown(moved, 1)
-    await building.rebuild(moved, upto=304)
+    await rebuild_tree(moved, upto=304)
     await signed(moved, tmp_path, key, named)
     await moved.close()
 

@@ -10,13 +10,11 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
+from monoskope import operations as listener
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import MOST_HEAD, Limits
-from monoskope.operations import listener
-from monoskope.operations.address import parse
-from monoskope.operations.answers import Answer, alive, readiness
-from monoskope.operations.listener import announced_in, listening
+from monoskope.operations import Answer, alive, announced_in, listening, parse, readiness
 
 
 async def _alive() -> Answer:

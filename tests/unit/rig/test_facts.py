@@ -14,9 +14,8 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.documents import DOCUMENTS
 from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.readmodels import documents as chain
-from monoskope.m8.tree import building
-from monoskope.m8.tree.last_signed import LastSigned, Signed
-from monoskope.m8.tree.signing import Signer
+from monoskope.m8.tree.signing import LastSigned, Signed, Signer
+from monoskope.m8.tree.tree import grow_tree
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.logs import some_time
@@ -39,7 +38,7 @@ async def folder(tmp_path: Path) -> AsyncIterator[Path]:
     log, key = await opened(tmp_path), LogKey.make(ORIGIN)
     named = Named(1, ORIGIN, tuple(map(str, key.vkeys)), 1)
     await log.give_name(named)
-    await building.grow(log, upto=await log.head())
+    await grow_tree(log, upto=await log.head())
     await Signer(log, LastSigned(tmp_path), some_time).sign(key, named)
     await log.close()
     yield tmp_path

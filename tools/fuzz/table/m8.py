@@ -11,6 +11,7 @@ from typing import Any
 from google.protobuf.message import DecodeError, Message
 from joserfc.jwk import ECKey, OKPKey
 
+from monoskope import operations as address
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2
@@ -37,7 +38,6 @@ from monoskope.m8.methods import calls
 from monoskope.m8.queries import pages as paging
 from monoskope.m8.service import administration as views
 from monoskope.m8.sink_settings import EVENTS
-from monoskope.operations import address
 from monoskope.protocol import elements
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.login import ExchangeRefusal
@@ -356,7 +356,7 @@ READERS = (
     Reader(
         "operations-address",
         "who runs m8 or a reactor",
-        ("operations/address.py",),
+        ("operations.py",),
         text(lambda one: address.parse(one, folder=_HERE)),
         seeds=_texts("127.0.0.1:7444", "unix:operations.sock", "[::1]:0"),
     ),

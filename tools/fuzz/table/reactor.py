@@ -11,12 +11,12 @@ from typing import NoReturn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from monoskope import operations as address
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Error
 from monoskope.http.messages import EndedError
-from monoskope.operations import address
 from monoskope.reactor import settings as reactor_settings
 from monoskope.reactor.identity import copy_key, store_identity
 from monoskope.reactor.link.attachment import Attachment

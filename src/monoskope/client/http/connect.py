@@ -16,7 +16,7 @@ from monoskope.client.http.errors import ERRORS, MAX_TEXT, error_in
 from monoskope.client.http.methods import Method
 from monoskope.client.http.transport import Metadata
 from monoskope.errors import Code, Error, NotReachedError, ProtocolError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 R = TypeVar("R", bound=Message)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_server
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.settings import NotWritableError, find_of_system, find_private, locked, write_private
 from monoskope.value import Value
 

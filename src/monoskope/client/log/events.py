@@ -11,12 +11,12 @@ import hashlib
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.counted import counted
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError
 from monoskope.protocol.tlog.merkle import HASH_BYTES, leaf_hash, verify_batch
 from monoskope.protocol.wire import MalformedError, parse
+from monoskope.text import counted
 
 NO_LOG = "m8 shows no log that could be checked: these events are its word."
 _FIX = "Keep what you have as evidence, and ask your administrator and your auditor."

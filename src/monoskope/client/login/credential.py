@@ -7,8 +7,7 @@ from typing import Protocol
 
 from monoskope.client.runtime import Runtime
 from monoskope.errors import Code, Error
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 ID_TOKEN = "urn:ietf:params:oauth:token-type:id_token"  # noqa: S105 - a name
 JWT = "urn:ietf:params:oauth:token-type:jwt"

@@ -10,9 +10,8 @@ from typing import Any
 from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.login.issuer import Issuer, OAuthError, Provider
 from monoskope.errors import ProtocolError, RefusedError, TimedOutError, UsageError
-from monoskope.late import pattern
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.lazy import pattern
+from monoskope.value import Unshared, Value
 
 GRANT = "urn:ietf:params:oauth:grant-type:device_code"
 _USER_CODE = pattern(r"[A-Za-z0-9][A-Za-z0-9 -]{2,38}[A-Za-z0-9]", re.ASCII)

@@ -15,8 +15,7 @@ from monoskope.client.login.credential import RENEW_BEFORE_S, Credential, Exchan
 from monoskope.client.runtime import Runtime
 from monoskope.errors import UnauthenticatedError
 from monoskope.settings import find_private, parse
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 LOG_IN = "Log in: `monoctl login`."
 

@@ -17,6 +17,12 @@ from typing import Any
 from monoskope.errors import Error, ProtocolError, UnauthenticatedError
 from monoskope.unshared import Unshared
 from monoskope.value import Value
+from joserfc import jws, jwt
+from joserfc.errors import JoseError, SecurityWarning
+from joserfc.jwk import KeySet, import_key
+from monoskope.client.login.unverified import MOST_TOKEN, check_audience, number
+from monoskope.errors import Error, UnauthenticatedError
+from monoskope.value import Unshared, Value
 
 MOST_TOKEN = 16_384
 """Characters of a token at most, as m8 takes them."""

@@ -15,13 +15,13 @@ from monoskope.client.http.roots import Roots, find_roots, proxy_for
 from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
-from monoskope.escape import escape
 from monoskope.host_port import is_host
 from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Server
 from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, MalformedError, UntrustedError
 from monoskope.value import Value
+from monoskope.text import escape
 
 MOST_BODY = 262_144
 """Bytes of an answer at most."""

@@ -16,7 +16,7 @@ from monoskope.client.login.issuer import away, origin_of, request
 from monoskope.client.runtime import Runtime
 from monoskope.errors import ProtocolError, UnauthenticatedError, UsageError
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 
 class WorkloadToken(Unshared):

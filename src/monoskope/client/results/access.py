@@ -14,8 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client.results.words import moment
 from monoskope.errors import UsageError
 from monoskope.protocol.outcomes import Kind, spelled
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 
 def role_named(word: str) -> events_pb2.Role:

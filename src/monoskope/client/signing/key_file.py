@@ -17,6 +17,7 @@ from monoskope.protocol.sshsig import FaultError
 from monoskope.protocol.sshsig.fields import Reader, mpint, string
 from monoskope.settings import read_private
 from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.serialization import SSHPrivateKeyTypes

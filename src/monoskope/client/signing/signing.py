@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from monoskope.errors import RefusedError, docs_page
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement
-from monoskope.unshared import Unshared
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:
     from monoskope.client.signing.signer import LocalSigner, Signer

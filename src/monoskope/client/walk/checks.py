@@ -18,7 +18,7 @@ from monoskope.client.walk.given import Expect, encoded, expectation
 from monoskope.client.walk.target import Resolver, Target, announced_layout, check_patchable
 from monoskope.client.walk.task import too_large
 from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.purposes import PURPOSES, PurposeRules
 from monoskope.protocol.request import Options

@@ -15,8 +15,9 @@ from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import REQUEST_ID_BYTES, Options, Request, make_request
 from monoskope.unshared import Unshared
+from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri
-from monoskope.value import Value
+from monoskope.value import Unshared, Value
 
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import queries_pb2

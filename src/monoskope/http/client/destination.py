@@ -14,7 +14,7 @@ from monoskope.http.client.failures import (
     TurnedAwayError,
     UntrustedError,
 )
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     import ssl

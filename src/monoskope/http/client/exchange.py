@@ -15,8 +15,8 @@ from collections.abc import Iterable
 import httptools
 
 from monoskope.http.client.failures import BrokenError, MalformedError, TooLargeError, UnsendableError
-from monoskope.late import pattern
-from monoskope.unshared import Unshared
+from monoskope.lazy import pattern
+from monoskope.value import Unshared
 
 MOST_HEAD = 16 * 1024
 """How many bytes the head of an answer may have, and what surrounds its chunks in excess of their content."""

@@ -23,7 +23,7 @@ from websockets.uri import WebSocketURI
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import EndedError
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 PING_S = 10.0
 """After so many seconds without a word the server is asked whether it is there."""

@@ -8,12 +8,10 @@ import socket
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
-from monoskope.m8.audit.calls import CallExporter, Teller
-from monoskope.m8.audit.exporter import EventExporter, cursor_name, lease_s
-from monoskope.m8.audit.file_sink import FileSink
-from monoskope.m8.audit.sink import Sink, SinkState
+from monoskope.m8.audit.exporters import CallExporter, EventExporter, Teller, cursor_name, lease_s
+from monoskope.m8.audit.lines import Sink, SinkState
+from monoskope.m8.audit.sinks import FileSink, WebhookSink
 from monoskope.m8.audit.syslog_sink import SyslogSink
-from monoskope.m8.audit.webhook_sink import WebhookSink
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.service.app import App
 from monoskope.m8.sink_settings import ACCESS, EVENTS, FileTarget, SinkSettings, SyslogTarget, WebhookTarget

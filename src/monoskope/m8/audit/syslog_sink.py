@@ -20,9 +20,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from monoskope.errors import Error, docs_page
-from monoskope.m8.audit.lines import Line
-from monoskope.m8.audit.sink import Batch, DeliveryError
-from monoskope.m8.audit.trust import Trust
+from monoskope.m8.audit.lines import Batch, DeliveryError, Line
+from monoskope.m8.audit.sinks import Trust
 from monoskope.m8.sink_settings import SyslogTarget
 from monoskope.times import rfc3339
 

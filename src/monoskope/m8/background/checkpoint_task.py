@@ -15,15 +15,12 @@ from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named
 from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.service.app import App
-from monoskope.m8.tree import building, state
-from monoskope.m8.tree.asking import Asking
-from monoskope.m8.tree.checkpoints import thin
-from monoskope.m8.tree.following import Follower
+from monoskope.m8.tree import cosigning
+from monoskope.m8.tree.cosigning import Asking, State, Trouble
 from monoskope.m8.tree.key_file import KeyFile, misfit
-from monoskope.m8.tree.last_signed import LastSigned
-from monoskope.m8.tree.signing import Signer, StoppedError, sentence
-from monoskope.m8.tree.state import State
-from monoskope.m8.tree.troubles import Trouble
+from monoskope.m8.tree.signing import Follower, LastSigned, Signer, StoppedError, sentence
+from monoskope.m8.tree.tree import PAUSE_S, grow_tree
+from monoskope.m8.tree.witnessed_log import thin
 from monoskope.protocol.tlog.log_key import LogKey
 
 LEASE = "checkpoints"
@@ -120,7 +117,7 @@ class CheckpointTask:
         self._witnessed.own_trouble = self._log_trouble.sentence or self._file_trouble.sentence
 
     async def work(self) -> None:
-        """Build and sign, until cancelled or until another key counts. To be called by whoever has the lease."""
+        """Build and sign, until cancelled or until another key counts. Called by the holder of the lease."""
         self._asking = self._begin_asking()
         while await self.may_sign():
             await self.round()
@@ -163,9 +160,9 @@ class CheckpointTask:
     async def _grow(self, head: int) -> None:
         size = await self._witnessed.tree.size()
         while size < head:
-            size = await building.grow(self._log, upto=head)
+            size = await grow_tree(self._log, upto=head)
             if size < head:
-                await asyncio.sleep(building.PAUSE_S)
+                await asyncio.sleep(PAUSE_S)
 
     async def _signed_if_due(self, key: LogKey, named: Named) -> tree_rows.Checkpoint | None:
         """Return the newest checkpoint: a new one if it is time for one and nothing speaks against it."""
@@ -221,10 +218,10 @@ class CheckpointTask:
         now = self._app.clock()
         new = State(self._signing.sentence, self._asking.witnesses, self._asking.no_quorum_since_ms, now)
         told = self._told
-        if told is not None and new.says_as(told) and 0 <= now - told.at_ms < state.TOLD_MS:
+        if told is not None and new.says_as(told) and 0 <= now - told.at_ms < cosigning.TOLD_MS:
             return
         try:
-            await state.tell(self._log, new)
+            await cosigning.tell(self._log, new)
         except UnavailableError:
             return  # the next round tells it
         self._told = new

@@ -28,7 +28,7 @@ from monoskope.m8.domain.upload import fail_by_m8, overdue
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import REFUSED, STORES, last_seen_ms
 from monoskope.m8.service.app import App
-from monoskope.m8.tree import state
+from monoskope.m8.tree import cosigning
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.outcomes import spelled
 
@@ -172,7 +172,7 @@ class Timekeeper:
                 if reactor.attached and silent[beat_key(store.name, reactor.replica)] >= gone_ms:
                     await self._detach(store.name, reactor.replica)
         for key, at_ms in beats.items():
-            kept = key in silent or key in (self._key, PROGRESS, state.KEY) or key.startswith(REFUSED)
+            kept = key in silent or key in (self._key, PROGRESS, cosigning.KEY) or key.startswith(REFUSED)
             if not kept and self._silence(key, at_ms) >= gone_ms:
                 await self._app.log.forget_beat(key)
 

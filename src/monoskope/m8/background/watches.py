@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Protocol
 
 from monoskope import operating_log
-from monoskope.counted import counted
 from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.m8.background.leased import last_write
 from monoskope.m8.log import noted
 from monoskope.m8.log.event_log import MAX_DATA, EventLog
 from monoskope.m8.log.noted import Noted
 from monoskope.m8.service.app import App
+from monoskope.text import counted
 from monoskope.times import instant
 
 LOOK_S = 10.0

@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 
 from google.protobuf.message import DecodeError
 
-from monoskope.counted import counted
 from monoskope.errors import ConflictError
 from monoskope.m8.background.presence import PREFIX
 from monoskope.m8.backup import form
@@ -19,6 +18,7 @@ from monoskope.m8.log.noted import Noted, last
 from monoskope.m8.log.record import Following, genesis
 from monoskope.m8.log.tree_rows import Checkpoint, Named
 from monoskope.protocol.wire import MalformedError
+from monoskope.text import counted
 
 BEATS = (PREFIX, "m8-timekeeper/")
 """What the keys of m8's own heartbeats begin with. One sends every tick; a process that ends drops its own."""

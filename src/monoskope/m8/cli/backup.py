@@ -11,9 +11,7 @@ from types import MappingProxyType
 
 import click
 
-from monoskope.counted import counted
 from monoskope.errors import UsageError
-from monoskope.escape import escape
 from monoskope.m8.backup import files
 from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.form import Header
@@ -24,6 +22,7 @@ from monoskope.m8.cli.main import LazyGroup
 from monoskope.m8.log import noted
 from monoskope.m8.log.opening import find_id
 from monoskope.m8.opened import place_of, wall_clock
+from monoskope.text import counted, escape
 from monoskope.times import rfc3339
 
 own_folder_option = click.option(

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import click
 
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.counted import counted
 from monoskope.errors import Error, docs_page
-from monoskope.escape import escape
 from monoskope.m8.backup.aftermath import Lost
 from monoskope.m8.backup.form import Header
 from monoskope.m8.cli.common import show
 from monoskope.m8.domain.principal import ROLE_NAMES
+from monoskope.text import counted, escape
 from monoskope.times import rfc3339
 
 _COLUMNS = ("id", "subject", "role", "expires", "since the backup")

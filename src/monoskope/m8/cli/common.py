@@ -12,10 +12,10 @@ import click
 
 from monoskope import failpoints
 from monoskope.errors import UsageError
-from monoskope.escape import escape
 from monoskope.m8 import settings
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import opened_log
+from monoskope.text import escape
 from monoskope.times import parse_length
 
 folder_option = click.option(

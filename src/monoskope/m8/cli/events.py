@@ -10,7 +10,6 @@ from pathlib import Path
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.counted import counted
 from monoskope.m8.cli.common import folder_option, opened, output_option, seconds, show
 from monoskope.m8.cli.signatures import signatures
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
@@ -18,8 +17,9 @@ from monoskope.m8.log.sqlite.disk import ROOM, Reserve
 from monoskope.m8.opened import adopt_log, wall_clock
 from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended
 from monoskope.m8.settings import load
-from monoskope.m8.tree.last_signed import LastSigned
+from monoskope.m8.tree.signing import LastSigned
 from monoskope.m8.tree.verifying import Verified, verified
+from monoskope.text import counted
 from monoskope.times import rfc3339
 
 _PAGE = 256

@@ -13,15 +13,12 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import wall_clock
 from monoskope.m8.settings import load
 from monoskope.m8.tree import key_file
-from monoskope.m8.tree.following import Follower
 from monoskope.m8.tree.key_file import FILE, KeyFile
-from monoskope.m8.tree.last_signed import LastSigned
-from monoskope.m8.tree.renewing import renew as begin_anew
-from monoskope.m8.tree.signing import Signer, sentence
+from monoskope.m8.tree.key_file import renew as begin_anew
+from monoskope.m8.tree.signing import Follower, LastSigned, Signer, sentence
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
-from monoskope.m8.witnesses.evidence import PREFIX, Evidence
-from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.m8.witnesses.witnesses import PREFIX, Evidence, Witnesses, asked
 from monoskope.times import rfc3339
 
 _NEXT = "Copy {path} to the folder of every other m8 of this log, and into the backup of its keys. Clients pin:"
@@ -115,7 +112,7 @@ async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None
         signed = await Follower(event_log, witnessed, last, Signer(event_log, last, wall_clock)).check(seen)
         here = 0 if signed is None else signed.checkpoint.size
     except TreeBehindError:
-        here = 0  # whoever signs brings the tree up to the log's end, and knows then
+        here = 0  # the signing process brings the tree up to the log's end, and knows then
     except Error as error:
         here, witnessed.own_trouble = 0, sentence(error)
     return {

@@ -20,10 +20,9 @@ import click
 import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
-from monoskope.escape import escape
-from monoskope.exit_codes import ExitCode, exit_code
+from monoskope.exit_codes import ExitCode, exit_code, sentence
 from monoskope.m8.programs import become_reactor, reactor_command
-from monoskope.usage import sentence
+from monoskope.text import escape
 
 
 class LazyGroup(click.Group):

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import click
 
-from monoskope.counted import counted
 from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.m8.backup import aftermath
 from monoskope.m8.backup import restore as parts
@@ -27,6 +26,7 @@ from monoskope.m8.log.opening import Place
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.opened import log_at, opened_log, place_of, wall_clock
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
+from monoskope.text import counted
 
 F = TypeVar("F", bound=Callable[..., Any])
 

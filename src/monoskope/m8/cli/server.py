@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope import event_loop, failpoints, start
-from monoskope.counted import counted
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened, output_option, show
 from monoskope.m8.init import Plan, check_owners, lay_out
 from monoskope.m8.opened import wall_clock
-from monoskope.m8.tree import building
+from monoskope.m8.tree.tree import rebuild_tree
+from monoskope.text import counted
 from monoskope.times import instant
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ async def _rebuild(folder: Path) -> int:
     async with opened(folder) as (_, log):
         replayed = await log.rebuild()
         if await log.tree_size():
-            await building.rebuild(log, upto=await log.head())
+            await rebuild_tree(log, upto=await log.head())
         return replayed
 
 

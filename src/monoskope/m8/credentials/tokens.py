@@ -41,8 +41,8 @@ from monoskope.m8.log.event_log import EventLog, ExpectedVersionError
 from monoskope.m8.readmodels import documents
 from monoskope.protocol.login import Member
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri, UriPrefix
+from monoskope.value import Unshared
 
 COPY_TTL_S = 300
 """How long the token of a copy is valid."""
@@ -56,7 +56,7 @@ _FIX = "Log in again with `monoctl login`, or ask an administrator of m8 for a n
 
 @dataclass(frozen=True, slots=True)
 class Issued(Unshared):
-    """A new token: the JWT, which nobody can read again later, its id, and when it expires, milliseconds since 1970."""
+    """A new token: the JWT, which cannot be read again later, its id, and when it expires, milliseconds since 1970."""
 
     jwt: str
     id: str

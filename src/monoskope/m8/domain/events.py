@@ -14,7 +14,6 @@ from types import MappingProxyType
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.counted import counted
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.protocol.events import EVENTS, Step, receipt_of
@@ -25,6 +24,7 @@ from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import serialise
+from monoskope.text import counted
 from monoskope.uri import SecretUri
 
 SHOWN = 10
@@ -168,7 +168,7 @@ FINGERPRINT_KEY_STREAM = "fingerprint-key"
 """The one stream about the fingerprint key id that counts."""
 
 M8 = "m8"
-"""The actor of what m8 does of its own accord, or for whoever can open the log itself."""
+"""The actor of what m8 does of its own accord, or for one who can open the log itself."""
 
 KINDS: Mapping[str, type[Message]] = MappingProxyType(
     {

@@ -21,8 +21,7 @@ from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App
-from monoskope.m8.tree.checkpoints import whole_note
-from monoskope.operations.answers import Answer, Handler
+from monoskope.operations import Answer, Handler
 from monoskope.protocol.tlog.tiles import TILE_HEIGHT, Tile
 
 FRESH_S = 1.0
@@ -131,7 +130,7 @@ class Tiles:
         found = seen.witnessed or seen.newest
         if found is None:
             raise NotFoundError("there is no checkpoint of this log yet.", fix="m8 log status says why.")
-        return Response(200, (TEXT, NOT_SHARED), whole_note(found))
+        return Response(200, (TEXT, NOT_SHARED), found.whole_note())
 
     async def _tile(self, path: str) -> Response:
         try:

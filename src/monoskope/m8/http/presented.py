@@ -16,7 +16,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.http import CIPHERS
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 ALPN = "http/1.1"
 """What m8 speaks, as TLS names it (RFC 7301)."""

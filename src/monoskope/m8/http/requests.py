@@ -23,7 +23,7 @@ from monoskope.m8.methods.calls import Arrival, Ended
 from monoskope.m8.methods.table import Kind, Method
 from monoskope.m8.service.app import App
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _ENVELOPE = struct.Struct("!BI")
 """What stands before each message of a stream: its flags, and how many bytes it has."""

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 """In every certificate that m8 makes."""

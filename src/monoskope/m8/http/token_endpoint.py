@@ -23,7 +23,7 @@ from monoskope.m8.http.refused import JSON, Headers
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_EXCHANGE, Method
 from monoskope.m8.service.app import App
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 CONTENT_TYPE = "application/x-www-form-urlencoded"
 

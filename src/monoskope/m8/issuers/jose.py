@@ -20,7 +20,7 @@ from joserfc.jws import JWSRegistry
 from monoskope.errors import UsageError
 from monoskope.m8.domain.registrations import ExchangeRefusedError
 from monoskope.protocol.login import ExchangeRefusal
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 MAX_TOKEN = 16_384
 """Characters of a token at most."""

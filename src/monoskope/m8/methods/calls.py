@@ -23,7 +23,7 @@ from monoskope.m8.service.calls import CallNote, current_note, defect, validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor

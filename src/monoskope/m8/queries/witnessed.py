@@ -15,7 +15,6 @@ from monoskope.m8.readmodels.uploads import shown
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.upload_key import rotations
-from monoskope.m8.tree.checkpoints import whole_note
 from monoskope.m8.tree.tree import TreeBehindError
 from monoskope.m8.tree.witnessed_log import Seen
 from monoskope.protocol.events import upload_stream
@@ -73,16 +72,14 @@ class LogQueries:
         events = await self._app.log.read_stream(upload_stream(message.request_id))
         evidence = await self._evidence(events, caller.principal)
         await self._seen()
-        checkpoints = await self._log.checkpoints()
-        assert checkpoints is not None, "it is witnessed"
         position = events[-1].position
         answer = log_pb2.GetUploadProofResponse(index=position - 1, evidence=evidence)
-        covering = await checkpoints.covering(position, witnessed=message.witnessed)
+        covering = await self._log.covering(position, witnessed=message.witnessed)
         if covering is None:
             await self._log.want()
             answer.proof_later = True
             return answer
-        answer.note = whole_note(covering)
+        answer.note = covering.whole_note()
         answer.inclusion.extend(await self._log.tree.inclusion(position - 1, covering.size))
         return answer
 
@@ -105,7 +102,7 @@ class LogQueries:
         if checkpoint is None:
             return None
         proof = await self._log.consistency(checkpoint.number, size, checkpoint.size) if size else ()
-        return log_pb2.ProvenCheckpoint(note=whole_note(checkpoint), consistency=proof)
+        return log_pb2.ProvenCheckpoint(note=checkpoint.whole_note(), consistency=proof)
 
     async def _evidence(self, events: list[RecordedEvent], principal: Principal) -> proof_pb2.UploadEvidence:
         """Return what the entry is about. Raises as `policy.require_proof`."""

@@ -7,7 +7,12 @@ Each signature takes these steps. A process may die, or stand still, between any
 3. The size and the root are claimed in the log. Of two processes that disagree, one cannot.
 4. Both keys sign, in memory.
 5. The note is written to `log.checkpoint`, forced to disk.
-6. Only now it is kept in the log, from where everybody gets it.
+6. Only now it is kept in the log, from where everyone gets it.
+
+`log.checkpoint` in m8's folder has the last checkpoint that was signed, or seen, here. A database that was put back to
+an earlier state cannot know what was signed since. This file does. So it must never be put back together with the
+database: no backup holds it. Every process follows what is signed, whichever process signs, and keeps its file up to
+date.
 
 Source: docs/adr/0054-a-tree-beside-the-log.md.
 """
@@ -16,17 +21,80 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
-from monoskope.errors import ConflictError, Error
+from monoskope.errors import ConflictError, Error, UsageError
 from monoskope.failpoints import failpoint
 from monoskope.m8.log import tree_rows
+from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.tree_rows import Named, TreeRows
-from monoskope.m8.tree.last_signed import LastSigned, Signed
 from monoskope.m8.tree.tree import Tree
+from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
 from monoskope.protocol.tlog.checkpoint import Checkpoint
-from monoskope.protocol.tlog.forms import LogProofError
+from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.merkle import verify_consistency
+from monoskope.protocol.tlog.note import Note
+from monoskope.protocol.tlog.policy import LogKeys, Policy
+from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.settings import find_private, locked, write_private
+from monoskope.value import Value
+
+FILE = "log.checkpoint"
+
+
+class Signed(Value, frozen=True):
+    """A checkpoint and the note that it stands in."""
+
+    checkpoint: Checkpoint
+    note: bytes
+
+
+class LastSigned:
+    """The file of one folder. Several processes may use it at once. Its methods block.
+
+    Args:
+        folder: Of m8.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+
+    def read(self) -> Signed | None:
+        """Return what was signed last, None if nothing was.
+
+        Raises:
+            UsageError: the file holds something else: nothing is to be signed until an operator has looked.
+            RefusedError: others can reach it.
+        """
+        content = find_private(self._path)
+        if content is None:
+            return None
+        try:
+            return Signed(Checkpoint.parse(Note.parse(content).text), content)
+        except UsageError as error:
+            raise UsageError(
+                f"{self._path} is damaged: {error.message}",
+                fix="If m8 log status shows that the log is whole, move the file away; m8 writes it anew.",
+            ) from None
+
+    def advance(self, note: bytes, *, after: Signed | None) -> bool:
+        """Write `note`, which continues `after`, down, forced to disk, and return whether the file holds it now.
+
+        It does not if the file has changed since it held `after` (None: nothing), unless to the same checkpoint.
+
+        Raises:
+            UsageError: as `read`, or the file cannot be written.
+        """
+        new = Checkpoint.parse(Note.parse(note).text)
+        with locked(self._path):
+            found = self.read()
+            there = None if found is None else found.checkpoint
+            if there not in (new, None if after is None else after.checkpoint):
+                return False
+            write_private(self._path, note, replace=True)
+            return True
+
 
 RENEW = "m8 log renew --reason TEXT"
 
@@ -147,3 +215,85 @@ class Signer:
 def sentence(error: Error) -> str:
     """Return what an error says in one line, with what helps."""
     return f"{error.message} {error.fix}".strip()
+
+
+class Follower:
+    """Keeps the file `log.checkpoint` of one folder up to date.
+
+    Args:
+        log: The event log.
+        witnessed: What this process knows of its checkpoints.
+        last: The file.
+        signer: Knows what continues what.
+    """
+
+    def __init__(self, log: EventLog, witnessed: WitnessedLog, last: LastSigned, signer: Signer) -> None:
+        self._log = log
+        self._witnessed = witnessed
+        self._last = last
+        self._signer = signer
+
+    async def follow(self) -> None:
+        """Write the newest checkpoint down, if it continues what is written down.
+
+        Raises:
+            StoppedError: it does not, the log ends before that, or the keys of the log did not sign it.
+            UnavailableError: the log fails, or its tree is behind what is written down: look again.
+            UsageError: `log.checkpoint` cannot be read or written.
+        """
+        seen = await self._witnessed.seen()
+        signed = await self.check(seen)
+        if seen.newest is not None and _is_news(signed, seen):
+            await asyncio.to_thread(self._last.advance, seen.newest.note, after=signed)
+
+    async def check(self, seen: Seen) -> Signed | None:
+        """Check that the newest checkpoint continues what is written down, and return that. Raises as `follow`."""
+        signed = await asyncio.to_thread(self._last.read)
+        if signed is not None and not _is_former(signed, seen):
+            await self._check(signed.checkpoint, seen)
+        if seen.named is not None and seen.newest is not None and _is_news(signed, seen):
+            newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+            _check_signed(newest, seen.newest.note, seen.named)
+        return signed
+
+    async def _check(self, signed: Checkpoint, seen: Seen) -> None:
+        if seen.named is not None and seen.newest is not None and signed.size <= seen.size:
+            newest = Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+            await self._signer.follows(signed, newest, "log.checkpoint")
+            return
+        # It was signed here and is not in the database yet, or not any more.
+        head = await self._log.head()
+        if head < signed.size:
+            raise BehindError(head, signed, "log.checkpoint")
+        # While the tree is behind the records it is not known whether they fit: what was found before still counts.
+        if await self._witnessed.tree.root(signed.size) != signed.root:
+            raise ForkedError(signed, "log.checkpoint")
+
+
+def _check_signed(newest: Checkpoint, note: bytes, named: Named) -> None:
+    """Check that the keys of the log signed `newest` in `note`. Raises `StoppedError`.
+
+    An attacker who can write to the database could else write to the file, which outlives it, and keep m8 from signing.
+    """
+    try:
+        policy = Policy(LogKeys.of([VerifierKey.parse(text) for text in named.vkeys]))
+        if policy.believe(note).checkpoint == newest:
+            return
+    except (NoteError, LogProofError):
+        pass
+    raise StoppedError(
+        f"the database has a checkpoint of position {newest.size} that the keys of the log did not sign.",
+        fix="The database was changed. Keep it as evidence, and run: m8 events verify",
+    )
+
+
+def _is_news(signed: Signed | None, seen: Seen) -> bool:
+    """Whether the newest checkpoint is not the one that is written down."""
+    if seen.named is None or seen.newest is None:
+        return False
+    return signed is None or signed.checkpoint != Checkpoint(seen.named.origin, seen.newest.size, seen.newest.root)
+
+
+def _is_former(signed: Signed, seen: Seen) -> bool:
+    """Whether it is of a name before the last one: it was renewed."""
+    return signed.checkpoint.origin in {named.origin for named in seen.names[:-1]}

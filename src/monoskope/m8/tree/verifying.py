@@ -12,9 +12,8 @@ from monoskope.m8.log import tree_rows
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named, TileKey
-from monoskope.m8.tree.building import PIECE, Edge, TilesDamagedError
-from monoskope.m8.tree.last_signed import Signed
-from monoskope.m8.tree.signing import BehindError
+from monoskope.m8.tree.signing import BehindError, Signed
+from monoskope.m8.tree.tree import PIECE, Edge, TilesDamagedError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note, NoteSignature
 from monoskope.protocol.tlog.vkey import VerifierKey

@@ -10,19 +10,51 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable
+from itertools import pairwise
 
 from monoskope.event_loop import heeded
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.log.tree_rows import Checkpoint, Named
-from monoskope.m8.tree import state
-from monoskope.m8.tree.checkpoints import Checkpoints
-from monoskope.m8.tree.cosigners import Cosigners
-from monoskope.m8.tree.state import State
+from monoskope.m8.log.tree_rows import Checkpoint, Named, TreeRows
+from monoskope.m8.tree.cosigning import STALE_MS, Cosigners, State, told
 from monoskope.m8.tree.tree import Tree
 from monoskope.value import Value
 
+_DAY_MS = 86_400_000
+_PAGE = 256
+"""Checkpoints that are read at once."""
+
+
+async def thin(rows: TreeRows, number: int, *, after: int, now_ms: int) -> int:
+    """Drop checkpoints older than a day, all but the last of each day and those that a witness cosigned.
+
+    The next one proves what each of them does. One page is looked at, of those greater than `after`.
+
+    Args:
+        rows: The log.
+        number: Of the name that they belong to.
+        after: The size up to which they were looked at before.
+        now_ms: Milliseconds since 1970.
+
+    Returns:
+        The size up to which they are done: `after` itself if no other one is old.
+
+    Raises:
+        UnavailableError: the log fails.
+    """
+    drops = []
+    for one, later in pairwise(await rows.checkpoints(number, after=after, limit=_PAGE)):
+        if one.at_ms > now_ms - _DAY_MS:
+            break
+        after = one.size
+        if later.note and not one.cosignatures and one.at_ms // _DAY_MS == later.at_ms // _DAY_MS:
+            drops.append(one.size)
+    if drops:
+        await rows.drop_checkpoints(number, drops)
+    return after
+
+
 FRESH_S = 1.0
-"""What was looked up serves everybody who asks within so many seconds."""
+"""What was looked up serves every caller within so many seconds."""
 
 AGAIN_S = 0.1
 """A caller who knows a larger checkpoint has the database asked again, and all such callers at most so often."""
@@ -99,8 +131,8 @@ class WitnessedLog:
         """Return what the database says, or said within the last second.
 
         Args:
-            at_least: If the newest checkpoint that it knows is smaller, it asks again. Anybody can name any size: so it
-                does that at most ten times a second.
+            at_least: If the newest checkpoint that it knows is smaller, it asks again, at most ten times a second: a
+                caller can name any size.
 
         Raises:
             UnavailableError: the log fails.
@@ -140,19 +172,22 @@ class WitnessedLog:
                 self._proofs.popitem(last=False)
         return proof
 
-    async def checkpoints(self) -> Checkpoints | None:
-        """Return the checkpoints of the name that counts now, None if the log is not witnessed."""
+    async def covering(self, size: int, *, witnessed: bool) -> Checkpoint | None:
+        """Return the smallest signed checkpoint of at least `size` leaves under the name that counts now.
+
+        Returns None if there is none yet. With `witnessed`, a quorum must have cosigned it.
+        """
         named = (await self.seen()).named
-        return None if named is None else Checkpoints(self._log, named, self.cosigners)
+        return None if named is None else await self._signed(named.number, at_least=size, witnessed=witnessed)
 
     def trouble(self, seen: Seen) -> str:
         """Return why nothing is signed, in one sentence, "" if all is well."""
         if self.own_trouble:
             return self.own_trouble
-        told = seen.state
-        if told is not None and self._clock() - told.at_ms < state.STALE_MS:
-            return told.trouble
-        return self.key_trouble or (told.trouble if told is not None else "")
+        state = seen.state
+        if state is not None and self._clock() - state.at_ms < STALE_MS:
+            return state.trouble
+        return self.key_trouble or (state.trouble if state is not None else "")
 
     def no_quorum_s(self, seen: Seen) -> float:
         """Return for how many seconds the newest checkpoint has lacked the cosignatures of a quorum, 0 if it does not.
@@ -191,20 +226,29 @@ class WitnessedLog:
         names = tuple(await self._log.names())
         if not names:
             return Seen()
-        checkpoints = Checkpoints(self._log, names[-1], self.cosigners)
-        told = await state.told(self._log)
+        number = names[-1].number
+        state = await told(self._log)
         return Seen(
             names=names,
-            newest=await checkpoints.newest(),
-            witnessed=await checkpoints.newest_witnessed(),
-            state=told,
-            witnesses=await self._witnesses(names[-1].number, told),
+            newest=await self._signed(number, witnessed=False),
+            witnessed=await self._signed(number, witnessed=True),
+            state=state,
+            witnesses=await self._witnesses(number, state),
         )
 
-    async def _witnesses(self, number: int, told: State | None) -> tuple[Witness, ...]:
+    async def _signed(self, number: int, *, at_least: int | None = None, witnessed: bool) -> Checkpoint | None:
+        """Return a signed checkpoint as `TreeRows.checkpoint` does; with `witnessed`, one that a quorum cosigned."""
+        if not witnessed:
+            return await self._log.checkpoint(number, at_least=at_least)
+        if self.cosigners is None:
+            return None
+        vkeys, quorum = self.cosigners.vkeys, self.cosigners.quorum
+        return await self._log.checkpoint(number, at_least=at_least, vkeys=vkeys, quorum=quorum)
+
+    async def _witnesses(self, number: int, state: State | None) -> tuple[Witness, ...]:
         if self.cosigners is None:
             return ()
-        troubles = {each.vkey: each.trouble for each in told.witnesses} if told is not None else {}
+        troubles = {each.vkey: each.trouble for each in state.witnesses} if state is not None else {}
         return tuple(
             [
                 Witness(vkey, *await self._log.cosigned(number, vkey), troubles.get(vkey, ""))

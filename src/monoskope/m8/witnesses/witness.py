@@ -1,22 +1,138 @@
-"""One witness, as m8 asks it: what it knows of this log, and one checkpoint at a time."""
+"""One witness, as m8 asks it: what it knows of this log, and one checkpoint at a time.
+
+It is asked over HTTPS: TLS 1.2 or newer, no redirect, bounded answers, and a time for each exchange.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
+from monoskope.errors import UsageError
+from monoskope.host_port import HttpsUrl
+from monoskope.http.client import exchange
+from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
+from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.witnesses import submission
-from monoskope.m8.witnesses.judging import Verdict, judge, ours
-from monoskope.m8.witnesses.line import Line, NoAnswerError
 from monoskope.m8.witnesses.settings import WitnessSettings
-from monoskope.m8.witnesses.submission import Answer, Conflict, Contradiction, Cosigned, Refusal
+from monoskope.m8.witnesses.submission import (
+    MOST_ANSWER,
+    Answer,
+    Conflict,
+    Contradiction,
+    Cosigned,
+    Refusal,
+    Verdict,
+    judge,
+    ours,
+)
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
+
+AGENT = ("User-Agent", "m8")
+
+
+class NoAnswerError(Exception):
+    """There is no answer. Its text says why and what helps, in words for the operator.
+
+    Attributes:
+        late: Whether the time was over.
+    """
+
+    def __init__(self, why: str, *, late: bool = False) -> None:
+        super().__init__(why)
+        self.late = late
+
+
+class Connection:
+    """Connections to one address, kept and used again. It dials at the first request.
+
+    Args:
+        url: The prefix: what is asked for stands below it.
+        ca_file: The authorities of its certificate, None for the system's. It is read again after a failure.
+        timeout_s: Seconds that an exchange may take in all.
+    """
+
+    def __init__(self, url: HttpsUrl, ca_file: Path | None, *, timeout_s: float) -> None:
+        self._url = url
+        self._ca_file = ca_file
+        self._timeout_s = timeout_s
+        self._pool: Pool | None = None
+
+    async def post(self, path: str, body: bytes) -> exchange.Answer:
+        """Send `body`. Raises `NoAnswerError`."""
+        return await self._request("POST", path, [AGENT, ("Content-Type", "text/plain; charset=utf-8")], body)
+
+    async def get(self, path: str) -> exchange.Answer:
+        """Ask for what is at `path`. Raises `NoAnswerError`."""
+        return await self._request("GET", path, [AGENT], None)
+
+    async def close(self) -> None:
+        """End the connections. Safe to call twice."""
+        pool, self._pool = self._pool, None
+        if pool is not None:
+            await pool.close()
+
+    async def _request(
+        self, method: str, path: str, headers: list[tuple[str, str]], body: bytes | None
+    ) -> exchange.Answer:
+        target = self._url.target.rstrip("/") + path
+        failure: NoAnswerError
+        try:
+            pool = await self._connections()
+            return await pool.request(
+                # What it got twice, a witness answers with a conflict or with the same signature.
+                method, target, headers, body, timeout_s=self._timeout_s, most_body=MOST_ANSWER, repeat=True
+            )  # fmt: skip
+        except UntrustedError:
+            failure = NoAnswerError(
+                f"{self._url.server} is not trusted, or does not speak TLS. Set ca_file to the authority that signed "
+                "its certificate, and the url to a name that is in it."
+            )
+        except LateError:
+            failure = NoAnswerError(
+                f"{self._url.server} does not answer within {self._timeout_s:g} s. Check that it runs, and the way to "
+                "it. m8 asks again, at most twice a minute.",
+                late=True,
+            )
+        except MalformedError:
+            failure = NoAnswerError(
+                f"{self._url.server} answers what is not HTTP/1.1, or more than {MOST_ANSWER:,} bytes. Check that the "
+                "url is that of a witness."
+            )
+        except ExchangeError:
+            failure = NoAnswerError(
+                f"{self._url.server} cannot be reached, or ends the connection. Check that it runs. m8 asks it again."
+            )
+        except UsageError as error:
+            failure = NoAnswerError(f"{error.message} {error.fix}")
+        await self.close()
+        raise failure
+
+    async def _connections(self) -> Pool:
+        if self._pool is None:
+            context = await asyncio.to_thread(_trust, self._ca_file)
+            self._pool = Pool(Server(self._url.host, self._url.port, context), most_connections=1)
+        return self._pool
+
+
+def _trust(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        found = ssl.create_default_context(cafile=ca_file)
+    except (OSError, ssl.SSLError):
+        raise UsageError(
+            f"the certificates in {ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
+        ) from None
+    found.minimum_version = ssl.TLSVersion.TLSv1_2
+    return found
+
 
 EXCHANGE_S = 4.0
 """Seconds for one exchange with a witness."""
@@ -72,8 +188,8 @@ class Witness:
     def __init__(self, settings: WitnessSettings, clock: Callable[[], int]) -> None:
         self.key = settings.key
         self._clock = clock
-        self._line = Line(settings.url, settings.ca_file, timeout_s=EXCHANGE_S)
-        self._monitoring = Line(settings.monitoring_url, settings.ca_file, timeout_s=EXCHANGE_S)
+        self._submission = Connection(settings.url, settings.ca_file, timeout_s=EXCHANGE_S)
+        self._monitoring = Connection(settings.monitoring_url, settings.ca_file, timeout_s=EXCHANGE_S)
         self._known = 0
         """The size that it told last."""
         self._late_at = float("-inf")
@@ -81,7 +197,7 @@ class Witness:
 
     async def close(self) -> None:
         """End the connections."""
-        await self._line.close()
+        await self._submission.close()
         await self._monitoring.close()
 
     async def cosign(self, note: Note, tree: Tree, keys: Sequence[VerifierKey]) -> Result:
@@ -133,12 +249,12 @@ class Witness:
             case Conflict(size) if size > checkpoint.size:
                 return await self._look(_ABOVE.format(size=size, ours=checkpoint.size, why="{why}"), tree, keys)
             case Conflict():
-                return Silent("Somebody else submits checkpoints of this log, too. If that is another m8, this passes.")
+                return Silent("Another program submits checkpoints of this log. If that is another m8, this passes.")
 
     async def _submit(self, note: Note, checkpoint: Checkpoint, tree: Tree) -> Answer:
         old = self._known if self._known <= checkpoint.size else 0
         proof = await tree.consistency(old, checkpoint.size) if old else ()
-        answer = await self._line.post("/add-checkpoint", submission.body(old, proof, note))
+        answer = await self._submission.post("/add-checkpoint", submission.body(old, proof, note))
         return submission.read(
             answer.status,
             answer.header("content-type"),

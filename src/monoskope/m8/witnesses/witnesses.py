@@ -1,4 +1,4 @@
-"""All witnesses of one m8, asked at once: the `Cosigners` of its witnessed log."""
+"""All witnesses of one m8, asked at once: the `Cosigners` of its log; and what they showed that does not fit."""
 
 from __future__ import annotations
 
@@ -10,18 +10,64 @@ from pathlib import Path
 
 from monoskope.errors import UsageError
 from monoskope.m8.log.tree_rows import Cosignature
-from monoskope.m8.tree.cosigners import Asked, WitnessState
+from monoskope.m8.tree.cosigning import Asked, Trouble, WitnessNote
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.m8.tree.tree import Tree
-from monoskope.m8.tree.troubles import Trouble
-from monoskope.m8.witnesses import judging
-from monoskope.m8.witnesses.evidence import Evidence
+from monoskope.m8.witnesses import submission
 from monoskope.m8.witnesses.settings import WitnessesSettings
 from monoskope.m8.witnesses.submission import own_part
 from monoskope.m8.witnesses.witness import Contradicted, Result, Silent, Witness
+from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.settings import find_private, write_private
+
+PREFIX = "log.evidence-"
+
+
+class Evidence:
+    """`log.evidence-*` in one folder: notes that witnesses showed, signed by this log's keys, and that do not fit.
+
+    They stay: a process that starts again, while no witness answers, must not sign as if nothing had been seen. So they
+    count like what witnesses show: as long as the log does not continue them, nothing is signed. Its methods block.
+
+    Args:
+        folder: Of m8.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def read(self) -> list[Note]:
+        """Return the notes.
+
+        Raises:
+            UsageError: a file is damaged: what was seen is not known, so nothing is to be signed.
+            RefusedError: others than the owner can reach one.
+        """
+        found = ((path, find_private(path)) for path in sorted(self._folder.glob(f"{PREFIX}*")))
+        return [_note(path, content) for path, content in found if content is not None]
+
+    def keep(self, checkpoint: Checkpoint, note: bytes) -> Path:
+        """Write the note of `checkpoint` down, forced to disk, and return where it is.
+
+        Raises:
+            UsageError: the file cannot be written.
+        """
+        path = self._folder / f"{PREFIX}{checkpoint.size}-{checkpoint.root[:4].hex()}"
+        write_private(path, note, replace=True)
+        return path
+
+
+def _note(path: Path, content: bytes) -> Note:
+    try:
+        return Note.parse(content)
+    except UsageError as error:
+        raise UsageError(
+            f"{path} is damaged: {error.message}",
+            fix="Compare this m8's log with its witnesses and with users' notes. Only then move the file away.",
+        ) from None
 
 
 class Witnesses:
@@ -78,7 +124,7 @@ class Witnesses:
         have = {(each.name, each.key_id) for each in whole.signatures}
         asked = [each for each in self._witnesses if (each.key.name, each.key.key_id) not in have]
         results = dict(zip(asked, await asyncio.gather(*(each.cosign(own, tree, keys) for each in asked)), strict=True))
-        states = tuple(WitnessState(str(each.key), self._told(each, results.get(each))) for each in self._witnesses)
+        states = tuple(WitnessNote(str(each.key), self._told(each, results.get(each))) for each in self._witnesses)
         cosignatures = tuple(each for each in results.values() if isinstance(each, Cosignature))
         self._count(len(self._witnesses) - len(asked) + len(cosignatures))
         return Asked(cosignatures, await self._stop(results.values(), tree), states)
@@ -95,8 +141,8 @@ class Witnesses:
             return []
         shown = await asyncio.gather(*(each.published(keys[0].name) for each in self._witnesses))
         for content in shown:
-            found = judging.ours(content, keys)
-            if found is not None and await judging.judge(found[1], tree) is not judging.Verdict.PART:
+            found = submission.ours(content, keys)
+            if found is not None and await submission.judge(found[1], tree) is not submission.Verdict.PART:
                 await asyncio.to_thread(self._evidence.keep, found[1], content)
         notes = await asyncio.to_thread(self._evidence.read)
         for content in dict.fromkeys(shown):
@@ -141,7 +187,7 @@ class Witnesses:
                     kept = f"kept in {await asyncio.to_thread(self._evidence.keep, result.checkpoint, result.note)}"
                 except UsageError as error:  # a full disk must not let it sign on
                     kept = f"not kept: {error.message.removesuffix('.')}"
-                return judging.reason(result.verdict, result.checkpoint, await tree.size(), kept)
+                return submission.reason(result.verdict, result.checkpoint, await tree.size(), kept)
         return ""
 
 

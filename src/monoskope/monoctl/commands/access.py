@@ -8,13 +8,13 @@ import click
 
 from monoskope.client import Client
 from monoskope.client.results.access import AllowedMember, Offboarding, Permission
-from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
 from monoskope.monoctl.input.request_options import form_option, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
+from monoskope.text import counted
 
 _ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
 

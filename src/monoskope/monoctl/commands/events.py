@@ -12,11 +12,11 @@ from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter
 from monoskope.errors import Error, UsageError
-from monoskope.escape import json_text
 from monoskope.monoctl.input.request_options import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit
+from monoskope.text import json_text
 from monoskope.times import instant, now_ms, parse_moment
 
 TAIL = 50

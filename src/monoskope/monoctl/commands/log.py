@@ -14,12 +14,12 @@ from monoskope.client import Client
 from monoskope.client.results.log_proofs import LogComparison, UploadProof
 from monoskope.client.results.shown_log import Log
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
-from monoskope.counted import counted
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs, plain
+from monoskope.text import counted
 from monoskope.times import rfc3339
 
 _LINES = {

@@ -10,12 +10,12 @@ import click
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
-from monoskope.counted import counted
 from monoskope.errors import Error
 from monoskope.monoctl.input.request_options import form_option
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show, table
+from monoskope.text import counted
 from monoskope.times import instant, now_ms
 
 _STORES = {

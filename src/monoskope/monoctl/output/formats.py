@@ -8,9 +8,9 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
-from monoskope.escape import escape, is_shown, json_text
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.monoctl.output import terminal
+from monoskope.text import escape, is_shown, json_text
 from monoskope.times import ago, rfc3339
 
 Document = dict[str, Any]

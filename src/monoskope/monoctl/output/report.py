@@ -18,12 +18,11 @@ from monoskope.errors import (
     RateLimitedError,
     UsageError,
 )
-from monoskope.escape import json_text
-from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all
+from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all, sentence
 from monoskope.failpoints import failpoint
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import Document, emit
-from monoskope.usage import sentence
+from monoskope.text import json_text
 
 if TYPE_CHECKING:
     from monoskope.client.walk.task import Progress

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TextIO
 import click
 
 from monoskope.errors import Error, UsageError
-from monoskope.escape import escape
+from monoskope.text import escape
 
 if TYPE_CHECKING:
     from click._termui_impl import ProgressBar

@@ -11,7 +11,7 @@ import re
 from enum import Enum
 
 from monoskope.errors import LogMismatchError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 
 
 class Fault(Enum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.tlog.forms import NoteError
 from monoskope.protocol.tlog.merkle import HASH_BYTES, MAX_SIZE, Node, node_hash
 from monoskope.value import Value

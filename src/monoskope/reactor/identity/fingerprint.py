@@ -16,7 +16,7 @@ from typing import Self
 from monoskope.errors import UsageError, docs_page
 from monoskope.protocol.identity import FINGERPRINT, FINGERPRINT_KEY_ID, FINGERPRINT_VALUE, WRITE_INTENT, labelled
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 KEY_FILE = "fingerprint.key"
 KEY_BYTES = 32

@@ -25,7 +25,7 @@ from monoskope.protocol.identity import (
 )
 from monoskope.protocol.wire import serialise
 from monoskope.settings import read_private, write_private
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 KEY_FILE = "identity.key"
 NEXT_FILE = "identity.key.next"

@@ -17,7 +17,7 @@ import re
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.signed_request import NAMESPACE, is_principal
 from monoskope.protocol.sshsig.certificate import Certificate
 from monoskope.protocol.sshsig.container import parse_words

@@ -46,8 +46,8 @@ from monoskope.reactor.upstream.content import Upstream
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.lookup import failed
 from monoskope.stores.driver import NOTHING, DriverError, Snapshot
-from monoskope.unshared import Unshared
 from monoskope.uri import SecretUri
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client import Expect

@@ -24,7 +24,7 @@ from botocore.loaders import create_loader
 from monoskope.stores.aws.config import AwsConfig
 from monoskope.stores.aws.errors import EXPIRED, broken, failure, malformed, silent
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _CONNECTIONS = 32
 _MODELS = create_loader()

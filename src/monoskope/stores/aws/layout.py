@@ -28,7 +28,7 @@ from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
 from monoskope.stores.aws.config import ParameterStoreConfig, SecretsManagerConfig
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 from monoskope.stores.shared.text import could_be_base64, is_text
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _JSON_EXPANSION = 4.5
 """Bytes of JSON for each byte of padded plaintext at worst: six for a control character, of three bytes in four."""

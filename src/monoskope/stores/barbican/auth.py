@@ -22,7 +22,7 @@ from monoskope.stores.barbican.config import ApplicationCredential, BarbicanConf
 from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer
 from monoskope.stores.shared.trust import refused, trusting
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 
 class BarbicanHttp(EngineHttp):

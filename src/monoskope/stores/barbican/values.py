@@ -30,7 +30,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.protocol.payload import Payload, decode, encode, padded_size
 from monoskope.stores.driver import CannotReadError, StoreRefusedError
 from monoskope.stores.shared.http import Refusal
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 TEXT = "text/plain"
 BYTES = "application/octet-stream"

@@ -26,7 +26,7 @@ from monoskope.stores.driver import StoreRefusedError
 from monoskope.stores.kubernetes.config import InCluster, Kubeconfig, KubernetesConfig
 from monoskope.stores.shared.http import JSON, EngineHttp, HttpAnswer, Refusal, expect_ok
 from monoskope.stores.shared.trust import refused, show_pair, trusting_text
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _SERVER = re.compile(r"https://([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?", re.ASCII)
 _TOKEN = re.compile(r"[\x21-\x7e]{1,65536}", re.ASCII)

@@ -20,7 +20,7 @@ from monoskope.http.client.pool import Pool, Server
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
 from monoskope.stores.shared.config import HttpConfig
 from monoskope.traces import spans
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 JSON = "application/json"
 

@@ -20,7 +20,7 @@ from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.shared.trust import refused
 from monoskope.stores.vault.config import AppRole, ClientCertificate, Jwt, Kubernetes
 from monoskope.stores.vault.http import VaultHttp
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 STATE_FILE = "vault-secret-id.json"
 

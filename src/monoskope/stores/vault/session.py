@@ -16,7 +16,7 @@ from monoskope.stores.shared.http import HttpAnswer
 from monoskope.stores.vault.config import TokenFile
 from monoskope.stores.vault.http import VaultHttp
 from monoskope.stores.vault.logins import Method, log_in, read_credential
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 _RENEW_AT = 2 / 3
 _WORTH_RENEWING = 1 / 2

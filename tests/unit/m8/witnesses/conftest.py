@@ -12,8 +12,8 @@ import pytest
 
 from monoskope.m8.tree import key_file
 from monoskope.m8.witnesses import witness
-from monoskope.m8.witnesses.line import Line
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable, checked
+from monoskope.m8.witnesses.witness import Connection
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
 from monoskope.protocol.tlog.log_key import LogKey
 from tests.support.m8_world import PATIENCE_S
@@ -35,9 +35,9 @@ def key(tmp_path: Path) -> LogKey:
 def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The URLs of servers that must answer at once, as if m8 gave them 0.2 s. All others may take a minute."""
     found: set[str] = set()
-    request = Line._request
+    request = Connection._request
 
-    async def timed(line: Line, *what: Any) -> Any:
+    async def timed(line: Connection, *what: Any) -> Any:
         given = line._timeout_s  # by m8: a line that it gives another time than `EXCHANGE_S` is not hurried so much
         if f"https://{line._url.server}" in found:
             line._timeout_s = HURRIED_S * given / PATIENCE_S
@@ -47,7 +47,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> set[str]:
             line._timeout_s = given
 
     monkeypatch.setattr(witness, "EXCHANGE_S", PATIENCE_S)
-    monkeypatch.setattr(Line, "_request", timed)
+    monkeypatch.setattr(Connection, "_request", timed)
     monkeypatch.setattr(witness, "WHOLE_S", 2 * PATIENCE_S)
     return found
 

@@ -99,7 +99,7 @@ LIES: dict[str, tuple[Callable[[WitnessKey], Says], str]] = {
     "a conflict without a size": (lambda _: lambda _request: Reply(409, b"no\n", SIZE_TYPE), "without a size"),
     "a conflict of another type": (lambda _: lambda _request: Reply(409, b"3\n"), "without a size"),
     "a size with zeros": (lambda _: lambda _request: Reply(409, b"03\n", SIZE_TYPE), "without a size"),
-    "conflicts without end": (lambda _: lambda _request: Reply(409, b"3\n", SIZE_TYPE), "Somebody else submits"),
+    "conflicts without end": (lambda _: lambda _request: Reply(409, b"3\n", SIZE_TYPE), "Another program submits"),
     "an endless answer": (lambda _: lambda _request: Reply(200, endless=b"x" * 10_000), "more than 65,536 bytes"),
 }
 

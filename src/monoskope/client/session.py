@@ -23,7 +23,7 @@ from monoskope.client.walk.target import Confirm, Remembered, Resolver, Target, 
 from monoskope.errors import Error, UsageError
 from monoskope.protocol import identity
 from monoskope.protocol.request import Options
-from monoskope.unshared import Unshared
+from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.signing.signer import Signer

@@ -21,13 +21,6 @@ from monoskope.client.stores import StoreIdentity, Stores
 from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.target import Confirm
 from monoskope.client.walk.task import Progress
-from monoskope.unshared import Unshared
-from monoskope.client.target import Confirm
-from monoskope.client.task import Progress
-from monoskope.client.upstream_names import PAGE_TIMEOUT_S
-from monoskope.client.witnessed import OfferedLog
-from monoskope.errors import Error
-from monoskope.protocol.request import Options
 from monoskope.value import Unshared
 
 P = ParamSpec("P")

@@ -9,8 +9,6 @@ from typing import Any, TypeVar
 
 from monoskope import errors
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, chain
-from monoskope.escape import escape
-from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.text import escape
 
 E = TypeVar("E", bound=Error)

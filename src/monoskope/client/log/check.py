@@ -9,7 +9,6 @@ from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.http import methods
 from monoskope.client.known.logs import NAME, KnownLogs, LogPin
 from monoskope.client.settings import ClientSettings
-from monoskope.counted import counted
 from monoskope.errors import (
     AwayError,
     ConflictError,
@@ -23,6 +22,7 @@ from monoskope.errors import (
     UsageError,
     docs_page,
 )
+from monoskope.text import counted
 from monoskope.value import Value
 
 if TYPE_CHECKING:

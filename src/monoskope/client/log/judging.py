@@ -7,15 +7,12 @@ from typing import NoReturn
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.client.known.demand import Demand, log_keys
 from monoskope.client.known.logs import LogPin
-from monoskope.counted import counted
-from monoskope.client.known_logs import LogPin
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import verify_consistency
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import Believed, LogKeys, Policy
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.text import counted, escape
 from monoskope.times import rfc3339
 from monoskope.value import Value

@@ -22,8 +22,8 @@ from urllib.parse import parse_qsl, urlencode
 
 from monoskope.client.login.issuer import Provider
 from monoskope.errors import Error, RefusedError, TimedOutError, UsageError
-from monoskope.escape import escape
-from monoskope.unshared import Unshared
+from monoskope.text import escape
+from monoskope.value import Unshared
 
 _MOST_QUERY = 8_192
 

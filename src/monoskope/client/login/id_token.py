@@ -15,13 +15,6 @@ import warnings
 from typing import Any
 
 from monoskope.errors import Error, ProtocolError, UnauthenticatedError
-from monoskope.unshared import Unshared
-from monoskope.value import Value
-from joserfc import jws, jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet, import_key
-from monoskope.client.login.unverified import MOST_TOKEN, check_audience, number
-from monoskope.errors import Error, UnauthenticatedError
 from monoskope.value import Unshared, Value
 
 MOST_TOKEN = 16_384
@@ -158,10 +151,6 @@ def checked(
 
 def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
     """Return the claims of a token that one of the keys has signed."""
-    from joserfc import jwt  # noqa: PLC0415 - many commands read a token, and few check one
-    from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
-    from joserfc.jwk import KeySet, import_key  # noqa: PLC0415
-
     listed = keys.get("keys")
     usable = []
     for key in listed if isinstance(listed, list) else ():
@@ -184,8 +173,6 @@ def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
 
 def _check_header(text: str) -> None:
     """Raise `ValueError` for what is no plain JWT: an access token, one with an extension, or one that is too long."""
-    from joserfc import jws  # noqa: PLC0415 - as above
-
     if len(text) > MOST_TOKEN:
         raise ValueError(len(text))
     header = jws.extract_compact(text.encode("ascii")).headers()

@@ -20,8 +20,8 @@ from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Server
 from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, MalformedError, UntrustedError
-from monoskope.value import Value
 from monoskope.text import escape
+from monoskope.value import Value
 
 MOST_BODY = 262_144
 """Bytes of an answer at most."""

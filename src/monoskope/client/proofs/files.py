@@ -9,11 +9,11 @@ from monoskope.client.known.logs import NAME, KnownLogs
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.results.log_proofs import UploadProof
 from monoskope.errors import UsageError
-from monoskope.escape import escape
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.tlog import upload_proof
 from monoskope.protocol.tlog.policy import LogKeys, Policy
 from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.text import escape
 from monoskope.value import Value
 
 _FIX = "Give both `log_vkeys` as the log's operator published them."

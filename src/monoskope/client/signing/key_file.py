@@ -16,7 +16,6 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.sshsig import FaultError
 from monoskope.protocol.sshsig.fields import Reader, mpint, string
 from monoskope.settings import read_private
-from monoskope.unshared import Unshared
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, UsageError
-from monoskope.late import pattern
+from monoskope.lazy import pattern
 from monoskope.protocol.notes import Labels, check_day, check_labels
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.request import is_version

@@ -14,8 +14,6 @@ from monoskope.protocol.notes import Labels
 from monoskope.protocol.payload import Recipes
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import REQUEST_ID_BYTES, Options, Request, make_request
-from monoskope.unshared import Unshared
-from monoskope.protocol.request import Options
 from monoskope.uri import SecretUri
 from monoskope.value import Unshared, Value
 

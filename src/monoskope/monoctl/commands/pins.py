@@ -12,8 +12,6 @@ from monoskope.client.known.logs import NAME, KnownLogs
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
 from monoskope.client.proofs.log import OfferedLog
 from monoskope.client.settings import find
-from monoskope.counted import counted
-from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options

@@ -151,6 +151,10 @@ def checked(
 
 def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
     """Return the claims of a token that one of the keys has signed."""
+    from joserfc import jwt  # noqa: PLC0415 - many commands read a token, and few check one
+    from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
+    from joserfc.jwk import KeySet, import_key  # noqa: PLC0415
+
     listed = keys.get("keys")
     usable = []
     for key in listed if isinstance(listed, list) else ():
@@ -173,6 +177,8 @@ def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
 
 def _check_header(text: str) -> None:
     """Raise `ValueError` for what is no plain JWT: an access token, one with an extension, or one that is too long."""
+    from joserfc import jws  # noqa: PLC0415 - as above
+
     if len(text) > MOST_TOKEN:
         raise ValueError(len(text))
     header = jws.extract_compact(text.encode("ascii")).headers()

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import free_port
 
@@ -61,7 +61,7 @@ def server_tls(folder: Path, *, clients: str = "") -> tuple[ssl.SSLContext, byte
     return context, made.ca
 
 
-class RefusedError(Exception):
+class CallError(Exception):
     """An answer that is a Status."""
 
     def __init__(self, status: int, reason: str) -> None:
@@ -157,7 +157,7 @@ class KubernetesServer:
         try:
             self._authenticate(request)
             found = self._route(request, json.loads(raw or b"{}"))
-        except RefusedError as refused:
+        except CallError as refused:
             return refused.status, _status(refused.status, refused.reason)
         status = 201 if request.method == "POST" else 200
         if "PartialObjectMetadata" in request.headers.get("Accept", "") and "metadata" in found:
@@ -169,23 +169,23 @@ class KubernetesServer:
         assert request.transport is not None
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
         if token not in self.tokens and not request.transport.get_extra_info("peercert"):
-            raise RefusedError(401, "Unauthorized")
+            raise CallError(401, "Unauthorized")
 
     def _route(self, request: web.Request, body: Object) -> Object:
         parts = request.path.strip("/").split("/")
         if parts == ["version"]:
             return {"major": "1", "minor": "34"}
         if parts[:3] != ["api", "v1", "namespaces"] or parts[4] != "secrets":
-            raise RefusedError(404, "NotFound")
+            raise CallError(404, "NotFound")
         verb = {"GET": "get", "POST": "create", "PUT": "update", "DELETE": "delete"}[request.method]
         if verb not in self.verbs:
-            raise RefusedError(403, "Forbidden")
+            raise CallError(403, "Forbidden")
         manager = request.query.get("fieldManager", "somebody")
         if verb == "create":
             return self.create(parts[3], body, manager)
         place = (parts[3], parts[5])
         if place not in self.secrets:
-            raise RefusedError(404, "NotFound")
+            raise CallError(404, "NotFound")
         if verb == "update":
             return self.update(place, body, manager)
         if verb == "delete":
@@ -197,13 +197,13 @@ class KubernetesServer:
 
     def create(self, namespace: str, body: Object, manager: str) -> Object:
         if namespace not in self.namespaces:
-            raise RefusedError(404, "NotFound")
+            raise CallError(404, "NotFound")
         metadata = dict(body["metadata"])
         if metadata.get("resourceVersion"):
-            raise RefusedError(400, "BadRequest")
+            raise CallError(400, "BadRequest")
         place = (namespace, metadata["name"])
         if place in self.secrets:
-            raise RefusedError(409, "AlreadyExists")
+            raise CallError(409, "AlreadyExists")
         metadata |= {"namespace": namespace, "uid": str(uuid.uuid4()), "creationTimestamp": "2026-01-31T12:00:00Z"}
         new = {**body, "type": body.get("type") or "Opaque", "metadata": metadata}
         _validate(new)
@@ -213,26 +213,26 @@ class KubernetesServer:
         old, metadata = self.secrets[place], dict(body["metadata"])
         same = old["metadata"]
         if metadata.get("resourceVersion") not in {None, "", same["resourceVersion"]}:
-            raise RefusedError(409, "Conflict")
+            raise CallError(409, "Conflict")
         if metadata.get("uid") not in {None, "", same["uid"]}:
-            raise RefusedError(409, "Conflict")
+            raise CallError(409, "Conflict")
         if metadata.get("name") != place[1] or metadata.get("namespace") != place[0]:
-            raise RefusedError(400, "BadRequest")
+            raise CallError(400, "BadRequest")
         for kept in ("uid", "creationTimestamp", "deletionTimestamp", "resourceVersion"):
             metadata |= {kept: same[kept]} if kept in same else {}
         new = {**body, "metadata": metadata}
         _validate(new)
         if new.get("type") != old["type"]:
-            raise RefusedError(422, "Invalid")
+            raise CallError(422, "Invalid")
         if old.get("immutable") and (new.get("data") != old.get("data") or not new.get("immutable")):
-            raise RefusedError(422, "Invalid")
+            raise CallError(422, "Invalid")
         return self._store(place, old, new, manager)
 
     def delete(self, place: tuple[str, str], preconditions: Object) -> None:
         metadata = self.secrets[place]["metadata"]
         for name in ("uid", "resourceVersion"):
             if preconditions.get(name) not in {None, metadata[name]}:
-                raise RefusedError(409, "Conflict")
+                raise CallError(409, "Conflict")
         if metadata.get("finalizers"):
             metadata["deletionTimestamp"] = "2026-01-31T12:00:00Z"
             self._bump(metadata)
@@ -282,24 +282,24 @@ def _owned(entries: list[Object], old: Object, new: Object, manager: str) -> lis
 def _validate(found: Object) -> None:
     name, data = found["metadata"]["name"], found.get("data") or {}
     if len(name) > 253 or _NAME.fullmatch(name) is None:
-        raise RefusedError(422, "Invalid")
+        raise CallError(422, "Invalid")
     size, kind = 0, found.get("type", "")
     for key, value in data.items():
         if _KEY.fullmatch(key) is None or key in {".", ".."} or key.startswith(".."):
-            raise RefusedError(422, "Invalid")
+            raise CallError(422, "Invalid")
         try:
             size += len(base64.b64decode(value, validate=True))
         except (binascii.Error, TypeError):
-            raise RefusedError(400, "BadRequest") from None
+            raise CallError(400, "BadRequest") from None
     if size > MAX_DATA or not _REQUIRED.get(kind, set()) <= data.keys():
-        raise RefusedError(422, "Invalid")
+        raise CallError(422, "Invalid")
     if kind == "kubernetes.io/basic-auth" and not {"username", "password"} & data.keys():
-        raise RefusedError(422, "Invalid")
+        raise CallError(422, "Invalid")
     if kind == "kubernetes.io/ssh-auth" and not data["ssh-privatekey"]:
-        raise RefusedError(422, "Invalid")
+        raise CallError(422, "Invalid")
     for docker, key in (("dockercfg", ".dockercfg"), ("dockerconfigjson", ".dockerconfigjson")):
         if kind == f"kubernetes.io/{docker}" and not _is_object(base64.b64decode(data[key])):
-            raise RefusedError(422, "Invalid")
+            raise CallError(422, "Invalid")
 
 
 def _is_object(value: bytes) -> bool:

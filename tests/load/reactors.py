@@ -1,4 +1,4 @@
-"""Reactors that follow the protocol and write nowhere: half of them at each door, one for each store."""
+"""Reactors that follow the protocol and write nowhere, one for each store."""
 
 from __future__ import annotations
 
@@ -7,49 +7,24 @@ import hashlib
 import ssl
 from typing import Any
 
-import grpc
-import grpc.aio
-
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.host_port import HostPort
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.request import parse_request
 from tests.load.plan import Plan
 from tests.support.m8_world import Delivered, FakeReactor
 from tests.support.vectors import Signer
-from tests.support.websocket_call import WebSocketCall
 
 BEAT_S = 3.0
-
-
-class _OneAtATime:
-    """A call on which one message is written at a time, as gRPC wants it."""
-
-    def __init__(self, call: Any) -> None:
-        self._call = call
-        self._writing = asyncio.Lock()
-
-    async def write(self, message: Any) -> None:
-        """Write a message after those that are being written."""
-        async with self._writing:
-            await self._call.write(message)
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._call, name)
 
 
 class LoadReactor(FakeReactor):
     """Grants every key and says of everything that it was written."""
 
-    def __init__(self, plan: Plan, door: str, channel: grpc.aio.Channel, signer: Signer, store: str) -> None:
-        server = plan.grpc if door == "grpc" else plan.http.removeprefix("https://")
-        call = None
-        if door == "http":
-            tls = ssl.create_default_context(cafile=plan.ca_file)
-            call = WebSocketCall(HostPort.parse(server), tls=tls)
-        super().__init__(channel, signer, store=store, server=server, call=call)
-        self.call = _OneAtATime(self.call)
+    def __init__(self, plan: Plan, signer: Signer, store: str) -> None:
+        server = plan.http.removeprefix("https://")
+        tls = ssl.create_default_context(cafile=plan.ca_file)
+        super().__init__(server, signer, store=store, server=server, tls=tls)
         self.troubles: list[str] = []
         self._grants: dict[bytes, Grant] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -98,12 +73,12 @@ class LoadReactor(FakeReactor):
             self.troubles.append(f"{answer.error}: {answer.message}"[:200])
 
 
-async def attach(plan: Plan, signers: dict[str, Signer], root: grpc.aio.Channel) -> list[LoadReactor]:
+async def attach(plan: Plan, signers: dict[str, Signer]) -> list[LoadReactor]:
     """Attach one reactor for each store."""
     reactors = []
-    for at, (store, signer) in enumerate(signers.items()):
+    for store, signer in signers.items():
         # One after another: m8 waits 5 s for a login, and each begins when its object is made.
-        reactor = LoadReactor(plan, ("grpc", "http")[at % 2], root, signer, store)
+        reactor = LoadReactor(plan, signer, store)
         await reactor.attach()
         reactors.append(reactor)
     return reactors

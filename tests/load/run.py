@@ -13,8 +13,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import grpc
-import grpc.aio
 import msgspec
 
 from bench.cpu import cpu_seconds, starved_seconds
@@ -62,13 +60,11 @@ async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, 
         )
         file = folder / "plan.json"
         file.write_bytes(msgspec.json.encode(plan))
-        credentials = grpc.ssl_channel_credentials(Path(plan.ca_file).read_bytes())
-        async with grpc.aio.secure_channel(plan.grpc, credentials) as channel:
-            signers = await world.add_stores(plan, root, channel)
-            costs = await bombs.measured(plan, cluster.pids["m8"])
-            attached = await reactors.attach(plan, signers, channel)
-            found = await _loaded(plan, attached, file, cluster.pids["m8"])
-            return found | {"bombs": costs, "wrong": [*found["wrong"], *bombs.wrong(costs)]}
+        signers = await world.add_stores(plan, root)
+        costs = await bombs.measured(plan, cluster.pids["m8"])
+        attached = await reactors.attach(plan, signers)
+        found = await _loaded(plan, attached, file, cluster.pids["m8"])
+        return found | {"bombs": costs, "wrong": [*found["wrong"], *bombs.wrong(costs)]}
     finally:
         cluster.close()
 

@@ -78,7 +78,7 @@ class Stage:
             ciphertext=sealed[ENCAPSULATED_KEY_BYTES:],
             request_signature=signature,
         )
-        await self.m8.alice.commands.RequestUploadSecret(message, metadata=self.m8.alice.metadata)
+        await self.m8.alice.call(message)
         return await self.m8.ended(grant.request.request_id)
 
     async def by_alice(self, request: Request, values: Mapping[str, bytes] = FIRST) -> Receipt:

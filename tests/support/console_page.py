@@ -1,4 +1,4 @@
-"""The page's side of `monoskope.monoctl.console.serving.sealed`, written a second time."""
+"""The page's side of `monoskope.monoctl.console.channel`, written a second time."""
 
 from __future__ import annotations
 

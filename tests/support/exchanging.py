@@ -1,4 +1,4 @@
-"""An m8 with issuers, and the three ways to its exchange of tokens."""
+"""An m8 with issuers, and the two ways to its exchange of tokens."""
 
 from __future__ import annotations
 
@@ -8,12 +8,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import grpc
-import grpc.aio
 import jsonschema  # type: ignore[import-untyped]
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.m8.credentials.tokens import Tokens
@@ -21,14 +17,13 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.service.exchange import ID_TOKEN
-from tests.support.http_calls import Answered, HttpUnary, ask
+from tests.support.http_calls import Answered, Call, CallError, ask
 from tests.support.issuers import ISSUER, issuers_of
 from tests.support.m8_world import World
 
 PATH = "/oauth2/token"
 FORM = ("Content-Type", "application/x-www-form-urlencoded")
 GRANT = "urn:ietf:params:oauth:grant-type:token-exchange"
-METHOD = access_pb2.DESCRIPTOR.services_by_name["AccessService"].methods_by_name["ExchangeToken"]
 OPENAPI = json.loads((Path(__file__).parents[2] / "docs/reference/openapi.json").read_text(encoding="utf-8"))
 
 
@@ -52,26 +47,17 @@ class Exchanging:
     def configure(self, *issuers: Issuer) -> None:
         self.world.app.issuers = issuers_of(*issuers)
 
-    async def grpc(self, token: str, kind: str = ID_TOKEN) -> access_pb2.ExchangeTokenResponse:
-        call = self.world.channel.unary_unary(
-            f"/{METHOD.containing_service.full_name}/{METHOD.name}",
-            access_pb2.ExchangeTokenRequest.SerializeToString,
-            access_pb2.ExchangeTokenResponse.FromString,
-        )
+    async def exchange(self, token: str, kind: str = ID_TOKEN, codec: str = "json") -> access_pb2.ExchangeTokenResponse:
         message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind)
-        found: access_pb2.ExchangeTokenResponse = await call(message, timeout=60)
+        found: access_pb2.ExchangeTokenResponse = await Call(self.world.address, message, (), 60, codec).answer()
         return found
-
-    async def connect(self, token: str, kind: str = ID_TOKEN, codec: str = "json") -> Any:
-        message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=kind)
-        return await HttpUnary(self.world.http, METHOD, codec)(message, timeout=60)
 
     async def form(self, token: str = "", *headers: tuple[str, str], **fields: str) -> Answered:
         given = {"grant_type": GRANT, "subject_token": token, "subject_token_type": ID_TOKEN, **fields}
         return await self.post(urlencode(given).encode(), *headers)
 
     async def post(self, body: bytes, *headers: tuple[str, str], kind: tuple[str, str] = FORM) -> Answered:
-        answered = await ask(self.world.http, "POST", PATH, kind, *headers, body=body)
+        answered = await ask(self.world.address, "POST", PATH, kind, *headers, body=body)
         post = OPENAPI["paths"][PATH]["post"]["responses"][str(answered.status)]
         schema = post["content"]["application/json"]["schema"] | {"components": OPENAPI["components"]}
         jsonschema.validate(answered.json, schema)
@@ -87,25 +73,17 @@ class Exchanging:
         return await self.world.app.aggregates.bound(await self.tokens.authenticate(token))
 
 
-def word(error: grpc.aio.AioRpcError) -> str:
-    """The word of a refusal, as it stands in the status."""
-    status = rpc_status.from_call(error)
-    assert status is not None
-    info = error_details_pb2.ErrorInfo()
-    assert status.details[0].Unpack(info)
-    return str(info.metadata["exchange_refusal"])
+def word(error: CallError) -> str:
+    """The word of a refusal, as it stands in its details."""
+    return error.info["exchange_refusal"]
 
 
 async def refused(m8: Exchanging, token: str, kind: str = ID_TOKEN) -> str:
-    """The word of a refusal, which must be the same in every way."""
-    said = set()
-    for way in (m8.grpc, m8.connect):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await way(token, kind)
-        said.add(word(caught.value))
-        assert token not in str(caught.value)
+    """The word of a refusal, which must be the same at the method and at the token endpoint."""
+    with pytest.raises(CallError) as caught:
+        await m8.exchange(token, kind)
+    assert token not in str(caught.value)
     answered = await m8.form(token, subject_token_type=kind)
     assert token.encode() not in answered.body
-    said.add(answered.json["exchange_refusal"])
-    (found,) = said
-    return found
+    assert answered.json["exchange_refusal"] == word(caught.value)
+    return word(caught.value)

@@ -50,5 +50,7 @@ class ExchangingM8(ScriptedM8):
                 return access_pb2.RevokeTokenResponse()
             case queries_pb2.GetServerRequest():
                 return queries_pb2.GetServerResponse(subject=self.subject)
+            case access_pb2.WhoAmIRequest():
+                return access_pb2.WhoAmIResponse(subject=self.subject)
             case _:
                 return super().more(method, message)

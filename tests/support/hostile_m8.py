@@ -32,7 +32,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
 from monoskope.http.server.server import serving
 from monoskope.m8.http import refused
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_rules import (
@@ -179,15 +179,6 @@ class HostileM8:
 
         return self.on_call(name, act, **more)
 
-    def hold(self, name: str, **more: Any) -> Rule[Call]:
-        """Keep a call from m8, and its caller waiting, until the rule is released."""
-
-        async def act(call: Call, rule: Rule[Call]) -> bytes:
-            await rule.released()
-            return await self.forward(call)
-
-        return self.on_call(name, act, **more)
-
     def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
         """Change what m8 answers: each message of a stream, where None leaves one out."""
 
@@ -265,14 +256,6 @@ class HostileM8:
     def lose_append(self, kind: str, **more: Any) -> Rule[Passing]:
         """Lose an event on its way to m8."""
         return self.on_append(kind, _lose, **more)
-
-    def lose_answer_to_append(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Lose m8's answer to an event that it recorded."""
-        return self.on_delivery("Appended", _lose, answers=kind, **more)
-
-    def hold_delivery(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Keep what m8 says from a reactor until the rule is released."""
-        return self.on_delivery(kind, _hold, **more)
 
     def lose_delivery(self, kind: str, **more: Any) -> Rule[Passing]:
         """Lose what m8 says to a reactor."""

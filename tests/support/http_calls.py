@@ -1,8 +1,6 @@
-"""Calls of m8 over HTTP that look like gRPC's to a test, so that one suite asks at both doors.
+"""Calls of m8 over HTTP, each on a connection of its own.
 
-Every JSON that m8 takes or answers on the way must be as openapi.json describes it.
-
-What m8 says of an error is turned back into the error that gRPC's library raises: a test asserts the same of both.
+Every JSON that m8 takes or answers must be as openapi.json describes it.
 """
 
 from __future__ import annotations
@@ -10,28 +8,36 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from base64 import b64decode
-from collections.abc import AsyncIterator, Callable, Coroutine
+import ssl
+from base64 import b64decode, b64encode
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
 
-import grpc
-import grpc.aio
 from google.protobuf import json_format
-from google.protobuf.any_pb2 import Any as Packed
-from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.descriptor import MethodDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
-from google.rpc import status_pb2  # type: ignore[import-untyped]
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2
 from tests.support import openapi
 
 if TYPE_CHECKING:
     from tests.support.m8_world import User  # which imports this module
 
+Headers = tuple[tuple[str, str], ...]
+
 _GRACE_S = 60.0
 """How long m8 may take to say that the time of a call has run out."""
 
+METHODS: dict[str, MethodDescriptor] = {
+    method.input_type.full_name: method
+    for file in (commands_pb2, queries_pb2, access_pb2, log_pb2)
+    for service in file.DESCRIPTOR.services_by_name.values()
+    for method in service.methods
+}
+"""Everything that clients call, by the type of its request."""
 
 _OPEN: set[Asked] = set()
 _SENDING: set[asyncio.Task[Asked]] = set()
@@ -117,81 +123,127 @@ def _head(method: str, path: str, headers: Any, length: int) -> str:
     return "".join(f"{line}\r\n" for line in lines)
 
 
-class HttpStub:
-    """Looks like gRPC's stub of a service."""
+class CallError(Exception):
+    """m8 refused a call, or the connection broke.
 
-    def __init__(self, address: str, service: ServiceDescriptor, codec: str = "json") -> None:
-        for method in service.methods:
-            kind = HttpStream if method.server_streaming else HttpUnary
-            setattr(self, method.name, kind(address, method, codec))
+    Attributes:
+        code: Connect's, for example "not_found"; "unavailable" for a broken connection.
+        message: What m8 says.
+        details: The messages beside it, each with its type's name.
+    """
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
-        raise AttributeError(name)
+    def __init__(self, code: str, message: str, *details: tuple[str, bytes]) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+        self.details = details
+
+    @classmethod
+    def read(cls, said: Any) -> Self:
+        """Return the error that m8 said in JSON."""
+        details = (
+            (one["type"], b64decode(one["value"] + "=" * (-len(one["value"]) % 4), validate=True))
+            for one in said.get("details", ())
+        )
+        return cls(said["code"], said["message"], *details)
+
+    @property
+    def json(self) -> dict[str, object]:
+        """The error as m8 says it in JSON."""
+        details = [{"type": name, "value": b64encode(value).decode().rstrip("=")} for name, value in self.details]
+        return {"code": self.code, "message": self.message, "details": details}
+
+    @property
+    def info(self) -> dict[str, str]:
+        """What m8 says of its error: our code, the fix, and more."""
+        info = error_details_pb2.ErrorInfo.FromString(dict(self.details)["google.rpc.ErrorInfo"])
+        assert info.domain == "monoskope"
+        return {"code": info.reason, **info.metadata}
+
+    @property
+    def status(self) -> Any:
+        """The error as a `google.rpc.Status`."""
+        status = status_pb2.Status(message=self.message)
+        for name, value in self.details:
+            status.details.add(type_url=f"type.googleapis.com/{name}", value=value)
+        return status
+
+    @property
+    def reason(self) -> str:
+        """Our stable code."""
+        return self.info["code"]
+
+    @property
+    def retry_after_s(self) -> int:
+        """After how long the caller may try again; 0 if m8 does not say."""
+        retry = error_details_pb2.RetryInfo.FromString(dict(self.details).get("google.rpc.RetryInfo", b""))
+        return int(retry.retry_delay.seconds)
 
 
 @dataclass(frozen=True)
-class _Method:
-    """A method at an address, whose messages are in JSON or in protobuf."""
+class Call:
+    """A call of one method, in JSON or in protobuf."""
 
     address: str
-    method: MethodDescriptor
-    codec: str
+    message: Message
+    headers: Headers = ()
+    timeout_s: float | None = None
+    codec: str = "json"
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def method(self) -> MethodDescriptor:
+        return METHODS[self.message.DESCRIPTOR.full_name]
 
     @property
     def path(self) -> str:
         return f"/{self.method.containing_service.full_name}/{self.method.name}"
 
-    def head(self, body: bytes, metadata: Any, timeout: float | None) -> str:
+    def head(self, body: bytes) -> str:
         stream = "connect+" if self.method.server_streaming else ""
-        headers = [("Content-Type", f"application/{stream}{self.codec}"), *metadata]
-        if timeout is not None:
-            headers.append(("Connect-Timeout-Ms", str(int(timeout * 1000))))
+        headers = [("Content-Type", f"application/{stream}{self.codec}"), *self.headers]
+        if self.timeout_s is not None:
+            headers.append(("Connect-Timeout-Ms", str(int(self.timeout_s * 1000))))
         return _head("POST", self.path, headers, len(body))
 
-    def written(self, message: Message) -> bytes:
+    def written(self) -> bytes:
         if self.codec == "proto":
-            return message.SerializeToString()
-        return json_format.MessageToJson(message).encode()
+            return self.message.SerializeToString()
+        return json_format.MessageToJson(self.message).encode()
 
-    def read(self, body: bytes) -> Message:
+    def read(self, body: bytes) -> Any:
         kind = GetMessageClass(self.method.output_type)
         return kind.FromString(body) if self.codec == "proto" else json_format.Parse(body, kind())
 
-
-class HttpUnary(_Method):
-    """A unary method, which is called as gRPC's."""
-
-    async def __call__(self, message: Message, *, metadata: Any = (), timeout: float | None = None) -> Any:
-        body = self.written(message)
-        asked = await Asked.send(self.address, self.head(body, metadata, timeout), body)
+    async def answer(self) -> Any:
+        """Return the answer. Raises `CallError`."""
+        body = self.written()
+        asked = await Asked.send(self.address, self.head(body), body, tls=self.tls)
         try:
-            async with asyncio.timeout(None if timeout is None else timeout + _GRACE_S):
+            async with asyncio.timeout(None if self.timeout_s is None else self.timeout_s + _GRACE_S):
                 answered = await asked.whole()
-        except asyncio.IncompleteReadError:
+        except (asyncio.IncompleteReadError, ConnectionError):
             raise _gone() from None
         finally:
             asked.close()
         if self.codec == "json":
             openapi.check_call(self.path, answered.status, body, answered.body)
         if answered.status != 200:
-            raise rpc_error(answered.json)
+            raise CallError.read(answered.json)
         return self.read(answered.body)
 
-
-class HttpStream(_Method):
-    """A streaming method, which is called as gRPC's."""
-
-    def __call__(self, message: Message, *, metadata: Any = (), timeout: float | None = None) -> HttpCall:
-        body = self.written(message)
+    def stream(self) -> Stream:
+        """Send it at once; the answers are read one by one."""
+        body = self.written()
         body = b"\0" + len(body).to_bytes(4, "big") + body
-        return HttpCall(self, Asked.send(self.address, self.head(body, metadata, timeout), body))
+        return Stream(self, Asked.send(self.address, self.head(body), body, tls=self.tls))
 
 
-class HttpCall:
-    """Looks like gRPC's call of a streaming method."""
+class Stream:
+    """The answers of a streaming method."""
 
-    def __init__(self, method: _Method, sending: Coroutine[Any, Any, Asked]) -> None:
-        self._method = method
+    def __init__(self, call: Call, sending: Coroutine[Any, Any, Asked]) -> None:
+        self._call = call
         self._sending = asyncio.create_task(sending)
         _SENDING.add(self._sending)
         self._sending.add_done_callback(_SENDING.discard)
@@ -200,29 +252,29 @@ class HttpCall:
         self._begun = b""
 
     async def read(self) -> Any:
-        """Return the next message, or `grpc.aio.EOF`. Raises `AioRpcError`."""
+        """Return the next message, None at the end. Raises `CallError`."""
         try:
             flags, message = await self._next()
             if not flags:
-                if self._method.codec == "json":
-                    openapi.check_streamed(self._method.method.output_type.name, message)
-                return self._method.read(message)
+                if self._call.codec == "json":
+                    openapi.check_streamed(self._call.method.output_type.name, message)
+                return self._call.read(message)
             openapi.check_streamed("EndOfStream", message)
             said = json.loads(message)
             if "error" in said:
-                raise rpc_error(said["error"])
-        except grpc.aio.AioRpcError:
+                raise CallError.read(said["error"])
+        except CallError:
             self.cancel()
             raise
         self.cancel()
-        return grpc.aio.EOF
+        return None
 
     async def _next(self) -> tuple[int, bytes]:
         if self._chunks is None:
             self._asked = await self._sending
             answered = await self._asked.head()
             if answered.status != 200:
-                raise rpc_error((await self._asked.rest(answered)).json)
+                raise CallError.read((await self._asked.rest(answered)).json)
             self._chunks = self._asked.chunks()
         try:
             while len(self._begun) < 5 or len(self._begun) < 5 + int.from_bytes(self._begun[1:5], "big"):
@@ -234,7 +286,7 @@ class HttpCall:
         return flags, message
 
     async def __aiter__(self) -> AsyncIterator[Any]:
-        while (message := await self.read()) is not grpc.aio.EOF:
+        while (message := await self.read()) is not None:
             yield message
 
     def cancel(self) -> None:
@@ -244,26 +296,10 @@ class HttpCall:
             self._asked.close()
 
 
-def rpc_error(said: Any) -> grpc.aio.AioRpcError:
-    """Return what gRPC would raise for an error of Connect."""
-    name = {"canceled": "CANCELLED"}.get(said["code"], said["code"].upper())
-    code = grpc.StatusCode[name]
-    details = [
-        Packed(
-            type_url=f"type.googleapis.com/{one['type']}",
-            value=b64decode(one["value"] + "=" * (-len(one["value"]) % 4), validate=True),
-        )
-        for one in said.get("details", ())
-    ]
-    status = status_pb2.Status(code=code.value[0], message=said["message"], details=details)
-    trailing = grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString()))
-    return grpc.aio.AioRpcError(code, grpc.aio.Metadata(), trailing, said["message"])
-
-
-def _gone() -> grpc.aio.AioRpcError:
-    return grpc.aio.AioRpcError(grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), "hung up")
+def _gone() -> CallError:
+    return CallError("unavailable", "the connection broke")
 
 
 def bearer(user: User) -> tuple[str, str]:
     """The header with the user's token."""
-    return user.metadata[0]
+    return user.headers[0]

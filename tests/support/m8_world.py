@@ -5,40 +5,25 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol, Self
 
-import grpc
-import grpc.aio
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
-from grpc_status import rpc_status
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import (
-    access_pb2,
-    access_pb2_grpc,
-    commands_pb2,
-    commands_pb2_grpc,
-    queries_pb2,
-    queries_pb2_grpc,
-    reactor_pb2,
-    reactor_pb2_grpc,
-    views_pb2,
-)
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.doors import running
-from monoskope.m8.grpc.server import build_server
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
@@ -52,7 +37,7 @@ from monoskope.protocol.login import Member
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request, parse_request
 from monoskope.uri import UriPrefix
-from tests.support.http_calls import HttpStub, hang_up
+from tests.support.http_calls import Call, CallError, Headers, Stream, hang_up
 from tests.support.vectors import KEY_ID, Signer, a_request
 from tests.support.websocket_call import WebSocketCall
 
@@ -119,97 +104,122 @@ class Sealed:
         return hashlib.sha256(self.encapsulated_key + self.ciphertext).digest()
 
 
-DOOR = "grpc"
-"""At which door users ask: "grpc", or "http". Tests that must hold at both set it (tests/unit/m8/conftest.py)."""
+class HasSealed(Protocol):
+    """Sealed bytes, of a client or of a test."""
+
+    @property
+    def encapsulated_key(self) -> bytes: ...
+
+    @property
+    def ciphertext(self) -> bytes: ...
 
 
 class User:
-    """The stubs of one caller, at the door that `DOOR` names; without `http`, an address, at gRPC's."""
+    """One caller, who shows `token`; a stranger without one."""
 
-    def __init__(self, channel: grpc.aio.Channel, token: str, *, http: str = "") -> None:
-        self.commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
-        self.queries = queries_pb2_grpc.SecretQueryServiceStub(channel)
-        if http and DOOR == "http":
-            commands: Any = HttpStub(http, commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"])
-            queries: Any = HttpStub(http, queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"])
-            self.commands, self.queries = commands, queries
-        self.access: Any = access_pb2_grpc.AccessServiceStub(channel)
-        if http and DOOR == "http":
-            self.access = HttpStub(http, access_pb2.DESCRIPTOR.services_by_name["AccessService"])
-        self.metadata = (("authorization", f"Bearer {token}"),)
+    def __init__(self, address: str, token: str = "", *, tls: ssl.SSLContext | None = None) -> None:
+        self.address = address
+        self.tls = tls
+        self.headers: Headers = (("authorization", f"Bearer {token}"),) if token else ()
+
+    @property
+    def token(self) -> str:
+        return self.headers[0][1].removeprefix("Bearer ")
+
+    async def call(self, message: Message, *, timeout_s: float | None = None) -> Any:
+        """Call the method of a request. Raises `CallError`."""
+        return await Call(self.address, message, self.headers, timeout_s, tls=self.tls).answer()
+
+    def stream(self, message: Message) -> Stream:
+        """Call a method that answers with a stream."""
+        return Call(self.address, message, self.headers, tls=self.tls).stream()
+
+    def watch(self, **fields: Any) -> Stream:
+        """Watch events."""
+        return self.stream(queries_pb2.WatchEventsRequest(**fields))
 
     async def bind(self, name: str, *members: str, **what: Any) -> None:
         """Create a role binding."""
         binding = access_pb2.RoleBinding(name=name, members=members, **what)
         message = access_pb2.CreateRoleBindingRequest(role_binding=binding)
-        await self.access.CreateRoleBinding(message, metadata=self.metadata)
+        await self.call(message)
 
     async def unbind(self, name: str) -> None:
         """Delete a role binding."""
         message = access_pb2.DeleteRoleBindingRequest(name=name)
-        await self.access.DeleteRoleBinding(message, metadata=self.metadata)
+        await self.call(message)
 
     async def ask(self, request: Request) -> bytes:
         message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-        answer = await self.commands.RequestSecretUploadKey(message, metadata=self.metadata)
-        return answer.request_id
+        return bytes((await self.call(message)).request_id)
 
     async def ask_and_wait(
         self, request: Request, *, timeout_s: float = PATIENCE_S
     ) -> commands_pb2.RequestSecretUploadKeyResponse:
         message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content, wait=True)
-        return await self.commands.RequestSecretUploadKey(message, metadata=self.metadata, timeout=timeout_s)
+        answer: commands_pb2.RequestSecretUploadKeyResponse = await self.call(message, timeout_s=timeout_s)
+        return answer
 
     async def key(self, request_id: bytes, *, timeout_s: float = PATIENCE_S) -> queries_pb2.GetSecretUploadKeyResponse:
         message = queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)
-        return await self.queries.GetSecretUploadKey(message, metadata=self.metadata, timeout=timeout_s)
+        answer: queries_pb2.GetSecretUploadKeyResponse = await self.call(message, timeout_s=timeout_s)
+        return answer
 
-    async def send(self, request_id: bytes, sealed: Sealed, *, timeout_s: float = PATIENCE_S) -> views_pb2.SecretUpload:
+    async def send(
+        self, request_id: bytes, sealed: HasSealed, *, timeout_s: float = PATIENCE_S
+    ) -> views_pb2.SecretUpload:
         message = commands_pb2.RequestUploadSecretRequest(
             request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
-        answer = await self.commands.RequestUploadSecret(message, metadata=self.metadata, timeout=timeout_s)
-        return answer.upload
+        found: views_pb2.SecretUpload = (await self.call(message, timeout_s=timeout_s)).upload
+        return found
 
     async def upload(self, request_id: bytes) -> views_pb2.SecretUpload:
         message = queries_pb2.GetSecretUploadRequest(request_id=request_id)
-        return (await self.queries.GetSecretUpload(message, metadata=self.metadata)).upload
+        found: views_pb2.SecretUpload = (await self.call(message)).upload
+        return found
 
     async def secret(self, uri: str) -> views_pb2.Secret:
         message = queries_pb2.GetSecretRequest(uri=uri)
-        return (await self.queries.GetSecret(message, metadata=self.metadata)).secret
+        found: views_pb2.Secret = (await self.call(message)).secret
+        return found
 
     async def secrets(self, **fields: Any) -> queries_pb2.ListSecretsResponse:
-        return await self.queries.ListSecrets(queries_pb2.ListSecretsRequest(**fields), metadata=self.metadata)
+        answer: queries_pb2.ListSecretsResponse = await self.call(queries_pb2.ListSecretsRequest(**fields))
+        return answer
 
     async def versions(self, uri: str, **fields: Any) -> queries_pb2.ListSecretVersionsResponse:
         message = queries_pb2.ListSecretVersionsRequest(uri=uri, **fields)
-        return await self.queries.ListSecretVersions(message, metadata=self.metadata)
+        answer: queries_pb2.ListSecretVersionsResponse = await self.call(message)
+        return answer
 
     async def edit_notes(self, uri: str, **fields: Any) -> views_pb2.Secret:
         """Edit the notes of a secret; `set_labels` are pairs."""
         labels = [options_pb2.Label(name=name, value=value) for name, value in fields.pop("set_labels", ())]
         edit = events_pb2.NotesEdit(set_labels=labels, **fields)
         message = commands_pb2.UpdateSecretNotesRequest(uri=uri, edit=edit)
-        return (await self.commands.UpdateSecretNotes(message, metadata=self.metadata)).secret
+        found: views_pb2.Secret = (await self.call(message)).secret
+        return found
 
     async def store(self, name: str) -> views_pb2.SecretStore:
         message = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
-        return (await self.queries.GetSecretStore(message, metadata=self.metadata)).store
+        found: views_pb2.SecretStore = (await self.call(message)).store
+        return found
 
     async def events(self, **fields: Any) -> queries_pb2.ListEventsResponse:
-        return await self.queries.ListEvents(queries_pb2.ListEventsRequest(**fields), metadata=self.metadata)
+        answer: queries_pb2.ListEventsResponse = await self.call(queries_pb2.ListEventsRequest(**fields))
+        return answer
 
     async def create(self, name: str, identity: str, *, kind: str = "vault", active: bool = True) -> None:
         create = commands_pb2.CreateSecretStoreRequest(name=name, type=kind, identity=identity)
-        await self.commands.CreateSecretStore(create, metadata=self.metadata)
+        await self.call(create)
         if active:
             activate = commands_pb2.ActivateSecretStoreRequest(name=name)
-            await self.commands.ActivateSecretStore(activate, metadata=self.metadata)
+            await self.call(activate)
 
     async def deactivate(self, name: str) -> None:
         message = commands_pb2.DeactivateSecretStoreRequest(name=name)
-        await self.commands.DeactivateSecretStore(message, metadata=self.metadata)
+        await self.call(message)
 
 
 @dataclass
@@ -226,36 +236,25 @@ class Signs(Protocol):
     def sign(self, label: bytes, content: bytes, /) -> upload_pb2.Signed: ...
 
 
-ATTACH_BY = "grpc"
-"""How scripted reactors attach: "grpc", or "websocket". Tests that hold for both set it (tests/unit/m8/conftest.py)."""
-
-
 class FakeReactor:
-    """One replica: says what the test wants it to say. It attaches as `ATTACH_BY` says; without `http`, by gRPC."""
+    """One replica: says what the test wants it to say."""
 
     def __init__(
         self,
-        channel: grpc.aio.Channel,
+        address: str,
         signer: Signs,
         *,
         store: str = "vault",
         replica: bytes | None = None,
         server: str = SERVER,
-        http: str = "",
-        call: Any = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.signer = signer
         self.store = store
         self.replica = replica or os.urandom(16)
         self.server = server
         self.key_id = KEY_ID
-        self.call: Any
-        if call is not None:
-            self.call = call
-        elif http and ATTACH_BY == "websocket":
-            self.call = WebSocketCall(HostPort.parse(http))
-        else:
-            self.call = reactor_pb2_grpc.ReactorServiceStub(channel).Attach()
+        self.call = WebSocketCall(HostPort.parse(address), tls=tls)
         self.delivered: asyncio.Queue[Delivered] = asyncio.Queue()
         self.answers: dict[int, asyncio.Future[Any]] = {}
         self.calls = 0
@@ -268,18 +267,14 @@ class FakeReactor:
     async def _read(self) -> reactor_pb2.AttachResponse:
         message = await self.call.read()
         if not isinstance(message, reactor_pb2.AttachResponse):
-            await self.call.wait_for_connection()
             raise await self.failure()
         return message
 
-    async def failure(self) -> grpc.aio.AioRpcError:
-        """How m8 ended the stream."""
-        return grpc.aio.AioRpcError(
-            await self.call.code(),
-            grpc.aio.Metadata(*(await self.call.initial_metadata())),
-            grpc.aio.Metadata(*(await self.call.trailing_metadata())),
-            await self.call.details(),
-        )
+    async def failure(self) -> CallError:
+        """The error with which m8 ended the session."""
+        end = await self.call.end()
+        assert end is not None, "m8 gave no error"
+        return end
 
     def hello(self, **changes: Any) -> Hello:
         fields = {
@@ -299,7 +294,7 @@ class FakeReactor:
         )
 
     async def attach(self, login: reactor_pb2.AttachReactor | None = None) -> reactor_pb2.Attached:
-        """Log in. Raises `AioRpcError` if m8 refuses."""
+        """Log in. Raises `CallError`."""
         if not self.challenge:
             await self.open()
         await self.call.write(reactor_pb2.AttachRequest(attach=login or self.login()))
@@ -342,7 +337,7 @@ class FakeReactor:
 
     async def half_close(self) -> None:
         await self.call.done_writing()
-        assert await self.call.code() is grpc.StatusCode.OK
+        assert await self.call.end() is None
 
     async def leave(self) -> None:
         self.call.cancel()
@@ -419,19 +414,14 @@ class FakeReactor:
 class World:
     """One m8 and its callers."""
 
-    def __init__(
-        self, app: App, channel: grpc.aio.Channel, clock: Clock, principals: dict[str, Principal], server: str
-    ) -> None:
+    def __init__(self, app: App, address: str, clock: Clock, principals: dict[str, Principal], server: str) -> None:
         self.app = app
         self.server = server
         """The name by which reactors dial it."""
-        self.channel = channel
+        self.address = address
+        """Where it listens."""
         self.clock = clock
         self.signer = Signer()
-        self.target = ""
-        """Where it listens."""
-        self.http = ""
-        """Where it listens for HTTP."""
         self._principals = principals
         self._reactors: list[FakeReactor] = []
 
@@ -449,7 +439,7 @@ class World:
         self._principals[token] = Principal.of_token(
             token, name, role, prefixes=parsed, rights=rights, expires_at_ms=expires_at_ms
         )
-        return User(self.channel, token, http=self.http)
+        return User(self.address, token)
 
     def member(self, name: str, *groups: str, expires_at_ms: int = 2_000_000_000_000) -> User:
         """A member, with what role bindings give."""
@@ -463,7 +453,7 @@ class World:
             member=Member.parse(name),
             groups=tuple(map(Member.parse, groups)),
         )
-        return User(self.channel, token, http=self.http)
+        return User(self.address, token)
 
     def administrator(self) -> User:
         return self.user("root", rights=frozenset(), role=events_pb2.ROLE_ADMINISTRATOR)
@@ -472,7 +462,7 @@ class World:
         self, signer: Signs | None = None, *, store: str = "vault", replica: bytes | None = None
     ) -> FakeReactor:
         signer = signer or self.signer
-        reactor = FakeReactor(self.channel, signer, store=store, replica=replica, server=self.server, http=self.http)
+        reactor = FakeReactor(self.address, signer, store=store, replica=replica, server=self.server)
         self._reactors.append(reactor)
         return reactor
 
@@ -485,14 +475,6 @@ class World:
         for reactor in self._reactors:
             await reactor.leave()
         await hang_up()
-
-
-@dataclass(frozen=True)
-class Tls:
-    """What an m8 shows that is dialled over TLS, and the certificate under which it is trusted."""
-
-    credentials: grpc.ServerCredentials
-    ca: bytes
 
 
 @asynccontextmanager
@@ -522,9 +504,7 @@ async def open_log(folder: Path, clock: Clock) -> EventLog:
 
 
 @asynccontextmanager
-async def an_m8(
-    folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER, tls: Tls | None = None
-) -> AsyncIterator[World]:
+async def an_m8(folder: Path, *, limits: ServerLimits | None = None, server: str = SERVER) -> AsyncIterator[World]:
     """A world without a store."""
     clock = Clock()
     log = await open_log(folder, clock)
@@ -540,21 +520,23 @@ async def an_m8(
         raise UnauthenticatedError("the token does not count.")
 
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens)
-    bound = build_server(app, None if tls is None else lambda: tls.credentials)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
-    target = f"127.0.0.1:{bound.port}"
-    async with _channel(target, tls) as channel, running(app, [bound, http]):
-        world = World(app, channel, clock, principals, server)
-        world.target, world.http = target, f"127.0.0.1:{http.port}"
+    async with running(app, http):
+        world = World(app, f"127.0.0.1:{http.port}", clock, principals, server)
         yield world
         await world.close()
     await log.close()
 
 
-def _channel(target: str, tls: Tls | None) -> grpc.aio.Channel:
-    if tls is None:
-        return grpc.aio.insecure_channel(target)
-    return grpc.aio.secure_channel(target, grpc.ssl_channel_credentials(tls.ca))
+@asynccontextmanager
+async def a_second(world: World, folder: Path) -> AsyncIterator[str]:
+    """Run a second m8 on the log of a world; yields its address."""
+    of, log = world.app, await open_log(folder, world.clock)
+    app = App(log, of.authenticate, of.names, world.clock, "m8", "0.1.0", of.limits, ticks=world.clock)
+    http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0))
+    async with running(app, http):
+        yield f"127.0.0.1:{http.port}"
+    await log.close()
 
 
 async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Grant:
@@ -562,21 +544,6 @@ async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Gran
     await user.ask(a_request(**fields))
     _, grant = await reactor.give_key()
     return grant
-
-
-def reason(error: grpc.aio.AioRpcError) -> str:
-    """The stable code in the error's details."""
-    info = _info(error)
-    return str(info.metadata.get("code", info.reason))
-
-
-def _info(error: grpc.aio.AioRpcError) -> error_details_pb2.ErrorInfo:
-    status = rpc_status.from_call(error)
-    assert status is not None
-    info = error_details_pb2.ErrorInfo()
-    assert status.details[0].Unpack(info)
-    assert info.domain == "monoskope"
-    return info
 
 
 class refused:  # noqa: N801  reads like pytest.raises
@@ -593,20 +560,11 @@ class refused:  # noqa: N801  reads like pytest.raises
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _trace: object) -> bool:
         if error is None:
             pytest.fail(f"nothing was refused; {self._code} was expected")
-        if not isinstance(error, grpc.aio.AioRpcError):
+        if not isinstance(error, CallError):
             return False
-        assert reason(error) == self._code, error.details()
-        self.message = error.details() or ""
-        self.fix = _info(error).metadata["fix"]
-        self.retry_after_s = _retry_after_s(error)
+        assert error.reason == self._code, error.message
+        self.message, self.fix, self.retry_after_s = error.message, error.info["fix"], error.retry_after_s
         return True
-
-
-def _retry_after_s(error: grpc.aio.AioRpcError) -> int:
-    status = rpc_status.from_call(error)
-    assert status is not None
-    retry = error_details_pb2.RetryInfo()
-    return int(retry.retry_delay.seconds) if any(detail.Unpack(retry) for detail in status.details) else 0
 
 
 def content(delivered: Delivered, kind: type[Message]) -> Any:

@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
@@ -172,7 +172,7 @@ async def serving(folder: Path, *, store: str = "memory", limits: ServerLimits |
     names = [f"{host}:{port}" for host in ("localhost", "127.0.0.1")]
     async with (
         an_m8(folder, limits=limits or ServerLimits(heartbeat_s=1), server=names[0]) as world,
-        HostileM8(listen=names[0], upstream=world.http, folder=folder, tls=False) as wire,
+        HostileM8(listen=names[0], upstream=world.address, folder=folder, tls=False) as wire,
     ):
         world.app.names = {*names}
         yield RealM8(world, wire, store, names)

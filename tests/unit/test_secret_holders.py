@@ -42,19 +42,18 @@ from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
 from monoskope.m8.credentials.tokens import Issued, Tokens
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
-from monoskope.m8.grpc.tls import Authority, Certificate
-from monoskope.m8.http.codecs import Codec
-from monoskope.m8.http.requests import Call
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate, _Pair
+from monoskope.m8.http.requests import Call, Codec
+from monoskope.m8.http.tls import Authority, Certificate
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.serving.application import Begin
-from monoskope.monoctl.console.serving.sealed import Beginning, Channel
-from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
+from monoskope.monoctl.console.channel import Beginning, Channel
+from monoskope.monoctl.console.operations import Context
+from monoskope.monoctl.console.server import Begin
+from monoskope.monoctl.console.session import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
@@ -226,7 +225,7 @@ def exchanging() -> TokenEndpoint:
 
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
-    Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
+    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
@@ -257,7 +256,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Session: session,
     Sessions: sessions,
     _Link: lambda: _Link(Beginning(SECRET), 1.0),
-    Desk: lambda: Desk(Client(settings()), lambda _: None),
+    Context: lambda: Context(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
     Values: values,
     KeySigner: key_signer,

@@ -72,7 +72,7 @@ class Meters:
         )
         self.handshakes_refused = Counter(
             "m8_tls_handshakes_refused",
-            "TLS handshakes at the HTTP door that were refused, because too many began.",
+            "TLS handshakes that were refused, because too many began.",
             registry=here,
         )
         self.requests = Counter(

@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.host_port import is_host
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import find_private, write_private
 

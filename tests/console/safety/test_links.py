@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from monoskope.monoctl.console.serving.application import SECOND
+from monoskope.monoctl.console.server import SECOND
 from tests.console.conftest import Visit
 from tests.console.page import ConsolePage
 from tests.support.console import Console

@@ -68,12 +68,18 @@ def sealed_of_earlier(scene: Scene) -> None:
 
 
 def forged_grant(scene: Scene) -> None:
-    """Tell the reactor that it granted something else."""
+    """Tell the reactor that it granted something else, when it is back after its grant was recorded."""
 
     def change(message: Any, _: Scene) -> None:
         message.grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, message.grant.content))
 
     told(events_pb2.SecretUploadKeyProvided, change)(scene)
+    scene.wire.on_delivery("Appended", _and_cut, answers="SecretUploadKeyProvided", of=scene.uri)
+
+
+def _and_cut(one: Passing, _: object) -> None:
+    one.go()
+    one.session.cut()
 
 
 def garbage(kind: str) -> Callable[[Scene], Any]:

@@ -202,7 +202,7 @@ LIES = (
     ),
     changed(
         "that another secret is asked for",
-        asks(lambda one, scene: setattr(one, "uri", scene.kept.view.uri)),
+        asks(lambda one, scene: setattr(one, "uri", scene.kept_of("delete", "put").view.uri)),
         "another request",
     ),
     changed(

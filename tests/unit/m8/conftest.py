@@ -1,4 +1,4 @@
-"""The engines of the event log, and the doors of m8, for tests that must hold on each."""
+"""The engines of the event log, for tests that must hold on each."""
 
 from __future__ import annotations
 
@@ -26,20 +26,6 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
             return await PostgresLog.open(server.target(server.create_database()), clock=clock, projector=project)
 
         monkeypatch.setattr(m8_world, "open_log", open_log)
-    return str(request.param)
-
-
-@pytest.fixture(params=["grpc", "websocket"])
-def attach_by(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let the scripted reactors of the test's worlds attach in each way in turn; return its name."""
-    monkeypatch.setattr(m8_world, "ATTACH_BY", request.param)
-    return str(request.param)
-
-
-@pytest.fixture(params=["grpc", "http"])
-def door(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Let the users of the test's worlds ask at each door in turn; return its name."""
-    monkeypatch.setattr(m8_world, "DOOR", request.param)
     return str(request.param)
 
 

@@ -24,23 +24,22 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def create(user: User, member: str, ttl_s: int = 60) -> access_pb2.CreateTokenResponse:
     message = access_pb2.CreateTokenRequest(member=member, ttl_s=ttl_s)
-    answer: access_pb2.CreateTokenResponse = await user.access.CreateToken(message, metadata=user.metadata)
+    answer: access_pb2.CreateTokenResponse = await user.call(message)
     return answer
 
 
 async def revoke(user: User, token_id: str) -> None:
-    await user.access.RevokeToken(access_pb2.RevokeTokenRequest(token_id=token_id), metadata=user.metadata)
+    await user.call(access_pb2.RevokeTokenRequest(token_id=token_id))
 
 
 def holder(world: World, token: str) -> User:
-    return User(world.channel, token, http=world.http)
+    return User(world.address, token)
 
 
 async def who_am_i(user: User) -> Any:
-    return await user.access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=user.metadata)
+    return await user.call(access_pb2.WhoAmIRequest())
 
 
-@pytest.mark.usefixtures("door")
 async def test_a_token_from_afar_can_do_what_role_bindings_say_and_is_made_by_name(world: World) -> None:
     root = world.member(ROOT)
     made = await create(root, CI)
@@ -113,7 +112,6 @@ async def test_the_token_of_a_copy_revokes_nothing_of_its_user(world: World) -> 
     await revoke(reactor, "1" * 32)
 
 
-@pytest.mark.usefixtures("door")
 async def test_tokens_are_listed_page_by_page_without_themselves(world: World) -> None:
     root = world.member(ROOT)
     made = [await create(root, member) for member in (ANNA, CI, ANNA)]
@@ -121,7 +119,7 @@ async def test_tokens_are_listed_page_by_page_without_themselves(world: World) -
     found, page_token = [], ""
     while True:
         message = access_pb2.ListTokensRequest(page_size=2, page_token=page_token)
-        answer = await root.access.ListTokens(message, metadata=root.metadata)
+        answer = await root.call(message)
         found += answer.tokens
         if not (page_token := answer.next_page_token):
             break
@@ -132,14 +130,13 @@ async def test_tokens_are_listed_page_by_page_without_themselves(world: World) -
     assert not any(one.token.encode() in shown for one in made)
 
 
-@pytest.mark.usefixtures("door")
 async def test_an_exchange_needs_no_token_and_is_refused_without_an_issuer(world: World) -> None:
     stranger = holder(world, "nothing")
     message = access_pb2.ExchangeTokenRequest(
         subject_token="x" * 16_384, subject_token_type="urn:ietf:params:oauth:token-type:jwt"
     )
     with refused("REFUSED") as refusal:
-        await stranger.access.ExchangeToken(message, metadata=())
+        await stranger.call(message)
     assert "no issuer is configured" in refusal.message
     with refused("UNAUTHENTICATED"):
-        await stranger.access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=())
+        await stranger.call(access_pb2.WhoAmIRequest())

@@ -8,33 +8,25 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
-from monoskope.m8.limits.pace import EACH_BYTES, HEARTBEAT, Pace
+from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.reactor.link.websocket_link import PATH
-from tests.support import m8_world
-from tests.support.m8_world import FakeReactor, World, a_world, reason
+from monoskope.reactor.link.link import PATH
+from tests.support.m8_world import FakeReactor, World, a_world
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame
 from tests.support.vectors import Signer, a_request
-from tests.support.websocket_call import WebSocketCall
 
 PATIENCE_S = 60.0
 MASK = b"mask"
 UNKNOWN = b"\xc2\x3e\xe0\xd4\x03" + bytes(60_000)  # a field that nobody knows
 BEAT = reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()).SerializeToString()
-
-
-@pytest.fixture(autouse=True)
-def by_websocket(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(m8_world, "ATTACH_BY", "websocket")
 
 
 @pytest.fixture
@@ -94,9 +86,9 @@ class Raw:
 @pytest.fixture
 async def raw(world: World) -> AsyncIterator[Raw]:
     """A connection that has not logged in."""
-    reader, writer = await asyncio.open_connection(*world.http.split(":"))
+    reader, writer = await asyncio.open_connection(*world.address.split(":"))
     writer.write(
-        f"GET {PATH} HTTP/1.1\r\nHost: {world.http}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"GET {PATH} HTTP/1.1\r\nHost: {world.address}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Extensions: permessage-deflate\r\n\r\n".encode()
     )
@@ -137,8 +129,9 @@ async def test_a_text_that_ends_nothing_is_refused_with_our_words(world: World, 
     reactor = world.reactor()
     await (reactor.attach() if logged_in else reactor.open())
     await (await reactor.call.socket()).send(text)
-    assert reason(await reactor.failure()) == "USAGE"
-    assert "{}" in await reactor.call.details()
+    failure = await reactor.failure()
+    assert failure.reason == "USAGE"
+    assert "{}" in failure.message
     assert await reactor.call.close_code() == 1011
     assert not await detached(world)
 
@@ -146,7 +139,7 @@ async def test_a_text_that_ends_nothing_is_refused_with_our_words(world: World, 
 async def test_members_that_are_not_known_yet_end_a_session_as_none_do(world: World) -> None:
     reactor = await world.attached()
     await (await reactor.call.socket()).send('{"metadata": {"a": ["b"]}}')
-    assert await reactor.call.code() is grpc.StatusCode.OK
+    assert await reactor.call.code() == "ok"
 
 
 async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
@@ -157,7 +150,7 @@ async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
     append.key_provided.CopyFrom(reactor.provided(reactor.grant_for(request, "anna")))
     message = reactor_pb2.AttachRequest(append=append).SerializeToString()
     await reactor.call.raw(frame(TEXT, b"{}", mask=MASK) + frame(BINARY, message, mask=MASK))
-    assert await reactor.call.code() is grpc.StatusCode.OK
+    assert await reactor.call.code() == "ok"
     assert [event.type for event in await world.app.log.read_stream(delivered.event.stream)] == [
         "SecretUploadKeyRequested"
     ]
@@ -166,7 +159,7 @@ async def test_what_comes_after_the_end_is_not_done(world: World) -> None:
 async def test_what_is_no_message_is_refused_with_our_words(world: World) -> None:
     reactor = await world.attached()
     await (await reactor.call.socket()).send(b"\xff\xff")
-    assert reason(await reactor.failure()) == "USAGE"
+    assert (await reactor.failure()).reason == "USAGE"
 
 
 @pytest.mark.parametrize(
@@ -203,7 +196,7 @@ async def test_after_the_login_a_message_may_be_larger_and_one_above_that_ends_t
     assert await reactor.call.close_code() == 1009
     reactor = await world.attached()
     await reactor.call.raw(frame(BINARY, b"\x00" * MAX_APPEND, mask=MASK))
-    assert reason(await reactor.failure()) == "USAGE"  # it was read, and is no message
+    assert (await reactor.failure()).reason == "USAGE"  # it was read, and is no message
 
 
 async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the_connection_breaks(
@@ -231,7 +224,7 @@ async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the
 
 def session(world: World) -> attach.Attached:
     """A session without a server."""
-    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "ipv4:127.0.0.1:1"))
+    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("127.0.0.1:1"))
 
 
 class Unread:
@@ -317,19 +310,11 @@ async def test_a_reactor_that_says_more_than_is_handled_waits(world: World, monk
     assert said * len(UNKNOWN) <= attach.MOST_WAITING + 3 * len(BEAT + UNKNOWN)  # the login, one handled, one above
 
 
-async def test_a_process_that_attaches_again_at_the_other_door_replaces_its_session(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_process_that_attaches_again_replaces_its_session(world: World) -> None:
     first = await world.attached()
     head = await world.app.log.head()
-    monkeypatch.setattr(m8_world, "ATTACH_BY", "grpc")
-    second = world.reactor(replica=first.replica)
-    await second.attach()
-    assert not isinstance(second.call, WebSocketCall)
-    assert await first.call.code() is grpc.StatusCode.UNAVAILABLE
-    monkeypatch.setattr(m8_world, "ATTACH_BY", "websocket")
     await world.reactor(replica=first.replica).attach()
-    assert await second.call.code() is grpc.StatusCode.UNAVAILABLE
+    assert await first.call.code() == "unavailable"
     assert await world.app.log.head() == head
 
 
@@ -342,8 +327,8 @@ async def test_an_error_goes_out_as_connect_has_it(raw: Raw) -> None:
 
 
 async def test_a_request_that_is_no_websocket_is_told_so(world: World) -> None:
-    reader, writer = await asyncio.open_connection(*world.http.split(":"))
-    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: {world.http}\r\n\r\n".encode())
+    reader, writer = await asyncio.open_connection(*world.address.split(":"))
+    writer.write(f"GET {PATH} HTTP/1.1\r\nHost: {world.address}\r\n\r\n".encode())
     assert (await reader.readline()).startswith(b"HTTP/1.1 426 ")
     writer.close()
 

@@ -94,7 +94,6 @@ def events_to(app: App, sink: Takes) -> EventExporter:
     return EventExporter(app, sink, SinkState("sink"), log_id="ab" * 16)
 
 
-@pytest.mark.usefixtures("door")
 async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_ended(world: World) -> None:
     sink = Takes()
     to = exporting(world.app, sink)
@@ -103,7 +102,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     with refused("NOT_FOUND"):
         await anna.secret("vault://app/db")
     nobody = world.user("nobody", "vault://app")
-    nobody.metadata = (("authorization", "Bearer of-nobody"),)
+    nobody.headers = (("authorization", "Bearer of-nobody"),)
     with refused("UNAUTHENTICATED"):
         await nobody.secret("vault://app/db")
     reactor = await world.attached()
@@ -120,8 +119,8 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     assert (attached["method"], attached["store"], attached["subject"]) == ("Attach", "vault", "")
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
-    assert found["peer"].startswith("ipv4:127.0.0.1:")
-    assert found["token_id"] == anna.metadata[0][1].removeprefix("Bearer ")
+    assert found["peer"].startswith("127.0.0.1:")
+    assert found["token_id"] == anna.token
     assert (denied["kind"], denied["address"], denied["calls"]) == ("access-strangers", "127.0.0.1", 1)
     assert denied["ends"] == {"GetSecret UNAUTHENTICATED": 1}
     assert (asked["method"], asked["purpose"], asked["code"]) == ("RequestSecretUploadKey", "UPLOAD", "OK")
@@ -187,7 +186,6 @@ async def test_many_bytes_do_not_fit_either(world: World, monkeypatch: pytest.Mo
     assert dropped == 2
 
 
-@pytest.mark.usefixtures("door")
 async def test_strangers_push_no_line_of_a_caller_out(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -195,7 +193,7 @@ async def test_strangers_push_no_line_of_a_caller_out(
     monkeypatch.setattr(exporters, "MOST_WAITING", 4)
     sink = Takes()
     to = exporting(world.app, sink)
-    stranger, anna = User(world.channel, "nobody", http=world.http), world.user("anna", "vault://app")
+    stranger, anna = User(world.address, "nobody"), world.user("anna", "vault://app")
     for _ in range(50):
         with refused("UNAUTHENTICATED"):
             await stranger.secret("vault://app/db")
@@ -230,10 +228,10 @@ def test_a_hundred_addresses_of_strangers_have_a_line_in_a_minute_and_all_others
     told: dict[str, dict[str, int]] = {}
     strangers = Strangers(lambda: 0, tick_s=1.0)
     strangers.tell = lambda address, ends: told.update({address: dict(ends)})
-    peers = [f"ipv4:192.0.2.{number}:7" for number in range(150)]
-    peers += [f"ipv6:%5B2001:db8:0:{number // 10:x}::{number:x}%5D:7" for number in range(1_000)]
+    peers = [f"192.0.2.{number}:7" for number in range(150)]
+    peers += [f"[2001:db8:0:{number // 10:x}::{number:x}]:7" for number in range(1_000)]
     for peer in [peers[0]] * 9 + peers[150:] + peers[:150]:
-        strangers.count(CallNote("GetSecret", "http", peer, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("GetSecret", peer, code="UNAUTHENTICATED"))
     strangers.flush()
     assert len(told) == 101
     assert told["192.0.2.0"] == {"GetSecret UNAUTHENTICATED": 10}
@@ -250,7 +248,7 @@ def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
     strangers.tell = lambda address, ends: told.append(of_strangers(address, ends, at_ms=1, replica="m8/1", number=1))
     for number in range(5_000):
         about = {"issuer": "corp", "reason": "REPLAYED", "for_member": f"user:corp:{number}" + "\u00fc" * 200}
-        strangers.count(CallNote("ExchangeToken", "http", "ipv4:192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("ExchangeToken", "192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
     strangers.flush()
     (line,) = told
     assert len(line.text) <= MOST_LINE

@@ -40,10 +40,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 
 async def everything(user: User) -> dict[str, Any]:
     """What every query that tells of secrets answers."""
-    queries, metadata = user.queries, user.metadata
     events = await user.events()
     request_id = bytes.fromhex(next(e.stream for e in events.events if e.stream.startswith("upload/")).split("/")[1])
-    watching: Any = queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=metadata)
+    watching = user.watch()
     watched = [(await watching.read()).event for _ in events.events]
     watching.cancel()
     return {
@@ -55,9 +54,9 @@ async def everything(user: User) -> dict[str, Any]:
         "versions": await user.versions(URI, with_edits=True),
         "upload": await user.upload(request_id),
         "store": await user.store("vault"),
-        "stores": await queries.ListSecretStores(queries_pb2.ListSecretStoresRequest(), metadata=metadata),
-        "server": await queries.GetServer(queries_pb2.GetServerRequest(), metadata=metadata),
-        "tokens": await user.access.ListTokens(access_pb2.ListTokensRequest(), metadata=metadata),
+        "stores": await user.call(queries_pb2.ListSecretStoresRequest()),
+        "server": await user.call(queries_pb2.GetServerRequest()),
+        "tokens": await user.call(access_pb2.ListTokensRequest()),
     }
 
 
@@ -82,7 +81,7 @@ async def test_an_auditor_sees_all_that_happened_and_no_hash(world: World, who: 
 async def test_hashes_are_where_the_same_member_is_a_user_too(world: World) -> None:
     both = world.member(BOTH)
     assert (await both.secret(URI)).fingerprint == fingerprint("a")
-    roles = (await both.access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=both.metadata)).roles
+    roles = (await both.call(access_pb2.WhoAmIRequest())).roles
     assert list(roles) == [USER, AUDITOR]
 
 
@@ -101,7 +100,7 @@ async def test_an_auditor_changes_nothing(world: World) -> None:
         await eve.create("second", world.signer.shown)
     with refused("REFUSED"):
         message = commands_pb2.StartFingerprintKeyRotationRequest(key_id="0" * 16)
-        await eve.commands.StartFingerprintKeyRotation(message, metadata=eve.metadata)
+        await eve.call(message)
     with refused("REFUSED"):
         await eve.bind("more", "user:corp:x", role=AUDITOR)
     assert await world.app.log.head() == head
@@ -110,5 +109,5 @@ async def test_an_auditor_changes_nothing(world: World) -> None:
 async def test_a_client_of_before_is_told_one_role(world: World) -> None:
     for who, role in ((EVE, AUDITOR), (ROOT, ADMINISTRATOR), (BOTH, AUDITOR), ("user:corp:nobody", USER)):
         user = world.member(who)
-        answer = await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
+        answer = await user.call(queries_pb2.GetServerRequest())
         assert (answer.subject, answer.role) == (who, role)

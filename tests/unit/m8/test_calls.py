@@ -1,4 +1,4 @@
-"""What every call goes through: errors, limits, health, reflection, and m8's own log."""
+"""What every call goes through: errors, limits, and m8's own log."""
 
 from __future__ import annotations
 
@@ -9,23 +9,15 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
-from google.rpc import error_details_pb2  # type: ignore[import-untyped]
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import Code, Error, UnavailableError
-from monoskope.m8.grpc.calls import status_of
-from monoskope.m8.grpc.server import build_server
+from monoskope.errors import UnavailableError
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.methods.refusal import STATUS
-from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent
+from tests.support.http_calls import CallError
 from tests.support.log_lines import strangers
 from tests.support.m8_world import PATIENCE_S, World, a_world, refused
 from tests.support.vectors import Signer, a_request
@@ -37,18 +29,6 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def test_every_code_has_a_status_that_carries_code_message_and_fix() -> None:
-    assert set(STATUS) == set(Code)
-    status = status_of(Error("it broke.", fix="mend it.", code=Code.CONFLICT))
-    assert (status.code, status.details) == (grpc.StatusCode.ABORTED, "it broke.")
-    ((key, packed),) = status.trailing_metadata
-    assert key == "grpc-status-details-bin"
-    assert b"mend it." in packed
-    assert b"CONFLICT" in packed
-    assert error_details_pb2.ErrorInfo.DESCRIPTOR.full_name.encode() in packed
-
-
-@pytest.mark.usefixtures("door")
 async def test_a_defect_says_nothing_of_itself(
     world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -63,20 +43,18 @@ async def test_a_defect_says_nothing_of_itself(
     assert "LookupError" in lines.getvalue()
 
 
-@pytest.mark.usefixtures("door")
 async def test_a_call_is_one_line_without_its_token_or_content(world: World, lines: io.StringIO) -> None:
     user = world.user("anna", "vault://app")
-    user.metadata = (*user.metadata, ("x-request-id", "abc-1"))  # type: ignore[assignment]
+    user.headers += (("x-request-id", "abc-1"),)
     with refused("NOT_FOUND"):
         await user.secret("vault://app/db")
     (line,) = [line for line in map(json.loads, lines.getvalue().splitlines()) if line.get("method") == "GetSecret"]
     assert (line["code"], line["subject"], line["uri"]) == ("NOT_FOUND", "anna", "vault://app/db")
     assert line["client_request_id"] == "abc-1"
     assert "Bearer" not in lines.getvalue()
-    assert user.metadata[0][1].removeprefix("Bearer ") not in lines.getvalue()
+    assert user.token not in lines.getvalue()
 
 
-@pytest.mark.usefixtures("attach_by")
 async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     world: World, lines: io.StringIO
 ) -> None:
@@ -91,35 +69,14 @@ async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     assert strangers(world.app, lines) == {"Attach REFUSED vault": 1, "Attach IDENTITY_CHANGED": 1}
 
 
-async def test_health_and_reflection_answer_without_a_token(world: World) -> None:
-    health = health_pb2_grpc.HealthStub(world.channel)
-    for name in ("", *SERVICES):
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=name))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
-    stub = reflection_pb2_grpc.ServerReflectionStub(world.channel)
-    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    listed = {service.name for service in (await call.read()).list_services_response.service}
-    assert set(SERVICES) <= listed
-    call.cancel()
-
-
-@pytest.mark.usefixtures("door")
 async def test_a_message_beyond_the_limit_is_refused(world: World) -> None:
     user = world.user("anna", "vault://app")
     message = commands_pb2.RequestUploadSecretRequest(ciphertext=bytes(1_300_000))
-    with pytest.raises(grpc.aio.AioRpcError) as error:
-        await user.commands.RequestUploadSecret(message, metadata=user.metadata)
-    assert error.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    with pytest.raises(CallError) as error:
+        await user.call(message)
+    assert error.value.code == "resource_exhausted"
 
 
-async def test_a_second_server_on_the_same_address_is_refused(world: World) -> None:
-    bound = build_server(world.app, None)
-    with pytest.raises(Error, match="cannot listen"):
-        build_server(world.app, None, address=f"127.0.0.1:{bound.port}")
-    await bound.stop(0.0)
-
-
-@pytest.mark.usefixtures("door")
 async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:
     """Many wait for one stream; all are woken by its event, also those that came just before it."""
     user, reactor = world.user("anna", "vault://app"), await world.attached()
@@ -131,7 +88,6 @@ async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:
     assert world.app.feed._waiting == {}
 
 
-@pytest.mark.usefixtures("door")
 async def test_a_call_that_outlives_its_deadline_is_cancelled(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     cancelled = asyncio.Event()
 
@@ -146,13 +102,13 @@ async def test_a_call_that_outlives_its_deadline_is_cancelled(world: World, monk
     message = queries_pb2.GetSecretRequest(uri="vault://app/db")
     async with asyncio.timeout(PATIENCE_S):
         while not cancelled.is_set():  # on a busy machine the time may be over before the log is asked
-            with pytest.raises(grpc.aio.AioRpcError) as late:
-                await user.queries.GetSecret(message, metadata=user.metadata, timeout=0.1)
-            assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+            with pytest.raises(CallError) as late:
+                await user.call(message, timeout_s=0.1)
+            assert late.value.code == "deadline_exceeded"
             await asyncio.sleep(0.005)
 
 
-async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO, door: str) -> None:
+async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     request_id = await user.ask(a_request())
     await reactor.next("SecretUploadKeyRequested")
@@ -163,7 +119,7 @@ async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO, d
         waiting.cancel()
         while not (ended := [line for line in _calls(lines) if line["code"] == "CANCELLED"]):
             await asyncio.sleep(0.005)
-    assert (ended[0]["door"], ended[0]["subject"], ended[0]["method"]) == (door, "anna", "GetSecretUploadKey")
+    assert (ended[0]["subject"], ended[0]["method"]) == ("anna", "GetSecretUploadKey")
     assert world.app.feed._waiting == {}
 
 
@@ -174,7 +130,7 @@ def _calls(lines: io.StringIO) -> list[dict[str, Any]]:
 async def test_unknown_fields_are_dropped_before_anything_is_recorded(world: World) -> None:
     user = world.user("anna", "vault://app")
     message = queries_pb2.GetServerRequest.FromString(b"\x9a\x06\x03abc")
-    assert (await user.queries.GetServer(message, metadata=user.metadata)).subject == "anna"
+    assert (await user.call(message)).subject == "anna"
 
 
 async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_so(world: World) -> None:
@@ -190,7 +146,6 @@ async def test_a_follower_that_lies_too_far_behind_loses_its_queue_and_is_told_s
             await fails()
 
 
-@pytest.mark.usefixtures("attach_by")
 async def test_a_server_that_stops_does_not_wait_for_those_who_wait(tmp_path: Path) -> None:
     async with a_world(tmp_path) as world:
         user, reactor = world.user("anna", "vault://app"), await world.attached()
@@ -201,10 +156,9 @@ async def test_a_server_that_stops_does_not_wait_for_those_who_wait(tmp_path: Pa
             await asyncio.sleep(0)
         world.app.feed.stop()
         assert (await waiting).state == views_pb2.UPLOAD_STATE_REQUESTED
-        assert await reactor.call.code() is grpc.StatusCode.UNAVAILABLE
+        assert await reactor.call.code() == "unavailable"
 
 
-@pytest.mark.usefixtures("attach_by")
 async def test_a_defect_in_an_append_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     reactor = await world.attached()
 

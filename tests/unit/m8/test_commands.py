@@ -7,20 +7,18 @@ import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.methods import calls
 from monoskope.protocol.receipt import parse_receipt
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, reason, refused, until_granted
+from tests.support.http_calls import CallError
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 COMPARE = frozenset({events_pb2.RIGHT_COMPARE})
-
-pytestmark = pytest.mark.usefixtures("door")
 
 
 @pytest.fixture
@@ -149,7 +147,7 @@ async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None
     await user.ask(request)
     await reactor.give_key()
     message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-    again = await user.commands.RequestSecretUploadKey(message, metadata=user.metadata)
+    again = await user.call(message)
     assert not again.HasField("key")
 
 
@@ -175,23 +173,22 @@ async def test_a_malformed_request_is_refused_naming_its_field(world: World) -> 
     user, request = world.user("anna", "vault://app"), a_request()
     message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content + b"\x9a\x06\x00")
     with refused("USAGE") as error:
-        await user.commands.RequestSecretUploadKey(message, metadata=user.metadata)
+        await user.call(message)
     assert "UploadRequest" in error.message
     empty = commands_pb2.RequestSecretUploadKeyRequest()
     with refused("USAGE") as error:
-        await user.commands.RequestSecretUploadKey(empty, metadata=user.metadata)
+        await user.call(empty)
     assert "request" in error.message
 
 
 async def test_a_call_without_a_token_that_counts_is_refused(world: World) -> None:
     stranger = world.user("eve", "vault://app")
-    for metadata in ((), (("authorization", "Bearer forged"),), (("authorization", "Basic Zm9v"),)):
-        stranger.metadata = metadata  # type: ignore[assignment]
+    for headers in ((), (("authorization", "Bearer forged"),), (("authorization", "Basic Zm9v"),)):
+        stranger.headers = headers
         with refused("UNAUTHENTICATED") as error:
             await stranger.ask(a_request())
         assert "forged" not in error.message
-    twice = (*world.user("anna", "vault://app").metadata, ("authorization", "Bearer forged"))
-    stranger.metadata = twice  # type: ignore[assignment]
+    stranger.headers = (*world.user("anna", "vault://app").headers, ("authorization", "Bearer forged"))
     with refused("UNAUTHENTICATED"):
         await stranger.ask(a_request())
 
@@ -244,7 +241,7 @@ async def test_a_store_deactivated_meanwhile_takes_no_sealed_secret(world: World
     grant = await until_granted(user, reactor)
     await world.administrator().deactivate("vault")
     (answer,) = await asyncio.gather(user.send(grant.request.request_id, Sealed()), return_exceptions=True)
-    was_refused = isinstance(answer, grpc.aio.AioRpcError) and reason(answer) == "REFUSED"
+    was_refused = isinstance(answer, CallError) and answer.reason == "REFUSED"
     # The timekeeper may have been faster.
     had_ended = isinstance(answer, views_pb2.SecretUpload) and answer.reason == upload_pb2.REASON_STORE_INACTIVE
     assert was_refused or had_ended
@@ -290,10 +287,10 @@ async def test_only_administrators_change_stores(world: World) -> None:
         await user.deactivate("vault")
     with refused("REFUSED"):
         default = commands_pb2.SetDefaultSecretStoreRequest(name="vault")
-        await user.commands.SetDefaultSecretStore(default, metadata=user.metadata)
+        await user.call(default)
     with refused("REFUSED"):
         finish = commands_pb2.FinishFingerprintKeyRotationRequest(key_id="a" * 16)
-        await user.commands.FinishFingerprintKeyRotation(finish, metadata=user.metadata)
+        await user.call(finish)
 
 
 async def test_an_administrator_manages_stores(world: World) -> None:
@@ -305,7 +302,7 @@ async def test_an_administrator_manages_stores(world: World) -> None:
         await administrator.deactivate("nowhere")
     assert (await administrator.store("")).name == "vault"
     message = commands_pb2.SetDefaultSecretStoreRequest(name="local")
-    await administrator.commands.SetDefaultSecretStore(message, metadata=administrator.metadata)
+    await administrator.call(message)
     local = await administrator.store("")
     assert (local.name, local.type, local.active, local.is_default) == ("local", "age", False, True)
 
@@ -319,6 +316,6 @@ async def test_a_bad_store_name_is_refused_naming_field_and_rule(world: World) -
 
 async def test_a_caller_is_told_who_it_is_and_what_it_may_do(world: World) -> None:
     user: User = world.user("anna", "vault://app", rights=PUT)
-    server = await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
+    server = await user.call(queries_pb2.GetServerRequest())
     assert (server.version, server.subject, list(server.prefixes)) == ("0.1.0", "anna", ["vault://app"])
     assert list(server.rights) == [events_pb2.RIGHT_PUT]

@@ -95,9 +95,6 @@ def test_what_a_copy_expects_is_not_looked_for_at_its_source() -> None:
     assert append_by_reactor(walk.uploading(), started, walk.by()) == [started]
 
 
-pytestmark = pytest.mark.usefixtures("attach_by")
-
-
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     async with a_world(tmp_path) as world:

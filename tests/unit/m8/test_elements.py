@@ -23,7 +23,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
 from monoskope.m8.service import calls as validate
@@ -103,23 +103,23 @@ async def sent(world: World, method: Method, codec: Codec, body: bytes, metadata
         body = bytes([0]) + len(body).to_bytes(4, "big") + body
         fields = "".join(f"{name}: {value}\r\n" for name, value in (kind, *metadata))
         head = f"POST {method.path} HTTP/1.1\r\nHost: a\r\nContent-Length: {len(body)}\r\n{fields}"
-        asked = await Asked.send(world.http, head, body)
+        asked = await Asked.send(world.address, head, body)
         answered = await asked.head()
         said = b"".join([piece async for piece in asked.chunks()])
         assert b'"invalid_argument"' in said
         asked.close()
         return 400 if answered.status == 200 else answered.status
-    return (await ask(world.http, "POST", method.path, kind, *metadata, body=body)).status
+    return (await ask(world.address, "POST", method.path, kind, *metadata, body=body)).status
 
 
 async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Looked(monkeypatch)
     asks = {
         Needs.NOTHING: (),
-        Needs.RIGHT: world.user("anna", "vault://app").metadata,
+        Needs.RIGHT: world.user("anna", "vault://app").headers,
     }
     for method in (one for one in methods(world.app).values() if one.kind is not Kind.ATTACHING):
-        metadata = asks.get(method.needs, world.administrator().metadata)
+        metadata = asks.get(method.needs, world.administrator().headers)
         for codec, what, body in most_of_both(method):
             looked.visited = looked.violations = 0
             with allocating() as allocated:
@@ -135,12 +135,9 @@ async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypa
 async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have() -> None:
     kind: Any = reactor_pb2.AttachRequest
 
-    async def one(message: bytes) -> AsyncIterator[bytes]:
-        yield message
-
     for what, body in smallest(kind.DESCRIPTOR, MAX_LOGIN):
         with pytest.raises(UsageError, match=r"stands twice|has more than"), allocating() as allocated:
-            await anext(calls.parsed(one(body)))
+            calls.message_of(kind, body)
         assert allocated[0] <= MOST_ALLOCATED // 10, what
 
 
@@ -167,7 +164,7 @@ async def test_as_many_role_bindings_as_there_may_be_fit_into_a_request(world: W
     method = next(one for one in methods(world.app).values() if one.name == "ApplyRoleBindings")
     body = codec.written(most_role_bindings())
     with allocating() as allocated:
-        assert await sent(world, method, codec, body, world.administrator().metadata) == 200
+        assert await sent(world, method, codec, body, world.administrator().headers) == 200
     assert allocated[0] <= MOST_ALLOCATED + 2 * len(body)
 
 

@@ -7,8 +7,6 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 from google.protobuf.descriptor import FieldDescriptor, MethodDescriptor
 from google.protobuf.message import Message
@@ -20,7 +18,7 @@ from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.m8.queries.pages import make_token
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.m8.service.server_limits import ServerLimits
-from tests.support import m8_world
+from tests.support.http_calls import Call, CallError, Stream
 from tests.support.m8_world import RIGHTS, World, a_world
 from tests.support.vectors import Signer, a_request
 
@@ -35,7 +33,7 @@ METHODS = [
     for file, name in ((commands_pb2, "SecretCommandService"), (queries_pb2, "SecretQueryService"))
     for method in file.DESCRIPTOR.services_by_name[name].methods
 ]
-DEFECTS = {grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN, grpc.StatusCode.DEADLINE_EXCEEDED}
+DEFECTS = {"internal", "unknown", "deadline_exceeded"}
 """What no answer may be: the last one was none within `SOON_S`."""
 IN_JSON = ("UpdateSecretNotes", "ListEvents", "GetSecretUpload")
 """Methods whose fields are of every kind."""
@@ -147,15 +145,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_no_field_of_any_call_meets_a_defect_or_takes_long(
     world: World, waits: asyncio.Event, method: MethodDescriptor
 ) -> None:
-    await no_defect(world, method, waits)
+    await no_defect(world, method, waits, codec="proto")
 
 
 @pytest.mark.parametrize("method", [one for one in METHODS if one.name in IN_JSON], ids=lambda method: method.name)
-async def test_nor_of_a_call_over_http_in_json(
-    world: World, waits: asyncio.Event, monkeypatch: pytest.MonkeyPatch, method: MethodDescriptor
-) -> None:
-    monkeypatch.setattr(m8_world, "DOOR", "http")
-    await no_defect(world, method, waits)
+async def test_nor_of_a_call_over_http_in_json(world: World, waits: asyncio.Event, method: MethodDescriptor) -> None:
+    await no_defect(world, method, waits, codec="json")
 
 
 @pytest.fixture
@@ -171,10 +166,9 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
     return found
 
 
-async def no_defect(world: World, method: MethodDescriptor, waits: asyncio.Event) -> None:
+async def no_defect(world: World, method: MethodDescriptor, waits: asyncio.Event, *, codec: str) -> None:
     await world.attached()
     anna, administrator = world.user("anna", "vault://", rights=RIGHTS), world.administrator()
-    stubs: Any = anna.commands if method.containing_service.name == "SecretCommandService" else anna.queries
     asked = 0
     # An administrator may upload nothing, for whatever purpose.
     for caller, purposes in ((anna, PURPOSES), (administrator, (upload_pb2.PURPOSE_UPLOAD,))):
@@ -183,8 +177,8 @@ async def no_defect(world: World, method: MethodDescriptor, waits: asyncio.Event
                 continue
             await streams_ended(world)
             waits.clear()
-            call = getattr(stubs, method.name)
-            code = await the_code(call, request, caller.metadata, waits if method.server_streaming else None)
+            call = Call(world.address, request, caller.headers, SOON_S, codec)
+            code = await the_code(call, waits if method.server_streaming else None)
             assert code not in DEFECTS, (caller, request)
             asked += 1
     assert asked >= 4 or not method.input_type.fields
@@ -197,21 +191,21 @@ async def streams_ended(world: World) -> None:
             await asyncio.sleep(0)
 
 
-async def the_code(call: Any, request: Message, metadata: Any, waits: asyncio.Event | None) -> grpc.StatusCode:
+async def the_code(call: Call, waits: asyncio.Event | None) -> str:
     """How m8 answers; a stream that has nothing to say and `waits` counts as OK."""
     try:
         async with asyncio.timeout(2 * SOON_S):
             if waits is None:
-                await call(request, metadata=metadata, timeout=SOON_S)
+                await call.answer()
             else:
-                await said_or_waits(call(request, metadata=metadata, timeout=SOON_S), waits)
-    except grpc.aio.AioRpcError as error:
-        return error.code()
-    return grpc.StatusCode.OK
+                await said_or_waits(call.stream(), waits)
+    except CallError as error:
+        return error.code
+    return "ok"
 
 
-async def said_or_waits(stream: Any, waits: asyncio.Event) -> None:
-    """Read what a stream says first, or see that it waits. Raises `AioRpcError`."""
+async def said_or_waits(stream: Stream, waits: asyncio.Event) -> None:
+    """Read what a stream says first, or see that it waits. Raises `CallError`."""
     reading, waiting = asyncio.ensure_future(stream.read()), asyncio.ensure_future(waits.wait())
     await asyncio.wait({reading, waiting}, return_when=asyncio.FIRST_COMPLETED)
     waiting.cancel()

@@ -1,4 +1,4 @@
-"""What is HTTP's alone at m8's HTTP door. What calls do is tested at both doors, in the tests of calls."""
+"""What HTTP adds to a call: paths, methods, headers, codecs, sizes and errors."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ import json
 from base64 import b64decode
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 from google.protobuf import json_format
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
@@ -22,9 +19,9 @@ from monoskope.http.messages import Response
 from monoskope.http.server.answers import serialised
 from monoskope.m8.http import refused
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.methods.table import Kind, Method, methods
+from monoskope.m8.methods.table import Kind, methods
 from monoskope.m8.service.policy import Needs
-from tests.support.http_calls import Asked, HttpStream, HttpUnary, ask, bearer, rpc_error
+from tests.support.http_calls import Asked, Call, CallError, ask, bearer
 from tests.support.log_lines import calls, strangers
 from tests.support.m8_world import PATIENCE_S, World, a_world
 
@@ -42,45 +39,33 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-async def test_every_method_of_the_table_says_the_same_at_both_doors(world: World) -> None:
-    """Of a message without fields, with a token and without; over HTTP in JSON and in protobuf."""
-    anna, administrator = world.user("anna", "vault://app").metadata, world.administrator().metadata
+async def test_every_method_of_the_table_says_the_same_in_json_and_in_protobuf(world: World) -> None:
+    """Of a message without fields, with a token and without."""
+    anna, administrator = world.user("anna", "vault://app").headers, world.administrator().headers
     asked = [method for method in methods(world.app).values() if method.kind is not Kind.ATTACHING]
     assert len(asked) == 33
     for method in asked:
         streams = method.kind is Kind.STREAMING
         # Anna would wait for her first event.
-        for metadata in (administrator, ()) if streams else (administrator, anna, ()):
-            said = [
-                await the_answer(call, method.request(), metadata, streams=streams) for call in doors(world, method)
-            ]
-            assert said[0] == said[1] == said[2], method.path
+        for headers in (administrator, ()) if streams else (administrator, anna, ()):
+            calls = [Call(world.address, method.request(), headers, PATIENCE_S, codec) for codec in ("json", "proto")]
+            said = [await the_answer(call, streams=streams) for call in calls]
+            assert said[0] == said[1], method.path
             if method.needs is not Needs.NOTHING:
-                assert metadata or said[0] == (grpc.StatusCode.UNAUTHENTICATED, "the call carries no token.")
+                assert headers or said[0] == ("unauthenticated", "the call carries no token.")
 
 
-def doors(world: World, method: Method) -> list[Any]:
-    """What calls the method over gRPC, over HTTP in JSON, and over HTTP in protobuf."""
-    kind = world.channel.unary_stream if method.kind is Kind.STREAMING else world.channel.unary_unary
-    service: Any = method.request.DESCRIPTOR.file.services_by_name[method.service.rpartition(".")[2]]
-    http = HttpStream if method.kind is Kind.STREAMING else HttpUnary
-    return [
-        kind(method.path, method.request.SerializeToString, method.response.FromString),
-        *(http(world.http, service.methods_by_name[method.name], codec) for codec in ("json", "proto")),
-    ]
-
-
-async def the_answer(call: Any, request: Any, metadata: Any, *, streams: bool) -> object:
+async def the_answer(call: Call, *, streams: bool) -> object:
     try:
         if not streams:
-            return await call(request, metadata=metadata, timeout=PATIENCE_S)
-        stream = call(request, metadata=metadata, timeout=PATIENCE_S)
+            return await call.answer()
+        stream = call.stream()
         try:
             return await stream.read()
         finally:
             stream.cancel()
-    except grpc.aio.AioRpcError as error:
-        return error.code(), error.details()
+    except CallError as error:
+        return error.code, error.message
 
 
 async def test_requests_that_are_no_calls_are_answered_by_http(world: World) -> None:
@@ -122,36 +107,38 @@ async def test_requests_that_are_no_calls_are_answered_by_http(world: World) -> 
         ("POST", GET_SERVER, (JSON, token), 400, "invalid_argument"),
     ]
     for method, path, headers, status, code in cases:
-        answered = await ask(world.http, method, path, *headers)
+        answered = await ask(world.address, method, path, *headers)
         assert (answered.status, answered.json["code"]) == (status, code), (method, path, headers)
         assert "set-cookie" not in answered.headers
         assert token[1].removeprefix("Bearer ") not in answered.body.decode()
-    allowed = (await ask(world.http, "GET", GET_SERVER)).headers["allow"]
-    assert (allowed, (await ask(world.http, "PUT", "/healthz")).headers["allow"]) == ("POST", "GET")
-    assert (await ask(world.http, "POST", WATCH, token)).headers["accept-post"].startswith("application/connect+json")
-    assert (await ask(world.http, "POST", GET_SERVER, JSON)).headers["www-authenticate"] == "Bearer"
+    allowed = (await ask(world.address, "GET", GET_SERVER)).headers["allow"]
+    assert (allowed, (await ask(world.address, "PUT", "/healthz")).headers["allow"]) == ("POST", "GET")
+    assert (
+        (await ask(world.address, "POST", WATCH, token)).headers["accept-post"].startswith("application/connect+json")
+    )
+    assert (await ask(world.address, "POST", GET_SERVER, JSON)).headers["www-authenticate"] == "Bearer"
 
 
 async def test_a_call_is_answered_in_the_codec_of_its_request(world: World) -> None:
     token = bearer(world.user("anna", "vault://app"))
     answered = await ask(
-        world.http, "POST", GET_SERVER, ("content-type", 'Application/JSON; charset="UTF-8"'), token, body=b"{}"
+        world.address, "POST", GET_SERVER, ("content-type", 'Application/JSON; charset="UTF-8"'), token, body=b"{}"
     )
     assert (answered.status, answered.json["subject"]) == (200, "anna")
     assert answered.headers["content-type"] == "application/json"
     assert "access-control-allow-origin" not in answered.headers
     proto = ("Content-Type", "application/proto")
-    answered = await ask(world.http, "POST", GET_SERVER, proto, token, ("Connect-Protocol-Version", "1"))
+    answered = await ask(world.address, "POST", GET_SERVER, proto, token, ("Connect-Protocol-Version", "1"))
     assert queries_pb2.GetServerResponse.FromString(answered.body).subject == "anna"
     assert answered.headers["content-type"] == "application/proto"
-    broken = await ask(world.http, "POST", GET_SERVER, proto, token, body=b"\xff")
+    broken = await ask(world.address, "POST", GET_SERVER, proto, token, body=b"\xff")
     assert (broken.status, broken.json["code"]) == (400, "invalid_argument")
     assert "GetServerRequest" in broken.json["message"]
 
 
 async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World) -> None:
     anna = world.user("anna", "vault://app")
-    answered = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":"vault://app/db"}')
+    answered = await ask(world.address, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":"vault://app/db"}')
     assert (answered.status, answered.json["code"]) == (404, "not_found")
     (detail,) = answered.json["details"]
     assert detail["type"] == "google.rpc.ErrorInfo"
@@ -159,9 +146,9 @@ async def test_an_error_says_our_code_sentence_and_fix_in_the_open(world: World)
     assert not detail["value"].endswith("=")
     info = error_details_pb2.ErrorInfo.FromString(b64decode(detail["value"] + "=" * (-len(detail["value"]) % 4)))
     assert json_format.MessageToDict(info) == detail["debug"]
-    named = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"url":"hunter2"}')
+    named = await ask(world.address, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"url":"hunter2"}')
     assert (named.status, named.json["message"]) == (400, "GetSecretRequest: url: GetSecretRequest has no such field.")
-    ruled = await ask(world.http, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":""}')
+    ruled = await ask(world.address, "POST", GET_SECRET, JSON, bearer(anna), body=b'{"uri":""}')
     assert (ruled.status, "uri" in ruled.json["message"]) == (400, True)
 
 
@@ -171,7 +158,7 @@ def test_every_code_has_its_status_and_who_is_limited_hears_when_to_come_back() 
         assert serialised(answer, is_last=False).startswith(b"HTTP/1.1 %d " % answer.status)
         said = json.loads(answer.body)
         assert said["details"][0]["debug"]["reason"] == code.value
-        assert rpc_error(said).details() == "it broke."
+        assert CallError.read(said).message == "it broke."
     answer = refused.response(RateLimitedError("too much.", retry_after_s=1.2))
     assert (answer.status, dict(answer.headers)["Retry-After"]) == (429, "2")
     (_, retry) = json.loads(answer.body)["details"]
@@ -193,7 +180,9 @@ async def test_a_stranger_cannot_make_m8_read_a_large_body(world: World, lines: 
         (WATCH, 1_000_000, (("Content-Type", "application/connect+json"),), 413),
     ):
         fields = "".join(f"{name}: {value}\r\n" for name, value in headers)
-        asked = await Asked.send(world.http, f"POST {path} HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: {length}\r\n")
+        asked = await Asked.send(
+            world.address, f"POST {path} HTTP/1.1\r\nHost: x\r\n{fields}Content-Length: {length}\r\n"
+        )
         async with asyncio.timeout(PATIENCE_S):
             answered = await asked.whole()
         asked.close()
@@ -210,7 +199,7 @@ async def test_the_largest_secret_fits_in_json(world: World) -> None:
         request_id=bytes(16), encapsulated_key=bytes(1_120), ciphertext=bytes(1_048_592)
     )
     body = json_format.MessageToJson(sent).encode()
-    answered = await ask(world.http, "POST", UPLOAD, JSON, bearer(user), body=body)
+    answered = await ask(world.address, "POST", UPLOAD, JSON, bearer(user), body=body)
     assert (answered.status, answered.json["code"]) == (404, "not_found")
 
 
@@ -223,11 +212,11 @@ async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with
     user = world.user("anna", "vault://app")
     token = bearer(user)[1].removeprefix("Bearer ")
     monkeypatch.setattr(SqliteLog, "get", broken)
-    defect = await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), body=b'{"uri":"vault://app/db"}')
+    defect = await ask(world.address, "POST", GET_SECRET, JSON, bearer(user), body=b'{"uri":"vault://app/db"}')
     assert (defect.status, defect.json["code"]) == (500, "internal")
-    await ask(world.http, "POST", GET_SECRET, JSON, ("Authorization", f"Bearer  {token}"), body=b"{}")
-    await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), ("X-Request-Id", f"Bearer {token}"), body=b"[")
-    await ask(world.http, "POST", GET_SECRET, JSON, bearer(user), body=json.dumps({token: token}).encode())
+    await ask(world.address, "POST", GET_SECRET, JSON, ("Authorization", f"Bearer  {token}"), body=b"{}")
+    await ask(world.address, "POST", GET_SECRET, JSON, bearer(user), ("X-Request-Id", f"Bearer {token}"), body=b"[")
+    await ask(world.address, "POST", GET_SECRET, JSON, bearer(user), body=json.dumps({token: token}).encode())
     assert [line["code"] for line in calls(lines)] == ["INTERNAL", "USAGE", "USAGE"]
     assert strangers(world.app, lines) == {"GetSecret UNAUTHENTICATED": 1}
     assert token not in lines.getvalue()

@@ -7,15 +7,12 @@ import io
 import json
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.m8.log.sqlite import SqliteLog
-from tests.support.http_calls import Asked, HttpStream, ask, bearer
+from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
 from tests.support.m8_world import PATIENCE_S, World, a_world
 
@@ -49,7 +46,7 @@ async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing
         while not reached.is_set():  # on a busy machine the time may be over before the log is asked
             for timeout in ("0", "50"):
                 given = ("Connect-Timeout-Ms", timeout)
-                late = await ask(world.http, "POST", GET_SECRET, JSON, token, given, body=body)
+                late = await ask(world.address, "POST", GET_SECRET, JSON, token, given, body=body)
                 assert (late.status, late.json["code"], "details" in late.json) == (504, "deadline_exceeded", False)
                 times += 1
     # Where the time is over before the token is looked at, nothing is known of the caller.
@@ -57,25 +54,24 @@ async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing
     assert codes == ["TIMED_OUT"] * times
 
 
-async def watching(world: World, codec: str, *metadata: tuple[str, str]) -> Any:
-    method: Any = queries_pb2.DESCRIPTOR.services_by_name["SecretQueryService"].methods_by_name["WatchEvents"]
-    return HttpStream(world.http, method, codec)(queries_pb2.WatchEventsRequest(), metadata=metadata)
+def watching(world: World, codec: str, *headers: tuple[str, str]) -> Stream:
+    return Call(world.address, queries_pb2.WatchEventsRequest(), headers, codec=codec).stream()
 
 
 @pytest.mark.parametrize("codec", ["json", "proto"])
 async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
     administrator = bearer(world.administrator())
-    call = await watching(world, codec, administrator)
+    call = watching(world, codec, administrator)
     for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
         assert (await call.read()).event.type == kind
     world.app.feed.stop()
-    with pytest.raises(grpc.aio.AioRpcError) as ended:
+    with pytest.raises(CallError) as ended:
         await call.read()
-    assert ended.value.code() is grpc.StatusCode.UNAVAILABLE
-    refusal = await watching(world, codec)
-    with pytest.raises(grpc.aio.AioRpcError) as ended:
+    assert ended.value.code == "unavailable"
+    refusal = watching(world, codec)
+    with pytest.raises(CallError) as ended:
         await refusal.read()
-    assert ended.value.code() is grpc.StatusCode.UNAUTHENTICATED
+    assert ended.value.code == "unauthenticated"
 
 
 async def test_a_stream_takes_exactly_one_message(world: World) -> None:
@@ -92,7 +88,7 @@ async def test_a_stream_takes_exactly_one_message(world: World) -> None:
     ):
         name, value = token
         head = f"POST {WATCH} HTTP/1.1\r\nHost: x\r\n{kind[0]}: {kind[1]}\r\n{name}: {value}\r\n"
-        asked = await Asked.send(world.http, f"{head}Content-Length: {len(body)}\r\n", body)
+        asked = await Asked.send(world.address, f"{head}Content-Length: {len(body)}\r\n", body)
         assert (await asked.head()).status == 200
         said = b"".join([piece async for piece in asked.chunks()])
         asked.close()

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
@@ -20,6 +19,7 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.protocol.events import upload_stream
+from tests.support.http_calls import CallError
 from tests.support.m8_world import Sealed, World, a_world, an_m8, until_granted
 from tests.support.operations import samples
 from tests.support.vectors import a_request
@@ -180,7 +180,7 @@ async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: Worl
 
 async def test_calls_and_writes_are_counted(world: World) -> None:
     user = world.user("anna", "vault://app")
-    with pytest.raises(grpc.aio.AioRpcError):
+    with pytest.raises(CallError):
         await user.upload(b"x" * 16)
     found = await metrics(world)
     assert found["m8_calls_total", frozenset({("method", "GetSecretUpload"), ("code", "NOT_FOUND")})] == 1
@@ -205,8 +205,8 @@ async def test_a_well_formed_trace_context_is_recorded_and_any_other_dropped(
 ) -> None:
     await world.attached()
     user, request = world.user("anna", "vault://app"), a_request()
-    metadata = (*user.metadata, *(("traceparent", one) for one in given))
+    user.headers += tuple(("traceparent", one) for one in given)
     message = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-    await user.commands.RequestSecretUploadKey(message, metadata=metadata)
+    await user.call(message)
     (event,) = await world.app.log.read_stream(upload_stream(request.request_id))
     assert events_pb2.SecretUploadKeyRequested.FromString(event.data).traceparent == kept

@@ -8,28 +8,25 @@ import os
 import statistics
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.limits.places import CallPlaces
+from monoskope.m8.limits.subjects import CallPlaces
 from monoskope.m8.service.server_limits import ServerLimits
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, reason, refused
+from tests.support.http_calls import CallError
+from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refused
 from tests.support.vectors import a_request
 
 LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=10, waiting_per_user=4, sending_per_user=2)
-CONNECTIONS = 5
-ALONE = (("grpc.use_local_subchannel_pool", 1),)
+WATCHERS = 400
 PUTS = 9
-
-pytestmark = pytest.mark.usefixtures("door")
 
 
 @pytest.fixture
@@ -38,13 +35,9 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-def watch(user: User, *, after: int = 0) -> Any:
-    return user.queries.WatchEvents(queries_pb2.WatchEventsRequest(after=after), metadata=user.metadata)
-
-
 async def watching(user: User, count: int) -> list[Any]:
     """Watchers that have their place: each has read its first event."""
-    calls = [watch(user) for _ in range(count)]
+    calls = [user.watch() for _ in range(count)]
     for call in calls:
         assert isinstance(await call.read(), queries_pb2.WatchEventsResponse)
     return calls
@@ -52,9 +45,9 @@ async def watching(user: User, count: int) -> list[Any]:
 
 async def the_answer(call: Any) -> str:
     """The code with which m8 refuses `call`."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(CallError) as caught:
         await call.read()
-    return reason(caught.value)
+    return caught.value.reason
 
 
 async def asked(user: User) -> bytes:
@@ -66,24 +59,24 @@ async def test_watchers_of_a_token_of_a_subject_and_of_all_are_bounded(world: Wo
     anna, again, boris, carla = (world.user(name, "vault://") for name in ("anna", "anna", "boris", "carla"))
     await asked(anna)
     first = await watching(anna, 3)
-    assert await the_answer(watch(anna)) == "RATE_LIMITED"
+    assert await the_answer(anna.watch()) == "RATE_LIMITED"
     await watching(again, 2)
-    assert await the_answer(watch(again)) == "RATE_LIMITED"
+    assert await the_answer(again.watch()) == "RATE_LIMITED"
     await watching(boris, 3)
     await watching(carla, 1)
-    assert await the_answer(watch(carla)) == "RATE_LIMITED", "half of what the others leave"
+    assert await the_answer(carla.watch()) == "RATE_LIMITED", "half of what the others leave"
 
     first[0].cancel()
     async with asyncio.timeout(PATIENCE_S):  # m8 learns of it a moment later
-        while not isinstance(await read_or_refused(watch(carla)), queries_pb2.WatchEventsResponse):
+        while not isinstance(await read_or_refused(carla.watch()), queries_pb2.WatchEventsResponse):
             pass
 
 
 async def read_or_refused(call: Any) -> Any:
     try:
         return await call.read()
-    except grpc.aio.AioRpcError as error:
-        return reason(error)
+    except CallError as error:
+        return error.reason
 
 
 def test_the_refusal_says_how_many_and_what_to_do() -> None:
@@ -117,20 +110,13 @@ async def test_calls_of_one_user_that_wait_are_bounded_and_others_get_in(world: 
     await world.attached()
     anna, boris = world.user("anna", "vault://"), world.user("boris", "vault://")
     request_id = await asked(anna)
-
-    def wait() -> Any:
-        return anna.queries.GetSecretUpload(
-            queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=True), metadata=anna.metadata
-        )
-
-    parked = [wait() for _ in range(LIMITS.waiting_per_user + 1)]
-    done, waiting = await asyncio.wait(
-        [asyncio.ensure_future(call) for call in parked], return_when=asyncio.FIRST_COMPLETED
-    )
+    wait = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=True)
+    parked = [asyncio.ensure_future(anna.call(wait)) for _ in range(LIMITS.waiting_per_user + 1)]
+    done, waiting = await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
     (ended,) = done
     error = ended.exception()
-    assert isinstance(error, grpc.aio.AioRpcError)
-    assert reason(error) == "RATE_LIMITED"
+    assert isinstance(error, CallError)
+    assert error.reason == "RATE_LIMITED"
     await asked(boris)
     for task in waiting:
         task.cancel()
@@ -145,9 +131,7 @@ async def test_calls_of_one_user_that_hold_sealed_bytes_are_bounded(world: World
     message = commands_pb2.RequestUploadSecretRequest(
         request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
     )
-    parked = [
-        asyncio.ensure_future(anna.commands.RequestUploadSecret(message, metadata=anna.metadata)) for _ in range(3)
-    ]
+    parked = [asyncio.ensure_future(anna.call(message)) for _ in range(3)]
     done, waiting = await asyncio.wait(parked, return_when=asyncio.FIRST_COMPLETED)
     with refused("RATE_LIMITED"):
         await done.pop()
@@ -161,23 +145,23 @@ async def test_a_user_with_all_the_watchers_that_it_can_get_slows_nobodys_put(tm
 
     The client's half is in it, too. 400 watchers made a put twenty times as expensive; 2 is the aim, 4 is asserted.
     """
-    async with a_world(tmp_path) as world, AsyncExitStack() as stack:
+    async with a_world(tmp_path) as world:
         reactor = await world.attached()
         anna, mallory = world.user("anna", "vault://"), world.user("mallory", "vault://")
         await put_cost(anna, reactor)
         alone = await put_cost(anna, reactor)
 
         head = await world.app.log.head()
-        opened = []
-        for _ in range(CONNECTIONS):
-            channel = await stack.enter_async_context(grpc.aio.insecure_channel(world.target, options=ALONE))
-            user = User(channel, mallory.metadata[0][1].removeprefix("Bearer "))
-            opened += [watch(user, after=head) for _ in range(80)]
-            # Whoever is answered on a connection knows that m8 has the calls before.
-            await user.queries.GetServer(queries_pb2.GetServerRequest(), metadata=user.metadata)
+        opened = [mallory.watch(after=head) for _ in range(WATCHERS)]
+        reading = [asyncio.ensure_future(read_or_refused(call)) for call in opened]
+        async with asyncio.timeout(PATIENCE_S):
+            while sum(one.done() for one in reading) + world.app.feed.subscribers < WATCHERS + 1:  # and the reactor
+                await asyncio.sleep(0.01)
         beside = await put_cost(anna, reactor)
-        for call in opened:
+        for call, task in zip(opened, reading, strict=True):
+            task.cancel()
             call.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)
     assert beside < 4 * alone, (beside, alone)
 
 

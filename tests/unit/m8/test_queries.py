@@ -36,8 +36,6 @@ from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
-pytestmark = pytest.mark.usefixtures("door")
-
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
@@ -164,7 +162,7 @@ async def _stores(user: User) -> list[str]:
     token = ""
     while True:
         message = queries_pb2.ListSecretStoresRequest(page_size=1, page_token=token)
-        answer = await user.queries.ListSecretStores(message, metadata=user.metadata)
+        answer = await user.call(message)
         found += [store.name for store in answer.stores]
         token = answer.next_page_token
         if not token:
@@ -246,7 +244,7 @@ async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> Non
 async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
     await put(user, reactor, "vault://a/db")
-    watching = user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=user.metadata)
+    watching = user.watch()
     past = [await _read(watching) for _ in range(5)]
     assert past[-1] == "SecretUploaded"
     await put(world.user("bob", "vault://b"), reactor, "vault://b/db")
@@ -265,10 +263,10 @@ async def test_a_forged_position_is_refused(world: World, key: str) -> None:
 
 async def test_watching_ends_when_the_token_is_revoked(world: World) -> None:
     user = world.user("anna", "vault://app")
-    (token_id,) = (header.removeprefix("Bearer ") for _, header in user.metadata)
+    token_id = user.token
     for message in (events_pb2.TokenIssued(id=token_id), events_pb2.TokenIssued(id="other")):
         await world.app.log.append(token_stream(message.id), 0, [write(message)], actor="m8")
-    watching = user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=user.metadata)
+    watching = user.watch()
     reactor = await world.attached()
     await user.ask(a_request())
     assert await _read(watching) == "SecretUploadKeyRequested"
@@ -286,22 +284,18 @@ async def test_watching_ends_when_the_token_is_revoked(world: World) -> None:
 async def test_a_token_that_was_revoked_before_watching_began_sees_nothing(world: World) -> None:
     """The call was let in just before: the revocation lies behind the position that is watched from."""
     administrator = world.administrator()
-    (token_id,) = (header.removeprefix("Bearer ") for _, header in administrator.metadata)
+    token_id = administrator.token
     events = [write(events_pb2.TokenIssued(id=token_id)), write(events_pb2.TokenRevoked(id=token_id))]
     await world.app.log.append(token_stream(token_id), 0, events, actor="m8")
     with refused("UNAUTHENTICATED"):
-        await _read(
-            administrator.queries.WatchEvents(
-                queries_pb2.WatchEventsRequest(after=await world.app.log.head()), metadata=administrator.metadata
-            )
-        )
+        await _read(administrator.watch(after=await world.app.log.head()))
 
 
 @pytest.mark.parametrize("left_ms", [50, 0])
 async def test_watching_ends_when_the_token_expires(world: World, left_ms: int) -> None:
     user = world.user("anna", "vault://app", expires_at_ms=world.clock() + left_ms)
     with refused("UNAUTHENTICATED") as error:
-        await _read(user.queries.WatchEvents(queries_pb2.WatchEventsRequest(), metadata=user.metadata))
+        await _read(user.watch())
     assert "expired" in error.message
 
 

@@ -11,24 +11,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.doors import running
-from monoskope.m8.grpc.server import build_server
-from monoskope.m8.limits.quota import LARGEST, RECORD_BYTES
+from monoskope.m8.limits.subjects import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods import calls
-from monoskope.m8.readmodels.documents import project
 from monoskope.m8.readmodels.usage import USAGE, bytes_of
-from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.notes import MAX_LABELS
 from monoskope.protocol.payload import MAX_KEYS
 from monoskope.protocol.receipt import make_receipt
-from tests.support.m8_world import RIGHTS, SERVER, FakeReactor, Sealed, User, World, a_world, fingerprint, refused
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, User, World, a_second, a_world, fingerprint, refused
 from tests.support.vectors import a_grant, a_request
 
 AT_ONCE_S = 60.0
@@ -43,9 +38,6 @@ LIMITS = ServerLimits(recorded_bytes_per_user_per_day=LARGEST + TIMES * PUT, tic
 
 def large() -> Sealed:
     return Sealed(ciphertext=os.urandom(65_536 + 16))
-
-
-pytestmark = pytest.mark.usefixtures("door")
 
 
 @pytest.fixture(autouse=True)
@@ -178,14 +170,9 @@ async def test_every_process_of_a_log_and_a_rebuilt_one_agree(world: World, tmp_
     with refused("RATE_LIMITED"):
         await anna.ask(a_request())
 
-    log = await SqliteLog.open(tmp_path / "log.db", clock=world.clock, projector=project)
-    app = App(log, world.app.authenticate, {SERVER}, world.clock, "m8", "0.1.0", LIMITS, ticks=world.clock)
-    bound = build_server(app, None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, [bound]):
-        twin = User(channel, anna.metadata[0][1].removeprefix("Bearer "))
+    async with a_second(world, tmp_path) as address:
         with refused("RATE_LIMITED"):
-            await twin.ask(a_request())
-    await log.close()
+            await User(address, anna.token).ask(a_request())
 
 
 LONG = "/".join(["s" * 120] * 4)[:470]

@@ -37,24 +37,24 @@ async def named_administrator(world: World) -> User:
 
 async def apply(user: User, *bindings: access_pb2.RoleBinding, **how: Any) -> access_pb2.ApplyRoleBindingsResponse:
     message = access_pb2.ApplyRoleBindingsRequest(role_bindings=bindings, **how)
-    answer: access_pb2.ApplyRoleBindingsResponse = await user.access.ApplyRoleBindings(message, metadata=user.metadata)
+    answer: access_pb2.ApplyRoleBindingsResponse = await user.call(message)
     return answer
 
 
 async def listed(user: User) -> list[access_pb2.RoleBinding]:
-    answer = await user.access.ListRoleBindings(access_pb2.ListRoleBindingsRequest(), metadata=user.metadata)
+    answer = await user.call(access_pb2.ListRoleBindingsRequest())
     return list(answer.role_bindings)
 
 
 async def who_am_i(user: User) -> access_pb2.WhoAmIResponse:
-    answer: access_pb2.WhoAmIResponse = await user.access.WhoAmI(access_pb2.WhoAmIRequest(), metadata=user.metadata)
+    answer: access_pb2.WhoAmIResponse = await user.call(access_pb2.WhoAmIRequest())
     return answer
 
 
 async def can(user: User, right: events_pb2.Right, uri: str, member: str = "") -> list[str] | None:
     """The role bindings that allow it, None if it is not allowed."""
     message = access_pb2.CanIRequest(right=right, uri=uri, member=member)
-    answer = await user.access.CanI(message, metadata=user.metadata)
+    answer = await user.call(message)
     return list(answer.role_bindings) if answer.allowed else None
 
 
@@ -62,7 +62,6 @@ def of_anna(name: str = "anna", **changes: Any) -> access_pb2.RoleBinding:
     return access_pb2.RoleBinding(name=name, members=[ANNA], **{**OF_TEAM, **changes})
 
 
-@pytest.mark.usefixtures("door")
 async def test_a_binding_gives_a_group_its_rights_until_it_is_deleted(world: World) -> None:
     anna, reactor = world.member(ANNA, TEAM), await world.attached()
     with refused("REFUSED"):
@@ -107,7 +106,6 @@ async def test_what_an_administrator_does_is_recorded_with_the_members_name(worl
     assert last[1].detail == f"anna: user: put, see-hash below vault://app, for {ANNA}"
 
 
-@pytest.mark.usefixtures("door")
 async def test_nobody_gives_a_role_to_themselves(world: World) -> None:
     root = await named_administrator(world)
     await root.bind("admins", "group:corp:admins", role=AUDITOR)
@@ -185,7 +183,7 @@ async def test_only_administrators_change_bindings_and_only_they_and_auditors_se
             await apply(user, dry_run=True)
         with refused("REFUSED"):
             message = access_pb2.CreateTokenRequest(member=ROOT, ttl_s=60)
-            await user.access.CreateToken(message, metadata=user.metadata)
+            await user.call(message)
     assert [one.name for one in await listed(bob)] == ["anna", "audit", "roots"]
     with refused("REFUSED"):
         await listed(anna)
@@ -195,10 +193,9 @@ async def test_only_administrators_change_bindings_and_only_they_and_auditors_se
     assert await can(bob, PUT, "vault://app", ANNA) == ["anna"]
     who_can = access_pb2.WhoCanRequest(right=PUT, uri="vault://app/db")
     with refused("REFUSED"):
-        await anna.access.WhoCan(who_can, metadata=anna.metadata)
+        await anna.call(who_can)
 
 
-@pytest.mark.usefixtures("door")
 async def test_applying_is_all_or_nothing_shows_what_it_would_do_and_is_idempotent(world: World) -> None:
     root = await named_administrator(world)
     await root.bind("old", BOB, **OF_TEAM)
@@ -263,14 +260,14 @@ async def test_who_can_names_members_by_binding_and_tokens_with_rights_of_their_
     gone = await world.app.tokens.issue(subject="old", role=USER, prefixes=["vault://"], rights=[PUT], ttl_s=60)
     await world.app.tokens.revoke(gone.id)
     message = access_pb2.WhoCanRequest(right=PUT, uri="vault://app/db")
-    found = (await root.access.WhoCan(message, metadata=root.metadata)).members
+    found = (await root.call(message)).members
     assert [(one.member, one.role_binding, one.token_id) for one in found] == [
         ("ci", "", own.id),
         (TEAM, "anna", ""),
         (ANNA, "anna", ""),
     ]
     message = access_pb2.WhoCanRequest(right=SEE_HASH, uri="vault://elsewhere")
-    assert not (await root.access.WhoCan(message, metadata=root.metadata)).members
+    assert not (await root.call(message)).members
 
 
 async def test_a_watcher_loses_what_a_deleted_binding_gave_before_the_next_event(world: World) -> None:
@@ -279,7 +276,7 @@ async def test_a_watcher_loses_what_a_deleted_binding_gave_before_the_next_event
     await root.bind("bob", BOB, **OF_TEAM)
     anna = world.member(ANNA)
     watch = queries_pb2.WatchEventsRequest(from_now=True)
-    watching: Any = anna.queries.WatchEvents(watch, metadata=anna.metadata)
+    watching: Any = anna.stream(watch)
     reading, before = asyncio.ensure_future(watching.read()), world.app.feed.subscribers
     async with asyncio.timeout(PATIENCE_S):
         while world.app.feed.subscribers == before:  # it begins with what is recorded from then on

@@ -13,8 +13,6 @@ from monoskope.m8.domain.events import token_stream, write
 from tests.support.m8_world import FakeReactor, World, a_world
 from tests.support.vectors import Signer, a_request
 
-pytestmark = pytest.mark.usefixtures("attach_by")
-
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
@@ -95,5 +93,5 @@ async def test_a_second_login_in_a_session_is_refused_before_it_is_checked(
     reactor = await world.attached()
     await reactor.call.write(again or reactor_pb2.AttachRequest())
     ended = await reactor.failure()
-    assert ended.code().name == "UNAVAILABLE"
-    assert "attached already" in str(ended.details())
+    assert ended.code == "unavailable"
+    assert "attached already" in ended.message

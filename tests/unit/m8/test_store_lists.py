@@ -49,7 +49,7 @@ async def listed(user: User, *, size: int = 0) -> tuple[list[views_pb2.SecretSto
     token, largest = "", 0
     while True:
         asked = queries_pb2.ListSecretStoresRequest(page_size=size, page_token=token, count_pending=True)
-        page = await user.queries.ListSecretStores(asked, metadata=user.metadata)
+        page = await user.call(asked)
         stores += page.stores
         largest = max(largest, page.ByteSize())
         token = page.next_page_token

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
@@ -15,17 +13,13 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, write
-from monoskope.m8.doors import running
-from monoskope.m8.grpc.server import build_server
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import RequestEvent, upload_stream
-from tests.support.m8_world import SERVER, Sealed, User, World, a_world, reason, refused, until_granted
+from tests.support.http_calls import CallError
+from tests.support.m8_world import Sealed, User, World, a_second, a_world, refused, until_granted
 from tests.support.vectors import a_request
 
 NO_TICKS = ServerLimits(tick_s=3_600)
@@ -38,30 +32,12 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         yield world
 
 
-@asynccontextmanager
-async def elsewhere(world: World, folder: Path) -> AsyncIterator[grpc.aio.Channel]:
-    """A second m8 on the same log."""
-    log = await SqliteLog.open(folder / "log.db", clock=world.clock, projector=project)
-    app = App(log, world.app.authenticate, {SERVER}, world.clock, "m8", "0.1.0", NO_TICKS, ticks=world.clock)
-    bound = build_server(app, None)
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{bound.port}") as channel, running(app, [bound]):
-        yield channel
-    await log.close()
-
-
-def at(channel: grpc.aio.Channel, user: User) -> User:
-    """The same user, through another process."""
-    twin = User(channel, "")
-    twin.metadata = user.metadata
-    return twin
-
-
 async def test_a_store_deactivated_through_another_process_takes_nothing_more(world: World, tmp_path: Path) -> None:
     reactor = await world.attached()
     anna = world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
-    async with elsewhere(world, tmp_path) as channel:
-        await at(channel, world.administrator()).deactivate("vault")
+    async with a_second(world, tmp_path) as address:
+        await User(address, world.administrator().token).deactivate("vault")
         with refused("REFUSED"):
             await anna.send(grant.request.request_id, Sealed())
         with refused("REFUSED"):
@@ -73,8 +49,8 @@ async def test_what_another_process_recorded_is_known_at_once(world: World, tmp_
     anna = world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     sealed = Sealed()
-    async with elsewhere(world, tmp_path) as channel:
-        there = asyncio.create_task(at(channel, anna).send(grant.request.request_id, sealed))
+    async with a_second(world, tmp_path) as address:
+        there = asyncio.create_task(User(address, anna.token).send(grant.request.request_id, sealed))
         await reactor.next("SecretUploadRequested")
         with refused("ALREADY_EXISTS"):
             await anna.send(grant.request.request_id, Sealed())
@@ -100,13 +76,13 @@ async def test_the_signature_that_another_process_recorded_is_not_replaced(world
         ciphertext=sealed.ciphertext,
         request_signature=b"the first",
     )
-    async with elsewhere(world, tmp_path) as channel:
-        other = at(channel, anna)
-        sending = asyncio.ensure_future(other.commands.RequestUploadSecret(message, metadata=other.metadata))
+    async with a_second(world, tmp_path) as address:
+        other = User(address, anna.token)
+        sending = asyncio.ensure_future(other.call(message))
         await reactor.next("SecretUploadRequested")
         message.request_signature = b"another"
         with refused("ALREADY_EXISTS"):
-            await anna.commands.RequestUploadSecret(message, metadata=anna.metadata)
+            await anna.call(message)
         sending.cancel()
         await asyncio.gather(sending, return_exceptions=True)
 
@@ -116,13 +92,13 @@ async def test_of_two_sealed_secrets_sent_to_two_processes_one_is_recorded(world
     anna = world.user("anna", "vault://app")
     grant = await until_granted(anna, reactor)
     request_id = grant.request.request_id
-    async with elsewhere(world, tmp_path) as channel:
-        sends = {asyncio.create_task(user.send(request_id, Sealed())) for user in (anna, at(channel, anna))}
+    async with a_second(world, tmp_path) as address:
+        sends = {asyncio.create_task(user.send(request_id, Sealed())) for user in (anna, User(address, anna.token))}
         done, waiting = await asyncio.wait(sends, return_when=asyncio.FIRST_COMPLETED)
         (lost,) = done
         error = lost.exception()
-        assert isinstance(error, grpc.aio.AioRpcError)
-        assert reason(error) == "ALREADY_EXISTS"
+        assert isinstance(error, CallError)
+        assert error.reason == "ALREADY_EXISTS"
         (won,) = waiting
         won.cancel()
         await asyncio.gather(won, return_exceptions=True)

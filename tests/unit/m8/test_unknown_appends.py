@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import click.testing
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
@@ -19,7 +18,8 @@ from monoskope.m8.cli.access import token
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog, UnknownAppendError
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, a_world, reason, refused
+from tests.support.http_calls import CallError
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, a_world, refused
 from tests.support.vectors import Signer, a_request
 
 
@@ -92,9 +92,9 @@ async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
 ) -> None:
     administrator = world.administrator()
     forget(world.app.log, monkeypatch, recorded=recorded)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    with pytest.raises(CallError) as caught:
         await administrator.create("another", Signer().shown, active=False)
-    assert reason(caught.value) == "OUTCOME_UNKNOWN"
+    assert caught.value.reason == "OUTCOME_UNKNOWN"
 
 
 @pytest.mark.parametrize("recorded", [True, False])
@@ -105,7 +105,7 @@ async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
     forget(world.app.log, monkeypatch, recorded=recorded)
     reactor = world.reactor()
     await reactor.open()
-    with pytest.raises(grpc.aio.AioRpcError):
+    with pytest.raises(CallError):
         await reactor.attach()
     once_more = world.reactor(replica=reactor.replica)
     assert isinstance(await once_more.attach(), reactor_pb2.Attached)

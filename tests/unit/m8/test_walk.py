@@ -14,8 +14,6 @@ from monoskope.protocol.receipt import parse_receipt
 from tests.support.m8_world import Sealed, World, a_world, content, fingerprint, until_granted
 from tests.support.vectors import a_request
 
-pytestmark = pytest.mark.usefixtures("door")
-
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:

@@ -10,15 +10,17 @@ import socket
 import ssl
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
+from typing import Any
 
-import grpc
+from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import queries_pb2, queries_pb2_grpc
+from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.m8.settings import ServerSettings
-from monoskope.testing.parts import program
+from monoskope.testing.parts import program, wait_until
 from tests.support import warm
+from tests.support.http_calls import Call, CallError
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -44,7 +46,6 @@ class Server:
             self.said_before += self.first_line
             self.first_line = self._says.readline()
         self.address: str = json.loads(self.first_line)["address"]
-        self.http_address: str = json.loads(self.first_line)["http_address"]
 
     def line(self) -> str:
         """Wait for the next line of its operating log."""
@@ -59,19 +60,41 @@ class Server:
         assert code == 0, said
         return said
 
-    def call(self, token: str) -> queries_pb2.GetServerResponse:
-        ca = (self.settings.folder / "ca.crt").read_bytes()
-        with grpc.secure_channel(self.address, grpc.ssl_channel_credentials(ca)) as channel:
-            answer = queries_pb2_grpc.SecretQueryServiceStub(channel).GetServer(
-                queries_pb2.GetServerRequest(), metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S
-            )
-        assert isinstance(answer, queries_pb2.GetServerResponse)
+    def call(self, message: Message, token: str = "", *, over: http.client.HTTPSConnection | None = None) -> Any:
+        """Call the method of a request, over a connection that is open or a new one. Raises `CallError`."""
+        call = Call(self.address, message, codec="proto")
+        headers = {"Content-Type": "application/proto"} | ({"Authorization": f"Bearer {token}"} if token else {})
+        with closing(self.https()) if over is None else nullcontext(over) as connection:
+            connection.request("POST", call.path, call.written(), headers)
+            answer = connection.getresponse()
+            body = answer.read()
+        if answer.status != 200:
+            raise CallError.read(json.loads(body))
+        return call.read(body)
+
+    def get_server(
+        self, token: str, *, over: http.client.HTTPSConnection | None = None
+    ) -> queries_pb2.GetServerResponse:
+        answer: queries_pb2.GetServerResponse = self.call(queries_pb2.GetServerRequest(), token, over=over)
         return answer
 
-    def https(self, address: str = "127.0.0.1") -> http.client.HTTPSConnection:
-        """A connection to the HTTP door from an address, which trusts the server's own authority alone."""
-        context = ssl.create_default_context(cafile=self.settings.folder / "ca.crt")
-        host, port = self.http_address.rsplit(":", 1)
+    def until_ready(self, *, is_ready: bool = True) -> None:
+        """Wait until it says that it is ready, or that it is not."""
+        with closing(self.https()) as connection:
+
+            def says_so() -> bool:
+                connection.request("GET", "/readyz")
+                answer = connection.getresponse()
+                answer.read()
+                return answer.status == (200 if is_ready else 503)
+
+            wait_until(says_so, what=f"m8 says that it is {'' if is_ready else 'not '}ready")
+
+    def https(self, address: str = "127.0.0.1", *, trusting: bytes = b"") -> http.client.HTTPSConnection:
+        """A connection from an address, which trusts one authority alone: the server's own, if no other is given."""
+        ca = trusting or (self.settings.folder / "ca.crt").read_bytes()
+        context = ssl.create_default_context(cadata=ca.decode("ascii"))
+        host, port = self.address.rsplit(":", 1)
         return http.client.HTTPSConnection(
             host, int(port), timeout=PATIENCE_S, source_address=(address, 0), context=context
         )

@@ -10,7 +10,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import grpc
 import pytest
 
 from monoskope.errors import UsageError
@@ -19,6 +18,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import wait_until
+from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, served
 
@@ -67,7 +67,7 @@ def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(sett
     assert killed.returncode == -signal.SIGKILL
     assert [line["position"] for line in lines(settings, "event")] == [1, 2]
     with served(settings) as server:
-        server.call(tokens[0])
+        server.get_server(tokens[0])
         wait_until(lambda: bool(lines(settings, "access")), what="the call has a line")
         tokens.append(token(settings, "carol"))
         wait_until(lambda: len(lines(settings, "event")) == 5, what="the third event has a line")
@@ -91,10 +91,11 @@ def test_calls_without_a_valid_token_have_a_line_a_minute_in_each_log_and_none_a
 ) -> None:
     valid = token(settings, "anna")
     with served(settings) as server:
-        for _ in range(50):
-            with pytest.raises(grpc.RpcError):
-                server.call("nobody")
-        server.call(valid)
+        with closing(server.https()) as connection:
+            for _ in range(50):
+                with pytest.raises(CallError):
+                    server.get_server("nobody", over=connection)
+        server.get_server(valid)
         said = server.stop()
     assert [line["type"] for line in lines(settings, "event")] == ["TokenIssued"]
     assert [line["subject"] for line in lines(settings, "access")] == ["anna"]

@@ -77,7 +77,7 @@ def test_a_backup_of_a_running_server_is_restored_into_a_new_one_that_serves(
         said = create(settings, recipient).stdout
         command(settings, "token", "revoke", revoked)
         late, late_id = token(settings, "late")
-        assert server.call(late).subject == "late"
+        assert server.get_server(late).subject == "late"
     assert said.startswith("backup.age holds 2 events and 0 sealed secrets.\n")
     assert (settings.folder.parent / "backup.age").stat().st_mode & 0o777 == 0o600
     assert "holds: 2 events" in verify(settings).stdout
@@ -90,9 +90,9 @@ def test_a_backup_of_a_running_server_is_restored_into_a_new_one_that_serves(
     assert late_id in told
     assert events(other) == command(settings, "events", "--limit", "2", "-o", "json").stdout
     with served(other) as again:
-        assert again.call(kept).subject == "kept"
+        assert again.get_server(kept).subject == "kept"
         with pytest.raises(Exception, match="log does not know it"):
-            again.call(late)
+            again.get_server(late)
 
 
 def test_without_the_log_of_before_it_says_what_it_cannot_know(settings: ServerSettings, recipient: str) -> None:

@@ -14,10 +14,9 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
-import grpc
 import pytest
 
-from monoskope.api.gateway.v1 import commands_pb2, commands_pb2_grpc
+from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.errors import UnavailableError
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
@@ -29,11 +28,11 @@ from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
+from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
 from tests.support.operations import address_of, asked, prometheus, samples
 from tests.support.tcp_proxy import proxy
-from tests.unit.m8_cli.served import PATIENCE_S, Server, served
-from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, health, statuses
+from tests.unit.m8_cli.served import Server, served
 
 BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""
@@ -123,7 +122,7 @@ def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
                 assert (ended.returncode, "transaction or statement mode" in ended.stderr) == (code, True)
             else:
                 with served(behind) as server:
-                    assert server.call(administrator(behind)).subject == "anna"
+                    assert server.get_server(administrator(behind)).subject == "anna"
 
 
 def cut_off(postgres: Postgres, database: str) -> None:
@@ -134,17 +133,16 @@ def cut_off(postgres: Postgres, database: str) -> None:
 def test_no_connection_is_left_and_then_there_are_some(postgres: Postgres, settings: ServerSettings) -> None:
     name = database_of(settings)
     token = administrator(settings)
-    with served(settings) as server, health(server) as stub:
-        ready = statuses(stub)
-        assert next(ready) == SERVING
+    with served(settings) as server:
+        server.until_ready()
         postgres.sql(f"ALTER DATABASE {name} CONNECTION LIMIT 0")
         cut_off(postgres, name)
         assert "all of its connections are taken" in refusal_of_a_store(server, token)
-        assert next(ready) == NOT_SERVING
+        server.until_ready(is_ready=False)
         assert "all of its connections are taken" in tokens(settings, code=ExitCode.UNAVAILABLE)
         postgres.sql(f"ALTER DATABASE {name} CONNECTION LIMIT -1")
-        assert next(ready) == SERVING
-        assert server.call(token).subject == "anna"
+        server.until_ready()
+        assert server.get_server(token).subject == "anna"
 
 
 @pytest.fixture
@@ -168,14 +166,13 @@ def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
     settings = laid_out(postgres, tmp_path / "m8", name)
     token = administrator(settings)
     alert = ("M8LogNotWritable", "")
-    with served(settings) as server, health(server) as stub:
+    with served(settings) as server:
         m8_itself = address_of(settings.folder)
-        ready = statuses(stub)
-        assert next(ready) == SERVING
+        server.until_ready()
         with prometheus(tmp_path / "prometheus", {"m8": m8_itself}) as running:
             junk = fill(small_disk)
             assert "its disk is full" in refusal_of_a_store(server, token)
-            assert next(ready) == NOT_SERVING
+            server.until_ready(is_ready=False)
             wait_until(lambda: alert in running.firing(), what="the alert fires")
             for _ in range(10):
                 assert "its disk is full" in refusal_of_a_store(server, token)
@@ -183,10 +180,10 @@ def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
                 assert (status, json.loads(said)["checks"]["log"]) == (503, "not writable")
                 assert samples(asked(m8_itself, "/metrics")[1])["m8_database_writable", frozenset()] == 0
             wait_until(lambda: alert in running.firing(), what="the alert fires still")
-            assert server.call(token).subject == "anna"
+            assert server.get_server(token).subject == "anna"
             assert "anna" in tokens(settings)
             junk.unlink()
-            assert next(ready) == SERVING
+            server.until_ready()
             wait_until(lambda: alert not in running.firing(), what="the alert ends")
         told = [json.loads(line)["event"] for line in server.stop().splitlines()]
     assert [line for line in told if line.startswith("the event log can")] == [
@@ -243,18 +240,16 @@ def test_users_are_told_what_is_wrong_and_operators_where_too(
 
 def refusal_of_a_store(server: Server, token: str) -> str:
     """Add stores until that fails, and return what m8 says then."""
-    ca = (server.settings.folder / "ca.crt").read_bytes()
-    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
-        stub = commands_pb2_grpc.SecretCommandServiceStub(channel)
+    with closing(server.https()) as connection:
         for _ in range(10_000):
             identity = f"SHA256:{secrets.randbelow(10**43):043}"
             request = commands_pb2.CreateSecretStoreRequest(
                 name=f"s{secrets.token_hex(8)}", type="age", identity=identity
             )
             try:
-                stub.CreateSecretStore(request, metadata=(("authorization", f"Bearer {token}"),), timeout=PATIENCE_S)
-            except grpc.RpcError as error:
-                return str(error)
+                server.call(request, token, over=connection)
+            except CallError as error:
+                return error.message
     raise AssertionError("every store was added")
 
 

@@ -16,7 +16,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from grpc_health.v1 import health_pb2
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UnavailableError
@@ -25,14 +24,12 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import MAX_DATA, NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
-from monoskope.m8.methods.table import SERVICES
 from monoskope.m8.settings import ServerSettings
 from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, served
-from tests.unit.m8_cli.served_health import NOT_SERVING, SERVING, health, statuses
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
@@ -48,17 +45,11 @@ def laid_out(folder: Path) -> ServerSettings:
 
 def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path) -> None:
     with served(laid_out(tmp_path / "m8")) as server:
-        with health(server) as stub:
-            ready = statuses(stub)
-            assert next(ready) == SERVING
-            limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
-            assert next(ready) == NOT_SERVING
-            for service in SERVICES:
-                assert (
-                    stub.Check(health_pb2.HealthCheckRequest(service=service), timeout=PATIENCE_S).status == NOT_SERVING
-                )
-            resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
-            assert next(ready) == SERVING
+        server.until_ready()
+        limits = resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        server.until_ready(is_ready=False)
+        resource.prlimit(server.process.pid, resource.RLIMIT_FSIZE, limits)
+        server.until_ready()
         said = [json.loads(line)["event"] for line in server.stop().splitlines()]
     assert said.index("the event log cannot be written") < said.index("the event log can be written again")
 
@@ -103,18 +94,17 @@ def test_erasing_works_on_a_full_disk_and_makes_m8_ready_again(disk: Path) -> No
     settings = laid_out(disk / "m8")
     asyncio.run(seal(settings))
     assert Reserve(settings.event_log).make()
-    with served(settings) as server, health(server) as stub:
-        ready = statuses(stub)
-        assert next(ready) == SERVING
+    with served(settings) as server:
+        server.until_ready()
         cut(settings)
         junk = fill(disk)
-        assert next(ready) == NOT_SERVING
+        server.until_ready(is_ready=False)
         size = settings.event_log.stat().st_size
         said, warned = erase(settings)
         assert said == f"Erased {SEALED} sealed secrets.\n"
         assert "reserve" in warned
         # The space is the log's again, and the disk's.
-        assert next(ready) == SERVING
+        server.until_ready()
         assert settings.event_log.stat().st_size < size - (SEALED - 1) * 1_048_576
         assert not Reserve(settings.event_log).is_made
         junk.unlink()

@@ -7,16 +7,15 @@ import datetime as dt
 import json
 import ssl
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from io import StringIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import grpc
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
-from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from monoskope import operating_log
 from monoskope.client.roots import find_roots
@@ -25,12 +24,12 @@ from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
 from monoskope.m8.background.watches import CertificateWatch
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
-from monoskope.reactor.link.websocket_link import trust
+from monoskope.reactor.link.link import trust
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
@@ -51,16 +50,12 @@ def server(settings: ServerSettings) -> Iterator[Server]:
 
 def trusts(ca: bytes, server: Server) -> bool:
     """Whether a new connection of a client with that `ca.crt` reaches the server."""
-    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca)) as channel:
-        stub = health_pb2_grpc.HealthStub(channel)
-        try:
-            stub.Check(health_pb2.HealthCheckRequest(), timeout=PATIENCE_S)
-        except grpc.RpcError as error:
-            refused = str(error)
-        else:
-            return True
-    assert "CERTIFICATE_VERIFY_FAILED" in refused
-    return False
+    try:
+        with closing(server.https(trusting=ca)) as connection:
+            connection.connect()
+    except ssl.SSLCertVerificationError:
+        return False
+    return True
 
 
 def certificate(settings: ServerSettings) -> x509.Certificate:
@@ -84,12 +79,9 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert ca_of(settings) == before
     assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
     assert trusts(before, server)
-    for address in (server.address, server.http_address):
-        host, port = address.rsplit(":", 1)
-        shown = x509.load_pem_x509_certificate(
-            ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
-        )
-        assert shown == certificate(settings), "a new handshake at either door meets the new certificate"
+    host, port = server.address.rsplit(":", 1)
+    shown = ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
+    assert x509.load_pem_x509_certificate(shown) == certificate(settings), "a new handshake meets the new certificate"
 
 
 def test_without_the_key_of_the_ca_clients_move_first_and_the_server_afterwards(server: Server) -> None:
@@ -116,7 +108,7 @@ def test_who_may_ask_m8_is_told_when_its_certificate_expires(server: Server) -> 
     options = ("--role", "administrator", "--subject", "root", "--dir", str(settings.folder))
     token = m8("token", "create", *options, home=settings.folder.parent).stdout.strip()
     expires = certificate(settings).not_valid_after_utc
-    assert server.call(token).certificate_expires_at_ms == int(expires.timestamp() * 1000)
+    assert server.get_server(token).certificate_expires_at_ms == int(expires.timestamp() * 1000)
 
 
 def test_the_certificates_are_shown_with_names_and_days(settings: ServerSettings) -> None:

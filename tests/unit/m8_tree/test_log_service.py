@@ -9,12 +9,10 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
-from monoskope.api.gateway.v1 import log_pb2, log_pb2_grpc
+from monoskope.api.gateway.v1 import log_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.log.tree_rows import Cosignature
 from monoskope.m8.tree.cosigning import Asked
@@ -27,11 +25,12 @@ from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.merkle import leaf_hash, verify_consistency, verify_inclusion
 from monoskope.protocol.tlog.note import Note
 from tests.support.checkpoints import EVERY_S, LATER_S, ORIGIN, checkpoint_of, grown, keys_in, signing
+from tests.support.http_calls import CallError
 from tests.support.m8_world import Sealed, User, World, a_world
 from tests.support.vectors import a_request
 
-NOT_FOUND, UNAVAILABLE = grpc.StatusCode.NOT_FOUND, grpc.StatusCode.UNAVAILABLE
-REFUSED = grpc.StatusCode.PERMISSION_DENIED
+NOT_FOUND, UNAVAILABLE = "not_found", "unavailable"
+REFUSED = "permission_denied"
 
 
 @pytest.fixture
@@ -47,27 +46,23 @@ async def signed(world: World, folder: Path) -> None:
 
 
 async def checkpoint(world: World, user: User, size: int = 0) -> log_pb2.GetCheckpointResponse:
-    stub: Any = log_pb2_grpc.LogServiceStub(world.channel)
-    answer: log_pb2.GetCheckpointResponse = await stub.GetCheckpoint(
-        log_pb2.GetCheckpointRequest(size=size), metadata=user.metadata
-    )
+    answer: log_pb2.GetCheckpointResponse = await user.call(log_pb2.GetCheckpointRequest(size=size))
     return answer
 
 
 async def proof(
     world: World, user: User, request_id: bytes, *, witnessed: bool = False
 ) -> log_pb2.GetUploadProofResponse:
-    stub: Any = log_pb2_grpc.LogServiceStub(world.channel)
     message = log_pb2.GetUploadProofRequest(request_id=request_id, witnessed=witnessed)
-    answer: log_pb2.GetUploadProofResponse = await stub.GetUploadProof(message, metadata=user.metadata)
+    answer: log_pb2.GetUploadProofResponse = await user.call(message)
     return answer
 
 
-async def refused(work: Any, code: grpc.StatusCode) -> str:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+async def refused(work: Any, code: str) -> str:
+    with pytest.raises(CallError) as caught:
         await work
-    assert caught.value.code() is code
-    return str(caught.value.details())
+    assert caught.value.code == code
+    return caught.value.message
 
 
 class OneWitness:
@@ -162,7 +157,7 @@ async def test_a_caller_who_knows_what_the_log_has_lost_is_told_so_and_not_that_
     LastSigned(tmp_path).advance(lost, after=LastSigned(tmp_path).read())
     await signing(world.app, tmp_path).follow()
 
-    said = await refused(checkpoint(world, anna, 99), grpc.StatusCode.ABORTED)
+    said = await refused(checkpoint(world, anna, 99), "aborted")
 
     assert "log.checkpoint has a checkpoint of it up to 99" in said
     assert "run: m8 log renew" in said

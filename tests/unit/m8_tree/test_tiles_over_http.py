@@ -34,7 +34,7 @@ async def signed(world: World, folder: Path) -> None:
 
 
 async def get(world: World, user: User, path: str) -> Answered:
-    return await ask(world.http, "GET", path, bearer(user))
+    return await ask(world.address, "GET", path, bearer(user))
 
 
 async def body(world: World, user: User, path: str) -> bytes:
@@ -93,8 +93,8 @@ async def test_only_auditors_and_administrators_read_it_and_no_cache_shares_it(
         kind = "text/plain; charset=utf-8" if path == "/checkpoint" else "application/octet-stream"
         assert answered.headers["content-type"] == kind
         assert (await get(world, anna, path)).status == 403
-        assert (await ask(world.http, "GET", path)).status == 401
-        assert (await ask(world.http, "POST", path, bearer(auditor))).status == 405
+        assert (await ask(world.address, "GET", path)).status == 401
+        assert (await ask(world.address, "POST", path, bearer(auditor))).status == 405
 
 
 async def test_a_tile_is_served_only_for_a_checkpoint_that_was_signed(

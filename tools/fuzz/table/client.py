@@ -37,8 +37,8 @@ from monoskope.client.transport import connect
 from monoskope.client.trust import subject_of
 from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
-from monoskope.monoctl.console.operations.changing.values import PutAsked
-from monoskope.monoctl.console.serving import body, sealed
+from monoskope.monoctl.console import channel, requests
+from monoskope.monoctl.console.changes import PutAsked
 from monoskope.monoctl.input.files import parse_env, parse_json
 from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
@@ -426,16 +426,16 @@ READERS = (
     Reader(
         "console-frame",
         "the page, and what else runs in the browser",
-        ("monoctl/console/serving/body.py",),
-        lambda content: body.parsed_frame(PutAsked, content),
+        ("monoctl/console/requests.py",),
+        lambda content: requests.parsed_frame(PutAsked, content),
         seeds=_frames,
     ),
     Reader(
         "console-nonce",
         "the page, and what else runs in the browser",
-        ("monoctl/console/serving/sealed.py",),
-        text(sealed.nonce_of),
+        ("monoctl/console/channel.py",),
+        text(channel.nonce_of),
         errors=(),
-        seeds=lambda: [sealed.shown(bytes(sealed.NONCE_SIZE)).encode()],
+        seeds=lambda: [channel.shown(bytes(channel.NONCE_SIZE)).encode()],
     ),
 )

@@ -19,7 +19,7 @@ from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import validate
@@ -165,7 +165,7 @@ class Reactors:
         Args:
             incoming: What it says.
             send: How to answer.
-            peer: Where it is, as gRPC calls it.
+            peer: Where it is, as `host_port.peer_name` calls it.
 
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.

@@ -18,11 +18,11 @@ class ServerLimits:
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """How many may be open at a time at one door."""
+    """How many may be open at a time."""
     connections_each: int = 192
-    """Those of one address, at all doors."""
+    """Those of one address."""
     handshakes: float = 100.0
-    """How many TLS handshakes may begin in a second at the HTTP door."""
+    """How many TLS handshakes may begin in a second."""
     handshakes_each: float = 10.0
     """Those of one address from which no login succeeded."""
     failed_logins: float = 20.0

@@ -102,15 +102,15 @@ def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> Kept
 @contextmanager
 def _pages() -> Iterator[Callable[[str, str], None]]:
     """Yield what opens the user's browser, so that no other user of the machine reads the address from `ps`."""
-    from monoskope.monoctl.console import opening  # noqa: PLC0415 - only with a browser
+    from monoskope.monoctl.console import browser  # noqa: PLC0415 - only with a browser
 
-    folder = opening.Folder()
+    folder = browser.Folder()
 
     def opened(address: str, redirect_uri: str) -> None:
         uri = folder.add(address).as_uri()
 
         def run() -> None:
-            if not opening.shown(uri):
+            if not browser.shown(uri):
                 _print(address, redirect_uri)
 
         threading.Thread(target=run, daemon=True).start()

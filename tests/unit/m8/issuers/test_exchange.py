@@ -1,4 +1,4 @@
-"""The exchange at both doors and at `POST /oauth2/token`: what comes out, what is recorded, and what is refused."""
+"""The exchange by its method and at `POST /oauth2/token`: what comes out, what is recorded, and what is refused."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.refusal import error_of
+from monoskope.client.refusal import error_in
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
 from monoskope.m8.domain.registrations import member_stream
@@ -23,13 +21,13 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
-from monoskope.m8.limits.quota import Quota
+from monoskope.m8.limits.logins import PER_MEMBER, Exchanges
+from monoskope.m8.limits.subjects import Quota
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.exchange import JWT, TTL_S
 from monoskope.protocol.login import ExchangeRefusal, Member
 from tests.support.exchanging import Exchanging, an_issuer, mutable, refused, word
-from tests.support.http_calls import HttpUnary
+from tests.support.http_calls import Call, CallError
 from tests.support.issuers import ISSUER, NOW_S, claims_of, jwk, jwks, keys_of, minted, rsa_key
 from tests.support.log_lines import calls, strangers
 from tests.support.m8_world import refused as refused_by_m8
@@ -51,14 +49,9 @@ async def bind(m8: Exchanging, *groups: str) -> None:
 
 
 async def test_a_token_comes_out_that_names_the_member_and_has_no_rights(m8: Exchanging) -> None:
-    names = ("grpc", "json", "proto")
-
-    async def by_protobuf(token: str) -> Any:
-        return await m8.connect(token, JWT, "proto")
-
-    ways = (m8.grpc, m8.connect, by_protobuf)
-    for name, way in zip(names, ways, strict=True):
-        answer = await way(minted(claims_of(sub=name)))
+    names = ("json", "proto")
+    for name in names:
+        answer = await m8.exchange(minted(claims_of(sub=name)), JWT, name)
         assert answer.member == f"user:corp:{name}"
         assert answer.expires_at_ms == (NOW_S + 300) * 1000
         principal = await m8.principal(answer.access_token)
@@ -72,17 +65,17 @@ async def test_a_token_comes_out_that_names_the_member_and_has_no_rights(m8: Exc
 
 async def test_a_token_lives_15_minutes_at_most_and_never_longer_than_what_went_in(m8: Exchanging) -> None:
     for lives_s, expected_s in ((1, 1), (899, 899), (900, 900), (86_400, TTL_S)):
-        answer = await m8.grpc(minted(claims_of(sub=f"a{lives_s}", exp=NOW_S + lives_s)))
+        answer = await m8.exchange(minted(claims_of(sub=f"a{lives_s}", exp=NOW_S + lives_s)))
         assert answer.expires_at_ms == (NOW_S + expected_s) * 1000
-    fraction = await m8.grpc(minted(claims_of(sub="fraction", exp=NOW_S + 10.9)))
+    fraction = await m8.exchange(minted(claims_of(sub="fraction", exp=NOW_S + 10.9)))
     assert fraction.expires_at_ms == (NOW_S + 10) * 1000
 
 
 async def test_of_the_groups_those_count_that_a_binding_names(m8: Exchanging) -> None:
     groups = ["ops", "everybody", "/a", "other"]
-    before = await m8.grpc(minted(claims_of(sub="early", groups=groups)))
+    before = await m8.exchange(minted(claims_of(sub="early", groups=groups)))
     await bind(m8, "group:corp:ops", "group:other:everybody")
-    answer = await m8.grpc(minted(claims_of(sub="anna", groups=groups)))
+    answer = await m8.exchange(minted(claims_of(sub="anna", groups=groups)))
     principal = await m8.principal(answer.access_token)
     assert [str(group) for group in principal.groups] == ["group:corp:ops"]
     assert [str(pair.prefix) for pair in principal.pairs] == ["vault://app"]
@@ -103,19 +96,19 @@ async def test_nothing_is_recorded_of_what_is_refused(m8: Exchanging) -> None:
     assert await refused(m8, minted(claims_of())) == "NO_RULE"
     assert await refused(m8, minted(claims_of(aud="other"))) == "AUDIENCE"
     assert await m8.recorded() == []
-    await m8.grpc(minted(claims_of(hd="example.com")))
+    await m8.exchange(minted(claims_of(hd="example.com")))
     first, second = await m8.recorded()
     assert first == events_pb2.IssuerRegistered(name="corp", issuer=ISSUER)
     assert isinstance(second, events_pb2.TokenIssued)
 
 
 async def test_a_short_name_stands_for_one_issuer_for_ever(m8: Exchanging) -> None:
-    await m8.grpc(minted(claims_of()))
+    await m8.exchange(minted(claims_of()))
     other = "https://evil.example.com"
     m8.configure(an_issuer(issuer=other))
     assert await refused(m8, minted(claims_of(iss=other))) == "ISSUER_CHANGED"
     m8.configure(an_issuer(issuer=other, name="corp2"))
-    assert (await m8.grpc(minted(claims_of(iss=other)))).member.startswith("user:corp2:")
+    assert (await m8.exchange(minted(claims_of(iss=other)))).member.startswith("user:corp2:")
 
 
 async def test_a_name_that_changed_hands_is_refused_to_the_second_holder(m8: Exchanging) -> None:
@@ -125,7 +118,7 @@ async def test_a_name_that_changed_hands_is_refused_to_the_second_holder(m8: Exc
         return minted(claims_of(sub=subject, **{"email": ANNA.name, "email_verified": True, **changes}))
 
     for _ in range(2):
-        assert (await m8.grpc(token("1"))).member == str(ANNA)
+        assert (await m8.exchange(token("1"))).member == str(ANNA)
     assert await refused(m8, token("2")) == "SUBJECT_CHANGED"
     assert await refused(m8, token("1", email_verified=None)) == "EMAIL_UNVERIFIED"
     [event] = await m8.world.app.log.read_stream(member_stream(ANNA))
@@ -135,43 +128,39 @@ async def test_a_name_that_changed_hands_is_refused_to_the_second_holder(m8: Exc
 async def test_two_first_holders_at_once_are_one(m8: Exchanging) -> None:
     m8.configure(mutable())
     tokens = [minted(claims_of(sub=str(number), email=ANNA.name, email_verified=True)) for number in range(8)]
-    ends = await asyncio.gather(*(m8.grpc(token) for token in tokens), return_exceptions=True)
+    ends = await asyncio.gather(*(m8.exchange(token) for token in tokens), return_exceptions=True)
     assert sum(isinstance(end, access_pb2.ExchangeTokenResponse) for end in ends) == 1
-    assert {word(end) for end in ends if isinstance(end, grpc.aio.AioRpcError)} == {"SUBJECT_CHANGED"}
+    assert {word(end) for end in ends if isinstance(end, CallError)} == {"SUBJECT_CHANGED"}
 
 
 async def test_a_token_is_exchanged_once_whichever_way(m8: Exchanging) -> None:
     token = minted(claims_of())
-    ends = await asyncio.gather(*(m8.grpc(token) for _ in range(4)), return_exceptions=True)
+    ends = await asyncio.gather(*(m8.exchange(token) for _ in range(4)), return_exceptions=True)
     assert sum(isinstance(end, access_pb2.ExchangeTokenResponse) for end in ends) == 1
     assert await refused(m8, token) == "REPLAYED"
     m8.configure(an_issuer(once=False))
-    first, second = await m8.grpc(token), await m8.grpc(token)
+    first, second = await m8.exchange(token), await m8.exchange(token)
     assert first.access_token != second.access_token
 
 
 async def test_a_token_that_went_in_is_no_token_of_m8(m8: Exchanging) -> None:
     token = minted(claims_of(aud="m8", iss=ISSUER))
     for authorization in (f"Bearer {token}", f"bearer {token}"):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await HttpUnary(
-                m8.world.http,
-                access_pb2.DESCRIPTOR.services_by_name["AccessService"].methods_by_name["WhoAmI"],
-                "json",
-            )(access_pb2.WhoAmIRequest(), metadata=(("Authorization", authorization),))
-        assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+        with pytest.raises(CallError) as caught:
+            await Call(m8.world.address, access_pb2.WhoAmIRequest(), (("Authorization", authorization),)).answer()
+        assert caught.value.code == "unauthenticated"
 
 
 async def test_m8s_own_token_gets_no_later_one(m8: Exchanging) -> None:
-    answer = await m8.grpc(minted(claims_of()))
+    answer = await m8.exchange(minted(claims_of()))
     assert await refused(m8, answer.access_token) == "KEY_ID"
 
 
 async def test_the_kind_of_the_token_is_named(m8: Exchanging) -> None:
     for kind in ("", "urn:ietf:params:oauth:token-type:access_token", "id_token"):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await m8.grpc(minted(claims_of()), kind)
-        assert (caught.value.code(), word(caught.value)) == (grpc.StatusCode.INVALID_ARGUMENT, "TOKEN_TYPE")
+        with pytest.raises(CallError) as caught:
+            await m8.exchange(minted(claims_of()), kind)
+        assert (caught.value.code, word(caught.value)) == ("invalid_argument", "TOKEN_TYPE")
 
 
 async def test_an_m8_without_issuers_refuses_and_blames_nobody(m8: Exchanging) -> None:
@@ -181,9 +170,9 @@ async def test_an_m8_without_issuers_refuses_and_blames_nobody(m8: Exchanging) -
 
 
 async def test_the_clients_error_has_the_word(m8: Exchanging) -> None:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await m8.grpc(minted(claims_of(exp=NOW_S - 1, iat=NOW_S - 60)))
-    error = error_of(caught.value)
+    with pytest.raises(CallError) as caught:
+        await m8.exchange(minted(claims_of(exp=NOW_S - 1, iat=NOW_S - 60)))
+    error = error_in(caught.value.status)
     assert error is not None
     assert (error.code.value, error.reason_name) == ("UNAUTHENTICATED", "EXPIRED")
     assert "the token has expired, by m8's clock" in error.message
@@ -200,7 +189,7 @@ async def test_m8s_clock_may_be_off_a_little(m8: Exchanging, offset_s: int, end:
     if end:
         assert await refused(m8, token) == end
     else:
-        assert (await m8.grpc(token)).expires_at_ms <= (NOW_S + 300) * 1000
+        assert (await m8.exchange(token)).expires_at_ms <= (NOW_S + 300) * 1000
 
 
 async def test_an_address_whose_tokens_are_refused_must_wait_and_is_told_so(m8: Exchanging) -> None:
@@ -211,9 +200,9 @@ async def test_an_address_whose_tokens_are_refused_must_wait_and_is_told_so(m8: 
     answered = await m8.form(minted(claims_of()))
     assert (answered.status, answered.headers["retry-after"]) == (429, "5")
     assert answered.json["error"] == "temporarily_unavailable"
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await m8.grpc(minted(claims_of()))
-    assert isinstance(error_of(caught.value), RateLimitedError)
+    with pytest.raises(CallError) as caught:
+        await m8.exchange(minted(claims_of()))
+    assert isinstance(error_in(caught.value.status), RateLimitedError)
 
 
 def test_one_member_exchanges_as_often_as_a_pipeline_does_and_no_more() -> None:
@@ -233,10 +222,10 @@ async def test_a_used_token_that_others_have_keeps_its_owner_out_of_nothing(m8: 
     """Replays count for the address that sends them, and not for the member."""
     m8.world.app.exchanges = Exchanges(1_000, 1_000, lambda: 0.0)
     used = minted(claims_of(sub="anna"))
-    await m8.grpc(used)
+    await m8.exchange(used)
     for _ in range(PER_MEMBER):
         assert await refused(m8, used) == "REPLAYED"
-    assert (await m8.grpc(minted(claims_of(sub="anna", jti="2")))).member == "user:corp:anna"
+    assert (await m8.exchange(minted(claims_of(sub="anna", jti="2")))).member == "user:corp:anna"
 
 
 async def test_an_issuer_that_is_down_is_nobodys_failure_and_stops_no_other_call(m8: Exchanging) -> None:
@@ -250,9 +239,9 @@ async def test_an_issuer_that_is_down_is_nobodys_failure_and_stops_no_other_call
     other = replace(an_issuer(), name="other", issuer="https://other.example.com")
     keys = IssuerKeys(hangs, "the keys of issuer corp")
     m8.world.app.issuers = Issuers([(an_issuer(), keys), (other, keys_of(jwks(jwk(rsa_key(), "a"))))])
-    waits = [asyncio.create_task(m8.grpc(minted(claims_of(sub=f"a{number}")))) for number in range(5)]
+    waits = [asyncio.create_task(m8.exchange(minted(claims_of(sub=f"a{number}")))) for number in range(5)]
     await asked.wait()
-    assert (await m8.grpc(minted(claims_of(iss=other.issuer)))).member.startswith("user:other:")
+    assert (await m8.exchange(minted(claims_of(iss=other.issuer)))).member.startswith("user:other:")
     answers.set()
     assert {answer.member for answer in await asyncio.gather(*waits)} == {f"user:corp:a{number}" for number in range(5)}
 
@@ -270,17 +259,17 @@ async def test_exchanges_of_a_member_fill_the_log_no_more_than_requests_may(m8: 
     app.quota = Quota(app.documents.usage, 40_000, app.clock)
     with refused_by_m8("RATE_LIMITED") as refusal:
         for number in range(PER_MEMBER):
-            await m8.grpc(minted(claims_of(sub="anna", jti=str(number))))
+            await m8.exchange(minted(claims_of(sub="anna", jti=str(number))))
     assert "bytes that m8 records for a user in a day" in refusal.message
     used = (await app.documents.usage("user:corp:anna", app.clock())).size
     assert 20_000 < used <= 40_000
-    await m8.grpc(minted(claims_of(sub="bob")))
+    await m8.exchange(minted(claims_of(sub="bob")))
 
 
 async def test_a_token_counts_with_its_revocation(m8: Exchanging) -> None:
     app = m8.world.app
     for number in range(4):
-        found = await m8.grpc(minted(claims_of(sub="anna", jti=str(number))))
+        found = await m8.exchange(minted(claims_of(sub="anna", jti=str(number))))
         principal = await m8.principal(found.access_token)
         await app.issuing().revoke(principal.token_id, actor=principal.subject)
     events = [event for event in await app.log.read(after=0, limit=1_000) if event.stream.startswith("token/")]
@@ -302,7 +291,7 @@ async def test_each_exchange_is_one_line_with_the_member_and_without_a_token(
     m8: Exchanging, lines: io.StringIO
 ) -> None:
     good, bad = minted(claims_of(sub="anna", mail="private@example.com")), minted(claims_of(sub="bob", aud="x"))
-    answer = await m8.grpc(good)
+    answer = await m8.exchange(good)
     await m8.form(bad)
     (first,) = calls(lines)
     assert (first["method"], first["code"], first["subject"], first["issuer"]) == (

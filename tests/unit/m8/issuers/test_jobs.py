@@ -47,7 +47,7 @@ async def test_each_job_may_do_what_the_role_binding_of_its_own_machine_gives(m8
         member = f"machine:{name}:deploy"
         await root.bind(name, member, role=events_pb2.ROLE_USER, prefix=f"vault://{name}", rights=sorted(rights))
     for name, claims in {"github": github(), "gitlab": gitlab(), "prod": kubernetes()}.items():
-        answer = await m8.grpc(minted(claims))
+        answer = await m8.exchange(minted(claims))
         principal = await m8.principal(answer.access_token)
         assert answer.member == f"machine:{name}:deploy"
         assert principal.roles == {events_pb2.ROLE_USER}

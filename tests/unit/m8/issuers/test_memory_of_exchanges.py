@@ -10,10 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from urllib.parse import urlencode
 
-import grpc
 import pytest
 
-from monoskope.api.gateway.v1 import access_pb2, access_pb2_grpc
+from monoskope.api.gateway.v1 import access_pb2
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.service.exchange import ID_TOKEN
@@ -51,12 +50,9 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield running
 
 
-def by_grpc(server: Server, token: str) -> str:
-    ca = (server.settings.folder / "ca.crt").read_bytes()
-    alone = (("grpc.use_local_subchannel_pool", 1),)
-    with grpc.secure_channel(server.address, grpc.ssl_channel_credentials(ca), options=alone) as channel:
-        message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=ID_TOKEN)
-        return str(access_pb2_grpc.AccessServiceStub(channel).ExchangeToken(message, timeout=PATIENCE_S).access_token)
+def by_method(server: Server, token: str) -> str:
+    message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=ID_TOKEN)
+    return str(server.call(message).access_token)
 
 
 def by_form(server: Server, token: str) -> str:
@@ -72,7 +68,7 @@ def by_form(server: Server, token: str) -> str:
 
 def test_nothing_of_a_token_is_left_in_m8s_memory_after_its_exchange(server: Server) -> None:
     ends: dict[str, str] = {}
-    for number, way in enumerate((by_grpc, by_form) * 3):
+    for number, way in enumerate((by_method, by_form) * 3):
         token = minted(claims_of(sub=f"anna-{number}", iat=now_s(), exp=now_s() + 600, private=CLAIM))
         ends[f"in {way.__name__}"], ends[f"out {way.__name__}"] = token, way(server, token)
     assert all(ends.values())

@@ -17,8 +17,8 @@ URIS = ["vault://app/a", "vault://app/b"]
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+    async with at_desk(tmp_path) as context:
+        yield context
 
 
 @pytest.fixture

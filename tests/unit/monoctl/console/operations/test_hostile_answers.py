@@ -31,8 +31,8 @@ LOOK_ALIKE = [
 
 async def listed(at: AtDesk) -> dict[str, dict[str, object]]:
     """What the page is shown of all secrets, once all are read."""
-    reading = asyncio.create_task(at.desk.secrets.run())
-    while not at.desk.secrets.complete:
+    reading = asyncio.create_task(at.context.secrets.run())
+    while not at.context.secrets.complete:
         await asyncio.sleep(0)
     reading.cancel()
     return {secret["uri"]: secret for secret in (await at.ask("secrets", page_size=200))["secrets"]}

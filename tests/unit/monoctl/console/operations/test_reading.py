@@ -11,9 +11,9 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
-from monoskope.monoctl.console.kept.recent import RecentEvents
-from monoskope.monoctl.console.operations.reading.activity import summary
-from monoskope.monoctl.console.operations.reading.requests import happened
+from monoskope.monoctl.console.activity import summary
+from monoskope.monoctl.console.live import RecentEvents
+from monoskope.monoctl.console.overview import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
@@ -24,14 +24,14 @@ DAY_MS = 86_400_000
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+    async with at_desk(tmp_path) as context:
+        yield context
 
 
 async def loaded(page: AtDesk) -> None:
-    """Have the desk read m8's listing."""
-    task = asyncio.create_task(page.desk.secrets.run())
-    while not page.desk.secrets.complete:
+    """Have the context read m8's listing."""
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.complete:
         await asyncio.sleep(0)
     task.cancel()
 
@@ -114,9 +114,9 @@ async def test_equal_values_are_counted_and_grouped(page: AtDesk) -> None:
 async def test_below_a_prefix_m8_is_asked_if_not_all_are_kept(page: AtDesk) -> None:
     page.m8.know("vault://app/a")
     page.m8.know("vault://web/b")
-    page.desk.secrets._most = 1
-    task = asyncio.create_task(page.desk.secrets.run())
-    while not page.desk.secrets.is_full:
+    page.context.secrets._most = 1
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.is_full:
         await asyncio.sleep(0)
 
     answer = await page.ask("secrets", prefix="vault://web")
@@ -197,7 +197,7 @@ async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where
 async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> None:
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
 
-    happened(page.desk, page.m8.events[0])
+    happened(page.context, page.m8.events[0])
 
     [event] = (await page.ask("events", limit=10))["events"]
     assert page.told == [{"kind": "event", "event": event}]
@@ -340,7 +340,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     page: AtDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.operations.reading.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")
@@ -357,14 +357,14 @@ async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
 async def test_recent_events_are_read_once_and_then_what_is_new(page: AtDesk) -> None:
     for number in range(450):
         page.m8.record("SecretUploaded", "vault://app/a", f"UPLOADED, version {number}")
-    found, complete = await page.desk.recent.since(AT_MS)
+    found, complete = await page.context.recent.since(AT_MS)
     assert (len(found), complete) == (450, True)
     for new in (1, 199, 200, 350):
         for _ in range(new):
             page.m8.record("SecretDeleted", "vault://app/a")
-        found, complete = await page.desk.recent.since(AT_MS)
+        found, complete = await page.context.recent.since(AT_MS)
         assert [event.position for event in found] == [event.position for event in page.m8.events]
-    later, _ = await page.desk.recent.since(AT_MS + len(page.m8.events))
+    later, _ = await page.context.recent.since(AT_MS + len(page.m8.events))
     assert [event.position for event in later] == [len(page.m8.events)]
 
 
@@ -382,8 +382,8 @@ async def test_the_table_says_why_it_is_not_complete(tmp_path: Path) -> None:
     m8 = KnowingM8()
     async with at_desk(tmp_path, m8) as page:
         m8.failing["ListSecrets"] = [UnauthenticatedError("the token has expired.")]
-        task = asyncio.create_task(page.desk.secrets.run())
-        while not page.desk.secrets.note:
+        task = asyncio.create_task(page.context.secrets.run())
+        while not page.context.secrets.note:
             await asyncio.sleep(0)
 
         answer = await page.ask("secrets")

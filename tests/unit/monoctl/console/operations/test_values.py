@@ -15,8 +15,8 @@ from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, at_d
 
 @pytest.fixture
 async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+    async with at_desk(tmp_path) as context:
+        yield context
 
 
 async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(page: AtDesk) -> None:

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from monoskope.monoctl.console.serving import headers
-from monoskope.monoctl.console.serving.sessions import FIRST_S, GONE_S, LINK_S
+from monoskope.monoctl.console import requests as headers
+from monoskope.monoctl.console.session import FIRST_S, GONE_S, LINK_S
 from tests.support.console_calls import SEALED, Page, framed, value
 from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, console
 

@@ -1,6 +1,6 @@
 """The one root of every error that a user can meet, and the stable codes they carry.
 
-A code never changes its meaning. Exit codes and gRPC statuses follow from the code (`docs/reference/errors.md`), so
+A code never changes its meaning. Exit codes and Connect's codes follow from the code (`docs/reference/errors.md`), so
 that a script can rely on any of the three. No message, fix or `repr` of an error ever holds a secret value, a token
 or a key.
 """

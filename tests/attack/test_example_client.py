@@ -25,7 +25,7 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pr
 from msgspec import structs
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import RECEIPT, SEALED_SECRET, UPLOAD_GRANT, labelled
 from monoskope.protocol.payload import decode

@@ -69,7 +69,7 @@ def left(local: Crash) -> Iterator[Left]:
 @pytest.fixture(params=["grpc", "https"])
 def door(request: pytest.FixtureRequest, crash: Crash) -> tuple[str, ...]:
     """The options that lead through one of m8's doors. Over HTTPS, monoctl has no event loop that keeps a Ctrl-C."""
-    there = ("--server", crash.cluster.https_server, "--token-file", str(crash.user.token_file))
+    there = ("--server", crash.cluster.server, "--token-file", str(crash.user.token_file))
     return () if request.param == "grpc" else there
 
 

@@ -31,7 +31,7 @@ _BLOCK = re.compile(r"^```(?P<kind>sh|json|text)\n(?P<body>.*?)^```$", re.MULTIL
 
 def address_of(folder: Path) -> str:
     """Where the m8 with this folder answers over HTTP."""
-    return (folder / "http-address").read_text(encoding="utf-8").strip()
+    return (folder / "address").read_text(encoding="utf-8").strip()
 
 
 def fits(shown: Any, found: Any) -> bool:
@@ -260,13 +260,13 @@ def browsers(tmp_path: Path) -> Iterator[str]:
     init = [program("m8"), "init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
     subprocess.run(init, check=True, capture_output=True, timeout=300)
     settings = tmp_path / "m8" / "m8.toml"
-    origins = tomli_w.dumps({"http_origins": [ORIGIN]})
+    origins = tomli_w.dumps({"origins": [ORIGIN]})
     settings.write_text(origins + settings.read_text(encoding="utf-8"), encoding="utf-8")
     serve = [program("m8"), "serve", "--dir", str(tmp_path / "m8")]
     m8 = Part("m8", serve, log=tmp_path / "m8.log", folder=tmp_path, environment={"HOME": str(tmp_path)})
     m8.start()
     try:
-        m8.wait_for(lambda: (tmp_path / "m8" / "http-address").exists() and listens(address_of(tmp_path / "m8")))
+        m8.wait_for(lambda: (tmp_path / "m8" / "address").exists() and listens(address_of(tmp_path / "m8")))
         yield address_of(tmp_path / "m8")
     finally:
         m8.stop()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import sys
 import tempfile
@@ -33,7 +32,6 @@ def main() -> int:
     parser.add_argument("--pause", type=float, default=60.0, help="seconds that a user rests between two calls")
     parser.add_argument("--postgres", action="store_true", help="the log on PostgreSQL, not on SQLite")
     given = parser.parse_args()
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as in reactors (ADR 4)
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     size = Size(
         given.seconds,

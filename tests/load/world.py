@@ -51,7 +51,7 @@ def raise_files(needed: int) -> None:
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
     """Start m8. All users are at one address, so an address may have as many connections as both doors together."""
     cluster = Cluster(folder)
-    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
     file = folder / "m8" / "m8.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     table["limits"] = {
@@ -67,7 +67,7 @@ def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
         table["database_password_file"] = str(folder / "password")
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
     cluster.start_m8()
-    cluster.m8.wait_for(lambda: listens(cluster.http))
+    cluster.m8.wait_for(lambda: listens(cluster.server))
     return cluster
 
 
@@ -94,7 +94,7 @@ async def plan_for(
         root = (await tokens.issue(subject="root", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=DAY_S)).jwt
     plan = Plan(
         grpc=cluster.server,
-        http=f"https://{cluster.http}",
+        http=cluster.server,
         ca_file=str(cluster.folder / "m8" / "ca.crt"),
         seconds=seconds,
         seed=seed,

@@ -33,7 +33,7 @@ def page(browser: Chromium) -> Iterator[Page]:
 
 @pytest.fixture
 def home(provider: OpenIdProvider, tmp_path: Path) -> Iterator[Home]:
-    with ExchangingM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         given = {"login_issuer": provider.issuer, "login_client_id": CLIENT_ID}
         yield Home(tmp_path, m8, login_ca_file=str(provider.ca_file), **given)
 

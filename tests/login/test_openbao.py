@@ -55,7 +55,7 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
 def settings(openbao: OpenBao) -> LoginSettings:
     client_id = openbao.call("GET", "identity/oidc/client/monoctl")["data"]["client_id"]
     return LoginSettings(
-        server="https://127.0.0.1:1",
+        server="127.0.0.1:1",
         issuer=f"{openbao.address}/v1/{_PROVIDER}",
         client_id=client_id,
         audience=client_id,

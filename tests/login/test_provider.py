@@ -20,7 +20,7 @@ from monoskope.client.login.kept import KeptLogin, Login, read
 from monoskope.client.login.unverified import claims_of
 from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.errors import Code, IdentityChangedError, UnauthenticatedError
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
 
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.sink_settings import FileTarget, SyslogTarget, TlsFiles, WebhookTarget
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, free_port, listens, needed

@@ -32,7 +32,7 @@ from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
 from monoskope.http.server.server import serving
 from monoskope.m8.http import refused
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
 from monoskope.m8.methods.table import MAX_MESSAGE
 from monoskope.testing.search import Wanted, look
 from tests.support.hostile_rules import (

@@ -42,11 +42,10 @@ from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
 from monoskope.m8.credentials.tokens import Issued, Tokens
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
-from monoskope.m8.grpc.tls import Authority, Certificate
-from monoskope.m8.http.codecs import Codec
-from monoskope.m8.http.requests import Call
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate, _Pair
+from monoskope.m8.http.requests import Call, Codec
+from monoskope.m8.http.tls import Authority, Certificate
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
@@ -226,7 +225,7 @@ def exchanging() -> TokenEndpoint:
 
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
-    Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
+    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),

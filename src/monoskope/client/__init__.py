@@ -22,7 +22,7 @@ Read in this order:
 One rule always holds: success is a receipt that the store's pinned identity signed for this very request. Whatever else
 m8 says is shown as m8's word. Every failure is a `monoskope.errors.Error` with a stable `code` and a `fix`.
 
-Public names are imported when they are used: a part that needs no connection does not load gRPC.
+Public names are imported when they are used: a part that needs no connection does not load it.
 """
 
 from __future__ import annotations

@@ -10,8 +10,7 @@ from monoskope.client.runtime import Runtime
 class BlockingClient(Client):
     """A `Client` whose methods never suspend: `monoskope.client.blocking.run` runs them, without an event loop.
 
-    It reaches `https://` servers alone. Each call blocks its thread until its answer is there, and several secrets of
-    one call are done one after the other.
+    Each call blocks its thread until its answer is there, and several secrets of one call are done one after the other.
     """
 
     def _waits_with(self) -> Runtime:

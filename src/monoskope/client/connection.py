@@ -11,7 +11,6 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope import errors
-from monoskope.client import forks
 from monoskope.client.credential import Caller, Credential, FixedToken, Issued
 from monoskope.client.methods import EXCHANGE_TOKEN, Method
 from monoskope.client.pace import CALLS_AT_ONCE, pause_after
@@ -20,8 +19,7 @@ from monoskope.client.runtime import Runtime, left, on_asyncio
 from monoskope.client.servers import Servers
 from monoskope.client.transport import failures
 from monoskope.client.transport.base import Metadata, Transport
-from monoskope.client.transport.dial import dial
-from monoskope.client.transport.failures import NotSentError, StreamRefusedError, TurnedAwayError
+from monoskope.client.transport.failures import NotSentError, TurnedAwayError
 from monoskope.errors import (
     AwayError,
     Error,
@@ -43,9 +41,6 @@ MOST_DOUBLINGS = 3
 
 LEAST_LEFT_S = 0.02
 """A call with less time is not made again: it would end as late, and hide what m8 said."""
-
-MOST_STREAMS_REFUSED = 10
-"""How often a call is made again that m8's side of the connection did not take."""
 
 MOST_TURNED_AWAY = 4
 """How often a call is made again whose connection m8 ended before TLS, after 1, 2, 4 and 8 seconds or a little more:
@@ -100,8 +95,8 @@ class Connection(Unshared):
     second one the same as the first.
 
     Args:
-        servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
-            the certificate of each must carry its host.
+        servers: `host:port`, or several, in the order in which they are tried; the certificate of each must carry its
+            host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS; or where tokens come from, asked before each call.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
@@ -110,8 +105,7 @@ class Connection(Unshared):
         runtime: What it waits with; by default asyncio.
 
     Raises:
-        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one. Or
-            the process was forked while a connection was open.
+        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
     def __init__(
@@ -128,7 +122,6 @@ class Connection(Unshared):
         self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
         """What everything that uses this connection waits with."""
         self._roots = roots or find_roots(ca_file, ca)
-        forks.opening(self)
         self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
         self._pause_s = pause_s
         self._places = self.runtime.places(CALLS_AT_ONCE)
@@ -146,7 +139,15 @@ class Connection(Unshared):
         return f"<Connection {self.server} token=hidden>"
 
     def _dial(self, server: str) -> Transport:
-        return dial(server, self._roots, has_others=len(self._servers.names) > 1, runtime=self.runtime)
+        has_others = len(self._servers.names) > 1
+        # One of the two is imported: it takes time.
+        if self.runtime.blocks:
+            from monoskope.client.transport.blocking import BlockingTransport  # noqa: PLC0415
+
+            return BlockingTransport(server, self._roots, has_others=has_others, sent=self.runtime.sent)
+        from monoskope.client.transport.http import HttpTransport  # noqa: PLC0415
+
+        return HttpTransport(server, self._roots, has_others=has_others)
 
     @property
     def server(self) -> str:
@@ -229,7 +230,7 @@ class Connection(Unshared):
         while True:
             try:
                 return await self._let_in(method, request, ends_at, beside)
-            except (RateLimitedError, StreamRefusedError, TurnedAwayError, AwayError) as error:
+            except (RateLimitedError, TurnedAwayError, AwayError) as error:
                 pause_s = self._pause_after(error, method, refusals, absences)
                 # Raised in here, so that no variable keeps the error, whose traceback has this frame.
                 if pause_s is None or self.runtime.now() + pause_s + LEAST_LEFT_S >= ends_at:
@@ -242,8 +243,6 @@ class Connection(Unshared):
         """Return the seconds after which a call is made again that ended in `error`, None if it is not."""
         if isinstance(error, RateLimitedError):
             return pause_after(error.retry_after_s, refusals, self._pause_s)
-        if isinstance(error, StreamRefusedError):
-            return pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
         if isinstance(error, TurnedAwayError):
             return pause_after(0.0, refusals, self._pause_s) if refusals < MOST_TURNED_AWAY else None
         if not method.may_be_repeated:
@@ -269,8 +268,6 @@ class Connection(Unshared):
             try:
                 return await self._once(method, request, ends_at, beside)
             except UnavailableError as error:
-                if isinstance(error, StreamRefusedError):
-                    raise
                 self._failed(server)
                 unreached += isinstance(error, NotReachedError)
                 if not others and unreached == len(names) > 1:
@@ -363,7 +360,6 @@ class Connection(Unshared):
             await self.watch.close()
         self._caller.forget()
         await self._servers.close()
-        forks.closed(self)
 
 
 def _metadata(token: str) -> Metadata:

@@ -5,9 +5,8 @@ It lies beside `known_stores`, with one line for each server and one space betwe
     server vkey vkey note
 
 The keys are the log's: Ed25519, then ML-DSA-44. The note is the last one that was seen, in base64, or `-` if none was.
-Which line counts for a server, its other door and the servers of a list is decided as for `known_stores`; where a list
-has several lines, all of them do. The system's file, which only its owner may write, counts where the user's own (mode
-0600) has no line. A note takes the place of those alone that it was shown to continue.
+For a list of servers the lines of all of them count. The system's file, which only its owner may write, counts where
+the user's own (mode 0600) has no line. A note takes the place of those alone that it was shown to continue.
 """
 
 from __future__ import annotations
@@ -18,7 +17,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from monoskope.client.pins import standing
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_server
 from monoskope.lazy import pattern
@@ -214,13 +212,13 @@ class KnownLogs:
         return copy
 
     def _lines(self, logs: Logs, server: str) -> Logs:
-        """Return the lines that count for `server`: of each server of its list, or of the other door of its host.
+        """Return the lines that count for `server`: those of each server of its list.
 
         Raises:
             LogMismatchError: they are of different logs, or have two roots for one size.
         """
         group = self._servers if server in self._servers else (server,)
-        lines = {name: logs[name] for one in group if (name := standing((one,), logs)) is not None}
+        lines = {name: logs[name] for name in group if name in logs}
         for found in lines.values():
             _check_fits(server, lines.values(), found, several=group)
         return lines

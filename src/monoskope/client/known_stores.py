@@ -5,9 +5,8 @@ There are two kinds of lines, with one space between fields (docs/protocol.md, I
     server store SHA256:…
     server @default store
 
-`server` is dialled: `host:port`, or `https://host:port`. One line a store and one default a server. A pin that was made
-at one door of a host counts at its other door, too (`monoskope.client.pins.standing`). The user's own file (mode 0600)
-takes precedence over the system's, which only its owner may write.
+`server` is dialled: `host:port`. One line a store and one default a server. The user's own file (mode 0600) takes
+precedence over the system's, which only its owner may write.
 """
 
 from __future__ import annotations
@@ -85,10 +84,6 @@ class KnownStores:
     def identity(self, server: str, store: str) -> str | None:
         """Return the pinned identity, None at first contact. Raises as `read`."""
         return self.read().identities.get((server, store))
-
-    def pinned_at(self, server: str, store: str) -> str:
-        """Return the server under which the pin stands that counts for `server`, itself if none. Raises as `read`."""
-        return self._own().over(self._read_system()).name_of(self._group(server), store)
 
     def default(self, server: str) -> str | None:
         """Return the pinned default store's name, None if there is none. Raises as `read`."""

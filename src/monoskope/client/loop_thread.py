@@ -8,7 +8,6 @@ import threading
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterator
 from typing import Any, TypeVar
 
-from monoskope.client import forks
 from monoskope.errors import UsageError
 
 R = TypeVar("R")
@@ -95,7 +94,8 @@ class LoopThread:
         if self._pid != os.getpid():
             raise UsageError(
                 "the client was opened in another process, from which this one was forked.",
-                fix=forks.FIX,
+                fix="Close the client before the fork, or start processes that are not forked: "
+                "`multiprocessing.get_context('spawn')`.",
             )
         if self._is_inside():
             raise UsageError(

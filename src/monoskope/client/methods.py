@@ -44,7 +44,7 @@ class Method(Generic[R]):
 
     @property
     def path(self) -> str:
-        """Its path in URLs, `/service/name`, which gRPC and Connect share."""
+        """Its path in URLs, `/service/name`."""
         return f"/{_PACKAGE}.{self._service}/{self.name}"
 
     def __repr__(self) -> str:

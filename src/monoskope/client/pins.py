@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import Self
 
 import msgspec
 
 from monoskope.errors import IdentityChangedError, UsageError
-from monoskope.host_port import ServerName, check_server
+from monoskope.host_port import check_server
 from monoskope.protocol.identity import check_shown
 from monoskope.uri import check_store_name
 from monoskope.value import Value
@@ -50,7 +50,7 @@ class Pins(Value, frozen=True):
             raise UsageError("'server store SHA256:…' or 'server @default store' is expected.")
         server, store, last = fields
         if check_server(server) != server:
-            raise UsageError("the server must be in lower case.")
+            raise UsageError(f"the server must be written as {check_server(server)}.")
         if store.startswith("@") and store != DEFAULT:
             raise UsageError(f"{store!r} is no store; did you mean {DEFAULT!r}?")
         if store == DEFAULT:
@@ -83,10 +83,7 @@ class Pins(Value, frozen=True):
         return "".join(f"{line}\n" for line in sorted(lines))
 
     def joined(self, servers: Sequence[str]) -> Pins:
-        """Return these pins with those that count for `servers`, which serve one log, under the first of them.
-
-        Those are the pins of all `servers`. A store, or the default, for which they have none takes the pin of the
-        other door of their hosts (`standing`).
+        """Return these pins with those of all `servers`, which serve one log, under the first of them.
 
         Raises:
             IdentityChangedError: two of them have different pins for one store; names both.
@@ -100,52 +97,19 @@ class Pins(Value, frozen=True):
             if server in servers:
                 under[store] = server
             identities[name, store] = identity
-        for store in {store for _, store in identities} - under.keys():
-            pinned = doors(servers, [server for server, name in self.identities if name == store])
-            found = {identities.pop((door, store)): door for door in pinned}
-            if len(found) > 1:
-                raise _two_identities(store, *list(found.items())[:2])
-            if found:
-                identities[servers[0], store] = next(iter(found))
         defaults = {server: store for server, store in self.defaults.items() if server not in servers}
-        agreed = standing(servers, self.defaults)
+        agreed = next((server for server in servers if server in self.defaults), None)
         return Pins(identities, defaults | ({servers[0]: self.defaults[agreed]} if agreed is not None else {}))
 
     def name_of(self, servers: Sequence[str], store: str) -> str:
-        """Return the server under which the pin of `store` stands that counts for `servers`; their first if none."""
-        return self._pinned_at(servers, store) or servers[0]
-
-    def _pinned_at(self, servers: Sequence[str], store: str) -> str | None:
-        return standing(servers, [server for server, pinned in self.identities if pinned == store])
+        """Return the first of `servers` that has a pin of `store`; the first of all if none has."""
+        return next((server for server in servers if (server, store) in self.identities), servers[0])
 
     def over(self, other: Pins) -> Pins:
         """Return these pins merged with `other`; these take precedence."""
         merged = Pins({**other.identities, **self.identities}, {**other.defaults, **self.defaults})
         merged.check_names()
         return merged
-
-
-def standing(servers: Sequence[str], names: Collection[str]) -> str | None:
-    """Return which of `names` counts for `servers`, which serve one log; None if none does.
-
-    One of the servers themselves counts first, otherwise the first of the other `doors` of their hosts.
-    """
-    exact = next((server for server in servers if server in names), None)
-    return exact or next(iter(doors(servers, names)), None)
-
-
-def doors(servers: Sequence[str], names: Collection[str]) -> list[str]:
-    """Return those of `names` that are the other door of a server's host, in the order of the servers.
-
-    That is the gRPC door of the host of an HTTP door, and the HTTP door of the host of a gRPC door, whatever the port.
-    If `names` holds several of one host, there are several m8 on it, and none of them counts.
-    """
-    found: list[str] = []
-    for server in map(ServerName.parse, servers):
-        opposite = (server.host, "" if server.scheme else "https")
-        there = [name for name in names if (ServerName.parse(name).host, ServerName.parse(name).scheme) == opposite]
-        found += there if len(there) == 1 and there[0] not in found else []
-    return found
 
 
 def _two_identities(store: str, *known: tuple[str, str]) -> IdentityChangedError:
@@ -163,5 +127,5 @@ def _two_names(identity: str, first: tuple[str, str], second: tuple[str, str]) -
     return IdentityChangedError(
         f"{one} and {two} show the same identity {identity}.",
         fix="A store has one name and one server: dial it by the name you used first, or ask its administrator. Two"
-        " servers of one m8 are named as one list: host:port,https://host:port.",
+        " servers of one m8 are named as one list: host:port,host:port.",
     )

@@ -1,4 +1,4 @@
-"""The proxy through which a server is reached, by the environment variables that curl and gRPC read, too."""
+"""The proxy through which a server is reached, by the environment variables that curl reads, too."""
 
 from __future__ import annotations
 

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
-from google.protobuf.message import DecodeError
+from typing import Any
 
 from monoskope import errors
 from monoskope.errors import AwayError, Code, Error, RateLimitedError
 from monoskope.text import escape
 
-if TYPE_CHECKING:
-    import grpc.aio
-
 SAYS, SUGGESTS = "m8 says: ", "m8 suggests: "
 """How an error's message and fix begin when the words are m8's."""
 
 DOMAIN = "monoskope"
-_DETAILS_KEY = "grpc-status-details-bin"
 MAX_TEXT = 500
 """Characters of m8's words that are shown."""
 
@@ -44,26 +38,13 @@ ERRORS: dict[Code, type[Error]] = {
 """The class of each code."""
 
 
-def error_of(error: grpc.aio.AioRpcError) -> Error | None:
-    """Return m8's own error in a status of gRPC, as `error_in` reads it."""
-    details = next((value for key, value in error.trailing_metadata() if key == _DETAILS_KEY), None)
-    if not isinstance(details, bytes):
-        return None
-    from google.rpc import status_pb2  # type: ignore[import-untyped]  # noqa: PLC0415 - on failure alone
-
-    try:
-        return error_in(status_pb2.Status.FromString(details))
-    except DecodeError:
-        return None
-
-
 def error_in(status: Any) -> Error | None:  # noqa: ANN401 - a google.rpc.Status, loaded on failure alone
     """Return m8's own error: google.rpc.ErrorInfo of our domain, cut at 500 characters; None if there is none.
 
     Raises:
         DecodeError: a detail is no message of its type.
     """
-    from google.rpc import error_details_pb2  # noqa: PLC0415
+    from google.rpc import error_details_pb2  # type: ignore[import-untyped]  # noqa: PLC0415
 
     for detail in status.details:
         info = error_details_pb2.ErrorInfo()
@@ -74,8 +55,7 @@ def error_in(status: Any) -> Error | None:  # noqa: ANN401 - a google.rpc.Status
 
 def _from_info(status: Any, info: Any) -> Error:  # noqa: ANN401 - Google's messages, loaded on failure alone
     codes = {code.value: code for code in Code}
-    # m8 names a code that older clients do not know beside the one that they were told before it.
-    code = codes.get(info.metadata.get("code", "")) or codes.get(info.reason, Code.INTERNAL)
+    code = codes.get(info.reason, Code.INTERNAL)
     said, suggested = escape(status.message[:MAX_TEXT]), escape(info.metadata.get("fix", "")[:MAX_TEXT])
     fix = f"{SUGGESTS}{suggested}" if suggested else ""
     after_s = _retry_after_s(status)

@@ -29,17 +29,6 @@ class Roots(Value, frozen=True):
     source: str
     """As a message names it, e.g. "the CA file ca.crt"."""
 
-    def are_pem(self) -> bool:
-        """Return whether these are certificates; otherwise gRPC would say that the server does not answer.
-
-        Called only on failure: it takes 3 ms, and longer for a system's whole list.
-        """
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=self.pem.decode("ascii"))
-        except (ssl.SSLError, ValueError):
-            return False
-        return True
-
     def no_pem(self) -> UsageError:
         """Return the error for what holds no certificate."""
         return UsageError(f"{self.source} holds no PEM certificate.", fix="Copy it from the server: ca.crt.")
@@ -49,7 +38,7 @@ def find_roots(ca_file: Path | str | None, ca: str, environ: Mapping[str, str] =
     """Return the certificates in `ca`, else those in `ca_file`, else the system's.
 
     The system's are those in the file that SSL_CERT_FILE names, else in OpenSSL's own file, else in the first of the
-    usual places that there is. gRPC's own list is never used: it is as old as the library.
+    usual places that there is.
 
     Raises:
         UsageError: the file cannot be read or holds no certificate, or the system has none. The first call reports a

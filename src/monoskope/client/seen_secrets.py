@@ -21,7 +21,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from monoskope.client.pins import standing
 from monoskope.errors import UsageError
 from monoskope.host_port import check_server
 from monoskope.settings import find_private, locked, write_private
@@ -182,8 +181,7 @@ class SeenSecrets:
         """Return the servers under which something stands already, of those that serve the log of `server`."""
         servers = self._servers if server in self._servers else (server,)
         there = {at for at, _ in seen}
-        names = [name for one in servers if (name := standing((one,), there)) is not None]
-        return tuple(dict.fromkeys(names)) or (server,)
+        return tuple(name for name in servers if name in there) or (server,)
 
     def _join(self, seen: Seen, names: Sequence[str]) -> None:
         """Let what stands under the other servers of the list stand under the first, too: it is of the same log."""
@@ -239,7 +237,8 @@ def _keep(seen: Seen, names: Sequence[str], uri: str, known: _Known) -> None:
 
 def _is_entry(server: str, uri: str, fields: Sequence[str]) -> bool:
     try:
-        check_server(server)
+        if check_server(server) != server:
+            return False
         SecretUri.parse(uri)
     except UsageError:
         return False

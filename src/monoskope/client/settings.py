@@ -64,8 +64,8 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     hidden = frozenset({"token"})
 
     server: str = ""
-    """What to dial: `host:port` for gRPC, `https://host:port` for HTTP; or several with commas. Once checked it is the
-    first of `servers`, which names pins."""
+    """What to dial: `host:port`, or several with commas. Once checked it is the first of `servers`, which names
+    pins."""
     servers: tuple[str, ...] = ()
     """The servers of one log, each named so, in the order in which they are tried. Give these or `server`."""
     token: str = ""
@@ -150,7 +150,7 @@ def load_settings(
     """Find, read and check everything that is needed to dial.
 
     Args:
-        server: `host:port`, `https://host:port`, or several with commas.
+        server: `host:port`, or several with commas.
         ca_file: PEM file with the authority that signs the servers' certificates; `/dev/fd/N` is one, too.
         token_file: File with the token.
         known_stores: File with the pins.

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from monoskope.errors import UsageError
+from monoskope.host_port import check_server
 from monoskope.settings import find_private, is_descriptor, parse
 from monoskope.value import Value
 
@@ -62,8 +63,7 @@ class ConfigFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_d
     """`config.toml`, mode 0600. Relative paths start at its folder."""
 
     server: str = ""
-    """What to dial: `host:port` for gRPC, `https://host:port` for HTTP; or several with commas: the servers of one log,
-    which are tried in this order."""
+    """What to dial: `host:port`, or several with commas: the servers of one log, which are tried in this order."""
     ca_file: str = ""
     """PEM file of the certificate authority that signs the server's certificate."""
     token_file: str = ""
@@ -228,12 +228,20 @@ def check_environment(found: Mapping[str, Setting], names: Iterable[str], enviro
 
 
 def serves(own: str, dialled: str) -> bool:
-    """Whether every server that is dialled is one of `own`; both are lists with commas, in any case of letters."""
+    """Whether every server that is dialled is one of `own`; both are lists with commas, in any spelling."""
     return _names(dialled) <= _names(own)
 
 
 def _names(servers: str) -> set[str]:
-    return {name.strip().lower() for name in servers.split(",")}
+    return {_spelled(name.strip()) for name in servers.split(",")}
+
+
+def _spelled(server: str) -> str:
+    """Return the one spelling of a server; what is none as it is."""
+    try:
+        return check_server(server)
+    except UsageError:
+        return server
 
 
 def _add_dev(found: dict[str, Setting], path: Path | None) -> None:

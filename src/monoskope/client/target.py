@@ -226,7 +226,7 @@ class Resolver:
             last = self._trusting(name, pinned, None).last(store.rotations) if pinned else identity
         except (IdentityChangedError, ProofError) as error:
             return pinned, error
-        return pinned, None if last == identity else self._changed(name, last, identity, "it shows")
+        return pinned, None if last == identity else _changed(server, name, last, identity, "it shows")
 
     async def uri(self, text: str) -> SecretUri:
         """Return the full URI, with the agreed default store if it names none. Raises as `target`."""
@@ -288,31 +288,20 @@ class Resolver:
         pinned = pins.identities.get((server, name))
         given = self._settings.store_identities.get(name)
         if pinned is not None and given is not None and pinned != given and not self._leads(store, given, pinned):
-            raise self._changed(name, pinned, given, "you gave")
+            raise _changed(server, name, pinned, given, "you gave")
         if pinned is None:
             pinned = self._first_contact(store, identity, given)
         pins.check_free(server, name, pinned)
         trust = self._trusting(name, pinned, self._notify)
         trust.follow(store.rotations)
         if trust.pin != identity:
-            raise self._changed(name, trust.pin, identity, "it shows")
+            raise _changed(server, name, trust.pin, identity, "it shows")
         return trust
 
     def _trusting(self, store: str, pin: str, notify: Callable[[str], None] | None) -> Trust:
         from monoskope.client.trust import Trust  # noqa: PLC0415 - not before m8 has answered
 
         return Trust(self._known, self._settings.server, store, pin=pin, notify=notify)
-
-    def _changed(self, store: str, pinned: str, other: str, how: str) -> IdentityChangedError:
-        server = self._settings.server
-        at = self._known.pinned_at(server, store)
-        if at == server or at in self._settings.servers:
-            return _changed(server, store, pinned, other, how)
-        return IdentityChangedError(
-            f"store {store!r} of {at} is pinned to {pinned}. At {server}, another door of that host, {how} {other}.",
-            fix=f"{_ASK} Put nothing until you know. If two m8 run on that host, write the identity that the operator"
-            f" tells you into known_stores: {server} {store} SHA256:…",
-        )
 
     def _leads(self, store: views_pb2.SecretStore, given: str, pinned: str) -> bool:
         """Return whether the pin follows by signed steps from an identity that was given before them."""

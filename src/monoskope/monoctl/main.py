@@ -175,10 +175,6 @@ for _name, _group in _VERBS.items():
     cli.add_command(_group, _name)
 
 
-# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
 def main() -> NoReturn:
     """Run `monoctl` and end the process with its exit code."""
     stop = _traced()

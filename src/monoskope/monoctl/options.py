@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
-from monoskope.host_port import HTTPS
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import interrupted
@@ -31,7 +30,7 @@ _CONNECTION = (
     _option(
         "--server",
         metavar="SERVER[,…]",
-        help="m8: HOST:PORT for gRPC, https://HOST:PORT for HTTP; or several of one log [MONOCTL_SERVER].",
+        help="m8: HOST:PORT, or several of one log with commas [MONOCTL_SERVER].",
     ),
     _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
@@ -105,8 +104,7 @@ class CommandSession:
     ) -> R:
         """Run `work` with a client and return its result.
 
-        The blocking client starts faster, because it takes neither gRPC nor an event loop. It does one thing after the
-        other and reaches `https://` servers alone, so everything else takes the one on asyncio.
+        The blocking client starts faster, because it takes no event loop. It does one thing after the other.
 
         Args:
             work: What to do.
@@ -114,7 +112,7 @@ class CommandSession:
             credential: Where tokens come from, in the place of what the settings say.
         """
         settings = self.settings(credential)
-        if several or not all(server.startswith(HTTPS) for server in settings.servers):
+        if several:
             return self._on_asyncio(settings, work)
         from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded
         from monoskope.client.blocking_client import BlockingClient  # noqa: PLC0415

@@ -86,7 +86,7 @@ def _folder_argument(command: F) -> F:
     "--server",
     required=True,
     metavar="HOST:PORT[,…]",
-    help="The address of m8, https://HOST:PORT for HTTP, or several of one log.",
+    help="The address of m8, or several of one log.",
 )
 @click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(

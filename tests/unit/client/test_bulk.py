@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -162,7 +161,7 @@ async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8
 
 
 async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.failing["RequestSecretUploadKey"] = [grpc.StatusCode.UNAVAILABLE] * 100_000
+    m8.failing["RequestSecretUploadKey"] = ["unavailable"] * 100_000
     async with client_for(m8, tmp_path) as client:
         results = await client.import_secrets(MANY, timeout=0.3)
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE

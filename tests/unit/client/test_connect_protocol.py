@@ -27,7 +27,7 @@ from monoskope.errors import (
     TimedOutError,
 )
 
-SERVER = "https://m8.example.org:7480"
+SERVER = "m8.example.org:7443"
 JSON, PROTO = "application/json", "application/proto"
 
 

@@ -119,8 +119,8 @@ def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
     def made(tokens: Tokens | str, transport: Scripted) -> Connection:
-        monkeypatch.setattr("monoskope.client.connection.dial", lambda *_, **__: transport)
-        return Connection("https://127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        monkeypatch.setattr(Connection, "_dial", lambda *_: transport)
+        return Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
 
     return made
 
@@ -178,10 +178,9 @@ async def drained(connection: Connection) -> list[Any]:
     return [one async for one in streamed]
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
-def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: Path, *, http: bool) -> None:
+def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: Path) -> None:
     given = jwt(aud="m8", sub="deploy")
-    with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         m8.clock_s = 86_400  # m8's clock does not matter to the client
         credential = WorkloadToken(lambda: given, audience="m8")
         settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential)
@@ -198,14 +197,13 @@ def claiming(claims: str) -> str:
     return f"e30.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.c2ln"
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
-def test_what_a_hostile_m8_gives_for_a_login_is_a_token_or_is_refused(tmp_path: Path, *, http: bool) -> None:
+def test_what_a_hostile_m8_gives_for_a_login_is_a_token_or_is_refused(tmp_path: Path) -> None:
     """It becomes a header of each call, and a line of the login's file."""
     taken = [
         claiming(text) for text in (f'{{"iat": 1, "exp": 1{"0" * 400}}}', '{"iat": NaN, "exp": 1e999}', "[" * 5_000)
     ]
     refused = ["", "x y", "x\r\nEvil: 1", "é", "x" * 8_193]
-    with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         for m8.gives in (*taken, *refused):
             credential = WorkloadToken(lambda: jwt(aud="m8"), audience="m8")
             settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential)

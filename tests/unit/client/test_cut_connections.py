@@ -147,10 +147,10 @@ class World:
 
 @pytest.fixture(params=[Client, BlockingClient])
 async def world(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[World]:
-    async with ScriptedM8().serving(tmp_path, http=True) as m8:
+    async with ScriptedM8().serving(tmp_path) as m8:
         cutter = Cutter(int(m8.server.rpartition(":")[2]))
         server = await asyncio.start_server(cutter.serve, "127.0.0.1", 0)
-        m8.server = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        m8.server = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
         pinned(m8, tmp_path)
         yield World(m8, cutter, request.param, tmp_path)
         server.close()

@@ -43,7 +43,7 @@ async def looking(monkeypatch: pytest.MonkeyPatch) -> HttpTransport:
     """A transport with other servers, whose calls look at once, and find that the server stands still."""
     monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.0)
     monkeypatch.setattr(exchanging, "_trusting", lambda roots: None)
-    return HttpTransport("https://127.0.0.1:1", Roots(b"", ""), has_others=True)
+    return HttpTransport("127.0.0.1:1", Roots(b"", ""), has_others=True)
 
 
 async def test_an_answer_that_came_while_the_client_looked_counts(

@@ -47,7 +47,7 @@ class Interrupting:
 
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         pinned(m8, tmp_path)
         yield m8
 

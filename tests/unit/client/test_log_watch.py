@@ -55,7 +55,7 @@ def checks_count_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monoskope.client.log_watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
 
 
-@pytest.fixture(params=["grpc", "blocking"])
+@pytest.fixture(params=["asyncio", "blocking"])
 def way(request: pytest.FixtureRequest) -> str:
     """How the client reaches m8: beside the first call as a task, or in a thread with a connection of its own."""
     return str(request.param)
@@ -63,7 +63,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def m8(way: str, tmp_path: Path) -> AsyncIterator[LoggedM8]:
-    async with LoggedM8().serving(tmp_path, http=way != "grpc") as m8:
+    async with LoggedM8().serving(tmp_path) as m8:
         pinned(m8, tmp_path)
         yield m8
 
@@ -353,7 +353,7 @@ def patient_put(client: Client) -> object:
 async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: User, way: str, tmp_path: Path) -> None:
     folder = tmp_path / "older"
     folder.mkdir()
-    async with ScriptedM8().serving(folder, http=way != "grpc") as older:
+    async with ScriptedM8().serving(folder) as older:
         pinned(older, folder)
         other = User(way, older, folder)
         assert isinstance(await other.put(), PutResult)

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
@@ -24,7 +23,7 @@ from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.transport import exchanging
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
 from monoskope.http.messages import Decision, Head
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.testing.scripted import connect
 from monoskope.testing.scripted.m8 import ScriptedM8
 
@@ -48,32 +47,26 @@ class Answering(ScriptedM8):
         yield views_pb2.EventSummary(position=1, type=self.name)
 
 
-@pytest.fixture(params=["grpc", "http", "both"])
-def doors(request: pytest.FixtureRequest) -> tuple[bool, bool]:
-    """Whether the first and the second server of a list are dialled by their HTTP door."""
-    return {"grpc": (False, False), "http": (True, True), "both": (True, False)}[str(request.param)]
-
-
 @pytest.fixture
-async def first(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
+async def first(tmp_path: Path) -> AsyncIterator[Answering]:
     (tmp_path / FIRST).mkdir()
-    async with Answering(FIRST).serving(tmp_path / FIRST, http=doors[0]) as m8:
+    async with Answering(FIRST).serving(tmp_path / FIRST) as m8:
         yield m8
 
 
 @pytest.fixture
-async def second(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
+async def second(tmp_path: Path) -> AsyncIterator[Answering]:
     (tmp_path / SECOND).mkdir()
-    async with Answering(SECOND).serving(tmp_path / SECOND, http=doors[1]) as m8:
+    async with Answering(SECOND).serving(tmp_path / SECOND) as m8:
         yield m8
 
 
 @pytest.fixture
-def nobody(doors: tuple[bool, bool]) -> Iterator[str]:
+def nobody() -> Iterator[str]:
     """An address where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"{'https://' if doors[0] else ''}127.0.0.1:{taken.getsockname()[1]}"
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 def both(first: ScriptedM8, second: ScriptedM8) -> str:
@@ -91,7 +84,7 @@ async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second:
 
 
 async def test_a_query_that_broke_is_asked_again_elsewhere(first: Answering, second: Answering) -> None:
-    first.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE]
+    first.failing["GetServer"] = ["unavailable"]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     assert (await Queries(connection).server()).version == SECOND
     await connection.close()
@@ -105,7 +98,7 @@ async def test_an_m8_whose_log_fails_is_left_for_another(first: Answering, secon
 
 
 async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answering, second: Answering) -> None:
-    first.failing["CreateSecretStore"] = [grpc.StatusCode.UNAVAILABLE]
+    first.failing["CreateSecretStore"] = ["unavailable"]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     with pytest.raises(NotReachedError):
         await Stores(connection).create("vault", kind="vault", identity=IDENTITY)
@@ -122,7 +115,7 @@ async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str
 
 
 async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) -> None:
-    second.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE] * 5
+    second.failing["GetServer"] = ["unavailable"] * 5
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
     with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
         await Queries(connection).server()
@@ -207,7 +200,7 @@ class Still:
         self.ca = made.ca.decode()
         self._context = connect.showing(made)
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.server = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.server = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -241,7 +234,6 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("looking")
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_server_that_stands_still_is_left_for_the_next(second: Answering, *, blocks: bool) -> None:
     still = Still()
@@ -260,7 +252,6 @@ async def test_a_server_that_stands_still_is_left_for_the_next(second: Answering
 
 
 @pytest.mark.usefixtures("looking")
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_watch_at_a_server_that_stands_still_goes_on_elsewhere(second: Answering, *, blocks: bool) -> None:
     still = Still(b"HTTP/1.1 200 OK\r\nContent-Type: application/connect+proto\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -280,7 +271,6 @@ async def test_a_watch_at_a_server_that_stands_still_goes_on_elsewhere(second: A
     still.stop()
 
 
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_server_that_answers_late_is_waited_for(
     first: Answering, second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool

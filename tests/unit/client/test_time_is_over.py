@@ -22,7 +22,7 @@ from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, OutcomeUnknownError, TimedOutError
 from monoskope.http.client.blocking import Line
 from monoskope.http.client.exchange import Answer
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
@@ -62,7 +62,7 @@ class SlowM8(ScriptedM8):
         return super().more(method, message)
 
 
-@pytest.fixture(params=["grpc", "blocking"])
+@pytest.fixture(params=["asyncio", "blocking"])
 def kind(request: pytest.FixtureRequest) -> type[Client]:
     return BlockingClient if request.param == "blocking" else Client
 
@@ -74,7 +74,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def m8(kind: type[Client], clock: Clock, tmp_path: Path) -> AsyncIterator[SlowM8]:
-    async with SlowM8(clock).serving(tmp_path, http=kind is BlockingClient) as m8:
+    async with SlowM8(clock).serving(tmp_path) as m8:
         yield m8
 
 

@@ -56,7 +56,6 @@ FAULTS: dict[str, Callable[[], Error]] = {
     "not sent": lambda: failures.silent("m8", failures.NotSentError),
     "turned away": lambda: failures.turned_away("m8"),
     "broken": lambda: failures.silent("m8", NotReachedError),
-    "crowded": lambda: failures.overcrowded("m8"),
     "away": lambda: AwayError("the database is away.", by_m8=True),
     "limited": lambda: RateLimitedError("too fast.", by_m8=True, retry_after_s=0.5),
     "limited for long": lambda: RateLimitedError("too much.", by_m8=True, retry_after_s=3_600.0),

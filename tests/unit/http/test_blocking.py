@@ -25,7 +25,7 @@ from monoskope.http.client.failures import (
     TooLargeError,
     UntrustedError,
 )
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from tests.support.tunnels import OPENED, Tunnels
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

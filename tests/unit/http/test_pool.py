@@ -27,7 +27,7 @@ from monoskope.http.client.failures import (
 )
 from monoskope.http.client.kept import Connection
 from monoskope.http.client.pool import Pool, Server
-from monoskope.m8.grpc import tls as certificates
+from monoskope.m8.http import tls as certificates
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

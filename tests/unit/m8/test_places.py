@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.limits.places import CallPlaces
+from monoskope.m8.limits.subjects import CallPlaces
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import CallError
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refused

@@ -20,9 +20,8 @@ def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
-    """Its gRPC door, or the one that a module asks for with `BOTH_DOORS`."""
-    with ScriptedM8().serving_in_thread(tmp_path, http=getattr(request, "param", "grpc") == "http") as scripted:
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
         yield scripted
 
 

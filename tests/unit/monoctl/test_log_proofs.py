@@ -117,11 +117,11 @@ class Recording(ScriptedM8):
         return answer
 
 
-@pytest.fixture(params=["grpc", "http"])
-def m8(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+@pytest.fixture
+def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
     monkeypatch.setattr(asking, "_PAUSE_S", 0.0)
     scripted = Recording()
-    with scripted.serving_in_thread(tmp_path, http=request.param == "http"):
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 

@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client.login.keeping import write
 from monoskope.client.login.kept import KeptLogin, login_path
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -30,13 +30,6 @@ from tests.unit.monoctl.as_alice import environment
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
     with ScriptedM8().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture(params=["grpc", "http"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
-    """An m8 at one of its doors, each of which a command reaches in its own way."""
-    with ScriptedM8().serving_in_thread(tmp_path, http=request.param == "http") as scripted:
         yield scripted
 
 
@@ -63,8 +56,7 @@ def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
         process.wait()
 
 
-def test_ctrl_c_after_sending_says_how_to_ask_later(door: ScriptedM8, tmp_path: Path) -> None:
-    m8 = door
+def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path) -> None:
     sent = threading.Event()
 
     def end(attempt: Attempt) -> views_pb2.SecretUpload:
@@ -83,8 +75,7 @@ def test_ctrl_c_after_sending_says_how_to_ask_later(door: ScriptedM8, tmp_path: 
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_path: Path) -> None:
-    m8 = door
+def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path) -> None:
     asked = threading.Event()
 
     def no_key(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -102,11 +93,11 @@ def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_
     assert m8.count("RequestUploadSecret") == 0
 
 
-def test_a_foreign_certificate_is_told_in_our_words_alone(door: ScriptedM8, tmp_path: Path) -> None:
+def test_a_foreign_certificate_is_told_in_our_words_alone(m8: ScriptedM8, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
 
-    process = start(door, tmp_path, "whoami", "--ca-file", str(other))
+    process = start(m8, tmp_path, "whoami", "--ca-file", str(other))
     _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 5
@@ -157,7 +148,6 @@ def test_a_put_loads_no_more_than_it_needs() -> None:
         "monoskope.client.walk",
         "yaml",
         "tomli_w",
-        "grpc_status",
         "google.rpc",
         "joserfc",
         "dotenv",
@@ -179,7 +169,7 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
     assert not modules & {"monoskope.client.walk", "monoskope.client.trust", "monoskope.client.preview"}
 
 
-NOT_OVER_HTTPS = (
+NOT_NEEDED = (
     "asyncio",
     "bcrypt",
     "calendar",
@@ -191,7 +181,6 @@ NOT_OVER_HTTPS = (
     "google.protobuf.descriptor_pb2",
     "google.protobuf.internal.python_message",
     "google.protobuf.text_format",
-    "grpc",
     "importlib.metadata",
     "inspect",
     "ipaddress",
@@ -219,8 +208,8 @@ NOT_OVER_HTTPS = (
 """What a put takes milliseconds to load and does not need."""
 
 
-def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
@@ -228,11 +217,11 @@ def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
-    assert of(loaded, NOT_OVER_HTTPS) == []
+    assert of(loaded, NOT_NEEDED) == []
 
 
 def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_token(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         known = environment(m8, tmp_path)
         (tmp_path / "value").write_text("correct horse battery staple")
         loads = []
@@ -285,7 +274,7 @@ main()
 def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it_waits_for_the_key(
     tmp_path: Path,
 ) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         (tmp_path / "value").write_text("correct horse battery staple")
         words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
         done = subprocess.run(
@@ -314,8 +303,8 @@ class Listing(ScriptedM8):
         return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri="vault://app")])
 
 
-def test_a_list_over_https_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
-    with Listing().serving_in_thread(tmp_path, http=True) as m8:
+def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
+    with Listing().serving_in_thread(tmp_path) as m8:
         process = start(m8, tmp_path, "get", "secrets", python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert "vault://app" in stdout
@@ -323,7 +312,7 @@ def test_a_list_over_https_loads_what_a_put_does_and_how_lists_look(tmp_path: Pa
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
     needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
-    assert of(loaded, [name for name in NOT_OVER_HTTPS if name not in needed]) == []
+    assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
 
@@ -344,18 +333,17 @@ def test_the_help_says_of_each_command_what_the_command_says_of_itself() -> None
 
 
 def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         words = ("put", "secret", "vault://app", "vault://other", "--from-file", f"k={tmp_path / 'value'}")
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
     assert "monoskope.client.on_asyncio" in stderr
-    assert "grpc" not in stderr.replace("monoskope", "")
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
     modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.help")
-    assert not modules & {"grpc", "dotenv", "monoskope.shell_completion"}
+    assert not modules & {"dotenv", "monoskope.shell_completion"}
 
 
 def test_the_first_help_loads_no_values_messages_or_reader_of_source_code() -> None:

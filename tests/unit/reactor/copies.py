@@ -13,7 +13,7 @@ from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut

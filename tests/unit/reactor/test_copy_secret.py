@@ -31,7 +31,7 @@ from monoskope.protocol.sshsig import PublicKey, parse_public
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits import FairPlaces, Rates
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there

@@ -23,7 +23,7 @@ class WorkloadToken(Unshared):
     """Exchanges a JWT that a function returns, whenever a token of m8 is needed; keeps nothing on disk.
 
     ```python
-    settings = ClientSettings(server="https://m8.example.org:7480", credential=WorkloadToken(read, audience="m8"))
+    settings = ClientSettings(server="m8.example.org:7443", credential=WorkloadToken(read, audience="m8"))
     ```
 
     Args:

@@ -21,7 +21,6 @@ class Transport(Protocol):
     Each method raises our errors alone:
 
         NotSentError: nothing of the call was sent. `TurnedAwayError` if the server ended the connection before TLS.
-        StreamRefusedError: the server did not look at it.
         NotReachedError: the connection failed or broke.
         IdentityChangedError: the server's certificate does not verify.
         ProtocolError: the answer is no message of this protocol.

@@ -25,7 +25,7 @@ class BlockingTransport:
     """One kept connection to one server. Its promises are those of `Transport`; it carries one call at a time.
 
     Args:
-        server: `https://host:port`.
+        server: `host:port`.
         roots: The authorities that may have signed its certificate.
         has_others: Whether there are other servers to go to when this one stands still.
         sent: Called when a call has been sent, before its answer is awaited.

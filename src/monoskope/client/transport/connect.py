@@ -43,7 +43,7 @@ _STATUSES = {
     "aborted": Code.CONFLICT,
     "deadline_exceeded": Code.TIMED_OUT,
 }
-"""The codes of errors that carry none of ours, as `transport.grpc` has them."""
+"""The codes of errors that carry none of ours."""
 _AWAY = frozenset({"unavailable", "canceled"})
 _IN_THE_WAY = frozenset({408, 429, 502, 503, 504})
 """What a proxy, or a server that stops, answers in the place of m8 (RFC 9110, 15)."""
@@ -195,7 +195,7 @@ def _strange(server: str, status: int, kind: str) -> Error:
     if 300 <= status < 400:
         return ProtocolError(
             f"what answers at {server} sends its callers elsewhere (HTTP {status}), which is not followed.",
-            fix="Name the address of m8 itself: `http_names` in m8.toml.",
+            fix="Name the address of m8 itself: `names` in m8.toml.",
         )
     if status in _IN_THE_WAY:
         return NotReachedError(
@@ -205,5 +205,5 @@ def _strange(server: str, status: int, kind: str) -> Error:
     what = f"{escape(kind[:60])}" if kind else "nothing of a known kind"
     return ProtocolError(
         f"what answers at {server} is not m8: HTTP {status} with {what}.",
-        fix="Check the address: it is that of m8's HTTP door, `http_listen` in m8.toml.",
+        fix="Check the address: it is that of `listen` in m8.toml.",
     )

@@ -10,7 +10,7 @@ from monoskope.client.roots import Roots
 from monoskope.client.transport import failures
 from monoskope.client.transport.failures import NotSentError
 from monoskope.errors import Error, NotReachedError
-from monoskope.host_port import ServerName
+from monoskope.host_port import parse_server
 from monoskope.http import CIPHERS
 from monoskope.http.client.destination import Server
 from monoskope.http.client.failures import (
@@ -31,8 +31,8 @@ HEAD_S = 30.0
 LOOK_AFTER_S = 10.0
 LOOK_S = 5.0
 """Where there is another server to go to: after how many seconds without an answer a client looks whether m8 still
-stands, and how many seconds it gives m8 to say so. A server that stands still accepts connections and answers nothing.
-gRPC pings for the same purpose; HTTP/1.1 has no pings."""
+stands, and how many seconds it gives m8 to say so. A server that stands still accepts connections and answers nothing,
+and HTTP/1.1 has no pings."""
 LOOK_AT = "/healthz"
 
 
@@ -40,7 +40,7 @@ class Dialled:
     """One server of a list, as it is dialled over HTTP.
 
     Args:
-        name: `https://host:port`.
+        name: `host:port`.
         roots: The authorities that may have signed its certificate.
 
     Raises:
@@ -50,7 +50,7 @@ class Dialled:
     def __init__(self, name: str, roots: Roots) -> None:
         self.name = name
         self._roots = roots
-        parsed = ServerName.parse(name)
+        parsed = parse_server(name)
         found = proxy_for(parsed.host)
         self._variable, proxy = found if found is not None else ("", None)
         self.server = Server(parsed.host, parsed.port, _trusting(roots), proxy)

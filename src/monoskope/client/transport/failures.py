@@ -3,12 +3,7 @@
 from __future__ import annotations
 
 from monoskope.client.roots import Roots
-from monoskope.errors import Error, IdentityChangedError, NotReachedError, ProtocolError, TimedOutError
-from monoskope.host_port import HTTPS
-
-
-class StreamRefusedError(NotReachedError):
-    """m8 has too many calls of this connection open, and did not look at this one: it is safe to call again."""
+from monoskope.errors import IdentityChangedError, NotReachedError, ProtocolError, TimedOutError
 
 
 class NotSentError(NotReachedError):
@@ -33,10 +28,8 @@ def unreadable(server: str) -> ProtocolError:
     )
 
 
-def untrusted(server: str, roots: Roots) -> Error:
+def untrusted(server: str, roots: Roots) -> IdentityChangedError:
     """The server's certificate does not verify."""
-    if not roots.are_pem():
-        return roots.no_pem()
     return IdentityChangedError(
         f"the certificate of {server} is not signed by an authority in {roots.source}, or expired.",
         fix="Name the CA file of this server with `ca_file`; "
@@ -54,13 +47,10 @@ def misnamed(server: str) -> IdentityChangedError:
 
 def silent(server: str, kind: type[NotReachedError]) -> NotReachedError:
     """Nobody answers as m8 there."""
-    door = "`listen`: its HTTP door has another port and begins with https://"
-    if server.startswith(HTTPS):
-        door = "`http_listen`: its gRPC door is named without https://"
     return kind(
         f"m8 does not answer at {server}.",
-        fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its "
-        f"{door}. Or name another with `server`.",
+        fix="Check that m8 runs (`m8 dev` starts one on this machine), and that this is the address of its `listen`. "
+        "Or name another with `server`.",
     )
 
 
@@ -73,24 +63,9 @@ def turned_away(server: str) -> TurnedAwayError:
     )
 
 
-def other_door(server: str) -> NotSentError:
-    """Whoever listens there speaks TLS, but no gRPC."""
-    return NotSentError(
-        f"{server} is not the gRPC door of an m8.",
-        fix=f"If it is m8's HTTP door, write {HTTPS}{server}. Or name its gRPC door with `server`.",
-    )
-
-
 def silent_behind(server: str, proxy: str, kind: type[NotReachedError]) -> NotReachedError:
     """The same through the proxy that the environment variable `proxy` names."""
     return kind(
         f"m8 does not answer at {server} through the proxy that {proxy} names.",
         fix=f"Name the host of m8 in no_proxy to dial it directly, or correct {proxy}.",
-    )
-
-
-def overcrowded(server: str) -> StreamRefusedError:
-    """m8 has too many calls of this connection open."""
-    return StreamRefusedError(
-        f"m8 at {server} has too many calls of this client open.", fix="Make fewer calls at once."
     )

@@ -30,7 +30,7 @@ class HttpTransport:
     """Kept connections to one server. Its promises are those of `Transport`.
 
     Args:
-        server: `https://host:port`.
+        server: `host:port`.
         roots: The authorities that may have signed its certificate.
         has_others: Whether there are other servers to go to when this one stands still.
 

@@ -19,7 +19,7 @@ from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import validate
@@ -52,8 +52,8 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     A stranger costs one signature check: that of the hello comes first. Of the rotations only those are verified that
     follow the identity which m8 knows; none if that identity signed the hello.
 
-    Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
-    one: a store that does not exist and one of another identity have the same answer.
+    Nothing is recorded before the hello is verified, and no caller learns which stores there are without the identity
+    of one: a store that does not exist and one of another identity have the same answer.
 
     Raises:
         RefusedError: there is no such store of that identity, it is of another type, another fingerprint key id
@@ -165,7 +165,7 @@ class Reactors:
         Args:
             incoming: What it says.
             send: How to answer.
-            peer: Where it is, as gRPC calls it.
+            peer: Where it is, as `host_port.peer_name` calls it.
 
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.

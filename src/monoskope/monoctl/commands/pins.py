@@ -119,6 +119,6 @@ def _pinned_at(server: str | None, known_stores: str | None, config: Path | None
     """Return the servers that are configured, and the file of stores' identities, None if there is none."""
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
     servers = check_servers(found["server"].value)
     return servers, Path(found["known_stores"].value) if "known_stores" in found else None

@@ -38,7 +38,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import FairPlaces
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any, Protocol
 
-import grpc
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, log_pb2, queries_pb2, views_pb2
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Body, Decision, Head, Response, Streamed
 from monoskope.http.server.server import serving
-from monoskope.m8.grpc.tls import Certificate
 from monoskope.m8.http import refused
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
-from monoskope.testing.scripted.attach import Scripted, log_service
+from monoskope.m8.http.requests import end_of_stream, enveloped, only_message
+from monoskope.m8.http.tls import Certificate
+from monoskope.testing.scripted.log import ScriptedLog
 
 _MOST_BODY = 2_097_152
+
+
+class Scripted(Protocol):
+    """What answers."""
+
+    received: list[bytes]
+    calls: list[str]
+    failing: dict[str, list[Error | str | bytes]]
+    log: ScriptedLog | None
+
+    def handle(self, method: str, message: Message) -> Message:
+        """Answer one call, or raise what to answer with."""
+
+    def watched(self) -> Iterator[views_pb2.EventSummary]:
+        """Yield what WatchEvents streams."""
+
+
+def log_service(m8: Scripted) -> Sequence[tuple[Any, Any]]:
+    """Return the service of the log with its messages, if `m8` has a log. It is none of those whose calls it notes."""
+    return [] if m8.log is None else [(log_pb2, log_pb2.DESCRIPTOR.services_by_name["LogService"])]
 
 
 class ScriptedDoor:
@@ -74,9 +94,8 @@ class _Call:
         failure = failing.pop(0) if failing else None
         if isinstance(failure, Error):
             raise failure
-        if isinstance(failure, grpc.StatusCode):
-            code = "canceled" if failure is grpc.StatusCode.CANCELLED else failure.name.lower()
-            return refused.plain(refused.HTTP_STATUS[code], code, "broken")
+        if isinstance(failure, str):
+            return refused.plain(refused.HTTP_STATUS[failure], failure, "broken")
         answered = self.m8.handle(self.name, message).SerializeToString()
         return Response(200, (("Content-Type", "application/proto"),), answered if failure is None else failure)
 
@@ -90,7 +109,7 @@ class _Call:
 async def door(m8: Scripted, made: Certificate) -> AsyncIterator[str]:
     """Listen on a free port of 127.0.0.1; yields the server's name."""
     async with serving(HostPort("127.0.0.1", 0), ScriptedDoor(m8), tls=showing(made), drain_s=0.1) as port:
-        yield f"https://127.0.0.1:{port}"
+        yield f"127.0.0.1:{port}"
 
 
 def showing(made: Certificate) -> ssl.SSLContext:

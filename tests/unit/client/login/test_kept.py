@@ -164,7 +164,7 @@ def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("server", ["m8.example.org:7443", "https://m8.example.org:7480", "https://[::1]:7480"])
+@pytest.mark.parametrize("server", ["m8.example.org:7443", "[::1]:7443"])
 def test_each_server_has_a_place_of_its_own(server: str, tmp_path: Path) -> None:
     path = login_path(server, {"XDG_STATE_HOME": str(tmp_path)})
     assert path is not None

@@ -21,8 +21,8 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
-from monoskope.m8.limits.quota import Quota
+from monoskope.m8.limits.logins import PER_MEMBER, Exchanges
+from monoskope.m8.limits.subjects import Quota
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.exchange import JWT, TTL_S
 from monoskope.protocol.login import ExchangeRefusal, Member

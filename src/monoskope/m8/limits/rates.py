@@ -1,4 +1,4 @@
-"""How many TLS handshakes may begin a second: of one address, and in all.
+"""Per-second rate limits: of TLS handshakes, by address, and of what the reactors of a store say.
 
 A handshake costs m8 a key agreement and a signature before its peer has shown anything, and a copied ClientHello is
 enough to cause it. An address counts as known once a login from it succeeded: behind it may be many users, as behind
@@ -9,13 +9,13 @@ time, and of what asks again and again whether m8 is there.
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from monoskope.m8.limits.logins import Bucket
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 
 BURST_S = 3
 """So many seconds' handshakes may begin at once, as when clients come back after a restart."""
@@ -27,6 +27,35 @@ T = TypeVar("T")
 
 REMEMBERED = 10_000
 """Addresses that are remembered: known ones, and strangers."""
+
+
+HEARTBEAT = 10.0
+"""What a heartbeat counts, in messages: each is written into the log's database."""
+
+EACH_BYTES = 16_384
+"""So many bytes count as one more message: signatures are verified over all of them."""
+
+LOOK_S = 0.02
+"""Seconds between two looks whether there is room again."""
+
+
+class Bucket:
+    """A token bucket. It holds at most the tokens of one second, or `burst` if that is more."""
+
+    def __init__(self, per_second: float, now: float, *, burst: float = 1.0) -> None:
+        self._rate = per_second
+        self._most = max(burst, per_second)
+        self._tokens = self._most
+        self.taken_at = now
+
+    def has(self, now: float) -> bool:
+        """Whether there is a token at `now`, in seconds."""
+        return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
+
+    def take(self, now: float, tokens: float = 1.0) -> None:
+        """Take a token, or more. An empty bucket goes into debt, by the tokens of one second at most."""
+        self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - tokens)
+        self.taken_at = now
 
 
 @dataclass(slots=True)
@@ -76,7 +105,7 @@ class Handshakes:
         return bucket, self._quiet if is_quiet else self._busy
 
     def know(self, address: str) -> None:
-        """Note that a login from `address`, as `peers.origin` returns it, succeeded."""
+        """Note that a login from `address`, as `origin` returns it, succeeded."""
         self._by_stranger.pop(address, None)
         _remember(self._known, address, self._known.get(address) or self._bucket(self._half))
 
@@ -89,3 +118,24 @@ def _remember(addresses: OrderedDict[str, T], address: str, what: T) -> None:
     addresses.move_to_end(address)
     if len(addresses) > REMEMBERED:
         addresses.popitem(last=False)
+
+
+class Pace:
+    """Counts what reactors say to this process.
+
+    Args:
+        a_second: Messages of one store's reactors a second.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, a_second: float, clock: Callable[[], float]) -> None:
+        self._a_second = a_second
+        self._clock = clock
+        self._stores: dict[str, Bucket] = {}
+
+    async def keep(self, store: str, *, size: int, is_heartbeat: bool) -> None:
+        """Wait until a message of `size` bytes may be handled that a reactor of `store`, which exists, has sent."""
+        bucket = self._stores.setdefault(store, Bucket(self._a_second, self._clock()))
+        while not bucket.has(self._clock()):  # noqa: ASYNC110 - time passes, and nothing tells it
+            await asyncio.sleep(LOOK_S)
+        bucket.take(self._clock(), (HEARTBEAT if is_heartbeat else 1.0) + size / EACH_BYTES)

@@ -7,9 +7,8 @@ import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
-import grpc
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
@@ -20,7 +19,7 @@ from monoskope.settings import read_private
 from monoskope.value import Unshared
 
 ALPN = "http/1.1"
-"""What the HTTP door speaks, as TLS names it (RFC 7301)."""
+"""What m8 speaks, as TLS names it (RFC 7301)."""
 
 _Stamp: TypeAlias = tuple[tuple[int, int, int] | None, ...]
 
@@ -40,7 +39,7 @@ class _Pair(Unshared):
 class PresentedCertificate(Unshared):
     """The server's certificate and key, as the settings name them.
 
-    Both doors ask for them before each handshake, gRPC on a thread of its own. Connections that are open keep theirs.
+    They are looked at before each handshake. Connections that are open keep theirs.
 
     Raises:
         UsageError: a file is missing or not PEM, or the two do not belong together; names the setting.
@@ -68,26 +67,8 @@ class PresentedCertificate(Unshared):
         """Why the files cannot be used as they are now; the certificate of before is presented then."""
         return self._failure
 
-    def credentials(self) -> grpc.ServerCredentials:
-        """Return what one gRPC server presents; it follows this object. Each server needs its own."""
-        given = self._pair
-
-        def fetch() -> grpc.ServerCertificateConfiguration | None:
-            """Return what this server is to present from now on, None for what it has."""
-            nonlocal given
-            self._refresh_unless_busy()
-            pair = self._pair
-            if pair is given:
-                return None
-            given = pair
-            return _configuration(pair)
-
-        # gRPC's documentation allows None, the types of the package types-grpcio do not.
-        followed: Any = fetch
-        return grpc.dynamic_ssl_server_credentials(_configuration(given), followed)
-
     def context(self) -> ssl.SSLContext:
-        """Return what the HTTP door presents: TLS 1.2 or newer; it follows this object.
+        """Return what the server presents: TLS 1.2 or newer; it follows this object.
 
         Raises:
             UsageError: the system's TLS library takes no such certificate; says why.
@@ -126,18 +107,6 @@ class PresentedCertificate(Unshared):
         self._pair, self._context = found, context
         return is_new
 
-    def _refresh_unless_busy(self) -> None:
-        """Read the files again if they have changed.
-
-        A handshake that begins while another one looks at the files looks at nothing. All of gRPC's threads could else
-        wait here at once, each for Python's lock, when connections come by the hundred a second.
-        """
-        if self._lock.acquire(blocking=False):
-            try:
-                self._refresh()
-            finally:
-                self._lock.release()
-
     def _look(self) -> _Stamp:
         return tuple(_stamp(path) for path in (self._settings.tls_certificate, self._settings.tls_key))
 
@@ -149,10 +118,6 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns, found.st_size
-
-
-def _configuration(pair: _Pair) -> grpc.ServerCertificateConfiguration:
-    return grpc.ssl_server_certificate_configuration([(pair.key, pair.certificate)])
 
 
 def _context(settings: ServerSettings) -> ssl.SSLContext:
@@ -168,8 +133,8 @@ def _context(settings: ServerSettings) -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         why = getattr(error, "reason", None) or error.strerror or "it cannot be used"
         raise UsageError(
-            f"tls_certificate {settings.tls_certificate} cannot be presented over HTTP: {why}.",
-            fix='Name another certificate, or switch the HTTP door off: http_listen = "".',
+            f"tls_certificate {settings.tls_certificate} cannot be presented: {why}.",
+            fix="Name another certificate.",
         ) from None
     return context
 
@@ -192,7 +157,7 @@ def read_certificate_file(settings: ServerSettings) -> bytes:
 
 
 def _checked(settings: ServerSettings, certificate_pem: bytes, key_pem: bytes) -> x509.Certificate:
-    """Return the server's own certificate. Raises an error that says what is wrong; gRPC would not say."""
+    """Return the server's own certificate. Raises an error that says what is wrong; OpenSSL would not say."""
     try:
         certificate = x509.load_pem_x509_certificates(certificate_pem)[0]
     except ValueError:

@@ -89,7 +89,6 @@ FREE = {
     "monoskope.m8.witnesses.witness.Witness": "a witness's public key",
     "monoskope.m8.witnesses.witnesses.Witnesses": "reads the file with the log's keys, for their public halves",
     "monoskope.monoctl.console.rows.Row": "fingerprints, and words that m8 shows",
-    "monoskope.monoctl.console.operations.ValueOperation": "a function that is given values and keeps none",
     "monoskope.monoctl.console.server._Call": "a function that is given a body and keeps none",
     "monoskope.monoctl.console.requests.Source": "the name of a value",
     "monoskope.monoctl.console.live._Page": "events and sentences on their way to a page",

@@ -64,6 +64,6 @@ def _signer(setting: str) -> LocalSigner | None:
     try:
         signer.prepare()
     except UnavailableError as error:
-        # It may come later: each request asks the agent anew.
+        # It may come later: each request asks the agent again.
         terminal.warn(error.message)
     return signer

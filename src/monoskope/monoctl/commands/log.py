@@ -49,14 +49,14 @@ _MOST = 1_048_576
 
 
 @click.command(short_help="Show the log to which m8 is held.")
-@click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, to give to somebody else.")
+@click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, for another person.")
 @output_option
 @connection_options
 def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     """Show the log to which m8 is held: how many entries it has, who signed that and when, and who cosigned it.
 
     The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
-    prints to somebody else: their `monoctl verify log` shows whether m8 shows them the same log.
+    prints to another person: their `monoctl verify log` shows whether m8 shows them the same log.
     """
 
     async def work(client: Client) -> Log:

@@ -137,7 +137,7 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
         terminal.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
         if code.complete_uri:
             terminal.err(f"Or open {code.complete_uri}, and compare the code.")
-        terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
+        terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that you were sent.")
 
     return starting.with_device(settings, show)
 

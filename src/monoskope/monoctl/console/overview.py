@@ -88,7 +88,7 @@ def _credential(context: Context) -> Document:
 def signs_with(context: Context) -> Document:
     """Return `signs_with`: the key that signs requests of this console, for stores that take signed ones alone.
 
-    It is shown, and decides nothing: each request reads the key anew.
+    It is shown, and decides nothing: each request reads the key again.
     """
     setting = context.client.settings.signing_key
     if not setting:
@@ -208,7 +208,7 @@ def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
 
 
 def happened(context: Context, view: views_pb2.EventSummary) -> None:
-    """Take note of an event that m8 has recorded now: for the kept secrets, and for every page."""
+    """Take note of an event that m8 has recorded now: for the cached secrets, and for every page."""
     context.secrets.saw(view)
     context.tell({"kind": "event", "event": event(view)})
 

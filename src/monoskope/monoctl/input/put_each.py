@@ -12,7 +12,7 @@ from monoskope.errors import Code, Error, NotTriedError, UsageError
 from monoskope.protocol.payload import MAX_KEYS, Payload, encode
 
 KEY = "value"
-"""The one key of each secret, the same in all: whoever reads them need not know its name."""
+"""The one key of each secret, the same in all: a reader need not know its name."""
 _SHOWN = 10
 _NONE_FOLLOWS = frozenset(
     {Code.IDENTITY_CHANGED, Code.NOT_AGREED, Code.UNAUTHENTICATED, Code.UNAVAILABLE, Code.TIMED_OUT}

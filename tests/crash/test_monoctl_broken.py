@@ -86,16 +86,16 @@ def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash, place: st
     assert (put.ended().code, said(put.ended())[0]) == (130, "interrupted; nothing was sent.")
 
 
-def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(crash: Crash) -> None:
-    ran = crash.put(failpoints="monoctl.before-send=interrupt").ended()
+@pytest.mark.parametrize("place", ["before-send", pytest.param("after-send", marks=pytest.mark.soak)])
+def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(crash: Crash, place: str) -> None:
+    ran = crash.put(failpoints=f"monoctl.{place}=interrupt").ended()
     assert ran.code == 9
     assert "may or may not be written" in said(ran)[0]
     assert said(ran)[1].startswith("Ask with `monoctl get upload ")
 
 
-@pytest.mark.parametrize("place", ["after-send", LIKE_AFTER_SEND])
-def test_interrupted_once_the_end_was_there_it_says_which(crash: Crash, place: str) -> None:
-    ran = crash.check(crash.put(failpoints=f"monoctl.{place}=interrupt"), 9)
+def test_interrupted_once_the_end_was_there_it_says_which(crash: Crash) -> None:
+    ran = crash.check(crash.put(failpoints="monoctl.before-print=interrupt"), 9)
     assert "ended as UPLOADED" in said(ran)[0]
 
 

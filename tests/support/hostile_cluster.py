@@ -63,7 +63,7 @@ class ProxiedCluster(QuickCluster):
     @property
     def dialled(self) -> str:
         """What clients and reactors are told to dial."""
-        return f"https://{self.server}"
+        return self.server
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

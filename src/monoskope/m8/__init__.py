@@ -3,7 +3,7 @@
 m8 is event-sourced. A `Commands` method checks its caller, folds the events of one stream (the aggregate) into a value,
 asks the domain which events follow, and appends them to the `EventLog` on the version that it read. In the same
 transaction the read models change, from which queries are answered. Reactors attach to m8, follow the log and append
-their own events. `App` is one running process: the log, the limits, and the feed that wakes whoever waits.
+their own events. `App` is one running process: the log, the limits, and the feed that wakes waiting calls.
 
 Read in this order:
 

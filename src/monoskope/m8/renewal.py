@@ -151,7 +151,7 @@ def write_public(path: Path, content: bytes) -> None:
 
 
 def _require_own(settings: ServerSettings) -> None:
-    """Raise unless m8 made the server's certificate, so that nobody's own files are written over."""
+    """Raise unless m8 made the server's certificate, so that no operator's own files are written over."""
     own = settings.folder / "tls.crt", settings.folder / "tls.key"
     if (settings.tls_certificate, settings.tls_key) != own:
         raise UsageError(

@@ -22,7 +22,7 @@ from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.dev import client_files, signing, stores
+from monoskope.m8.dev import files, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
@@ -164,25 +164,25 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
     if options.signed:
-        signing.turn_on(reactor=store.folder, client=client)
+        files.turn_on(reactor=store.folder, client=client)
     await supervisor.until(stores.listening(server.listen, ca))
     async with opened_log(server) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
         await stores.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
-        await client_files.ensure_user_token(client, tokens, prefixes=["local://"])
+        await files.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:
-            await client_files.ensure_admin_token(client, tokens)
+            await files.ensure_admin_token(client, tokens)
         before = await stores.known(log, store.name)
         gone = {reactor.replica for reactor in before.reactors} if before else set()
         reactor = tuple(reactor_command("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
         await supervisor.until(stores.attached(log, store.name, besides=gone))
-    client_files.write_pins(client, server=address, identities={store.name: identity})
-    client_files.write_settings(client, server=address, ca=ca)
+    files.write_pins(client, server=address, identities={store.name: identity})
+    files.write_settings(client, server=address, ca=ca)
     return Ready(
         server=address,
         client=client,
         reactor=store.folder,
         secrets=store.folder / "secrets",
-        signed=signing.is_wanted(store.folder),
+        signed=files.is_wanted(store.folder),
     )

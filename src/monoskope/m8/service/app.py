@@ -59,7 +59,7 @@ class App:
         issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
-        tell_call: Takes note of each call that has ended, None where nobody wants access lines.
+        tell_call: Takes note of each call that has ended, None where no access lines are wanted.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
         leases: The leases that it holds.
         news: Set when `leases` has changed.

@@ -52,8 +52,8 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     A stranger costs one signature check: that of the hello comes first. Of the rotations only those are verified that
     follow the identity which m8 knows; none if that identity signed the hello.
 
-    Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
-    one: a store that does not exist and one of another identity have the same answer.
+    Nothing is recorded before the hello is verified, and no caller learns which stores there are without the identity
+    of one: a store that does not exist and one of another identity have the same answer.
 
     Raises:
         RefusedError: there is no such store of that identity, it is of another type, another fingerprint key id

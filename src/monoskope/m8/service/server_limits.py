@@ -81,7 +81,7 @@ class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         requested: A request that no reactor answers ends after this time.
-        granted_grace: A grant that nobody uses ends this long after its lifetime.
+        granted_grace: A grant that is not used ends this long after its lifetime.
         issuer_gone: A reactor that sent no heartbeat for this long is gone.
         silence: A session in which the reactor sends nothing for this long is closed.
         heartbeat: How often reactors send a heartbeat, whole seconds.

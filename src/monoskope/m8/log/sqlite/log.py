@@ -209,7 +209,7 @@ class SqliteLog(SqlLog):
         erased = 0
 
         def work(connection: sqlite3.Connection) -> int:
-            # Only now, while nobody else can write to the log: an append would take the space.
+            # Only now, while no other process can write to the log: an append would take the space.
             if self._reserve.is_needed:
                 self._reserve.free()
             return disk.erase_some(connection, left)
@@ -245,7 +245,7 @@ class SqliteLog(SqlLog):
         await self._write(lambda connection: _import(connection, records, sealed), is_long=True)
 
     async def finish_import(self, *, log_id: str = "") -> int:
-        # Until it is finished nobody else appends, or asks.
+        # Until it is finished no other process appends, or asks.
         await rebuild.run(Build(self._projector, self._clock, piece_s=rebuild.LONG_PIECE_S), self._write_long)
         return await self._write(lambda connection: _finish_import(connection, log_id))
 

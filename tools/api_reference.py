@@ -53,7 +53,7 @@ def render(proto: Path, note: str) -> str:
     parts = [
         "# API\n",
         note,
-        "m8 speaks it over [HTTP](http.md), always with TLS. Every call carries `authorization: Bearer <token>`; it may",
+        "It is spoken over [HTTP](http.md), always with TLS. Every call has `authorization: Bearer <token>`, and may",
         "carry an `x-request-id`, which m8 logs. A failed call ends with an error whose `google.rpc.ErrorInfo` has the",
         "domain `monoskope`, as its reason one of the codes in [errors](errors.md), and under `fix` what to do next. A",
         "`google.rpc.RetryInfo` says when to come back.\n",

@@ -105,6 +105,7 @@ def local(whole: Crash) -> Crash:
     cluster.share_fingerprint_key(FIRST, "reactor-local", "reactor-local-2")
     cluster.add_store("local")
     cluster.pin_all(whole.user)
+    cluster.allow_copy("vault", "local")
     engine = tomllib.loads((cluster.folder / "reactor-local" / "reactor.toml").read_text())["engine"]
     for home in ("reactor-local", "reactor-local-2"):
         shorten_reactor(cluster.folder / home, **engine)

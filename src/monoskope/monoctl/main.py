@@ -194,7 +194,7 @@ def _traced() -> Callable[[], None]:
     from monoskope.traces import export  # noqa: PLC0415 - seldom asked for
 
     traces = export.start("monoctl", os.environ)
-    # The endpoint alone may be set for all programs of a machine; then nobody asked for this one's traces by name.
+    # The endpoint alone may be set for all programs of a machine: then a missing export is no news.
     if traces.warning and os.environ.get("OTEL_TRACES_EXPORTER"):
         from monoskope.monoctl.output import terminal  # noqa: PLC0415 - as above
 

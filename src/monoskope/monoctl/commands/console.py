@@ -58,12 +58,12 @@ def _signer(setting: str) -> LocalSigner | None:
     """
     if not setting:
         return None
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - only where a key is set
 
     signer = signer_of(setting, passphrase=terminal.passphrase if terminal.interactive() else None)
     try:
         signer.prepare()
     except UnavailableError as error:
-        # It may come later: each request asks the agent anew.
+        # It may come later: each request asks the agent again.
         terminal.warn(error.message)
     return signer

@@ -37,7 +37,7 @@ def hosts(*, is_own: bool) -> Iterator[str]:
     """Yield the addresses at which to try to listen, the best first.
 
     Args:
-        is_own: Whether an address that nobody knows will do. It does not where the user must tell a tunnel of it.
+        is_own: Whether a random address will do. It does not where the user leads a tunnel there.
     """
     if is_own:
         yield str(IPv4Address(_FIRST + secrets.randbelow(_LAST - _FIRST + 1)))

@@ -13,10 +13,10 @@ from monoskope.monoctl.console.rows import Row
 from monoskope.uri import MAX_BYTES as MOST_URI
 
 MOST = 50_000
-"""How many secrets are kept at most: some 200 MB."""
+"""How many secrets are cached at most: some 200 MB."""
 
 MOST_BYTES = 134_217_728
-"""How many bytes of m8's answers are kept at most: twice what `MOST` secrets have, unless m8 makes them large."""
+"""How many bytes of m8's answers are cached at most: twice what `MOST` secrets have, unless m8 makes them large."""
 
 _FIRST = 100
 """How many secrets are read before all others, so that a page has its first rows at once."""
@@ -37,13 +37,13 @@ _STATES = (views_pb2.SECRET_STATE_PRESENT, views_pb2.SECRET_STATE_DELETED)
 class SecretCache:
     """What m8 shows of all secrets that the caller may see, in memory, kept up to date by m8's events.
 
-    `run` reads the listing and then asks again for each secret that an event names. Whoever calls it hears the events
+    `run` reads the listing and then asks again for each secret that an event names. The caller follows the events
     from a moment before it on, and tells each to `saw`: then no change is missed, also not over a break of the stream.
 
     Args:
         queries: Returns those of the console's open client.
-        tell: Called whenever what is kept has changed.
-        most: How many secrets are kept.
+        tell: Called when the cache has changed.
+        most: How many secrets are cached.
         most_bytes: How many bytes of m8's answers.
         pause_s: Seconds in which what events name is gathered before m8 is asked.
         again_s: Seconds after which m8 is asked again if it did not answer.
@@ -86,7 +86,7 @@ class SecretCache:
 
     @property
     def loaded(self) -> int:
-        """How many secrets are kept."""
+        """How many secrets are cached."""
         return len(self._rows)
 
     @property
@@ -96,12 +96,12 @@ class SecretCache:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are more secrets than are kept."""
+        """Whether there are more secrets than are cached."""
         return self._is_full
 
     @property
     def note(self) -> str:
-        """What the user should know about how much is kept, else ""."""
+        """What the user should know about how much is cached, else ""."""
         if self._is_full:
             return (
                 f"There are more secrets than the {self.loaded:,} that the console keeps. Name a prefix to search among"
@@ -118,13 +118,13 @@ class SecretCache:
             return
         self._named.add(uri)
         if len(self._named) > _MANY:
-            # However many m8 names meanwhile: one more reading finds all of them.
+            # One more reading finds all of them.
             self._named.clear()
             self._reads = True
         self._wake.set()
 
     def read_again(self) -> None:
-        """Read the whole listing again, because nobody knows which events were missed."""
+        """Read the whole listing again, because events may have been missed."""
         self._reads = True
         self._wake.set()
 
@@ -203,7 +203,7 @@ class SecretCache:
                     self._took(view.uri, view)
                     if len(found) % MAX_PAGE_SIZE == 0:
                         self._tell()
-                        # The page's questions are answered meanwhile.
+                        # Let the page's questions be answered.
                         await asyncio.sleep(0)
         except BaseException:
             self._reads = True

@@ -1,4 +1,4 @@
-"""What the page and this `monoctl` alone can say to each other, whoever takes the port when this `monoctl` has ended.
+"""The sealed channel of the page and this `monoctl`, which holds when another program takes the port.
 
 HTTP on loopback proves nothing: once a console has ended, another user of the machine can listen at its port, and a
 page that is still open would send a value there. So nothing secret travels in the clear, and the page believes nothing
@@ -214,7 +214,7 @@ class SealedCall:
         self._refused = refused
 
     async def answer(self, body: Body) -> Response | Streamed:
-        """Open the body, answer, and hold nothing of it meanwhile."""
+        """Open the body and answer; nothing of it is held while the answer is made."""
 
         async def opened() -> bytes:
             return self._channel.open(self._operation, await body())

@@ -1,4 +1,4 @@
-"""What is counted over all kept secrets: for filters, for equal values, for days of expiry. Pure."""
+"""What is counted over all cached secrets: for filters, for equal values, for days of expiry. Pure."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What pages are told while they ask nothing: m8's events as they come, notes, and how far requests are.
 
-A stream has one JSON object a line. The latest events are kept, so that questions about them need no m8.
+A stream has one JSON object a line. The latest events are cached, so that questions about them need no m8.
 """
 
 from __future__ import annotations
@@ -14,14 +14,34 @@ from contextvars import ContextVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.connection import RenewedError
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
-from monoskope.client.queries import MAX_PAGE_SIZE, Queries
-from monoskope.client.task import Progress, Stage
+from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_PAGE_SIZE, EventFilter, Queries
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import Error, LogMismatchError, NotReachedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
 from monoskope.text import json_text
+
+TICK_S = 15.0
+"""Seconds after which a stream says that it lives, if it has nothing else to say."""
+
+MOST_WAITING = 2_000
+"""Messages that wait for a page at most: one that reads none, such as a page that the browser has put to sleep, has its
+stream ended, and asks again when it wakes."""
+
+MOST_BYTES = 8_388_608
+"""And so many bytes: what m8 says of an event can be long."""
+
+MOST_EVENTS = 10_000
+"""How many events are cached, the latest."""
+
+_NEW = 200
+"""How many events are read to see what is new."""
+
+OnEvent = Callable[[views_pb2.EventSummary], None]
+"""What is called with each event, in the order of the log."""
+
+OnAway = Callable[[str, Document | None], None]
+"""What is called with why m8 does not answer, "" if it does, and with the failure if its log does not hold."""
 
 _collected: ContextVar[list[str] | None] = ContextVar("collected", default=None)
 
@@ -34,30 +54,19 @@ def note(sentence: str) -> None:
 
 
 def collects() -> bool:
-    """Whether an operation is under way in this context that collects them: else nobody would read what is said."""
+    """Whether an operation that collects sentences is under way in this context; else they go to every page."""
     return _collected.get() is not None
 
 
 @contextmanager
 def collected() -> Iterator[list[str]]:
-    """Gather what is said until the end of the block, also in tasks that are begun in it."""
+    """Collect what is said until the end of the block, also in tasks that are begun in it."""
     sentences: list[str] = []
     token = _collected.set(sentences)
     try:
         yield sentences
     finally:
         _collected.reset(token)
-
-
-TICK_S = 15.0
-"""Seconds after which a stream says that it lives, if it has nothing else to say."""
-
-MOST_WAITING = 2_000
-"""Messages that wait for a page at most: one that reads none, such as a page that the browser has put to sleep, has its
-stream ended, and asks anew when it wakes."""
-
-MOST_BYTES = 8_388_608
-"""And so many bytes: what m8 says of an event can be long."""
 
 
 class Live:
@@ -172,24 +181,17 @@ def line(document: Document) -> bytes:
 _TICK = line({"kind": "tick"})
 
 
-Hear = Callable[[views_pb2.EventSummary], None]
-"""What is called with each event, in the order of the log."""
+async def follow_events(queries: Queries, began: Callable[[], None], seen: OnEvent, away: OnAway) -> None:
+    """Call `seen` once with each event that m8 records from now on, over every break, until cancelled.
 
-Away = Callable[[str, Document | None], None]
-"""What is called with why m8 does not answer, "" if it does, and with the failure if its log does not hold."""
-
-
-async def follow_events(queries: Queries, began: Callable[[], None], heard: Hear, away: Away) -> None:
-    """Call `heard` once with each event that m8 records from now on, over every break, until cancelled.
-
-    Unlike `client.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so meanwhile. And it
-    asks m8 for its head before it listens again: that is how it knows that m8 is back, though nothing happens there.
+    Unlike `client.follow`, it goes on when m8 refuses, as when a token has expired: the pages say so until then. And it
+    asks m8 for its head before it watches again: so it knows that m8 is back, though nothing happens there.
 
     Args:
         queries: Of the console's client.
-        began: Called when each event is heard from now on, and nobody knows which came before: at first, and when m8's
-            log is shorter than what was heard of it, as after a restore from a backup.
-        heard: Called with each event.
+        began: Called when each event comes from now on and earlier ones may be missing: at first, and when m8's log is
+            shorter than what came of it, as after a restore from a backup.
+        seen: Called with each event.
         away: Called when m8 does not answer, and when it does again.
     """
     after: int | None = None
@@ -205,7 +207,7 @@ async def follow_events(queries: Queries, began: Callable[[], None], heard: Hear
                 pause = FIRST_PAUSE_S
                 if event.position > after:
                     after = event.position
-                    heard(event)
+                    seen(event)
         except RenewedError:
             continue
         except Error as error:
@@ -220,19 +222,12 @@ def _why(error: Error, *, has_answered: bool) -> str:
     return error.message if has_answered and isinstance(error, NotReachedError) else str(error)
 
 
-MOST_EVENTS = 10_000
-"""How many events are kept, the latest."""
-
-_NEW = 200
-"""How many events are read to see what is new."""
-
-
 class RecentEvents:
     """The latest events that the caller may see.
 
     Args:
         queries: Returns those of the console's open client.
-        most: How many are kept.
+        most: How many are cached.
     """
 
     def __init__(self, queries: Callable[[], Queries], *, most: int = MOST_EVENTS) -> None:
@@ -260,11 +255,11 @@ class RecentEvents:
         return found, self._since_ms is not None and self._since_ms <= since_ms
 
     def _covers(self, since_ms: int) -> bool:
-        """Whether as much is kept as would be after another reading. Of what is full, older events were left out."""
+        """Whether another reading would find no more. Of a full cache, older events were left out."""
         return self._since_ms is not None and (self._is_full or self._since_ms <= since_ms)
 
     async def _read_new(self) -> bool:
-        """Read what came after the events that are kept, and return whether that was all of it."""
+        """Read what came after the cached events, and return whether that was all of it."""
         if len(self._events) > 2 * self._most:
             return False
         found = await self._queries().last_events(_NEW, wanted=EventFilter(since_ms=self._since_ms or 0))

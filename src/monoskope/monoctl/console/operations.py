@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from msgspec import Meta
 
 from monoskope.client import Client
-from monoskope.client.purposes.put import Expect
+from monoskope.client.walk.given import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.live import RecentEvents, collected
@@ -22,10 +22,10 @@ from monoskope.value import Unshared, Value
 
 
 class Context(Unshared):
-    """One console's client, the secrets that it keeps, and its way to tell the page something.
+    """One console's client, its cache of secrets, and its way to tell the page something.
 
     Attributes:
-        client: Open as long as the console runs; it asks nobody (`confirm` is None).
+        client: Open as long as the console runs; it asks no questions (`confirm` is None).
         tell: Sends one message of the live stream to every page: a document with `kind`.
         secrets: What m8 shows of all secrets. Its `run` reads them; its `saw` is told of each event.
         found: Those of them that were asked for lately.
@@ -55,16 +55,10 @@ class Operation(Value, frozen=True):
     """One row of the table of operations (`monoskope.monoctl.console.program`)."""
 
     request: type[Request]
-    answer: Callable[[Context, Any], Awaitable[object]]
-    """Without values. It returns what JSON can say, and raises `monoskope.errors.Error`."""
-
-
-class ValueOperation(Value, frozen=True):
-    """One row that takes values, in a framed body (`monoskope.monoctl.console.requests`)."""
-
-    request: type[Request]
-    answer: Callable[[Context, Any, Mapping[str, bytes]], Awaitable[object]]
-    """The same, with the value of each key."""
+    answer: Callable[..., Awaitable[object]]
+    """Is given the context and the request. Returns what JSON can say, and raises `monoskope.errors.Error`."""
+    takes_values: bool = False
+    """Whether `answer` is given the value of each key, too, from a framed body (`console.requests`)."""
 
 
 Text = Annotated[str, Meta(max_length=2_048)]
@@ -152,7 +146,7 @@ async def several(
     """Return what came of each secret, in the order in which they were named.
 
     Args:
-        context: Where they are kept: what was changed is asked again before the answer.
+        context: Has the cache: what was changed is asked again before the answer.
         work: Does it.
         document: Returns what is shown of a result.
         changes: Whether m8 shows something else of the secrets afterwards.

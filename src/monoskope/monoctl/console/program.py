@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from monoskope.client import Client, Signer
 from monoskope.client.settings import ClientSettings
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
@@ -22,7 +22,7 @@ from monoskope.http.server.server import Server, bind
 from monoskope.monoctl.console import activity, changes, overview, secrets
 from monoskope.monoctl.console.browser import USUAL, Pages, hosts
 from monoskope.monoctl.console.live import Live, collects, follow_events, note
-from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation, ValueOperation
+from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
 from monoskope.monoctl.console.overview import FirstView, happened
 from monoskope.monoctl.console.server import Console, ConsoleApplication
 from monoskope.monoctl.console.session import Sessions
@@ -59,7 +59,7 @@ def _is_in_front() -> bool:
         return True  # it is a terminal, and not the one that could stop us
 
 
-OPERATIONS: Mapping[str, Operation | ValueOperation] = MappingProxyType(
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
     {
         "whoami": Operation(Nothing, overview.whoami),
         "role-bindings": Operation(Nothing, overview.role_bindings),
@@ -76,10 +76,10 @@ OPERATIONS: Mapping[str, Operation | ValueOperation] = MappingProxyType(
         "activity": Operation(activity.ActivityAsked, activity.activity),
         "drift": Operation(Nothing, secrets.drift),
         "status": Operation(Nothing, overview.status),
-        "names": ValueOperation(Nothing, changes.names),
-        "put": ValueOperation(changes.PutAsked, changes.put),
-        "patch": ValueOperation(changes.PatchAsked, changes.patch),
-        "compare": ValueOperation(changes.CompareAsked, changes.compare),
+        "names": Operation(Nothing, changes.names, takes_values=True),
+        "put": Operation(changes.PutAsked, changes.put, takes_values=True),
+        "patch": Operation(changes.PatchAsked, changes.patch, takes_values=True),
+        "compare": Operation(changes.CompareAsked, changes.compare, takes_values=True),
         "generate": Operation(changes.GenerateAsked, changes.generate),
         "recipes": Operation(Nothing, changes.recipes),
         "copy": Operation(changes.CopyAsked, changes.copy),
@@ -99,7 +99,7 @@ LIMITS = Limits(most=64)
 """A browser opens six connections to one server; the rest is for further pages."""
 
 SWEEP_S = 1.0
-"""Seconds between two looks at whether anybody still uses the console."""
+"""Seconds between two looks at whether the console is still used."""
 
 FINISH_S = 10.0
 """Seconds for the operations under way when the console ends."""
@@ -125,7 +125,7 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
 
     Args:
         options: How.
-        sent: Is told of each request, for whoever has to say what became of it when nobody waits for the end.
+        sent: Is told of each request, so that what was sent can be said when the console ends before.
 
     Raises:
         UnavailableError: the port is taken.
@@ -166,7 +166,7 @@ async def run(options: ConsoleOptions, sent: Sent) -> None:
 
 
 async def _wait_for_ends(application: ConsoleApplication, say: Callable[[str], None]) -> None:
-    """Wait for what is under way: it was sent, and whoever sent it wants to know what came of it."""
+    """Wait for what is under way: it was sent, and its user wants to know the end."""
     if application.under_way:
         say(f"Waiting {FINISH_S:g} s at most for the end of what is under way. Ctrl-C ends at once.")
         await application.finish(FINISH_S)
@@ -211,16 +211,16 @@ async def _bound(options: ConsoleOptions, application: ConsoleApplication) -> Se
 async def _until_over(
     application: ConsoleApplication, context: Context, live: Live, sessions: Sessions, pages: Pages
 ) -> None:
-    """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
-    is_heard = asyncio.Event()
+    """Follow events, cache secrets and end sessions, until a signal comes or the console is unused."""
+    is_followed = asyncio.Event()
 
     def began() -> None:
-        is_heard.set()
+        is_followed.set()
         context.secrets.read_again()
 
     async def keep() -> None:
-        # What happens while they are read is heard, so that nothing is missed.
-        await is_heard.wait()
+        # Events are followed while they are read, so that nothing is missed.
+        await is_followed.wait()
         await context.secrets.run()
 
     async def sweep() -> None:

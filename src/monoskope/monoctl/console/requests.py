@@ -83,7 +83,7 @@ _BEGIN = API + "begin"
 _JSON = "application/json"
 _SEALED = "application/octet-stream"
 _BEARER = "Bearer "
-ANEW = "Open a new page: press Enter in the terminal where `monoctl console` runs."
+NEW_PAGE = "Open a new page: press Enter in the terminal where `monoctl console` runs."
 """What to do about a call that no page of this console makes. A page that is loaded again would lose its session."""
 
 
@@ -143,7 +143,7 @@ def bearer(head: Head) -> str:
 
 
 def _addressed(head: Head, place: str) -> Refusal | None:
-    """A name that somebody let point to this machine (DNS rebinding) makes a page of theirs same-origin with us."""
+    """With a name that points to this machine (DNS rebinding), an attacker's page is same-origin with the console."""
     if head.header("host") != place:
         return _refused(421, "the console answers to its own address alone (Host).")
     return None
@@ -151,16 +151,16 @@ def _addressed(head: Head, place: str) -> Refusal | None:
 
 def _formed(head: Head) -> Refusal | None:
     if head.query:
-        return Refusal(404, UsageError("an operation has no query.", fix=ANEW))
+        return Refusal(404, UsageError("an operation has no query.", fix=NEW_PAGE))
     if head.header("content-type") != (_JSON if head.path == _BEGIN else _SEALED):
-        return Refusal(415, UsageError("the body of a call is sealed, and only that of `begin` is JSON.", fix=ANEW))
+        return Refusal(415, UsageError("the body of a call is sealed, and only that of `begin` is JSON.", fix=NEW_PAGE))
     if nonce_of(head.header(NONCE_HEADER.lower())) is None:
-        return Refusal(400, UsageError(f"a call has 16 random bytes in {NONCE_HEADER}.", fix=ANEW))
+        return Refusal(400, UsageError(f"a call has 16 random bytes in {NONCE_HEADER}.", fix=NEW_PAGE))
     return None
 
 
 def _refused(status: int, message: str) -> Refusal:
-    return Refusal(status, RefusedError(message, fix=ANEW))
+    return Refusal(status, RefusedError(message, fix=NEW_PAGE))
 
 
 MOST_JSON = 262_144
@@ -221,7 +221,7 @@ def _object(body: bytes) -> dict[str, Any]:
 
 
 def _sources(given: object) -> Sequence[Source]:
-    # None is well-formed: a patch may only remove keys. Whatever needs a value says so itself.
+    # None is well-formed: a patch may only remove keys. What needs a value says so itself.
     if not isinstance(given, list) or len(given) > MAX_KEYS:
         raise UsageError(
             f"sources: a list of at most {MAX_KEYS} is needed.",

@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.pins import Pins
-from monoskope.client.proof import Checked
+from monoskope.client.known.pins import Pins
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix
@@ -98,7 +98,7 @@ class Row:
             self._checked, self._pins = checked, pins
 
     def checked(self, pins: Pins) -> Checked | None:
-        """Return what was found by the same pins, None if nothing is kept."""
+        """Return what was found by the same pins, None if nothing was remembered."""
         return self._checked if self._pins == pins else None
 
     @property
@@ -236,26 +236,26 @@ Question = tuple[Wanted, SortField, bool, dt.date]
 
 
 class QueryCache:
-    """Picks and orders kept secrets, and remembers it until any of them changes.
+    """Picks and orders cached secrets, and remembers it until any of them changes.
 
     Args:
-        kept: The secrets.
+        cache: The secrets.
     """
 
-    def __init__(self, kept: SecretCache) -> None:
-        self._kept = kept
+    def __init__(self, cache: SecretCache) -> None:
+        self._cache = cache
         self._changes = -1
         self._lists: dict[Question, Sequence[Row]] = {}
 
     def of(self, wanted: Wanted, sort: SortField, *, descending: bool, today: dt.date) -> Sequence[Row]:
         """Return those that are wanted, in order. Raises `UsageError` if the prefix is not one."""
-        if self._changes != self._kept.changes:
+        if self._changes != self._cache.changes:
             self._lists.clear()
-            self._changes = self._kept.changes
+            self._changes = self._cache.changes
         question = wanted, sort, descending, today
         found = self._lists.pop(question, None)
         if found is None:
-            rows = picked(self._kept.rows.values(), wanted, today=today)
+            rows = picked(self._cache.rows.values(), wanted, today=today)
             found = ordered(rows, sort, descending=descending)
         self._lists[question] = found
         if len(self._lists) > _MOST_QUESTIONS:

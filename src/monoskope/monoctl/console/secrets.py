@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.proof import Checked
+from monoskope.client.walk.receipts import Checked
 from monoskope.errors import Error
 from monoskope.monoctl.console.counts import expiring as by_day
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Request, Text
@@ -67,7 +67,7 @@ def _proof(found: Checked | Error) -> Document:
 
 _MOST_DRIFTED = 1_000
 _MOST_ASKED = 5_000
-"""How many secrets below a prefix m8 is asked for, if the console does not keep all."""
+"""How many secrets below a prefix m8 is asked for, if the console does not cache all."""
 
 
 class SecretsAsked(Request, frozen=True):
@@ -93,16 +93,16 @@ class SecretsAsked(Request, frozen=True):
 
 async def secrets(context: Context, asked: SecretsAsked) -> Document:
     """Answer one page of the secrets that are wanted, and how many there are of each kind."""
-    kept = context.secrets
-    facets, figures = kept.counts.facets, kept.counts.figures(today=today())
+    cache = context.secrets
+    facets, figures = cache.counts.facets, cache.counts.figures(today=today())
     found = await _found(context, asked)
     first = asked.page * asked.page_size
     return {
         "secrets": await shown(context, found[first : first + asked.page_size]),
         "total": len(found),
-        "loaded": kept.loaded,
-        "complete": kept.complete,
-        "note": kept.note,
+        "loaded": cache.loaded,
+        "complete": cache.complete,
+        "note": cache.note,
         "stores": facets.stores,
         "subjects": facets.subjects,
         "labels": facets.labels,
@@ -128,7 +128,7 @@ async def _found(context: Context, asked: SecretsAsked) -> Sequence[Row]:
 
 
 async def _below(context: Context, asked: SecretsAsked) -> list[Row]:
-    """Ask m8 for the secrets below a prefix, because not all are kept."""
+    """Ask m8 for the secrets below a prefix, because not all are cache."""
     state = views_pb2.SECRET_STATE_DELETED if asked.state == "deleted" else views_pb2.SECRET_STATE_PRESENT
     rows: list[Row] = []
     async for view in context.client.queries.secrets(asked.prefix, state=state, page_size=1_000):

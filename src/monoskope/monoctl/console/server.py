@@ -16,7 +16,7 @@ from monoskope.monoctl.console import requests
 from monoskope.monoctl.console.browser import USUAL
 from monoskope.monoctl.console.channel import SealedCall, proven
 from monoskope.monoctl.console.live import Live
-from monoskope.monoctl.console.operations import Context, Operation, Request, ValueOperation
+from monoskope.monoctl.console.operations import Context, Operation, Request
 from monoskope.monoctl.console.session import Begun, EndedError, LinkError, Session, Sessions, UsedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import defect, failure
@@ -71,7 +71,7 @@ _LARGE = 65_536
 _LINES = ("Content-Type", "application/x-ndjson")
 BEGUN = "A page has begun. If it was not you who opened it, press Ctrl-C now."
 SECOND = (
-    "A link was used a second time: the session that it began has ended. If you did not use it twice, somebody else has"
+    "A link was used a second time: the session that it began has ended. If you did not use it twice, a stranger has"
     " read it: press Ctrl-C now."
 )
 
@@ -94,7 +94,7 @@ class Console(Value, frozen=True):
     context: Context
     sessions: Sessions
     live: Live
-    operations: Mapping[str, Operation | ValueOperation]
+    operations: Mapping[str, Operation]
     say: Callable[[str], None]
     """Says a sentence to the user in the terminal."""
     began: Callable[[], None]
@@ -159,8 +159,8 @@ class ConsoleApplication:
             return _Call(requests.MOST_JSON, lambda _: self._stream(session))
         operation = self._console.operations.get(name)
         if operation is None:
-            return _failed(NotFoundError("the console has no such operation.", fix=requests.ANEW))
-        most = requests.MOST_BODY if isinstance(operation, ValueOperation) else requests.MOST_JSON
+            return _failed(NotFoundError("the console has no such operation.", fix=requests.NEW_PAGE))
+        most = requests.MOST_BODY if operation.takes_values else requests.MOST_JSON
         return _Call(most, lambda content: self._answer(operation, session, content))
 
     async def _begin(self, content: bytes, nonce: bytes) -> Response:
@@ -201,10 +201,10 @@ class ConsoleApplication:
         finally:
             sessions.leave(session)
 
-    async def _answer(self, operation: Operation | ValueOperation, session: Session, content: bytes) -> Response:
+    async def _answer(self, operation: Operation, session: Session, content: bytes) -> Response:
         if session.has_ended:
             return _failed(EndedError())
-        if not isinstance(operation, ValueOperation):
+        if not operation.takes_values:
             return await self._finished(_asked(operation, self._console.context, content))
         work = _asked_with_values(operation, self._console.context, content)
         # An answer can take minutes: nothing here holds what was sent while it does.
@@ -227,7 +227,7 @@ class _Call:
         self._answer = answer
 
     async def answer(self, body: Body) -> Response | Streamed:
-        """Answer, and hold nothing of the body meanwhile."""
+        """Answer; nothing of the body is held while the answer is made."""
         return await self._answer(await body())
 
 
@@ -239,7 +239,7 @@ async def _asked(operation: Operation, context: Context, content: bytes) -> obje
     return await operation.answer(context, requests.parsed(operation.request, content))
 
 
-async def _asked_with_values(operation: ValueOperation, context: Context, content: bytes) -> object:
+async def _asked_with_values(operation: Operation, context: Context, content: bytes) -> object:
     if len(content) > _LARGE:
         # Pages and the live stream go on while a large file is parsed.
         request, values = await asyncio.to_thread(requests.parsed_frame, operation.request, content)
@@ -259,7 +259,7 @@ async def _forgotten(work: Awaitable[Response]) -> Response:
 
 
 async def _answered(work: Awaitable[object]) -> Response:
-    """Whatever comes of an operation is an answer: an exception that nobody takes would be kept, with its frames."""
+    """Every end of an operation is an answer: an exception that is not caught would be kept, with its frames."""
     try:
         document = await work
     except Error as error:

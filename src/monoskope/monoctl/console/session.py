@@ -1,7 +1,7 @@
 """One-time links and sessions: how a page shows that `monoctl console` itself opened it, and how long that counts.
 
 A link counts once and for two minutes. Who uses it a second time ends the session that it began: one of the two is a
-stranger, and nobody can tell which (as for authorization codes, RFC 6749, section 4.1.2).
+stranger, and the console cannot tell which (as for authorization codes, RFC 6749, section 4.1.2).
 """
 
 from __future__ import annotations
@@ -46,11 +46,11 @@ class LinkError(UnauthenticatedError):
 
 
 class UsedError(UnauthenticatedError):
-    """The link was used before, by this user or by somebody else."""
+    """The link was used before, by this user or by a stranger."""
 
     def __init__(self) -> None:
         super().__init__(
-            "this link was used before. If that was not you, somebody else has read it: the session that it began has"
+            "this link was used before. If that was not you, a stranger has read it: the session that it began has"
             " ended now.",
             fix=f"Look in the terminal where `monoctl console` runs: it tells of each page that begins. {_AGAIN}",
         )
@@ -81,7 +81,7 @@ class Session(Unshared):
 
 @dataclass(frozen=True)
 class Begun(Unshared):
-    """What a page is told when its session begins, and nobody after that.
+    """What a page is told when its session begins, and no caller after that.
 
     Attributes:
         session: The session's token.
@@ -203,7 +203,7 @@ class Sessions(Unshared):
         return any(link.session is None and self._clock() <= link.until for link in self._links)
 
     def is_over(self) -> bool:
-        """Whether nobody uses the console any more: no session for `GONE_S`, or none within `FIRST_S`."""
+        """Whether the console is unused: no session for `GONE_S`, or none within `FIRST_S`."""
         if self._sessions:
             return False
         return self._clock() - self._alone_since > (GONE_S if self._began else FIRST_S)
@@ -214,7 +214,7 @@ def _digest(token: str) -> bytes:
 
 
 def _found(among: list[T], token: str) -> T | None:
-    """All are compared, each in the same time whatever it is, so that time tells nothing of them."""
+    """All are compared, each in the same time, so that time tells nothing of them."""
     digest = _digest(token)
     found = [one for one in among if hmac.compare_digest(one.digest, digest)]
     return found[0] if found else None

@@ -13,10 +13,10 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client
-from monoskope.client.credential import Credential
+from monoskope.client.login.credential import Credential
 from monoskope.errors import NotFoundError
 from monoskope.monoctl.console import live as heard
-from monoskope.monoctl.console.operations import Context, Operation
+from monoskope.monoctl.console.operations import Context
 from monoskope.monoctl.console.program import OPERATIONS
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.testing.scripted.client import pinned, settings_for
@@ -179,7 +179,7 @@ class KnowingM8(ScriptedM8):
         return commands_pb2.UpdateSecretNotesResponse(secret=view)
 
 
-class AtDesk:
+class AtConsole:
     """A context, and how the page asks it."""
 
     def __init__(self, m8: KnowingM8, client: Client) -> None:
@@ -192,24 +192,22 @@ class AtDesk:
         """Ask as the page does, and return what JSON makes of the answer; no value is in it."""
         row = OPERATIONS[operation]
         asked = msgspec.json.decode(msgspec.json.encode(request), type=row.request)
-        if isinstance(row, Operation):
-            answer = await row.answer(self.context, asked)
-        else:
-            answer = await row.answer(self.context, asked, values or {})
+        given = (values or {},) if row.takes_values else ()
+        answer = await row.answer(self.context, asked, *given)
         text = msgspec.json.encode(answer)
         assert VALUE not in text
         return msgspec.json.decode(text)
 
 
 @asynccontextmanager
-async def at_desk(
+async def at_console(
     folder: Path,
     m8: KnowingM8 | None = None,
     *,
     pins: bool = True,
     signing_key: str = "",
     credential: Credential | None = None,
-) -> AsyncIterator[AtDesk]:
+) -> AsyncIterator[AtConsole]:
     """A console's context at a scripted m8, as a user who has pinned its stores, or none."""
     async with (m8 or KnowingM8()).serving(folder) as serving:
         if pins:
@@ -224,4 +222,4 @@ async def at_desk(
             notify=heard.note,
         )
         async with client:
-            yield AtDesk(serving, client)
+            yield AtConsole(serving, client)

@@ -13,14 +13,14 @@ from monoskope.monoctl.console.counts import Counts, Figures
 from monoskope.monoctl.console.live import RecentEvents
 from monoskope.monoctl.console.overview import FirstView
 from monoskope.monoctl.console.rows import Row
-from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtDesk, KnowingM8, a_view, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtConsole, KnowingM8, a_view, at_console
 
 TODAY = dt.date(2026, 11, 26)
 
 
 async def test_a_page_begins_with_who_one_is_and_its_first_rows(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for number in range(60):
             m8.know(f"vault://app/{number:02}")
         await loaded(page)
@@ -35,7 +35,7 @@ async def test_a_page_begins_with_who_one_is_and_its_first_rows(tmp_path: Path) 
 
 async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_away(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         greeting = FirstView(page.context)
         greeting.prepare()
         before = (await greeting.answer())["me"]
@@ -52,7 +52,7 @@ async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_
 
 async def test_the_first_rows_are_there_before_all_have_been_read(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for number in range(1_500):
             m8.know(f"vault://app/{number:04}")
         await loaded(page)
@@ -63,7 +63,7 @@ async def test_the_first_rows_are_there_before_all_have_been_read(tmp_path: Path
 
 async def test_an_answer_is_remembered_only_until_a_secret_changes(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         m8.know("vault://app/a")
         await loaded(page)
         assert (await page.ask("secrets", search="app"))["total"] == 1
@@ -98,7 +98,7 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for _ in range(20):
             m8.record("SecretUploaded", "vault://app/a")
         asked: list[int] = []
@@ -122,7 +122,7 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
 
 async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for _ in range(1_500):
             m8.record("SecretUploaded", "vault://app/a")
 
@@ -134,7 +134,7 @@ async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(tmp_path: Path) 
         assert (len(found), complete) == (1_500, True)
 
 
-async def loaded(page: AtDesk) -> None:
+async def loaded(page: AtConsole) -> None:
     """Read the listing to its end."""
     task = asyncio.create_task(page.context.secrets.run())
     while not page.context.secrets.complete:

@@ -11,7 +11,7 @@ from monoskope.errors import ConflictError
 from monoskope.host_port import HostPort
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.live import Live
-from monoskope.monoctl.console.operations import Context, Operation, Request, ValueOperation
+from monoskope.monoctl.console.operations import Context, Operation, Request
 from monoskope.monoctl.console.program import LIMITS
 from monoskope.monoctl.console.server import Console, ConsoleApplication
 from monoskope.monoctl.console.session import Sessions
@@ -43,13 +43,13 @@ class Served:
         self.reached = asyncio.Event()
         self.sessions = Sessions(lambda: self.now)
         self.live = Live(tick_s=0.05)
-        operations: Mapping[str, Operation | ValueOperation] = {
+        operations: Mapping[str, Operation] = {
             "whoami": Operation(Nothing, self._whoami),
             "hostile": Operation(Nothing, self._hostile),
             "held": Operation(Nothing, self._held),
             "conflict": Operation(Nothing, self._conflict),
             "defect": Operation(Nothing, self._defect),
-            "put": ValueOperation(Put, self._put),
+            "put": Operation(Put, self._put, takes_values=True),
         }
         context = cast("Context", None)  # these operations ask no m8
         console = Console(context, self.sessions, self.live, operations, self.said.append, self._began, self._greet)

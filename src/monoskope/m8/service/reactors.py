@@ -194,9 +194,7 @@ class Reactors:
             if sessions.get(login.key) is session.replaced:
                 del sessions[login.key]
 
-    async def _let_in(
-        self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str
-    ) -> Login:
+    async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login:
         address, logins = origin(peer), self._app.logins
         challenge = self._app.challenge()
         message = await self._first(incoming, send, challenge, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import subprocess
@@ -170,6 +171,21 @@ def test_threads_have_a_login_renewed_once(m8: Watched, tmp_path: Path) -> None:
     with SyncClient(settings, system_known_stores=tmp_path / "none") as client, ThreadPoolExecutor(16) as threads:
         assert {one.result().subject for one in [threads.submit(client.get_server) for _ in range(64)]} == {"alice"}
     assert credential.given == 1
+
+
+class Suspending(Renewing):
+    """Awaits something of asyncio."""
+
+    async def issue(self, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
+        await asyncio.sleep(0)
+        return await super().issue(exchange, runtime, refused=refused)
+
+
+def test_a_credential_that_needs_an_event_loop_is_told_so(m8: Watched, tmp_path: Path) -> None:
+    settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=Suspending())
+    client = SyncClient(settings, system_known_stores=tmp_path / "none")
+    with client, pytest.raises(UsageError, match="no event loop"):
+        client.get_server()
 
 
 async def test_it_works_where_an_event_loop_runs(m8: Watched, tmp_path: Path) -> None:

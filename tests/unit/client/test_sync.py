@@ -325,3 +325,7 @@ def test_a_semaphore_is_had_in_order_and_by_no_more_than_it_says() -> None:
         blocking.run(semaphore.acquire(ends_at=0.0))
     semaphore.release()
     blocking.run(semaphore.acquire())
+
+
+def test_every_public_name_is_where_the_package_says() -> None:
+    assert {name for name in monoskope.client.__all__ if getattr(monoskope.client, name) is None} == set()

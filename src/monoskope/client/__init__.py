@@ -145,7 +145,8 @@ _MODULES = {
     "monoskope.client.purposes.rollback": "Rollback",
     "monoskope.client.purposes.undelete": "Undeletion",
     "monoskope.client.purposes.verify": "Verification",
-    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding Token WhoAmI",
+    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
+    " Token WhoAmI",
     "monoskope.client.results.log_proofs": "LogComparison UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
     "monoskope.client.results.server": "Event Server",

@@ -21,10 +21,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client import methods
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.client.seal import Sealed, seal
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8 import settings
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import open_tokens, opened_log

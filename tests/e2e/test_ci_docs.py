@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
-from monoskope.client.login.ambient import KUBERNETES as TOKEN_OF_A_POD
-from monoskope.client.sources import VARIABLES
+from monoskope.client.known.sources import VARIABLES
+from monoskope.client.login.file import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import needed

@@ -12,12 +12,12 @@ import pytest
 from msgspec import structs
 
 from monoskope.client import Client
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import Issued
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.kept import Login
+from monoskope.client.login.credential import Issued
+from monoskope.client.login.file import Login
+from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.starting import LoginSettings
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.testing.engines.openbao import OpenBao
 from tests.support import m8_of_issuer

@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.signing.agent import Agent as AgentClient
-from monoskope.client.signing.agent_signer import AgentSigner
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.agent import AgentSigner
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import Signer
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.engines.openbao import OpenBao

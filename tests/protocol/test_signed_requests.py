@@ -49,7 +49,7 @@ async def test_without_a_key_nothing_is_sealed_and_the_sentence_says_how_to_set_
     def sealed(*_: object) -> None:
         raise AssertionError("something was sealed")
 
-    monkeypatch.setattr("monoskope.client.walk.seal", sealed)
+    monkeypatch.setattr("monoskope.client.walk.walk.seal", sealed)
     async with client_for(signed_m8, tmp_path) as client:
         with pytest.raises(UsageError, match="as a signed request alone") as caught:
             await PURPOSES[purpose].walk(client)
@@ -95,7 +95,7 @@ async def test_a_signature_that_takes_longer_than_the_key_lives_is_not_sent(
     signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        now, sign = client._runtime.now, signer.sign
+        now, sign = client._session.runtime.now, signer.sign
         later = 0.0
 
         async def late(grant: Grant, sealed_sha256: bytes) -> bytes:
@@ -104,7 +104,7 @@ async def test_a_signature_that_takes_longer_than_the_key_lives_is_not_sent(
             return await sign(grant, sealed_sha256)
 
         monkeypatch.setattr(signer, "sign", late)
-        monkeypatch.setattr(type(client._runtime), "now", lambda _: now() + later)
+        monkeypatch.setattr(type(client._session.runtime), "now", lambda _: now() + later)
         with pytest.raises(TimedOutError, match="one-time key had ended"):
             await client.put_secret(URI, VALUES, timeout=10_000)
     assert signed_m8.attempts[0].sealed == []

@@ -9,7 +9,7 @@ import time
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.id_token import claims_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 

@@ -11,13 +11,14 @@
 
 Read in this order:
 
-- `client`, `changes`, `restorations`, `reading`: the public methods; `results`: their answers; `sync`: their twin;
-- `queries`, `administration`, `access`, `proof`: what m8 knows, and what proves it;
+- `client`, `stores`, `access`, `proofs.log`: the public methods; `results`: their answers; `sync`: the same without an
+  event loop; `session`: what all of them share;
 - `purposes`: what each method sends, and what a proven end says;
-- `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
+- `walk`: one request, steps 1 to 7 of docs/protocol.md: which store is meant, what is asked, sent and believed;
 - `seal`: the only file that encrypts;
-- `target` and `known_stores`: which store is meant, and which identity is pinned for it;
-- `connection`, `reasons` and `settings`: how m8 is reached, what failures mean, where the configuration comes from.
+- `queries`, `log`: what m8 knows, and how it is held to its log;
+- `known`, `settings`: what this machine knows of stores and logs, and where the configuration comes from;
+- `connection`, `http`, `runtime`: how m8 is reached, what is sent again, and how the client waits.
 
 One rule always holds: success is a receipt that the store's pinned identity signed for this very request. Whatever else
 m8 says is shown as m8's word. Every failure is a `monoskope.errors.Error` with a stable `code` and a `fix`.
@@ -30,21 +31,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.agreeing import StoreIdentity
-    from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
-    from monoskope.client.credential import Credential, Issued
-    from monoskope.client.log_proofs.offline import verify_upload_proof
-    from monoskope.client.login.kept import Login, find_login
+    from monoskope.client.login.credential import Credential, Issued
+    from monoskope.client.login.file import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.preview import Preview
+    from monoskope.client.proofs.files import verify_upload_proof
+    from monoskope.client.proofs.log import OfferedLog
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
     from monoskope.client.purposes.delete import Deletion
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.put import PutResult
     from monoskope.client.purposes.rollback import Rollback
     from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
@@ -65,12 +64,15 @@ if TYPE_CHECKING:
     from monoskope.client.results.shown_log import Log, LogWitness
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, load_settings
-    from monoskope.client.signing.agent_signer import AgentSigner
-    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.agent import AgentSigner
+    from monoskope.client.signing.key_file import KeySigner
     from monoskope.client.signing.signer import Signer
+    from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
-    from monoskope.client.task import Progress, Stage
-    from monoskope.client.witnessed import OfferedLog
+    from monoskope.client.walk.checks import Preview
+    from monoskope.client.walk.given import Expect
+    from monoskope.client.walk.pace import Tally
+    from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [
     "AgentSigner",
@@ -128,33 +130,33 @@ __all__ = [
 ]
 
 _HOMES = {
+    "AgentSigner": "signing.agent",
     "AllowedMember": "results.access",
     "Applied": "results.access",
-    "AgentSigner": "signing.agent_signer",
     "Client": "client",
     "ClientSettings": "settings",
     "Comparison": "purposes.compare",
     "Copy": "purposes.copy_secret",
-    "Credential": "credential",
+    "Credential": "login.credential",
     "Deletion": "purposes.delete",
     "Event": "results.server",
-    "Expect": "purposes.put",
+    "Expect": "walk.given",
     "Generated": "purposes.generate",
     "Import": "purposes.import_secret",
-    "Issued": "credential",
-    "KeySigner": "signing.key_signer",
+    "Issued": "login.credential",
+    "KeySigner": "signing.key_file",
     "Known": "purposes.list_names",
-    "LogComparison": "results.log_proofs",
     "Log": "results.shown_log",
+    "LogComparison": "results.log_proofs",
     "LogWitness": "results.shown_log",
-    "Login": "login.kept",
+    "Login": "login.file",
     "NewToken": "results.access",
     "Offboarding": "results.access",
-    "OfferedLog": "witnessed",
+    "OfferedLog": "proofs.log",
     "Permission": "results.access",
     "PrefixRights": "results.access",
-    "Preview": "preview",
-    "Progress": "task",
+    "Preview": "walk.preview",
+    "Progress": "walk.task",
     "PutResult": "purposes.put",
     "Reactor": "results.stores",
     "RoleBinding": "results.access",
@@ -163,11 +165,11 @@ _HOMES = {
     "SecretVersion": "results.secrets",
     "Server": "results.server",
     "Signer": "signing.signer",
-    "Stage": "task",
+    "Stage": "walk.task",
     "Store": "results.stores",
-    "StoreIdentity": "agreeing",
+    "StoreIdentity": "stores",
     "SyncClient": "sync",
-    "Tally": "bulk",
+    "Tally": "walk.bulk",
     "Token": "results.access",
     "Undeletion": "purposes.undelete",
     "Upload": "results.secrets",
@@ -177,9 +179,9 @@ _HOMES = {
     "Verification": "purposes.verify",
     "WhoAmI": "results.access",
     "WorkloadToken": "login.workload",
-    "find_login": "login.kept",
+    "find_login": "login.file",
     "load_settings": "settings",
-    "verify_upload_proof": "log_proofs.offline",
+    "verify_upload_proof": "proofs.files",
 }
 
 

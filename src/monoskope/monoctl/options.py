@@ -16,7 +16,8 @@ from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
     from monoskope.client import Client
-    from monoskope.client.credential import Credential
+    from monoskope.client.login.credential import Credential
+    from monoskope.client.runtime import Runtime
 
 R = TypeVar("R")
 
@@ -114,30 +115,31 @@ class CommandSession:
         settings = self.settings(credential)
         if several:
             return self._on_asyncio(settings, work)
-        from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded
-        from monoskope.client.blocking_client import BlockingClient  # noqa: PLC0415
+        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - one of the two is loaded
 
-        return run(self._work(self._client(BlockingClient, settings), work))
+        return run(self._work(self._client(settings, BlockingRuntime()), work))
 
     def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
         import asyncio  # noqa: PLC0415 - as above
 
-        from monoskope.client import Client  # noqa: PLC0415
         from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
 
         async def spinning() -> R:
             spinner = self.watch.spinner = Spinner()
             try:
-                return await self._work(self._client(Client, settings), work)
+                return await self._work(self._client(settings, None), work)
             finally:
                 await spinner.stop()
                 self.watch.clear()
 
         return asyncio.run(spinning())
 
-    def _client(self, kind: type[Client], settings: ClientSettings) -> Client:
-        return kind(
+    def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
+        from monoskope.client import Client  # noqa: PLC0415 - a help needs none
+
+        return Client(
             settings,
+            runtime=runtime,
             confirm=terminal.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,

@@ -11,12 +11,11 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
-from monoskope.client.bulk import Bulk, Tally
-from monoskope.client.known_stores import PinsInMemory
-from monoskope.client.on_asyncio import ASYNCIO
-from monoskope.client.pace import AT_ONCE
-from monoskope.client.target import Target
-from monoskope.client.trust import Trust
+from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.runtime.on_asyncio import ASYNCIO
+from monoskope.client.walk.pace import AT_ONCE, Bulk, Tally
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.trust import Trust
 from monoskope.errors import (
     Code,
     ConflictError,
@@ -72,7 +71,7 @@ def _small(store: views_pb2.SecretStore) -> None:
         (_deactivated, RefusedError, "deactivated"),
         (_alone, UnavailableError, "no reactor"),
         (_with_one_key, RefusedError, "'password'"),
-        (_blind, RefusedError, "expected"),
+        (_blind, RefusedError, "exactly one version"),
         (_small, RefusedError, "accepts at most"),
     ],
 )

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import methods
-from monoskope.client.transport import connect
+from monoskope.client.http import connect, methods
 from monoskope.errors import (
     AwayError,
     Code,

@@ -14,13 +14,12 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client, ClientSettings, SyncClient, WorkloadToken
 from monoskope.client.connection import Connection, RenewedError
-from monoskope.client.credential import Caller, Exchange, Issued, IssuerAwayError
-from monoskope.client.follow import follow
-from monoskope.client.login.unverified import claims_of
-from monoskope.client.methods import GET_SERVER, WATCH_EVENTS
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.http.methods import GET_SERVER, WATCH_EVENTS
+from monoskope.client.login.credential import Caller, Exchange, Issued, IssuerAwayError
+from monoskope.client.login.id_token import claims_of
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, Error, ProtocolError, UnauthenticatedError, UnavailableError, UsageError
 from tests.support.exchanging_m8 import ExchangingM8, jwt
 
@@ -97,7 +96,7 @@ class Scripted:
         if token in self._refused:
             raise UnauthenticatedError("m8 says: the token has expired.")
 
-    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any) -> Any:
+    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any, **_: Any) -> Any:
         self._check(metadata)
         return queries_pb2.GetServerResponse(subject="it")
 
@@ -153,7 +152,7 @@ async def test_a_watch_goes_on_when_its_token_ends_without_saying_so(connected: 
     transport = Scripted(ends=2)
     lost: list[Error] = []
     connection = connected(Tokens(), transport)
-    found = [event.position async for event in follow(Queries(connection), after=0, lost=lost.append)]
+    found = [event.position async for event in Queries(connection).follow(after=0, lost=lost.append)]
     assert found == [1, 2, 3, 4, 5, 6]
     assert transport.sent == ["token-1", "token-2", "token-3"]
     assert lost == []

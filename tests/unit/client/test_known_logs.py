@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.known_logs import KnownLogs, LogPin
+from monoskope.client.known.logs import KnownLogs, LogPin
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import NotWritableError

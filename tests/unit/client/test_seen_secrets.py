@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.seen_secrets import DIGESTS, Difference, SeenSecrets, Shown
+from monoskope.client.known.seen import DIGESTS, Difference, SeenSecrets, Shown
 from monoskope.errors import RefusedError, UsageError
 from monoskope.uri import UriPrefix
 

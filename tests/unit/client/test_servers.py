@@ -13,18 +13,17 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client, blocking, methods
-from monoskope.client.administration import Stores
+from monoskope.client import Client
 from monoskope.client.connection import Connection
-from monoskope.client.pace import Pace
-from monoskope.client.patience import Patience
+from monoskope.client.http import methods, transport
 from monoskope.client.queries import Queries
+from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.transport import exchanging
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
 from monoskope.http.messages import Decision, Head
 from monoskope.m8.http import tls
 from monoskope.testing.scripted import connect
+from monoskope.testing.scripted.client import stores_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 FIRST, SECOND = "first", "second"
@@ -101,16 +100,16 @@ async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answerin
     first.failing["CreateSecretStore"] = ["unavailable"]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     with pytest.raises(NotReachedError):
-        await Stores(connection).create("vault", kind="vault", identity=IDENTITY)
+        await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)
     assert second.calls == []
     # The next command goes to the one that is there.
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 
 async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str, second: Answering) -> None:
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 
@@ -131,10 +130,9 @@ async def test_a_refusal_is_not_the_last_word_while_another_m8_is_not_reached(
     refusal = UnavailableError("the event log has a newer form.")
     second.failing["GetServer"] = [refusal, refusal]
     servers = [second.server, nobody] if nobody_is_last else [nobody, second.server]
-    connection = Connection(servers, second.ca_file, "a.b.c")
-    patience = Patience(connection, 60.0, 0.001, pace=Pace(connection.runtime))
+    connection = Connection(servers, second.ca_file, "a.b.c", pause_s=0.001)
     request = queries_pb2.GetServerRequest()
-    assert (await patience.resend(methods.GET_SERVER, request, 2)).version == SECOND
+    assert (await connection.call(methods.GET_SERVER, request, 60.0, resends=2)).version == SECOND
     await connection.close()
     # Whoever does not wait is told what the one that answers said.
     second.failing["GetServer"] = [refusal]
@@ -222,15 +220,15 @@ class Still:
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients look soon, and not for long until a server is found to stand still: the next one may be slow."""
-    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.02)
-    monkeypatch.setattr(exchanging, "LOOK_S", 0.1)
-    stands_still = exchanging.Dialled.stands_still
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.02)
+    monkeypatch.setattr(transport, "LOOK_S", 0.1)
+    stands_still = transport.Dialled.stands_still
 
-    def found(dialled: exchanging.Dialled) -> Error:
-        monkeypatch.setattr(exchanging, "LOOK_S", 60.0)
+    def found(dialled: transport.Dialled) -> Error:
+        monkeypatch.setattr(transport, "LOOK_S", 60.0)
         return stands_still(dialled)
 
-    monkeypatch.setattr(exchanging.Dialled, "stands_still", found)
+    monkeypatch.setattr(transport.Dialled, "stands_still", found)
 
 
 @pytest.mark.usefixtures("looking")
@@ -276,11 +274,11 @@ async def test_a_server_that_answers_late_is_waited_for(
     first: Answering, second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
 ) -> None:
     """It waits for a reactor, for example: it says that it is there whenever a client looks."""
-    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.01)
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.01)
     looked = asyncio.Event()
 
     async def accept(door: connect.ScriptedDoor, head: Head) -> Decision:
-        if head.path == exchanging.LOOK_AT:
+        if head.path == transport.LOOK_AT:
             looked.set()
         else:
             await looked.wait()

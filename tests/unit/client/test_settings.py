@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from monoskope import client
 from monoskope.client.settings import ClientSettings, config_path, find, load_settings, parse_identities
 from monoskope.errors import RefusedError, UsageError
 from monoskope.protocol.identity import shown
@@ -327,10 +326,6 @@ def test_two_identities_for_a_store_are_refused() -> None:
 def test_settings_do_not_show_the_token(environ: dict[str, str], dev: Path) -> None:
     assert dev.exists()
     assert "dev.token" not in repr(load_settings(environ=environ))
-
-
-def test_the_name_of_earlier_versions_can_still_be_imported() -> None:
-    assert client.Settings is client.ClientSettings is ClientSettings
 
 
 def test_what_is_demanded_of_a_log_counts_without_a_server_and_never_for_another_one(

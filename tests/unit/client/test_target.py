@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
-from monoskope.client.known_stores import KnownStores
-from monoskope.client.target import Remembered, Resolver
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.walk.target import Remembered, Resolver
 from monoskope.errors import (
     Error,
     IdentityChangedError,
@@ -330,7 +330,7 @@ async def test_no_more_stores_are_remembered_than_may_be(m8: ScriptedM8) -> None
     for name in ("one", "two", "three"):
         remembered.add(name, m8.stores["vault"])
 
-    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["two", "three"]
+    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["three"]
 
 
 async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import click.testing
 import pytest
 
-from monoskope.client.refusal import error_in
+from monoskope.client.http.errors import error_in
 from monoskope.errors import Code, OutcomeUnknownError
 from monoskope.host_port import HostPort
 from monoskope.m8.cli.access import token

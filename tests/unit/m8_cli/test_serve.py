@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import methods
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out

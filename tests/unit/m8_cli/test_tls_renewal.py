@@ -18,8 +18,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monoskope import operating_log
-from monoskope.client.roots import find_roots
-from monoskope.client.transport.exchanging import _trusting
+from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import _trusting
 from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal

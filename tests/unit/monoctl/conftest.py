@@ -16,7 +16,7 @@ from tests.unit.monoctl.as_alice import VALUE, Run, environment
 @pytest.fixture(autouse=True)
 def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the first checkpoint of a log as long as for everything else: a busy machine is no m8 without a log."""
-    monkeypatch.setattr("monoskope.client.log_watch.UNPINNED_S", 60.0)
+    monkeypatch.setattr("monoskope.client.log.check.UNPINNED_S", 60.0)
 
 
 @pytest.fixture

@@ -18,8 +18,8 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, login_path
+from monoskope.client.login.file import KeptLogin, login_path
+from monoskope.client.login.renewing import write
 from monoskope.m8.http import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token
@@ -143,9 +143,9 @@ def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> su
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
-    assert {"click", "monoskope.client.target"} <= modules
+    assert {"click", "monoskope.client.walk.target"} <= modules
     for name in (
-        "monoskope.client.walk",
+        "monoskope.client.walk.walk",
         "yaml",
         "tomli_w",
         "google.rpc",
@@ -166,7 +166,7 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
     code = f"from monoskope.client import client, purposes; [getattr(purposes, name) for name in {names}]"
     modules = loaded(f"import monoskope.monoctl.commands.put; {code}")
     assert "monoskope.client.purposes.rollback" in modules
-    assert not modules & {"monoskope.client.walk", "monoskope.client.trust", "monoskope.client.preview"}
+    assert not modules & {"monoskope.client.walk.walk", "monoskope.client.walk.trust"}
 
 
 NOT_NEEDED = (
@@ -186,9 +186,9 @@ NOT_NEEDED = (
     "ipaddress",
     "logging",
     "monoskope.api.buf",
-    "monoskope.client.administration",
-    "monoskope.client.on_asyncio",
-    "monoskope.client.proof",
+    "monoskope.client.stores",
+    "monoskope.client.runtime.on_asyncio",
+    "monoskope.client.walk.receipts",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
     "monoskope.client.signing",
@@ -216,11 +216,11 @@ def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
     assert (process.returncode, "UPLOADED" in stdout) == (0, True)
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
-    assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
+    assert {"monoskope.client.runtime.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_NEEDED) == []
 
 
-def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_token(tmp_path: Path) -> None:
+def test_a_put_with_a_login_that_lasts_loads_one_small_file_more_than_with_a_token(tmp_path: Path) -> None:
     with ScriptedM8().serving_in_thread(tmp_path) as m8:
         known = environment(m8, tmp_path)
         (tmp_path / "value").write_text("correct horse battery staple")
@@ -238,8 +238,7 @@ def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_to
             loads.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
         assert m8.count("ExchangeToken") == 0
     given, logged_in = loads
-    ours = {f"monoskope.client.{name}" for name in ("login", "login.ambient", "login.kept")}
-    assert logged_in - given == ours
+    assert logged_in - given == {"monoskope.client.login.file"}
 
 
 def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
@@ -256,7 +255,7 @@ def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
 
 NOTING_WAITS = """
 import sys, threading
-from monoskope.client.blocking import BlockingRuntime
+from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.monoctl.main import main
 prepares = BlockingRuntime.sent
 def sent(runtime):
@@ -287,7 +286,7 @@ def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it
         )
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits
-    assert {f"monoskope.client.{name}" for name in ("walk", "patience", "reasons", "seal", "trust")} <= steps
+    assert {f"monoskope.client.{name}" for name in ("walk.walk", "walk.reasons", "seal", "walk.trust")} <= steps
     assert "monoskope.protocol.receipt" in steps
     assert "cryptography.hazmat.primitives.hpke" in sealing
     assert not after
@@ -311,7 +310,7 @@ def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
-    needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
+    needed = {"monoskope.client.walk.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
@@ -338,7 +337,7 @@ def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
-    assert "monoskope.client.on_asyncio" in stderr
+    assert "monoskope.client.runtime.on_asyncio" in stderr
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:

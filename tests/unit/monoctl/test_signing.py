@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.progress import Watch
 from monoskope.testing.engines.openssh import Agent as RealAgent

@@ -8,7 +8,7 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Result
+from monoskope.client.walk.task import Result
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt

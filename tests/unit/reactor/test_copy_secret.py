@@ -20,8 +20,8 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
-from monoskope.client.on_asyncio import AsyncioRuntime
-from monoskope.client.task import Result
+from monoskope.client.runtime.on_asyncio import AsyncioRuntime
+from monoskope.client.walk.task import Result
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode

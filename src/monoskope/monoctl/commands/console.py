@@ -58,7 +58,7 @@ def _signer(setting: str) -> LocalSigner | None:
     """
     if not setting:
         return None
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - only where a key is set
 
     signer = signer_of(setting, passphrase=terminal.passphrase if terminal.interactive() else None)
     try:

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
-from monoskope.client.credential import FixedToken
+from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.client.login import starting
-from monoskope.client.login.ending import log_out
-from monoskope.client.login.keeping import remove
-from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.credential import FixedToken
+from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.renewing import remove
+from monoskope.client.login.starting import log_out
 from monoskope.client.settings import config_path, read_config
-from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.flows.device_flow import DeviceCode
+    from monoskope.client.login.device import DeviceCode
 
 
 @click.command(short_help="Log in with the identity that you have.")

@@ -35,7 +35,7 @@ from monoskope.monoctl.output.views import preview
 from monoskope.protocol.payload import KINDS, Kind
 
 if TYPE_CHECKING:
-    from monoskope.client.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 
 class PutAsked(Notes, frozen=True, kw_only=True):
@@ -316,7 +316,7 @@ class Agreed(Request, frozen=True):
 
 async def pin(context: Context, asked: Agreed) -> Document:
     """Pin the identity that the user compared. Raises `IdentityChangedError` if m8 shows, or the pin is, another."""
-    pinned = await context.client.trust_store(asked.store, asked.identity)
+    pinned = await context.client.stores.trust(asked.store, asked.identity)
     # Receipts of this store can be checked now.
     context.tell_of_secrets()
     return {"store": asked.store, "identity": pinned}

@@ -14,10 +14,8 @@ from contextvars import ContextVar
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.connection import RenewedError
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.follow import FIRST_PAUSE_S, LONGEST_PAUSE_S
-from monoskope.client.queries import MAX_PAGE_SIZE, Queries
-from monoskope.client.task import Progress, Stage
+from monoskope.client.queries import FIRST_PAUSE_S, LONGEST_PAUSE_S, MAX_PAGE_SIZE, EventFilter, Queries
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import Error, LogMismatchError, NotReachedError
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure

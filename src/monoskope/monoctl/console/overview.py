@@ -13,10 +13,9 @@ from msgspec import Meta
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.queries import request_id_bytes
-from monoskope.client.reasons import error_for
-from monoskope.client.shown_events import ShownEvents
+from monoskope.client.log.events import ShownEvents
+from monoskope.client.queries import EventFilter, request_id_bytes
+from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.counts import counts
 from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri, Request, Text
@@ -78,7 +77,7 @@ def _credential(context: Context) -> Document:
     """Return `credential` and `login`: where the credential comes from, and whether monoctl renews it by itself."""
     settings, login = context.client.settings, ""
     if settings.credential is not None:
-        from monoskope.client.login.kept import Login  # noqa: PLC0415 - only where no token was given
+        from monoskope.client.login.file import Login  # noqa: PLC0415 - only where no token was given
 
         if isinstance(settings.credential, Login):
             with contextlib.suppress(Error):  # m8 was asked with it just now, and `away` says what is wrong
@@ -94,7 +93,7 @@ def signs_with(context: Context) -> Document:
     setting = context.client.settings.signing_key
     if not setting:
         return _NO_KEY
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - only where a key is set
 
     try:
         key = signer_of(setting).public()
@@ -116,7 +115,7 @@ async def stores(context: Context, _asked: Nothing) -> Document:
 
 def store(context: Context, view: views_pb2.SecretStore) -> Document:
     """Return `Store`."""
-    seen = context.client.look_at_identity(view)
+    seen = context.client.stores.look_at_identity(view)
     return views.store(view) | {
         "identity_state": seen.state,
         "pinned": seen.pinned,
@@ -232,7 +231,7 @@ async def status(context: Context, _asked: Nothing) -> Document:
 async def _log(context: Context) -> Document | None:
     """Look at m8's log now; None if m8 shows none, and is held to none."""
     try:
-        return views.log(await context.client.get_log())
+        return views.log(await context.client.log.get())
     except NotFoundError:
         return None
 

@@ -14,7 +14,7 @@ from types import MappingProxyType
 
 from monoskope.client import Client, Signer
 from monoskope.client.settings import ClientSettings
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits

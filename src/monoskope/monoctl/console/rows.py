@@ -11,8 +11,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.pins import Pins
-from monoskope.client.proof import Checked
+from monoskope.client.known.pins import Pins
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix

@@ -10,7 +10,7 @@ from typing import Annotated
 from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.proof import Checked
+from monoskope.client.walk.receipts import Checked
 from monoskope.errors import Error
 from monoskope.monoctl.console.counts import expiring as by_day
 from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Request, Text

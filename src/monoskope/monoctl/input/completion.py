@@ -108,7 +108,7 @@ async def _uris(client: Client, typed: str, found: set[str]) -> None:
     if "://" in typed:
         await _below(client, typed, "", found)
         return
-    from monoskope.client.known_stores import KnownStores  # noqa: PLC0415
+    from monoskope.client.known.stores import KnownStores  # noqa: PLC0415
 
     names: set[str] = set()
     await _stores(client, "", names)

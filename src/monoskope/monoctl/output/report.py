@@ -25,7 +25,7 @@ from monoskope.monoctl.output.formats import Document, emit
 from monoskope.text import json_text
 
 if TYPE_CHECKING:
-    from monoskope.client.task import Progress
+    from monoskope.client.walk.task import Progress
 
 R = TypeVar("R")
 

@@ -111,7 +111,7 @@ class CopySigner:
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Return an SSHSIG without armour over the request at the destination. Raises `NoCopyKeyError`."""
-        from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415 - few copy, and fewer sign
+        from monoskope.client.signing.key_file import KeySigner  # noqa: PLC0415 - few copy, and fewer sign
 
         if not self._signed:
             raise NoCopyKeyError(

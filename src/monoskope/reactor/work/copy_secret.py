@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Progress, Result, Stage
+from monoskope.client.walk.task import Progress, Result, Stage
 from monoskope.errors import (
     ConflictError,
     Error,

@@ -15,12 +15,12 @@ import keyring.errors
 import pytest
 from msgspec import structs
 
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import Exchange, Issued
+from monoskope.client.known.sources import ConfigFile, LoginTable
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.keeping import read_whole, remove, write
-from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
-from monoskope.client.sources import ConfigFile, LoginTable
+from monoskope.client.login.credential import Exchange, Issued
+from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.renewing import read_whole, remove, write
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer
 

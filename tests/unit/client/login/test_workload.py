@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import ID_TOKEN, JWT, Credential, Issued
-from monoskope.client.login import ambient
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, find_login, login_path
+from monoskope.client.login import file as ambient
+from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued
+from monoskope.client.login.file import KeptLogin, find_login, login_path
+from monoskope.client.login.renewing import write
 from monoskope.client.login.workload import WorkloadToken, workload
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.settings import load_settings
 from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, UsageError
 from tests.support.exchanging_m8 import jwt

@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.refusal import error_in
+from monoskope.client.http.errors import error_in
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
 from monoskope.m8.domain.registrations import member_stream

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client
-from monoskope.client.credential import Credential
+from monoskope.client.login.credential import Credential
 from monoskope.errors import NotFoundError
 from monoskope.monoctl.console import live as heard
 from monoskope.monoctl.console.operations import Context

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, Login
+from monoskope.client.login.file import KeptLogin, Login
+from monoskope.client.login.renewing import write
 from monoskope.testing.scripted.client import token
 from tests.unit.monoctl.console.operations.knowing_m8 import at_console
 

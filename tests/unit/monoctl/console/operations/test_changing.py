@@ -129,7 +129,7 @@ async def test_an_identity_that_followed_by_signed_steps_is_told_in_the_answer(f
     store.rotations.append(filled.m8.identity.rotate(later, "vault"))
     store.identity = later.shown
     filled.m8.signers["vault"] = later
-    filled.client._remembered.clear()
+    filled.client._session._remembered.clear()
 
     answer = await filled.ask("put", {"password": VALUE}, uris=["vault://app/c"])
 

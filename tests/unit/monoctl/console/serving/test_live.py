@@ -9,7 +9,7 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import LogMismatchError, NotReachedError, UnauthenticatedError
 from monoskope.monoctl.console.live import MOST_BYTES, MOST_WAITING, Live, follow_events
 from monoskope.monoctl.output.formats import Document

@@ -37,16 +37,7 @@ if TYPE_CHECKING:
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.proofs.files import verify_upload_proof
     from monoskope.client.proofs.log import OfferedLog
-    from monoskope.client.purposes.compare import Comparison
-    from monoskope.client.purposes.copy_secret import Copy
-    from monoskope.client.purposes.delete import Deletion
-    from monoskope.client.purposes.generate import Generated
-    from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.purposes.put import PutResult
-    from monoskope.client.purposes.rollback import Rollback
-    from monoskope.client.purposes.undelete import Undeletion
-    from monoskope.client.purposes.verify import Verification
     from monoskope.client.results.access import (
         AllowedMember,
         Applied,
@@ -58,11 +49,20 @@ if TYPE_CHECKING:
         Token,
         WhoAmI,
     )
-    from monoskope.client.results.log_proofs import LogComparison, UploadProof
+    from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
+    from monoskope.client.results.proven import (
+        Comparison,
+        Copy,
+        Deletion,
+        Generated,
+        Import,
+        PutResult,
+        Rollback,
+        Undeletion,
+        Verification,
+    )
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.server import Event, Server
-    from monoskope.client.results.shown_log import Log, LogWitness
-    from monoskope.client.results.stores import Reactor, Store
+    from monoskope.client.results.stores import Reactor, Server, Store
     from monoskope.client.settings import ClientSettings, load_settings
     from monoskope.client.signing.agent import AgentSigner
     from monoskope.client.signing.key_file import KeySigner
@@ -135,20 +135,20 @@ _HOMES = {
     "Applied": "results.access",
     "Client": "client",
     "ClientSettings": "settings",
-    "Comparison": "purposes.compare",
-    "Copy": "purposes.copy_secret",
+    "Comparison": "results.proven",
+    "Copy": "results.proven",
     "Credential": "login.credential",
-    "Deletion": "purposes.delete",
-    "Event": "results.server",
+    "Deletion": "results.proven",
+    "Event": "results.log",
     "Expect": "walk.given",
-    "Generated": "purposes.generate",
-    "Import": "purposes.import_secret",
+    "Generated": "results.proven",
+    "Import": "results.proven",
     "Issued": "login.credential",
     "KeySigner": "signing.key_file",
     "Known": "purposes.list_names",
-    "Log": "results.shown_log",
-    "LogComparison": "results.log_proofs",
-    "LogWitness": "results.shown_log",
+    "Log": "results.log",
+    "LogComparison": "results.log",
+    "LogWitness": "results.log",
     "Login": "login.file",
     "NewToken": "results.access",
     "Offboarding": "results.access",
@@ -157,13 +157,13 @@ _HOMES = {
     "PrefixRights": "results.access",
     "Preview": "walk.preview",
     "Progress": "walk.task",
-    "PutResult": "purposes.put",
+    "PutResult": "results.proven",
     "Reactor": "results.stores",
     "RoleBinding": "results.access",
-    "Rollback": "purposes.rollback",
+    "Rollback": "results.proven",
     "Secret": "results.secrets",
     "SecretVersion": "results.secrets",
-    "Server": "results.server",
+    "Server": "results.stores",
     "Signer": "signing.signer",
     "Stage": "walk.task",
     "Store": "results.stores",
@@ -171,12 +171,12 @@ _HOMES = {
     "SyncClient": "sync",
     "Tally": "walk.bulk",
     "Token": "results.access",
-    "Undeletion": "purposes.undelete",
+    "Undeletion": "results.proven",
     "Upload": "results.secrets",
-    "UploadProof": "results.log_proofs",
+    "UploadProof": "results.log",
     "UpstreamName": "purposes.list_names",
     "UpstreamPage": "purposes.list_names",
-    "Verification": "purposes.verify",
+    "Verification": "results.proven",
     "WhoAmI": "results.access",
     "WorkloadToken": "login.workload",
     "find_login": "login.file",

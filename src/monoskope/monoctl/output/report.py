@@ -21,7 +21,7 @@ from monoskope.errors import (
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all, sentence
 from monoskope.failpoints import failpoint
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output.formats import Document, emit, plain
 from monoskope.text import json_text
 
 if TYPE_CHECKING:
@@ -166,7 +166,6 @@ def end(
     results: Sequence[R | Error],
     output: str,
     columns: Mapping[str, str],
-    document: Callable[[R], Document],
     *,
     as_expected: Callable[[R], bool] = lambda _: True,
     listed: bool = False,
@@ -182,7 +181,6 @@ def end(
         results: One for each secret.
         output: As for `emit`.
         columns: As for `emit`.
-        document: Returns what is printed of a result.
         as_expected: Whether a result is what the user hopes for: exit code 12 if one is not and no error came.
         listed: Whether a list is printed also of one result.
         after: Called between the results and the errors.
@@ -191,7 +189,7 @@ def end(
     done = [result for result in results if not isinstance(result, Error)]
     errors = [result for result in results if isinstance(result, Error)]
     several = len(results) > 1 or listed
-    documents = [_failed(one) if isinstance(one, Error) else document(one) for one in results]
+    documents = [_failed(one) if isinstance(one, Error) else plain(one) for one in results]
     failpoint("monoctl.before-print")
     if done or several:
         shown = {**columns, **_REASON} if errors else columns

@@ -137,7 +137,7 @@ class Logger:
         self._say("info", event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
-        """Say what somebody should look at."""
+        """Log what an operator should look at."""
         self._say("warning", event, fields)
 
     def error(self, event: str, **fields: object) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 
 KEY_LOG = "SSLKEYLOGFILE"
-"""The variable that makes Python's TLS write the keys of its connections to a file: whoever has them reads the rest."""
+"""The variable that makes Python's TLS write the keys of its connections to a file, by which the rest can be read."""
 
 DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
 """Set for the processes that this one becomes or starts, so that the one with a log can say that `KEY_LOG` was set."""

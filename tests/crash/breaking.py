@@ -42,6 +42,12 @@ class Command:
         assert self.done, "monoctl still runs"
         return self.done[0]
 
+    def succeeded(self) -> Ran:
+        """How it ended, which is well."""
+        ran = self.ended()
+        assert ran.code == 0, ran.err
+        return ran
+
 
 @dataclass(slots=True)
 class Crash:

@@ -57,7 +57,7 @@ def shorten_reactor(home: Path, **engine: object) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """m8, OpenBao and the store `vault` with two reactor folders, one for each door of m8. The second does not run."""
+    """m8, OpenBao and the store `vault` with two reactor folders. The second does not run."""
     with Cluster(tmp_path_factory.mktemp("crash")) as cluster:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         shorten(cluster.folder / "m8" / "m8.toml", timings=dict(M8_TIMINGS))
@@ -105,6 +105,7 @@ def local(whole: Crash) -> Crash:
     cluster.share_fingerprint_key(FIRST, "reactor-local", "reactor-local-2")
     cluster.add_store("local")
     cluster.pin_all(whole.user)
+    cluster.allow_copy("vault", "local")
     engine = tomllib.loads((cluster.folder / "reactor-local" / "reactor.toml").read_text())["engine"]
     for home in ("reactor-local", "reactor-local-2"):
         shorten_reactor(cluster.folder / home, **engine)

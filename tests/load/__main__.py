@@ -28,7 +28,7 @@ def main() -> int:
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--reactors", type=int, default=50)
     parser.add_argument("--hostile", type=int, default=1_000, help="connections of each sort that mean no good")
-    parser.add_argument("--connections", type=int, default=2_000, help="what m8 allows at each door; 2000 as installed")
+    parser.add_argument("--connections", type=int, default=2_000, help="what m8 allows; 2000 as installed")
     parser.add_argument("--pause", type=float, default=60.0, help="seconds that a user rests between two calls")
     parser.add_argument("--postgres", action="store_true", help="the log on PostgreSQL, not on SQLite")
     given = parser.parse_args()

@@ -31,7 +31,7 @@ TRIES = 3
 
 def transport(plan: Plan, roots: Roots) -> Transport:
     """Return connections of one user."""
-    return HttpTransport(plan.http.removeprefix("https://"), roots, has_others=False)
+    return HttpTransport(plan.server, roots, has_others=False)
 
 
 class Caller:
@@ -96,7 +96,7 @@ class Caller:
         await self._way.close()
 
 
-async def newcomers(plan: Plan, door: str, tally: Tally, ends_at: float) -> None:
+async def newcomers(plan: Plan, tally: Tally, ends_at: float) -> None:
     """Come anew every half second, with a connection that nobody had before, and ask one thing."""
     roots = find_roots(plan.ca_file, "")
     for token in itertools.cycle(plan.users.values()):
@@ -113,10 +113,10 @@ def store_of(plan: Plan, name: str) -> str:
     return plan.stores[int(name.lstrip("u") or 0) % len(plan.stores)] if name != "greedy" else plan.stores[0]
 
 
-def callers(plan: Plan, door: str, tally: Tally) -> list[Caller]:
-    """Return every second user, those of one door."""
+def callers(plan: Plan, half: int, tally: Tally) -> list[Caller]:
+    """Return every second user, beginning with the first or the second."""
     roots = find_roots(plan.ca_file, "")
-    mine = list(plan.users.items())[0 if door == "grpc" else 1 :: 2]
+    mine = list(plan.users.items())[half::2]
     return [Caller(name, store_of(plan, name), token, transport(plan, roots), tally) for name, token in mine]
 
 

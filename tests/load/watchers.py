@@ -1,4 +1,4 @@
-"""Watchers: half of them at each door. Each notes the positions that it was told of."""
+"""Watchers. Each notes the positions that it was told of."""
 
 from __future__ import annotations
 

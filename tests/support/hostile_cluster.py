@@ -60,11 +60,6 @@ class ProxiedCluster(QuickCluster):
     A user may have any number of requests open: a hostile m8 has no such limit, and leaves many behind.
     """
 
-    @property
-    def dialled(self) -> str:
-        """What clients and reactors are told to dial."""
-        return f"https://{self.server}"
-
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.real = f"127.0.0.1:{free_port()}"
@@ -72,10 +67,10 @@ class ProxiedCluster(QuickCluster):
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", "127.0.0.1:0", "--http-listen", self.real)
+            self.must("m8", "init", "--dir", "m8", "--listen", self.real, "--name", self.server)
             file = self.folder / "m8" / "m8.toml"
             table = tomllib.loads(file.read_text(encoding="utf-8"))
-            table |= {"open_requests_per_user": 10_000, "limits": LIMITS, "http_names": [self.real, self.server]}
+            table |= {"open_requests_per_user": 10_000, "limits": LIMITS}
             write_private(file, tomli_w.dumps(table).encode(), replace=True)
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.real))

@@ -44,7 +44,7 @@ class RealM8:
     def __init__(self, world: World, wire: HostileM8, store: str, names: Sequence[str]) -> None:
         self.world = world
         self.wire = wire
-        self.servers = [f"https://{name}" for name in names]
+        self.servers = [*names]
         self.server = self.servers[0]
         self.store = store
         self.alice = world.user("alice", f"{store}://")

@@ -43,7 +43,7 @@ def forget(error: BaseException) -> None:
 
 
 def forget_stray_exceptions(loop: asyncio.AbstractEventLoop) -> None:
-    """Have `loop` log exceptions that nobody awaits by type and place alone, and forget them."""
+    """Have `loop` log exceptions that are never awaited by type and place alone, and forget them."""
     loop.set_exception_handler(_report)
 
 

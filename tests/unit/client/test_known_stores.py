@@ -59,8 +59,7 @@ def test_any_other_text_is_refused_by_its_line(text: str) -> None:
         (f"{SERVER} vault {A} ", "is expected"),
         (f"{SERVER} vault {A}\r", "identity"),
         (f"{SERVER} Vault {A}", "store name"),
-        (f"M8.example.org:7443 vault {A}", "written as m8.example.org:7443"),
-        (f"m8.example.org vault {A}", "written as m8.example.org:7443"),
+        (f"m8.example.org/ vault {A}", "host:port"),
         (f"{SERVER} vault SHA256:short", "identity"),
         (f"{SERVER} @default {A}", "store name"),
         ("", "is expected"),
@@ -325,10 +324,9 @@ def test_no_pin_of_another_server_counts(tmp_path: Path, other: str) -> None:
         known.check_free(SERVER, "vault", A)
 
 
-def test_a_server_has_one_spelling_in_the_file(tmp_path: Path) -> None:
-    known = KnownStores(kept(tmp_path, f"https://{SERVER} vault {A}"), system=tmp_path / "system")
-    with pytest.raises(UsageError, match=f"written as {SERVER}"):
-        known.read()
+def test_a_server_may_be_written_in_any_spelling(tmp_path: Path) -> None:
+    known = KnownStores(kept(tmp_path, f"https://{SERVER.upper()} vault {A}"), system=tmp_path / "system")
+    assert known.identity(SERVER, "vault") == A
 
 
 def test_what_is_forgotten_is_the_pin_that_counts_and_no_other(known: KnownStores, tmp_path: Path) -> None:

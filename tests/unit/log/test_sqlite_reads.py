@@ -55,19 +55,3 @@ async def test_no_read_sees_an_event_before_it_is_durable(tmp_path: Path, monkey
     await appending
     assert len(await log.read_stream("a")) == 2
     await log.close()
-
-
-async def test_several_streams_are_read_each_from_its_own_version_on(tmp_path: Path) -> None:
-    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    for stream in ("a", "b", "a", "b", "a"):
-        await append(log, stream)
-
-    found = await log.read_streams({"a": 1, "b": 2, "none": 0})
-
-    assert {stream: [event.version for event in events] for stream, events in found.items()} == {
-        "a": [2, 3],
-        "b": [],
-        "none": [],
-    }
-    assert await log.read_streams({}) == {}
-    await log.close()

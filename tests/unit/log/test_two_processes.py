@@ -91,14 +91,3 @@ async def test_what_is_appended_in_one_moment_is_one_commit(logs: Logs, monkeypa
         assert [number for number, one in enumerate(done) if isinstance(one, ExpectedVersionError)] == [5]
         assert len(commits) == 1
     assert await log.check_chain() == 38
-
-
-async def test_an_append_to_a_log_that_closes_is_recorded_or_refused_but_not_forgotten(tmp_path: Path) -> None:
-    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    appends = [asyncio.create_task(log.append("a", None, happened(b""), actor="ann")) for _ in range(200)]
-    await asyncio.wait(appends, return_when=asyncio.FIRST_COMPLETED)
-    await log.close()
-    done = [one for one in await asyncio.gather(*appends, return_exceptions=True) if isinstance(one, list)]
-    again = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    assert await again.check_chain() == len(done) == 200
-    await again.close()

@@ -376,7 +376,7 @@ def test_a_second_new_key_is_refused_with_what_would_be_lost_and_no_advice_to_re
     done = process("fingerprint-key", "new", tmp_path)
     assert done.returncode == 2
     assert f"has a fingerprint key already, with the id {key_id}" in done.stderr
-    assert "nobody can compare the hashes made so far" in done.stderr
+    assert "no user can compare the hashes made so far" in done.stderr
     assert "docs/operate/rotate-fingerprint-key.md" in done.stderr
     assert "emove" not in done.stderr
 

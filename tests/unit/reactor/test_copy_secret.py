@@ -712,7 +712,7 @@ async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copie
     copies.world.memory.put(SECRET)
     copies.there = lambda _: upload_pb2.REASON_UNSUPPORTED
     assert await copies.walk() == "FAILED UNSUPPORTED"
-    assert "nobody signed this copy" in copies.world.receipt().detail
+    assert "this copy was not signed" in copies.world.receipt().detail
     signed = Copies(tmp_path, signers=signers(tmp_path, ANNA))
     signed.world.memory.put(SECRET)
     signed.there = copies.there

@@ -48,9 +48,7 @@ class Pins(Value, frozen=True):
         fields = line.split(" ")
         if len(fields) != 3:
             raise UsageError("'server store SHA256:…' or 'server @default store' is expected.")
-        server, store, last = fields
-        if check_server(server) != server:
-            raise UsageError(f"the server must be written as {check_server(server)}.")
+        server, store, last = check_server(fields[0]), *fields[1:]
         if store.startswith("@") and store != DEFAULT:
             raise UsageError(f"{store!r} is no store; did you mean {DEFAULT!r}?")
         if store == DEFAULT:

@@ -82,7 +82,7 @@ NO_COPY_KEY = (
 )
 """Why a copy fails at such a destination."""
 NOBODY_SIGNED = (
-    "the destination takes signed requests alone, and nobody signed this copy: set [signers] at this store's reactor,"
+    "the destination takes signed requests alone, and this copy was not signed: set [signers] at this store's reactor,"
     " without `copy` in `unsigned`."
 )
 """Why a copy fails there that this reactor did not have to see signed."""
@@ -115,7 +115,7 @@ class CopySigner:
 
         if not self._signed:
             raise NoCopyKeyError(
-                "nobody signed the copy.", fix="Set [signers] in reactor.toml, without `copy` in `unsigned`."
+                "the copy was not signed.", fix="Set [signers] in reactor.toml, without `copy` in `unsigned`."
             )
         try:
             return KeySigner(self._path).sign_now(grant, sealed_sha256)

@@ -38,12 +38,12 @@ class Endpoint:
 
     @property
     def server(self) -> str:
-        """The server to dial now, `host:port`. It is signed at the login."""
+        """The server to dial now."""
         return self.servers[0]
 
     @property
     def address(self) -> HostPort:
-        """The same, parsed."""
+        """The same, parsed: so it is signed at the login."""
         return parse_server(self.server)
 
     def next(self) -> Endpoint:

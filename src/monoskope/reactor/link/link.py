@@ -37,7 +37,7 @@ END = "{}"
 _STATUSES = frozenset(code_pb2.Code.keys())
 """The codes of Connect, but for one, in capital letters."""
 _AWAY = frozenset({429, 502, 503, 504})
-"""HTTP statuses of a server, or of what stands before it, that cannot serve anybody now."""
+"""HTTP statuses of a server, or of what stands before it, that cannot serve now."""
 
 _NOT_UNDERSTOOD = frozenset({1002, 1003, 1007, 1009})
 """Codes with which m8 closes a WebSocket on which it was told something that it does not take."""

@@ -150,7 +150,7 @@ class ReactorSession:
     def _attach(self, challenge: bytes) -> reactor_pb2.AttachReactor:
         endpoint = self._endpoint
         hello = Hello(
-            endpoint.server, endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
+            str(endpoint.address), endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
         )
         return reactor_pb2.AttachReactor(
             hello=endpoint.identity.sign(REACTOR_HELLO, hello.serialise()),

@@ -9,7 +9,7 @@ from monoskope.errors import Error
 from monoskope.monoctl.input.request_options import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.formats import emit, plain
+from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.report import end
 
 _DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
@@ -117,4 +117,4 @@ def rollback_secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Rollback:
         return await client.rollback_secret(uri, to, expect=expected, timeout=timeout)
 
-    emit(output, plain(session.run(work)), _RESTORED)
+    emit(output, done(session.run(work)), _RESTORED)

@@ -9,7 +9,7 @@ from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.request_options import expectation, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import emit, plain
+from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
 from monoskope.monoctl.output.report import end
 
@@ -54,7 +54,7 @@ def copy_secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Copy:
         return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
 
-    emit(output, plain(session.run(work)), _COPIED)
+    emit(output, done(session.run(work)), _COPIED)
 
 
 @click.command(short_help="Adopt secrets that others put into an engine.")

@@ -259,7 +259,7 @@ def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> Non
 def test_the_example_of_http_exchanges_the_token_of_a_job(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "id-token").write_text(pipeline.jobs_own())
     program = PAGE.parents[1] / "examples" / "http" / "put.py"
-    words = [program, "m8.example.org:7480", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
+    words = [program, "m8.example.org:7443", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
     words += [pipeline.identity, "password", "--id-token-file", tmp_path / "id-token"]
     done = pipeline.run(f"printf '%s' {shlex.quote(VALUE)} | python {shlex.join(map(str, words))}", {})
     assert done.returncode == 0, done.stderr

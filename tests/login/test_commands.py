@@ -121,9 +121,9 @@ def test_a_login_ends_with_ctrl_c_and_leaves_nothing(home: Home, m8: ExchangingM
 
 
 def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: Home, m8: ExchangingM8) -> None:
-    code, _, err = home.run("login", "--no-browser", "--server", "https://evil.example:7480")
+    code, _, err = home.run("login", "--no-browser", "--server", "https://evil.example:7443")
     assert code == 2
-    assert "no login_issuer is configured for evil.example:7480." in err
+    assert "no login_issuer is configured for evil.example:7443." in err
     code, _, err = home.run("login", "--issuer", "lab", "--no-browser")
     assert code == 2
     assert "names no login 'lab'" in err

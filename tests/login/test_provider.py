@@ -241,8 +241,8 @@ def test_logging_out_removes_the_login_when_the_issuer_is_down(provider: OpenIdP
 
 def test_a_token_for_another_audience_is_not_kept(provider: OpenIdProvider, path: Path) -> None:
     with pytest.raises(UnauthenticatedError) as caught:
-        logged_in(provider, path, audience="https://m8.example.org:7480")
-    assert "its audience is not exactly 'https://m8.example.org:7480'. It was not sent." in caught.value.message
+        logged_in(provider, path, audience="https://m8.example.org:7443")
+    assert "its audience is not exactly 'https://m8.example.org:7443'. It was not sent." in caught.value.message
     assert not path.exists()
 
 

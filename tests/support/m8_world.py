@@ -310,7 +310,7 @@ class FakeReactor:
             if message.HasField("delivery"):
                 event = event_pb2.Event.FromString(message.delivery.record)
                 self.delivered.put_nowait(Delivered(event, message.delivery.sealed))
-            else:
+            elif not message.HasField("caught_up"):
                 kind = message.WhichOneof("message")
                 answer = message.copy_authorized if kind == "copy_authorized" else message.appended
                 self.answers[answer.call].set_result(answer)

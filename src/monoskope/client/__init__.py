@@ -6,13 +6,12 @@
 
 `SyncClient` is the same for programs without an event loop. docs/sdk.md explains both.
 
-`Client` has one method for each thing that a user can do to a secret. It finds the store, makes a `Task`, and lets a
-`Walk` carry it out: ask for a key, check the grant, seal, send, check the receipt. `Trust` does the checks.
+A method finds the store, makes a `Task`, and lets a `Walk` carry it out: ask for a key, check the grant, seal, send,
+check the receipt. `Trust` does the checks.
 
 Read in this order:
 
-- `client`, `stores`, `access`, `proofs.log`: the public methods; `results`: their answers; `sync`: the same without an
-  event loop; `session`: what all of them share;
+- `client`, `stores`, `access`: the public methods; `results`: their answers; `session`: what all of them share;
 - `purposes`: what each method sends, and what a proven end says;
 - `walk`: one request, steps 1 to 7 of docs/protocol.md: which store is meant, what is asked, sent and believed;
 - `seal`: the only file that encrypts;

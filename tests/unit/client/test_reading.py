@@ -218,7 +218,6 @@ async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
         "check_and_set",
         "readable",
         "patchable",
-        "keeps_notes",
         "listable",
         "undeletable",
         "rollbackable",

@@ -71,8 +71,8 @@ def test_the_nearest_tests_run_first() -> None:
 def test_a_test_that_fails_without_the_change_decides_nothing(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = random_mutants.Site("late.py", 1, "constant", "1")
-    harmless = mutants.Mutant("late.py", 1, "1", (mutants.PACKAGE / "late.py").read_text(encoding="utf-8"))
+    site = random_mutants.Site("lazy.py", 1, "constant", "1")
+    harmless = mutants.Mutant("lazy.py", 1, "1", (mutants.PACKAGE / "lazy.py").read_text(encoding="utf-8"))
     monkeypatch.setattr(random_mutants, "mutant_of", lambda _: harmless)
     path = tmp_path / "test_broken.py"
     monkeypatch.setattr(random_mutants, "tests_near", lambda *_: [str(path)])

@@ -16,7 +16,26 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from monoskope.http.server import peers
+from monoskope.host_port import peer_name
+
+_PROBES = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+def named(peer: object) -> str:
+    """Return the name of a peer as `host_port.peer_name` has it, from what a transport calls `peername`."""
+    return peer_name(peer[0], peer[1]) if isinstance(peer, tuple) else "unix:"
+
+
+def probe(connection: socket.socket | None) -> None:
+    """Let the system find out when the other machine is gone without a word."""
+    if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    for name, value in _PROBES:
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
 
 if TYPE_CHECKING:
     from monoskope.http.server.connection import Connection, Shared
@@ -140,7 +159,7 @@ class Acceptor:
                 return
             connection.settimeout(0)
             deadline = self._loop.time() + self._shared.limits.handshake_s
-            accepted = self._silent[connection] = _Accepted(peers.named(name), None, deadline)
+            accepted = self._silent[connection] = _Accepted(named(name), None, deadline)
             self._loop.add_reader(connection, self._begin, connection)
             accepted.entered = self._shared.gate.enter(accepted.peer, partial(_shut, connection))
 

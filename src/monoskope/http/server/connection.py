@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from monoskope.http.messages import Application, Response
-from monoskope.http.server import answering, answers, heads, peers
-from monoskope.http.server.accepting import Gate, OpenGate
-from monoskope.http.server.answering import Tell
+from monoskope.http.server import answers, heads
+from monoskope.http.server.accepting import Gate, OpenGate, named, probe
+from monoskope.http.server.answers import Tell
 from monoskope.http.server.heads import Framing
 from monoskope.http.server.limits import MOST_HEAD, Limits
 from monoskope.http.server.outgoing import PORTION, Outgoing
@@ -76,7 +76,7 @@ class Connection(Outgoing):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or close it if there are too many."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
-        self._peer = peers.named(self.transport.get_extra_info("peername"))
+        self._peer = named(self.transport.get_extra_info("peername"))
         if len(self._shared.connections) >= self._limits.most or self._shared.is_draining:
             self._state = _State.CLOSED
             self.transport.abort()
@@ -85,7 +85,7 @@ class Connection(Outgoing):
         if self._entered is None:
             self._entered = self._shared.gate.enter(self._peer, self.transport.abort)
         self.transport.set_write_buffer_limits(PORTION)
-        peers.probe(self.transport.get_extra_info("socket"))
+        probe(self.transport.get_extra_info("socket"))
         # Whoever connects has something to ask. Time between two requests is for those who have asked before.
         self.within(self._limits.head_s)
 
@@ -166,7 +166,7 @@ class Connection(Outgoing):
         elif self._missing:
             # Nothing more is taken before the application has seen the head.
             self.transport.pause_reading()
-        serving = answering.serve(self, self._shared.application, self._shared.tell, head, framing)
+        serving = answers.serve(self, self._shared.application, self._shared.tell, head, framing)
         self._task = self._loop.create_task(serving)
 
     def _read_body(self, data: bytes) -> None:

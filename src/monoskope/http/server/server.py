@@ -13,7 +13,7 @@ from pathlib import Path
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Application
 from monoskope.http.server.accepting import Acceptor, Gate, OpenGate
-from monoskope.http.server.answering import Tell
+from monoskope.http.server.answers import Tell
 from monoskope.http.server.connection import Connection, Shared
 from monoskope.http.server.limits import Limits
 

@@ -172,12 +172,10 @@ class Reactors:
             UnavailableError: too many logins of its address failed just now.
             Error: as `login.log_in` and `session.ServerSession.serve`.
         """
-        login, attach = await self._let_in(incoming, send, peer)
+        login = await self._let_in(incoming, send, peer)
         operating_log.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         operating_log.get().info("reactor attached")
-        session = ServerSession(
-            self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
-        )
+        session = ServerSession(self._app, login, incoming, send)
         sessions = self._app.sessions
         before = sessions.get(login.key)
         if before is not None:
@@ -196,9 +194,7 @@ class Reactors:
             if sessions.get(login.key) is session.replaced:
                 del sessions[login.key]
 
-    async def _let_in(
-        self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str
-    ) -> tuple[Login, reactor_pb2.AttachReactor]:
+    async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login:
         address, logins = origin(peer), self._app.logins
         challenge = self._app.challenge()
         message = await self._first(incoming, send, challenge, address)
@@ -215,7 +211,7 @@ class Reactors:
             raise
         logins.succeeded(address)
         self._app.prove(peer)
-        return login, attach
+        return login
 
     async def _first(
         self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, challenge: bytes, address: str

@@ -131,7 +131,6 @@ def announced(
         key_rule="" if can.key_rule is None else can.key_rule.pattern,
         options_schema=can.options_schema,
         copies_to=sorted(copies_to),
-        keeps_notes=True,
         signatures=signatures,
     )
     try:

@@ -157,6 +157,4 @@ class ReactorSession:
             type=endpoint.type,
             capabilities=endpoint.announced,
             rotations=endpoint.identity.rotations,
-            knows_caught_up=True,
-            without_own=True,
         )

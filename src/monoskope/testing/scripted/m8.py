@@ -161,7 +161,6 @@ class ScriptedM8:
                 rollbackable=True,
                 listable=True,
                 layout=LAYOUT,
-                keeps_notes=True,
             ),
             fingerprint_key_id=KEY_ID,
         )

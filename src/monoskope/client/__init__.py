@@ -49,17 +49,6 @@ if TYPE_CHECKING:
         WhoAmI,
     )
     from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
-    from monoskope.client.results.proven import (
-        Comparison,
-        Copy,
-        Deletion,
-        Generated,
-        Import,
-        PutResult,
-        Rollback,
-        Undeletion,
-        Verification,
-    )
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
     from monoskope.client.results.stores import Reactor, Server, Store
     from monoskope.client.settings import ClientSettings, load_settings
@@ -71,6 +60,17 @@ if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.given import Expect
     from monoskope.client.walk.pace import Tally
+    from monoskope.client.walk.results import (
+        Comparison,
+        Copy,
+        Deletion,
+        Generated,
+        Import,
+        PutResult,
+        Rollback,
+        Undeletion,
+        Verification,
+    )
     from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [
@@ -134,14 +134,14 @@ _HOMES = {
     "Applied": "results.access",
     "Client": "client",
     "ClientSettings": "settings",
-    "Comparison": "results.proven",
-    "Copy": "results.proven",
+    "Comparison": "walk.results",
+    "Copy": "walk.results",
     "Credential": "login.credential",
-    "Deletion": "results.proven",
+    "Deletion": "walk.results",
     "Event": "results.log",
     "Expect": "walk.given",
-    "Generated": "results.proven",
-    "Import": "results.proven",
+    "Generated": "walk.results",
+    "Import": "walk.results",
     "Issued": "login.credential",
     "KeySigner": "signing.key_file",
     "Known": "purposes.list_names",
@@ -156,10 +156,10 @@ _HOMES = {
     "PrefixRights": "results.access",
     "Preview": "walk.preview",
     "Progress": "walk.task",
-    "PutResult": "results.proven",
+    "PutResult": "walk.results",
     "Reactor": "results.stores",
     "RoleBinding": "results.access",
-    "Rollback": "results.proven",
+    "Rollback": "walk.results",
     "Secret": "results.secrets",
     "SecretVersion": "results.secrets",
     "Server": "results.stores",
@@ -170,12 +170,12 @@ _HOMES = {
     "SyncClient": "sync",
     "Tally": "walk.bulk",
     "Token": "results.access",
-    "Undeletion": "results.proven",
+    "Undeletion": "walk.results",
     "Upload": "results.secrets",
     "UploadProof": "results.log",
     "UpstreamName": "purposes.list_names",
     "UpstreamPage": "purposes.list_names",
-    "Verification": "results.proven",
+    "Verification": "walk.results",
     "WhoAmI": "results.access",
     "WorkloadToken": "login.workload",
     "find_login": "login.file",

@@ -20,12 +20,12 @@ from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.purposes.put import put, to_put
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
-from monoskope.client.results.proven import PutResult
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.client.walk.given import Expect, Notes, encoded, expectation, expected, whole
 from monoskope.client.walk.pace import Tally
+from monoskope.client.walk.results import PutResult
 from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
@@ -38,7 +38,13 @@ if TYPE_CHECKING:
     from monoskope.client.access import Access
     from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
-    from monoskope.client.results.proven import (
+    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+    from monoskope.client.results.stores import Server
+    from monoskope.client.signing.signer import Signer
+    from monoskope.client.stores import Stores
+    from monoskope.client.walk.checks import Preview
+    from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.results import (
         Comparison,
         Copy,
         Deletion,
@@ -48,12 +54,6 @@ if TYPE_CHECKING:
         Undeletion,
         Verification,
     )
-    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.stores import Server
-    from monoskope.client.signing.signer import Signer
-    from monoskope.client.stores import Stores
-    from monoskope.client.walk.checks import Preview
-    from monoskope.client.walk.receipts import Proofs
     from monoskope.client.walk.task import Progress
 
 DEFAULT_TIMEOUT_S = 120.0

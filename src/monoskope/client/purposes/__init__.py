@@ -1,4 +1,4 @@
-"""What a client may ask for: what is sent for each purpose. `results.proven` has what comes back."""
+"""What a client may ask for: what is sent for each purpose. `walk.results` has what comes back."""
 
 from __future__ import annotations
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.results.proven import Deletion, Rollback, Undeletion
 from monoskope.client.walk.checks import Wanted
 from monoskope.client.walk.given import Expect, expectation, expected
+from monoskope.client.walk.results import Deletion, Rollback, Undeletion
 from monoskope.client.walk.target import Target, check_restores
 from monoskope.client.walk.task import Task
 from monoskope.errors import UsageError

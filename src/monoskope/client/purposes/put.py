@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.results.proven import Comparison, PutResult
 from monoskope.client.walk.checks import Wanted
 from monoskope.client.walk.given import Expect, Notes, encoded, expectation, expected
+from monoskope.client.walk.results import Comparison, PutResult
 from monoskope.client.walk.target import Target, check_patchable
 from monoskope.client.walk.task import Task
 from monoskope.errors import UsageError

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.results.proven import Copy, Generated, Import, Verification
 from monoskope.client.walk.given import Expect, Notes, expectation
+from monoskope.client.walk.results import Copy, Generated, Import, Verification
 from monoskope.client.walk.target import Target
 from monoskope.client.walk.task import Result, Task, unknown
 from monoskope.errors import UsageError

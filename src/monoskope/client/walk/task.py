@@ -9,7 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.results.proven import DOUBTS, Doubt
+from monoskope.client.walk.results import DOUBTS, Doubt
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.payload import Recipes

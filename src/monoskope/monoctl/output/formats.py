@@ -47,7 +47,7 @@ def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
             return value
 
 
-def done(result: Any) -> Document:  # noqa: ANN401 - of `monoskope.client.results.proven`
+def done(result: Any) -> Document:  # noqa: ANN401 - of `monoskope.client.walk.results`
     """Return what a receipt proves of a request; who signed it, only where it was signed."""
     document: Document = plain(result)
     return document if result.signer else {name: document[name] for name in document if name not in _SIGNED}

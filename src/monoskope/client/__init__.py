@@ -128,60 +128,33 @@ __all__ = [
     "verify_upload_proof",
 ]
 
-_HOMES = {
-    "AgentSigner": "signing.agent",
-    "AllowedMember": "results.access",
-    "Applied": "results.access",
-    "Client": "client",
-    "ClientSettings": "settings",
-    "Comparison": "walk.results",
-    "Copy": "walk.results",
-    "Credential": "login.credential",
-    "Deletion": "walk.results",
-    "Event": "results.log",
-    "Expect": "walk.given",
-    "Generated": "walk.results",
-    "Import": "walk.results",
-    "Issued": "login.credential",
-    "KeySigner": "signing.key_file",
-    "Known": "purposes.list_names",
-    "Log": "results.log",
-    "LogComparison": "results.log",
-    "LogWitness": "results.log",
-    "Login": "login.file",
-    "NewToken": "results.access",
-    "Offboarding": "results.access",
-    "OfferedLog": "proofs.log",
-    "Permission": "results.access",
-    "PrefixRights": "results.access",
-    "Preview": "walk.preview",
-    "Progress": "walk.task",
-    "PutResult": "walk.results",
-    "Reactor": "results.stores",
-    "RoleBinding": "results.access",
-    "Rollback": "walk.results",
-    "Secret": "results.secrets",
-    "SecretVersion": "results.secrets",
-    "Server": "results.stores",
-    "Signer": "signing.signer",
-    "Stage": "walk.task",
-    "Store": "results.stores",
-    "StoreIdentity": "stores",
-    "SyncClient": "sync",
-    "Tally": "walk.bulk",
-    "Token": "results.access",
-    "Undeletion": "walk.results",
-    "Upload": "results.secrets",
-    "UploadProof": "results.log",
-    "UpstreamName": "purposes.list_names",
-    "UpstreamPage": "purposes.list_names",
-    "Verification": "walk.results",
-    "WhoAmI": "results.access",
-    "WorkloadToken": "login.workload",
-    "find_login": "login.file",
-    "load_settings": "settings",
-    "verify_upload_proof": "proofs.files",
+_MODULES = {
+    "monoskope.client.client": "Client",
+    "monoskope.client.login.credential": "Credential Issued",
+    "monoskope.client.login.file": "Login find_login",
+    "monoskope.client.login.workload": "WorkloadToken",
+    "monoskope.client.proofs.files": "verify_upload_proof",
+    "monoskope.client.proofs.log": "OfferedLog",
+    "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
+    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
+    " Token WhoAmI",
+    "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
+    "monoskope.client.results.secrets": "Secret SecretVersion Upload",
+    "monoskope.client.results.stores": "Reactor Server Store",
+    "monoskope.client.settings": "ClientSettings load_settings",
+    "monoskope.client.signing.agent": "AgentSigner",
+    "monoskope.client.signing.key_file": "KeySigner",
+    "monoskope.client.signing.signer": "Signer",
+    "monoskope.client.stores": "StoreIdentity",
+    "monoskope.client.sync": "SyncClient",
+    "monoskope.client.walk.checks": "Preview",
+    "monoskope.client.walk.given": "Expect",
+    "monoskope.client.walk.pace": "Tally",
+    "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion Verification",
+    "monoskope.client.walk.task": "Progress Stage",
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+"""Each public name, and the module that has it."""
 
 
 def __getattr__(name: str) -> object:
@@ -193,7 +166,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib  # noqa: PLC0415 - only when something is asked for
 
-    home: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home: object = getattr(importlib.import_module(_HOMES[name]), name)
     return home
 
 

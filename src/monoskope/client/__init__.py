@@ -150,7 +150,8 @@ _MODULES = {
     "monoskope.client.walk.checks": "Preview",
     "monoskope.client.walk.given": "Expect",
     "monoskope.client.walk.pace": "Tally",
-    "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion Verification",
+    "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion"
+    " Verification",
     "monoskope.client.walk.task": "Progress Stage",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -1,17 +1,56 @@
-"""The noted position never goes back by itself, so that a log which lost events is noticed: at once, and later."""
+"""m8 is not ready from the moment the log fails until a write works, and it notices a log that lost events.
+
+The noted position never goes back by itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import cast
 
 import pytest
 
-from monoskope.m8.background.watches import PositionNote
+from monoskope.errors import UnavailableError
+from monoskope.m8.background.watches import LogWatch, PositionNote
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
 from monoskope.m8.log.noted import Noted
+from tests.support.log_lines import capture_logs
+from tests.support.m8_world import World, a_world
+
+BROKEN = "the event log cannot be written"
+WORKS = "the event log can be written again"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    async with a_world(tmp_path) as world:
+        yield world
+
+
+async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No write fails meanwhile, as in a process that only answers queries."""
+
+    async def gone(*_: object) -> int:
+        raise UnavailableError("the database does not answer.", fix="Start it.")
+
+    watch = LogWatch(world.app)
+    for _ in range(2):  # The next outage is told, too, and nothing in between.
+        with monkeypatch.context() as patched, capture_logs() as lines:
+            patched.setattr(type(world.app.log), "head", gone)
+            patched.setattr(type(world.app.log), "beat", gone)
+            for _ in range(3):
+                await watch.look()
+                assert not world.app.state.log_is_writable
+        assert [line["event"] for line in lines] == [BROKEN]
+        with capture_logs() as lines:
+            for _ in range(2):
+                await watch.look()
+        assert world.app.state.log_is_writable
+        assert [line["event"] for line in lines] == [WORKS]
 
 
 def events(*texts: bytes) -> list[RecordedEvent]:

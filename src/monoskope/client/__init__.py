@@ -128,60 +128,43 @@ __all__ = [
     "verify_upload_proof",
 ]
 
-_HOMES = {
-    "AgentSigner": "signing.agent",
-    "AllowedMember": "results.access",
-    "Applied": "results.access",
-    "Client": "client",
-    "ClientSettings": "settings",
-    "Comparison": "purposes.compare",
-    "Copy": "purposes.copy_secret",
-    "Credential": "login.credential",
-    "Deletion": "purposes.delete",
-    "Event": "results.server",
-    "Expect": "walk.given",
-    "Generated": "purposes.generate",
-    "Import": "purposes.import_secret",
-    "Issued": "login.credential",
-    "KeySigner": "signing.key_file",
-    "Known": "purposes.list_names",
-    "Log": "results.shown_log",
-    "LogComparison": "results.log_proofs",
-    "LogWitness": "results.shown_log",
-    "Login": "login.file",
-    "NewToken": "results.access",
-    "Offboarding": "results.access",
-    "OfferedLog": "proofs.log",
-    "Permission": "results.access",
-    "PrefixRights": "results.access",
-    "Preview": "walk.preview",
-    "Progress": "walk.task",
-    "PutResult": "purposes.put",
-    "Reactor": "results.stores",
-    "RoleBinding": "results.access",
-    "Rollback": "purposes.rollback",
-    "Secret": "results.secrets",
-    "SecretVersion": "results.secrets",
-    "Server": "results.server",
-    "Signer": "signing.signer",
-    "Stage": "walk.task",
-    "Store": "results.stores",
-    "StoreIdentity": "stores",
-    "SyncClient": "sync",
-    "Tally": "walk.bulk",
-    "Token": "results.access",
-    "Undeletion": "purposes.undelete",
-    "Upload": "results.secrets",
-    "UploadProof": "results.log_proofs",
-    "UpstreamName": "purposes.list_names",
-    "UpstreamPage": "purposes.list_names",
-    "Verification": "purposes.verify",
-    "WhoAmI": "results.access",
-    "WorkloadToken": "login.workload",
-    "find_login": "login.file",
-    "load_settings": "settings",
-    "verify_upload_proof": "proofs.files",
+_MODULES = {
+    "monoskope.client.client": "Client",
+    "monoskope.client.login.credential": "Credential Issued",
+    "monoskope.client.login.file": "Login find_login",
+    "monoskope.client.login.workload": "WorkloadToken",
+    "monoskope.client.proofs.files": "verify_upload_proof",
+    "monoskope.client.proofs.log": "OfferedLog",
+    "monoskope.client.purposes.compare": "Comparison",
+    "monoskope.client.purposes.copy_secret": "Copy",
+    "monoskope.client.purposes.delete": "Deletion",
+    "monoskope.client.purposes.generate": "Generated",
+    "monoskope.client.purposes.import_secret": "Import",
+    "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
+    "monoskope.client.purposes.put": "PutResult",
+    "monoskope.client.purposes.rollback": "Rollback",
+    "monoskope.client.purposes.undelete": "Undeletion",
+    "monoskope.client.purposes.verify": "Verification",
+    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
+    " Token WhoAmI",
+    "monoskope.client.results.log_proofs": "LogComparison UploadProof",
+    "monoskope.client.results.secrets": "Secret SecretVersion Upload",
+    "monoskope.client.results.server": "Event Server",
+    "monoskope.client.results.shown_log": "Log LogWitness",
+    "monoskope.client.results.stores": "Reactor Store",
+    "monoskope.client.settings": "ClientSettings load_settings",
+    "monoskope.client.signing.agent": "AgentSigner",
+    "monoskope.client.signing.key_file": "KeySigner",
+    "monoskope.client.signing.signer": "Signer",
+    "monoskope.client.stores": "StoreIdentity",
+    "monoskope.client.sync": "SyncClient",
+    "monoskope.client.walk.checks": "Preview",
+    "monoskope.client.walk.given": "Expect",
+    "monoskope.client.walk.pace": "Tally",
+    "monoskope.client.walk.task": "Progress Stage",
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+"""Each public name, and the module that has it."""
 
 
 def __getattr__(name: str) -> object:
@@ -193,7 +176,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib  # noqa: PLC0415 - only when something is asked for
 
-    home: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home: object = getattr(importlib.import_module(_HOMES[name]), name)
     return home
 
 

@@ -14,13 +14,14 @@ from monoskope.client.access import Access
 from monoskope.client.client import Client
 from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.client.proofs.log import ServerLog
-from monoskope.client.runtime.blocking import BlockingRuntime, iterate, run
+from monoskope.client.runtime.blocking import BlockingRuntime, SuspendedError, iterate, run
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.stores import StoreIdentity, Stores
 from monoskope.client.walk.pace import Tally
 from monoskope.client.walk.target import Confirm
 from monoskope.client.walk.task import Progress
+from monoskope.errors import UsageError
 from monoskope.value import Unshared
 
 P = ParamSpec("P")
@@ -32,7 +33,13 @@ def _call(method: Callable[Concatenate[Any, P], Coroutine[Any, Any, R]]) -> Call
 
     @functools.wraps(method)
     def called(self: _Twin, /, *args: P.args, **kwargs: P.kwargs) -> R:
-        return run(method(self._of, *args, **kwargs))
+        try:
+            return run(method(self._of, *args, **kwargs))
+        except SuspendedError:
+            raise UsageError(
+                "a `signer` or `credential` of yours awaited what suspends, and there is no event loop.",
+                fix="Let it block, or use `Client`.",
+            ) from None
 
     return called
 

@@ -58,7 +58,7 @@ def test_an_answer_is_a_message() -> None:
 def test_m8s_own_error_is_read_from_its_details() -> None:
     error = refused(404, {"code": "not_found", "message": "gone.", "details": [info(fix="Look.")]})
     assert (type(error), error.message, error.fix) == (NotFoundError, "m8 says: gone.", "m8 suggests: Look.")
-    limited = info("REFUSED", code="RATE_LIMITED", fix="")
+    limited = info("RATE_LIMITED", fix="")
     error = refused(429, {"code": "resource_exhausted", "message": "much.", "details": [limited, retry(7)]})
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == 7

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import subprocess
@@ -172,6 +173,21 @@ def test_threads_have_a_login_renewed_once(m8: Watched, tmp_path: Path) -> None:
     assert credential.given == 1
 
 
+class Suspending(Renewing):
+    """Awaits something of asyncio."""
+
+    async def issue(self, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
+        await asyncio.sleep(0)
+        return await super().issue(exchange, runtime, refused=refused)
+
+
+def test_a_credential_that_needs_an_event_loop_is_told_so(m8: Watched, tmp_path: Path) -> None:
+    settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=Suspending())
+    client = SyncClient(settings, system_known_stores=tmp_path / "none")
+    with client, pytest.raises(UsageError, match="no event loop"):
+        client.get_server()
+
+
 async def test_it_works_where_an_event_loop_runs(m8: Watched, tmp_path: Path) -> None:
     with opened(m8, tmp_path) as client:
         assert client.put_secret("vault://app/db", VALUES).outcome == "UPLOADED"
@@ -309,3 +325,7 @@ def test_a_semaphore_is_had_in_order_and_by_no_more_than_it_says() -> None:
         blocking.run(semaphore.acquire(ends_at=0.0))
     semaphore.release()
     blocking.run(semaphore.acquire())
+
+
+def test_every_public_name_is_where_the_package_says() -> None:
+    assert {name for name in monoskope.client.__all__ if getattr(monoskope.client, name) is None} == set()

@@ -19,19 +19,19 @@ MOST_THREADS = 32
 """How many threads do the work of one `gather`."""
 
 
-def run(work: Coroutine[Any, Any, R]) -> R:
-    """Run `work` to its end and return its result.
+class SuspendedError(RuntimeError):
+    """A coroutine awaited something of asyncio, where there is no event loop."""
 
-    Raises:
-        RuntimeError: it suspended: it awaited something of asyncio.
-    """
+
+def run(work: Coroutine[Any, Any, R]) -> R:
+    """Run `work` to its end and return its result. Raises `SuspendedError`."""
     try:
         work.send(None)
     except StopIteration as end:
         result: R = end.value
         return result
     work.close()
-    raise RuntimeError("a coroutine suspended where nothing can wait for it")
+    raise SuspendedError("a coroutine suspended where nothing can wait for it")
 
 
 def iterate(items: AsyncGenerator[R]) -> Iterator[R]:

@@ -66,7 +66,7 @@ class Crash:
     # --- what people do ---
 
     def uri(self, store: str = "vault") -> str:
-        """Return the URI of a secret that nobody has used."""
+        """Return the URI of a new secret."""
         return f"{store}://crash/{self.team}/n{next(self._numbers)}"
 
     def put(

@@ -32,7 +32,7 @@ _LOOK_S = 0.25
 
 
 def say(**figures: object) -> None:
-    """Print a line for whoever watches."""
+    """Print a line for the test."""
     sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.stdout.flush()
 

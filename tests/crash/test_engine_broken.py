@@ -72,7 +72,7 @@ def test_slow_past_the_write_window_nothing_is_told_that_is_not_so(crash: Crash)
     with stopped(crash.cluster.bao.pid):
         wake(reactor)
         put.ended()
-    # What was on its way may be written yet: nobody was told that it was, nor that it was not.
+    # What was on its way may be written yet: no user was told that it was, nor that it was not.
     ran = crash.check(put, 9)
     assert "may or may not have been written" in ran.err
     crash.check(crash.put("--overwrite", uri=put.uri), 0)

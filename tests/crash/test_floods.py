@@ -140,7 +140,7 @@ def test_silent_connections_leave_m8_serving(cluster: Cluster, user: User) -> No
 
 
 def answers(address: str) -> bool:
-    """Whether a TLS server lets somebody in there who begins to speak at once."""
+    """Whether a TLS server lets a client in there that speaks at once."""
     import ssl  # noqa: PLC0415 - here alone
 
     context = ssl.create_default_context()

@@ -28,7 +28,7 @@ LIKE_AFTER_GRANT = pytest.param("after-request", marks=pytest.mark.soak)
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What somebody left behind at the start: its keys live for half a minute, and the other tests run meanwhile."""
+    """What is left behind at the start: its keys live for half a minute, and the other tests run meanwhile."""
 
     replica: Part
     """Sleeps with a key and what was sealed for it."""

@@ -1,4 +1,4 @@
-"""What packed messages cost m8, beside as many bytes that are not packed, before anybody else calls."""
+"""What packed messages cost m8, beside as many bytes that are not packed, before any other client calls."""
 
 from __future__ import annotations
 

@@ -97,7 +97,7 @@ class Caller:
 
 
 async def newcomers(plan: Plan, tally: Tally, ends_at: float) -> None:
-    """Come anew every half second, with a connection that nobody had before, and ask one thing."""
+    """Come anew every half second, with a new connection, and ask one thing."""
     roots = find_roots(plan.ca_file, "")
     for token in itertools.cycle(plan.users.values()):
         if time.monotonic() >= ends_at:

@@ -1,4 +1,4 @@
-"""Much at once, against a real m8 and a real reactor: nothing breaks, everything is done, nobody is hammered."""
+"""Much at once, against a real m8 and a real reactor: nothing breaks, everything is done, no server is hammered."""
 
 from __future__ import annotations
 

@@ -66,7 +66,7 @@ class Keys:
         return file.with_name(f"{file.name}-cert.pub" if name in CERTIFIED else f"{file.name}.pub")
 
     def in_agent(self, name: str) -> Signer:
-        """The signer of somebody whose key the agent holds."""
+        """The signer of a user whose key the agent holds."""
         return AgentSigner(self.public(name).read_text(), agent=AgentClient(str(self.agent.socket)))
 
     def shown(self, name: str) -> str:

@@ -16,7 +16,6 @@ import tomli_w
 
 from monoskope.client import Client
 from monoskope.client.settings import load_settings
-from monoskope.reactor.timings import Timings
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
@@ -35,8 +34,8 @@ STORES = {"vault": "vault", "local": "age", KV1: "vault-kv1"}
 _PAUSE_S = 2.0
 """After so long without a test of an attack, reactors may have been taken for gone."""
 
-YOUNG_S = 0.8 if "young" in Timings.__struct_fields__ else 0.0
-"""For how long a key counts as young where a test says so; where the rule does not exist, nobody waits for it.
+YOUNG_S = 0.8
+"""For how long a key counts as young where a test says so.
 
 The look at what is there, which begins with each key, has to end within it, also on a busy machine.
 """
@@ -47,7 +46,7 @@ PATIENT_LIMITS = {"uploads_per_second": 1_000}
 
 def young(seconds: float = YOUNG_S) -> dict[str, object]:
     """The `[timings]` of a reactor for which a key is young for so long."""
-    return {"young": seconds} if "young" in Timings.__struct_fields__ else {}
+    return {"young": seconds}
 
 
 LIMITS = {"handshakes": 100_000, "handshakes_per_address": 100_000, "failed_logins": 1_000}
@@ -176,7 +175,7 @@ class HostileCluster:
         return self.cluster.add_user(name, prefixes=prefixes, **more)
 
     def _wait_for(self, store: str, replicas: int) -> None:
-        """Wait until all are attached again: while tests of other files ran, nobody drove the proxy's event loop."""
+        """Wait until all are attached again: while tests of other files ran, the proxy's event loop stood still."""
         wait_until(lambda: len(self.cluster.attached(store)) >= replicas, what=f"{store} is attached again")
 
     def _serve(self, store: str, wanted: Serving) -> None:

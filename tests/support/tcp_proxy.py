@@ -127,7 +127,7 @@ class Link:
             task.add_done_callback(self._tasks.discard)
 
     async def _second(self) -> asyncio.StreamWriter | None:
-        """Open a second connection, whose answers nobody reads."""
+        """Open a second connection, whose answers are not read."""
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", self.to, local_addr=self._source)
         except OSError:

@@ -172,7 +172,7 @@ LIES = (
         asks(lambda one: setattr(one, "request_id", bytes(16))),
         "UNSUPPORTED.*No store signed",
     ),
-    refused("a suite that nobody has", asks(lambda one: one.suites.__setitem__(0, 99)), "No store signed"),
+    refused("an unknown suite", asks(lambda one: one.suites.__setitem__(0, 99)), "No store signed"),
     not_authorized(
         "no signature", told(SENT, lambda message, _: message.ClearField("request_signature")), "NOT_AUTHORIZED"
     ),
@@ -205,7 +205,7 @@ LIES = (
         "a thief's grant for its own", appended_otherwise(_grant_of_thief, "SecretUploadKeyProvided"), "no key came"
     ),
     append_unknown(
-        "that somebody else began to write",
+        "that another one began to write",
         append_refused("SecretUploadStarted"),
         "lost the key of this request",
         done=False,

@@ -182,9 +182,7 @@ LIES = (
         )
         for reason, code in UNSIGNED.items()
     ),
-    Lie(
-        KEY, "an unsigned reason that nobody knows", ended(99), "No store signed that; nothing was sent", Code.INTERNAL
-    ),
+    Lie(KEY, "an unknown reason, unsigned", ended(99), "No store signed that; nothing was sent", Code.INTERNAL),
     Lie(
         KEY,
         "a detail that would harm",

@@ -135,7 +135,7 @@ LIES = (
         "an answer that is not a message of this protocol",
         code=Code.PROTOCOL,
     ),
-    believed("fields that nobody knows", _extended),
+    believed("unknown fields", _extended),
     believed("that it takes unsigned requests", _less("signatures", False)),
     believed("that it is not active", field("active", False)),
     refused("that it takes 1 byte", _less("max_plaintext", 1), "the store accepts at most 1", purposes=SEALING),

@@ -16,7 +16,7 @@ from tests.support.m8_world import User, World, a_world
 from tests.support.vectors import KEY_ID, Signer
 
 SHOWN = 2_000_000
-"""Bytes of an answer that every client takes: gRPC's own default is 4 MiB."""
+"""Bytes of an answer that every client takes."""
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ _TRANSPORT, _ENGINE = "transport", "HTTP to the engine"
 
 _PARTS = (
     (_TRANSPORT, ("m8/http/", "monoskope/http/", "websockets/", "httptools/")),
-    (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
+    (_TRANSPORT, ("client/connection", "client/http/", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
     ("rules of protobuf messages", ("service/calls",)),
     (
@@ -50,7 +50,7 @@ def part_of(stack: Sequence[str]) -> str:
     """
     first = stack[0]
     if first == NATIVE_THREADS:
-        return "threads of compiled code (gRPC)"
+        return "threads of compiled code"
     if first.startswith(OTHER_THREADS):
         name = first.partition(":")[2]
         return next((part for begin, part in _THREADS.items() if name.startswith(begin)), "other threads")

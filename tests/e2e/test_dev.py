@@ -201,8 +201,8 @@ def check_start_with_a_token_from_before(who: Newcomer) -> None:
 
 
 def check_monoctl_finds_it(who: Newcomer, dev: Dev, folder: Path) -> None:
-    """By what it says to export of another folder; and m8 answers there."""
-    server = next(word for word in dev.said.split() if word.startswith("127.0.0.1:")).rstrip(",.")
+    """By what it says to export of another folder; and m8 answers at the address that it says."""
+    server = dev.said.partition("m8 runs at ")[2].partition(",")[0]
     context = ssl.create_default_context(cafile=folder / "client" / "ca.crt")
     with urllib.request.urlopen(f"https://{server}/readyz", context=context, timeout=300) as ready:
         assert json.load(ready)["ready"] is True

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
             ["monoskope/http/pool.py:request", "stores/vault/api.py:read", "reactor/work/write.py:f"],
             "HTTP to the engine",
         ),
-        ([NATIVE_THREADS], "threads of compiled code (gRPC)"),
+        ([NATIVE_THREADS], "threads of compiled code"),
         ([f"{OTHER_THREADS}:m8-log-writer"], "event log: commits, on a thread"),
     ],
 )

@@ -7,14 +7,14 @@ import json
 from bench.__main__ import FIGURES, last_line
 from bench.engines import figures
 
-COMMANDS = ("cli_put_ratio", "cli_put_grpc_ratio", "cli_list_ratio", "cli_help_ratio")
+COMMANDS = ("cli_put_ratio", "cli_list_ratio", "cli_help_ratio")
 RATIOS = (
-    *("put_latency_ratio", "put_latency_grpc_ratio", "update_latency_ratio"),
-    *("throughput_ratio", "throughput_grpc_ratio", "update_throughput_ratio"),
+    *("put_latency_ratio", "update_latency_ratio"),
+    *("throughput_ratio", "update_throughput_ratio"),
     "unlucky_ratio",
     *("signed_put_ratio", "signed_put_file_ratio"),
 )
-CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc", "worst_request_proto_ms", "worst_request_json_ms")
+CPU = ("puts_per_core_of_m8", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
 PAUSES = ("reactor_gc_pause_ms",)

@@ -134,9 +134,7 @@ def _of_run(found: Mapping[str, float], engines: Sequence[str]) -> list[str]:
         cells = [f"{by[engine]:,.3g}" if engine in by else "" for engine in engines]
         if "" in by:
             cells[-1] = f"{by['']:,.3g}"
-        lines.append(
-            f"| `{name}` | {' | '.join(_plain(cell) for cell in cells)} | {target} | {_judged(target, by)} |"
-        )
+        lines.append(f"| `{name}` | {' | '.join(_plain(cell) for cell in cells)} | {target} | {_judged(target, by)} |")
     return lines
 
 

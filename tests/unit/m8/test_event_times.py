@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +15,7 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.pages import STEP_MS
 from monoskope.m8.service.app import Caller
-from tests.support.m8_world import World, a_world, refused
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
+from tests.support.m8_world import World, refused
 
 
 async def a_minute_each(world: World, count: int, *, actor: str = "m8") -> list[RecordedEvent]:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,16 +16,10 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.service.app import Caller
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import UriPrefix
-from tests.support.m8_world import World, a_world
+from tests.support.m8_world import World
 from tests.support.vectors import a_request
 
 EVENTS = 1_000
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_page_through_what_one_may_not_see_gives_way_again_and_again(world: World) -> None:

@@ -6,8 +6,6 @@ import asyncio
 import io
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
@@ -23,7 +21,7 @@ from monoskope.m8.methods.table import Kind, methods
 from monoskope.m8.service.policy import Needs
 from tests.support.http_calls import Asked, Call, CallError, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PATIENCE_S, World, a_world
+from tests.support.m8_world import PATIENCE_S, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
@@ -31,12 +29,6 @@ UPLOAD = "/monoskope.api.gateway.v1.SecretCommandService/RequestUploadSecret"
 WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 JSON = ("Content-Type", "application/json")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_every_method_of_the_table_says_the_same_in_json_and_in_protobuf(world: World) -> None:

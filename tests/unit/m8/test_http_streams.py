@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,18 +12,12 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.m8.log.sqlite import SqliteLog
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PATIENCE_S, World, a_world
+from tests.support.m8_world import PATIENCE_S, World
 
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
 GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
 WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 JSON = ("Content-Type", "application/json")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(

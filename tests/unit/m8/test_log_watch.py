@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.watches import LogWatch
 from tests.support.log_lines import capture_logs
-from tests.support.m8_world import World, a_world
+from tests.support.m8_world import World
 
 BROKEN = "the event log cannot be written"
 WORKS = "the event log can be written again"
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_database_that_is_gone_is_one_outage_although_nobody_appends(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +17,8 @@ from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.protocol.events import upload_stream
 from tests.support.http_calls import CallError
-from tests.support.m8_world import Sealed, World, a_world
+from tests.support.m8_world import Sealed, World
 from tests.support.vectors import a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 def lose_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.barbican import Barbican
-from tests.conformance.gate import Gate
+from tests.support.tcp_proxy import Gate
 
 PREFIX = "team/m8"
 

@@ -39,7 +39,7 @@ from monoskope.testing.cluster.commands import User
 from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
 from tests.e2e.breaking_bao import BreakingBao
-from tests.e2e.ends_spoilt import spoilt
+from tests.e2e.ends_table import spoilt
 from tests.e2e.inside import TIMEOUT_S, Caller
 from tests.support.quick_cluster import QuickCluster
 

@@ -1,12 +1,18 @@
-"""A TCP proxy that can be slow, can stop passing anything on, and can listen on another address of this machine."""
+"""TCP in the way: a proxy that can be slow or stop, a gate before an engine, and a proxy of HTTP tunnels."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import socket
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Self
+
+from monoskope.testing.parts import free_port
 
 
 @dataclass(slots=True)
@@ -66,3 +72,79 @@ async def proxy(to_port: int, *, host: str = "127.0.0.1", port: int = 0) -> Asyn
         for writer in writers:
             writer.close()
         await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+
+
+OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+class Tunnels:
+    """A proxy that answers one request for a tunnel, and carries what comes after it."""
+
+    def __init__(self, answer: bytes, to: int) -> None:
+        self._answer, self._to = answer, to
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listening.getsockname()[1]
+        self.asked = b""
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        with self._listening.accept()[0] as client, socket.create_connection(("127.0.0.1", self._to)) as server:
+            while not self.asked.endswith(b"\r\n\r\n"):
+                piece = client.recv(65_536)
+                if not piece:
+                    return
+                self.asked += piece
+            client.sendall(self._answer)
+            back = threading.Thread(target=_carry, args=(server, client), daemon=True)
+            back.start()
+            _carry(client, server)
+            back.join(60)
+
+    def stop(self) -> None:
+        self._listening.close()
+        self._thread.join(60)
+
+
+def _carry(source: socket.socket, target: socket.socket) -> None:
+    with contextlib.suppress(OSError):  # one of both ended it
+        while piece := source.recv(65_536):
+            target.sendall(piece)
+        target.shutdown(socket.SHUT_WR)
+
+
+class Gate:
+    """Passes connections on to an engine. Open as long as the block of the context manager runs, but after `shut`.
+
+    Args:
+        to: The engine's URL, on 127.0.0.1.
+    """
+
+    def __init__(self, to: str) -> None:
+        before, _, port = to.rpartition(":")
+        self._to = int(port)
+        self._port = free_port()
+        self.url = f"{before}:{self._port}"
+        """The URL that leads through the gate."""
+        self._ways = AsyncExitStack()
+        self._is_open = False
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.shut()
+
+    async def open(self) -> None:
+        """Take connections, at the same port as before."""
+        if not self._is_open:
+            await self._ways.enter_async_context(proxy(self._to, port=self._port))
+            self._is_open = True
+
+    async def shut(self) -> None:
+        """Take no connections, and cut those that there are."""
+        self._is_open = False
+        await self._ways.aclose()

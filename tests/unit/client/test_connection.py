@@ -38,7 +38,7 @@ from monoskope.errors import (
 from monoskope.m8.grpc import tls
 from monoskope.m8.grpc.calls import status_of
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.support.tunnels import OPENED, Tunnels
+from tests.support.tcp_proxy import OPENED, Tunnels
 
 GRPC, HTTP, BLOCKING = "grpc", "http", "blocking"
 """The ways to one m8."""

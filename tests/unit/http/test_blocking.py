@@ -26,7 +26,7 @@ from monoskope.http.client.failures import (
     UntrustedError,
 )
 from monoskope.m8.grpc import tls
-from tests.support.tunnels import OPENED, Tunnels
+from tests.support.tcp_proxy import OPENED, Tunnels
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSE = None

@@ -1,12 +1,24 @@
-"""A commit to a log in SQLite waits until the disk has it, though not in most tests (`support/disk.py`)."""
+"""What SQLite keeps when its process is killed or its disk fails."""
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
+import resource
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
+import pytest
+
+from monoskope.errors import UnavailableError
+from monoskope.m8.log.event_log import NewEvent
+from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
+from monoskope.testing.logs import Task, ledger, some_time, start
 
 FULL = 2
 
@@ -20,3 +32,73 @@ def test_a_commit_waits_for_the_disk(tmp_path: Path) -> None:
     (tmp_path / "log.db").touch()
     with closing(as_users_have_it.connect(tmp_path / "log.db")) as connection:
         assert connection.execute("PRAGMA synchronous").fetchone() == (FULL,)
+
+
+async def killed_after(task: Task, acknowledgements: int) -> list[int]:
+    """Kill a writer once it has acknowledged so many events; return all that it acknowledged before it died."""
+    writer = await start(task)
+    assert writer.stdin is not None
+    assert writer.stdout is not None
+    writer.stdin.write(b"go\n")
+    lines = [await writer.stdout.readline() for _ in range(acknowledgements)]
+    writer.kill()
+    lines += (await writer.stdout.read()).splitlines(keepends=True)
+    assert await writer.wait() == -9
+    return [int(line) for line in lines if line.endswith(b"\n")]
+
+
+@pytest.mark.parametrize("together", [1, 8])
+async def test_every_acknowledged_event_outlives_a_kill(tmp_path: Path, together: int) -> None:
+    path = tmp_path / "log.db"
+    acknowledged: list[int] = []
+    for attempt, enough in enumerate([1, 40, 150]):
+        task = Task(partial(SqliteLog.open, path), f"victim{attempt}", 800_000, together=together)
+        acknowledged += await killed_after(task, enough)
+    log = await SqliteLog.open(path, clock=some_time, projector=ledger)
+    head = await log.check_chain()
+    assert len(acknowledged) >= 191
+    assert set(acknowledged) <= set(range(1, head + 1))
+    assert len(set(acknowledged)) == len(acknowledged)
+    # Nothing half-written either: each event was recorded with sealed bytes of its own.
+    with closing(sqlite3.connect(path)) as connection:
+        assert connection.execute("SELECT count(*) FROM sealed").fetchone() == (head,)
+    [event] = await log.append("after", 0, [NewEvent("Happened", b"")], actor="ann")
+    assert event.position == head + 1
+    await log.close()
+
+
+async def test_the_log_outlives_failing_writes(tmp_path: Path) -> None:
+    child = await asyncio.create_subprocess_exec(sys.executable, __file__, str(tmp_path / "log.db"), stdout=PIPE)
+    output, _ = await child.communicate()
+    assert child.returncode == 0
+    refused, recorded = (int(number) for number in output.split())
+    assert refused > 0
+    assert recorded > 0
+    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
+    assert await log.check_chain() == recorded
+    await log.close()
+
+
+async def append_while_the_limit_grows(path: Path) -> None:
+    """Let files grow up to a limit only, so that the operating system fails writes of this process in their middle."""
+    log = await SqliteLog.open(path, clock=some_time)
+    refused = recorded = 0
+    hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
+    for kilobytes in range(64, 512, 3):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (kilobytes * 1024, hard))
+        try:
+            [event] = await log.append("a", recorded, [NewEvent("Happened", bytes(9000))], actor="ann")
+        except UnavailableError:
+            refused += 1
+        else:
+            recorded += 1
+            assert event.position == recorded
+    resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    await log.append("a", recorded, [NewEvent("Happened", b"")], actor="ann")
+    assert await log.check_chain() == recorded + 1
+    sys.stdout.write(f"{refused} {recorded + 1}")
+    await log.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(append_while_the_limit_grows(Path(sys.argv[1])))

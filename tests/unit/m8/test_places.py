@@ -28,7 +28,7 @@ from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World,
 from tests.support.vectors import a_request
 
 LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=10, waiting_per_user=4, sending_per_user=2)
-WATCHERS = 400
+WATCHERS = 40
 PUTS = 9
 
 

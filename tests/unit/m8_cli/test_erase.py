@@ -18,19 +18,11 @@ from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEv
 from monoskope.m8.log.noted import find
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels.documents import project
-from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, ended_key
+from monoskope.m8.readmodels.uploads import ENDED
 from monoskope.m8.settings import ServerSettings, load
 from tests.support.m8_command import m8
+from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import served
-
-
-def document(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
-    """Take the event's data as the request: as what is kept while it is open, or when it ended."""
-    upload = views_pb2.SecretUpload.FromString(event.data)
-    if upload.state != views_pb2.UPLOAD_STATE_ENDED:
-        return [Put(OPEN_UPLOADS, event.stream, event.data)]
-    return [Put(ENDED, ended_key(upload.changed_at_ms, upload.sealed_sha256), b"")] if upload.sealed_sha256 else []
-
 
 HAS_ENDED, WRITING = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
 

@@ -28,8 +28,8 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
+from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import PATIENCE_S, served
-from tests.unit.m8_cli.test_erase import document
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""

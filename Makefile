@@ -52,7 +52,7 @@ load: $(DEV_READY) ## Put 1,000 users, 200 watchers, 50 reactors and hostile con
 ha: $(HA_READY) ## Fail a PostgreSQL cluster over under load, about 10 minutes (FAULTS=node,sigstop SEED=7)
 	@FAULTS="$(FAULTS)" SEED="$(SEED)" $(BIN)/python -m pytest -s -m ha tests/ha
 
-bench: $(DEV_READY) ## Measure beside a real OpenBao, about 8 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, DOOR=grpc, STORAGE=raft, WRITE=docs)
+bench: $(DEV_READY) ## Measure beside a real OpenBao, about 8 minutes; ends with one line of JSON (QUICK=1, PROFILE=1, FLOOR=1, STORAGE=raft, WRITE=docs)
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m bench $(if $(QUICK),--quick) $(if $(PROFILE),--profile) $(if $(FLOOR),--floor) $(if $(DOOR),--door $(DOOR)) $(if $(STORAGE),--storage $(STORAGE)) $(if $(WRITE),--write $(WRITE))
 
 bench-scale: $(DEV_READY) ## Measure with a million secrets on both engines, about 25 minutes and 20 GB below build/ (QUICK=1, WRITE=docs)
@@ -72,7 +72,6 @@ check: $(DEV_READY) ## Run every check that is not a test; stops at the first th
 	@echo "== buf lint: the API's form and comments"; $(BIN)/buf lint
 	@echo "== buf breaking: the API only grows"; $(BIN)/buf breaking --against proto/image.binpb
 	@echo "== generate: the API's code is what proto/ says"; $(BIN)/python tools/generate.py --check
-	@echo "== sync_client: the synchronous client is what the client says"; $(BIN)/python tools/sync_client.py --check
 	@echo "== reference: docs/reference is what commands, codes and proto/ say"; $(BIN)/python tools/reference.py --check
 	@echo "== console_bundle: the page of monoctl console, and console/"; $(BIN)/python tools/console_bundle.py --check
 	@echo "== typescript_client: its messages and proto/, its types, the pins of its packages"; $(BIN)/python tools/typescript_client.py --check
@@ -106,10 +105,9 @@ leaks: $(DEV_READY) ## Put 10,000 marked values through everything and look for 
 fuzz-sshsig: $(DEV_READY) ## Fuzz what reads signed requests and lists of signers, with ssh-keygen beside it (SECONDS=3600)
 	@$(BIN)/python -m tools.fuzz.sshsig --seconds $(or $(SECONDS),60)
 
-generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass), and the synchronous client
+generate: $(DEV_READY) ## Generate src/monoskope/api and proto/image.binpb from proto/ (only additive changes pass)
 	$(BIN)/python tools/generate.py --image
 	$(BIN)/python tools/generate.py
-	$(BIN)/python tools/sync_client.py
 
 reference: $(DEV_READY) ## Write docs/reference from the commands, the error codes and proto/
 	$(BIN)/python tools/reference.py

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from bench.waiting import new_request
 from monoskope.api.gateway.v1 import commands_pb2
-from monoskope.client import load_settings, methods
+from monoskope.client import load_settings
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.errors import Error
 
 _WAIT_S = 600.0

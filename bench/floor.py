@@ -32,7 +32,7 @@ from bench.timing import each, together
 from bench.world import Door, World
 from monoskope.errors import UnavailableError
 from monoskope.http.client.failures import ExchangeError
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import Part, free_port, listens
 

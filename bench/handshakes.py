@@ -43,18 +43,18 @@ def measure() -> dict[str, object]:
     ):
         say(f"{name}: {rate} copied ClientHellos a second for {SECONDS:.0f} s")
         with tempfile.TemporaryDirectory() as folder, Cluster(Path(folder)) as cluster:
-            cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+            cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
             with (cluster.folder / "m8" / "m8.toml").open("a", encoding="utf-8") as file:
                 file.write(limits)
             cluster.start_m8()
-            cluster.m8.wait_for(lambda: listens(cluster.http))
+            cluster.m8.wait_for(lambda: listens(cluster.server))
             found[name] = _round(cluster, rate)
         say(f"  {found[name]}")
     return found
 
 
 def _round(cluster: Cluster, rate: int) -> dict[str, object]:
-    address = HostPort.parse(cluster.http)
+    address = HostPort.parse(cluster.server)
     token = cluster.administrator.token_file.read_text().strip()
     context = ssl.create_default_context(cafile=cluster.folder / "m8" / "ca.crt")
     taken: dict[str, list[float | None]] = {"newcomer": [], "known": []}

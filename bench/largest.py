@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from monoskope.errors import Error
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods.table import Kind, Method, methods
 from monoskope.m8.service.calls import validate
 from tests.support.largest_requests import most_of_both

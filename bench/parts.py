@@ -13,7 +13,7 @@ REST = "everything else"
 _TRANSPORT, _ENGINE = "transport", "HTTP to the engine"
 
 _PARTS = (
-    (_TRANSPORT, ("grpc/", "grpc_status/", "m8/grpc/", "m8/http/", "monoskope/http/", "websockets/", "httptools/")),
+    (_TRANSPORT, ("m8/http/", "monoskope/http/", "websockets/", "httptools/")),
     (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
     ("rules of protobuf messages", ("service/calls",)),

@@ -15,8 +15,9 @@ from bench.progress import say
 from bench.world import STORE, World, put, settings_of
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, methods
+from monoskope.client import Client
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.errors import UnavailableError
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import Request, make_request

@@ -16,14 +16,15 @@ import tempfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
-import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from monoskope.api.gateway.v1 import commands_pb2, commands_pb2_grpc, queries_pb2, queries_pb2_grpc
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.client.seal import Sealed, seal
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8 import settings
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import open_tokens, opened_log
@@ -48,22 +49,21 @@ async def main(folder: Path, uri: SecretUri, user: str) -> None:
             rights=[events_pb2.RIGHT_PUT],
             ttl_s=60,
         )
-        credentials = grpc.ssl_channel_credentials((folder / "ca.crt").read_bytes())
-        async with grpc.aio.secure_channel(str(server.listen), credentials) as channel:
-            m8 = Hostile(channel, (("authorization", f"Bearer {token.jwt}"),), uri)
-            async for how, end in m8.tries(log):
+        connection = Connection(str(server.listen), folder / "ca.crt", token.jwt)
+        try:
+            async for how, end in Hostile(connection, uri).tries(log):
                 print(f"{how:<52}{end}")
                 if not end.startswith("FAILED"):
                     return
+        finally:
+            await connection.close()
 
 
 class Hostile:
     """Asks the reactor for keys and sends it sealed bytes, as the user whose credential it made."""
 
-    def __init__(self, channel: grpc.aio.Channel, metadata: tuple[tuple[str, str], ...], uri: SecretUri) -> None:
-        self._commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
-        self._queries = queries_pb2_grpc.SecretQueryServiceStub(channel)
-        self._metadata = metadata
+    def __init__(self, connection: Connection, uri: SecretUri) -> None:
+        self._connection = connection
         self._uri = uri
 
     async def tries(self, log: EventLog) -> AsyncIterator[tuple[str, str]]:
@@ -88,9 +88,9 @@ class Hostile:
             suites=(SUITE_1,),
         )
         ask = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-        await self._commands.RequestSecretUploadKey(ask, metadata=self._metadata, timeout=CALL_S)
+        await self._connection.call(methods.REQUEST_SECRET_UPLOAD_KEY, ask, CALL_S)
         wait = queries_pb2.GetSecretUploadKeyRequest(request_id=request.request_id)
-        key = await self._queries.GetSecretUploadKey(wait, metadata=self._metadata, timeout=CALL_S)
+        key = await self._connection.call(methods.GET_SECRET_UPLOAD_KEY, wait, CALL_S)
         grant = parse_grant(key.grant.content)
         return grant, seal(encode(Payload({"user": b"whom m8 likes"})), grant)
 
@@ -102,7 +102,7 @@ class Hostile:
             ciphertext=sealed.ciphertext,
             request_signature=signature,
         )
-        answer = await self._commands.RequestUploadSecret(message, metadata=self._metadata, timeout=CALL_S)
+        answer = await self._connection.call(methods.REQUEST_UPLOAD_SECRET, message, CALL_S)
         outcome = upload_pb2.Outcome.Name(answer.upload.outcome).removeprefix("OUTCOME_")
         reason = upload_pb2.Reason.Name(answer.upload.reason).removeprefix("REASON_")
         return f"{outcome} {reason}" if answer.upload.reason else outcome

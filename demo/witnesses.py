@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.engines.litewitness import Litewitness
 

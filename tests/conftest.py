@@ -24,10 +24,6 @@ from tests.support.folders import ByFileOrFolder
 if TYPE_CHECKING:
     from monoskope.testing.engines.postgres import Postgres
 
-# As in reactors (ADR 4): uvloop forks to start a program, and gRPC, which reads this when it is loaded, would start its
-# threads again in that copy and crash it.
-os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")
-
 # A shell starts background jobs with SIGINT ignored, and programs under test would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

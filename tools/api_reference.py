@@ -53,11 +53,10 @@ def render(proto: Path, note: str) -> str:
     parts = [
         "# API\n",
         note,
-        "The same over gRPC and over [HTTP](http.md), always with TLS. Every call but health and reflection carries",
-        "`authorization: Bearer <token>`; a call may carry an `x-request-id`, which m8 logs. A failed call ends with a",
-        "`google.rpc.Status` whose `ErrorInfo` has the domain `monoskope`, as its reason one of the codes in",
-        "[errors](errors.md), and under `fix` what to do next. Over gRPC, RATE_LIMITED stands under `code`, and as the",
-        "reason REFUSED, which older clients know. A `google.rpc.RetryInfo` says when to come back.\n",
+        "It is spoken over [HTTP](http.md), always with TLS. Every call has `authorization: Bearer <token>`, and may",
+        "carry an `x-request-id`, which m8 logs. A failed call ends with an error whose `google.rpc.ErrorInfo` has the",
+        "domain `monoskope`, as its reason one of the codes in [errors](errors.md), and under `fix` what to do next. A",
+        "`google.rpc.RetryInfo` says when to come back.\n",
         "A field's rule is in [protovalidate](https://protovalidate.com)'s words; m8 refuses what breaks one as",
         "`USAGE`. Fields only ever get added.\n",
     ]

@@ -63,14 +63,6 @@ def compile_protos(proto: Path, options: Sequence[str], files: Sequence[str]) ->
         raise GenerationError("protoc refused the .proto files.")
 
 
-def _with_services(proto: Path, files: Sequence[str], scratch: Path) -> list[str]:
-    """Those of `files` that declare a service: only they get gRPC stubs."""
-    described = scratch / "files.binpb"
-    compile_protos(proto, [f"--descriptor_set_out={described}"], files)
-    found = FileDescriptorSet.FromString(described.read_bytes())
-    return [file.name for file in found.file if file.service]
-
-
 def generate(proto: Path, out: Path) -> None:
     """Write the whole package `monoskope.api` for the files below `proto` into the empty folder `out`.
 
@@ -84,10 +76,6 @@ def generate(proto: Path, out: Path) -> None:
         raw.mkdir()
         compile_protos(proto, [f"--python_out={raw}", f"--pyi_out={raw}"], files)
         _without_rules(proto, [file for file in files if file != _VENDORED], scratch, raw)
-        services = _with_services(proto, files, scratch)
-        if services:
-            plugin = f"--plugin=protoc-gen-mypy_grpc={SCRIPTS / 'protoc-gen-mypy_grpc'}"
-            compile_protos(proto, [plugin, f"--grpc_python_out={raw}", f"--mypy_grpc_out=quiet:{raw}"], services)
         _place(raw, out)
     _add_packages(out)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from monoskope import errors
 from monoskope.errors import Code
-from monoskope.m8.http.refused import HTTP_STATUS, connect_code
+from monoskope.m8.http.refused import CONNECT_CODE, HTTP_STATUS
 from tools.cli_reference import documented
 
 PAGE = Path("docs/reference/http.md")
@@ -22,7 +22,7 @@ def statuses() -> dict[int, list[str]]:
     meanings = documented(errors, "Code")
     found: dict[int, list[str]] = {}
     for code in Code:
-        status = HTTP_STATUS[connect_code(code)]
+        status = HTTP_STATUS[CONNECT_CODE[code]]
         found.setdefault(status, []).append(f"`{code.value}`: {meanings[code.name]}")
     return found
 
@@ -31,7 +31,7 @@ def table() -> str:
     """Return the table of errors: HTTP status, Connect's code, our code and what it means."""
     meanings = documented(errors, "Code")
     rows = sorted(
-        (HTTP_STATUS[connect_code(code)], connect_code(code), code.value, meanings[code.name]) for code in Code
+        (HTTP_STATUS[CONNECT_CODE[code]], CONNECT_CODE[code], code.value, meanings[code.name]) for code in Code
     )
     lines = [f"| {status} | `{connect}` | `{ours}` | {meaning} |" for status, connect, ours, meaning in rows]
     return "\n".join(["| HTTP status | `code` | our code | meaning |", "|---|---|---|---|", *lines])

@@ -22,8 +22,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from monoskope.api.buf.validate import validate_pb2
 from monoskope.errors import Code
-from monoskope.m8.http.refused import HTTP_STATUS
-from monoskope.m8.methods.refusal import DOMAIN
+from monoskope.m8.http.refused import DOMAIN, HTTP_STATUS
 from tools.api_reference import FIELD, FILE_ENUM, FILE_MESSAGE, RULES, VALUE, Comments, comments_of, flat_rules
 
 Schema = dict[str, Any]

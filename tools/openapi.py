@@ -67,8 +67,8 @@ _PARAMETERS: dict[str, Schema] = {
 
 _SERVER: Schema = {
     "url": "https://{host}:{port}",
-    "description": "The names of an m8, and the port of `http_listen` in its m8.toml.",
-    "variables": {"host": {"default": "localhost"}, "port": {"default": "7480"}},
+    "description": "The names of an m8, and the port of `listen` in its m8.toml.",
+    "variables": {"host": {"default": "localhost"}, "port": {"default": "7443"}},
 }
 _TOKEN: Schema = {
     "type": "http",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.m8.http import form, token_endpoint
+from monoskope.m8.http import token_endpoint
 from monoskope.m8.service import exchange
 from monoskope.protocol.login import ExchangeRefusal
 from tools.json_schemas import Schema
@@ -66,7 +66,9 @@ PATHS: dict[str, Schema] = {
             "security": [],
             "requestBody": {
                 "required": True,
-                "content": {form.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/TokenExchangeRequest"}}},
+                "content": {
+                    token_endpoint.CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/TokenExchangeRequest"}}
+                },
             },
             "responses": {
                 "200": _answer("The token.", "TokenExchangeAnswer"),

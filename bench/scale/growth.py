@@ -22,8 +22,9 @@ from bench.scale.sizes import Sizes
 from bench.scale.world import ADMINISTRATOR, VALUES, World, stop_all
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client import Client, methods
+from monoskope.client import Client
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.errors import Error
 
 PAGE = 50

@@ -18,8 +18,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from bench.scale.records import STORE, Maker, Template, template_of
 from bench.world import World as OpenBaoWorld
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, ClientSettings, load_settings, methods
+from monoskope.client import Client, ClientSettings, load_settings
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.errors import Error
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog

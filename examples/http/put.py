@@ -1,6 +1,6 @@
 """Put the value on stdin as one key of a secret, with the standard library and `cryptography` alone.
 
-python put.py localhost:7480 ca.crt token vault://team-a/db SHA256:… password < password.txt
+python put.py localhost:7443 ca.crt token vault://team-a/db SHA256:… password < password.txt
 
 With `--signing-key FILE` at the end it signs for stores that ask for it, by OpenSSH's `ssh-keygen`. With
 `--id-token-file FILE`, and `-` in place of the token's file, it exchanges a token of an issuer that m8 knows.

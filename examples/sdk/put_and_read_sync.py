@@ -15,7 +15,7 @@ def main(uri: str) -> None:
         print(f"proven: {client.get_secret(uri).proven}")
         print(f"compared: {client.compare_secret(uri, {'password': password}).equal}")
 
-        for store in client.list_stores():
+        for store in client.stores.list():
             print(f"store {store.name}: {store.type}, engine {store.engine}")
 
 

@@ -1,6 +1,6 @@
 """The one root of every error that a user can meet, and the stable codes they carry.
 
-A code never changes its meaning. Exit codes and gRPC statuses follow from the code (`docs/reference/errors.md`), so
+A code never changes its meaning. Exit codes and Connect's codes follow from the code (`docs/reference/errors.md`), so
 that a script can rely on any of the three. No message, fix or `repr` of an error ever holds a secret value, a token
 or a key.
 """
@@ -68,7 +68,7 @@ class Error(Exception):
         message: One sentence that says what happened and why. Never a secret.
         fix: One sentence that says what to do next, "" if there is nothing to do.
         code: The stable code; a subclass sets its own default.
-        by_m8: Whether message and fix are m8's own words, which say so: nobody checked them. A client sets it.
+        by_m8: Whether message and fix are m8's own words, which say so: they are not checked. A client sets it.
         reason_name: Why a request failed, or m8 exchanges no token, as the protocol names it, for example
             "UPSTREAM_CHANGED"; else "".
     """
@@ -136,7 +136,7 @@ class AlreadyExistsError(Error):
 
 
 class IdentityChangedError(Error):
-    """A signature, pin or proof does not hold: somebody in the middle, or an identity that changed."""
+    """A signature, pin or proof does not hold: an attacker in the middle, or an identity that changed."""
 
     code = Code.IDENTITY_CHANGED
 
@@ -162,7 +162,7 @@ class UnavailableError(Error):
 class AwayError(UnavailableError):
     """Something that is needed is away for a moment, such as a database that fails over; nothing was written.
 
-    Whoever may send the same again does so: it can succeed soon.
+    A caller that may send the same again does so: it can succeed soon.
     """
 
     retry_after_s = 1.0
@@ -182,7 +182,7 @@ class RateLimitedError(Error):
         code: As for `Error`.
         by_m8: As for `Error`.
         reason_name: As for `Error`.
-        retry_after_s: Seconds after which it can succeed, as whoever refused it says; 0 if that is not known.
+        retry_after_s: Seconds after which it can succeed, as the refusal says; 0 if that is not known.
     """
 
     code = Code.RATE_LIMITED

@@ -48,7 +48,7 @@ NAMES = MappingProxyType(
         "monoctl.after-send": "the first answer to the sealed secret has come",
         "monoctl.before-print": "the end is known and about to be printed",
         **{f"m8.before-append.{kind}": f"{kind} was decided on and is not recorded" for kind in _UPLOAD_EVENTS},
-        **{f"m8.after-append.{kind}": f"{kind} is durable and nobody was told" for kind in _UPLOAD_EVENTS},
+        **{f"m8.after-append.{kind}": f"{kind} is durable and not yet answered" for kind in _UPLOAD_EVENTS},
         "m8.before-commit": "a transaction of the log is complete and not committed",
         **{f"m8.before-answer.{name}": f"{name} is done and not answered" for name in _COMMANDS},
         "m8.before-appended": "a reactor's event is dealt with and the reactor not told",
@@ -83,7 +83,7 @@ NAMES = MappingProxyType(
 ACTIONS = MappingProxyType(
     {
         "kill": "the process kills itself (SIGKILL)",
-        "stop": "the process stops itself (SIGSTOP) until somebody continues it",
+        "stop": "the process stops itself (SIGSTOP) until it is continued",
         "interrupt": "the process gets SIGINT, as from Ctrl-C",
         "exit": "the process ends at once with exit code 70",
         "error": "the place raises an `OSError`",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Self
 
 from monoskope.errors import UsageError
 from monoskope.lazy import pattern
@@ -11,7 +11,7 @@ from monoskope.value import Value
 
 _HOST_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}", re.ASCII)
 _PORT = pattern(r"[0-9]{1,5}", re.ASCII)
-_EXAMPLES = "127.0.0.1:7443 or [::1]:7443 for gRPC, 127.0.0.1:7480 for HTTP"
+_EXAMPLES = "127.0.0.1:7443 or [::1]:7443"
 
 
 class HostPort(Value, frozen=True):
@@ -56,98 +56,62 @@ def is_host(text: str) -> bool:
 
 
 def peer_name(host: str, port: int) -> str:
-    """Return what gRPC, and so every part of m8, calls the peer whose socket says that it is at `host` and `port`.
+    """Return what m8 calls the peer whose socket says that it is at `host` and `port`: `host:port`.
 
     An IPv4-mapped IPv6 address is named as IPv4.
     """
-    import ipaddress  # noqa: PLC0415 - only servers need it
-
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return f"ipv4:{host}:{port}"
-    if isinstance(address, ipaddress.IPv6Address):
-        mapped = address.ipv4_mapped
-        return f"ipv6:%5B{host}%5D:{port}" if mapped is None else f"ipv4:{mapped}:{port}"
-    return f"ipv4:{address}:{port}"
+    return str(HostPort(host.removeprefix("::ffff:") if "." in host else host, port))
 
 
 HTTPS = "https://"
-"""Begins the name of a server that is dialled by its HTTP door. Without it a name is that of the gRPC door."""
+DEFAULT_PORT = 7443
+"""The port of a server whose name has none."""
 
 
-class ServerName(Value, frozen=True):
-    """A server of ours as a user names it: `host:port` for its gRPC door, `https://host:port` for its HTTP door.
+def parse_server(text: str) -> HostPort:
+    """Return the server that a user names `host:port` or `https://host:port`, which mean the same.
 
-    Attributes:
-        scheme: "" or "https".
-        host: A host name or IP address, in lower case.
-        port: From 1 to 65,535.
+    The name may be in any case and without the port; each server has one spelling. Raises `UsageError`.
     """
-
-    scheme: Literal["", "https"]
-    host: str
-    port: int
-
-    @classmethod
-    def parse(cls, text: str) -> Self:
-        """Parse a name in any case. Each server has one spelling. Raises `UsageError` that states the rule."""
-        lower = text.lower()
-        scheme: Literal["", "https"] = "https" if lower.startswith(HTTPS) else ""
-        rest = lower.removeprefix(HTTPS)
-        try:
-            found = HostPort.parse(rest)
-        except UsageError:
-            found = HostPort("", 0)
-        # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of
-        # ASCII, whose lower case may be inside.
-        if found.port == 0 or str(found) != rest or "%" in rest or not text.isascii():
-            # What stands before an @ may hold a password.
-            shown = f"server {text!r}" if "@" not in text else "a server with a login"
-            raise UsageError(
-                f"{shown} is not valid: host:port, or https://host:port.", fix=f"{_fix(text, scheme, rest)}."
-            )
-        return cls(scheme, found.host, found.port)
-
-    @property
-    def address(self) -> str:
-        """`host:port`: what is dialled, without the scheme."""
-        return str(HostPort(self.host, self.port))
-
-    def __str__(self) -> str:
-        return f"{HTTPS}{self.address}" if self.scheme else self.address
+    rest = text.lower().removeprefix(HTTPS)
+    named = rest if _has_port(rest) else f"{rest}:{DEFAULT_PORT}"
+    try:
+        found = HostPort.parse(named)
+    except UsageError:
+        found = HostPort("", 0)
+    # One spelling for each port, no zone of an IPv6 address, which could be any text, and no letter outside of
+    # ASCII, whose lower case may be inside.
+    if found.port == 0 or str(found) != named or "%" in rest or not text.isascii():
+        # What stands before an @ may hold a password.
+        shown = f"server {text!r}" if "@" not in text else "a server with a login"
+        raise UsageError(f"{shown} is not valid: host:port, or https://host:port.", fix=f"{_fix(text, rest)}.")
+    return found
 
 
-_WRITTEN = "Write it as in m8.example.org:7443 or https://m8.example.org:7480"
+_WRITTEN = f"Write it as in m8.example.org:{DEFAULT_PORT}"
 
 
-def _fix(text: str, scheme: str, rest: str) -> str:
-    """Return what to write in the place of `text`, which is `rest` without its `scheme`."""
+def _has_port(text: str) -> bool:
+    return ":" in text.rpartition("]")[2]
+
+
+def _fix(text: str, rest: str) -> str:
+    """Return what to write in the place of `text`, which is `rest` without its scheme."""
     if "@" in text:
         return f"Leave out the login, since m8 knows its callers by tokens. {_WRITTEN}"
     if text.split() != [text]:
         return f"Leave out spaces, and write commas between several. {_WRITTEN}"
     if "://" in rest:
-        doors = "Write https:// for the HTTP door, and nothing before host:port for the gRPC door"
-        return f"{doors}. Both speak TLS. {_WRITTEN}"
+        return f"m8 speaks HTTPS alone: write https://, or nothing, before host:port. {_WRITTEN}"
     host, slash, _ = rest.partition("/")
-    return _fix_of_host(host, scheme, has_path=bool(slash))
-
-
-def _fix_of_host(host: str, scheme: str, *, has_path: bool) -> str:
     if ":" in host and not host.startswith("[") and is_host(host):
-        return "Write an IPv6 address in brackets, as in https://[::1]:7480 or [::1]:7443"
-    if is_host(host.removeprefix("[").removesuffix("]")):
-        named = f"https://{host}:7480" if scheme else f"{host}:7443 or https://{host}:7480"
-        return f"Name the port, as in {named}{', and leave out the path' if has_path else ''}"
-    if has_path and host:
-        return f"Leave out the path: {HTTPS if scheme else ''}{host}"
-    return _WRITTEN
+        return f"Write an IPv6 address in brackets, as in [::1]:{DEFAULT_PORT}"
+    return f"Leave out the path: {host}" if slash and host else _WRITTEN
 
 
 def check_server(text: str) -> str:
-    """Return the name of a server to dial, as `ServerName` shows it. Raises `UsageError` that states the rule."""
-    return str(ServerName.parse(text))
+    """Return the name of a server to dial as `host:port`. Raises as `parse_server`."""
+    return str(parse_server(text))
 
 
 MOST_SERVERS = 16
@@ -166,7 +130,32 @@ def check_servers(text: str) -> tuple[str, ...]:
     return servers
 
 
-_URL = re.compile(
+_ORIGIN = pattern(r"(https?)://(\[[0-9a-f:.]+\]|[a-z0-9][a-z0-9.-]*)(?::([0-9]{1,5}))?", re.ASCII)
+
+
+def is_origin(text: str) -> bool:
+    """Whether a browser can send `text` as the origin of a page over HTTPS, or of a page of this machine."""
+    match = _ORIGIN.fullmatch(text)
+    if match is None:
+        return False
+    scheme, host, port = match[1], match[2].strip("[]"), match[3]
+    usual = "443" if scheme == "https" else "80"  # browsers leave it out
+    if not is_host(host) or (port is not None and (port == usual or port[0] == "0" or int(port) > 65_535)):
+        return False
+    # Without TLS the network could change the page.
+    return scheme == "https" or host == "localhost" or _is_loopback(host)
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress  # noqa: PLC0415 - only servers need it
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+_URL = pattern(
     r"https://(?P<host>\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9][A-Za-z0-9.-]*)(?::(?P<port>[0-9]{1,5}))?"
     r"(?P<path>/[A-Za-z0-9._~%:@!$&'()*+,;=/-]*)?(?P<query>\?[A-Za-z0-9._~%:@!$&'()*+,;=/?-]*)?",
     re.ASCII,

@@ -15,7 +15,7 @@ from typing import Any
 class LazyModules:
     """While it is entered, modules that are imported by these names load when something of them is first asked for.
 
-    Whoever imported one meanwhile keeps what stands for it; everybody else imports the module itself. One that is
+    A module that imported one meanwhile keeps what stands for it; all others import the module itself. One that is
     loaded already stays as it is.
 
     Args:

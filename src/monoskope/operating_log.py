@@ -37,9 +37,7 @@ FIELDS = frozenset(
         "calls",
         "client_request_id",
         "connections",
-        "door",
         "fingerprint_key_id",
-        "http_address",
         "identity",
         "issuer",
         "method",
@@ -66,8 +64,6 @@ FIELDS = frozenset(
         "ends",
         "error",
         "error_type",
-        "events_left",
-        "events_replayed",
         "fix",
         "health",
         "message",
@@ -141,7 +137,7 @@ class Logger:
         self._say("info", event, fields)
 
     def warning(self, event: str, **fields: object) -> None:
-        """Say what somebody should look at."""
+        """Log what an operator should look at."""
         self._say("warning", event, fields)
 
     def error(self, event: str, **fields: object) -> None:

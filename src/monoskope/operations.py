@@ -38,7 +38,7 @@ Address: TypeAlias = HostPort | Path
 def parse(text: str, *, folder: Path) -> Address | None:
     """Return where to listen, None for "". The path of a Unix socket is relative to `folder`.
 
-    What the listener says needs no credential, so nobody on another machine may ask it.
+    What the listener says needs no credential, so no other machine may ask it.
 
     Raises:
         UsageError: it is neither `address:port` with a loopback address nor `unix:path`.
@@ -129,7 +129,7 @@ OPERATIONS_FILE = "operations-address"
 """The file, in the folder of m8 or of the reactor, that says where the listener answers."""
 
 EVERY_S = 0.02
-"""Seconds between two answers at least: whoever asks without end must not keep the event loop from users' calls."""
+"""Seconds between two answers at least: one that asks without end must not keep the event loop from users' calls."""
 
 
 @contextlib.asynccontextmanager

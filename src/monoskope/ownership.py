@@ -1,8 +1,8 @@
 """Whether root and this user alone can change a file, or put another one in its place.
 
-For lists of signers every folder on the way is looked at, too. Whoever can write one of them can rename an earlier list
-of its owner into the place, or a link to an empty file of root's: the file itself is then none that they can write, and
-says that nobody is revoked. OpenSSH looks at the folders of its own lists in the same way.
+For lists of signers every folder on the way is looked at, too. Who can write one of them can rename an earlier list of
+its owner into the place, or a link to an empty file of root's: the file itself is then none that they can write, and
+says that no key is revoked. OpenSSH looks at the folders of its own lists in the same way.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ _MOST_LINKS = 40
 def check_way(path: Path) -> None:
     """Return if root and this user alone decide which file `path` is.
 
-    A folder that others can write will do if it is sticky, as /tmp is; if it lies on a file system that nobody here can
-    write, as the volumes do into which Kubernetes puts files; or if only its owner is in that group.
+    A folder that others can write will do if it is sticky, as /tmp is; if it lies on a file system that no user
+    here can write, as the volumes do into which Kubernetes puts files; or if only its owner is in that group.
 
     Raises:
         RefusedError: others can write a folder on the way, or own one, or own a link.
@@ -79,7 +79,7 @@ def check_owner(path: Path, found: os.stat_result) -> None:
 def check_folder(folder: Path, *files: Path) -> None:
     """Return if root and this user alone can write a folder of a server, and those of `files` that exist.
 
-    A file on a read-only file system will do: whoever mounted it answers for it, as for a file in a container.
+    A file on a read-only file system will do: who mounted it answers for it, as for a file in a container.
 
     Raises:
         UsageError: one cannot be looked at, or is none of its kind.

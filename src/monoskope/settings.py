@@ -172,7 +172,7 @@ def find_of_system(path: Path) -> bytes | None:
 def find_private(path: Path, *, client: bool = False) -> bytes | None:
     """Read a regular file of mode 0600 or tighter, or return None if there is none.
 
-    What is looked at is the file that was opened, so nobody can put another one in its place in between.
+    What is looked at is the file that was opened, so none can be put in its place in between.
 
     Args:
         path: The file.
@@ -186,7 +186,7 @@ def find_private(path: Path, *, client: bool = False) -> bytes | None:
     if client and is_descriptor(path):
         return _read_descriptor(path)
     try:
-        # Opening a pipe would otherwise wait for somebody who writes to it.
+        # Opening a pipe would otherwise wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (FileNotFoundError, NotADirectoryError):
         return None
@@ -244,7 +244,7 @@ def _read_descriptor(path: Path) -> bytes:
 def _check_file(path: Path, found: os.stat_result, *, client: bool) -> None:
     """Raise `RefusedError` if others can reach a file. Of root's files a client also takes those of mode 0440 or 0640.
 
-    Root decides who is in that group, and nobody but root can change the mode. A user's own file stays at 0600: its
+    Root decides who is in that group, and root alone can change the mode. A user's own file stays at 0600: its
     group is often everybody's. Everybody takes the credentials that systemd hands to a service.
     """
     handed_over = client or path.resolve().is_relative_to(_CREDENTIALS)
@@ -272,7 +272,7 @@ def write_private(path: Path, content: bytes, *, replace: bool = False) -> None:
     import tempfile  # noqa: PLC0415 - slow to load, and `monoctl` seldom writes
 
     try:
-        # A new file of a name that nobody can guess: whoever else may write to the folder prepares no link for us.
+        # A new file of a name that cannot be guessed: another user who may write to the folder prepares no link for us.
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:64]}.", suffix=".new", dir=path.parent)
         try:
             with os.fdopen(descriptor, "wb") as file:

@@ -98,7 +98,7 @@ def answer(command: click.Command, program: str, *, below: str = "") -> None:
     if shell in _SCRIPTS and instruction == "complete":
         try:
             text = _Completion(command, program, shell, below=below).complete()
-        except Exception:  # noqa: BLE001 - nobody asked for a command to run, so there is nobody to tell
+        except Exception:  # noqa: BLE001 - no command was asked for, so there is no one to tell
             return
         sys.stdout.buffer.write(f"{text}\n".encode() if text else b"")
         sys.stdout.buffer.flush()

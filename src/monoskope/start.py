@@ -10,7 +10,7 @@ import signal
 import sys
 
 KEY_LOG = "SSLKEYLOGFILE"
-"""The variable that makes Python's TLS write the keys of its connections to a file: whoever has them reads the rest."""
+"""The variable that makes Python's TLS write the keys of its connections to a file, by which the rest can be read."""
 
 DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
 """Set for the processes that this one becomes or starts, so that the one with a log can say that `KEY_LOG` was set."""
@@ -18,7 +18,7 @@ DROPPED = "MONOSKOPE_KEY_LOG_DROPPED"
 EXECUTED = "MONOSKOPE_EXECUTED"
 """Set in a process that was executed under `execution_environment`."""
 
-EXECUTION = (EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT")
+EXECUTION = (EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES")
 """The variables of `execution_environment`."""
 
 INTERRUPTED = 130
@@ -83,8 +83,7 @@ def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:
     """Return the environment to execute ourselves under, None if this already is that execution.
 
     `PYTHONMALLOC=malloc` hands small objects to the C library, which with `perturb` overwrites what is freed, and with
-    `tcache_count=0` does so at once. gRPC's fork handlers, off here, would start its threads anew in the copy of this
-    process that is about to become gpg, and sometimes crash it. Why: docs/adr/0004-reactor-memory.md.
+    `tcache_count=0` does so at once. Why: docs/adr/0004-reactor-memory.md.
     """
     if environment.get(EXECUTED):
         return None
@@ -94,7 +93,6 @@ def execution_environment(environment: dict[str, str]) -> dict[str, str] | None:
         EXECUTED: "1",
         "PYTHONMALLOC": "malloc",
         "GLIBC_TUNABLES": f"glibc.malloc.perturb={perturb}:glibc.malloc.tcache_count=0",
-        "GRPC_ENABLE_FORK_SUPPORT": "0",
     }
 
 

@@ -19,7 +19,7 @@ from tests.support.hostile_m8 import HostileM8
 
 @dataclass(frozen=True, slots=True)
 class Scene:
-    """What an attack has before it: the cluster, the hostile m8, a user and a path prefix that nobody else uses."""
+    """What an attack has before it: the cluster, the hostile m8, a user and a path prefix of its own."""
 
     hostile: HostileCluster
     user: User
@@ -48,7 +48,7 @@ async def hostile(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hos
             await asyncio.to_thread(lambda: cluster.administrator)
             await hostile.prepare(*STORES)
             yield hostile
-            # While there is somebody to say goodbye to.
+            # While m8 still hears that they end.
             await asyncio.to_thread(stop_reactors, cluster)
 
 

@@ -1,6 +1,6 @@
 """A sealed secret that m8 keeps back, and gives to the reactor later, never replaces what came after it.
 
-The attack: m8 withholds an attempt and says KEY_LOST, which nobody signed. Its user goes on, and later puts something
+The attack: m8 withholds an attempt and says KEY_LOST, unsigned. Its user goes on, and later puts something
 new. Then m8 lets the withheld attempt go, within its key's lifetime.
 """
 
@@ -20,7 +20,7 @@ from monoskope.client import Expect
 from monoskope.errors import Error
 from tests.attack.conftest import Scene
 from tests.support.hostile_cluster import KV1, YOUNG_S, young
-from tests.support.hostile_m8 import Ghost
+from tests.support.hostile_ghost import Ghost
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
@@ -141,7 +141,7 @@ async def attempted(change: Awaitable[Any]) -> Error | None:
 
 
 async def check_new(scene: Scene, uri: str) -> None:
-    """Upstream still holds NEW, and nobody says otherwise."""
+    """Upstream still holds NEW, and no part says otherwise."""
     assert await scene.hostile.holds(uri) == {"password": NEW.decode()}
     assert (await scene.client.verify_secret(uri)).in_sync
     assert (await scene.client.compare_secret(uri, {"password": NEW})).equal
@@ -205,7 +205,7 @@ async def test_a_write_that_m8_keeps_from_starting_never_replaces_what_another_r
     ghost = scene.m8.belie(of=uri)
     attempt = asyncio.ensure_future(attempted(put(scene, uri, "")))
     issuer = (await held.arrived()).session
-    # Whoever waits behind the ghost in its own process would wait for it: the other replica gives the grants.
+    # A request that waits behind the ghost in its own process would wait for it: the other replica gives the grants.
     scene.m8.lose_append("SecretUploadKeyProvided", of=uri, session=issuer, times=None)
     await attempt
     await scene.client.put_secret(uri, {"password": NEW})

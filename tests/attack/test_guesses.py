@@ -32,7 +32,7 @@ A_SECRET, A_PROCESS = 10, 60
 """Guesses in an hour that may tell something."""
 
 TIMINGS = {"issuer_gone": 60.0}
-"""Nobody gives up what m8 keeps open."""
+"""No replica gives up what m8 keeps open."""
 SHORT = TIMINGS | {"write_window": 0.25, "settle": 1.0}
 """A short window, for a STARTED that m8 never takes."""
 
@@ -47,7 +47,7 @@ Guess = Callable[[Client, str, bytes], Coroutine[Any, Any, Any]]
 
 
 def expectation(guess: bytes) -> Expect:
-    """What tells this test, and nobody else, whether a request that comes by is a right guess."""
+    """What tells this test alone whether a request that comes by is a right guess."""
     return Expect.ANY if guess == pin(0) else Expect.OVERWRITE
 
 
@@ -78,7 +78,7 @@ def by_turns(wrong: int) -> list[bytes]:
 
 
 def shared(crowd: list[Client], guesses: list[bytes]) -> list[tuple[Client, bytes]]:
-    """Each guess with whoever makes it, a wrong and a right one after the other by the same."""
+    """Each guess with its client, a wrong and a right one after the other by the same."""
     return [(crowd[place // 2 % len(crowd)], guess) for place, guess in enumerate(guesses)]
 
 
@@ -195,7 +195,7 @@ async def attempt(client: Client, uri: str, guess: bytes, options: options_pb2.V
 
 
 async def user_with_put_alone(scene: Scene) -> Client:
-    """A client of somebody who may put below the scene's path, and nothing else."""
+    """A client of a user who may put below the scene's path, and nothing else."""
     prefixes = [f"vault://attack/{scene.team}"]
     user = await asyncio.to_thread(scene.hostile.add_user, f"eve-{scene.team}", prefixes, rights=("put",))
     return scene.hostile.client(user)

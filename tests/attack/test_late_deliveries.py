@@ -87,7 +87,7 @@ class Accountant:
 async def test_recovery_does_not_tell_a_right_guess_from_wrong_ones(
     scene: Scene, crowd: list[Client], store: str
 ) -> None:
-    """Forty guesses at one secret within one hour, none of them written; one reactor, which nobody stops."""
+    """Forty guesses at one secret within one hour, none of them written; one reactor, which runs on."""
     timings = {"write_window": 0.5, "settle": 8.0, "issuer_gone": 0.2, "lookup_retry": 0.1}
     await scene.hostile.serve(store, timings=timings, fresh=True)
     uri, pins = scene.uri(store), [f"{7_000 + number}".encode() for number in range(40)]

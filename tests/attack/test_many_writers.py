@@ -78,7 +78,7 @@ async def do(client: Client, write: Write) -> Done | Error:
 
 
 def put(uri: str, number: int, expect: Expect) -> Write:
-    """A put of a value that nobody else puts."""
+    """A put of a value of its own."""
     value = f"the value of writer {number}".encode()
     return lambda client: client.put_secret(uri, {"password": value}, expect=expect, timeout=TIMEOUT_S)
 

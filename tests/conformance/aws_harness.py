@@ -16,7 +16,7 @@ from monoskope.stores.aws.secrets_manager import SecretsManagerStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
-from tests.support.tcp_proxy import Gate
+from tests.conformance.gate import Gate
 
 PREFIX = "team/m8"
 TAGS = (

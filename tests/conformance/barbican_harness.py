@@ -11,7 +11,7 @@ from monoskope.stores.barbican.secrets import BarbicanStore
 from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.barbican import Barbican
-from tests.support.tcp_proxy import Gate
+from tests.conformance.gate import Gate
 
 PREFIX = "team/m8"
 

@@ -24,7 +24,7 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import free_port
 

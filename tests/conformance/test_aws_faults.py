@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.protocol.payload import Payload
 from monoskope.stores.aws.config import AwsConfig
 from monoskope.stores.aws.parameter_store import ParameterStore

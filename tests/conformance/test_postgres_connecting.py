@@ -21,7 +21,7 @@ from monoskope.errors import (
     UnavailableError,
     UsageError,
 )
-from monoskope.m8.log.postgres import connections, pooler
+from monoskope.m8.log.postgres import connections, failures, pooler
 from monoskope.m8.log.postgres.pooler import SharedSessionsError
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import pgbouncer
@@ -57,8 +57,9 @@ async def asked(target: PostgresTarget, question: str) -> object:
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a server that answers do so as late as a busy machine lets it: a test of silence has bounds of its own."""
-    for name in ("HOST_S", "ALONE_S", "_DIAGNOSE_S"):
+    for name in ("HOST_S", "ALONE_S"):
         monkeypatch.setattr(connections, name, PATIENCE_S)
+    monkeypatch.setattr(failures, "_DIAGNOSE_S", PATIENCE_S)
 
 
 async def refused(target: PostgresTarget, *, host_s: float | None = None) -> Error:
@@ -262,7 +263,7 @@ async def test_a_host_that_does_not_answer_is_passed_over(
         await reader.read()
         writer.close()
 
-    monkeypatch.setattr(connections, "_DIAGNOSE_S", 0.1)
+    monkeypatch.setattr(failures, "_DIAGNOSE_S", 0.1)
     async with listening(silent) as port:
         alone = await refused(dataclasses.replace(target, hosts=(("127.0.0.1", port),)), host_s=0.3)
         assert "does not answer in time" in alone.message

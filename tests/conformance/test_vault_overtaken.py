@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.reasons import error_for
+from monoskope.client.walk.reasons import error_for
 from monoskope.protocol.receipt import Receipt
 from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.memory import Garbage

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Code
-from monoskope.monoctl.console.serving.application import _OWN
+from monoskope.monoctl.console.server import _OWN
 
 HERE = Path(__file__).parent
 FAILURES = HERE.parents[1] / "console" / "src" / "api" / "failures.ts"

@@ -151,7 +151,7 @@ def test_a_login_that_has_run_out_says_what_to_run_and_the_page_goes_on_by_itsel
 def test_the_http_example_logs_in_and_signs(company: AtWork, tmp_path: Path) -> None:
     (tmp_path / "id-token").write_text(company.id_token("anna"))
     cluster, options = company.cluster, ("--id-token-file", str(tmp_path / "id-token"))
-    words = [cluster.http, "m8/ca.crt", "-", "vault://app/http", cluster.identities["vault"], "password", *options]
+    words = [cluster.server, "m8/ca.crt", "-", "vault://app/http", cluster.identities["vault"], "password", *options]
     done = subprocess.run(
         [sys.executable, str(ROOT / "examples" / "http" / "put.py"), *words, "--signing-key", str(company.key)],
         cwd=cluster.folder,
@@ -174,7 +174,7 @@ def test_connects_own_client_logs_in_and_signs(company: AtWork, tmp_path: Path) 
     cluster = company.cluster
     words = [str(tmp_path / "id-token"), str(company.key), "vault://app/node", cluster.identities["vault"]]
     done = subprocess.run(
-        [node, packages / "signed.js", cluster.https_server, ROOT / "proto" / "image.binpb", *words],
+        [node, packages / "signed.js", cluster.server, ROOT / "proto" / "image.binpb", *words],
         env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt"), "PATH": os.defpath},
         capture_output=True,
         text=True,

@@ -18,7 +18,7 @@ VALUE = "a value after the break: 11fe"
 # The program itself, with a minute that becomes shorter when it is told so: a page takes its time to begin.
 HURRIED = """
 import signal
-from monoskope.monoctl.console.serving import sessions
+from monoskope.monoctl.console import session as sessions
 signal.signal(signal.SIGUSR1, lambda *_: setattr(sessions, "GONE_S", 0.5))
 from monoskope.monoctl.__main__ import main
 main()

@@ -42,6 +42,12 @@ class Command:
         assert self.done, "monoctl still runs"
         return self.done[0]
 
+    def succeeded(self) -> Ran:
+        """How it ended, which is well."""
+        ran = self.ended()
+        assert ran.code == 0, ran.err
+        return ran
+
 
 @dataclass(slots=True)
 class Crash:
@@ -60,7 +66,7 @@ class Crash:
     # --- what people do ---
 
     def uri(self, store: str = "vault") -> str:
-        """Return the URI of a secret that nobody has used."""
+        """Return the URI of a new secret."""
         return f"{store}://crash/{self.team}/n{next(self._numbers)}"
 
     def put(

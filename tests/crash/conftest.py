@@ -57,15 +57,15 @@ def shorten_reactor(home: Path, **engine: object) -> None:
 
 @pytest.fixture(scope="session")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """m8, OpenBao and the store `vault` with two reactor folders, one for each door of m8. The second does not run."""
+    """m8, OpenBao and the store `vault` with two reactor folders. The second does not run."""
     with Cluster(tmp_path_factory.mktemp("crash")) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         shorten(cluster.folder / "m8" / "m8.toml", timings=dict(M8_TIMINGS))
         cluster.start_m8()
         cluster.start_openbao()
         cluster.make_vault_reactor("vault", readable=True)
         cluster.add_store("vault")
-        cluster.make_vault_reactor("vault", folder=SECOND, readable=True, server=f"https://{cluster.http}")
+        cluster.make_vault_reactor("vault", folder=SECOND, readable=True, server=cluster.server)
         cluster.share_fingerprint_key(FIRST, SECOND)
         for home in (FIRST, SECOND):
             shorten_reactor(cluster.folder / home, **ENGINE_TIMEOUTS)
@@ -105,6 +105,7 @@ def local(whole: Crash) -> Crash:
     cluster.share_fingerprint_key(FIRST, "reactor-local", "reactor-local-2")
     cluster.add_store("local")
     cluster.pin_all(whole.user)
+    cluster.allow_copy("vault", "local")
     engine = tomllib.loads((cluster.folder / "reactor-local" / "reactor.toml").read_text())["engine"]
     for home in ("reactor-local", "reactor-local-2"):
         shorten_reactor(cluster.folder / home, **engine)

@@ -15,25 +15,24 @@ import json
 import os
 import resource
 import socket
+import ssl
 import sys
 import time
 from collections import Counter
-from pathlib import Path
 
-import grpc
-import grpc.aio
-
-from monoskope.api.gateway.v1 import reactor_pb2, reactor_pb2_grpc
+from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
+from monoskope.host_port import HostPort
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.identity import REACTOR_HELLO
 from tests.support.vectors import KEY_ID, Signer, step
+from tests.support.websocket_call import WebSocketCall
 
 _LOOK_S = 0.25
 
 
 def say(**figures: object) -> None:
-    """Print a line for whoever watches."""
+    """Print a line for the test."""
     sys.stdout.write(f"{json.dumps(figures)}\n")
     sys.stdout.flush()
 
@@ -74,34 +73,31 @@ async def logins(server: str, ca_file: str, rate: float) -> None:
     chain = [*(Signer() for _ in range(64)), stranger]
     steps = [step(old, new, "local") for old, new in itertools.pairwise(chain)]
     answers: Counter[str] = Counter()
-    credentials = grpc.ssl_channel_credentials(Path(ca_file).read_bytes())
-    async with grpc.aio.secure_channel(server, credentials) as channel:
-        stub = reactor_pb2_grpc.ReactorServiceStub(channel)
+    tls = ssl.create_default_context(cafile=ca_file)
 
-        async def one() -> None:
-            call = stub.Attach()
-            # However m8 refuses, the flood goes on.
-            with contextlib.suppress(asyncio.InvalidStateError, grpc.RpcError, grpc.aio.BaseError):
-                received = await call.read()
-                if isinstance(received, reactor_pb2.AttachResponse):
-                    hello = Hello(server, "local", os.urandom(16), received.challenge, KEY_ID)
-                    attach = reactor_pb2.AttachReactor(
-                        hello=stranger.sign(REACTOR_HELLO, hello.serialise()),
-                        type="age",
-                        capabilities=events_pb2.StoreCapabilities(max_plaintext=512),
-                        rotations=steps,
-                    )
-                    await call.write(reactor_pb2.AttachRequest(attach=attach))
-            answers[(await call.code()).name] += 1
+    async def one() -> None:
+        call = WebSocketCall(HostPort.parse(server), tls=tls)
+        received = await call.read()
+        if isinstance(received, reactor_pb2.AttachResponse):
+            hello = Hello(server, "local", os.urandom(16), received.challenge, KEY_ID)
+            attach = reactor_pb2.AttachReactor(
+                hello=stranger.sign(REACTOR_HELLO, hello.serialise()),
+                type="age",
+                capabilities=events_pb2.StoreCapabilities(max_plaintext=512),
+                rotations=steps,
+            )
+            await call.write(reactor_pb2.AttachRequest(attach=attach))
+        # However m8 refuses, the flood goes on.
+        answers[await call.code()] += 1
 
-        async with asyncio.TaskGroup() as group:
-            due = time.monotonic()
-            for number in itertools.count(1):
-                group.create_task(one())
-                due += 1 / rate
-                await asyncio.sleep(max(0.0, due - time.monotonic()))
-                if number % max(1, int(rate * _LOOK_S)) == 0:
-                    say(sent=number, **answers)
+    async with asyncio.TaskGroup() as group:
+        due = time.monotonic()
+        for number in itertools.count(1):
+            group.create_task(one())
+            due += 1 / rate
+            await asyncio.sleep(max(0.0, due - time.monotonic()))
+            if number % max(1, int(rate * _LOOK_S)) == 0:
+                say(sent=number, **answers)
 
 
 if __name__ == "__main__":

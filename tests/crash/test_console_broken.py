@@ -1,4 +1,4 @@
-"""A put through `monoctl console` whose reactor breaks after the sealed value was sent: nobody is told of a success."""
+"""A put through `monoctl console` whose reactor breaks after the sending: no user is told of a success."""
 
 from __future__ import annotations
 

@@ -2,36 +2,66 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+import pytest
+
 from monoskope.stores.vault.config import least_policy
-from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
+from monoskope.testing.cluster import MOUNT, PREFIX
+from monoskope.testing.engines.openbao import OpenBao
 from tests.crash.breaking import Crash, stopped, wake
 
 ROLE = "m8-reactor-vault"
 
 
-def test_killed_before_a_put_nothing_is_written_and_the_user_is_told(crash: Crash) -> None:
-    crash.cluster.bao.kill()
-    put = crash.put()
-    crash.cluster.bao.start()
-    ran = crash.check(put, 7)
-    assert "UPSTREAM_UNAVAILABLE" in ran.err
-    crash.check(crash.put(uri=put.uri), 0)
+@contextmanager
+def killed(bao: OpenBao) -> Iterator[None]:
+    bao.kill()
+    yield
+    bao.start()
 
 
-def test_sealed_it_is_unavailable_and_nothing_is_written(crash: Crash) -> None:
-    crash.cluster.bao.call("PUT", "sys/seal")
-    put = crash.put()
-    crash.cluster.bao.kill()
-    crash.cluster.bao.start()
-    ran = crash.check(put, 7)
-    assert "UPSTREAM_UNAVAILABLE" in ran.err
+@contextmanager
+def sealed(bao: OpenBao) -> Iterator[None]:
+    bao.call("PUT", "sys/seal")
+    yield
+    bao.kill()
+    bao.start()
 
 
-def test_slow_before_a_write_it_is_unavailable_and_nothing_is_written(crash: Crash) -> None:
-    with stopped(crash.cluster.bao.pid):
+@contextmanager
+def limiting(bao: OpenBao) -> Iterator[None]:
+    bao.call("POST", "sys/quotas/rate-limit/none", {"rate": 0.001, "interval": "1h", "path": f"{MOUNT}/"})
+    yield
+    bao.call("DELETE", "sys/quotas/rate-limit/none")
+
+
+@contextmanager
+def refusing(bao: OpenBao) -> Iterator[None]:
+    bao.write_policy(ROLE, 'path "sys/none" { capabilities = ["read"] }')
+    yield
+    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, patchable=True, binary=True, delete=True)
+    bao.write_policy(ROLE, policy)
+
+
+Fault = Callable[[OpenBao], AbstractContextManager[None]]
+FAULTS: dict[str, tuple[Fault, int, str]] = {
+    "killed": (killed, 7, "UPSTREAM_UNAVAILABLE"),
+    "sealed": (sealed, 7, "UPSTREAM_UNAVAILABLE"),
+    "slow": (lambda bao: stopped(bao.pid), 7, "UPSTREAM_UNAVAILABLE"),
+    "rate-limiting": (limiting, 7, ""),
+    "refusing": (refusing, 3, "UPSTREAM_REFUSED"),
+}
+"""What the engine does before a put, how the put ends, and what its user is told."""
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_broken_before_a_put_nothing_is_written_and_the_user_is_told(crash: Crash, fault: str) -> None:
+    broken, code, says = FAULTS[fault]
+    with broken(crash.cluster.bao):
         put = crash.put()
-    ran = crash.check(put, 7)
-    assert "UPSTREAM_UNAVAILABLE" in ran.err
+    assert says in crash.check(put, code).err
     crash.check(crash.put(uri=put.uri), 0)
 
 
@@ -42,10 +72,29 @@ def test_slow_past_the_write_window_nothing_is_told_that_is_not_so(crash: Crash)
     with stopped(crash.cluster.bao.pid):
         wake(reactor)
         put.ended()
-    # What was on its way may be written yet: nobody was told that it was, nor that it was not.
+    # What was on its way may be written yet: no user was told that it was, nor that it was not.
     ran = crash.check(put, 9)
     assert "may or may not have been written" in ran.err
     crash.check(crash.put("--overwrite", uri=put.uri), 0)
+
+
+@pytest.mark.soak
+def test_a_deletion_at_a_silent_engine_ends_as_not_done_or_as_unknown(crash: Crash) -> None:
+    put = crash.put()
+    reactor = crash.reactor("reactor.before-write=stop")
+    deleting = crash.delete(put, background=True)
+    crash.audit.wait_for(put.uri, "SecretUploadStarted", times=2)
+    with stopped(crash.cluster.bao.pid):
+        wake(reactor)
+        ran = deleting.ended()
+    requests = crash.audit.all_end(put.uri)
+    crash.audit.answers_agree(requests)
+    if ran.code == 7:
+        assert "UPSTREAM_UNAVAILABLE" in ran.err
+        assert [version.content for version in crash.audit.history(put.uri)] == [{"password": put.value}]
+    else:  # it woke after its write window, and could not look whether it had deleted
+        assert (ran.code, "may or may not have been deleted" in ran.err) == (9, True)
+        crash.audit.can_be_asked_about(ran, requests)
 
 
 def test_killed_in_the_middle_of_a_write_the_end_is_found_out(crash: Crash) -> None:
@@ -56,27 +105,3 @@ def test_killed_in_the_middle_of_a_write_the_end_is_found_out(crash: Crash) -> N
     wake(reactor)
     crash.cluster.bao.start()
     crash.check(put, 0, 7, 9)
-
-
-def test_rate_limiting_it_is_unavailable_and_nothing_is_written(crash: Crash) -> None:
-    bao = crash.cluster.bao
-    bao.call("POST", "sys/quotas/rate-limit/none", {"rate": 0.001, "interval": "1h", "path": f"{MOUNT}/"})
-    put = crash.put()
-    bao.call("DELETE", "sys/quotas/rate-limit/none")
-    crash.check(put, 7)
-    crash.check(crash.put(uri=put.uri), 0)
-
-
-def test_refusing_it_is_refused_and_nothing_is_written(crash: Crash) -> None:
-    bao = crash.cluster.bao
-    bao.write_policy(ROLE, 'path "sys/none" { capabilities = ["read"] }')
-    put = crash.put()
-    allow(crash.cluster)
-    ran = crash.check(put, 3)
-    assert "UPSTREAM_REFUSED" in ran.err
-    crash.check(crash.put(uri=put.uri), 0)
-
-
-def allow(cluster: Cluster) -> None:
-    policy = least_policy(mount=MOUNT, prefix=PREFIX, readable=True, patchable=True, binary=True, delete=True)
-    cluster.bao.write_policy(ROLE, policy)

@@ -10,6 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.crash.breaking import Crash, armed, around, dies, dies_at
 from tests.crash.conftest import M8_TIMINGS, shorten
+from tests.crash.test_reactor_killed import CHANGES
 
 WALK = {
     "SecretUploadKeyRequested": around("SecretUploadKeyRequested", "m8.before-answer.RequestSecretUploadKey"),
@@ -70,6 +71,18 @@ def test_m8_that_dies_around_the_end_of_a_question_answers_it_all_the_same(
     crash.check(put, 0)
     answered = [one for one in crash.audit.requests(put.uri).values() if event in one.types]
     assert [one.receipt.outcome for one in answered if one.receipt] == [outcome]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(("verb", "end"), [("patch", "SecretUploaded"), ("delete", "SecretDeleted")])
+def test_m8_that_dies_around_the_end_of_a_change(crash: Crash, verb: str, end: str) -> None:
+    change, check = CHANGES[verb]
+    put = crash.put()
+    places = (*around("SecretUploadStarted"), *around(end))
+    armed(crash, places)
+    changing = change(crash, put, background=True)
+    dies_at(crash, places, changing)
+    check(crash, put, changing)
 
 
 def test_m8_that_dies_around_the_end_of_an_import_adopts_it_all_the_same(crash: Crash) -> None:

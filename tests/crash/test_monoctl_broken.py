@@ -28,7 +28,7 @@ LIKE_AFTER_GRANT = pytest.param("after-request", marks=pytest.mark.soak)
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """What somebody left behind at the start: its keys live for half a minute, and the other tests run meanwhile."""
+    """What is left behind at the start: its keys live for half a minute, and the other tests run meanwhile."""
 
     replica: Part
     """Sleeps with a key and what was sealed for it."""
@@ -66,13 +66,6 @@ def left(local: Crash) -> Iterator[Left]:
     local.again()
 
 
-@pytest.fixture(params=["grpc", "https"])
-def door(request: pytest.FixtureRequest, crash: Crash) -> tuple[str, ...]:
-    """The options that lead through one of m8's doors. Over HTTPS, monoctl has no event loop that keeps a Ctrl-C."""
-    there = ("--server", crash.cluster.https_server, "--token-file", str(crash.user.token_file))
-    return () if request.param == "grpc" else there
-
-
 def said(ran: Ran) -> tuple[str, str]:
     """The message and the fix of the one error that was printed."""
     error = json.loads(ran.err.splitlines()[-1])["error"]
@@ -81,30 +74,28 @@ def said(ran: Ran) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("place", ["after-send", LIKE_AFTER_SEND])
-def test_killed_after_it_sent_what_it_sent_is_written_once(crash: Crash, place: str, door: tuple[str, ...]) -> None:
-    put = crash.put(*door, failpoints=f"monoctl.{place}=kill")
+def test_killed_after_it_sent_what_it_sent_is_written_once(crash: Crash, place: str) -> None:
+    put = crash.put(failpoints=f"monoctl.{place}=kill")
     crash.check(put, -signal.SIGKILL)
     assert crash.versions(put) == 1
 
 
 @pytest.mark.parametrize("place", [LIKE_AFTER_GRANT, "after-grant"])
-def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash, place: str, door: tuple[str, ...]) -> None:
-    put = crash.put(*door, failpoints=f"monoctl.{place}=interrupt")
+def test_interrupted_before_anything_was_sent_it_says_so(crash: Crash, place: str) -> None:
+    put = crash.put(failpoints=f"monoctl.{place}=interrupt")
     assert (put.ended().code, said(put.ended())[0]) == (130, "interrupted; nothing was sent.")
 
 
-def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(
-    crash: Crash, door: tuple[str, ...]
-) -> None:
-    ran = crash.put(*door, failpoints="monoctl.before-send=interrupt").ended()
+@pytest.mark.parametrize("place", ["before-send", pytest.param("after-send", marks=pytest.mark.soak)])
+def test_interrupted_while_sending_it_says_what_is_not_known_and_how_to_ask(crash: Crash, place: str) -> None:
+    ran = crash.put(failpoints=f"monoctl.{place}=interrupt").ended()
     assert ran.code == 9
     assert "may or may not be written" in said(ran)[0]
     assert said(ran)[1].startswith("Ask with `monoctl get upload ")
 
 
-@pytest.mark.parametrize("place", ["after-send", LIKE_AFTER_SEND])
-def test_interrupted_once_the_end_was_there_it_says_which(crash: Crash, place: str) -> None:
-    ran = crash.check(crash.put(failpoints=f"monoctl.{place}=interrupt"), 9)
+def test_interrupted_once_the_end_was_there_it_says_which(crash: Crash) -> None:
+    ran = crash.check(crash.put(failpoints="monoctl.before-print=interrupt"), 9)
     assert "ended as UPLOADED" in said(ran)[0]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import itertools
 import json
 import os
 import signal
@@ -29,13 +28,14 @@ from tests.crash.auditor import Auditor
 from tests.crash.breaking import Crash, sessions
 from tests.crash.conftest import M8_TIMINGS, shorten, shorten_reactor
 from tests.crash.logbook import Logbook
+from tests.ha.puts import Puts
 from tests.support.engines import AgeEngine
 
 CLIENTS = 8
 STORE = "local"
 FOLDERS = ("reactor-local", "reactor-local-2", "reactor-local-3")
 OPENED = {"requested": 30.0, "granted_grace": 1.0}
-"""Nobody waits for these here; a machine under load must not run into them."""
+"""No test waits for these; a machine under load must not run into them."""
 
 
 def set_up(cluster: ReplicaCluster) -> None:
@@ -106,37 +106,6 @@ def dialling(three: ReplicaCluster, user: User, *servers: str) -> ClientSettings
     )
 
 
-def from_the(three: ReplicaCluster, number: int) -> tuple[str, ...]:
-    """All servers, beginning with another one for each number."""
-    at = number % len(three.servers)
-    return (*three.servers[at:], *three.servers[:at])
-
-
-class Load:
-    """Clients that put one secret after the other, until they are told to stop."""
-
-    def __init__(self, three: ReplicaCluster, user: User, name: str) -> None:
-        self._three, self._user, self._name = three, user, name
-        self.done: Counter[int] = Counter()
-        self.stopping = False
-
-    async def put_on(self, number: int) -> None:
-        """Put until it is told to stop. Raises what a put raises."""
-        settings = dialling(self._three, self._user, *from_the(self._three, number))
-        async with Client(settings, notify=lambda _: None) as client:
-            for count in itertools.count():
-                if self.stopping:
-                    return
-                uri = f"{STORE}://crash/{self._name}/{number}/{count}"
-                await client.put_secret(uri, {"password": uri.encode()})
-                self.done[number] += 1
-
-    async def all_went_on(self) -> None:
-        """Wait until each client has put one more, begun after now: two, as one may be under way."""
-        before = Counter(self.done)
-        await until(lambda: all(self.done[number] >= before[number] + 2 for number in range(CLIENTS)))
-
-
 def _is_gone(part: Part) -> bool:
     return part.pid is None
 
@@ -148,34 +117,22 @@ async def until(done: Callable[[], bool]) -> None:
             await asyncio.sleep(POLL_S)
 
 
-async def under_load(
-    three: ReplicaCluster, user: User, name: str, *, kill: bool, change: Callable[[Part], None] = lambda _: None
-) -> Load:
-    """Let each m8 go and, after a change, come back, one after the other, while clients put.
-
-    Raises what any of them raises.
-    """
-    load = Load(three, user, name)
-
-    async def roll() -> None:
-        await load.all_went_on()
+async def under_load(three: ReplicaCluster, user: User, name: str, *, kill: bool) -> Puts:
+    """Let each m8 go and come back, one after the other, while clients put."""
+    puts = Puts(three, user, f"crash/{name}", store=STORE, clients=CLIENTS, pause_s=0.0)
+    async with puts.running():
+        await puts.each_goes_on()
         for number, part in enumerate(three.m8s):
             if kill:
                 part.kill()
             part.ask_to_stop()
             await until(functools.partial(_is_gone, part))
-            change(part)
             # Not in another thread: what a thread started dies with it.
             part.start()
             await until(functools.partial(listens, three.servers[number]))
-            await load.all_went_on()
-        load.stopping = True
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(CLIENTS):
-            group.create_task(load.put_on(number))
-        group.create_task(roll())
-    return load
+            await puts.each_goes_on()
+    assert puts.failures == []
+    return puts
 
 
 def log_of(three: ReplicaCluster) -> list[dict[str, str]]:
@@ -218,7 +175,7 @@ async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *,
     words = ("monoctl", "get", "events", "--watch", "--after", str(begin), "-o", "json", "--prefix", f"{STORE}://crash")
     watch = user.background(*words, log=f"{name}.jsonl")
     try:
-        load = await under_load(three, user, name, kill=kill)
+        puts = await under_load(three, user, name, kill=kill)
         events = [event for event in log_of(three)[begin:] if event["stream"].startswith("upload/")]
         # The watcher has seen every event once and in order, over the breaks.
         positions = [int(event["position"]) for event in events]
@@ -229,7 +186,7 @@ async def test_nobody_notices_that_each_m8_is_restarted(each: ReplicaCluster, *,
     kinds = Counter((event["stream"], event["type"]) for event in events)
     assert max(kinds.values()) == 1
     ends = Counter(event["type"] for event in events)
-    assert ends["SecretUploadKeyProvided"] == ends["SecretUploaded"] == load.done.total()
+    assert ends["SecretUploadKeyProvided"] == ends["SecretUploaded"] == len(puts.done)
     assert len(three.attached(STORE)) == 2
     for part in three.m8s:
         assert '"level": "error"' not in part.log.read_text()

@@ -18,8 +18,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-import grpc
-import grpc.aio
 import tomli_w
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -40,7 +38,9 @@ from monoskope.testing.search.canaries import Canaries, Style
 from monoskope.uri import SecretUri
 from tests.e2e.breaking_bao import BreakingBao
 from tests.e2e.ends_table import spoilt
-from tests.e2e.inside import TIMEOUT_S, Caller
+from tests.e2e.inside import Caller
+from tests.support.http_calls import CallError
+from tests.support.m8_world import PATIENCE_S
 from tests.support.quick_cluster import QuickCluster
 
 TEAM = "ends"
@@ -144,8 +144,8 @@ class Rig:
         """Walk one request to its end, and return that; `REFUSED` if m8 had no time for it, or its reactor none."""
         try:
             return await self._walked(caller, way)
-        except grpc.aio.AioRpcError as error:
-            if error.code() not in {grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.DEADLINE_EXCEEDED}:
+        except CallError as error:
+            if error.code not in {"unavailable", "deadline_exceeded"}:
                 raise
             return REFUSED
 
@@ -213,8 +213,7 @@ class Rig:
         upload = await caller.send(request.request_id, sealed)
         query = queries_pb2.GetSecretUploadRequest(request_id=request.request_id, wait=True)
         while upload.state != views_pb2.UPLOAD_STATE_ENDED:
-            answer = await caller.queries.GetSecretUpload(query, metadata=caller.metadata, timeout=TIMEOUT_S)
-            upload = answer.upload
+            upload = (await caller.call(query, timeout_s=PATIENCE_S)).upload
         return _end(upload)
 
     async def _put(self, caller: Caller, uri: SecretUri, values: Mapping[str, bytes]) -> None:

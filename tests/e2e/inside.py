@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
-from dataclasses import dataclass
+from typing import Self
 
-import grpc
-import grpc.aio
 from click.testing import CliRunner
 
-from monoskope.api.gateway.v1 import commands_pb2, commands_pb2_grpc, queries_pb2, queries_pb2_grpc, views_pb2
-from monoskope.client.seal import Sealed
 from monoskope.monoctl.main import cli
 from monoskope.protocol.grant import Grant, open_grant
 from monoskope.protocol.request import Request
 from monoskope.testing.cluster import Cluster
-from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.cluster.commands import Ran
+from monoskope.testing.cluster.commands import User as ClusterUser
+from tests.support.m8_world import User
 
-TIMEOUT_S = 60.0
 
-
-def inside(user: User, *words: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Ran:
+def inside(user: ClusterUser, *words: str, stdin: bytes = b"", environment: Mapping[str, str] | None = None) -> Ran:
     """Run `monoctl` as a person of the cluster; errors come as JSON if the words ask for it."""
     home = str(user.home)
     given = {"HOME": home, "XDG_CONFIG_HOME": None, "XDG_STATE_HOME": None, **(environment or {})}
@@ -29,54 +26,21 @@ def inside(user: User, *words: str, stdin: bytes = b"", environment: Mapping[str
     return Ran(user.name, ("monoctl", *words), result.exit_code, result.stdout, result.stderr)
 
 
-def put_inside(user: User, *words: str, value: bytes = b"correct horse") -> Ran:
+def put_inside(user: ClusterUser, *words: str, value: bytes = b"correct horse") -> Ran:
     """Put one value under the key `password`."""
     return inside(user, "put", "secret", *words, "--from-file", "password=-", "-o", "json", stdin=value)
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """A caller who speaks bare gRPC: for what no client of ours would send."""
-
-    channel: grpc.aio.Channel
-    metadata: tuple[tuple[str, str], ...]
+class Caller(User):
+    """A caller who says what no client of ours would send."""
 
     @classmethod
-    def of(cls, cluster: Cluster, user: User) -> Caller:
-        """Open a channel with the user's token; close it with `async with caller.channel`."""
-        credentials = grpc.ssl_channel_credentials((cluster.folder / "m8" / "ca.crt").read_bytes())
-        token = user.token_file.read_text().strip()
-        channel = grpc.aio.secure_channel(cluster.server, credentials)
-        return cls(channel, (("authorization", f"Bearer {token}"),))
-
-    @property
-    def commands(self) -> commands_pb2_grpc.SecretCommandServiceAsyncStub:
-        return commands_pb2_grpc.SecretCommandServiceStub(self.channel)
-
-    @property
-    def queries(self) -> queries_pb2_grpc.SecretQueryServiceAsyncStub:
-        return queries_pb2_grpc.SecretQueryServiceStub(self.channel)
-
-    async def ask(self, content: bytes) -> bytes:
-        """Request a key."""
-        message = commands_pb2.RequestSecretUploadKeyRequest(request=content)
-        answer = await self.commands.RequestSecretUploadKey(message, metadata=self.metadata, timeout=TIMEOUT_S)
-        return answer.request_id
-
-    async def key(self, request_id: bytes) -> queries_pb2.GetSecretUploadKeyResponse:
-        """Wait for the grant."""
-        message = queries_pb2.GetSecretUploadKeyRequest(request_id=request_id)
-        return await self.queries.GetSecretUploadKey(message, metadata=self.metadata, timeout=TIMEOUT_S)
+    def of(cls, cluster: Cluster, user: ClusterUser, *, token: str | None = None) -> Self:
+        """A caller with the user's token, or with another one; "" for none."""
+        tls = ssl.create_default_context(cafile=cluster.folder / "m8" / "ca.crt")
+        return cls(cluster.server, user.token_file.read_text().strip() if token is None else token, tls=tls)
 
     async def granted(self, request: Request, identity: str) -> Grant:
         """Request a key, wait for it, and open the grant."""
-        answer = await self.key(await self.ask(request.content))
+        answer = await self.key(await self.ask(request))
         return open_grant(answer.grant, identity=identity, request=request.content, subject=None)
-
-    async def send(self, request_id: bytes, sealed: Sealed) -> views_pb2.SecretUpload:
-        """Hand over sealed bytes and wait for the end."""
-        message = commands_pb2.RequestUploadSecretRequest(
-            request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
-        )
-        answer = await self.commands.RequestUploadSecret(message, metadata=self.metadata, timeout=TIMEOUT_S)
-        return answer.upload

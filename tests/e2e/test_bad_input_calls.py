@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import base64
+import contextlib
+import http.client
 import json
 import os
+import ssl
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import grpc
-import grpc.aio
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -24,8 +25,9 @@ from monoskope.client.seal import Sealed, seal
 from monoskope.protocol.payload import Payload, encode
 from monoskope.settings import write_private
 from tests.e2e.conftest import Team
-from tests.e2e.inside import TIMEOUT_S, Caller, inside, put_inside
+from tests.e2e.inside import Caller, inside, put_inside
 from tests.e2e.ran import UPLOADED, ok, refused
+from tests.support.http_calls import CallError
 from tests.support.m8_world import refused as refuses
 from tests.support.vectors import a_request
 
@@ -139,12 +141,12 @@ def test_a_file_that_holds_no_token_is_named(
     assert f"{file} does not hold a token" in refused(ran, 2)
 
 
-@pytest.mark.parametrize("metadata", [(), (("authorization", "Basic YTpi"),), (("authorization", "Bearer"),)])
-async def test_a_call_without_a_token_is_refused(patient: Team, metadata: tuple[tuple[str, str], ...]) -> None:
-    caller = Caller(Caller.of(patient.cluster, patient.user).channel, metadata)
-    async with caller.channel:
-        with refuses("UNAUTHENTICATED") as said:
-            await caller.ask(a_request(uri=patient.uri("local")).content)
+@pytest.mark.parametrize("headers", [(), (("authorization", "Basic YTpi"),), (("authorization", "Bearer"),)])
+async def test_a_call_without_a_token_is_refused(patient: Team, headers: tuple[tuple[str, str], ...]) -> None:
+    caller = Caller.of(patient.cluster, patient.user)
+    caller.headers = headers
+    with refuses("UNAUTHENTICATED") as said:
+        await caller.ask(a_request(uri=patient.uri("local")))
     assert "carries no token" in said.message
 
 
@@ -157,17 +159,16 @@ async def test_anothers_request_id_is_nobodys(patient: Team, team: Team) -> None
     ben = cluster.add_user(f"ben-of-{team.name}", prefixes=[f"local://{patient.name}"])
     anna, other = Caller.of(cluster, patient.user), Caller.of(cluster, ben)
     request = a_request(uri=uri)
-    async with anna.channel, other.channel:
-        grant = await anna.granted(request, cluster.identities["local"])
-        sealed = seal(encode(Payload({"password": b"from ben"})), grant)
-        with refuses("ALREADY_EXISTS") as taken:
-            await other.ask(request.content)
-        with refuses("NOT_FOUND") as key:
-            await other.key(request.request_id)
-        with refuses("NOT_FOUND") as sent:
-            await other.send(request.request_id, sealed)
-        with refuses("NOT_FOUND") as unknown:
-            await other.key(os.urandom(16))
+    grant = await anna.granted(request, cluster.identities["local"])
+    sealed = seal(encode(Payload({"password": b"from ben"})), grant)
+    with refuses("ALREADY_EXISTS") as taken:
+        await other.ask(request)
+    with refuses("NOT_FOUND") as key:
+        await other.key(request.request_id)
+    with refuses("NOT_FOUND") as sent:
+        await other.send(request.request_id, sealed)
+    with refuses("NOT_FOUND") as unknown:
+        await other.key(os.urandom(16))
     assert "request id" in taken.message
     assert patient.user.name not in taken.message
     assert key.message == sent.message == unknown.message
@@ -188,13 +189,12 @@ def test_what_is_no_request_id_is_refused_with_the_rule(patient: Team, given: st
 async def test_the_same_request_and_the_same_sealed_bytes_twice_are_one_upload(patient: Team) -> None:
     cluster, caller = patient.cluster, Caller.of(patient.cluster, patient.user)
     request = a_request(uri=patient.uri("local", "twice"))
-    async with caller.channel:
-        grant = await caller.granted(request, cluster.identities["local"])
-        assert await caller.granted(request, cluster.identities["local"]) == grant
-        sealed = seal(encode(Payload({"password": b"once"})), grant)
-        first = await caller.send(request.request_id, sealed)
-        again = await caller.send(request.request_id, sealed)
-        after = await caller.ask(request.content)
+    grant = await caller.granted(request, cluster.identities["local"])
+    assert await caller.granted(request, cluster.identities["local"]) == grant
+    sealed = seal(encode(Payload({"password": b"once"})), grant)
+    first = await caller.send(request.request_id, sealed)
+    again = await caller.send(request.request_id, sealed)
+    after = await caller.ask(request)
     assert first.outcome == upload_pb2.OUTCOME_UPLOADED
     assert again == first
     assert after == request.request_id
@@ -207,22 +207,20 @@ async def test_the_same_request_and_the_same_sealed_bytes_twice_are_one_upload(p
 async def test_another_request_or_sealed_body_under_a_used_id_is_refused(patient: Team) -> None:
     cluster, caller = patient.cluster, Caller.of(patient.cluster, patient.user)
     request = a_request(uri=patient.uri("local", "first"))
-    async with caller.channel:
-        grant = await caller.granted(request, cluster.identities["local"])
-        with refuses("ALREADY_EXISTS") as other_request:
-            await caller.ask(a_request(uri=patient.uri("local", "second"), request_id=request.request_id).content)
-        await caller.send(request.request_id, seal(encode(Payload({"password": b"one"})), grant))
-        with refuses("ALREADY_EXISTS") as other_body:
-            await caller.send(request.request_id, seal(encode(Payload({"password": b"two"})), grant))
+    grant = await caller.granted(request, cluster.identities["local"])
+    with refuses("ALREADY_EXISTS") as other_request:
+        await caller.ask(a_request(uri=patient.uri("local", "second"), request_id=request.request_id))
+    await caller.send(request.request_id, seal(encode(Payload({"password": b"one"})), grant))
+    with refuses("ALREADY_EXISTS") as other_body:
+        await caller.send(request.request_id, seal(encode(Payload({"password": b"two"})), grant))
     assert other_request.message == other_body.message
     assert "first" not in other_request.message
 
 
 async def test_sealed_bytes_before_a_key_was_given_are_refused(patient: Team, team: Team) -> None:
     caller = Caller.of(patient.cluster, team.user)
-    async with caller.channel:
-        with refuses("NOT_FOUND") as refusal:
-            await caller.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
+    with refuses("NOT_FOUND") as refusal:
+        await caller.send(os.urandom(16), Sealed(os.urandom(1120), os.urandom(528)))
     assert "there is no such request, or it is not yours" in refusal.message
 
 
@@ -237,37 +235,35 @@ def over(size: int) -> commands_pb2.RequestUploadSecretRequest:
 
 async def test_a_message_of_5_mib_is_refused_before_it_is_read(patient: Team) -> None:
     caller = Caller.of(patient.cluster, patient.user)
-    async with caller.channel:
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await caller.commands.RequestUploadSecret(over(5 * 1_048_576), metadata=caller.metadata, timeout=TIMEOUT_S)
-        assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "larger than max (5244" in (refusal.value.details() or "")
-        assert (await stores(caller)) >= {"vault", "local"}
+    with pytest.raises(CallError, match="resource_exhausted: the body has more than"):
+        await caller.call(over(5 * 1_048_576))
+    assert (await stores(caller)) >= {"vault", "local"}
 
 
-async def test_17_kib_of_metadata_are_refused(patient: Team) -> None:
+async def test_17_kib_of_headers_are_refused(patient: Team) -> None:
     caller = Caller.of(patient.cluster, patient.user)
-    async with caller.channel:
-        metadata = (*caller.metadata, ("x-request-id", "a" * 17 * 1024))
-        with pytest.raises(grpc.aio.AioRpcError) as refusal:
-            await caller.commands.RequestUploadSecret(over(528), metadata=metadata, timeout=TIMEOUT_S)
-        assert refusal.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
-        assert "metadata" in (refusal.value.details() or "")
-        assert (await stores(caller)) >= {"vault", "local"}
+    ca_file = patient.cluster.folder / "m8" / "ca.crt"
+    host, _, port = patient.cluster.server.rpartition(":")
+    connection = http.client.HTTPSConnection(
+        host, int(port), timeout=60, context=ssl.create_default_context(cafile=ca_file)
+    )
+    with contextlib.closing(connection):
+        connection.request("GET", "/healthz", headers={"X-Request-Id": "a" * 17 * 1024})
+        assert connection.getresponse().status == 431
+    assert (await stores(caller)) >= {"vault", "local"}
 
 
 async def test_a_field_out_of_its_range_is_named(patient: Team) -> None:
     caller = Caller.of(patient.cluster, patient.user)
-    async with caller.channel:
-        with refuses("USAGE") as short:
-            await caller.send(b"short", Sealed(bytes(1120), bytes(528)))
-        with refuses("USAGE") as key:
-            await caller.send(bytes(16), Sealed(bytes(1119), bytes(528)))
+    with refuses("USAGE") as short:
+        await caller.send(b"short", Sealed(bytes(1120), bytes(528)))
+    with refuses("USAGE") as key:
+        await caller.send(bytes(16), Sealed(bytes(1119), bytes(528)))
     assert "request_id" in short.message
     assert "encapsulated_key" in key.message
 
 
 async def stores(caller: Caller) -> set[str]:
-    """The stores that m8 lists: it is up, and the channel serves."""
-    answer = await caller.queries.ListSecretStores(queries_pb2.ListSecretStoresRequest(), metadata=caller.metadata)
+    """The stores that m8 lists: it is up, and serves."""
+    answer = await caller.call(queries_pb2.ListSecretStoresRequest())
     return {store.name for store in answer.stores}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from monoskope.api.gateway.v1 import commands_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import client
 from monoskope.protocol.payload import padded_size
@@ -88,9 +89,8 @@ async def test_m8_refuses_a_malformed_uri_whatever_client_sends_it(silent: Team,
     message = upload_pb2.UploadRequest.FromString(a_request().content)
     message.uri = uri
     caller = Caller.of(cluster, silent.user)
-    async with caller.channel:
-        with refuses("USAGE") as said:
-            await caller.ask(serialise(message))
+    with refuses("USAGE") as said:
+        await caller.call(commands_pb2.RequestSecretUploadKeyRequest(request=serialise(message)))
     assert "UploadRequest" in said.message
     assert "uri" in said.message
 

@@ -60,7 +60,7 @@ def nothing_overwritten(cluster: Cluster) -> Iterator[None]:
 
 def over_http(team: Team) -> tuple[str, ...]:
     """The options that lead through m8's HTTP door."""
-    return ("--server", team.cluster.https_server, "--token-file", str(team.user.token_file))
+    return ("--server", team.cluster.server, "--token-file", str(team.user.token_file))
 
 
 def test_m8_never_holds_a_value_whatever_becomes_of_the_request(team: Team) -> None:

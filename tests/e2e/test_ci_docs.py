@@ -20,8 +20,8 @@ from typing import Any
 import pytest
 import yaml
 
-from monoskope.client.login.ambient import KUBERNETES as TOKEN_OF_A_POD
-from monoskope.client.sources import VARIABLES
+from monoskope.client.known.sources import VARIABLES
+from monoskope.client.login.file import KUBERNETES as TOKEN_OF_A_POD
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import needed
@@ -69,8 +69,7 @@ class Pipeline:
 
     def adapted(self, text: str) -> str:
         """Take the place of the page's m8 and of its team."""
-        text = text.replace("m8.example.org:7443", self.cluster.server).replace("team-a/ci", self.user.name)
-        return text.replace("m8.example.org:7480", (self.cluster.folder / "m8" / "http-address").read_text().strip())
+        return text.replace("m8.example.org:7443", self.cluster.server).replace("team-a/ci", self.user.name)
 
     def run(self, script: str, environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         """Run a script with these variables alone, without a home, where nobody can write."""
@@ -260,7 +259,7 @@ def test_curl_alone_can_ask_whether_a_secret_is_known(pipeline: Pipeline) -> Non
 def test_the_example_of_http_exchanges_the_token_of_a_job(pipeline: Pipeline, tmp_path: Path) -> None:
     (tmp_path / "id-token").write_text(pipeline.jobs_own())
     program = PAGE.parents[1] / "examples" / "http" / "put.py"
-    words = [program, "m8.example.org:7480", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
+    words = [program, "m8.example.org:7443", pipeline.cluster.folder / "m8" / "ca.crt", "-", "vault://ci/by-http"]
     words += [pipeline.identity, "password", "--id-token-file", tmp_path / "id-token"]
     done = pipeline.run(f"printf '%s' {shlex.quote(VALUE)} | python {shlex.join(map(str, words))}", {})
     assert done.returncode == 0, done.stderr

@@ -31,7 +31,7 @@ _BLOCK = re.compile(r"^```(?P<kind>sh|json|text)\n(?P<body>.*?)^```$", re.MULTIL
 
 def address_of(folder: Path) -> str:
     """Where the m8 with this folder answers over HTTP."""
-    return (folder / "http-address").read_text(encoding="utf-8").strip()
+    return (folder / "address").read_text(encoding="utf-8").strip()
 
 
 def fits(shown: Any, found: Any) -> bool:
@@ -60,7 +60,7 @@ class Reader(Typist):
     def adapted(self, line: str) -> str:
         """Take the place of the page's m8, its team and its store."""
         identity = self.team.cluster.identities["vault"]
-        line = line.replace("localhost:7480", address_of(self.team.cluster.folder / "m8"))
+        line = line.replace("localhost:7443", address_of(self.team.cluster.folder / "m8"))
         return line.replace("team-a", self.team.name).replace("SHA256:… ", f"{identity} ")
 
 
@@ -113,7 +113,7 @@ def test_what_m8_answers_is_what_openapi_says(reader: Reader) -> None:
         r"^curl -s -K m8\.curl --json .*$|^\(umask .*$", PAGE.read_text(encoding="utf-8"), re.MULTILINE
     ):
         answer = reader.shell(call).stdout
-        method = re.search(r"localhost:7480(/\S+/\S+)$", call)
+        method = re.search(r"localhost:7443(/\S+/\S+)$", call)
         if method is not None:
             schema = document["paths"][method[1]]["post"]["responses"]["200"]["content"]["application/json"]["schema"]
             found = json.loads(answer)
@@ -190,7 +190,7 @@ def test_what_is_no_call_is_refused_as_the_page_says(reader: Reader, status: int
 def test_the_metrics_are_for_administrators(reader: Reader) -> None:
     cluster = reader.team.cluster
     shutil.copy(cluster.administrator.token_file, reader.folder / "administrator")
-    ask = "curl -s --cacert ca.crt -w '%{{http_code}}' -H \"Authorization: Bearer $(cat {0})\" https://localhost:7480/metrics"
+    ask = "curl -s --cacert ca.crt -w '%{{http_code}}' -H \"Authorization: Bearer $(cat {0})\" https://localhost:7443/metrics"
 
     assert reader.shell(ask.format("token")).stdout.endswith("403")
     assert "m8_requests_total" in reader.shell(ask.format("administrator")).stdout
@@ -260,13 +260,13 @@ def browsers(tmp_path: Path) -> Iterator[str]:
     init = [program("m8"), "init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:0"]
     subprocess.run(init, check=True, capture_output=True, timeout=300)
     settings = tmp_path / "m8" / "m8.toml"
-    origins = tomli_w.dumps({"http_origins": [ORIGIN]})
+    origins = tomli_w.dumps({"origins": [ORIGIN]})
     settings.write_text(origins + settings.read_text(encoding="utf-8"), encoding="utf-8")
     serve = [program("m8"), "serve", "--dir", str(tmp_path / "m8")]
     m8 = Part("m8", serve, log=tmp_path / "m8.log", folder=tmp_path, environment={"HOME": str(tmp_path)})
     m8.start()
     try:
-        m8.wait_for(lambda: (tmp_path / "m8" / "http-address").exists() and listens(address_of(tmp_path / "m8")))
+        m8.wait_for(lambda: (tmp_path / "m8" / "address").exists() and listens(address_of(tmp_path / "m8")))
         yield address_of(tmp_path / "m8")
     finally:
         m8.stop()

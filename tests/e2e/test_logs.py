@@ -20,8 +20,6 @@ from tests.e2e.inside import put_inside
 from tests.e2e.ran import UPLOADED, ok, refused
 
 LOUD = {
-    "GRPC_VERBOSITY": "debug",
-    "GRPC_TRACE": "http,call_error,channel,api",
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
 }

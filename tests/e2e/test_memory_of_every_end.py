@@ -133,13 +133,12 @@ async def walk(rig: Rig, ways: Sequence[Way]) -> list[tuple[str, str]]:
         async with places:
             return way.name, await rig.walk(caller, way)
 
-    async with caller.channel:
-        ends = list(await asyncio.gather(*map(one, ways)))
-        for place, way in enumerate(ways):
-            for _ in range(TRIES):
-                if ends[place][1] in LATE and ends[place][1] != way.end:
-                    ends[place] = await one(way)
-        return ends
+    ends = list(await asyncio.gather(*map(one, ways)))
+    for place, way in enumerate(ways):
+        for _ in range(TRIES):
+            if ends[place][1] in LATE and ends[place][1] != way.end:
+                ends[place] = await one(way)
+    return ends
 
 
 def check_nothing_is_left(rig: Rig) -> None:

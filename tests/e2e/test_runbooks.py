@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import tomli_w
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.parts import Part, free_port, wait_until
@@ -26,9 +26,9 @@ ALERTS = {("M8StoreWithoutReactor", STORE), ("M8ReactorDetached", "")}
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
     """m8, and a reactor of age files that attaches at its HTTP door and says what it does at an address of its own."""
     with Cluster(tmp_path_factory.mktemp("runbooks")) as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
-        cluster.make_local_reactor(STORE, server=f"https://{cluster.http}")
+        cluster.make_local_reactor(STORE, server=cluster.server)
         settings = cluster.folder / REACTOR / "reactor.toml"
         more = tomli_w.dumps({"operations_listen": f"127.0.0.1:{free_port()}"})
         write_private(settings, more.encode() + settings.read_bytes(), replace=True)
@@ -66,7 +66,7 @@ def other_port(cluster: Cluster) -> Iterator[None]:
     """The reactor's `server` names a port at which nothing listens."""
     file = cluster.folder / REACTOR / "reactor.toml"
     right = file.read_bytes()
-    write_private(file, right.replace(cluster.http.encode(), f"127.0.0.1:{free_port()}".encode()), replace=True)
+    write_private(file, right.replace(cluster.server.encode(), f"127.0.0.1:{free_port()}".encode()), replace=True)
     try:
         yield
     finally:

@@ -70,10 +70,10 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     key = keygen(folder / "anna_key")
     public = " ".join(Path(f"{key}.pub").read_text().split()[:2])
     with QuickCluster(folder / "cluster") as cluster:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("one")
-        cluster.make_local_reactor("two", server=f"https://{cluster.http}")
+        cluster.make_local_reactor("two", server=cluster.server)
         cluster.share_fingerprint_key("reactor-one", "reactor-two")
         cluster.allow_copy("one", "two", source="t", destination="t")
         copies = cluster.must("m8", "reactor", "copy-key", "reactor-one").out.strip()

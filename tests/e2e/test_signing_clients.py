@@ -54,7 +54,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
     folder = tmp_path_factory.mktemp("c")
     key, ca = keygen(folder / "key"), keygen(folder / "ca")
     with QuickCluster(folder / "cluster") as cluster, RealAgent() as agent:
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("one")
         cluster.share_fingerprint_key("reactor-one")
@@ -68,7 +68,7 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
         cluster.add_store("one")
         cluster.start_reactor("one")
         anna = cluster.add_user("anna", prefixes=["one://t"])
-        yield Signing(cluster, cluster.http, anna, folder, agent)
+        yield Signing(cluster, cluster.server, anna, folder, agent)
 
 
 def public(key: Path) -> str:
@@ -131,7 +131,7 @@ def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(
     key = serialization.load_ssh_private_key(signing.key.read_bytes(), password=None)
     form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     given = {
-        "server": signing.cluster.https_server,
+        "server": signing.cluster.server,
         "token": signing.anna.token_file.read_text().strip(),
         "store": "one",
         "identity": signing.cluster.identities["one"],

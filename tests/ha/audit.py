@@ -61,7 +61,7 @@ def compare(events: Sequence[RecordedEvent], acknowledged: Iterable[RecordedEven
 async def check(log: EventLog, target: PostgresTarget, acknowledged: Iterable[RecordedEvent] = ()) -> Findings:
     """Check the chain, what was acknowledged, and that the read models are what a rebuild makes of the events.
 
-    Nobody may write to the log meanwhile.
+    No client may write to the log at that time.
     """
     events = await everything(log)
     assert await log.check_chain() == len(events)

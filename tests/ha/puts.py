@@ -30,6 +30,7 @@ PAUSE_S = 1.0
 class Put:
     """One put that was acknowledged."""
 
+    client: int
     uri: str
     value: str
     request_id: str
@@ -43,12 +44,27 @@ class Puts:
         cluster: m8, the store `vault` and its reactor.
         user: Whose puts they are.
         team: The path below which they put.
+        store: Into which they put.
+        clients: How many there are.
+        pause_s: How long each rests between two puts.
     """
 
-    def __init__(self, cluster: ReplicaCluster, user: User, team: str) -> None:
+    def __init__(
+        self,
+        cluster: ReplicaCluster,
+        user: User,
+        team: str,
+        *,
+        store: str = "vault",
+        clients: int = CLIENTS,
+        pause_s: float = PAUSE_S,
+    ) -> None:
         self._cluster = cluster
         self._user = user
         self._team = team
+        self._store = store
+        self._clients = clients
+        self._pause_s = pause_s
         self._stops = asyncio.Event()
         self.done: list[Put] = []
         self.failures: list[str] = []
@@ -59,7 +75,7 @@ class Puts:
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Put as long as the block runs, and end after the puts under way."""
-        tasks = [asyncio.create_task(self._client(number)) for number in range(CLIENTS)]
+        tasks = [asyncio.create_task(self._client(number)) for number in range(self._clients)]
         try:
             yield
         finally:
@@ -73,6 +89,18 @@ class Puts:
             while len(self.done) < wanted:
                 assert not self.failures, self.failures
                 await asyncio.sleep(0.1)
+
+    async def each_goes_on(self) -> None:
+        """Wait until each client has put one more, begun after now: two, as one may be under way."""
+        before = Counter(put.client for put in self.done)
+        async with asyncio.timeout(150):
+            while any(count < before[number] + 2 for number, count in self._counts().items()):
+                assert not self.failures, self.failures
+                await asyncio.sleep(0.1)
+
+    def _counts(self) -> dict[int, int]:
+        found = Counter(put.client for put in self.done)
+        return {number: found[number] for number in range(self._clients)}
 
     def _settings(self, number: int) -> ClientSettings:
         servers = self._cluster.servers
@@ -89,7 +117,7 @@ class Puts:
         async with Client(self._settings(number)) as client:
             serial = 0
             while not self._stops.is_set():
-                uri, value = f"vault://{self._team}/c{number}/s{serial}", f"{self._team}-{number}-{serial}"
+                uri, value = f"{self._store}://{self._team}/c{number}/s{serial}", f"{self._team}-{number}-{serial}"
                 serial += 1
                 begun = time.monotonic()
                 try:
@@ -97,14 +125,14 @@ class Puts:
                 except Error as error:
                     self.failures.append(f"{uri}: {error.code.value}: {error.message}")
                 else:
-                    self.done.append(Put(uri, value, result.request_id, result.upstream_version))
+                    self.done.append(Put(number, uri, value, result.request_id, result.upstream_version))
                 self.longest_s = max(self.longest_s, time.monotonic() - begun)
-                await asyncio.sleep(PAUSE_S)
+                await asyncio.sleep(self._pause_s)
 
     def check_upstream(self, engine: Engine) -> None:
         """Check that every acknowledged put is upstream, and once."""
         for put in self.done:
-            history = engine.history(put.uri.removeprefix("vault://"))
+            history = engine.history(put.uri.partition("://")[2])
             assert [version.content for version in history] == [{"password": put.value}], put.uri
 
     def check_log(self, events: Sequence[RecordedEvent]) -> None:

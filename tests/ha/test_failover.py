@@ -1,4 +1,4 @@
-"""A database that fails over under load: nothing that was acknowledged is lost, and nobody is told a falsehood.
+"""A database that fails over under load: nothing that was acknowledged is lost, and no user is told a falsehood.
 
 `make ha SEED=7 FAULTS=node,sigstop`
 """

@@ -33,7 +33,7 @@ def two_stores(cluster: Cluster) -> list[str]:
     cluster.start_m8()
     cluster.start_openbao()
     cluster.make_vault_reactor("vault", readable=True)
-    cluster.make_local_reactor("local", server=f"https://{cluster.http}")
+    cluster.make_local_reactor("local", server=cluster.server)
     cluster.allow_copy("vault", "local")
     stores = ["vault", "local"]
     cluster.share_fingerprint_key(*(f"reactor-{store}" for store in stores))

@@ -150,7 +150,7 @@ class Ways:
 
     def by_http_door(self) -> None:
         """The same through Connect."""
-        there = ("--server", self.world.cluster.https_server, "--token-file", str(self.world.user.token_file))
+        there = ("--server", self.world.cluster.server, "--token-file", str(self.world.user.token_file))
         self._must(self.put(self.uri("vault"), self.values("HTTP"), *there))
 
     def by_patch(self) -> None:

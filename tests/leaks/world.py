@@ -29,8 +29,6 @@ TEAM = "team"
 KEYS = 60
 """How many one-time keys of each reactor are looked for, the last ones: two for each request."""
 LOUD = {
-    "GRPC_VERBOSITY": "debug",
-    "GRPC_TRACE": "http,call_error,channel,api",
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
     "PYTHONFAULTHANDLER": "1",
@@ -227,7 +225,7 @@ def running(folder: Path, marks: Marks, *, postgres: Postgres | None = None) -> 
             last.callback(receiver.die)
         cluster = last.enter_context(LoudCluster(folder / "cluster", marks, collector, said))
         database = () if postgres is None else _database(cluster, postgres)
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http, *database)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, *database)
         _prepared(cluster, rsyslog, webhook)
         stores = two_stores(cluster)
         if postgres is None:

@@ -24,7 +24,7 @@ from tests.lies.about import (
 )
 from tests.lies.lie import QUIET_S, Lie, Step, Victim
 from tests.lies.signed import copies as signed_copies
-from tests.lies.signed import grants, receipts, rotations
+from tests.lies.signed import grants, receipts, rotations, signatures
 from tests.lies.signed.row import SignedLie
 
 PROXIED: tuple[Lie, ...] = (
@@ -44,7 +44,7 @@ PROXIED: tuple[Lie, ...] = (
 )
 """What the proxy tells, which has no key of a store."""
 
-SIGNED: tuple[SignedLie, ...] = (*rotations.LIES, *grants.LIES, *receipts.LIES, *signed_copies.LIES)
+SIGNED: tuple[SignedLie, ...] = (*rotations.LIES, *grants.LIES, *receipts.LIES, *signatures.LIES, *signed_copies.LIES)
 """What the scripted m8 tells, which signs as the stores."""
 
 CATALOGUE: tuple[Lie, ...] = (*PROXIED, *SIGNED)

@@ -20,7 +20,7 @@ async def _all(found: AsyncIterator[Any]) -> list[Any]:
 async def _watched(client: Client, one: Asking) -> list[Any]:
     del one
     seen: list[Any] = []
-    async for event in client.watch_events(after=0):
+    async for event in client.log.watch_events(after=0):
         seen.append(event)
         if len(seen) == MOST:
             break
@@ -39,11 +39,11 @@ QUESTIONS: Mapping[str, Callable[[Client, Asking], Awaitable[Any]]] = {
     "list versions": lambda client, one: _all(client.list_secret_versions(one.uri)),
     "get upload": lambda client, one: client.get_upload(one.request_id),
     **{f"get upload of {purpose}": lambda client, one: client.get_upload(one.request_id) for purpose in EVERY},
-    "get upload proof": lambda client, one: client.get_upload_proof(one.request_id, timeout=0.3),
-    "list events": lambda client, one: _all(client.list_events(request_id=one.request_id)),
-    "last events": lambda client, one: client.last_events(MOST, request_id=one.request_id),
+    "get upload proof": lambda client, one: client.log.upload_proof(one.request_id, timeout=0.3),
+    "list events": lambda client, one: _all(client.log.events(request_id=one.request_id)),
+    "last events": lambda client, one: client.log.last_events(MOST, request_id=one.request_id),
     "watch events": _watched,
-    "list stores": lambda client, _: _all(client.list_stores()),
+    "list stores": lambda client, _: _all(client.stores.list()),
     "who am I": _whoami,
     "list tokens": lambda client, _: _all(client.access.tokens()),
 }

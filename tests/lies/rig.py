@@ -22,9 +22,9 @@ from msgspec import structs
 from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, ClientSettings
-from monoskope.client.known_logs import KnownLogs
-from monoskope.client.known_stores import KnownStores
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.known.logs import KnownLogs
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.service.server_limits import ServerLimits
@@ -141,7 +141,7 @@ class Rig:
         """Let alice see the log, and let it grow after that."""
         await self.sign()
         async with self.client(self.servers[0]) as client:
-            seen = await client.get_log()
+            seen = await client.log.get()
         self.old_note = self.old_note or seen.note.encode()
         old = Checkpoint.parse(Note.parse(self.old_note).text)
         if old.size < seen.size:

@@ -60,6 +60,8 @@ async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
         code, result, said = await _asked_until_attached(found, lie, servers, purpose)
         for act in found.afterwards:
             await act()
+        assert not rig.wire.calls.untaken, "the lie was not told"
+        assert not rig.wire.messages.untaken, "the lie was not told"
         rig.wire.honest()
         if lie.settles:
             await settled(found)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import secrets
 import sys
 import tempfile
@@ -29,11 +28,10 @@ def main() -> int:
     parser.add_argument("--watchers", type=int, default=200)
     parser.add_argument("--reactors", type=int, default=50)
     parser.add_argument("--hostile", type=int, default=1_000, help="connections of each sort that mean no good")
-    parser.add_argument("--connections", type=int, default=2_000, help="what m8 allows at each door; 2000 as installed")
+    parser.add_argument("--connections", type=int, default=2_000, help="what m8 allows; 2000 as installed")
     parser.add_argument("--pause", type=float, default=60.0, help="seconds that a user rests between two calls")
     parser.add_argument("--postgres", action="store_true", help="the log on PostgreSQL, not on SQLite")
     given = parser.parse_args()
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as in reactors (ADR 4)
     seed = secrets.randbelow(1_000_000) if given.seed is None else given.seed
     size = Size(
         given.seconds,

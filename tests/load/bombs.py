@@ -1,4 +1,4 @@
-"""What packed messages cost m8, beside as many bytes that are not packed, before anybody else calls."""
+"""What packed messages cost m8, beside as many bytes that are not packed, before any other client calls."""
 
 from __future__ import annotations
 
@@ -11,11 +11,7 @@ import time
 import zlib
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
-
-import grpc
-import grpc.aio
 
 from bench.cpu import cpu_seconds
 from bench.figures import rss_bytes
@@ -34,15 +30,10 @@ Send = Callable[[bytes], Awaitable[str]]
 
 
 async def measured(plan: Plan, m8: int) -> dict[str, Any]:
-    """Return what m8 said to packed messages at each door, and what they cost it; the same of plain ones."""
+    """Return what m8 said to packed messages, and what they cost it; the same of plain ones."""
     zeros = bytes(_TEXT)
     packed, deflated = gzip.compress(zeros, mtime=0), zlib.compress(zeros)[2:-4]
     found: dict[str, Any] = {}
-    credentials = grpc.ssl_channel_credentials(Path(plan.ca_file).read_bytes())
-    async with grpc.aio.secure_channel(plan.grpc, credentials) as channel:
-        found["grpc packed"] = await _cost(m8, zeros, _by_grpc(channel, grpc.Compression.Gzip))
-        found["grpc as many bytes"] = await _cost(m8, os.urandom(len(packed)), _by_grpc(channel, None))
-        found["grpc unpacked"] = await _cost(m8, zeros, _by_grpc(channel, None))
     found["http packed"] = await _cost(m8, packed, _by_http(plan, "gzip"))
     found["http as many bytes"] = await _cost(m8, os.urandom(len(packed)), _by_http(plan, "identity"))
     found["websocket packed"] = await _cost(m8, deflated, _by_websocket(plan, is_packed=True))
@@ -53,7 +44,7 @@ async def measured(plan: Plan, m8: int) -> dict[str, Any]:
 def wrong(found: dict[str, Any]) -> list[str]:
     """Return a sentence for each packed message that was taken, or cost more than what its bytes cost."""
     sentences = []
-    for way, refusal in (("grpc", "UNIMPLEMENTED"), ("http", "501"), ("websocket", "1002")):
+    for way, refusal in (("http", "501"), ("websocket", "1002")):
         packed, plain = found[f"{way} packed"], found[f"{way} as many bytes"]
         if set(packed["said"]) != {refusal}:
             sentences.append(f"packed messages by {way} met {packed['said']}, not {refusal}")
@@ -84,22 +75,9 @@ async def _cost(m8: int, content: bytes, send: Send) -> dict[str, Any]:
     }
 
 
-def _by_grpc(channel: grpc.aio.Channel, compression: grpc.Compression | None) -> Send:
-    call = channel.unary_unary(EXCHANGE, request_serializer=bytes, response_deserializer=bytes)
-
-    async def send(content: bytes) -> str:
-        try:
-            await call(content, compression=compression, timeout=60)
-        except grpc.aio.AioRpcError as refused:
-            return refused.code().name
-        return "OK"
-
-    return send
-
-
 @contextlib.asynccontextmanager
 async def _connected(plan: Plan) -> Any:
-    host, _, port = plan.http.removeprefix("https://").rpartition(":")
+    host, _, port = plan.server.rpartition(":")
     tls = ssl.create_default_context(cafile=plan.ca_file)
     reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
     try:

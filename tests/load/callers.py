@@ -10,15 +10,11 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 
-import grpc
-import grpc.aio
-
 from monoskope.api.gateway.v1 import commands_pb2, log_pb2, queries_pb2
-from monoskope.client import methods
-from monoskope.client.roots import Roots, find_roots
-from monoskope.client.transport.base import Transport
-from monoskope.client.transport.grpc import GrpcTransport
-from monoskope.client.transport.http import HttpTransport
+from monoskope.client.http import methods
+from monoskope.client.http.on_asyncio import HttpTransport
+from monoskope.client.http.roots import Roots, find_roots
+from monoskope.client.http.transport import Transport
 from monoskope.errors import Error, NotReachedError
 from tests.load.plan import Plan, Tally
 from tests.support.vectors import a_request
@@ -33,17 +29,9 @@ TRIES = 3
 """People try again where nothing was sent; a loaded machine may need longer for a handshake than one attempt waits."""
 
 
-def transport(plan: Plan, door: str, roots: Roots) -> Transport:
-    """Return a connection that nobody else shares: gRPC's channels to one server would."""
-    if door == "http":
-        return HttpTransport(plan.http, roots, has_others=False)
-    made = GrpcTransport(plan.grpc, roots, has_others=False)
-    made._channel = grpc.aio.secure_channel(
-        plan.grpc,
-        grpc.ssl_channel_credentials(root_certificates=roots.pem),
-        options=[("grpc.use_local_subchannel_pool", 1), ("grpc.enable_retries", 0)],
-    )
-    return made
+def transport(plan: Plan, roots: Roots) -> Transport:
+    """Return connections of one user."""
+    return HttpTransport(plan.server, roots, has_others=False)
 
 
 class Caller:
@@ -108,13 +96,13 @@ class Caller:
         await self._way.close()
 
 
-async def newcomers(plan: Plan, door: str, tally: Tally, ends_at: float) -> None:
-    """Come anew every half second, with a connection that nobody had before, and ask one thing."""
+async def newcomers(plan: Plan, tally: Tally, ends_at: float) -> None:
+    """Come anew every half second, with a new connection, and ask one thing."""
     roots = find_roots(plan.ca_file, "")
     for token in itertools.cycle(plan.users.values()):
         if time.monotonic() >= ends_at:
             return
-        one = Caller("newcomer", "", token, transport(plan, door, roots), tally)
+        one = Caller("newcomer", "", token, transport(plan, roots), tally)
         await one.do("server", counted_as="newcomer")
         await one.close()
         await asyncio.sleep(NEW_EACH_S)
@@ -125,11 +113,11 @@ def store_of(plan: Plan, name: str) -> str:
     return plan.stores[int(name.lstrip("u") or 0) % len(plan.stores)] if name != "greedy" else plan.stores[0]
 
 
-def callers(plan: Plan, door: str, tally: Tally) -> list[Caller]:
-    """Return every second user, those of one door."""
+def callers(plan: Plan, half: int, tally: Tally) -> list[Caller]:
+    """Return every second user, beginning with the first or the second."""
     roots = find_roots(plan.ca_file, "")
-    mine = list(plan.users.items())[0 if door == "grpc" else 1 :: 2]
-    return [Caller(name, store_of(plan, name), token, transport(plan, door, roots), tally) for name, token in mine]
+    mine = list(plan.users.items())[half::2]
+    return [Caller(name, store_of(plan, name), token, transport(plan, roots), tally) for name, token in mine]
 
 
 async def connect(everybody: list[Caller]) -> None:
@@ -153,7 +141,7 @@ async def rest_and_call(caller: Caller, plan: Plan, ends_at: float) -> None:
 
 async def greedy(plan: Plan, tally: Tally, ends_at: float) -> None:
     """Put without a rest, many at once, all as one subject. Who is refused comes back a tenth of a second later."""
-    caller = Caller("greedy", plan.stores[0], plan.greedy, transport(plan, "grpc", find_roots(plan.ca_file, "")), tally)
+    caller = Caller("greedy", plan.stores[0], plan.greedy, transport(plan, find_roots(plan.ca_file, "")), tally)
 
     async def lane() -> None:
         while time.monotonic() < ends_at:

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2
-from tests.load import http2
 from tests.load.plan import Plan
 
 EXCHANGE = "/monoskope.api.gateway.v1.AccessService/ExchangeToken"
@@ -48,12 +47,12 @@ class Peer:
         head = f"POST {path} HTTP/1.1\r\nHost: {self.authority}\r\nContent-Type: {kind}\r\nContent-Length: {length}"
         return f"{head}\r\n{more}\r\n".encode()
 
-    async def trickle(self, content: bytes, wrap: Callable[[bytes], bytes] = bytes) -> None:
+    async def trickle(self, content: bytes) -> None:
         """Send a byte a second, again and again, until the connection ends."""
         for byte in itertools.cycle(content):
             if self.reader.at_eof() or self.writer.is_closing():
                 return
-            self.writer.write(wrap(bytes([byte])))
+            self.writer.write(bytes([byte]))
             await asyncio.sleep(1)
 
     async def end(self) -> None:
@@ -76,11 +75,6 @@ async def _half_hello(peer: Peer) -> None:
     await peer.end()
 
 
-async def _no_settings_ack(peer: Peer) -> None:
-    peer.writer.write(http2.PREFACE)
-    await peer.end()
-
-
 async def _slow_head(peer: Peer) -> None:
     await peer.trickle(b"GET / HTTP/1.1\r\nX: ")
 
@@ -90,17 +84,6 @@ async def _slow_body(peer: Peer) -> None:
     await peer.trickle(b"\x0a")
 
 
-async def _slow_message(peer: Peer) -> None:
-    peer.writer.write(http2.PREFACE + http2.begun_call(EXCHANGE, peer.authority))
-    peer.writer.write(http2.data(b"\0\0\0\x10\0"))
-    staying = asyncio.create_task(http2.stay(peer.reader, peer.writer))
-    try:
-        await peer.trickle(b"\x0a", http2.data)
-    finally:
-        staying.cancel()
-        await asyncio.gather(staying, return_exceptions=True)
-
-
 async def _mute_websocket(peer: Peer) -> None:
     upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
     key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
@@ -108,23 +91,12 @@ async def _mute_websocket(peer: Peer) -> None:
     await peer.unread()
 
 
-def _asked_for_all() -> bytes:
-    message = queries_pb2.WatchEventsRequest().SerializeToString()
-    return b"\0" + len(message).to_bytes(4) + message
-
-
 async def _unread_stream(peer: Peer) -> None:
-    body = _asked_for_all()
+    message = queries_pb2.WatchEventsRequest().SerializeToString()
+    body = b"\0" + len(message).to_bytes(4) + message
     token = peer.plan.unread[peer.number % len(peer.plan.unread)]
     peer.writer.write(peer.post(WATCH, "application/connect+proto", len(body), token) + body)
     await peer.unread()
-
-
-async def _closed_window(peer: Peer) -> None:
-    token = peer.plan.unread[peer.number % len(peer.plan.unread)]
-    peer.writer.write(http2.PREFACE + http2.begun_call(WATCH, peer.authority, token))
-    peer.writer.write(http2.data(_asked_for_all(), is_last=True))
-    await http2.stay(peer.reader, peer.writer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,30 +105,23 @@ class Kind:
 
     Attributes:
         act: What one connection does.
-        door: At which door.
         tls: Whether it ends its handshake.
         share: How many there are, in thousandths of `Plan.hostile`; 0 for one for each token of `Plan.unread`.
     """
 
     act: Callable[[Peer], Awaitable[None]]
-    door: str
     tls: bool
     share: int
 
 
 KINDS = {
-    "silent grpc": Kind(_silent, "grpc", tls=False, share=500),
-    "silent http": Kind(_silent, "http", tls=False, share=500),
-    "half a handshake grpc": Kind(_half_hello, "grpc", tls=False, share=500),
-    "half a handshake http": Kind(_half_hello, "http", tls=False, share=500),
-    "no request grpc": Kind(_no_settings_ack, "grpc", tls=True, share=500),
-    "no request http": Kind(_silent, "http", tls=True, share=500),
-    "slow message grpc": Kind(_slow_message, "grpc", tls=True, share=500),
-    "slow head http": Kind(_slow_head, "http", tls=True, share=250),
-    "slow body http": Kind(_slow_body, "http", tls=True, share=250),
-    "mute websocket http": Kind(_mute_websocket, "http", tls=True, share=100),
-    "unread watch grpc": Kind(_closed_window, "grpc", tls=True, share=0),
-    "unread watch http": Kind(_unread_stream, "http", tls=True, share=0),
+    "silent": Kind(_silent, tls=False, share=1_000),
+    "half a handshake": Kind(_half_hello, tls=False, share=1_000),
+    "no request": Kind(_silent, tls=True, share=1_000),
+    "slow head": Kind(_slow_head, tls=True, share=500),
+    "slow body": Kind(_slow_body, tls=True, share=500),
+    "mute websocket": Kind(_mute_websocket, tls=True, share=100),
+    "unread watch": Kind(_unread_stream, tls=True, share=0),
 }
 
 
@@ -165,9 +130,8 @@ class _Crowd:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._tls = {door: ssl.create_default_context(cafile=plan.ca_file) for door in ("grpc", "http")}
-        self._tls["grpc"].set_alpn_protocols(["h2"])
-        self._tls["http"].set_alpn_protocols(["http/1.1"])
+        self._tls = ssl.create_default_context(cafile=plan.ca_file)
+        self._tls.set_alpn_protocols(["http/1.1"])
         self._numbers = itertools.count()
         self._open: dict[str, set[asyncio.Task[None]]] = {name: set() for name in KINDS}
         self.opened: Counter[str] = Counter()
@@ -204,9 +168,8 @@ class _Crowd:
 
     async def _one(self, name: str, number: int) -> None:
         kind = KINDS[name]
-        server = self._plan.grpc if kind.door == "grpc" else self._plan.http.removeprefix("https://")
-        host, _, port = server.rpartition(":")
-        tls = self._tls[kind.door] if kind.tls else None
+        host, _, port = self._plan.server.rpartition(":")
+        tls = self._tls if kind.tls else None
         address = (f"127.0.1.{1 + number % _ADDRESSES}", 0)
         with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             reader, writer = await asyncio.open_connection(host, int(port), ssl=tls, local_addr=address)

@@ -1,4 +1,4 @@
-"""One process of the load: `python -m tests.load.part grpc|http|watchers|hostile PLAN`.
+"""One process of the load: `python -m tests.load.part users0|users1|watchers|hostile PLAN`.
 
 It prints `ready` when all of its peers are connected, begins at a line on its input, and prints one line of JSON.
 """
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.load import callers, hostile, watchers
-from tests.load.plan import Plan, Tally
+from tests.load.plan import USERS, Plan, Tally
 
 
 async def _go(plan: Plan) -> float:
@@ -23,14 +23,14 @@ async def _go(plan: Plan) -> float:
     return time.monotonic() + plan.seconds
 
 
-async def _users(plan: Plan, door: str) -> dict[str, Any]:
+async def _users(plan: Plan, half: int) -> dict[str, Any]:
     tally = Tally()
-    everybody = callers.callers(plan, door, tally)
+    everybody = callers.callers(plan, half, tally)
     await callers.connect(everybody)
     ends_at = await _go(plan)
     work = [callers.rest_and_call(one, plan, ends_at) for one in everybody]
-    work.append(callers.newcomers(plan, door, tally, ends_at))
-    if door == "grpc":
+    work.append(callers.newcomers(plan, tally, ends_at))
+    if half == 0:
         work.append(callers.greedy(plan, tally, ends_at))
     await asyncio.gather(*work)
     return tally.said()
@@ -43,7 +43,7 @@ async def run(kind: str, plan: Plan) -> dict[str, Any]:
         return await watchers.run(plan, everybody, await _go(plan))
     if kind == "hostile":
         return await hostile.run(plan, await _go(plan))
-    return await _users(plan, kind)
+    return await _users(plan, USERS.index(kind))
 
 
 if __name__ == "__main__":

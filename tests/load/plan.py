@@ -10,14 +10,16 @@ from typing import Any
 
 import msgspec
 
+USERS = ("users0", "users1")
+"""The processes that share the users: one alone would not keep up."""
+
 
 class Plan(msgspec.Struct, frozen=True):
     """One run.
 
     Attributes:
-        grpc: `host:port` of m8's gRPC door.
-        http: `https://host:port` of its HTTP door.
-        ca_file: The authority of both.
+        server: `host:port` of m8.
+        ca_file: Its authority.
         seconds: How long the load lasts.
         seed: What the users' choices are drawn from.
         pause_s: How long a user rests between two calls, on average.
@@ -30,8 +32,7 @@ class Plan(msgspec.Struct, frozen=True):
         unread: Tokens of those who watch everything and read nothing.
     """
 
-    grpc: str
-    http: str
+    server: str
     ca_file: str
     seconds: float
     seed: int

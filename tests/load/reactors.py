@@ -22,7 +22,7 @@ class LoadReactor(FakeReactor):
     """Grants every key and says of everything that it was written."""
 
     def __init__(self, plan: Plan, signer: Signer, store: str) -> None:
-        server = plan.http.removeprefix("https://")
+        server = plan.server
         tls = ssl.create_default_context(cafile=plan.ca_file)
         super().__init__(server, signer, store=store, server=server, tls=tls)
         self.troubles: list[str] = []

@@ -19,9 +19,9 @@ from bench.cpu import cpu_seconds, starved_seconds
 from bench.figures import rss_bytes
 from monoskope.testing.engines.postgres import Postgres
 from tests.load import bombs, reactors, world
-from tests.load.plan import Plan, quantiles_ms, slope
+from tests.load.plan import USERS, Plan, quantiles_ms, slope
 
-PARTS = ("grpc", "http", "watchers", "hostile")
+PARTS = (*USERS, "watchers", "hostile")
 ROOT = Path(__file__).parents[2]
 LOOK_S = 1.0
 _LINE = 256 * 1_048_576
@@ -44,8 +44,8 @@ class Size:
 
 async def run(folder: Path, size: Size, postgres: Postgres | None) -> dict[str, Any]:
     """Run the load, and return its figures; `wrong` holds a sentence for each that did not hold."""
-    # m8: two doors, and a quarter of the files for others than connections. Hostile peers: five sorts.
-    world.raise_files(max(2 * size.connections * 4 // 3, 5 * size.hostile) + 1_024)
+    # m8: a quarter of the files for others than connections. Hostile peers: five sorts.
+    world.raise_files(max(size.connections * 4 // 3, 5 * size.hostile) + 1_024)
     cluster = world.start(folder, size.connections, postgres)
     try:
         plan, root = await world.plan_for(
@@ -125,11 +125,11 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
     waits: dict[str, float] = {}
     shares: dict[str, int] = {}
     refused: Counter[str] = Counter()
-    for door in ("grpc", "http"):
-        refused.update(said[door]["refused"])
-        for kind, seconds in said[door]["took"].items():
-            calls[f"{kind} {door}"] += seconds
-        for user, seconds in said[door]["by_user"].items():
+    for part in USERS:
+        refused.update(said[part]["refused"])
+        for kind, seconds in said[part]["took"].items():
+            calls[kind] += seconds
+        for user, seconds in said[part]["by_user"].items():
             waits[user], shares[user] = median(seconds), len(seconds)
     shares.pop("newcomer", 0), waits.pop("newcomer", 0.0)
     greedy, greedy_wait = shares.pop("greedy", 0), waits.pop("greedy", 0.0)
@@ -139,7 +139,7 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
         "seconds": plan.seconds,
         "calls": {kind: quantiles_ms(seconds) for kind, seconds in sorted(calls.items())},
         "refused": refused,
-        "not reached at first": sum(said[door]["again"] for door in ("grpc", "http")),
+        "not reached at first": sum(said[part]["again"] for part in USERS),
         "m8_cpu_share": round(cpu / plan.seconds, 2),
         "m8_mib": {
             "first": round(memory[0][1]),
@@ -160,7 +160,7 @@ def _judged(plan: Plan, said: dict[str, Any], memory: list[tuple[float, float]],
 
 
 def _wrong(plan: Plan, said: dict[str, Any], attached: int, of: int) -> dict[str, Any]:
-    wrong = [f"{door}: {what}" for door in ("grpc", "http") for what in said[door]["refused"]]
+    wrong = [what for part in USERS for what in said[part]["refused"]]
     wrong += [f"a watcher ended: {why}" for why in said["watchers"]["ended"]]
     wrong += unordered(said["watchers"]["seen"], of_all=len(plan.watchers_of_all))
     if attached < of:

@@ -1,4 +1,4 @@
-"""Watchers: half of them at each door. Each notes the positions that it was told of."""
+"""Watchers. Each notes the positions that it was told of."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from collections import Counter
 from typing import Any
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import methods
-from monoskope.client.roots import find_roots
+from monoskope.client.http import methods
+from monoskope.client.http.roots import find_roots
 from monoskope.errors import Error
 from tests.load.callers import transport
 from tests.load.plan import Plan
@@ -22,11 +22,11 @@ SETTLE_S = 3.0
 class Watcher:
     """One call of WatchEvents, begun again where it ended. Who watches everything begins at the first event."""
 
-    def __init__(self, plan: Plan, door: str, prefix: str, token: str) -> None:
+    def __init__(self, plan: Plan, prefix: str, token: str) -> None:
         self.prefix = prefix
         self.seen: list[int] = []
         self.ended: Counter[str] = Counter()
-        self._way = transport(plan, door, find_roots(plan.ca_file, ""))
+        self._way = transport(plan, find_roots(plan.ca_file, ""))
         self._metadata = (("authorization", f"Bearer {token}"),)
 
     async def watch(self) -> None:
@@ -45,7 +45,7 @@ class Watcher:
 def watchers(plan: Plan) -> list[Watcher]:
     """Return all of them."""
     wanted = [*plan.watchers.items(), *(("", token) for token in plan.watchers_of_all)]
-    return [Watcher(plan, ("grpc", "http")[at % 2], prefix, token) for at, (prefix, token) in enumerate(wanted)]
+    return [Watcher(plan, prefix, token) for prefix, token in wanted]
 
 
 async def run(plan: Plan, everybody: list[Watcher], ends_at: float) -> dict[str, Any]:

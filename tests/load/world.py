@@ -1,4 +1,4 @@
-"""m8 with both doors, its tokens and its stores: what the load meets."""
+"""m8, its tokens and its stores: what the load meets."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ UNIT_FILES = 65_536
 """LimitNOFILE= of deploy/systemd/m8.service."""
 
 UNREAD = 20
-"""So many tokens watch everything at each door, and read nothing."""
+"""So many tokens watch everything, and read nothing."""
 
 WATCH_ALL_EACH = 20
 """One in so many watchers watches everything, the others one user each."""
@@ -49,14 +49,14 @@ def raise_files(needed: int) -> None:
 
 
 def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
-    """Start m8. All users are at one address, so an address may have as many connections as both doors together."""
+    """Start m8. All users are at one address, so an address may have all connections."""
     cluster = Cluster(folder)
-    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+    cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
     file = folder / "m8" / "m8.toml"
     table = tomllib.loads(file.read_text(encoding="utf-8"))
     table["limits"] = {
         "connections": connections,
-        "connections_per_address": 2 * connections,
+        "connections_per_address": connections,
         "handshakes": 100_000,
         "handshakes_per_address": 100_000,
     }
@@ -67,7 +67,7 @@ def start(folder: Path, connections: int, postgres: Postgres | None) -> Cluster:
         table["database_password_file"] = str(folder / "password")
     write_private(file, tomli_w.dumps(table).encode(), replace=True)
     cluster.start_m8()
-    cluster.m8.wait_for(lambda: listens(cluster.http))
+    cluster.m8.wait_for(lambda: listens(cluster.server))
     return cluster
 
 
@@ -93,8 +93,7 @@ async def plan_for(
         greedy = await issue("greedy", f"{names[0]}://greedy")
         root = (await tokens.issue(subject="root", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=DAY_S)).jwt
     plan = Plan(
-        grpc=cluster.server,
-        http=f"https://{cluster.http}",
+        server=cluster.server,
         ca_file=str(cluster.folder / "m8" / "ca.crt"),
         seconds=seconds,
         seed=seed,
@@ -112,7 +111,7 @@ async def plan_for(
 
 async def add_stores(plan: Plan, root: str) -> dict[str, Signer]:
     """Add every store and activate it; return who signs as it."""
-    administrator = User(plan.http.removeprefix("https://"), root, tls=ssl.create_default_context(cafile=plan.ca_file))
+    administrator = User(plan.server, root, tls=ssl.create_default_context(cafile=plan.ca_file))
     signers = {name: Signer() for name in plan.stores}
     for name, signer in signers.items():
         await administrator.create(name, signer.shown)

@@ -33,7 +33,7 @@ def page(browser: Chromium) -> Iterator[Page]:
 
 @pytest.fixture
 def home(provider: OpenIdProvider, tmp_path: Path) -> Iterator[Home]:
-    with ExchangingM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         given = {"login_issuer": provider.issuer, "login_client_id": CLIENT_ID}
         yield Home(tmp_path, m8, login_ca_file=str(provider.ca_file), **given)
 
@@ -78,7 +78,7 @@ def test_a_code_that_is_typed_in_a_browser_logs_a_device_in(home: Home, page: Pa
     found = re.search(r"Open (?P<uri>https://\S+) in a browser, .*: (?P<code>\S+)", process.stderr.readline())
     assert found is not None
     _, lasts = process.stderr.readline(), process.stderr.readline()
-    assert re.fullmatch(r"The code counts for \d+ minutes\. Never type a code that somebody sent you\.\n", lasts)
+    assert re.fullmatch(r"The code counts for \d+ minutes\. Never type a code that you were sent\.\n", lasts)
     page.goto(found["uri"])
     page.fill("input[name=user_code]", found["code"])
     page.click("button[type=submit]")

@@ -1,4 +1,4 @@
-"""`monoctl login` and `logout` as their user meets them, at both doors of m8."""
+"""`monoctl login` and `logout` as their user meets them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,10 @@ from tests.support.exchanging_m8 import ExchangingM8
 from tests.support.logins import Home, address_of, said_by
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
 
-BOTH_DOORS = pytest.mark.parametrize("m8", ["grpc", "http"], indirect=True)
-
 
 @pytest.fixture
-def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ExchangingM8]:
-    with ExchangingM8().serving_in_thread(tmp_path, http=getattr(request, "param", "http") == "http") as scripted:
+def m8(tmp_path: Path) -> Iterator[ExchangingM8]:
+    with ExchangingM8().serving_in_thread(tmp_path) as scripted:
         yield scripted
 
 
@@ -42,7 +40,6 @@ def log_in(home: Home, provider: OpenIdProvider, *words: str) -> str:
     return out
 
 
-@BOTH_DOORS
 def test_after_a_login_every_command_is_the_users_until_the_logout(
     home: Home, m8: ExchangingM8, provider: OpenIdProvider
 ) -> None:
@@ -124,9 +121,9 @@ def test_a_login_ends_with_ctrl_c_and_leaves_nothing(home: Home, m8: ExchangingM
 
 
 def test_the_settings_of_a_login_count_for_the_server_of_their_file_alone(home: Home, m8: ExchangingM8) -> None:
-    code, _, err = home.run("login", "--no-browser", "--server", "https://evil.example:7480")
+    code, _, err = home.run("login", "--no-browser", "--server", "https://evil.example:7443")
     assert code == 2
-    assert "no login_issuer is configured for https://evil.example:7480." in err
+    assert "no login_issuer is configured for evil.example:7443." in err
     code, _, err = home.run("login", "--issuer", "lab", "--no-browser")
     assert code == 2
     assert "names no login 'lab'" in err
@@ -145,7 +142,7 @@ def test_what_one_m8_is_given_reaches_no_other(
         "MONOCTL_LOGIN_CA_FILE": str(provider.ca_file),
     }
     (tmp_path / "evil").mkdir()
-    with ExchangingM8().serving_in_thread(tmp_path / "evil", http=True) as evil:
+    with ExchangingM8().serving_in_thread(tmp_path / "evil") as evil:
         there = ("--server", evil.server, "--ca-file", str(evil.ca_file))
         code, _, err = home.run("whoami", *there)
         assert (code, f"no token_file is configured for {evil.server}" in err) == (2, True)

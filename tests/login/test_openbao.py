@@ -12,12 +12,12 @@ import pytest
 from msgspec import structs
 
 from monoskope.client import Client
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import Issued
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.kept import Login
+from monoskope.client.login.credential import Issued
+from monoskope.client.login.file import Login
+from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.starting import LoginSettings
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.testing.engines.openbao import OpenBao
 from tests.support import m8_of_issuer
@@ -55,7 +55,7 @@ def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:
 def settings(openbao: OpenBao) -> LoginSettings:
     client_id = openbao.call("GET", "identity/oidc/client/monoctl")["data"]["client_id"]
     return LoginSettings(
-        server="https://127.0.0.1:1",
+        server="127.0.0.1:1",
         issuer=f"{openbao.address}/v1/{_PROVIDER}",
         client_id=client_id,
         audience=client_id,

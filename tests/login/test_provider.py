@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import ID_TOKEN, Issued, IssuerAwayError
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.ending import log_out
-from monoskope.client.login.flows.device_flow import DeviceCode
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, Login, read
-from monoskope.client.login.unverified import claims_of
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.login.credential import ID_TOKEN, Issued, IssuerAwayError
+from monoskope.client.login.device import DeviceCode
+from monoskope.client.login.file import KeptLogin, Login, read
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.renewing import write
+from monoskope.client.login.starting import log_out
+from monoskope.client.runtime.blocking import BlockingRuntime, run
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, IdentityChangedError, UnauthenticatedError
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider, User
 
 
@@ -241,8 +241,8 @@ def test_logging_out_removes_the_login_when_the_issuer_is_down(provider: OpenIdP
 
 def test_a_token_for_another_audience_is_not_kept(provider: OpenIdProvider, path: Path) -> None:
     with pytest.raises(UnauthenticatedError) as caught:
-        logged_in(provider, path, audience="https://m8.example.org:7480")
-    assert "its audience is not exactly 'https://m8.example.org:7480'. It was not sent." in caught.value.message
+        logged_in(provider, path, audience="https://m8.example.org:7443")
+    assert "its audience is not exactly 'https://m8.example.org:7443'. It was not sent." in caught.value.message
     assert not path.exists()
 
 

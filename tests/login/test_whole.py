@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from monoskope.client import Client
-from monoskope.client.credential import IssuerAwayError
 from monoskope.client.login import starting
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, read
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.credential import IssuerAwayError
+from monoskope.client.login.file import KeptLogin, read
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.renewing import write
 from monoskope.errors import UnauthenticatedError
 from monoskope.m8.issuers import keys
 from tests.support import m8_of_issuer

@@ -117,7 +117,7 @@ class Looks:
     async def stores_hold(self) -> None:
         """Compare the stores: which are active, which one is the default."""
         root = await self.world.as_root(self._head % 2)
-        stores = [store async for store in root.list_stores()]
+        stores = [store async for store in root.stores.list()]
         assert {store.name: store.active for store in stores} == self.record.active
         default = [self.record.default] if self.record.default else []
         assert [store.name for store in stores if store.is_default] == default
@@ -145,12 +145,12 @@ class Looks:
     async def events_hold(self) -> None:
         """Compare the events that each user is shown with those of all that are about places that exist for them."""
         root = await self.world.as_root(0)
-        everything = [event async for event in root.list_events()]
+        everything = [event async for event in root.log.events()]
         for token, ticket in self.record.tickets.items():
             if not self._valid(token):
                 continue
             client = await self.world.m8[1].client(token)
-            found = [event.position async for event in client.list_events()]
+            found = [event.position async for event in client.log.events()]
             own = [event.position for event in everything if event.uri and self.record.sees(ticket.member, event.uri)]
             assert found == own, f"{ticket.member} is shown the events {found}, not {own}"
 

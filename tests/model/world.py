@@ -16,22 +16,22 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import grpc
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
 from monoskope.client.settings import ClientSettings
+from monoskope.host_port import HostPort
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.retention import Retention
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.doors import running
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.server import build_server
+from monoskope.m8.http import tls
+from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
@@ -43,6 +43,7 @@ from monoskope.reactor.run import Reactor
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorLimits, ReactorSettings
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import free_port
+from monoskope.testing.scripted.connect import showing
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import Clock
 from tests.support.reactor_world import FAST, MemoryConfig, MemoryStore
@@ -85,15 +86,14 @@ class M8:
             self.log, self.tokens.authenticate, set(), world.clock, "m8", "0.1.0", LIMITS, ticks=world.clock,
             tokens=self.tokens,
         )  # fmt: skip
-        credentials = grpc.ssl_server_credentials([(made.key, made.certificate)])
-        bound = build_server(self.app, lambda: credentials, address=f"127.0.0.1:{self.port}")
-        self.port = bound.port
         world.names.add(self.server)
         self.app.names = world.names
         folder = world.folder / f"m8-{self.number}"
+        listen = HostPort("127.0.0.1", self.port)
+        door = await build_http(self.app, Endpoints(self.app), showing(made), listen=listen)
         self.timekeeper, self.retention = Timekeeper(self.app), Retention(self.app, KEEP_DAYS)
         self.checkpoints = CheckpointTask(self.app, folder, every_s=0.001)
-        await self._stack.enter_async_context(running(self.app, [bound]))
+        await self._stack.enter_async_context(running(self.app, door))
 
     @property
     def server(self) -> str:

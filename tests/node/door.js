@@ -1,6 +1,6 @@
 // Calls m8's HTTP door with Connect's own client for browsers, and prints what it met as one JSON object.
 //
-//     NODE_EXTRA_CA_CERTS=ca.crt node door.js https://localhost:7480 TOKEN_FILE DESCRIPTORS IMAGE URI_PREFIX
+//     NODE_EXTRA_CA_CERTS=ca.crt node door.js https://localhost:7443 TOKEN_FILE DESCRIPTORS IMAGE URI_PREFIX
 //
 // DESCRIPTORS has the messages of google.rpc, IMAGE those of m8 (proto/image.binpb), both as a FileDescriptorSet. So no
 // generated code is needed.

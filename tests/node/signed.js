@@ -1,7 +1,7 @@
 // Logs in at m8's HTTP door and has a secret generated in a store that takes signed requests alone, with Connect's own
 // client for browsers, Node's WebCrypto and OpenSSH. It prints what the receipt says as one JSON object.
 //
-//     NODE_EXTRA_CA_CERTS=ca.crt node signed.js https://localhost:7480 IMAGE ID_TOKEN_FILE SIGNING_KEY URI IDENTITY
+//     NODE_EXTRA_CA_CERTS=ca.crt node signed.js https://localhost:7443 IMAGE ID_TOKEN_FILE SIGNING_KEY URI IDENTITY
 //
 // A GENERATE seals nothing: Node 20 has no ML-KEM. All else is as for a put.
 import { execFileSync } from "node:child_process";

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.testing.scripted.client import pinned
 from tests.protocol.purposes import ShowingM8
 

@@ -1,4 +1,4 @@
-"""Much at once, against a real m8 and a real reactor: nothing breaks, everything is done, nobody is hammered."""
+"""Much at once, against a real m8 and a real reactor: nothing breaks, everything is done, no server is hammered."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client, ClientSettings
-from monoskope.client.bulk import Tally
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.walk.pace import Tally
 from monoskope.errors import Error, NotFoundError, NotTriedError, RateLimitedError, RefusedError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.service.server_limits import ServerLimits

@@ -15,8 +15,8 @@ import pytest_asyncio
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.signing.agent import Agent as AgentClient
-from monoskope.client.signing.agent_signer import AgentSigner
-from monoskope.client.signing.key_signer import KeySigner
+from monoskope.client.signing.agent import AgentSigner
+from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import Signer
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.engines.openbao import OpenBao
@@ -66,7 +66,7 @@ class Keys:
         return file.with_name(f"{file.name}-cert.pub" if name in CERTIFIED else f"{file.name}.pub")
 
     def in_agent(self, name: str) -> Signer:
-        """The signer of somebody whose key the agent holds."""
+        """The signer of a user whose key the agent holds."""
         return AgentSigner(self.public(name).read_text(), agent=AgentClient(str(self.agent.socket)))
 
     def shown(self, name: str) -> str:

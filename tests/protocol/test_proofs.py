@@ -13,11 +13,11 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof
-from monoskope.client.known_stores import Pins
-from monoskope.client.on_asyncio import ASYNCIO
-from monoskope.client.proof import Checked, Proofs
+from monoskope.client.known.stores import Pins
 from monoskope.client.queries import Queries
+from monoskope.client.runtime.on_asyncio import ASYNCIO
+from monoskope.client.walk import receipts as proof
+from monoskope.client.walk.receipts import Checked, Proofs
 from monoskope.errors import NotFoundError
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.payload import Recipe

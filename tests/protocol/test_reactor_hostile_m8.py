@@ -62,7 +62,7 @@ async def test_receipts_that_m8_hands_over_count_only_under_our_signature(m8: Re
 
 
 async def test_a_former_identity_key_gets_no_signature_of_the_current_one(tmp_path: Path) -> None:
-    """Its thief announces in bob's name what nobody signed, and leaves the end to a reactor under the current key."""
+    """Its thief announces what bob did not sign as bob's, and leaves the end to a reactor under the current key."""
     former = store_identity.make(tmp_path, store="memory")
     current = store_identity.rotate(tmp_path, store="memory")
     async with serving(tmp_path) as m8:

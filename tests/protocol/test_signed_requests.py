@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import KeySigner, Progress, Stage, SyncClient
 from monoskope.client.client import Client
 from monoskope.errors import (
-    Code,
     Error,
-    NotAuthorizedError,
-    OutcomeUnknownError,
     RefusedError,
     TimedOutError,
-    UnavailableError,
     UsageError,
 )
-from monoskope.exit_codes import exit_code
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.signed_request import statement
-from monoskope.protocol.sshsig import PublicKey, parse, serialise, signed_bytes
-from monoskope.protocol.sshsig.fields import string
+from monoskope.protocol.sshsig import parse
 from monoskope.testing.scripted.client import client_for, settings_for
-from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, URI, VALUES
+from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.protocol.purposes import PURPOSES, URI, VALUES
+from tests.support.signed_requests import OwnSigner
 from tests.support.ssh import keygen, shown
 
 pytestmark = pytest.mark.usefixtures("known")
@@ -38,30 +29,6 @@ KEY_LOST, UNAVAILABLE = upload_pb2.REASON_KEY_LOST, upload_pb2.REASON_UPSTREAM_U
 NOT_AUTHORIZED = upload_pb2.REASON_NOT_AUTHORIZED
 OTHER = "vault://app/other"
 _put = PURPOSES["put"].walk
-
-
-class OwnSigner:
-    """A user's own signer: an ed25519 key and `sign`, and nothing else. It keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.key = Ed25519PrivateKey.generate()
-        self.asked: list[tuple[Grant, bytes]] = []
-
-    @property
-    def blob(self) -> bytes:
-        return string(b"ssh-ed25519") + string(self.key.public_key().public_bytes_raw())
-
-    @property
-    def shown(self) -> str:
-        return PublicKey.parse(self.blob).fingerprint
-
-    async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
-        self.asked.append((grant, sealed_sha256))
-        return self.over(statement(grant.sha256, sealed_sha256))
-
-    def over(self, message: bytes) -> bytes:
-        signature = self.key.sign(signed_bytes(message))
-        return serialise(self.blob, string(b"ssh-ed25519") + string(signature))
 
 
 @pytest.fixture
@@ -76,24 +43,13 @@ def signed_m8(m8: ScriptedM8) -> ScriptedM8:
 
 
 @pytest.mark.parametrize("purpose", PURPOSES)
-async def test_every_purpose_is_signed_once_over_its_grant_and_what_was_sealed(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, purpose: str
-) -> None:
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        await PURPOSES[purpose].walk(client)
-    (attempt,) = signed_m8.attempts
-    attempt.check_signature()
-    assert signer.asked == [(attempt.grant, hashlib.sha256(attempt.sealed[0]).digest())]
-
-
-@pytest.mark.parametrize("purpose", PURPOSES)
 async def test_without_a_key_nothing_is_sealed_and_the_sentence_says_how_to_set_one(
     signed_m8: ScriptedM8, tmp_path: Path, purpose: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def sealed(*_: object) -> None:
         raise AssertionError("something was sealed")
 
-    monkeypatch.setattr("monoskope.client.walk.seal", sealed)
+    monkeypatch.setattr("monoskope.client.walk.walk.seal", sealed)
     async with client_for(signed_m8, tmp_path) as client:
         with pytest.raises(UsageError, match="as a signed request alone") as caught:
             await PURPOSES[purpose].walk(client)
@@ -110,115 +66,19 @@ async def test_where_the_grant_asks_for_no_signature_none_is_made(
     assert signer.asked == []
 
 
-async def test_the_same_bytes_are_sent_again_signature_and_all(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner
-) -> None:
-    signed_m8.failing["RequestUploadSecret"] = [UnavailableError("away."), UnavailableError("away.")]
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        await _put(client)
-    sent = [
-        message.request_signature
-        for content in signed_m8.received
-        if (message := _upload(content)) and message.request_signature
-    ]
-    assert len(sent) >= len(set(sent)) == len(signer.asked) == 1
-
-
-def _upload(content: bytes) -> commands_pb2.RequestUploadSecretRequest | None:
-    try:
-        return commands_pb2.RequestUploadSecretRequest.FromString(content)
-    except Exception:  # noqa: BLE001 - another message
-        return None
-
-
-def script(m8: ScriptedM8, *ends: Callable[[ScriptedM8, Attempt], views_pb2.SecretUpload]) -> None:
-    def end(attempt: Attempt) -> views_pb2.SecretUpload:
-        number = m8.attempts.index(attempt)
-        return ends[number](m8, attempt) if number < len(ends) else m8.honest_end(attempt)
-
-    m8.end = end
-
-
-def failed(reason: upload_pb2.Reason) -> Callable[[ScriptedM8, Attempt], views_pb2.SecretUpload]:
-    return lambda m8, attempt: m8.ended(attempt, attempt.failure(reason), reason)
-
-
-def unsigned(reason: upload_pb2.Reason) -> Callable[[ScriptedM8, Attempt], views_pb2.SecretUpload]:
-    return lambda m8, attempt: m8.ended(attempt, None, reason)
-
-
-@pytest.mark.parametrize("purpose", ATTEMPTED_ANEW)
-@pytest.mark.parametrize("reason", [KEY_LOST, UNAVAILABLE], ids=["KEY_LOST", "UPSTREAM_UNAVAILABLE"])
-async def test_a_new_attempt_has_a_signature_of_its_own(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, purpose: str, reason: upload_pb2.Reason
-) -> None:
-    script(signed_m8, failed(reason))
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        await PURPOSES[purpose].walk(client)
-    for attempt in signed_m8.attempts:
-        attempt.check_signature()
-    assert len({attempt.signatures[0] for attempt in signed_m8.attempts}) == len(signer.asked) == 2
-
-
-@pytest.mark.parametrize("purpose", ATTEMPTED_ANEW)
-@pytest.mark.parametrize("reason", [KEY_LOST, UNAVAILABLE, NOT_AUTHORIZED], ids=["KEY_LOST", "UNAVAILABLE", "NOT_AUTH"])
-async def test_m8_collects_no_second_signature_while_the_first_is_alive(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, purpose: str, reason: upload_pb2.Reason
-) -> None:
-    script(signed_m8, unsigned(reason))
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        with pytest.raises(OutcomeUnknownError):
-            await PURPOSES[purpose].walk(client)
-    assert len(signer.asked) == 1
-
-
-@pytest.mark.parametrize("purpose", PURPOSES)
-async def test_a_list_that_does_not_know_the_key_is_an_end_of_its_own(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, purpose: str
-) -> None:
-    script(signed_m8, failed(NOT_AUTHORIZED))
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        with pytest.raises(NotAuthorizedError, match=r"\(NOT_AUTHORIZED\)") as caught:
-            await PURPOSES[purpose].walk(client)
-    assert (caught.value.code, int(exit_code(caught.value))) == (Code.NOT_AUTHORIZED, 17)
-    assert "audit log" in caught.value.fix
-    assert len(signed_m8.attempts) == len(signer.asked) == 1
-
-
-@pytest.mark.parametrize("purpose", PURPOSES)
-async def test_a_receipt_that_names_another_key_proves_nothing(
-    signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, purpose: str
-) -> None:
-    honest = signed_m8.end
-    other = OwnSigner()
-
-    def end(attempt: Attempt) -> views_pb2.SecretUpload:
-        attempt.signatures.append(other.over(b""))
-        try:
-            return honest(attempt)
-        finally:
-            attempt.signatures.pop()
-
-    signed_m8.end = end
-    async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        with pytest.raises(OutcomeUnknownError, match="and not yours") as caught:
-            await PURPOSES[purpose].walk(client)
-    assert other.shown in caught.value.message
-
-
 async def test_the_receipt_of_a_success_says_who_signed(
     signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner
 ) -> None:
     async with client_for(signed_m8, tmp_path, signer=signer) as client:
         result = await client.put_secret(URI, VALUES, timeout=60)
-    assert (result.signer, result.signer_key) == ("alice", signer.shown)
+    assert (result.signer, result.signer_key) == ("alice", signer.key)
 
 
 @pytest.mark.parametrize("content", ["nothing", "of another grant", "cut"])
 async def test_what_is_no_signature_of_this_request_is_not_sent(
     signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wrong = {"nothing": b"", "of another grant": signer.over(statement(bytes(32), bytes(32)))}
+    wrong = {"nothing": b"", "of another grant": signer.signs_statement(statement(bytes(32), bytes(32)))}
     wrong["cut"] = wrong["of another grant"][:-1]
 
     async def sign(grant: Grant, sealed_sha256: bytes) -> bytes:
@@ -235,7 +95,7 @@ async def test_a_signature_that_takes_longer_than_the_key_lives_is_not_sent(
     signed_m8: ScriptedM8, tmp_path: Path, signer: OwnSigner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with client_for(signed_m8, tmp_path, signer=signer) as client:
-        now, sign = client._runtime.now, signer.sign
+        now, sign = client._session.runtime.now, signer.sign
         later = 0.0
 
         async def late(grant: Grant, sealed_sha256: bytes) -> bytes:
@@ -244,7 +104,7 @@ async def test_a_signature_that_takes_longer_than_the_key_lives_is_not_sent(
             return await sign(grant, sealed_sha256)
 
         monkeypatch.setattr(signer, "sign", late)
-        monkeypatch.setattr(type(client._runtime), "now", lambda _: now() + later)
+        monkeypatch.setattr(type(client._session.runtime), "now", lambda _: now() + later)
         with pytest.raises(TimedOutError, match="one-time key had ended"):
             await client.put_secret(URI, VALUES, timeout=10_000)
     assert signed_m8.attempts[0].sealed == []

@@ -16,8 +16,8 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Expect, Known
-from monoskope.client.known_stores import KnownStores
-from monoskope.client.pace import AT_ONCE
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.walk.pace import AT_ONCE
 from monoskope.errors import (
     Error,
     IdentityChangedError,
@@ -199,7 +199,7 @@ async def test_a_defect_after_sending_leaves_it_unknown(
     def broken(*_: object) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("monoskope.client.trust.Trust.open_receipt", broken)
+    monkeypatch.setattr("monoskope.client.walk.trust.Trust.open_receipt", broken)
     with pytest.raises(OutcomeUnknownError, match="ZeroDivisionError"):
         await _put(client)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import secrets
 import sys
 from collections.abc import Sequence
@@ -38,7 +37,6 @@ def main() -> int:
     given = parser.parse_args()
     if given.round and not given.world:
         parser.error("--round needs --world.")
-    os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")  # as in reactors (ADR 4)
     Commands.execute = staticmethod(warm.run)
     operating_log.set_up(sys.stderr)
     seed = given.seed or str(secrets.randbelow(1_000_000))

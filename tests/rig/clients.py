@@ -140,17 +140,13 @@ class _Sdk:
 
 
 def settings_of(world: World, number: int) -> ClientSettings:
-    """The settings of a client: a door, the order of the m8, and a user for each number."""
+    """The settings of a client: the order of the m8, and a user for each number."""
     return ClientSettings(
-        servers=tuple(world.dialled(_door(number), first=number // 2)),
+        servers=tuple(world.dialled("clients", first=number)),
         token=world.users[number % len(world.users)].token_file.read_text(encoding="utf-8").strip(),
         ca_file=world.cluster.folder / "m8" / "ca.crt",
         store_identities=world.cluster.identities,
     )
-
-
-def _door(number: int) -> str:
-    return ("clients-grpc", "clients-http")[number % 2]
 
 
 @contextlib.asynccontextmanager
@@ -168,7 +164,7 @@ class _Program:
         self._user = world.users[number % len(world.users)]
         self._folder = world.cluster.folder
         self._environment = world.cluster.part("", "monoctl", log="none", user=self._user).environment | {
-            "MONOCTL_SERVER": ",".join(world.dialled(_door(number), first=number // 2)),
+            "MONOCTL_SERVER": ",".join(world.dialled("clients", first=number)),
             "MONOCTL_TOKEN_FILE": str(self._user.token_file),
             "MONOCTL_KNOWN_STORES": str(self._folder / f"known_stores-{number}"),
             "MONOCTL_STORE_IDENTITY": " ".join(f"{name}={shown}" for name, shown in world.cluster.identities.items()),

@@ -15,9 +15,9 @@ import psutil
 
 from monoskope.failpoints import VARIABLE
 from monoskope.testing.parts import Part, listens, wait_until
-from tests.rig import link
 from tests.rig.schedule import Fault, Round
 from tests.rig.world import World
+from tests.support import tcp_proxy as link
 from tests.support.operations import address_of, asked, samples
 
 T = TypeVar("T")

@@ -150,7 +150,7 @@ def versions_are_explained(facts: Facts) -> Iterator[str]:
 
 
 def deletions_are_explained(facts: Facts) -> Iterator[str]:
-    """Nothing is deleted that nobody asked for: a deletion announced each version that is not there any more."""
+    """Nothing is deleted without a request: a deletion announced each version that is not there any more."""
     for uri, history in facts.histories.items():
         # An end without any deletion promises it, but for a changed secret: OpenBao deletes by number, and then another
         # version can be there, whose own receipt may have come or not.
@@ -163,7 +163,7 @@ def deletions_are_explained(facts: Facts) -> Iterator[str]:
         for at, version in enumerate(history):
             explained = at <= last if uri.startswith(_SETS_ASIDE_ALL) else version.text in asked
             if version.content is None and not explained:
-                yield f"{version.text} of {uri} was deleted, and nobody asked for that"
+                yield f"{version.text} of {uri} was deleted, and no request asked for that"
 
 
 def _may_have_deleted(told: Told) -> bool:
@@ -259,7 +259,7 @@ def ended_in_time(facts: Facts) -> Iterator[str]:
 
 
 def nothing_is_a_defect(facts: Facts) -> Iterator[str]:
-    """Nobody is told of a defect, a changed identity, a log that does not fit or a bad credential."""
+    """No client is told of a defect, a changed identity, a log that does not fit or a bad credential."""
     for one in facts.operations:
         if one.end in DEFECTS:
             yield f"an end that no fault explains: {one}"

@@ -30,7 +30,7 @@ ROUNDS = 8
 """After so many a new world is built: its log would otherwise be read for longer than it is broken."""
 
 SETTLES_S = LIFETIME_S + 30.0
-"""Once nothing is broken, every request must have ended after that: nobody uses its key, and it is recovered."""
+"""Once nothing is broken, every request must have ended after that: its key is not used, and it is recovered."""
 
 LAST_S = 40.0
 """What the last round of a world and its end may take of the world's time."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from monoskope.failpoints import CLOCK, NAMES
-from tests.rig import link
+from tests.support import tcp_proxy as link
 
 CLIENTS = 16
 PROGRAMS = 4
@@ -27,7 +27,7 @@ WORLDS = MappingProxyType({"sqlite": (1, False), "postgres": (1, True), "three":
 
 REACTORS = ("reactor-vault", "reactor-vault-2", "reactor-local", "reactor-local-2")
 
-LINKS = ("clients-grpc", "clients-http", "reactors-grpc", "reactors-http", "openbao", "postgres")
+LINKS = ("clients", "reactors", "openbao", "postgres")
 """The links of a cluster. m8 do not talk to one another: they meet in the database."""
 
 HELD_S = 2.0

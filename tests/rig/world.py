@@ -25,9 +25,9 @@ from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.parts import Part, free_port
 from tests.crash.conftest import ENGINE_TIMEOUTS, M8_TIMINGS, REACTOR_TIMINGS, shorten
 from tests.rig.facts import SETTLE_S
-from tests.rig.link import Link
 from tests.rig.schedule import REACTORS, WORLDS
 from tests.support.engines import AgeEngine, Engine, OpenBaoEngine
+from tests.support.tcp_proxy import Link
 
 USERS = 4
 LIFETIME_S = 30
@@ -68,10 +68,8 @@ class World:
         self._folder = folder
         self.cluster = _Cluster(folder / "cluster", count)
         self.links: dict[str, list[Link]] = {
-            "clients-grpc": [_link("clients-grpc", server) for server in self.cluster.servers],
-            "clients-http": [_link("clients-http", server) for server in self.cluster.https],
-            "reactors-grpc": [_link("reactors-grpc", server) for server in self.cluster.servers],
-            "reactors-http": [_link("reactors-http", server) for server in self.cluster.https],
+            "clients": [_link("clients", server) for server in self.cluster.servers],
+            "reactors": [_link("reactors", server) for server in self.cluster.servers],
             "openbao": [_link("openbao", self.cluster.bao.address)],
         }
         if self.postgres is not None:
@@ -87,8 +85,7 @@ class World:
 
     def dialled(self, link: str, *, first: int = 0) -> list[str]:
         """What a client or a reactor is told to dial: every m8, through its link, beginning with one of them."""
-        scheme = "https://" if link.endswith("http") else ""
-        servers = [f"{scheme}127.0.0.1:{one.port}" for one in self.links[link]]
+        servers = [f"127.0.0.1:{one.port}" for one in self.links[link]]
         return [*servers[first % len(servers) :], *servers[: first % len(servers)]]
 
     def part(self, target: str, which: int = 0) -> Part:
@@ -112,9 +109,9 @@ class World:
         cluster.start_m8()
         cluster.start_openbao()
         cluster.bao.call("POST", f"{MOUNT}/config", {"max_versions": KEPT_VERSIONS})
-        for folder, link in zip(REACTORS, ("reactors-grpc", "reactors-http") * 2, strict=True):
+        server = ",".join(self.dialled("reactors"))
+        for folder in REACTORS:
             store = folder.removeprefix("reactor-").removesuffix("-2")
-            server = ",".join(self.dialled(link))
             if store == "local":
                 cluster.make_local_reactor(store, folder=folder, server=server)
             else:
@@ -130,15 +127,10 @@ class World:
         prefixes = ["vault://rig", "local://rig"]
         self.users = [cluster.add_user(f"user{number}", prefixes=prefixes, pin=False) for number in range(USERS)]
 
-    def _names(self) -> list[dict[str, list[str]]]:
-        """For each m8 how it may be dialled besides its own addresses, at both doors."""
-
-        def names(door: str, at: int) -> list[str]:
-            return [f"127.0.0.1:{self.links[f'{side}-{door}'][at].port}" for side in ("clients", "reactors")]
-
-        return [
-            {"names": names("grpc", at), "http_names": names("http", at)} for at in range(len(self.cluster.servers))
-        ]
+    def _names(self) -> list[list[str]]:
+        """For each m8 how it may be dialled besides its own address."""
+        sides = ("clients", "reactors")
+        return [[f"127.0.0.1:{self.links[side][at].port}" for side in sides] for at in range(len(self.cluster.servers))]
 
     def _database_settings(self) -> dict[str, object]:
         if self.postgres is None:
@@ -208,14 +200,13 @@ class World:
 
 
 class _Cluster(ReplicaCluster):
-    """Several m8, each with both doors."""
+    """Several m8, whose names are those of the links to them, too."""
 
     def __init__(self, folder: Path, count: int) -> None:
         super().__init__(folder, count=count)
-        self.https = [f"127.0.0.1:{free_port()}" for _ in range(count)]
-        self._also: list[dict[str, list[str]]] = [{} for _ in range(count)]
+        self._also: list[list[str]] = [[] for _ in range(count)]
 
-    def settings_of_m8(self, also: list[dict[str, list[str]]], database: dict[str, object]) -> None:
+    def settings_of_m8(self, also: list[list[str]], database: dict[str, object]) -> None:
         """Set what each m8 is told when its folder is laid out: its further names, and where the log is."""
         self._also = also
         settings: dict[str, object] = {
@@ -226,17 +217,15 @@ class _Cluster(ReplicaCluster):
         self._settings = settings | database
 
     def lay_out(self) -> None:
-        """Make the folder of every m8, as the base class does, open both doors of each, and let each sign."""
+        """Make the folder of every m8, as the base class does, name it by its links, too, and let it sign."""
         super().lay_out()
         for part in self.m8s[1:]:
             shutil.copy2(self.folder / "m8" / key_file.FILE, self.folder / part.name / key_file.FILE)
-        for part, http, also in zip(self.m8s, self.https, self._also, strict=True):
+        for part, also in zip(self.m8s, self._also, strict=True):
             file = self.folder / part.name / "m8.toml"
             table = tomllib.loads(file.read_text(encoding="utf-8"))
             table |= {
-                "names": list(dict.fromkeys([*table["names"], *also["names"]])),
-                "http_listen": http,
-                "http_names": [http, *also["http_names"]],
+                "names": list(dict.fromkeys([*table["names"], *also])),
                 "operations_listen": "127.0.0.1:0",
             }
             write_private(file, tomli_w.dumps(table).encode(), replace=True)

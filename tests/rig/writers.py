@@ -105,7 +105,7 @@ def _call(one: Operation, values: Mapping[str, str]) -> Call | None:
 def check(operations: Sequence[Operation], history: Sequence[Version]) -> list[str]:
     """Return what is wrong with what writers of one secret were told, with the calls that show it."""
     made = calls(operations, history)
-    if history:  # what is there in the end was read by nobody after all of them
+    if history:  # what is there in the end was read by no client after all of them
         after = max((one.ended or 0.0 for one in operations), default=0.0) + 1.0
         made.append(Call(after, after + 1.0, "read", (history[-1].content or {}).get("password", "")))
     if is_linearizable(made):

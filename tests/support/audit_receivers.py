@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.sink_settings import FileTarget, SyslogTarget, TlsFiles, WebhookTarget
-from monoskope.settings import write_private
+from monoskope.settings import locked, write_private
 from monoskope.testing.parts import Part, free_port, listens, needed
 
 Target = FileTarget | SyslogTarget | WebhookTarget
@@ -90,10 +90,11 @@ class FileReceiver:
         self.target: Target = FileTarget(self._path, max_bytes=20_000, keep=1_000)
 
     def start(self) -> None:
-        if self._path.is_dir():
-            self._path.rmdir()
-            if self._aside.exists():
-                self._aside.rename(self._path)
+        with locked(self._path):  # m8 writes nothing in between
+            if self._path.is_dir():
+                self._path.rmdir()
+                if self._aside.exists():
+                    self._aside.rename(self._path)
 
     def die(self) -> None:
         if self._path.exists():

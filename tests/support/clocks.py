@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from monoskope.client import Client
-from monoskope.client.blocking import BlockingRuntime
-from monoskope.client.blocking_client import BlockingClient
-from monoskope.client.on_asyncio import AsyncioRuntime
-from monoskope.client.runtime import Runtime
+from monoskope.client import Client, ClientSettings
+from monoskope.client.runtime.blocking import BlockingRuntime
+from monoskope.client.runtime.on_asyncio import AsyncioRuntime
 
 
 @dataclass
@@ -46,15 +47,17 @@ class BlockingOnClock(BlockingRuntime):
     async def sleep(self, seconds: float) -> None:
         self.clock.time += seconds
 
-    def alone(self) -> BlockingOnClock:
-        return BlockingOnClock(self.clock)
+
+Kind = Callable[..., Client]
+"""Makes a client: `Client`, or `blocking_client`."""
 
 
-def clocked(kind: type[Client], clock: Clock) -> type[Client]:
+def blocking_client(settings: ClientSettings, **given: Any) -> Client:
+    """Return a client whose coroutines never suspend."""
+    return Client(settings, runtime=BlockingRuntime(), **given)
+
+
+def clocked(kind: Kind, clock: Clock) -> Kind:
     """Return a kind of client that skips pauses. What it waits for from m8 takes its time."""
-
-    class Clocked(kind):  # type: ignore[valid-type,misc]  # either kind
-        def _waits_with(self) -> Runtime:
-            return BlockingOnClock(clock) if issubclass(kind, BlockingClient) else OnClock(clock)
-
-    return Clocked
+    runtime = BlockingOnClock(clock) if kind is blocking_client else OnClock(clock)
+    return functools.partial(Client, runtime=runtime)

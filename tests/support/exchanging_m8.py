@@ -9,7 +9,7 @@ import time
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.id_token import claims_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 
@@ -50,5 +50,7 @@ class ExchangingM8(ScriptedM8):
                 return access_pb2.RevokeTokenResponse()
             case queries_pb2.GetServerRequest():
                 return queries_pb2.GetServerResponse(subject=self.subject)
+            case access_pb2.WhoAmIRequest():
+                return access_pb2.WhoAmIResponse(subject=self.subject)
             case _:
                 return super().more(method, message)

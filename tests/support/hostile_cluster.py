@@ -16,7 +16,6 @@ import tomli_w
 
 from monoskope.client import Client
 from monoskope.client.settings import load_settings
-from monoskope.reactor.timings import Timings
 from monoskope.settings import write_private
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import Ran, User
@@ -35,8 +34,8 @@ STORES = {"vault": "vault", "local": "age", KV1: "vault-kv1"}
 _PAUSE_S = 2.0
 """After so long without a test of an attack, reactors may have been taken for gone."""
 
-YOUNG_S = 0.8 if "young" in Timings.__struct_fields__ else 0.0
-"""For how long a key counts as young where a test says so; where the rule does not exist, nobody waits for it.
+YOUNG_S = 0.8
+"""For how long a key counts as young where a test says so.
 
 The look at what is there, which begins with each key, has to end within it, also on a busy machine.
 """
@@ -47,7 +46,7 @@ PATIENT_LIMITS = {"uploads_per_second": 1_000}
 
 def young(seconds: float = YOUNG_S) -> dict[str, object]:
     """The `[timings]` of a reactor for which a key is young for so long."""
-    return {"young": seconds} if "young" in Timings.__struct_fields__ else {}
+    return {"young": seconds}
 
 
 LIMITS = {"handshakes": 100_000, "handshakes_per_address": 100_000, "failed_logins": 1_000}
@@ -60,11 +59,6 @@ class ProxiedCluster(QuickCluster):
     A user may have any number of requests open: a hostile m8 has no such limit, and leaves many behind.
     """
 
-    @property
-    def dialled(self) -> str:
-        """What clients and reactors are told to dial."""
-        return f"https://{self.server}"
-
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.real = f"127.0.0.1:{free_port()}"
@@ -72,10 +66,10 @@ class ProxiedCluster(QuickCluster):
     def start_m8(self) -> None:
         """Lay out m8's folder at the first call, with the proxy's address among its names, and start it."""
         if not (self.folder / "m8" / "m8.toml").exists():
-            self.must("m8", "init", "--dir", "m8", "--listen", "127.0.0.1:0", "--http-listen", self.real)
+            self.must("m8", "init", "--dir", "m8", "--listen", self.real, "--name", self.server)
             file = self.folder / "m8" / "m8.toml"
             table = tomllib.loads(file.read_text(encoding="utf-8"))
-            table |= {"open_requests_per_user": 10_000, "limits": LIMITS, "http_names": [self.real, self.server]}
+            table |= {"open_requests_per_user": 10_000, "limits": LIMITS}
             write_private(file, tomli_w.dumps(table).encode(), replace=True)
         self.m8.start()
         self.m8.wait_for(lambda: listens(self.real))
@@ -181,7 +175,7 @@ class HostileCluster:
         return self.cluster.add_user(name, prefixes=prefixes, **more)
 
     def _wait_for(self, store: str, replicas: int) -> None:
-        """Wait until all are attached again: while tests of other files ran, nobody drove the proxy's event loop."""
+        """Wait until all are attached again: while tests of other files ran, the proxy's event loop stood still."""
         wait_until(lambda: len(self.cluster.attached(store)) >= replicas, what=f"{store} is attached again")
 
     def _serve(self, store: str, wanted: Serving) -> None:

@@ -19,22 +19,21 @@ import contextlib
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.errors import Code, Error
+from monoskope.errors import Code
 from monoskope.host_port import HostPort
-from monoskope.http.messages import Body, Decision, Head, Response, Streamed, WebSocket
+from monoskope.http.messages import Decision, Head, Response
 from monoskope.http.server.server import serving
-from monoskope.m8.http import refused
-from monoskope.m8.http.codecs import end_of_stream, enveloped, only_message
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.m8.http.requests import end_of_stream, enveloped
 from monoskope.testing.search import Wanted, look
+from tests.support.hostile_door import Attach, Failure, OneCall, as_response
+from tests.support.hostile_ghost import Ghost
 from tests.support.hostile_rules import (
     ATTACH,
     DEADLINE_S,
@@ -55,21 +54,9 @@ from tests.support.hostile_upstream import NotAnsweredError, Upstream
 
 PROTO = ("Content-Type", "application/proto")
 PASSED_ON = {"authorization", "connect-timeout-ms"}
-STREAM = ("Content-Type", "application/connect+proto")
 
 Change = Callable[[Call, bytes], Message | bytes | None]
 Act = Callable[[Passing, Rule[Passing]], Any]
-Failure = Error | str | dict[str, object]
-"""How a call fails: as m8 refuses; with one of Connect's codes alone, as "unavailable" for a connection that broke; or
-with any error of Connect's."""
-
-
-def as_response(failure: Failure) -> Response:
-    """Return the answer to a call that fails so."""
-    if isinstance(failure, Error):
-        return refused.response(failure)
-    said = {"code": failure, "message": "broken"} if isinstance(failure, str) else failure
-    return Response(refused.HTTP_STATUS[str(said["code"])], (refused.JSON,), refused.encoded(said))
 
 
 def _as_content(changed: Message | bytes) -> bytes:
@@ -179,15 +166,6 @@ class HostileM8:
 
         return self.on_call(name, act, **more)
 
-    def hold(self, name: str, **more: Any) -> Rule[Call]:
-        """Keep a call from m8, and its caller waiting, until the rule is released."""
-
-        async def act(call: Call, rule: Rule[Call]) -> bytes:
-            await rule.released()
-            return await self.forward(call)
-
-        return self.on_call(name, act, **more)
-
     def change(self, name: str, change: Change, **more: Any) -> Rule[Call]:
         """Change what m8 answers: each message of a stream, where None leaves one out."""
 
@@ -266,14 +244,6 @@ class HostileM8:
         """Lose an event on its way to m8."""
         return self.on_append(kind, _lose, **more)
 
-    def lose_answer_to_append(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Lose m8's answer to an event that it recorded."""
-        return self.on_delivery("Appended", _lose, answers=kind, **more)
-
-    def hold_delivery(self, kind: str, **more: Any) -> Rule[Passing]:
-        """Keep what m8 says from a reactor until the rule is released."""
-        return self.on_delivery(kind, _hold, **more)
-
     def lose_delivery(self, kind: str, **more: Any) -> Rule[Passing]:
         """Lose what m8 says to a reactor."""
         return self.on_delivery(kind, _lose, **more)
@@ -291,8 +261,8 @@ class HostileM8:
         if head.path == ATTACH:
             session = Session(self, self._upstream)
             self.sessions.append(session)
-            return _Attach(session)
-        return _OneCall(self, head) if head.path in METHODS else Response(404)
+            return Attach(session)
+        return OneCall(self, head) if head.path in METHODS else Response(404)
 
     def taken(self, head: Head, content: bytes) -> Call:
         """Note a call."""
@@ -330,64 +300,6 @@ class HostileM8:
             if changed is not None:
                 yield enveloped(_as_content(changed))
         yield end_of_stream(None)
-
-
-@dataclass(slots=True)
-class _OneCall:
-    """One call (`http.messages.Accepted`)."""
-
-    m8: HostileM8
-    head: Head
-    most_body: int = 8 * MAX_MESSAGE
-
-    async def answer(self, body: Body) -> Response | Streamed:
-        content = await body()
-        if METHODS[self.head.path].streams:
-            return Streamed(200, (STREAM,), self.m8.streamed(self.m8.taken(self.head, only_message(content))))
-        return await self.m8.answered(self.m8.taken(self.head, content))
-
-
-@dataclass(slots=True)
-class _Attach:
-    """A reactor's stream (`http.messages.Upgrade`)."""
-
-    session: Session
-    most_message: int = MAX_MESSAGE
-
-    async def serve(self, socket: WebSocket) -> None:
-        await self.session.serve(socket)
-
-
-@dataclass(eq=False)
-class Ghost:
-    """A sealed secret whose client was told that it is lost."""
-
-    m8: HostileM8
-    rule: Rule[Call]
-    _delivered: asyncio.Task[bytes] | None = None
-
-    def is_about(self, call: Any) -> bool:
-        """Whether a call asks for that request."""
-        return any(call.request_id == taken.request_id for taken in self.rule.taken)
-
-    @property
-    def request_id(self) -> bytes:
-        """The request's id."""
-        return self.rule.taken[0].request_id
-
-    def deliver_soon(self, call: Call) -> None:
-        """Begin to give it to the real m8, in its user's name."""
-        token = tuple(pair for pair in call.headers if pair[0] == "authorization")
-        self._delivered = asyncio.ensure_future(self.m8.forward(Call(call.path, call.content, token)))
-
-    async def deliver(self) -> views_pb2.SecretUpload:
-        """Give it to the real m8 after all, if that was not done, and return how the request ended."""
-        call = await self.rule.arrived()
-        if self._delivered is None:
-            self.deliver_soon(call)
-        assert self._delivered is not None, "it was begun"
-        async with asyncio.timeout(DEADLINE_S):
-            return commands_pb2.RequestUploadSecretResponse.FromString(await self._delivered).upload
 
 
 async def _hold(one: Passing, rule: Rule[Passing]) -> None:

@@ -246,6 +246,11 @@ class Rules(Generic[One]):
         """Return the rule that takes `one`, None if it passes as it is."""
         return next((rule for rule in self._rules if rule.take(one)), None)
 
+    @property
+    def untaken(self) -> bool:
+        """Whether there are rules, and none of them took anything."""
+        return bool(self._rules) and not any(rule.taken for rule in self._rules)
+
     def clear(self) -> None:
         """Be honest again: let go what is held, and look out for nothing."""
         for rule in self._rules:

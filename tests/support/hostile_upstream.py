@@ -11,7 +11,7 @@ from pathlib import Path
 from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import ClientSocket, connect
 from monoskope.http.messages import Response
-from monoskope.m8.http.codecs import enveloped
+from monoskope.m8.http.requests import enveloped
 from monoskope.m8.methods.table import MAX_MESSAGE
 from tests.support.hostile_rules import ATTACH
 

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from tests.support.certificates import https_server
 
 DOCUMENT = "/.well-known/openid-configuration"

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods.table import Method
 
 

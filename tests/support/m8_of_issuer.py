@@ -11,7 +11,7 @@ from pathlib import Path
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import ClientSettings
-from monoskope.client.login.kept import Login
+from monoskope.client.login.file import Login
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.bootstrap import Running, build
@@ -50,15 +50,14 @@ class M8:
 
     def dialled(self, login: Path, issuer: str) -> ClientSettings:
         """Return the settings of a client with a login that is kept at `login`."""
-        server = f"https://{self.running.http_address}"
-        return ClientSettings(server=server, ca_file=self.ca_file, credential=Login(login, issuer))
+        return ClientSettings(server=self.running.address, ca_file=self.ca_file, credential=Login(login, issuer))
 
 
 @asynccontextmanager
 async def serving(folder: Path, *, issuer: str, audience: str, ca_file: Path) -> AsyncIterator[M8]:
     """Yield an m8 below `folder`, in which the group platform may put below vault://platform."""
     operating_log.set_up(io.StringIO())
-    made = lay_out(Plan(folder / "m8", HostPort("127.0.0.1", 0), http_listen="127.0.0.1:0")).folder
+    made = lay_out(Plan(folder / "m8", HostPort("127.0.0.1", 0))).folder
     with (made / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(RULES.format(issuer=issuer, audience=audience, ca=ca_file))
     async with build(settings.load(made)) as running:

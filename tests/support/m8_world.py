@@ -23,8 +23,7 @@ from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.doors import running
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
@@ -105,6 +104,16 @@ class Sealed:
         return hashlib.sha256(self.encapsulated_key + self.ciphertext).digest()
 
 
+class HasSealed(Protocol):
+    """Sealed bytes, of a client or of a test."""
+
+    @property
+    def encapsulated_key(self) -> bytes: ...
+
+    @property
+    def ciphertext(self) -> bytes: ...
+
+
 class User:
     """One caller, who shows `token`; a stranger without one."""
 
@@ -156,7 +165,9 @@ class User:
         answer: queries_pb2.GetSecretUploadKeyResponse = await self.call(message, timeout_s=timeout_s)
         return answer
 
-    async def send(self, request_id: bytes, sealed: Sealed, *, timeout_s: float = PATIENCE_S) -> views_pb2.SecretUpload:
+    async def send(
+        self, request_id: bytes, sealed: HasSealed, *, timeout_s: float = PATIENCE_S
+    ) -> views_pb2.SecretUpload:
         message = commands_pb2.RequestUploadSecretRequest(
             request_id=request_id, encapsulated_key=sealed.encapsulated_key, ciphertext=sealed.ciphertext
         )
@@ -299,7 +310,7 @@ class FakeReactor:
             if message.HasField("delivery"):
                 event = event_pb2.Event.FromString(message.delivery.record)
                 self.delivered.put_nowait(Delivered(event, message.delivery.sealed))
-            else:
+            elif not message.HasField("caught_up"):
                 kind = message.WhichOneof("message")
                 answer = message.copy_authorized if kind == "copy_authorized" else message.appended
                 self.answers[answer.call].set_result(answer)
@@ -510,7 +521,7 @@ async def an_m8(folder: Path, *, limits: ServerLimits | None = None, server: str
 
     app = App(log, authenticate, {server}, clock, "m8", "0.1.0", limits or ServerLimits(), ticks=clock, tokens=tokens)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0), origins=[PAGE])
-    async with running(app, [http]):
+    async with running(app, http):
         world = World(app, f"127.0.0.1:{http.port}", clock, principals, server)
         yield world
         await world.close()
@@ -523,7 +534,7 @@ async def a_second(world: World, folder: Path) -> AsyncIterator[str]:
     of, log = world.app, await open_log(folder, world.clock)
     app = App(log, of.authenticate, of.names, world.clock, "m8", "0.1.0", of.limits, ticks=world.clock)
     http = await build_http(app, Endpoints(app), None, listen=HostPort("127.0.0.1", 0))
-    async with running(app, [http]):
+    async with running(app, http):
         yield f"127.0.0.1:{http.port}"
     await log.close()
 

@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from monoskope.client.login.starting import LoginSettings
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.testing.parts import needed
 
 NODE = Path(__file__).resolve().parents[1] / "node"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monoskope.start import EXECUTED
 
-OURS = {EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES", "GRPC_ENABLE_FORK_SUPPORT", "GRPC_VERBOSITY"}
+OURS = {EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES"}
 CLEAN = {name: value for name, value in os.environ.items() if name not in OURS}
 
 

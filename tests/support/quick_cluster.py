@@ -19,7 +19,7 @@ JOBS = "https://jobs.example.com"
 """An issuer whose tokens are exchanged until they end, as a job of GitLab has one for its whole life."""
 
 PAGE = "https://app.example.org"
-"""The origin of web pages that may call m8's HTTP door."""
+"""The origin of web pages that may call m8."""
 
 ISSUER = f"""
 [[issuers]]
@@ -65,7 +65,7 @@ class QuickCluster(Cluster):
         if file.exists() and "[[issuers]]" not in (text := file.read_text(encoding="utf-8")):
             (self.folder / "m8" / "issuer-keys.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
             log = "" if "[log]" in text else LOG
-            write_private(file, f'http_origins = ["{PAGE}"]\n{text}\n{ISSUER}\n{log}'.encode(), replace=True)
+            write_private(file, f'origins = ["{PAGE}"]\n{text}\n{ISSUER}\n{log}'.encode(), replace=True)
         super().start_m8()
 
     def make_token(self, subject: str, *options: str, out: Path) -> None:

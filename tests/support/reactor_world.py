@@ -32,8 +32,7 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits import Rates
-from monoskope.reactor.link.appends import AppendRefusedError
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import AppendRefusedError, CopyTokens
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.report.known_receipts import KnownReceipts

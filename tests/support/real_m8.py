@@ -16,7 +16,7 @@ from google.protobuf.message import Message
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import Grant, parse_grant
@@ -44,7 +44,7 @@ class RealM8:
     def __init__(self, world: World, wire: HostileM8, store: str, names: Sequence[str]) -> None:
         self.world = world
         self.wire = wire
-        self.servers = [f"https://{name}" for name in names]
+        self.servers = [*names]
         self.server = self.servers[0]
         self.store = store
         self.alice = world.user("alice", f"{store}://")

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from monoskope.client.login.issuer import Issuer
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 
 Answer = tuple[int, Any]
 """A status, and what is sent as JSON; bytes as they are."""

@@ -50,6 +50,19 @@ class Person:
         return serialise(self._signer.blob, string(b"ssh-ed25519") + string(self._key.sign(signed_bytes(message))))
 
 
+class OwnSigner(Person):
+    """A user's own signer. It keeps what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__("alice")
+        self.asked: list[tuple[Grant, bytes]] = []
+
+    async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
+        """Return the signature of a request."""
+        self.asked.append((grant, sealed_sha256))
+        return self.signs(grant, sealed_sha256)
+
+
 def table(
     *rules: MayRule, unsigned: Sequence[str] = (), file: str = "allowed_signers", revoked: str = "revoked_keys"
 ) -> SignersFile:

@@ -1,150 +1,196 @@
-"""TCP in the way: a proxy that can be slow or stop, a gate before an engine, and a proxy of HTTP tunnels."""
+"""A TCP proxy, which can be told to delay, cut, reset, slice, hold or duplicate."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import socket
-import threading
+import struct
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 
-from monoskope.testing.parts import free_port
+DELAY, CUT, RESET, SLICE, HOLD, DUPLICATE = FAULTS = ("delay", "cut", "reset", "slice", "hold", "duplicate")
+"""What a link can do: each piece waits; connections are closed, also new ones; connections are reset after some bytes;
+pieces are torn into small ones; nothing passes, and nothing is lost; what a client sends to a new connection is sent to
+a second one, too."""
+
+_PIECE = 65_536
+_RESET_AFTER = (0, 1, 5, 200, 1_500, 6_000)
+"""Bytes: before a handshake, inside of it, and after it."""
+_DELAYS_S = (0.01, 0.05, 0.2)
 
 
-@dataclass(slots=True)
-class Proxy:
-    """What the test sets while the proxy runs.
+@dataclass(slots=True, eq=False)
+class _Connection:
+    """Two streams of each side."""
+
+    near: asyncio.StreamWriter
+    far: asyncio.StreamWriter
+    left: float = float("inf")
+    """Bytes until it is reset."""
+
+
+class Link:
+    """One link, honest at first.
+
+    Args:
+        name: For people.
+        port: Where it listens; 0 for any free port.
+        to: The port of 127.0.0.1 that it connects to.
+        host: The address at which it listens.
+        source: The address from which it connects, "" for any.
 
     Attributes:
-        port: Where it listens.
         delay_s: How long each piece waits on its way, in both directions.
         passes: Cleared: nothing is passed on, and connections stay open.
     """
 
-    port: int = 0
-    delay_s: float = 0.0
-    passes: asyncio.Event = field(default_factory=asyncio.Event)
+    def __init__(self, name: str, port: int, to: int, *, host: str = "127.0.0.1", source: str = "") -> None:
+        self.name, self.port, self.to = name, port, to
+        self._host, self._source = host, (source, 0) if source else None
+        self.counts: Counter[str] = Counter()
+        """What it did: connections, and connections that it broke or duplicated."""
+        self._fault = ""
+        self._chance = random.Random(0)
+        self.delay_s = 0.0
+        self.passes = asyncio.Event()
+        self.passes.set()
+        self._open: set[_Connection] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
 
+    async def start(self) -> None:
+        """Listen."""
+        self._server = await asyncio.start_server(self._serve, self._host, self.port)
+        self.port = self._server.sockets[0].getsockname()[1]
 
-@asynccontextmanager
-async def proxy(to_port: int, *, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[Proxy]:
-    """Pass connections to `port`, 0 for a free one, on to a port of 127.0.0.1 as long as the block runs."""
-    state = Proxy()
-    state.passes.set()
-    tasks: set[asyncio.Task[None]] = set()
-    writers: set[asyncio.StreamWriter] = set()
+    async def close(self) -> None:
+        """Stop listening, and end every connection."""
+        assert self._server is not None
+        self._server.close()
+        for one in list(self._open):
+            self._end(one, abruptly=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for writer in self._writers:
+            writer.close()
+        await asyncio.gather(*(writer.wait_closed() for writer in self._writers), return_exceptions=True)
 
-    async def copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError):
-            while piece := await reader.read(65_536):
-                if state.delay_s:
-                    await asyncio.sleep(state.delay_s)
-                await state.passes.wait()
-                writer.write(piece)
-                await writer.drain()
-        writer.close()
+    def fault(self, kind: str, chance: random.Random) -> None:
+        """Misbehave from now on, in one of the ways of `FAULTS`; `chance` draws what its name leaves open."""
+        self.mend()
+        self._fault, self._chance = kind, chance
+        match kind:
+            case "delay":
+                self.delay_s = chance.choice(_DELAYS_S)
+            case "hold":
+                self.passes.clear()
+            case "cut" | "duplicate":
+                for one in list(self._open):
+                    self._end(one, abruptly=False)
+            case "reset":
+                for one in self._open:
+                    one.left = chance.choice(_RESET_AFTER)
 
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def mend(self) -> None:
+        """Be honest again. Connections that are open stay."""
+        self._fault, self.delay_s = "", 0.0
+        self.passes.set()
+        for one in self._open:
+            one.left = float("inf")
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.counts["connections"] += 1
+        if self._fault == CUT:
+            self.counts["cut"] += 1
+            writer.close()
+            return
         try:
-            up_reader, up_writer = await asyncio.open_connection("127.0.0.1", to_port)
+            far_reader, far = await asyncio.open_connection("127.0.0.1", self.to, local_addr=self._source)
         except OSError:
             writer.close()
             return
-        writers.update((writer, up_writer))
-        for pair in ((reader, up_writer), (up_reader, writer)):
-            task = asyncio.create_task(copy(*pair))
-            tasks.add(task)
-            task.add_done_callback(tasks.discard)
+        one = _Connection(writer, far)
+        if self._fault == RESET:
+            one.left = self._chance.choice(_RESET_AFTER)
+        also = await self._second() if self._fault == DUPLICATE else None
+        self._open.add(one)
+        self._writers |= {writer, far} | ({also} if also is not None else set())
+        for carried in (self._copy(one, reader, far, also), self._copy(one, far_reader, writer, None)):
+            task = asyncio.create_task(carried)
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
 
-    server = await asyncio.start_server(serve, host, port)
-    state.port = server.sockets[0].getsockname()[1]
-    try:
-        yield state
-    finally:
-        server.close()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        for writer in writers:
-            writer.close()
-        await asyncio.gather(*(writer.wait_closed() for writer in writers), return_exceptions=True)
+    async def _second(self) -> asyncio.StreamWriter | None:
+        """Open a second connection, whose answers are not read."""
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", self.to, local_addr=self._source)
+        except OSError:
+            return None
+        self.counts["duplicated"] += 1
+        return writer
 
-
-OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-class Tunnels:
-    """A proxy that answers one request for a tunnel, and carries what comes after it."""
-
-    def __init__(self, answer: bytes, to: int) -> None:
-        self._answer, self._to = answer, to
-        self._listening = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listening.getsockname()[1]
-        self.asked = b""
-        self._thread = threading.Thread(target=self._serve, daemon=True)
-        self._thread.start()
-
-    def _serve(self) -> None:
-        with self._listening.accept()[0] as client, socket.create_connection(("127.0.0.1", self._to)) as server:
-            while not self.asked.endswith(b"\r\n\r\n"):
-                piece = client.recv(65_536)
-                if not piece:
-                    return
-                self.asked += piece
-            client.sendall(self._answer)
-            back = threading.Thread(target=_carry, args=(server, client), daemon=True)
-            back.start()
-            _carry(client, server)
-            back.join(60)
-
-    def stop(self) -> None:
-        self._listening.close()
-        self._thread.join(60)
-
-
-def _carry(source: socket.socket, target: socket.socket) -> None:
-    with contextlib.suppress(OSError):  # one of both ended it
-        while piece := source.recv(65_536):
-            target.sendall(piece)
-        target.shutdown(socket.SHUT_WR)
-
-
-class Gate:
-    """Passes connections on to an engine. Open as long as the block of the context manager runs, but after `shut`.
-
-    Args:
-        to: The engine's URL, on 127.0.0.1.
-    """
-
-    def __init__(self, to: str) -> None:
-        before, _, port = to.rpartition(":")
-        self._to = int(port)
-        self._port = free_port()
-        self.url = f"{before}:{self._port}"
-        """The URL that leads through the gate."""
-        self._ways = AsyncExitStack()
-        self._is_open = False
-
-    async def __aenter__(self) -> Self:
-        await self.open()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    async def _copy(
+        self,
+        one: _Connection,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        also: asyncio.StreamWriter | None,
     ) -> None:
-        await self.shut()
+        with contextlib.suppress(OSError):
+            while piece := await reader.read(_PIECE):
+                if self.delay_s:
+                    await asyncio.sleep(self.delay_s)  # the length of the fault
+                await self.passes.wait()
+                if one.left < len(piece):
+                    writer.write(piece[: int(one.left)])
+                    self._end(one, abruptly=True)
+                    break
+                one.left -= len(piece)
+                await self._send(writer, piece)
+                if also is not None and not also.transport.is_closing():
+                    also.write(piece)
+        with contextlib.suppress(OSError, RuntimeError):
+            writer.close()
+        if also is not None:
+            also.close()
+            self._writers.discard(also)
+        self._writers.discard(writer)
+        self._open.discard(one)
 
-    async def open(self) -> None:
-        """Take connections, at the same port as before."""
-        if not self._is_open:
-            await self._ways.enter_async_context(proxy(self._to, port=self._port))
-            self._is_open = True
+    async def _send(self, writer: asyncio.StreamWriter, piece: bytes) -> None:
+        step = self._chance.randint(1, 64) if self._fault == SLICE else _PIECE
+        for begin in range(0, len(piece), step):
+            writer.write(piece[begin : begin + step])
+            await writer.drain()
+            if step < _PIECE:
+                await asyncio.sleep(0)  # else the kernel puts the slices together again
 
-    async def shut(self) -> None:
-        """Take no connections, and cut those that there are."""
-        self._is_open = False
-        await self._ways.aclose()
+    def _end(self, one: _Connection, *, abruptly: bool) -> None:
+        """Close or reset both sides."""
+        self.counts["reset" if abruptly else "cut"] += 1
+        self._open.discard(one)
+        for writer in (one.near, one.far):
+            if abruptly:
+                found = writer.get_extra_info("socket")
+                with contextlib.suppress(OSError):
+                    found.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                writer.transport.abort()
+            else:
+                writer.close()
+
+
+@asynccontextmanager
+async def proxy(to_port: int, *, host: str = "127.0.0.1", port: int = 0, source: str = "") -> AsyncIterator[Link]:
+    """Pass connections to `port`, 0 for a free one, on to a port of 127.0.0.1 as long as the block runs."""
+    link = Link("proxy", port, to_port, host=host, source=source)
+    await link.start()
+    try:
+        yield link
+    finally:
+        await link.close()

@@ -12,7 +12,7 @@ from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import ClientSocket, NoWebSocketError, connect
 from monoskope.http.messages import EndedError
-from monoskope.reactor.link.websocket_link import END, PATH
+from monoskope.reactor.link.link import END, PATH
 from tests.support.http_calls import CallError
 
 _MOST = 8 * 1_048_576

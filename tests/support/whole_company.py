@@ -25,7 +25,7 @@ from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.litewitness import Litewitness
 from monoskope.testing.engines.openssh import make_key
 from monoskope.testing.engines.postgres import Postgres
-from monoskope.testing.parts import free_port, program
+from monoskope.testing.parts import program
 from tests.support import issuers, openid_provider
 from tests.support.company import ANNA, serve_signed
 from tests.support.logins import address_of
@@ -53,12 +53,9 @@ class Company:
     """The settings file of the pipeline."""
 
     @property
-    def doors(self) -> str:
-        """The HTTP doors of both m8, as clients are told of them."""
-        return ",".join(
-            f"https://{tomllib.loads((self.folder / part.name / 'm8.toml').read_text())['http_listen']}"
-            for part in self.cluster.m8s
-        )
+    def servers(self) -> str:
+        """Both m8, as clients are told of them."""
+        return ",".join(self.cluster.servers)
 
     def vkeys(self) -> list[str]:
         """Return the log's keys, as they are published."""
@@ -71,9 +68,9 @@ class Company:
         self.pipeline["log_vkeys"] = " ".join(vkeys)
 
     def lay_out(self) -> None:
-        """Make the folders of both m8: the second one signs, too, and has doors of its own."""
+        """Make the folders of both m8: the second one signs, too."""
         cluster = self.cluster
-        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server, "--http-listen", cluster.http)
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         file = self.folder / "m8" / "m8.toml"
         (self.folder / "jobs.json").write_bytes(issuers.jwks(issuers.jwk(issuers.rsa_key(), "a")))
         rule = {"match": {}, "name_claim": "sub"}
@@ -90,11 +87,6 @@ class Company:
         table["issuers"] = [people, jobs | {"once": False, "rules": [rule]}]
         write_private(file, tomli_w.dumps(table).encode(), replace=True)
         cluster.lay_out()
-        second = self.folder / "m8-2"
-        table = tomllib.loads((second / "m8.toml").read_text(encoding="utf-8"))
-        table["http_listen"] = f"127.0.0.1:{free_port()}"
-        table["http_names"] = [table["http_listen"]]
-        write_private(second / "m8.toml", tomli_w.dumps(table).encode(), replace=True)
         self.share_log_key()
 
     def share_log_key(self) -> None:
@@ -106,7 +98,7 @@ class Company:
         user = User(name, self.folder / name, self.cluster)
         user.token_file.parent.mkdir(mode=0o700, parents=True)
         table = {
-            "server": self.doors,
+            "server": self.servers,
             "ca_file": str(self.folder / "m8" / "ca.crt"),
             "login_issuer": self.provider.issuer,
             "login_client_id": CLIENT_ID,

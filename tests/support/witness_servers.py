@@ -20,7 +20,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.witnesses.witnesses import Witnesses
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import NoteSignature

@@ -125,5 +125,5 @@ def test_what_works_on_the_log_loads_nothing_of_what_serves(command: str) -> Non
     """Whoever makes a hundred tokens waits for each of these starts."""
     code = f"import sys, monoskope.m8.cli.main, monoskope.m8.cli.{command}; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
-    heavy = _below(set(done.stdout.split()), "monoskope.m8.doors", "grpc", "protovalidate", "prometheus_client")
+    heavy = _below(set(done.stdout.split()), "monoskope.m8.http.server", "grpc", "protovalidate", "prometheus_client")
     assert not heavy

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort, ServerName, check_server, check_servers
+from monoskope.host_port import HostPort, check_server, check_servers
 
 
 @pytest.mark.parametrize(
@@ -31,15 +31,14 @@ def test_an_address_reads_as_it_shows(host: str, port: int) -> None:
 @pytest.mark.parametrize(
     "text",
     [
+        "",
         "m8:0",
-        "m8",
         "m8:",
         ":7443",
         "m8:123456",
         "m 8:1",
         "@default:1",
         "http://m8:1",
-        "https://m8",
         "https://m8:0",
         "\u212a8:1",
         "https://m8:1/",
@@ -69,33 +68,31 @@ def test_a_server_has_one_spelling_and_no_zone(text: str) -> None:
         check_server(text)
 
 
-def test_a_server_is_named_by_the_door_that_is_dialled() -> None:
-    for text, scheme in (("[::1]:7443", ""), ("https://[::1]:7443", "https")):
-        name = ServerName.parse(text)
-        assert (name.scheme, name.host, name.port) == (scheme, "::1", 7443)
-        assert (str(name), name.address) == (text, "[::1]:7443")
-    assert check_server("HTTPS://M8.Example.org:7480") == "https://m8.example.org:7480"
+@pytest.mark.parametrize("text", ["m8", "m8:7443", "https://m8", "https://m8:7443", "HTTPS://M8"])
+def test_a_server_has_one_name_with_and_without_scheme_and_usual_port(text: str) -> None:
+    assert check_server(text) == "m8:7443"
 
 
-def test_both_doors_of_one_m8_may_stand_in_one_list() -> None:
-    assert check_servers("https://m8:7480, m8:7443") == ("https://m8:7480", "m8:7443")
+def test_an_ipv6_address_needs_no_port() -> None:
+    assert check_server("https://[::1]") == check_server("[::1]") == "[::1]:7443"
+
+
+def test_no_server_stands_twice_in_a_list() -> None:
+    assert check_servers("https://m8:7480, m8") == ("m8:7480", "m8:7443")
     with pytest.raises(UsageError, match="named twice"):
-        check_servers("https://m8:7480,HTTPS://m8:7480")
+        check_servers("https://m8:7480,m8:7480")
 
 
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("https://m8", "as in https://m8:7480."),
-        ("m8", "as in m8:7443 or https://m8:7480."),
-        ("https://m8/", "as in https://m8:7480, and leave out the path."),
-        ("https://m8:7480/", "Leave out the path: https://m8:7480."),
-        ("m8:7443/", "Leave out the path: m8:7443."),
-        ("http://m8:7480", "https:// for the HTTP door"),
-        ("grpc://m8:7443", "nothing before host:port for the gRPC door"),
-        ("https://::1:7480", "in brackets"),
-        ("https://[::1]", "https://[::1]:7480."),
-        ("https://m8:7480 m8:7443", "commas"),
+        ("https://m8/", "Leave out the path: m8."),
+        ("https://m8:7443/", "Leave out the path: m8:7443."),
+        ("http://m8:7443", "m8 speaks HTTPS alone"),
+        ("grpc://m8:7443", "m8 speaks HTTPS alone"),
+        ("https://::1:7443", "in brackets"),
+        ("::1", "in brackets"),
+        ("https://m8:7443 m9:7443", "commas"),
         ("https:///", "m8.example.org:7443"),
     ],
 )

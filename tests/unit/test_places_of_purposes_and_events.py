@@ -26,8 +26,8 @@ SQL = {"ROLLBACK"}
 """In the event log this word is no purpose."""
 
 PURPOSES_IN = {
-    "client/preview.py": "says what a put or a patch would send",
-    "client/reasons.py": "where a reason means something else to the user",
+    "client/walk/checks.py": "says what a put or a patch would send",
+    "client/walk/reasons.py": "where a reason means something else to the user",
     "m8/background/verify_schedule.py": "sends requests to verify",
     "protocol/open_receipt.py": "what a copy puts at its destination",
     "reactor/admission.py": "what the engine must be able to do",
@@ -103,7 +103,7 @@ def test_no_collection_of_purposes_stands_outside_the_table() -> None:
                 inside = {part.attr for part in ast.walk(node) if isinstance(part, ast.Attribute)} & PURPOSE_NAMES
                 if len(inside) > 1:
                     found.append(name)
-    assert set(found) <= {"client/reasons.py"}
+    assert set(found) <= {"client/walk/reasons.py"}
 
 
 @pytest.mark.parametrize("purpose", sorted(PURPOSE_NAMES))

@@ -33,7 +33,7 @@ def test_what_is_read_plainly_is_what_the_file_says(text: str) -> None:
 
 
 def test_the_settings_that_monoctl_writes_are_plain() -> None:
-    table = {"server": "https://m8.example.com:7480", "ca_file": "/home/ann/ca.crt", "token_file": "token"}
+    table = {"server": "m8.example.com:7443", "ca_file": "/home/ann/ca.crt", "token_file": "token"}
     assert _plain_table(f"# settings\n\n{tomli_w.dumps(table)}") == table
 
 

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import pytest
 
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.settings import read_config
 from monoskope.errors import RefusedError, UsageError
 from monoskope.settings import append_private, find_private, read_private, write_private

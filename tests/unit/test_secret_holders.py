@@ -19,42 +19,43 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, SyncClient, credential
-from monoskope.client.blocking import BlockingRuntime
-from monoskope.client.blocking_client import BlockingClient
+from monoskope.client import Client, SyncClient
 from monoskope.client.connection import Connection
-from monoskope.client.credential import Caller, FixedToken
-from monoskope.client.login.discovery import Provider
-from monoskope.client.login.flows.code_flow import CodeFlow
-from monoskope.client.login.flows.device_flow import DeviceCode
+from monoskope.client.login.browser import CodeFlow
+from monoskope.client.login.credential import Caller, FixedToken
+from monoskope.client.login.credential import Issued as IssuedToken
+from monoskope.client.login.device import DeviceCode
+from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.id_token import IdToken
-from monoskope.client.login.kept import KeptLogin, Login
+from monoskope.client.login.issuer import Provider
 from monoskope.client.login.workload import WorkloadToken
-from monoskope.client.purposes.put import DOUBT, Expect, encoded
+from monoskope.client.purposes.put import DOUBT
 from monoskope.client.results.access import NewToken
+from monoskope.client.runtime.blocking import BlockingRuntime
+from monoskope.client.session import Session as ClientSession
 from monoskope.client.settings import ClientSettings
-from monoskope.client.signing.key_signer import KeySigner
-from monoskope.client.signing.private_file import PrivateFile
+from monoskope.client.signing.key_file import KeySigner, PrivateFile
 from monoskope.client.signing.signing import Signing
-from monoskope.client.task import Task
+from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
+from monoskope.client.walk.given import Expect, encoded
+from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
 from monoskope.m8.credentials.tokens import Issued, Tokens
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate, _Pair
-from monoskope.m8.grpc.tls import Authority, Certificate
-from monoskope.m8.http.codecs import Codec
-from monoskope.m8.http.requests import Call
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate, _Pair
+from monoskope.m8.http.requests import Call, Codec
+from monoskope.m8.http.tls import Authority, Certificate
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.tree.key_file import KeyFile
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.serving.application import Begin
-from monoskope.monoctl.console.serving.sealed import Beginning, Channel
-from monoskope.monoctl.console.serving.sessions import Begun, Session, Sessions, _Link
+from monoskope.monoctl.console.channel import Beginning, Channel
+from monoskope.monoctl.console.operations import Context
+from monoskope.monoctl.console.server import Begin
+from monoskope.monoctl.console.session import Begun, Session, Sessions, _Link
 from monoskope.monoctl.input.values import Values
 from monoskope.protocol.payload import HiddenValues, Payload
 from monoskope.protocol.tlog.log_key import LogKey
@@ -150,7 +151,7 @@ async def test_a_connection_and_the_client_that_has_it_are_holders(tmp_path: Pat
     """Of the token that each call carries. They need an event loop, so they are not in `HOLDERS`."""
     held = connection(tmp_path)
     client = Client(settings())
-    client._open = held
+    client._session._connection = held
     for holder in (held, client):
         for text in (repr(holder), str(holder), f"{holder}", str([holder])):
             assert not shows(text)
@@ -190,7 +191,7 @@ def called() -> Call:
 
 
 def caller() -> Caller:
-    async def exchange(token: str, kind: str) -> credential.Issued:
+    async def exchange(token: str, kind: str) -> IssuedToken:
         raise AssertionError((token, kind))
 
     made = Caller(FixedToken(TEXT), exchange, BlockingRuntime())
@@ -226,7 +227,7 @@ def exchanging() -> TokenEndpoint:
 
 HOLDERS: dict[type, Callable[[], object]] = {
     Head: lambda: Head("POST", "/", "", (("authorization", f"Bearer {TEXT}"),), "peer"),
-    Arrival: lambda: Arrival("http", "peer", authorization=f"Bearer {TEXT}"),
+    Arrival: lambda: Arrival("peer", authorization=f"Bearer {TEXT}"),
     Call: called,
     Payload: lambda: Payload({"password": SECRET}),
     Snapshot: lambda: Snapshot("1", Payload({"password": SECRET})),
@@ -241,9 +242,12 @@ HOLDERS: dict[type, Callable[[], object]] = {
     ClientSettings: settings,
     Client: lambda: Client(settings()),
     SyncClient: lambda: SyncClient(settings()),
-    BlockingClient: lambda: BlockingClient(settings()),
+    SyncStores: lambda: SyncStores(TEXT),
+    SyncAccess: lambda: SyncAccess(TEXT),
+    SyncLog: lambda: SyncLog(TEXT),
+    ClientSession: lambda: Client(settings())._session,
     FixedToken: lambda: FixedToken(TEXT),
-    credential.Issued: lambda: credential.Issued(TEXT, 1.0),
+    IssuedToken: lambda: IssuedToken(TEXT, 1.0),
     Caller: caller,
     KeptLogin: kept_login,
     Login: lambda: Login(Path("login.toml"), kept_login().issuer),
@@ -257,7 +261,7 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Session: session,
     Sessions: sessions,
     _Link: lambda: _Link(Beginning(SECRET), 1.0),
-    Desk: lambda: Desk(Client(settings()), lambda _: None),
+    Context: lambda: Context(Client(settings()), lambda _: None),
     Begin: lambda: Begin(token=TEXT),
     Values: values,
     KeySigner: key_signer,
@@ -341,7 +345,7 @@ OTHERS = {ClientSocket, Connection}
 
 def test_every_holder_is_among_those_that_are_tried() -> None:
     found = {kind for kind, _ in classes() if issubclass(kind, Unshared) and not issubclass(kind, StoreDriver)}
-    assert found - {Unshared, HiddenValues} == HOLDERS.keys() | OTHERS
+    assert found - {Unshared, HiddenValues, _Twin} == HOLDERS.keys() | OTHERS
 
 
 @pytest.mark.parametrize("kind", registry.kinds())

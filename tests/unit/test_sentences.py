@@ -16,7 +16,7 @@ import asyncpg
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.reasons import MEANINGS, error_for, signed_as
+from monoskope.client.walk.reasons import MEANINGS, error_for, signed_as
 from monoskope.errors import Error, RateLimitedError
 from monoskope.m8.log.postgres import failures as refusals
 from monoskope.protocol.login import LoginRefusal

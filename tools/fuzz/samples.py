@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, proof_pb2, upload_pb2
-from monoskope.client.known_logs import LogPin
+from monoskope.client.known.logs import LogPin
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.listing import Listing, message_of
 from monoskope.protocol.payload import Payload, encode

@@ -1,4 +1,4 @@
-// node put.mjs https://localhost:7480 TOKEN_FILE vault://team-a/db SHA256:… password < password.txt
+// node put.mjs https://localhost:7443 TOKEN_FILE vault://team-a/db SHA256:… password < password.txt
 import { readFile } from "node:fs/promises";
 import { buffer } from "node:stream/consumers";
 import { Client, FixedPins, SecretUri } from "@monoskope/client";

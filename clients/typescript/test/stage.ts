@@ -13,7 +13,7 @@ import { suiteOf } from "../src/protocol/seal.ts";
 import { serialise } from "../src/protocol/wire.ts";
 import { decode, open } from "./other_half.ts";
 
-export const SERVER = "https://m8.example.org:7480";
+export const SERVER = "https://m8.example.org:7443";
 /** A token of the subject anna, as far as a client reads it. */
 export const TOKEN = `e30.${btoa('{"sub":"anna"}')}.x`;
 

@@ -6,23 +6,23 @@
 
 `SyncClient` is the same for programs without an event loop. docs/sdk.md explains both.
 
-`Client` has one method for each thing that a user can do to a secret. It finds the store, makes a `Task`, and lets a
-`Walk` carry it out: ask for a key, check the grant, seal, send, check the receipt. `Trust` does the checks.
+A method finds the store, makes a `Task`, and lets a `Walk` carry it out: ask for a key, check the grant, seal, send,
+check the receipt. `Trust` does the checks.
 
 Read in this order:
 
-- `client`, `changes`, `restorations`, `reading`: the public methods; `results`: their answers; `sync`: their twin;
-- `queries`, `administration`, `access`, `proof`: what m8 knows, and what proves it;
+- `client`, `stores`, `access`: the public methods; `results`: their answers; `session`: what all of them share;
 - `purposes`: what each method sends, and what a proven end says;
-- `walk`, `task` and `trust`: the steps 1 to 7 of docs/protocol.md, as the client sees them;
+- `walk`: one request, steps 1 to 7 of docs/protocol.md: which store is meant, what is asked, sent and believed;
 - `seal`: the only file that encrypts;
-- `target` and `known_stores`: which store is meant, and which identity is pinned for it;
-- `connection`, `reasons` and `settings`: how m8 is reached, what failures mean, where the configuration comes from.
+- `queries`, `log`: what m8 knows, and how it is held to its log;
+- `known`, `settings`: what this machine knows of stores and logs, and where the configuration comes from;
+- `connection`, `http`, `runtime`: how m8 is reached, what is sent again, and how the client waits.
 
 One rule always holds: success is a receipt that the store's pinned identity signed for this very request. Whatever else
 m8 says is shown as m8's word. Every failure is a `monoskope.errors.Error` with a stable `code` and a `fix`.
 
-Public names are imported when they are used: a part that needs no connection does not load gRPC.
+Public names are imported when they are used: a part that needs no connection does not load it.
 """
 
 from __future__ import annotations
@@ -30,21 +30,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.agreeing import StoreIdentity
-    from monoskope.client.bulk import Tally
     from monoskope.client.client import Client
-    from monoskope.client.credential import Credential, Issued
-    from monoskope.client.log_proofs.offline import verify_upload_proof
-    from monoskope.client.login.kept import Login, find_login
+    from monoskope.client.login.credential import Credential, Issued
+    from monoskope.client.login.file import Login, find_login
     from monoskope.client.login.workload import WorkloadToken
-    from monoskope.client.preview import Preview
+    from monoskope.client.proofs.files import verify_upload_proof
+    from monoskope.client.proofs.log import OfferedLog
     from monoskope.client.purposes.compare import Comparison
     from monoskope.client.purposes.copy_secret import Copy
     from monoskope.client.purposes.delete import Deletion
     from monoskope.client.purposes.generate import Generated
     from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.purposes.put import Expect, PutResult
+    from monoskope.client.purposes.put import PutResult
     from monoskope.client.purposes.rollback import Rollback
     from monoskope.client.purposes.undelete import Undeletion
     from monoskope.client.purposes.verify import Verification
@@ -65,12 +63,15 @@ if TYPE_CHECKING:
     from monoskope.client.results.shown_log import Log, LogWitness
     from monoskope.client.results.stores import Reactor, Store
     from monoskope.client.settings import ClientSettings, load_settings
-    from monoskope.client.signing.agent_signer import AgentSigner
-    from monoskope.client.signing.key_signer import KeySigner
+    from monoskope.client.signing.agent import AgentSigner
+    from monoskope.client.signing.key_file import KeySigner
     from monoskope.client.signing.signer import Signer
+    from monoskope.client.stores import StoreIdentity
     from monoskope.client.sync import SyncClient
-    from monoskope.client.task import Progress, Stage
-    from monoskope.client.witnessed import OfferedLog
+    from monoskope.client.walk.checks import Preview
+    from monoskope.client.walk.given import Expect
+    from monoskope.client.walk.pace import Tally
+    from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [
     "AgentSigner",
@@ -127,60 +128,43 @@ __all__ = [
     "verify_upload_proof",
 ]
 
-_HOMES = {
-    "AllowedMember": "results.access",
-    "Applied": "results.access",
-    "AgentSigner": "signing.agent_signer",
-    "Client": "client",
-    "ClientSettings": "settings",
-    "Comparison": "purposes.compare",
-    "Copy": "purposes.copy_secret",
-    "Credential": "credential",
-    "Deletion": "purposes.delete",
-    "Event": "results.server",
-    "Expect": "purposes.put",
-    "Generated": "purposes.generate",
-    "Import": "purposes.import_secret",
-    "Issued": "credential",
-    "KeySigner": "signing.key_signer",
-    "Known": "purposes.list_names",
-    "LogComparison": "results.log_proofs",
-    "Log": "results.shown_log",
-    "LogWitness": "results.shown_log",
-    "Login": "login.kept",
-    "NewToken": "results.access",
-    "Offboarding": "results.access",
-    "OfferedLog": "witnessed",
-    "Permission": "results.access",
-    "PrefixRights": "results.access",
-    "Preview": "preview",
-    "Progress": "task",
-    "PutResult": "purposes.put",
-    "Reactor": "results.stores",
-    "RoleBinding": "results.access",
-    "Rollback": "purposes.rollback",
-    "Secret": "results.secrets",
-    "SecretVersion": "results.secrets",
-    "Server": "results.server",
-    "Signer": "signing.signer",
-    "Stage": "task",
-    "Store": "results.stores",
-    "StoreIdentity": "agreeing",
-    "SyncClient": "sync",
-    "Tally": "bulk",
-    "Token": "results.access",
-    "Undeletion": "purposes.undelete",
-    "Upload": "results.secrets",
-    "UploadProof": "results.log_proofs",
-    "UpstreamName": "purposes.list_names",
-    "UpstreamPage": "purposes.list_names",
-    "Verification": "purposes.verify",
-    "WhoAmI": "results.access",
-    "WorkloadToken": "login.workload",
-    "find_login": "login.kept",
-    "load_settings": "settings",
-    "verify_upload_proof": "log_proofs.offline",
+_MODULES = {
+    "monoskope.client.client": "Client",
+    "monoskope.client.login.credential": "Credential Issued",
+    "monoskope.client.login.file": "Login find_login",
+    "monoskope.client.login.workload": "WorkloadToken",
+    "monoskope.client.proofs.files": "verify_upload_proof",
+    "monoskope.client.proofs.log": "OfferedLog",
+    "monoskope.client.purposes.compare": "Comparison",
+    "monoskope.client.purposes.copy_secret": "Copy",
+    "monoskope.client.purposes.delete": "Deletion",
+    "monoskope.client.purposes.generate": "Generated",
+    "monoskope.client.purposes.import_secret": "Import",
+    "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
+    "monoskope.client.purposes.put": "PutResult",
+    "monoskope.client.purposes.rollback": "Rollback",
+    "monoskope.client.purposes.undelete": "Undeletion",
+    "monoskope.client.purposes.verify": "Verification",
+    "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
+    " Token WhoAmI",
+    "monoskope.client.results.log_proofs": "LogComparison UploadProof",
+    "monoskope.client.results.secrets": "Secret SecretVersion Upload",
+    "monoskope.client.results.server": "Event Server",
+    "monoskope.client.results.shown_log": "Log LogWitness",
+    "monoskope.client.results.stores": "Reactor Store",
+    "monoskope.client.settings": "ClientSettings load_settings",
+    "monoskope.client.signing.agent": "AgentSigner",
+    "monoskope.client.signing.key_file": "KeySigner",
+    "monoskope.client.signing.signer": "Signer",
+    "monoskope.client.stores": "StoreIdentity",
+    "monoskope.client.sync": "SyncClient",
+    "monoskope.client.walk.checks": "Preview",
+    "monoskope.client.walk.given": "Expect",
+    "monoskope.client.walk.pace": "Tally",
+    "monoskope.client.walk.task": "Progress Stage",
 }
+_HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}
+"""Each public name, and the module that has it."""
 
 
 def __getattr__(name: str) -> object:
@@ -192,7 +176,7 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib  # noqa: PLC0415 - only when something is asked for
 
-    home: object = getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    home: object = getattr(importlib.import_module(_HOMES[name]), name)
     return home
 
 

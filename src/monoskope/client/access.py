@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Callable, Collection, Sequence
 from typing import TypeVar
 
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.methods import Method
+from monoskope.client.http.methods import Method
 from monoskope.client.queries import endless
 from monoskope.client.results.access import (
     AllowedMember,
@@ -152,7 +152,7 @@ class Access:
         answer = await self._call(_CREATE_TOKEN, request)
         return NewToken(answer.token, answer.token_id, moment(answer.expires_at_ms))
 
-    async def tokens(self) -> AsyncIterator[Token]:
+    async def tokens(self) -> AsyncGenerator[Token]:
         """Yield what m8 knows of every token that was ever made, by id. For administrators and auditors.
 
         Raises:

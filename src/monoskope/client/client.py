@@ -1,61 +1,77 @@
-"""The client: one object that puts, patches, compares and deletes secrets, and asks what m8 knows."""
+"""The client: one object that puts, patches, compares and deletes secrets, and asks what m8 knows.
+
+It is longer than other files because it is the SDK's public surface: a method is its signature, its words and a few
+lines. The work is done by `Session` and by the files of `purposes`.
+"""
 
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from itertools import chain, repeat
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from types import MappingProxyType, TracebackType
+from typing import TYPE_CHECKING, Literal, Self
 
-from msgspec import structs
-
-from monoskope.client import purposes
-from monoskope.client.agreeing import Agreeing
-from monoskope.client.bulk import Bulk, Tally
-from monoskope.client.changes import DEFAULT_TIMEOUT_S, only
-from monoskope.client.checks import Wanted, check_options, check_twice, checked
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.editing import Editing
-from monoskope.client.frames import let_go
-from monoskope.client.known_logs import NAME
-from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
-from monoskope.client.log_watch import LogWatch
-from monoskope.client.notes import Notes
-from monoskope.client.pace import Paces
-from monoskope.client.proving import Proving
-from monoskope.client.purposes.put import Expect, PutResult, encoded, expectation, put, wanted
-from monoskope.client.queries import Queries
-from monoskope.client.reading import Reading
-from monoskope.client.restorations import Restorations
-from monoskope.client.runtime import Runtime, on_asyncio, unhurried, within
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
+from monoskope.client import purposes, results
+from monoskope.client.connection import CALL_TIMEOUT_S
+from monoskope.client.http import methods
+from monoskope.client.known.stores import SYSTEM_FILE
+from monoskope.client.purposes.put import PutResult, put, wanted
+from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
+from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
+from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.target import Confirm, Remembered, Resolver, Target, check_text
-from monoskope.client.upstream_names import UpstreamNames
-from monoskope.client.versions import whole
-from monoskope.client.witnessed import Witnessed
+from monoskope.client.walk.given import Expect, Notes, encoded, expectation, whole
+from monoskope.client.walk.pace import Tally
+from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
-from monoskope.protocol import identity
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.notes import check_edit, edit_message
+from monoskope.protocol.payload import Recipe, check_recipes
 from monoskope.protocol.request import Options
 from monoskope.value import Unshared
 
 if TYPE_CHECKING:
     from monoskope.client.access import Access
-    from monoskope.client.administration import Stores
-    from monoskope.client.log_proofs.held import HeldLog
-    from monoskope.client.preview import Preview
-    from monoskope.client.proof import Proofs
+    from monoskope.client.proofs.log import ServerLog
     from monoskope.client.purposes.compare import Comparison
+    from monoskope.client.purposes.copy_secret import Copy
+    from monoskope.client.purposes.delete import Deletion
+    from monoskope.client.purposes.generate import Generated
+    from monoskope.client.purposes.import_secret import Import
+    from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
+    from monoskope.client.purposes.rollback import Rollback
+    from monoskope.client.purposes.undelete import Undeletion
+    from monoskope.client.purposes.verify import Verification
+    from monoskope.client.results.secrets import Secret, SecretVersion, Upload
+    from monoskope.client.results.server import Server
     from monoskope.client.signing.signer import Signer
-    from monoskope.client.signing.signing import Signing
-    from monoskope.client.task import Progress
-    from monoskope.client.walk import Walk
-    from monoskope.protocol.tlog.checkpoint import Checkpoint
+    from monoskope.client.stores import Stores
+    from monoskope.client.walk.checks import Preview
+    from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.task import Progress
 
-R = TypeVar("R")
+DEFAULT_TIMEOUT_S = 120.0
+"""Long enough for another replica to find out how the write of a stopped reactor ended."""
+PAGE_TIMEOUT_S = 120.0
+
+SecretState = Literal["present", "deleted", "drifted", "out-of-sync"]
+"""Which secrets to list."""
+_STATES = MappingProxyType(
+    {
+        "present": views_pb2.SECRET_STATE_PRESENT,
+        "deleted": views_pb2.SECRET_STATE_DELETED,
+        "drifted": views_pb2.SECRET_STATE_DRIFTED,
+        "out-of-sync": views_pb2.SECRET_STATE_OUT_OF_SYNC,
+    }
+)
+_CHECKED_AT_ONCE = 16
+"""How many versions are checked together."""
 
 
-class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, UpstreamNames, Unshared):
+class Client(Unshared):
     """Puts secrets into stores, through an m8 that cannot read them.
 
     ```python
@@ -63,6 +79,8 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         result = await client.put_secret("vault://app/db", {"password": b"…"})
         print(result.hash)
     ```
+
+    `client.stores`, `client.access` and `client.log` are about stores, rights, and m8's log with its events.
 
     Args:
         settings: Where to dial and as whom; None finds them as `monoctl` does (`monoskope.client.settings`).
@@ -77,6 +95,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
             has one is an error.
         system_known_stores: The administrator's pins.
         pause_s: First pause in seconds before anything is sent again.
+        runtime: How it waits: on asyncio, or, with a `monoskope.client.runtime.blocking.BlockingRuntime`, by blocking.
 
     Every method raises `monoskope.errors.Error` subclasses alone: their `code` is stable, their `fix` says what to do.
     Cancelling a put after `Stage.SENT` leaves it undecided, as a timeout does.
@@ -96,65 +115,92 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         passphrase: Callable[[str], str] | None = None,
         system_known_stores: Path = SYSTEM_FILE,
         pause_s: float = 0.2,
+        runtime: Runtime | None = None,
     ) -> None:
-        self.settings = settings if settings is not None else load_settings()
-        self._confirm = confirm
-        self._notify = notify or _warn
-        self._known = KnownStores(
-            self.settings.known_stores_path,
-            system=system_known_stores,
-            notify=self._notify,
-            servers=self.settings.servers,
+        self._session = Session(
+            settings if settings is not None else load_settings(),
+            confirm=confirm,
+            notify=notify or _warn,
+            observe=observe,
+            progress=progress,
+            signer=signer,
+            passphrase=passphrase,
+            system_known_stores=system_known_stores,
+            pause_s=pause_s,
+            runtime=runtime if runtime is not None else asyncio_runtime(),
         )
-        self._system_known_logs = system_known_stores.with_name(NAME)
-        self._observe = observe
-        self._progress = progress
-        self._pause_s = pause_s
-        self._open: Connection | None = None
-        self._signer = signer
-        self._passphrase = passphrase
-        self._remembered = Remembered()
-        self._runtime = self._waits_with()
-        self._paces = Paces(self._runtime, pause_s=pause_s)
-        self._signing = self._signs()
 
     def __repr__(self) -> str:
         return f"<Client {self.settings.server} token=hidden>"
 
-    def _waits_with(self) -> Runtime:
-        return on_asyncio()
+    async def open(self) -> Self:
+        """Open the client, which dials at its first call, and return it. `close` it.
 
-    def _signs(self) -> Signing | None:
-        """Return what signs requests, None if no key is set: then nothing of it is loaded."""
-        if self._signer is None and not self.settings.signing_key:
-            return None
-        from monoskope.client.signing.signing import Signing  # noqa: PLC0415 - only where a key is set
+        Raises:
+            UsageError: it is open, or the certificate authority cannot be read.
+        """
+        self._session.open()
+        return self
 
-        blocks = self._runtime.blocks
-        return Signing(self._signer, self.settings.signing_key, passphrase=self._passphrase, blocks=blocks)
+    async def close(self) -> None:
+        """End the connections; calls under way are cancelled. Safe to call twice."""
+        await self._session.close()
 
     async def __aenter__(self) -> Self:
-        given = self.settings
-        self._open = Connection(
-            given.servers,
-            given.ca_file,
-            given.credential or given.token,
-            ca=given.ca,
-            pause_s=self._pause_s,
-            runtime=self._runtime,
-        )
-        self._open.watch = LogWatch(self._open, given, system=self._system_known_logs, notify=self._notify)
-        self._paces = Paces(self._runtime, pause_s=self._pause_s)
-        return self
+        return await self.open()
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._open is not None:
-            await self._open.close()
-            self._open = None
-        if self._signing is not None:
-            self._signing.forget()
+        await self.close()
+
+    @property
+    def settings(self) -> ClientSettings:
+        """Where it dials and as whom."""
+        return self._session.settings
+
+    @property
+    def server(self) -> str:
+        """The server that was dialled last, of `settings.servers`."""
+        return self._session.connection.server
+
+    @property
+    def subject(self) -> str | None:
+        """As whom the last call was made: the `sub` of its token; None before the first, and of a token without."""
+        from monoskope.client.walk.trust import subject_of  # noqa: PLC0415 - a put loads it while it waits
+
+        return subject_of(self._session.connection.token)
+
+    @property
+    def stores(self) -> Stores:
+        """Stores: which there are, whose identity is agreed to, and what administrators do to them."""
+        from monoskope.client.stores import Stores  # noqa: PLC0415 - a put does not need it
+
+        return Stores(self._session)
+
+    @property
+    def access(self) -> Access:
+        """Who may do what: questions, role bindings and tokens."""
+        from monoskope.client.access import Access  # noqa: PLC0415 - a put does not need it
+
+        return Access(self._session.connection)
+
+    @property
+    def log(self) -> ServerLog:
+        """m8's log: its events, its checkpoint, and what it proves."""
+        from monoskope.client.proofs.log import ServerLog  # noqa: PLC0415 - a put does not need it
+
+        return ServerLog(self._session)
+
+    @property
+    def queries(self) -> Queries:
+        """What m8 knows, as messages of the API."""
+        return self._session.queries
+
+    @property
+    def proofs(self) -> Proofs:
+        """The checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
+        return self._session.proofs
 
     async def put_secret(
         self,
@@ -165,7 +211,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
         expires_on: dt.date | str | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109 - one deadline spans several calls and decides the error
+        timeout: float = DEFAULT_TIMEOUT_S,
     ) -> PutResult:
         """Put one secret and return once a receipt proves that it is there.
 
@@ -185,7 +231,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
             ConflictError: upstream is not what `expect` names; nothing was written.
             OutcomeUnknownError: it may or may not have been written.
             TimedOutError: time was over before anything was sent.
-            Error: see `monoskope.client.reasons` for the rest.
+            Error: see `monoskope.client.walk.reasons` for the rest.
         """
         results = await self.put_secrets(
             [uri], values, expect=expect, options=options, labels=labels, expires_on=expires_on, timeout=timeout
@@ -201,7 +247,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         options: Options | None = None,
         labels: Mapping[str, str] | None = None,
         expires_on: dt.date | str | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+        timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
         """Put the same values at several URIs, a few at once.
 
@@ -220,10 +266,71 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         notes = Notes.check(labels, expires_on)
 
         async def one(target: Target) -> PutResult:
-            named = await whole(expect, target.uri, self.queries)
-            return await put(self._walk(target, timeout), target, plaintext, named, options, notes)
+            named = await whole(expect, target.uri, self._session.queries)
+            return await put(self._session.walk(target, timeout), target, plaintext, named, options, notes)
 
-        return await self._each(uris, len(plaintext), options, timeout, one, wanted=wanted(values, expect))
+        return await self._session.each(
+            uris, timeout, one, size=len(plaintext), options=options, wanted=wanted(values, expect)
+        )
+
+    async def patch_secret(
+        self,
+        uri: str,
+        values: Mapping[str, bytes],
+        *,
+        remove: Iterable[str] = (),
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> PutResult:
+        """Set some keys of one secret, drop others, and leave the rest as it is; return once a receipt proves it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            values: The bytes of each key to set; may be empty if keys are removed.
+            remove: The keys to drop.
+            expect: What must be upstream; text names an upstream version. Not `Expect.ABSENT`.
+            options: The provider's; typed ones go only to stores of their type.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot patch; no key was asked for.
+            ConflictError: nothing is there, not what `expect` names, or a key to drop is not; nothing was written.
+            Error: as `put_secret`.
+        """
+        results = await self.patch_secrets(
+            [uri], values, remove=remove, expect=expect, options=options, timeout=timeout
+        )
+        return only(results)
+
+    async def patch_secrets(
+        self,
+        uris: Sequence[str],
+        values: Mapping[str, bytes],
+        *,
+        remove: Iterable[str] = (),
+        expect: Expect | str = Expect.ANY,
+        options: Options | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> list[PutResult | Error]:
+        """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
+        plaintext, removes = purposes.patch.changes(values, remove)
+        purposes.delete.expected(expect)
+
+        async def one(target: Target) -> PutResult:
+            named = await whole(expect, target.uri, self._session.queries)
+            return await purposes.patch.patch(
+                self._session.walk(target, timeout), target, plaintext, removes, named, options
+            )
+
+        return await self._session.each(
+            uris,
+            timeout,
+            one,
+            size=len(plaintext),
+            options=options,
+            wanted=purposes.patch.to_patch(values, expect),
+        )
 
     async def compare_secret(
         self,
@@ -231,7 +338,7 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         values: Mapping[str, bytes],
         *,
         options: Options | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+        timeout: float = DEFAULT_TIMEOUT_S,
     ) -> Comparison:
         """Compare values with what the store holds. Arguments and errors as `put_secret`; writes nothing."""
         return only(await self.compare_secrets([uri], values, options=options, timeout=timeout))
@@ -242,218 +349,417 @@ class Client(Restorations, Editing, Agreeing, Reading, Witnessed, Proving, Upstr
         values: Mapping[str, bytes],
         *,
         options: Options | None = None,
-        timeout: float = DEFAULT_TIMEOUT_S,  # noqa: ASYNC109
+        timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Comparison | Error]:
         """Compare the same values with several URIs. Returns and raises as `import_secrets`."""
         plaintext = encoded(values)
 
         async def one(target: Target) -> Comparison:
-            return await purposes.compare.compare(self._walk(target, timeout), target, plaintext, options)
+            return await purposes.compare.compare(self._session.walk(target, timeout), target, plaintext, options)
 
-        return await self._each(uris, len(plaintext), options, timeout, one)
+        return await self._session.each(uris, timeout, one, size=len(plaintext), options=options)
+
+    async def delete_secret(
+        self,
+        uri: str,
+        *,
+        expect: Expect | str = Expect.ANY,
+        destroy: bool = False,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> Deletion:
+        """Delete one secret and return once a receipt proves that it is gone.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            expect: What must be upstream; text names an upstream version. Not `Expect.ABSENT`.
+            destroy: Erase it for good; otherwise the engine's owner can restore it.
+            timeout: Seconds for everything.
+
+        Raises:
+            ConflictError: nothing is there, or not what `expect` names; what is there was not deleted.
+            OutcomeUnknownError: it may or may not have been deleted.
+            Error: as `put_secret`.
+        """
+        return only(await self.delete_secrets([uri], expect=expect, destroy=destroy, timeout=timeout))
+
+    async def delete_secrets(
+        self,
+        uris: Sequence[str],
+        *,
+        expect: Expect | str = Expect.ANY,
+        destroy: bool = False,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> list[Deletion | Error]:
+        """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
+        purposes.delete.expected(expect)
+
+        async def one(target: Target) -> Deletion:
+            named = await whole(expect, target.uri, self._session.queries)
+            return await purposes.delete.delete(self._session.walk(target, timeout), target, named, destroy=destroy)
+
+        return await self._session.each(uris, timeout, one, wanted=purposes.delete.to_delete(expect))
+
+    async def copy_secret(
+        self,
+        uri: str,
+        destination: str,
+        *,
+        expect: Expect | str = Expect.ANY,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> Copy:
+        """Have the reactor of `uri`'s store put that secret at `destination`, in another store. No other part reads it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            destination: The same, in another store.
+            expect: What must be at the destination; text names an upstream version.
+            timeout: Seconds for everything.
+
+        Raises:
+            ConflictError: nothing is at `uri`, or not what `expect` names at the destination; nothing was written.
+            RefusedError: the source's reactor is not configured to copy there, among others.
+            OutcomeUnknownError: it may or may not have been copied.
+            Error: as `put_secret`.
+        """
+        expectation(expect)
+
+        async def one(target: Target) -> Copy:
+            there = await self._session.target(destination, timeout)
+            named = await whole(expect, there.uri, self._session.queries)
+            return await purposes.copy_secret.copy(self._session.walk(target, timeout), target, there, named)
+
+        return await self._session.one(uri, timeout, one)
+
+    async def generate_secret(
+        self,
+        uri: str,
+        recipes: Mapping[str, str],
+        *,
+        expect: Expect | str = Expect.ANY,
+        labels: Mapping[str, str] | None = None,
+        expires_on: dt.date | str | None = None,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> Generated:
+        """Have the store's reactor generate a secret that no person sees; return the public halves of its key pairs.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            recipes: For each key what to make: password, hex, base64, rsa or ed25519, with `:SIZE` if not the default.
+            expect: What must be upstream; text names an upstream version.
+            labels: As for `put_secret`.
+            expires_on: As for `put_secret`.
+            timeout: Seconds for everything.
+
+        Raises:
+            UsageError: a recipe is not one; nothing was sent.
+            Error: as `put_secret`.
+        """
+        checked = check_recipes([Recipe.parse(key, text) for key, text in recipes.items()])
+        expectation(expect)
+        notes = Notes.check(labels, expires_on)
+
+        async def one(target: Target) -> Generated:
+            named = await whole(expect, target.uri, self._session.queries)
+            return await purposes.generate.generate(self._session.walk(target, timeout), target, checked, named, notes)
+
+        return await self._session.one(uri, timeout, one)
+
+    async def import_secret(self, uri: str, *, timeout: float = DEFAULT_TIMEOUT_S) -> Import:
+        """Have the store sign a receipt for what is upstream, so that m8 knows it and a put may replace it.
+
+        Raises:
+            ConflictError: nothing is upstream.
+            RefusedError: it cannot be read, among others.
+            Error: as `put_secret`.
+        """
+        return only(await self.import_secrets([uri], timeout=timeout))
+
+    async def import_secrets(self, uris: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT_S) -> list[Import | Error]:
+        """Import several secrets, a few at once, each within `timeout`; what is wrong with one stops no other.
+
+        Returns:
+            For each URI, in the same order, its result or its error.
+
+        Raises:
+            UsageError: a URI is malformed, none is given, or one twice. Nothing was sent.
+        """
+
+        async def one(target: Target) -> Import:
+            return await purposes.import_secret.import_secret(self._session.walk(target, timeout), target)
+
+        return await self._session.each(uris, timeout, one)
+
+    async def verify_secret(self, uri: str, *, timeout: float = DEFAULT_TIMEOUT_S) -> Verification:
+        """Ask the store whether upstream still holds what the newest receipt says.
+
+        Raises:
+            NotFoundError: there is no receipt for it.
+            IdentityChangedError: the store was given another receipt than m8 shows.
+            Error: as `compare_secret`.
+        """
+        return only(await self.verify_secrets([uri], timeout=timeout))
+
+    async def verify_secrets(
+        self, uris: Sequence[str], *, timeout: float = DEFAULT_TIMEOUT_S
+    ) -> list[Verification | Error]:
+        """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
+
+        async def one(target: Target) -> Verification:
+            return await purposes.verify.verify(self._session.walk(target, timeout), target, self._session.queries)
+
+        # Most stores verify unsigned: a passphrase is asked for only if a grant wants it.
+        return await self._session.each(uris, timeout, one, may_sign=False)
+
+    async def undelete_secret(
+        self,
+        uri: str,
+        *,
+        expect: Expect | str = Expect.ANY,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> Undeletion:
+        """Bring back what was deleted last at a place where nothing is; return once a receipt proves it.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            expect: What must have been deleted; text names a version. Not `Expect.ABSENT`.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot undelete; no key was asked for.
+            ConflictError: nothing can come back, something is there, or `expect` names another version.
+            OutcomeUnknownError: it may or may not have been undeleted.
+            Error: as `put_secret`.
+        """
+        return only(await self.undelete_secrets([uri], expect=expect, timeout=timeout))
+
+    async def undelete_secrets(
+        self,
+        uris: Sequence[str],
+        *,
+        expect: Expect | str = Expect.ANY,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> list[Undeletion | Error]:
+        """Undelete several secrets, all at once. Returns and raises as `put_secrets`."""
+        purposes.undelete.expected_deleted(expect)
+
+        async def one(target: Target) -> Undeletion:
+            named = await whole(expect, target.uri, self._session.queries)
+            return await purposes.undelete.undelete(self._session.walk(target, timeout), target, named)
+
+        return await self._session.each(uris, timeout, one, wanted=purposes.undelete.to_undelete(expect))
+
+    async def rollback_secret(
+        self,
+        uri: str,
+        to: str,
+        *,
+        expect: Expect | str = Expect.ANY,
+        timeout: float = DEFAULT_TIMEOUT_S,
+    ) -> Rollback:
+        """Write the content of an earlier version as a new version; return once a receipt proves that it is there.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            to: The upstream version whose content is to be there again, as `queries.secret_versions` shows it. What
+                stands before its `@` is enough if only one version of the secret begins so.
+            expect: What must be upstream now; text names an upstream version.
+            timeout: Seconds for everything.
+
+        Raises:
+            RefusedError: the store cannot roll back, and no key was asked for; or the engine does not keep the version.
+            ConflictError: not what `expect` names is there; nothing was written.
+            OutcomeUnknownError: it may or may not have been rolled back.
+            Error: as `put_secret`.
+        """
+        purposes.rollback.checked_version(to)
+        expectation(expect)
+
+        async def one(target: Target) -> Rollback:
+            named = await whole(expect, target.uri, self._session.queries)
+            return await purposes.rollback.rollback(
+                self._session.walk(target, timeout), target, to, named, self._session.queries
+            )
+
+        return await self._session.one(uri, timeout, one)
+
+    async def edit_notes(
+        self, uri: str, labels: Mapping[str, str | None] | None = None, *, expires_on: dt.date | str | None = None
+    ) -> views_pb2.Secret:
+        """Change labels and the day of expiry of a secret, and return what m8 shows of it then.
+
+        m8 records who did it. No store signs it, unlike the notes of a put, which stand in its request. It takes the
+        right to put the secret.
+
+        Args:
+            uri: `store://path`, or `path` in the default store.
+            labels: Each label with its new value, or with None to remove it. The others stay.
+            expires_on: The new day; "" removes it, None leaves it as it is.
+
+        Raises:
+            UsageError: nothing is changed, a label or a day is malformed, or there would be more than 16 labels.
+            NotFoundError: m8 knows no such secret of yours, or it was deleted.
+            RefusedError: you may not put it.
+        """
+        given = labels or {}
+        day = expires_on.isoformat() if isinstance(expires_on, dt.date) else expires_on
+        edit = check_edit(
+            [(name, value) for name, value in given.items() if value is not None],
+            [name for name, value in given.items() if value is None],
+            day or "",
+            remove_expires_on=day == "",
+        )
+        full = await self.full_uri(uri)
+        message = commands_pb2.UpdateSecretNotesRequest(uri=full, edit=edit_message(edit))
+        answer = await self._session.connection.call(methods.UPDATE_SECRET_NOTES, message, CALL_TIMEOUT_S)
+        if answer.secret.uri != full:
+            raise ProofError(f"asked for {full}, m8 answered with another secret")
+        return answer.secret
 
     async def preview_put(self, uri: str, values: Mapping[str, bytes], *, expect: Expect | str = Expect.ANY) -> Preview:
         """Return what a put would send. It only asks m8 for the store; it requests no key and pins nothing."""
         return await self._preview(uri, values, expect, None)
 
+    async def preview_patch(
+        self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
+    ) -> Preview:
+        """Return what a patch would send. It only asks m8 for the store; it requests no key and pins nothing."""
+        _, removes = purposes.patch.changes(values, remove)
+        purposes.delete.expected(expect)
+        return await self._preview(uri, values, expect, removes)
+
     async def _preview(
         self, uri: str, values: Mapping[str, bytes], expect: Expect | str, removes: tuple[str, ...] | None
     ) -> Preview:
-        from monoskope.client.preview import preview  # noqa: PLC0415 - for --dry-run alone
+        from monoskope.client.walk.checks import preview  # noqa: PLC0415 - for --dry-run alone
 
         return await preview(
-            self._resolver(), self.settings, self._known, uri=uri, values=values, expect=expect, removes=removes
+            self._session.resolver(),
+            self.settings,
+            self._session.known,
+            uri=uri,
+            values=values,
+            expect=expect,
+            removes=removes,
         )
 
-    @property
-    def server(self) -> str:
-        """The server that was dialled last, of `settings.servers`."""
-        return self._connection().server
+    async def get_secret(self, uri: str) -> Secret:
+        """Return what m8 knows of one secret, and whether it is proven.
 
-    @property
-    def subject(self) -> str | None:
-        """As whom the last call was made: the `sub` of its token; None before the first, and of a token without."""
-        from monoskope.client.trust import subject_of  # noqa: PLC0415 - see `_load_walk`
+        Args:
+            uri: `store://path`, or `path` in the default store.
 
-        return subject_of(self._connection().token)
+        Raises:
+            NotFoundError: m8 knows no such secret, or the caller may not see it.
+            Error: as `put_secret`.
+        """
+        view = await self._session.queries.secret(await self.full_uri(uri))
+        return results.secrets.Secret.of(view, await self._session.proofs.secret(view))
+
+    async def list_secrets(
+        self,
+        prefix: str = "",
+        *,
+        store: str = "",
+        subject: str = "",
+        state: SecretState = "present",
+        expiring_before: dt.date | str = "",
+        page_size: int = PAGE_SIZE,
+    ) -> AsyncGenerator[Secret]:
+        """Yield the secrets below a URI prefix ("" for all) in URI order. Each page is fetched when it is needed.
+
+        Args:
+            prefix: `store://` or `store://segment`, by whole segments.
+            store: Of this store alone.
+            subject: Last changed by this subject.
+            state: Present, deleted, drifted (the last change replaced what others had put), or found out of sync.
+            expiring_before: Said to expire before this day.
+            page_size: Fetched at once, 1 to 1,000.
+
+        Raises:
+            UsageError: `state` is none of these.
+            Error: as `get_secret`.
+        """
+        if state not in _STATES:
+            raise UsageError(f"{state!r} is not a state of secrets.", fix=f"Use one of {', '.join(_STATES)}.")
+        day = expiring_before.isoformat() if isinstance(expiring_before, dt.date) else expiring_before
+        proofs = self._session.proofs
+        views = self._session.queries.secrets(
+            prefix, store=store, subject=subject, state=_STATES[state], expiring_before=day, page_size=page_size
+        )
+        async for view in views:
+            yield results.secrets.Secret.of(view, await proofs.secret(view))
+
+    async def list_secret_versions(self, uri: str) -> AsyncGenerator[SecretVersion]:
+        """Yield what receipts say about one secret, the newest first. Arguments and errors as `get_secret`."""
+        proofs, views = self._session.proofs, self._session.queries.secret_versions(await self.full_uri(uri))
+        some: list[views_pb2.SecretVersion] = []
+        async for view in views:
+            some.append(view)
+            if len(some) == _CHECKED_AT_ONCE:
+                for one, checked in zip(some, await proofs.versions(some), strict=True):
+                    yield results.secrets.SecretVersion.of(one, checked)
+                some = []
+        for one, checked in zip(some, await proofs.versions(some), strict=True):
+            yield results.secrets.SecretVersion.of(one, checked)
+
+    async def get_upload(self, request_id: str, *, wait: bool = False, timeout: float = CALL_TIMEOUT_S) -> Upload:
+        """Return one request of any purpose, and whether its end is proven.
+
+        Args:
+            request_id: 32 hex digits, as in the results and in the message of an `OutcomeUnknownError`.
+            wait: Whether to return only when it has ended, or after `timeout`.
+            timeout: Seconds for everything.
+
+        Raises:
+            NotFoundError: there is no such request, or the caller may not see it.
+        """
+        content = request_id_bytes(request_id)
+        with within(self._session.runtime, timeout):
+            answer = await self._session.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+            return results.secrets.Upload.of(answer.upload, await self._session.proofs.upload(answer, content))
+
+    async def list_upstream(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> AsyncGenerator[UpstreamName]:
+        """Yield the names that are upstream directly below `uri`, in byte order: secrets, and folders of them.
+
+        A receipt proves each name. What `UpstreamName.known` says is m8's word. Every name that is listed stays in
+        m8's log.
+
+        Args:
+            uri: `store://path`, or `path` in the default store; at least one segment. A "/" at the end is left out.
+            timeout: Seconds for each page of up to 500 names.
+
+        Raises:
+            RefusedError: the store does not list, the right is missing, or the reactor does not serve this path.
+            Error: as `compare_secret`.
+        """
+        async for page in self.list_upstream_pages(uri, timeout=timeout):
+            for name in page.names:
+                yield name
+
+    async def list_upstream_pages(self, uri: str, *, timeout: float = PAGE_TIMEOUT_S) -> AsyncGenerator[UpstreamPage]:
+        """Yield the same page by page, with how many names no URI can name. Arguments and errors as `list_upstream`."""
+        if uri.endswith("://"):
+            raise UsageError(
+                f"{uri!r} names a whole store, which is not listed at once.", fix="Write store://segment at least."
+            )
+        with within(self._session.runtime, timeout):
+            target = await self._session.target(uri.removesuffix("/"), timeout, may_sign=True)
+            times = chain([left(timeout)], repeat(timeout))  # the first page has what is left
+        async for page in purposes.list_names.pages(
+            lambda: self._session.walk(target, timeout),
+            target,
+            self._session.queries,
+            lambda: within(self._session.runtime, next(times)),
+        ):
+            yield page
+
+    async def get_server(self) -> Server:
+        """Return m8's version, and who the caller is to it."""
+        return results.server.Server.of(await self._session.queries.server())
 
     async def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""
-        return str(await self._resolver().uri(uri))
-
-    @property
-    def queries(self) -> Queries:
-        """What m8 knows, as messages of the API."""
-        return Queries(self._connection(), self._tree)
-
-    async def _tree(self) -> Checkpoint | None:
-        return await self._held().tree()
-
-    @property
-    def proofs(self) -> Proofs:
-        """Return the checks of m8's answers, by the pins as they are now. Raises as `KnownStores.read`."""
-        from monoskope.client.proof import Proofs  # noqa: PLC0415 - a put does not need it
-
-        self._runtime.meanwhile(identity.load)
-        given = self.settings
-        return Proofs(self._known.read_with(given.server, given.store_identities), given.server, self.queries)
-
-    def _held_log(self) -> HeldLog:
-        from monoskope.client.log_proofs.held import HeldLog  # noqa: PLC0415 - few ask for a proof
-
-        return HeldLog(self._held(), self.queries, self.settings, self._notify)
-
-    def _pinned(self) -> dict[str, str]:
-        given = self.settings
-        pins = self._known.read_with(given.server, given.store_identities)
-        return {store: identity for (server, store), identity in pins.identities.items() if server == given.server}
-
-    @property
-    def stores(self) -> Stores:
-        """What administrators do to stores."""
-        from monoskope.client.administration import Stores  # noqa: PLC0415 - for administrators alone
-
-        return Stores(self._connection())
-
-    @property
-    def access(self) -> Access:
-        """Who may do what: questions, role bindings and tokens."""
-        from monoskope.client.access import Access  # noqa: PLC0415 - a put does not need it
-
-        return Access(self._connection())
-
-    async def _each(
-        self,
-        uris: Sequence[str],
-        size: int,
-        options: Options | None,
-        timeout_s: float,
-        one: Callable[[Target], Awaitable[R]],
-        *,
-        wanted: Wanted | None = None,
-        may_sign: bool = True,
-    ) -> list[R | Error]:
-        """Resolve the targets one by one, because that may ask the user; check what is `wanted`; do a few at once.
-
-        The time of one secret is for everything together; that of each of several is for its resolving, and for its
-        turn.
-        """
-        if not uris or len(set(uris)) != len(uris):
-            raise UsageError("no secret URI is given, or one twice.", fix="Give each URI once.")
-        for uri in uris:
-            check_text(uri)
-        if len(uris) == 1:
-            with within(self._runtime, timeout_s):
-                return await self._all(uris, size, options, timeout_s, one, wanted=wanted, may_sign=may_sign)
-
-        async def timed(target: Target) -> R:
-            with within(self._runtime, timeout_s):
-                return await one(target)
-
-        return await self._all(uris, size, options, timeout_s, timed, wanted=wanted, may_sign=may_sign)
-
-    async def _all(
-        self,
-        uris: Sequence[str],
-        size: int,
-        options: Options | None,
-        timeout_s: float,
-        one: Callable[[Target], Awaitable[R]],
-        *,
-        wanted: Wanted | None,
-        may_sign: bool,
-    ) -> list[R | Error]:
-        several = len(uris) > 1
-        if several and wanted is not None:
-            self._remembered.clear()  # What is checked is to be what m8 says now.
-        self._runtime.meanwhile(_load_walk)
-        resolver = self._resolver(timeout_s)
-        targets: list[Target | Error] = []
-        for uri in uris:
-            try:
-                with within(self._runtime, timeout_s):
-                    target = await resolver.target(uri)
-                target.check_size(size)
-                if may_sign:
-                    self._prepare_to_sign(target)
-                targets.append(structs.replace(target, several=several))
-            except Error as error:
-                self._remembered.clear()
-                targets.append(let_go(error))
-        check_twice(targets)
-        check_options(targets, options)
-
-        if several and wanted is not None:
-            targets = await checked(targets, wanted, self.queries)
-        results = await Bulk(self._runtime, uris, tell=self._progress).run(targets, one)
-        if any(isinstance(result, Error) for result in results):
-            self._remembered.clear()
-        return results
-
-    async def _target(self, uri: str, timeout_s: float, *, may_sign: bool = False) -> Target:
-        check_text(uri)
-        target = await self._resolver(timeout_s).target(uri)
-        if may_sign:
-            self._prepare_to_sign(target)
-        return target
-
-    def _prepare_to_sign(self, target: Target) -> None:
-        """Ask for a passphrase before a key is asked for, if m8 shows that the store takes signed requests alone.
-
-        That is m8's word, and only a hint: the grant decides whether a request is signed.
-        """
-        if self._signing is not None and any(
-            reactor.capabilities.signatures for reactor in target.store.reactors if reactor.attached
-        ):
-            with unhurried():
-                self._signing.prepare()
-
-    def _walk(self, target: Target, timeout_s: float) -> Walk:
-        from monoskope.client.walk import Walk  # noqa: PLC0415 - see `_load_walk`
-
-        return Walk(
-            self._connection(),
-            target.trust,
-            timeout_s=timeout_s,
-            observe=self._observe,
-            pause_s=self._pause_s,
-            pace=self._paces.of(target.uri.store),
-            several=target.several,
-            signing=self._signing,
-        )
-
-    def _resolver(self, timeout_s: float = CALL_TIMEOUT_S) -> Resolver:
-        return Resolver(
-            self._connection(),
-            self.settings,
-            self._known,
-            confirm=self._confirm,
-            notify=self._notify,
-            timeout_s=min(timeout_s, CALL_TIMEOUT_S),
-            remembered=self._remembered,
-        )
-
-    def _given(self) -> Mapping[str, str]:
-        return self.settings.store_identities
-
-    def _agreeing(self, given: Mapping[str, str]) -> Resolver:
-        return Resolver(
-            self._connection(),
-            structs.replace(self.settings, store_identities=dict(given)),
-            self._known,
-            confirm=None,
-            notify=self._notify,
-        )
-
-    def _connection(self) -> Connection:
-        if self._open is None:
-            raise UsageError("the client is not open.", fix="Use it as `async with Client() as client:`.")
-        return self._open
-
-
-def _load_walk() -> None:
-    """Load what only a known store leads to: steps 1 to 7. Call it while m8 is asked for the store."""
-    import monoskope.client.walk  # noqa: F401,PLC0415
+        return str(await self._session.resolver().uri(uri))
 
 
 def _warn(sentence: str) -> None:

@@ -1,9 +1,13 @@
-"""The connection to m8, with the caller's token: what is called again, and at which of several servers."""
+"""The connection to m8, with the caller's token. It alone decides whether, where and when a call is sent again.
+
+What is sent again, and how often, is one loop: `Connection._call`, with the rules of `Tries`.
+"""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import os
+from collections.abc import AsyncGenerator, Sequence
 from enum import Enum, auto
 from pathlib import Path
 from typing import Protocol, TypeVar
@@ -11,24 +15,24 @@ from typing import Protocol, TypeVar
 from google.protobuf.message import Message
 
 from monoskope import errors
-from monoskope.client import forks
-from monoskope.client.credential import Caller, Credential, FixedToken, Issued
-from monoskope.client.methods import EXCHANGE_TOKEN, Method
-from monoskope.client.pace import CALLS_AT_ONCE, pause_after
-from monoskope.client.roots import Roots, find_roots
-from monoskope.client.runtime import Runtime, left, on_asyncio
-from monoskope.client.servers import Servers
-from monoskope.client.transport import failures
-from monoskope.client.transport.base import Metadata, Transport
-from monoskope.client.transport.dial import dial
-from monoskope.client.transport.failures import NotSentError, StreamRefusedError, TurnedAwayError
+from monoskope.client.http.methods import EXCHANGE_TOKEN, Method
+from monoskope.client.http.retry import LEAST_LEFT_S, TimeOverError, Tries
+from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import (
+    Metadata,
+    Transport,
+    too_late,
+)
+from monoskope.client.login.credential import Caller, Credential, FixedToken, Issued
+from monoskope.client.runtime import Runtime, asyncio_runtime, left
 from monoskope.errors import (
-    AwayError,
     Error,
     LogMismatchError,
     RateLimitedError,
+    TimedOutError,
     UnauthenticatedError,
     UnavailableError,
+    UsageError,
 )
 from monoskope.traces import spans
 from monoskope.value import Unshared
@@ -37,33 +41,22 @@ R = TypeVar("R", bound=Message)
 
 CALL_TIMEOUT_S = 30.0
 """For a call that waits for m8 alone."""
-
-MOST_DOUBLINGS = 3
-"""How often the pause doubles while something that m8 needs is away."""
-
-LEAST_LEFT_S = 0.02
-"""A call with less time is not made again: it would end as late, and hide what m8 said."""
-
-MOST_STREAMS_REFUSED = 10
-"""How often a call is made again that m8's side of the connection did not take."""
-
-MOST_TURNED_AWAY = 4
-"""How often a call is made again whose connection m8 ended before TLS, after 1, 2, 4 and 8 seconds or a little more:
-where a thousand come at once from one address, m8 begins 50 a second."""
-
+CALLS_AT_ONCE = 64
+"""How many calls one connection has open, each on an HTTP connection of its own. Further calls wait."""
 NotReachedError = errors.NotReachedError
 
+_OWN = "Open a client in each process, after the fork."
 _NO_ANSWER = (UnavailableError, UnauthenticatedError, RateLimitedError)
 """What m8 says instead of an answer."""
 
 
 class LogUse(Enum):
-    """What a call has to do with the check of m8's log (`monoskope.client.log_watch`)."""
+    """What a call has to do with the check of m8's log (`monoskope.client.log.watch`)."""
 
     WAITS = auto()
-    """A check begins beside it if one is due, and the answer is given when the log was found to fit."""
+    """A check begins in the background if one is due, and the answer is given when the log was found to fit."""
     BEGINS = auto()
-    """A check begins beside it if one is due. Its caller waits for `fits` before anything is sealed or sent."""
+    """A check begins in the background if one is due. The caller waits for `fits` before anything is sealed or sent."""
     NONE = auto()
     """It is about what was sent before: its answer is reported whatever the log is like."""
 
@@ -71,7 +64,7 @@ class LogUse(Enum):
 class Watch(Protocol):
     """What holds m8 to its log."""
 
-    def begin(self, token: str) -> None:
+    def begin(self) -> None:
         """Begin a check if one is due. Never waits."""
 
     def doubt(self) -> None:
@@ -81,37 +74,30 @@ class Watch(Protocol):
         """Wait until a check that was begun has ended, until `ends_at` (of `Runtime.now`). Raises what it found."""
 
     async def close(self) -> None:
-        """Let a check that is under way go."""
+        """Cancel a check that is under way."""
 
 
 class RenewedError(UnavailableError):
     """A stream ended with the token that it began with, and there is a new one: it can go on at once."""
 
 
-class PartlyReachedError(UnavailableError):
-    """m8 refused a call, but another m8 was not reached: it may be starting, as in an update, and take the call."""
-
-
 class Connection(Unshared):
     """A connection to one m8, or to the first that answers of several that serve one log. `close` ends it.
 
-    It dials at the first call. When a server fails, later calls go to the next one. The call that met the failure is
-    made again there if that does no harm: if nothing of it was sent, if it is a query, or if its request id makes a
-    second one the same as the first.
+    It dials at the first call. When a server fails, later calls go to the next one. Any number of calls may be made at
+    once, and with a runtime that blocks by any number of threads.
 
     Args:
-        servers: `host:port` for gRPC, `https://host:port` for HTTP, or several, in the order in which they are tried;
-            the certificate of each must carry its host.
+        servers: `host:port`, or several, in the order in which they are tried; the certificate of each must carry its
+            host.
         ca_file: PEM file with the authority that signs their certificates; None for the system's authorities.
         token: Sent with every call, only over TLS; or where tokens come from, asked before each call.
         ca: The authority itself, in PEM form; it counts before `ca_file`.
-        roots: What was found by the two before; it counts before both.
-        pause_s: First pause in seconds before a call that was not let in is made again.
-        runtime: What it waits with; by default asyncio.
+        pause_s: First pause in seconds before a call is sent again.
+        runtime: How it waits; by default on asyncio.
 
     Raises:
-        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one. Or
-            the process was forked while a connection was open.
+        UsageError: the file cannot be read or holds no certificate. The first call reports a damaged one.
     """
 
     def __init__(
@@ -121,70 +107,204 @@ class Connection(Unshared):
         token: str | Credential,
         *,
         ca: str = "",
-        roots: Roots | None = None,
         pause_s: float = 0.2,
         runtime: Runtime | None = None,
     ) -> None:
-        self.runtime: Runtime = runtime if runtime is not None else on_asyncio()
-        """What everything that uses this connection waits with."""
-        self._roots = roots or find_roots(ca_file, ca)
-        forks.opening(self)
-        self._servers = Servers([servers] if isinstance(servers, str) else servers, self._dial)
+        self.runtime: Runtime = runtime if runtime is not None else asyncio_runtime()
+        """How all that uses this connection waits."""
+        self._roots = find_roots(ca_file, ca)
+        self._process = os.getpid()
+        self._closed = False
+        self._servers = (servers,) if isinstance(servers, str) else tuple(servers)
+        self._at = 0
+        self._transports: dict[str, Transport] = {}
         self._pause_s = pause_s
-        self._places = self.runtime.places(CALLS_AT_ONCE)
+        self._semaphore = self.runtime.semaphore(CALLS_AT_ONCE)
         credential = FixedToken(token) if isinstance(token, str) else token
         self._caller = Caller(credential, self._exchange, self.runtime)
         self.watch: Watch | None = None
         """What holds m8 to its log, None for nothing."""
 
-    def twin(self, token: str) -> Connection:
-        """Return another connection to the same servers, whose calls carry `token`: for a thread of its own."""
-        runtime = self.runtime.alone()
-        return Connection(self._servers.names, None, token, roots=self._roots, pause_s=self._pause_s, runtime=runtime)
-
     def __repr__(self) -> str:
         return f"<Connection {self.server} token=hidden>"
-
-    def _dial(self, server: str) -> Transport:
-        return dial(server, self._roots, has_others=len(self._servers.names) > 1, runtime=self.runtime)
 
     @property
     def server(self) -> str:
         """The server to which the next call goes, as it was named."""
-        return self._servers.current
+        return self._servers[self._at]
 
     @property
     def token(self) -> str:
         """The token that was sent last, "" before the first call."""
         return self._caller.last
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float, *, log: LogUse = LogUse.WAITS) -> R:
-        """Call `method` as `call_unwatched` does, and hold m8 to its log as `log` says.
+    async def call(
+        self,
+        method: Method[R],
+        request: Message,
+        timeout_s: float,
+        *,
+        resends: int | None = 0,
+        log: LogUse = LogUse.WAITS,
+    ) -> R:
+        """Call `method`, and hold m8 to its log as `log` says. Arguments as `call_unwatched`.
 
         Raises:
             LogMismatchError: what m8 shows of its log does not fit.
             Error: as `call_unwatched`.
         """
-        if self.watch is None or log is LogUse.NONE:
-            return await self.call_unwatched(method, request, timeout_s)
-        ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
+        ends_at = self._ends_at(timeout_s)
+        watch = None if log is LogUse.NONE else self.watch
         try:
-            answer = await self.call_unwatched(method, request, timeout_s, beside=self.watch)
+            answer = await self._call(method, request, ends_at, resends, watch)
         except Error as error:
             # What m8 refuses is an answer, too: with another log it may know nothing of what was asked for.
-            if (
-                error.by_m8
-                and not isinstance(error, _NO_ANSWER)
-                and (found := await self.mismatch(ends_at)) is not None
-            ):
+            is_answer = watch is not None and error.by_m8 and not isinstance(error, _NO_ANSWER)
+            if is_answer and (found := await self.mismatch(ends_at)) is not None:
                 try:
                     raise found from None
                 finally:
                     del found  # its traceback has this frame: they would keep each other
             raise
-        if log is LogUse.WAITS:
-            await self.watch.fits(ends_at)
+        if watch is not None and log is LogUse.WAITS:
+            await watch.fits(ends_at)
         return answer
+
+    async def call_unwatched(
+        self, method: Method[R], request: Message, timeout_s: float, *, resends: int | None = 0
+    ) -> R:
+        """Call `method`, whatever m8's log is like.
+
+        Args:
+            method: What to call.
+            request: Its message.
+            timeout_s: Seconds for everything.
+            resends: How often the same bytes are sent again because m8 was not reached; None until time is over.
+
+        Raises:
+            NotReachedError: the connection failed or broke.
+            IdentityChangedError: the server's certificate does not verify.
+            ProtocolError: the answer is no message of this protocol.
+            RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
+            TimeOverError: with `resends`, time is over.
+            UsageError: the client was closed, or this process was forked.
+            Error: what m8 said, by its code.
+        """
+        return await self._call(method, request, self._ends_at(timeout_s), resends, None)
+
+    def _ends_at(self, timeout_s: float) -> float:
+        return self.runtime.now() + max(left(timeout_s), 0.001)
+
+    async def _call(
+        self, method: Method[R], request: Message, ends_at: float, resends: int | None, watch: Watch | None
+    ) -> R:
+        """Send a call until there is an answer, or a failure that it does not help to send it again after.
+
+        1. At once, to the same server: with a new token if m8 refuses the one that was sent, and on a new connection if
+           an idle one had ended, each once a round.
+        2. At once, to each other server, if nothing was sent or the call may be carried out twice.
+        3. After a pause, to all servers in a new round: if m8 is limiting, when it says; if m8 says that what it needs
+           is away and the call may be carried out twice; if m8 ended the connection before TLS, at most
+           `MOST_TURNED_AWAY` times; if m8 was not reached, `resends` times.
+
+        The worst case, with n servers, T seconds and a first pause p (0.2): a round sends the same bytes at most n + 2
+        times, and ends after p, 2p, 4p … up to 2 seconds if m8 was not reached, after at least 2.5p otherwise. So
+        there are at most 4 + T / 2.5p rounds: one server and 30 seconds make 64 rounds, hence 192 sends. It ends
+        after T, plus what an issuer of tokens takes (10 seconds for one answer).
+        """
+        tries = Tries(len(self._servers), repeatable=method.may_be_repeated, resends=resends, pause_s=self._pause_s)
+        said = ""
+        while True:
+            self._check_open()
+            server = self.server
+            try:
+                return await self._send(method, request, ends_at, tries, watch)
+            except (UnavailableError, RateLimitedError, TimedOutError) as error:
+                if tries.wants_fresh(error):
+                    continue
+                if isinstance(error, UnavailableError):
+                    self._failed(server)
+                if tries.wants_next(error):
+                    continue
+                pause_s = tries.pause(error)
+                rest_s = ends_at - self.runtime.now()
+                is_over = pause_s is None or pause_s + LEAST_LEFT_S >= rest_s
+                # Raised in here, so that no variable keeps the error, whose traceback has this frame.
+                if pause_s is None or (is_over and tries.ends_with(error)):
+                    raise self._told(error, tries) from None
+                if isinstance(error, UnavailableError):
+                    said = self._told(error, tries).message
+                elif error.by_m8:
+                    said = ""
+            await self.runtime.sleep(max(0.0, min(pause_s, rest_s)))
+            if is_over:
+                raise TimeOverError(said)
+            tries.begin_round()
+
+    def _told(self, error: Error, tries: Tries) -> Error:
+        """Return what the caller is told of a call that ended with `error`."""
+        if tries.all_unreached:
+            return NotReachedError(f"m8 does not answer at any of {', '.join(self._servers)}.", fix=error.fix)
+        return error
+
+    async def _send(self, method: Method[R], request: Message, ends_at: float, tries: Tries, watch: Watch | None) -> R:
+        """Send a call once to the current server; once more if m8 refuses the token, and there is another one."""
+        try:
+            await self._semaphore.acquire(ends_at)
+        except TimeoutError:
+            raise too_late(self.server) from None
+        try:
+            token = await self._caller.token()
+            transport = self._transport()
+            if watch is not None:
+                watch.begin()
+            with spans.Span(method.name, kind="client"):
+                left_s = max(ends_at - self.runtime.now(), 0.001)
+                try:
+                    return await transport.call(method, request, left_s, _metadata(token), fresh=tries.fresh)
+                except UnauthenticatedError:
+                    renewed = await self._caller.token(refused=token)
+                    if renewed == token or tries.renewed:
+                        raise
+                tries.renewed = True
+                left_s = max(ends_at - self.runtime.now(), 0.001)
+                return await self._transport().call(method, request, left_s, _metadata(renewed), fresh=tries.fresh)
+        finally:
+            self._semaphore.release()
+
+    def _transport(self) -> Transport:
+        """Return the transport to the current server, which is made at its first use."""
+        server = self.server
+        return self._transports.get(server) or self._transports.setdefault(server, self._dial(server))
+
+    def _dial(self, server: str) -> Transport:
+        has_others = len(self._servers) > 1
+        # One of the two is imported: it takes time.
+        if self.runtime.blocks:
+            from monoskope.client.http.blocking import BlockingTransport  # noqa: PLC0415
+
+            return BlockingTransport(server, self._roots, has_others=has_others, sent=self.runtime.sent)
+        from monoskope.client.http.on_asyncio import HttpTransport  # noqa: PLC0415
+
+        return HttpTransport(server, self._roots, has_others=has_others)
+
+    def _failed(self, server: str) -> None:
+        """Go to the next server, unless another call did. What was seen of the log does not count for that server."""
+        at = self._servers.index(server)
+        if at == self._at:
+            self._at = (at + 1) % len(self._servers)
+        if self.watch is not None:
+            self.watch.doubt()
+
+    def _check_open(self) -> None:
+        """Raise `UsageError` if this connection was closed, or opened by the process that this one was forked from.
+
+        A forked process shares its parent's connections: bytes of both would mix there.
+        """
+        if self._process != os.getpid():
+            raise UsageError("the client was opened in another process, from which this one was forked.", fix=_OWN)
+        if self._closed:
+            raise UsageError("the client is closed.", fix="Open another one.")
 
     async def mismatch(self, ends_at: float) -> LogMismatchError | None:
         """Return why m8's log does not fit, as far as that is known by `ends_at`; None if it fits, or is not known."""
@@ -206,111 +326,18 @@ class Connection(Unshared):
         if self.watch is not None:
             await self.watch.fits(ends_at)
 
-    async def call_unwatched(
-        self, method: Method[R], request: Message, timeout_s: float, *, beside: Watch | None = None
-    ) -> R:
-        """Call `method`, and again while m8 does not let the call in, as `monoskope.client.pace` says.
-
-        A query, and a command that may be sent twice, is also called again while m8 says that something it needs is
-        away: a database that fails over is back in half a minute.
-
-        At most `CALLS_AT_ONCE` calls are open; further ones wait for their place, which counts as time, too.
-
-        Raises:
-            NotReachedError: the connection failed or broke.
-            IdentityChangedError: the server's certificate does not verify.
-            ProtocolError: the answer is no message of this protocol.
-            RateLimitedError: m8 has too much of the caller's to do, and that would not change in time.
-            Error: what m8 said, by its code.
-        """
-        # `beside` is told of the token once there is one, so that it can begin its own call at the same time.
-        ends_at = self.runtime.now() + max(left(timeout_s), 0.001)
-        refusals = absences = 0
-        while True:
-            try:
-                return await self._let_in(method, request, ends_at, beside)
-            except (RateLimitedError, StreamRefusedError, TurnedAwayError, AwayError) as error:
-                pause_s = self._pause_after(error, method, refusals, absences)
-                # Raised in here, so that no variable keeps the error, whose traceback has this frame.
-                if pause_s is None or self.runtime.now() + pause_s + LEAST_LEFT_S >= ends_at:
-                    raise
-                absences += isinstance(error, AwayError)
-            await self.runtime.sleep(pause_s)
-            refusals += 1
-
-    def _pause_after(self, error: Error, method: Method[R], refusals: int, absences: int) -> float | None:
-        """Return the seconds after which a call is made again that ended in `error`, None if it is not."""
-        if isinstance(error, RateLimitedError):
-            return pause_after(error.retry_after_s, refusals, self._pause_s)
-        if isinstance(error, StreamRefusedError):
-            return pause_after(0.0, 0, self._pause_s / 5) if refusals < MOST_STREAMS_REFUSED else None
-        if isinstance(error, TurnedAwayError):
-            return pause_after(0.0, refusals, self._pause_s) if refusals < MOST_TURNED_AWAY else None
-        if not method.may_be_repeated:
-            return None
-        return pause_after(self._pause_s * 2 ** min(absences, MOST_DOUBLINGS), 0, self._pause_s)
-
-    async def _let_in(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
-        try:
-            await self._places.acquire(ends_at)
-        except TimeoutError:
-            raise failures.late(self.server) from None
-        try:
-            return await self._somewhere(method, request, ends_at, beside)
-        finally:
-            self._places.release()
-
-    async def _somewhere(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
-        """Call the current server and, while that does no harm, the others, each once."""
-        names = self._servers.names
-        unreached = 0
-        for others in reversed(range(len(names))):
-            server = self.server
-            try:
-                return await self._once(method, request, ends_at, beside)
-            except UnavailableError as error:
-                if isinstance(error, StreamRefusedError):
-                    raise
-                self._failed(server)
-                unreached += isinstance(error, NotReachedError)
-                if not others and unreached == len(names) > 1:
-                    raise NotReachedError(f"m8 does not answer at any of {', '.join(names)}.", fix=error.fix) from None
-                if not others and unreached and type(error) is UnavailableError:
-                    raise PartlyReachedError(error.message, fix=error.fix, by_m8=error.by_m8) from None
-                if not others or not (isinstance(error, NotSentError) or method.may_be_repeated):
-                    raise
-        raise AssertionError("there is at least one server")
-
-    async def _once(self, method: Method[R], request: Message, ends_at: float, beside: Watch | None) -> R:
-        """Call the current server; once more if it refuses the token and there is another one."""
-        token = await self._caller.token()
-        transport = self._servers.transport
-        if beside is not None:
-            beside.begin(token)
-        with spans.Span(method.name, kind="client"):
-            try:
-                return await transport.call(method, request, self._left_s(ends_at), _metadata(token))
-            except UnauthenticatedError:
-                renewed = await self._caller.token(refused=token)
-                if renewed == token:
-                    raise
-            return await self._servers.transport.call(method, request, self._left_s(ends_at), _metadata(renewed))
-
-    def _left_s(self, ends_at: float) -> float:
-        return max(ends_at - self.runtime.now(), 0.001)
-
     async def _exchange(self, subject_token: str, subject_token_type: str) -> Issued:
         """Exchange a token of an issuer for one of m8, at the current server."""
         from monoskope.api.gateway.v1 import access_pb2  # noqa: PLC0415 - a token that lasts needs none of it
-        from monoskope.client.login.unverified import check_issued, lifetime_s  # noqa: PLC0415
+        from monoskope.client.login.id_token import check_issued, lifetime_s  # noqa: PLC0415
 
         request = access_pb2.ExchangeTokenRequest(subject_token=subject_token, subject_token_type=subject_token_type)
         timeout_s = max(left(CALL_TIMEOUT_S), 0.001)
-        answer = await self._servers.transport.call(EXCHANGE_TOKEN, request, timeout_s, _metadata(""))
+        answer = await self._transport().call(EXCHANGE_TOKEN, request, timeout_s, _metadata(""), fresh=True)
         token = check_issued(answer.access_token, self.server)
         return Issued(token, lifetime_s(token))
 
-    async def stream(self, method: Method[R], request: Message) -> AsyncIterator[R]:
+    async def stream(self, method: Method[R], request: Message) -> AsyncGenerator[R]:
         """Yield what `method` streams until it ends. When a server fails, the next call goes on.
 
         A stream can last for hours. So m8 is held to its log before the stream begins, and again before what comes is
@@ -320,17 +347,18 @@ class Connection(Unshared):
             RenewedError: the token has ended, and there is a new one.
             Error: as `call`.
         """
+        self._check_open()
         server = self.server
         token = await self._caller.token()
-        await self._held(token)
+        await self._held()
         began = False
         while True:
             try:
-                streamed = self._servers.transport.stream(method, request, _metadata(token))
+                streamed = self._transport().stream(method, request, _metadata(token))
                 async with contextlib.aclosing(streamed) as responses:
                     async for response in responses:
                         began = True
-                        await self._held(token)
+                        await self._held()
                         yield response
             except UnavailableError:
                 self._failed(server)
@@ -345,25 +373,23 @@ class Connection(Unshared):
             else:
                 return
 
-    def _failed(self, server: str) -> None:
-        """Go to the next server. What was seen of the log before does not count for whoever answers there."""
-        self._servers.failed(server)
-        if self.watch is not None:
-            self.watch.doubt()
-
-    async def _held(self, token: str) -> None:
+    async def _held(self) -> None:
         """Hold m8 to its log if a check is due. Raises as `fits`."""
         if self.watch is not None:
-            self.watch.begin(token)
+            self.watch.begin()
             await self.watch.fits(self.runtime.now() + CALL_TIMEOUT_S)
 
     async def close(self) -> None:
-        """Close it; calls under way are cancelled."""
+        """Close it, from any thread; calls under way are cancelled or end as broken."""
+        self._closed = True
+        if self._process != os.getpid():
+            return  # the sockets are those of the parent
         if self.watch is not None:
             await self.watch.close()
         self._caller.forget()
-        await self._servers.close()
-        forks.closed(self)
+        for transport in list(self._transports.values()):
+            await transport.close()
+        self._transports.clear()
 
 
 def _metadata(token: str) -> Metadata:

@@ -2,31 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, TypeVar
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client import methods
-from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse
-from monoskope.client.event_filter import EVERY, EventFilter
-from monoskope.client.methods import Method
+from monoskope.client.connection import CALL_TIMEOUT_S, Connection, LogUse, RenewedError
+from monoskope.client.http import methods
+from monoskope.client.http.methods import Method
 from monoskope.client.runtime import Runtime
-from monoskope.errors import UnavailableError, UsageError
+from monoskope.errors import Error, UnavailableError, UsageError
 from monoskope.protocol.notes import check_labels, has_labels
 from monoskope.protocol.request import REQUEST_ID_BYTES
 from monoskope.uri import UriPrefix
+from monoskope.value import Value
 
 PAGE_SIZE = 100
 MAX_PAGE_SIZE = 1_000
 """The largest page that m8 returns."""
 
+FIRST_PAUSE_S = 0.2
+LONGEST_PAUSE_S = 5.0
+"""How long `follow` waits before it connects again: after the first break, and at most."""
+
 MAX_PAGES = 50_000
 """How many pages a listing may have: more than any log needs, since a page covers thousands of events."""
 
+
+class EventFilter(Value, frozen=True):
+    """Which events.
+
+    Attributes:
+        since_ms: Recorded then or later, milliseconds since 1970 by m8's clock; 0 for any time.
+        until_ms: Recorded before then; 0 for any time.
+        actor: Caused by this subject, "" for any.
+        before: At a position of the log before this one; 0 for any.
+    """
+
+    since_ms: int = 0
+    until_ms: int = 0
+    actor: str = ""
+    before: int = 0
+
+    def takes(self, event: views_pb2.EventSummary) -> bool:
+        """Whether `event` is among them."""
+        return (
+            self.since_ms <= event.recorded_at_ms
+            and (not self.until_ms or event.recorded_at_ms < self.until_ms)
+            and (not self.actor or event.actor == self.actor)
+            and (not self.before or event.position < self.before)
+        )
+
+
+EVERY = EventFilter()
+"""All events."""
+
+
 if TYPE_CHECKING:
     from monoskope.api.gateway.v1 import log_pb2
-    from monoskope.client.shown_events import ShownEvents
+    from monoskope.client.log.events import ShownEvents
     from monoskope.protocol.tlog.checkpoint import Checkpoint
 
     Told = Callable[[ShownEvents], None]
@@ -127,7 +161,7 @@ class Queries:
         expiring_before: str = "",
         labels: Mapping[str, str] | None = None,
         page_size: int = PAGE_SIZE,
-    ) -> AsyncIterator[views_pb2.Secret]:
+    ) -> AsyncGenerator[views_pb2.Secret]:
         """Yield secrets below a URI prefix ("" for all) in URI order.
 
         Args:
@@ -156,7 +190,7 @@ class Queries:
 
     async def secret_versions(
         self, uri: str, *, page_size: int = PAGE_SIZE, with_edits: bool = False
-    ) -> AsyncIterator[views_pb2.SecretVersion]:
+    ) -> AsyncGenerator[views_pb2.SecretVersion]:
         """Yield the versions of one secret, the newest first; fingerprints only with the right to see them.
 
         With `with_edits`, edits of its notes come between them: these have `edit`, and no receipt.
@@ -171,7 +205,7 @@ class Queries:
         request = queries_pb2.GetSecretStoreRequest(name=name, count_pending=True)
         return (await self._connection.call(methods.GET_SECRET_STORE, request, CALL_TIMEOUT_S)).store
 
-    async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncIterator[views_pb2.SecretStore]:
+    async def stores(self, *, page_size: int = PAGE_SIZE) -> AsyncGenerator[views_pb2.SecretStore]:
         """Yield stores in name order, their requests that have not ended counted."""
         request = queries_pb2.ListSecretStoresRequest(page_size=page_size, count_pending=True)
         async for page in self._pages(methods.LIST_SECRET_STORES, request):
@@ -186,7 +220,7 @@ class Queries:
         wanted: EventFilter = EVERY,
         page_size: int = PAGE_SIZE,
         told: Told = lambda _shown: None,
-    ) -> AsyncIterator[views_pb2.EventSummary]:
+    ) -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events in log order, of one request or below a URI prefix if given, held against the pinned log.
 
         Args:
@@ -238,11 +272,52 @@ class Queries:
             break
         return 0
 
-    async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncIterator[views_pb2.EventSummary]:
+    async def watch(self, *, after: int = 0, prefix: str = "") -> AsyncGenerator[views_pb2.EventSummary]:
         """Yield events as they happen, from the one after position `after` on, until cancelled."""
         request = queries_pb2.WatchEventsRequest(after=after, prefix=_prefix(prefix))
         async for answer in self._connection.stream(methods.WATCH_EVENTS, request):
             yield answer.event
+
+    async def follow(
+        self,
+        *,
+        after: int,
+        prefix: str = "",
+        wanted: EventFilter = EVERY,
+        lost: Callable[[Error], None] | None = None,
+    ) -> AsyncGenerator[views_pb2.EventSummary]:
+        """Yield each event after the position `after` once, as it is recorded, until cancelled or m8 ends the stream.
+
+        When the connection breaks, m8 stops or the token was renewed, it connects again and goes on after the last
+        event that it has seen.
+
+        Args:
+            after: What `head` returned, for the events since then; 0 for all.
+            prefix: Of secrets below this URI prefix, "" for all that the caller may see.
+            wanted: Which of these.
+            lost: Called with the reason each time the connection breaks.
+
+        Raises:
+            Error: m8 refuses; not that it cannot be reached.
+        """
+        pause = FIRST_PAUSE_S
+        while True:
+            try:
+                async for event in self.watch(after=after, prefix=prefix):
+                    pause = FIRST_PAUSE_S
+                    if event.position > after:
+                        after = event.position
+                        if wanted.takes(event):
+                            yield event
+            except RenewedError:
+                continue
+            except UnavailableError as error:
+                if lost is not None:
+                    lost(error)
+            else:
+                return
+            await self.runtime.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE_S)
 
     async def upload(
         self, request_id: str, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
@@ -253,16 +328,9 @@ class Queries:
     async def upload_answer(
         self, request_id: bytes, *, wait: bool = False, timeout_s: float = CALL_TIMEOUT_S
     ) -> queries_pb2.GetSecretUploadResponse:
-        """Return the same with its store's identity steps, which a proof can need (`monoskope.client.proof`)."""
+        """Return the same with its store's identity steps, which a proof can need (`proofs.receipts`)."""
         request = queries_pb2.GetSecretUploadRequest(request_id=request_id, wait=wait)
         return await self._connection.call(methods.GET_SECRET_UPLOAD, request, timeout_s)
-
-    async def checkpoint(self, size: int) -> log_pb2.GetCheckpointResponse:
-        """Return the newest checkpoints of the log, with proofs from a tree of `size` entries. Nothing is verified."""
-        from monoskope.api.gateway.v1 import log_pb2  # noqa: PLC0415 - few ask for it
-
-        request = log_pb2.GetCheckpointRequest(size=size)
-        return await self._connection.call(methods.GET_CHECKPOINT, request, CALL_TIMEOUT_S, log=LogUse.NONE)
 
     async def upload_proof(self, request_id: bytes, *, witnessed: bool) -> log_pb2.GetUploadProofResponse:
         """Return what proves that the last event of a request stands in the log. Nothing is verified."""
@@ -273,13 +341,13 @@ class Queries:
 
     async def _shown(self, request: queries_pb2.ListEventsRequest, *, filtered: bool) -> ShownEvents:
         """Let `request` ask for proofs in the log as it is pinned, and return what checks them."""
-        from monoskope.client.shown_events import ShownEvents  # noqa: PLC0415 - a put does not need it
+        from monoskope.client.log.events import ShownEvents  # noqa: PLC0415 - a put does not need it
 
         shown = ShownEvents(await self._tree(), newest_first=request.newest_first, filtered=filtered)
         request.tree_size = shown.size
         return shown
 
-    async def _pages(self, method: Method[P], request: _Asked) -> AsyncIterator[P]:
+    async def _pages(self, method: Method[P], request: _Asked) -> AsyncGenerator[P]:
         """Yield every page of a listing, from the one that `request` asks for on.
 
         Raises:

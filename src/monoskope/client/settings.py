@@ -2,7 +2,7 @@
 
 Each setting comes from the first of these that gives it: an argument (a flag of `monoctl`), the environment, the
 settings file, the files of `m8 dev`. A token goes only to the server that its own source names, if that names one
-(`monoskope.client.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
+(`known.sources`). What is given explicitly needs no file: without a home folder there is no settings file,
 and identities that were given are trusted for this run alone.
 """
 
@@ -14,8 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from monoskope.client.credential import Credential
-from monoskope.client.sources import (
+from monoskope.client.known.sources import (
     FIELDS,
     TOKEN_FIELDS,
     VARIABLES,
@@ -30,6 +29,7 @@ from monoskope.client.sources import (
     has,
     read_config,
 )
+from monoskope.client.login.credential import Credential
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.settings import is_descriptor, read_private
@@ -64,19 +64,19 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
     hidden = frozenset({"token"})
 
     server: str = ""
-    """What to dial: `host:port` for gRPC, `https://host:port` for HTTP; or several with commas. Once checked it is the
-    first of `servers`, which names pins."""
+    """What to dial: `host:port`, or several with commas. Once checked it is the first of `servers`, which names
+    pins."""
     servers: tuple[str, ...] = ()
     """The servers of one log, each named so, in the order in which they are tried. Give these or `server`."""
     token: str = ""
     """The caller's credential; or give the next."""
     credential: Credential | None = None
-    """Where the caller's tokens come from, such as a login; asked before each call (`monoskope.client.credential`)."""
+    """Where the caller's tokens come from, such as a login; asked before each call (`login.credential`)."""
     token_source: str = "the token that was given"  # noqa: S105 - words
     """Where `token` comes from, in words for a person."""
     ca_file: Path | str | None = None
     """PEM file of the certificate authority that signs the server's certificate. Without it the system's list counts
-    (`monoskope.client.roots`)."""
+    (`monoskope.client.http.roots`)."""
     ca: str = ""
     """The same as text."""
     known_stores: Path | str | None = None
@@ -111,7 +111,7 @@ class ClientSettings(Unshared, Value, frozen=True, kw_only=True):
         if self.known_stores_path is not None and is_descriptor(self.known_stores_path):
             raise UsageError("known_stores is read again and again, so it cannot be a pipe.", fix="Name a file.")
         if self.log_vkeys or self.log_witnesses or self.log_quorum:
-            from monoskope.client.log.demand import demand_of  # noqa: PLC0415 - few give any of them
+            from monoskope.client.known.demand import demand_of  # noqa: PLC0415 - few give any of them
 
             demand_of(self.log_vkeys, self.log_witnesses, self.log_quorum)
 
@@ -150,7 +150,7 @@ def load_settings(
     """Find, read and check everything that is needed to dial.
 
     Args:
-        server: `host:port`, `https://host:port`, or several with commas.
+        server: `host:port`, or several with commas.
         ca_file: PEM file with the authority that signs the servers' certificates; `/dev/fd/N` is one, too.
         token_file: File with the token.
         known_stores: File with the pins.
@@ -210,7 +210,7 @@ def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
 def _quorum(found: Mapping[str, Setting]) -> int:
     if "log_quorum" not in found:
         return 0
-    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+    from monoskope.client.known.demand import quorum  # noqa: PLC0415 - few give it
 
     return quorum(found["log_quorum"].value, found["log_quorum"].source)
 
@@ -227,7 +227,7 @@ def _authority(found: Mapping[str, Setting], text: str) -> Path | str | None:
 
 def _ambient(found: Mapping[str, Setting], servers: Sequence[str], environ: Mapping[str, str]) -> Credential:
     """Return the login that is kept for the server, else what the build job that this is can show of itself."""
-    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - a token that is given needs none of it
+    from monoskope.client.login.file import ambient  # noqa: PLC0415 - a token that is given needs none of it
 
     audience = found["login_audience"].value if "login_audience" in found else servers[0]
     credential = ambient(servers[0], audience, environ)

@@ -3,7 +3,7 @@
 m8 is event-sourced. A `Commands` method checks its caller, folds the events of one stream (the aggregate) into a value,
 asks the domain which events follow, and appends them to the `EventLog` on the version that it read. In the same
 transaction the read models change, from which queries are answered. Reactors attach to m8, follow the log and append
-their own events. `App` is one running process: the log, the limits, and the feed that wakes whoever waits.
+their own events. `App` is one running process: the log, the limits, and the feed that wakes waiting calls.
 
 Read in this order:
 
@@ -11,7 +11,7 @@ Read in this order:
 - `domain`: pure functions that fold events and decide on new ones;
 - `readmodels`: pure functions that turn an event into documents;
 - `service` and `queries`: the use cases and the answers, without a transport;
-- `methods`: the one table of methods; `grpc` and `http`: its two transports; `doors`: both of them, open;
+- `methods`: the table of methods; `http`: the door that serves it until m8 stops;
 - `credentials` and `limits`: who calls, and how much a caller may use;
 - `background`: deadlines, missing heartbeats, scheduled verification;
 - `bootstrap`: where all of it is put together; `cli`, `init` and `dev`: the program `m8`.

@@ -23,13 +23,12 @@ from monoskope.m8.background.presence import Note, present
 from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
 from monoskope.m8.background.watches import CertificateWatch, PositionNote, ReserveWatch
 from monoskope.m8.credentials.tokens import Tokens
-from monoskope.m8.doors import Doors, opened, running
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http.presented import PresentedCertificate
+from monoskope.m8.http.server import build_http, require_free, running
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.access import open_files
-from monoskope.m8.listening import require_free
 from monoskope.m8.log import identity
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
@@ -51,7 +50,7 @@ class Running:
     """A server that takes calls.
 
     Attributes:
-        address: `host:port` where it listens, with the bound port; `http_address`: the same for HTTP, "" for nowhere.
+        address: `host:port` where it listens, with the bound port.
         app: What its services answer from.
         tokens: Its credentials.
         operations: Where its listener of operations answers, "" without one.
@@ -61,7 +60,6 @@ class Running:
     app: App
     tokens: Tokens
     operations: str = ""
-    http_address: str = ""
 
 
 @contextlib.asynccontextmanager
@@ -73,10 +71,8 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         UnavailableError: the address is taken, or the event log fails.
     """
     presented = PresentedCertificate(settings)
-    connections, each = settings.limits.within(open_files(), doors=1 if settings.http is None else 2)
-    require_free(settings.listen, "listen")
-    if settings.http is not None:
-        require_free(settings.http.listen, "http_listen")
+    connections, each = settings.limits.within(open_files())
+    require_free(settings.listen)
     meters = Meters()
     async with (
         opened_log(settings, measured=meters.wrote) as event_log,
@@ -126,16 +122,20 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
         if settings.erase_sealed_after_days:
             retention = Retention(app, settings.erase_sealed_after_days)
             watches.append(Leased(app, LEASE, retention.run, ttl_s=LEASE_S).run)
-        async with opened(app, settings, presented, endpoints) as doors:
-            app.names = settings.names_at(*(door.port for door in doors.all))
+        door = await build_http(app, endpoints, presented.context(), listen=settings.listen, origins=settings.origins)
+        address = str(settings.listen.at(door.port))
+        app.names = settings.names_at(door.port)
+        async with contextlib.AsyncExitStack() as bound:
+            # It may never have been started, and its event loop goes on.
+            bound.push_async_callback(door.stop, 0.0)
             async with (
-                present(app, announced(settings, tokens, doors, app.names)) as presence,
+                present(app, announced(settings, tokens, address, app.names)) as presence,
                 auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
-                running(app, doors.all, presence.run(), *(work() for work in (*watches, *audits))),
+                running(app, door, presence.run(), *(work() for work in (*watches, *audits))),
             ):
-                yield Running(doors.address, app, tokens, operations, doors.http_address)
+                yield Running(address, app, tokens, operations)
 
 
 def known_issuers(settings: ServerSettings) -> Issuers:
@@ -152,15 +152,14 @@ def known_issuers(settings: ServerSettings) -> Issuers:
     return Issuers(entries)
 
 
-def announced(settings: ServerSettings, tokens: Tokens, doors: Doors, names: Collection[str]) -> Note:
+def announced(settings: ServerSettings, tokens: Tokens, address: str, names: Collection[str]) -> Note:
     """Return what this process says of itself to those that serve the same log."""
     timings = {f"timings.{name}": f"{value:g}" for name, value in msgspec.structs.asdict(settings.timings).items()}
     return Note(
         version=version(),
         started_ms=wall_clock(),
         host=socket.gethostname(),
-        address=doors.address,
-        http_address=doors.http_address,
+        address=address,
         names=tuple(names),
         settings={
             "audience": settings.audience,
@@ -209,10 +208,9 @@ async def _serve_until(stop: asyncio.Event, settings: ServerSettings) -> None:
         with (
             announced_in(settings.folder / OPERATIONS_FILE, server.operations),
             announced_in(settings.address_file, server.address),
-            announced_in(settings.http_address_file, server.http_address),
         ):
             log = operating_log.get()
-            log.info("serving", address=server.address, http_address=server.http_address, version=server.app.version)
+            log.info("serving", address=server.address, version=server.app.version)
             await stop.wait()
             log.info("stopping", address=server.address)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.host_port import HostPort, is_host
 from monoskope.m8 import settings
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.renewal import CA_FILE, CA_KEY_FILE, write_public
 from monoskope.m8.tree import key_file
 from monoskope.ownership import check_folder, check_owner
@@ -44,8 +44,6 @@ class Plan:
         listen: Where the server is to listen.
         names: Hosts, or `host:port`, by which it will be dialled, besides this machine's own.
         keep_ca_key: Whether the key of the CA is kept, so that it can sign the next certificate, too.
-        http_listen: Where the server is to listen for HTTP: "" for nowhere, None for the usual port beside the usual
-            port of `listen`, and a free one beside another, as of a second server.
         log_origin: What the log is called towards those who hold it to account, "" for a name by chance.
         database: The settings of `m8.toml` about a PostgreSQL database, by name; none for the SQLite file.
     """
@@ -54,7 +52,6 @@ class Plan:
     listen: HostPort
     names: Sequence[str] = ()
     keep_ca_key: bool = True
-    http_listen: str | None = None
     log_origin: str = ""
     database: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -72,7 +69,6 @@ def lay_out(plan: Plan) -> settings.ServerSettings:
     table = {
         "listen": str(plan.listen),
         "names": [str(address) for address in addresses],
-        "http_listen": _http(plan),
         "operations_listen": _operations(plan.listen),
         **plan.database,
     }
@@ -110,18 +106,8 @@ def check_owners(loaded: settings.ServerSettings) -> None:
 def _operations(listen: HostPort) -> str:
     """Return the usual address beside the usual port, and a free port beside another, as of a second server."""
     usual = settings.DEFAULT_OPERATIONS_LISTEN
-    return usual if _is_usual(listen) else str(HostPort(HostPort.parse(usual).host, 0))
-
-
-def _http(plan: Plan) -> str:
-    if plan.http_listen is not None:
-        return plan.http_listen
-    port = HostPort.parse(settings.DEFAULT_HTTP_LISTEN).port if _is_usual(plan.listen) else 0
-    return str(HostPort(plan.listen.host, port))
-
-
-def _is_usual(listen: HostPort) -> bool:
-    return listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
+    is_usual = listen.port == HostPort.parse(settings.DEFAULT_LISTEN).port
+    return usual if is_usual else str(HostPort(HostPort.parse(usual).host, 0))
 
 
 def _addresses(plan: Plan) -> list[HostPort]:

@@ -18,7 +18,7 @@ class LogTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         checkpoint_every_s: While the log grows, m8 signs a checkpoint at most so often, in seconds, and a third as
-            often where little happens and nobody asks for one.
+            often where little happens and none is asked for.
     """
 
     checkpoint_every_s: float = 10.0

@@ -43,7 +43,7 @@ class Meters:
     audit_dropped: Counter = field(init=False)
     puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
-    """What is looked up when somebody reads the metrics, by name."""
+    """What is looked up when the metrics are read, by name."""
 
     def __post_init__(self) -> None:
         here = self.registry
@@ -72,7 +72,7 @@ class Meters:
         )
         self.handshakes_refused = Counter(
             "m8_tls_handshakes_refused",
-            "TLS handshakes at the HTTP door that were refused, because too many began.",
+            "TLS handshakes that were refused, because too many began.",
             registry=here,
         )
         self.requests = Counter(

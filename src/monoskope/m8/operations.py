@@ -76,7 +76,7 @@ class Snapshot:
         app = self._app
         expires_s = app.certificate_expires_at_ms() / 1000
         self._set("m8_certificate_expiry_timestamp_seconds", expires_s)
-        self._set("m8_connections", await asyncio.to_thread(app.connections.count))
+        self._set("m8_connections", len(app.connections))
         self._set("m8_watchers", len(app.watching))
         self._set("m8_subscribers", app.feed.subscribers)
         self._set("m8_subscribers_lag_events", app.feed.worst_lag)

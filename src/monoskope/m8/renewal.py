@@ -22,7 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from monoskope.errors import NotFoundError, UsageError
 from monoskope.host_port import is_host
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.m8.settings import ServerSettings
 from monoskope.settings import find_private, write_private
 
@@ -151,7 +151,7 @@ def write_public(path: Path, content: bytes) -> None:
 
 
 def _require_own(settings: ServerSettings) -> None:
-    """Raise unless m8 made the server's certificate, so that nobody's own files are written over."""
+    """Raise unless m8 made the server's certificate, so that no operator's own files are written over."""
     own = settings.folder / "tls.crt", settings.folder / "tls.key"
     if (settings.tls_certificate, settings.tls_key) != own:
         raise UsageError(

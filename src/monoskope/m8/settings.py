@@ -2,14 +2,14 @@
 
 The folder holds everything: `m8.toml`, `log.db` (the event log, unless `database` names one), `log-id` (which log it
 is), `token-signing.key`, `log.key`, `tls.crt`, `tls.key`, `ca.crt`, `ca.key` unless it is not kept; `log.checkpoint`,
-which m8 keeps; while a server runs, `address` and `http-address`.
+which m8 keeps; while a server runs, `address`.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -18,9 +18,8 @@ import msgspec
 from monoskope import operations as address
 from monoskope import settings
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort
-from monoskope.m8 import http_settings, sink_settings
-from monoskope.m8.http_settings import HttpSettings
+from monoskope.host_port import HostPort, is_origin
+from monoskope.m8 import sink_settings
 from monoskope.m8.issuers import settings as issuer_settings
 from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
@@ -35,7 +34,6 @@ from monoskope.operations import Address
 
 SETTINGS_FILE = "m8.toml"
 DEFAULT_LISTEN = "127.0.0.1:7443"
-DEFAULT_HTTP_LISTEN = "127.0.0.1:7480"
 DEFAULT_OPERATIONS_LISTEN = "127.0.0.1:7444"
 """What `m8 init` writes into the settings of a server with the default port."""
 
@@ -47,6 +45,9 @@ MAX_RECORDED_BYTES = 2**50
 DEFAULT_PUTS = 2_000
 MAX_PUTS = 10_000_000
 """Puts of one user in an hour."""
+
+MOST_ORIGINS = 64
+"""Origins at most."""
 
 MAX_DRAIN_S = 600
 """Seconds that m8 may take to stop, of each kind."""
@@ -68,10 +69,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     Attributes:
         listen: Where to listen, `host:port`; port 0 takes a free one.
         names: `host:port` names by which clients and reactors may dial this server; port 0 means the bound one.
-        http_listen: Where to listen for HTTP, as `listen`; "" for nowhere. `m8 init` writes 127.0.0.1:7480.
-        http_names: `host:port` names by which this server may be dialled over HTTP, without `https://`; port 0 means
-            the bound one. Without the line: the hosts of `names`, with the bound port.
-        http_origins: The web pages that may call (CORS), as browsers name them: `https://app.example.com`.
+        origins: The web pages that may call (CORS), as browsers name them: `https://app.example.com`.
         audience: The audience of this server's tokens.
         tls_certificate: PEM file with the server's certificate and those that lead to its CA.
         tls_key: PEM file with its private key, mode 0600.
@@ -107,9 +105,7 @@ class File(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     listen: str = DEFAULT_LISTEN
     names: tuple[str, ...] = ("localhost:7443", "127.0.0.1:7443")
-    http_listen: str = ""
-    http_names: tuple[str, ...] = ()
-    http_origins: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
     audience: str = "m8"
     tls_certificate: str = "tls.crt"
     tls_key: str = "tls.key"
@@ -150,7 +146,8 @@ class ServerSettings:
     tls_certificate: Path
     tls_key: Path
     log_file: Path | None
-    http: HttpSettings | None = None
+    origins: frozenset[str] = frozenset()
+    """The web pages that may call, as browsers name them."""
     operations_listen: Address | None = None
     database: PostgresTarget | None = None
     """The database that holds the event log, None for the SQLite file."""
@@ -195,17 +192,9 @@ class ServerSettings:
         """Holds `host:port` while a server runs."""
         return self.folder / "address"
 
-    @property
-    def http_address_file(self) -> Path:
-        """Holds `host:port` of the HTTP door while a server runs."""
-        return self.folder / "http-address"
-
-    def names_at(self, port: int, http_port: int = 0) -> tuple[str, ...]:
-        """Return the names by which the server may be dialled when its doors are bound to these ports."""
-        names = [name.at(port) for name in self.names]
-        if self.http is not None:
-            names += [name.at(http_port) for name in self.http.names]
-        return tuple(dict.fromkeys(map(str, names)))
+    def names_at(self, port: int) -> tuple[str, ...]:
+        """Return the names by which the server may be dialled when it is bound to this port."""
+        return tuple(dict.fromkeys(str(name.at(port)) for name in self.names))
 
 
 def _no_server(folder: Path) -> UsageError:
@@ -236,19 +225,28 @@ def check(file: File, path: Path) -> ServerSettings:
             f"{path}: audience {file.audience!r} is not valid.", fix="Use 1 to 128 of A-Z a-z 0-9 . _ : / -"
         )
     _check_numbers(file, path)
-    listen = http_settings.address(path, "listen", file.listen)
-    names = tuple(http_settings.address(path, "names", name) for name in file.names)
+    listen = _address(path, "listen", file.listen)
+    if file.operations_listen == str(listen) and listen.port:
+        raise UsageError(
+            f"{path}: listen and operations_listen are the same address, {listen}.", fix="Give each a port of its own."
+        )
     return ServerSettings(
         folder=path.parent,
         listen=listen,
-        names=names,
-        http=http_settings.checked(file, path, listen, names),
+        names=tuple(_address(path, "names", name) for name in file.names),
+        origins=_origins(path, file.origins),
         audience=file.audience,
         tls_certificate=_path(path, "tls_certificate", file.tls_certificate),
         tls_key=_path(path, "tls_key", file.tls_key),
         log_file=path.parent / file.log_file if file.log_file else None,
         operations_listen=address.setting(file.operations_listen, path),
-        database=DatabaseSettings.of(file).target(path, os.environ),
+        database=DatabaseSettings(
+            file.database,
+            password_file=file.database_password_file,
+            ca=file.database_ca,
+            certificate=file.database_certificate,
+            key=file.database_key,
+        ).target(path, os.environ),
         open_requests_per_user=file.open_requests_per_user,
         recorded_bytes_per_user_per_day=file.recorded_bytes_per_user_per_day,
         puts_per_hour_per_user=file.puts_per_hour_per_user,
@@ -291,6 +289,25 @@ def _check_numbers(file: File, path: Path) -> None:
             raise UsageError(
                 f"{path}: {name} must be from 0 to {MAX_DRAIN_S}.", fix="Write seconds, or leave the line out."
             )
+
+
+def _address(path: Path, field: str, text: str) -> HostPort:
+    try:
+        return HostPort.parse(text)
+    except UsageError as error:
+        raise UsageError(f"{path}: {field}: {error.message}", fix=error.fix) from None
+
+
+def _origins(path: Path, given: Sequence[str]) -> frozenset[str]:
+    if len(given) > MOST_ORIGINS:
+        raise UsageError(f"{path}: origins names more than {MOST_ORIGINS} origins.", fix="Name fewer.")
+    for text in given:
+        if not is_origin(text):
+            raise UsageError(
+                f"{path}: origins: {text!r} is not the origin of a page over HTTPS, or of one on this machine.",
+                fix="Write what the browser sends, in lower case and without a path: https://app.example.com",
+            )
+    return frozenset(given)
 
 
 def _path(path: Path, field: str, text: str) -> Path:

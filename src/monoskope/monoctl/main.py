@@ -175,10 +175,6 @@ for _name, _group in _VERBS.items():
     cli.add_command(_group, _name)
 
 
-# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-
-
 def main() -> NoReturn:
     """Run `monoctl` and end the process with its exit code."""
     stop = _traced()
@@ -198,7 +194,7 @@ def _traced() -> Callable[[], None]:
     from monoskope.traces import export  # noqa: PLC0415 - seldom asked for
 
     traces = export.start("monoctl", os.environ)
-    # The endpoint alone may be set for all programs of a machine; then nobody asked for this one's traces by name.
+    # The endpoint alone may be set for all programs of a machine: then a missing export is no news.
     if traces.warning and os.environ.get("OTEL_TRACES_EXPORTER"):
         from monoskope.monoctl.output import terminal  # noqa: PLC0415 - as above
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from monoskope.client.settings import FIELDS, ClientSettings, Setting, find, load_settings, parse_identities
-from monoskope.host_port import HTTPS
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.progress import Bar, Watch
 from monoskope.monoctl.output.report import interrupted
 
 if TYPE_CHECKING:
     from monoskope.client import Client
-    from monoskope.client.credential import Credential
+    from monoskope.client.login.credential import Credential
+    from monoskope.client.runtime import Runtime
 
 R = TypeVar("R")
 
@@ -31,7 +31,7 @@ _CONNECTION = (
     _option(
         "--server",
         metavar="SERVER[,…]",
-        help="m8: HOST:PORT for gRPC, https://HOST:PORT for HTTP; or several of one log [MONOCTL_SERVER].",
+        help="m8: HOST:PORT, or several of one log with commas [MONOCTL_SERVER].",
     ),
     _option("--ca-file", metavar="FILE", help="The CA that signed its certificate [MONOCTL_CA_FILE]."),
     _option("--token-file", metavar="FILE", help="Your token; mode 0600 [MONOCTL_TOKEN_FILE]."),
@@ -105,8 +105,7 @@ class CommandSession:
     ) -> R:
         """Run `work` with a client and return its result.
 
-        The blocking client starts faster, because it takes neither gRPC nor an event loop. It does one thing after the
-        other and reaches `https://` servers alone, so everything else takes the one on asyncio.
+        The blocking client starts faster, because it takes no event loop. It does one thing after the other.
 
         Args:
             work: What to do.
@@ -114,32 +113,33 @@ class CommandSession:
             credential: Where tokens come from, in the place of what the settings say.
         """
         settings = self.settings(credential)
-        if several or not all(server.startswith(HTTPS) for server in settings.servers):
+        if several:
             return self._on_asyncio(settings, work)
-        from monoskope.client.blocking import run  # noqa: PLC0415 - one of the two is loaded
-        from monoskope.client.blocking_client import BlockingClient  # noqa: PLC0415
+        from monoskope.client.runtime.blocking import BlockingRuntime, run  # noqa: PLC0415 - one of the two is loaded
 
-        return run(self._work(self._client(BlockingClient, settings), work))
+        return run(self._work(self._client(settings, BlockingRuntime()), work))
 
     def _on_asyncio(self, settings: ClientSettings, work: Callable[[Client], Awaitable[R]]) -> R:
         import asyncio  # noqa: PLC0415 - as above
 
-        from monoskope.client import Client  # noqa: PLC0415
         from monoskope.monoctl.output.progress import Spinner  # noqa: PLC0415
 
         async def spinning() -> R:
             spinner = self.watch.spinner = Spinner()
             try:
-                return await self._work(self._client(Client, settings), work)
+                return await self._work(self._client(settings, None), work)
             finally:
                 await spinner.stop()
                 self.watch.clear()
 
         return asyncio.run(spinning())
 
-    def _client(self, kind: type[Client], settings: ClientSettings) -> Client:
-        return kind(
+    def _client(self, settings: ClientSettings, runtime: Runtime | None) -> Client:
+        from monoskope.client import Client  # noqa: PLC0415 - a help needs none
+
+        return Client(
             settings,
+            runtime=runtime,
             confirm=terminal.confirm if terminal.interactive() else None,
             notify=terminal.note,
             observe=self.watch.observe,

@@ -128,7 +128,7 @@ _STEPS: Mapping[type[Message], Sequence[Step]] = {
 def steps_of(event: Message) -> Sequence[Step]:
     """Return the rows of an event; none if it is none of a request's.
 
-    The state tells which of several it is: no receipt is parsed here, for nobody has verified it yet.
+    The state tells which of several it is: no receipt is parsed here, for it is not verified yet.
     """
     return _STEPS.get(type(event), ())
 
@@ -155,7 +155,7 @@ def event_of(receipt: Receipt, signed: upload_pb2.Signed) -> ReactorEvent:
 
 
 def advance(state: State, step: Step, author: Author) -> State:
-    """Return the state after `step` by `author`: for whoever decides whether to record it.
+    """Return the state after `step` by `author`: for the code that decides whether to record it.
 
     Raises:
         WrongStepError: the table does not allow it.

@@ -54,7 +54,7 @@ class ProofError(IdentityChangedError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"{what}.",
-            fix="Somebody in between may be changing messages: ask your administrator first.",
+            fix="An attacker in between may be changing messages: ask your administrator first.",
         )
 
 

@@ -32,7 +32,7 @@ _KEY_RULE = "1 to 253 of A-Z, a-z, 0-9, '_', '.' and '-', neither '.' nor starti
 
 
 class BadPayloadError(Error):
-    """The plaintext is not in the accepted form. The error gives no detail, to anybody."""
+    """The plaintext is not in the accepted form. The error gives no detail."""
 
     def __init__(self) -> None:
         super().__init__("the sealed payload is not in the accepted form.", fix="Use an unmodified client.")
@@ -170,7 +170,7 @@ class Recipe(Value, frozen=True):
         """Parse `KIND` or `KIND:SIZE`; whether it can be made, `check_recipes` says. Raises `UsageError`."""
         kind, colon, size = text.partition(":")
         if colon and not (size.isascii() and size.isdecimal() and len(size) <= 5 and int(size)):
-            # Not repeated: somebody may have written a value there.
+            # Not repeated: a user may have written a value there.
             raise UsageError(f"what to make under {key!r} is not KIND or KIND:SIZE.", fix="For example password:32.")
         return cls(key, kind, int(size) if colon else 0)
 

@@ -63,6 +63,6 @@ def parse(kind: type[M], content: bytes) -> M:
 def remembered(read: Callable[[bytes], V]) -> Callable[[bytes], V]:
     """Return `read` with its last results kept: the same bytes have the same meaning, and come by many times.
 
-    For functions of the bytes alone whose results nobody changes. What is malformed is read anew each time.
+    For functions of the bytes alone whose results are never changed. What is malformed is read anew each time.
     """
     return functools.lru_cache(maxsize=REMEMBERED)(read)

@@ -96,7 +96,7 @@ class SignatureGate:
                 # The lists could not be read: that says nothing of the signer, who is told to try again.
                 raise FailedError(upload_pb2.REASON_KEY_LOST, detail=NO_DESCRIPTORS) from None
             raise self._refused(grant, error.why, error.lists) from None
-        except Exception as error:  # noqa: BLE001 - whatever a library makes of foreign bytes authorizes nobody
+        except Exception as error:  # noqa: BLE001 - whatever a library makes of foreign bytes authorizes nothing
             operating_log.error("unforeseen", error, request_id=grant.request.request_id.hex())
             forget(error)
             raise self._refused(grant, _DEFECT) from None

@@ -86,7 +86,7 @@ def _folder_argument(command: F) -> F:
     "--server",
     required=True,
     metavar="HOST:PORT[,…]",
-    help="The address of m8, https://HOST:PORT for HTTP, or several of one log.",
+    help="The address of m8, or several of one log.",
 )
 @click.option("--ca-file", required=True, type=_FILE, help="The CA certificates for m8, PEM.")
 @click.option(
@@ -211,7 +211,7 @@ def copy_key(folder: Path) -> None:
     """Make the key that signs what copies put elsewhere, unless there is one, and print its line for their lists.
 
     A store whose reactor has [signers] takes a copy if its allowed_signers has this line, and a [[signers.may]] allows
-    it. Copy the file copy.key to all replicas of this store. It signs for copies that somebody of this store's own
+    it. Copy the file copy.key to all replicas of this store. It signs for copies that a key of this store's own
     [signers] signed, and for no others.
     """
     from monoskope.reactor import settings  # noqa: PLC0415
@@ -346,7 +346,7 @@ def import_(
 
 
 def _passphrase(file: str | None, *, twice: bool = False) -> str:
-    """Return the passphrase in `file`, or ask for it. Raises `UsageError` where nobody can be asked."""
+    """Return the passphrase in `file`, or ask for it. Raises `UsageError` where no terminal can ask."""
     from monoskope.reactor.identity import fingerprint_key_transfer  # noqa: PLC0415
 
     if file is not None:

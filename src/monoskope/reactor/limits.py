@@ -171,7 +171,7 @@ class Rates:
         """Count `request`, or raise `FailedError` (RATE_LIMITED, with when there is room again) and count nothing.
 
         A comparison that must be signed is no guess yet: `compared` counts it once its signature is verified. Until
-        then it counts as any other request, and is refused if there is room for nobody's guess.
+        then it counts as any other request, and is refused if there is no room for guesses.
         """
         use = _Use(self._now(), subject, str(request.uri))
         if request.rules.guesses and not must_be_signed:

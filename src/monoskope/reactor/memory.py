@@ -10,7 +10,7 @@ client, for example, after each answer that it could not parse. Only the garbage
 by the number of new objects, which in an idle process may take hours.
 
 `harden` protects the process's memory before it touches a secret.
-The allocator and gRPC are configured before the interpreter starts (`start.execute_again`). This file makes the process
+The allocator is configured before the interpreter starts (`start.execute_again`). This file makes the process
 not dumpable, without core files, and not swapped out.
 """
 
@@ -43,7 +43,7 @@ def forget(error: BaseException) -> None:
 
 
 def forget_stray_exceptions(loop: asyncio.AbstractEventLoop) -> None:
-    """Have `loop` log exceptions that nobody awaits by type and place alone, and forget them."""
+    """Have `loop` log exceptions that are never awaited by type and place alone, and forget them."""
     loop.set_exception_handler(_report)
 
 

@@ -15,7 +15,7 @@ from monoskope.operations import Answer, Handlers, alive, metrics, readiness
 from monoskope.reactor.admission import SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.health import STATES, Health
-from monoskope.reactor.link.dialled import Dialled
+from monoskope.reactor.link.endpoint import Dialled
 from monoskope.reactor.report.meters import ReactorMeters
 from monoskope.reactor.resources import KINDS, Resources
 

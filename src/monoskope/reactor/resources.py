@@ -1,6 +1,6 @@
 """What a reactor needs of its own machine: room for its audit log, and file descriptors.
 
-Without them it can do nothing for anybody, whatever its engine can. It then says so of itself: it is not ready, gives
+Without them it can do nothing, whatever its engine can. It then says so of itself: it is not ready, gives
 no key, and leaves requests to the other replicas of its store.
 """
 

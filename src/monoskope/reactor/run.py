@@ -26,12 +26,9 @@ from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits import Rates
-from monoskope.reactor.link.announcement import announced
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.dial import dial
-from monoskope.reactor.link.dialled import Dialled
-from monoskope.reactor.link.endpoint import Endpoint, roots
-from monoskope.reactor.link.link import Dial
+from monoskope.reactor.link.endpoint import Dialled, Endpoint, announced, roots
+from monoskope.reactor.link.link import Dial, dial
 from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.reactor.link.session import ReactorSession
 from monoskope.reactor.memory import Garbage, forget_stray_exceptions, spare_what_is_here

@@ -1,6 +1,6 @@
 """`reactor.toml`: which m8, which store, which paths, which engine, which limits. None of it ever comes from m8.
 
-server = "m8.example:7443"      # host:port for gRPC, https://host:port for HTTP; a list for several of one log
+server = "m8.example:7443"      # host:port; a list for several of one log
 ca_file = "ca.crt"              # relative to this file
 store = "vault"
 prefixes = ["team-a"]           # whole segments; "" for all paths
@@ -30,9 +30,9 @@ from typing import Any, TypeVar
 import click
 import msgspec
 
-from monoskope import operations as address
+from monoskope import operations
 from monoskope.errors import UsageError
-from monoskope.host_port import ServerName, check_servers
+from monoskope.host_port import check_servers, parse_server
 from monoskope.operations import Address
 from monoskope.ownership import check_settings
 from monoskope.protocol.grant import DEFAULT_LIFETIME_S, MAX_LIFETIME_S, MIN_LIFETIME_S
@@ -161,8 +161,8 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file as it is written."""
 
     server: str | list[str]
-    """The m8 that is dialled: `host:port` for its gRPC door, `https://host:port` for a WebSocket at its HTTP door. The
-    `host:port` is signed at the login. Or a list of those of one log, tried in order."""
+    """The m8 that is dialled, `host:port`, which is signed at the login. Or a list of those of one log, tried in
+    order."""
     ca_file: str
     """PEM file of the certificate authority that signs m8's certificate."""
     store: str
@@ -193,7 +193,7 @@ class ReactorFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         except UsageError as error:
             raise ValueError(f"`server`, or one of its list: {error.message} {error.fix.removesuffix('.')}") from None
         # Tests shorten the spans that must not be shortened, against an m8 on this machine.
-        self.timings.check(testing=all(ServerName.parse(server).host in _THIS_MACHINE for server in servers))
+        self.timings.check(testing=all(parse_server(server).host in _THIS_MACHINE for server in servers))
         if not self.prefixes:
             raise ValueError('`prefixes` must name at least one path prefix; [""] serves all paths')
         try:
@@ -282,7 +282,7 @@ def read(folder: Path, name: str = SETTINGS_FILE) -> ReactorSettings:
         engine=convert(table, driver.Config, where=where),
         limits=file.limits,
         log_file=folder / file.log_file if file.log_file else None,
-        operations_listen=address.setting(file.operations_listen, folder / name),
+        operations_listen=operations.setting(file.operations_listen, folder / name),
         timings=file.timings,
         copies=tuple(file.copy),
         signers=file.signers,

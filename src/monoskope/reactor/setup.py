@@ -121,7 +121,7 @@ def _placeholders(value: object, field: str) -> Iterator[str]:
 def _signed_there(settings: ReactorSettings) -> str:
     """Say whether the puts of copies are signed."""
     if settings.signers is None or "copy" in settings.signers.unsigned:
-        return "not signed: nobody signs copies here"
+        return "not signed: no key signs copies here"
     return "signed with copy.key" if (settings.folder / COPY_KEY_FILE).exists() else "not signed: no copy.key"
 
 
@@ -133,7 +133,7 @@ def _signers(settings: ReactorSettings, file: SignersFile) -> Iterator[str]:
     yield f"Certificates: valid for at most {file.max_certificate_hours} h"
     yield f"Without a signature: {', '.join(file.unsigned) or 'nothing'}"
     if not file.may:
-        yield "Nobody may have anything done: there is no [[signers.may]]."
+        yield "Nothing may be done: there is no [[signers.may]]."
     for rule in file.may:
         prefixes = ", ".join(f"{settings.store}://{prefix}" for prefix in rule.prefixes)
         to = f", to {', '.join(rule.destinations)}" if rule.destinations else ""

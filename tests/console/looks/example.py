@@ -14,8 +14,7 @@ from typing import Any
 from playwright.sync_api import Page, Route
 
 from monoskope.monoctl import console
-from monoskope.monoctl.console.serving.headers import ALWAYS
-from monoskope.monoctl.console.serving.sealed import (
+from monoskope.monoctl.console.channel import (
     NONCE_HEADER,
     PROOF_HEADER,
     Beginning,
@@ -23,6 +22,7 @@ from monoskope.monoctl.console.serving.sealed import (
     nonce_of,
     shown,
 )
+from monoskope.monoctl.console.requests import ALWAYS
 from tests.console.looks.example_answers import ANSWERS, IDENTITY, LOG, NOW, SECRETS, STORES, written
 
 ADDRESS = "http://127.0.0.1:8777/"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.sync_api import expect
 
-from monoskope.monoctl.console.serving.application import SECOND
+from monoskope.monoctl.console.server import SECOND
 from tests.console.conftest import Visit
 from tests.console.page import ConsolePage
 from tests.support.console import Console
@@ -17,7 +17,7 @@ def test_who_uses_a_stolen_link_first_loses_the_session_when_its_user_comes_and_
     told = console.terminal().count(SECOND)
     with visit(address=address) as stranger, visit(address=address, begins=False) as user:
         expect(user.page.get_by_role("heading", level=1)).to_have_text("This link was used before")
-        expect(user.page.get_by_text("If that was not you, somebody else has read it")).to_be_visible()
+        expect(user.page.get_by_text("If that was not you, a stranger has read it")).to_be_visible()
         expect(stranger.page.get_by_role("heading", level=1)).to_have_text("The session of this page has ended")
         expect(stranger.page.get_by_text("Press Enter in the terminal")).to_be_visible()
         expect(stranger.page.get_by_role("button", name="Put a secret")).to_have_count(0)

@@ -139,8 +139,7 @@ LIES = (
     lie(
         "another identity of the destination",
         lambda scene: scene.change("GetSecretStore", lambda answer: _other_identity(answer, scene)),
-        # At a door where nobody copied yet, it is the pin of the other door that does not fit.
-        "the identity of store 'other' of .* changed|store 'other' of .* is pinned to .* another door of that host",
+        "the identity of store 'other' of .* changed",
         Code.IDENTITY_CHANGED,
     ),
     lie("a thief's key for the destination", key(_thiefs_key), MAY_NOT, FAILED),

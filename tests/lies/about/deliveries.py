@@ -68,12 +68,18 @@ def sealed_of_earlier(scene: Scene) -> None:
 
 
 def forged_grant(scene: Scene) -> None:
-    """Tell the reactor that it granted something else."""
+    """Tell the reactor that it granted something else, when it is back after its grant was recorded."""
 
     def change(message: Any, _: Scene) -> None:
         message.grant.CopyFrom(THIEF.sign(UPLOAD_GRANT, message.grant.content))
 
     told(events_pb2.SecretUploadKeyProvided, change)(scene)
+    scene.wire.on_delivery("Appended", _and_cut, answers="SecretUploadKeyProvided", of=scene.uri)
+
+
+def _and_cut(one: Passing, _: object) -> None:
+    one.go()
+    one.session.cut()
 
 
 def garbage(kind: str) -> Callable[[Scene], Any]:
@@ -166,7 +172,7 @@ LIES = (
         asks(lambda one: setattr(one, "request_id", bytes(16))),
         "UNSUPPORTED.*No store signed",
     ),
-    refused("a suite that nobody has", asks(lambda one: one.suites.__setitem__(0, 99)), "No store signed"),
+    refused("an unknown suite", asks(lambda one: one.suites.__setitem__(0, 99)), "No store signed"),
     not_authorized(
         "no signature", told(SENT, lambda message, _: message.ClearField("request_signature")), "NOT_AUTHORIZED"
     ),
@@ -199,7 +205,7 @@ LIES = (
         "a thief's grant for its own", appended_otherwise(_grant_of_thief, "SecretUploadKeyProvided"), "no key came"
     ),
     append_unknown(
-        "that somebody else began to write",
+        "that another one began to write",
         append_refused("SecretUploadStarted"),
         "lost the key of this request",
         done=False,

@@ -182,9 +182,7 @@ LIES = (
         )
         for reason, code in UNSIGNED.items()
     ),
-    Lie(
-        KEY, "an unsigned reason that nobody knows", ended(99), "No store signed that; nothing was sent", Code.INTERNAL
-    ),
+    Lie(KEY, "an unknown reason, unsigned", ended(99), "No store signed that; nothing was sent", Code.INTERNAL),
     Lie(
         KEY,
         "a detail that would harm",
@@ -202,7 +200,7 @@ LIES = (
     ),
     changed(
         "that another secret is asked for",
-        asks(lambda one, scene: setattr(one, "uri", scene.kept.view.uri)),
+        asks(lambda one, scene: setattr(one, "uri", scene.kept_of("delete", "put").view.uri)),
         "another request",
     ),
     changed(

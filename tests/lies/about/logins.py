@@ -1,4 +1,4 @@
-"""Lies to a reactor that logs in: it comes back, and does nothing that nobody signed."""
+"""Lies to a reactor that logs in: it comes back, and does nothing without a signature."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 from monoskope.errors import Code, ConflictError, Error, IdentityChangedError, RateLimitedError, RefusedError
 from tests.lies.lie import Lie, Step
 from tests.lies.scene import Scene
-from tests.support.hostile_m8 import Failure
+from tests.support.hostile_door import Failure
 
 REFUSAL = Step.REFUSAL
 ASK, SEND = "RequestSecretUploadKey", "RequestUploadSecret"
@@ -38,8 +38,8 @@ def lie(name: str, failure: Failure, says: str, code: Code, **more: object) -> L
 
 THIEF = "SHA256:" + "T" * 43
 LIES = (
-    lie("a code that nobody knows", status("WONDERFUL"), SAYS, Code.INTERNAL),
-    lie("an error of somebody else's", status("NOT_FOUND", domain="example.org"), ANSWERED, Code.IDENTITY_CHANGED),
+    lie("an unknown code", status("WONDERFUL"), SAYS, Code.INTERNAL),
+    lie("an error of another domain", status("NOT_FOUND", domain="example.org"), ANSWERED, Code.IDENTITY_CHANGED),
     lie("an error that cannot be read", status("NOT_FOUND", cut=1), ANSWERED, Code.IDENTITY_CHANGED),
     lie(
         "a changed identity, and to agree to it",
@@ -49,8 +49,8 @@ LIES = (
     ),
     lie(
         "a conflict, and to overwrite",
-        ConflictError("somebody changed it.", fix="Put again with --overwrite."),
-        "m8 says: somebody changed it.*m8 suggests: Put again with --overwrite",
+        ConflictError("it changed.", fix="Put again with --overwrite."),
+        "m8 says: it changed.*m8 suggests: Put again with --overwrite",
         Code.CONFLICT,
     ),
     lie(
@@ -96,7 +96,7 @@ LIES = (
             done=False,
         )
         for name, failure in (
-            ("a code that nobody knows", status("WONDERFUL")),
+            ("an unknown code", status("WONDERFUL")),
             ("a changed identity", IdentityChangedError("another.")),
             ("that it was not tried", status("NOT_TRIED")),
             ("an error that cannot be read", status("NOT_FOUND", cut=1)),

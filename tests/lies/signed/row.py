@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client
 from monoskope.errors import Code, Error
@@ -23,6 +23,7 @@ from monoskope.testing.scripted.client import pinned, settings_for, was_received
 from monoskope.testing.scripted.m8 import Attempt
 from tests.lies.lie import Lie, Step
 from tests.protocol.purposes import ATTEMPTED_ANEW, PURPOSES, VALUES, ShowingM8, success
+from tests.support.signed_requests import OwnSigner
 
 CHANGES = ATTEMPTED_ANEW
 """The purposes of which the client makes a new attempt."""
@@ -40,10 +41,12 @@ class SignedLie(Lie):
 
     Attributes:
         attempts: How many requests the client makes; None where that does not count.
+        signs: Whether the store takes signed requests alone.
         before: Changes m8 for an honest walk, before the one that is lied to; None for no such walk.
     """
 
     attempts: int | None = 1
+    signs: bool = False
     before: Callable[[ShowingM8], Any] | None = None
 
     @property
@@ -142,7 +145,7 @@ async def tell(lie: SignedLie, folder: Path) -> None:
             here = folder / f"{purpose}-{at_once}"
             here.mkdir()
             async with ShowingM8().serving(here) as m8:
-                m8.waits = at_once
+                m8.waits, m8.signed = at_once, lie.signs
                 try:
                     await _tell(lie, purpose, m8, here)
                 except AssertionError as error:
@@ -152,20 +155,20 @@ async def tell(lie: SignedLie, folder: Path) -> None:
 
 async def _tell(lie: SignedLie, purpose: str, m8: ShowingM8, folder: Path) -> None:
     known = pinned(m8, folder)
+    signer = OwnSigner() if lie.signs else None
     if lie.before is not None:
         lie.before(m8)
-        assert (await _asked(m8, folder, purpose))[0] is None
+        assert (await _asked(m8, folder, purpose, signer))[0] is None
     first, pin = len(m8.attempts), known.identity(m8.server, "vault")
     sent = m8.count("RequestUploadSecret")
     lie.tell(m8)
-    code, said = await _asked(m8, folder, purpose)
+    code, said = await _asked(m8, folder, purpose, signer)
     assert code is lie.code, said
     assert re.search(lie.says, said, re.DOTALL), said
     attempts = m8.attempts[first:]
     assert lie.attempts in {None, len(attempts)}
     assert not was_received(m8, VALUES["password"])
-    for attempt in attempts:
-        assert len(set(zip(attempt.sealed, attempt.signatures, strict=False))) <= 1, "other bytes for one grant"
+    _check_sent(m8, signer)
     if lie.step in NOTHING_SENT and code is not None:
         assert m8.count("RequestUploadSecret") == sent
     if code is Code.OUTCOME_UNKNOWN:
@@ -178,12 +181,26 @@ async def _tell(lie: SignedLie, purpose: str, m8: ShowingM8, folder: Path) -> No
         assert now in ({pin} if lie.step is Step.STORE else {pin, m8.signers["vault"].shown})
 
 
-async def _asked(m8: ShowingM8, folder: Path, purpose: str) -> tuple[Code | None, str]:
+def _check_sent(m8: ShowingM8, signer: OwnSigner | None) -> None:
+    """Assert that nothing else is sent for a request that is sent again, and that each is signed once, by its user."""
+    calls = zip(m8.calls, m8.received, strict=True)
+    sent = {content for method, content in calls if method == "RequestUploadSecret"}
+    requests = [commands_pb2.RequestUploadSecretRequest.FromString(content) for content in sent]
+    assert len({one.request_id for one in requests}) == len(sent), "other bytes for one request"
+    if signer is not None:
+        assert len({one.request_signature for one in requests}) == len(signer.asked) == len(sent)
+        for attempt in m8.attempts:
+            if attempt.signatures:
+                attempt.check_signature()
+
+
+async def _asked(m8: ShowingM8, folder: Path, purpose: str, signer: OwnSigner | None) -> tuple[Code | None, str]:
     """Ask as alice. Return the code of the failure, None for success, and all that she was told."""
     told: list[str] = []
     settings, nowhere = settings_for(m8, folder), folder / "no_known_stores"
     try:
-        async with Client(settings, notify=told.append, system_known_stores=nowhere, pause_s=0.001) as client:
+        asking = Client(settings, signer=signer, notify=told.append, system_known_stores=nowhere, pause_s=0.001)
+        async with asking as client:
             result = await PURPOSES[purpose].walk(client)
     except Error as error:
         return error.code, f"{error.message}\n{error.fix}"

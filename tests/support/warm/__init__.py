@@ -30,7 +30,7 @@ from monoskope.testing.parts import Part, program
 from tests.support.programs import CLEAN
 
 _ROOT = Path(__file__).parents[3]
-_OWN_START = ("PYTHON", "GRPC_", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
+_OWN_START = ("PYTHON", "GLIBC_", "LD_", "MALLOC_", EXECUTED, KEY_LOG)
 """How variables begin that count when a process starts or loads something: with them a program starts anew."""
 _EXECUTE_AGAIN = frozenset({"dev", "console"})
 """Commands that execute the program's own file once more, or one of its others."""
@@ -227,7 +227,7 @@ def _loaded() -> str:
     atexit.register(folder.cleanup)
     address = f"{folder.name}/address"
     log = Path(folder.name, "log")
-    environment = {"PATH": CLEAN["PATH"], "LANG": "C.UTF-8", "GRPC_ENABLE_FORK_SUPPORT": "0"}
+    environment = {"PATH": CLEAN["PATH"], "LANG": "C.UTF-8"}
     words = [sys.executable, "-m", "tests.support.warm.loaded", address]
     part = Part("loaded", words, log=log, folder=_ROOT, environment=environment)
     part.start()

@@ -124,7 +124,6 @@ def _become(connection: socket.socket, others: tuple[socket.socket, ...]) -> Non
 def _program() -> Callable[[], object]:
     """The program that the arguments name, as it is once its process has begun."""
     if Path(sys.argv[0]).name == "monoctl":
-        os.environ["GRPC_VERBOSITY"] = "NONE"  # as the program says when it is loaded
         return monoctl.main
     if m8.SERVERS & set(sys.argv[1:]) or sys.argv[1:2] == ["reactor"]:
         os.environ.update(start.overwriting({}))  # as they are set once a program has executed itself again

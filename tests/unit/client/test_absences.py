@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 
 from monoskope.client import Client, queries
-from monoskope.client.administration import Stores
 from monoskope.client.connection import Connection
 from monoskope.client.queries import Queries
 from monoskope.errors import AwayError, OutcomeUnknownError, UnavailableError
 from monoskope.testing.cluster.identities import Identity
-from monoskope.testing.scripted.client import client_for, pinned, settings_for
+from monoskope.testing.scripted.client import client_for, pinned, settings_for, stores_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.clocks import Clock, OnClock, clocked
 
@@ -60,7 +59,7 @@ async def test_a_command_that_may_not_be_sent_twice_is_sent_once(m8: ScriptedM8,
     m8.failing["DeactivateSecretStore"] = [AWAY] * 2
 
     with pytest.raises(UnavailableError, match="fails over"):
-        await Stores(connection).deactivate("vault")
+        await stores_of(connection).deactivate("vault")
     assert m8.calls == ["DeactivateSecretStore"]
 
 

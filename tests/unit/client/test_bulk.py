@@ -6,18 +6,16 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Client, Expect, PutResult
-from monoskope.client.bulk import Bulk, Tally
-from monoskope.client.known_stores import PinsInMemory
-from monoskope.client.on_asyncio import ASYNCIO
-from monoskope.client.pace import AT_ONCE
-from monoskope.client.target import Target
-from monoskope.client.trust import Trust
+from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.runtime.on_asyncio import ASYNCIO
+from monoskope.client.walk.pace import AT_ONCE, Bulk, Tally
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.trust import Trust
 from monoskope.errors import (
     Code,
     ConflictError,
@@ -73,7 +71,7 @@ def _small(store: views_pb2.SecretStore) -> None:
         (_deactivated, RefusedError, "deactivated"),
         (_alone, UnavailableError, "no reactor"),
         (_with_one_key, RefusedError, "'password'"),
-        (_blind, RefusedError, "expected"),
+        (_blind, RefusedError, "exactly one version"),
         (_small, RefusedError, "accepts at most"),
     ],
 )
@@ -162,7 +160,7 @@ async def test_a_credential_that_does_not_count_is_shown_for_as_few_as_may_be(m8
 
 
 async def test_once_m8_is_gone_the_rest_is_not_tried(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.failing["RequestSecretUploadKey"] = [grpc.StatusCode.UNAVAILABLE] * 100_000
+    m8.failing["RequestSecretUploadKey"] = ["unavailable"] * 100_000
     async with client_for(m8, tmp_path) as client:
         results = await client.import_secrets(MANY, timeout=0.3)
     assert sum(isinstance(result, NotTriedError) for result in results) == 2 * AT_ONCE

@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import methods
-from monoskope.client.transport import connect
+from monoskope.client.http import connect, methods
 from monoskope.errors import (
     AwayError,
     Code,
@@ -27,7 +26,7 @@ from monoskope.errors import (
     TimedOutError,
 )
 
-SERVER = "https://m8.example.org:7480"
+SERVER = "m8.example.org:7443"
 JSON, PROTO = "application/json", "application/proto"
 
 
@@ -59,7 +58,7 @@ def test_an_answer_is_a_message() -> None:
 def test_m8s_own_error_is_read_from_its_details() -> None:
     error = refused(404, {"code": "not_found", "message": "gone.", "details": [info(fix="Look.")]})
     assert (type(error), error.message, error.fix) == (NotFoundError, "m8 says: gone.", "m8 suggests: Look.")
-    limited = info("REFUSED", code="RATE_LIMITED", fix="")
+    limited = info("RATE_LIMITED", fix="")
     error = refused(429, {"code": "resource_exhausted", "message": "much.", "details": [limited, retry(7)]})
     assert isinstance(error, RateLimitedError)
     assert error.retry_after_s == 7

@@ -9,20 +9,18 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, cast
 
-import grpc
 import pytest
 from google.protobuf.message import Message
-from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import Client, blocking, methods, pace
-from monoskope.client import connection as connecting
-from monoskope.client.connection import Connection
-from monoskope.client.pace import CALLS_AT_ONCE
+from monoskope.client import Client
+from monoskope.client.connection import CALLS_AT_ONCE, Connection
+from monoskope.client.http import methods, retry
+from monoskope.client.http.errors import ERRORS
+from monoskope.client.http.retry import pause_after
+from monoskope.client.http.roots import find_roots
 from monoskope.client.queries import Queries, request_id_bytes
-from monoskope.client.refusal import ERRORS
-from monoskope.client.roots import find_roots
-from monoskope.client.servers import Servers
+from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import (
     Code,
@@ -35,35 +33,25 @@ from monoskope.errors import (
     TimedOutError,
     UsageError,
 )
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.calls import status_of
+from monoskope.m8.http import tls
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.support.tcp_proxy import OPENED, Tunnels
+from tests.support.tunnels import OPENED, Tunnels
 
-GRPC, HTTP, BLOCKING = "grpc", "http", "blocking"
-"""The ways to one m8."""
+ASYNCIO, BLOCKING = "asyncio", "blocking"
 
 
-@pytest.fixture(params=[GRPC, HTTP, BLOCKING])
+@pytest.fixture(params=[ASYNCIO, BLOCKING])
 def way(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
 @pytest.fixture
 async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
-    """Has a gRPC door."""
     async with ScriptedM8().serving(tmp_path) as scripted:
         yield scripted
 
 
-@pytest.fixture
-async def reached(tmp_path: Path, way: str) -> AsyncIterator[ScriptedM8]:
-    """Has the door to which the way leads."""
-    async with ScriptedM8().serving(tmp_path, http=way != GRPC) as scripted:
-        yield scripted
-
-
-async def ask(server: str, ca_file: Path, way: str = GRPC, *, pause_s: float = 0.2) -> None:
+async def ask(server: str, ca_file: Path, way: str = ASYNCIO, *, pause_s: float = 0.2) -> None:
     async def once() -> None:
         runtime = blocking.BlockingRuntime() if way == BLOCKING else None
         connection = Connection(server, ca_file, "a.b.c", pause_s=pause_s, runtime=runtime)
@@ -75,16 +63,12 @@ async def ask(server: str, ca_file: Path, way: str = GRPC, *, pause_s: float = 0
     await (asyncio.to_thread(blocking.run, once()) if way == BLOCKING else once())
 
 
-def named(way: str, address: str) -> str:
-    return address if way == GRPC else f"https://{address}"
-
-
 async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: str, tmp_path: Path) -> None:
     ca_file = tmp_path / "ca.crt"
     ca_file.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        server = named(way, f"127.0.0.1:{taken.getsockname()[1]}")
+        server = f"127.0.0.1:{taken.getsockname()[1]}"
 
         with pytest.raises(NotReachedError) as caught:
             await ask(server, ca_file, way)
@@ -93,64 +77,47 @@ async def test_an_address_where_nobody_listens_is_said_not_to_be_reached(way: st
     assert "`server`" in caught.value.fix
 
 
-async def test_the_http_door_dialled_as_grpc_says_how_to_name_it(tmp_path: Path) -> None:
-    async with ScriptedM8().serving(tmp_path, http=True) as m8:
-        address = m8.server.removeprefix("https://")
-        with pytest.raises(NotReachedError, match="is not the gRPC door") as caught:
-            await ask(address, m8.ca_file)
-    assert f"write https://{address}" in caught.value.fix
-
-
 async def test_a_proxy_of_the_environment_that_leads_nowhere_is_named(
-    reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
+    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{taken.getsockname()[1]}")
         with pytest.raises(NotReachedError, match="through the proxy that https_proxy names") as caught:
-            await ask(reached.server, reached.ca_file, way)
+            await ask(m8.server, m8.ca_file, way)
     assert "no_proxy" in caught.value.fix
 
 
-@pytest.mark.parametrize("way", [HTTP, BLOCKING])
 async def test_a_proxy_of_the_environment_sees_nothing_of_a_call(
-    reached: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
+    m8: ScriptedM8, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proxy = Tunnels(OPENED, int(reached.server.rpartition(":")[2]))
+    proxy = Tunnels(OPENED, int(m8.server.rpartition(":")[2]))
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{proxy.port}")
-    await ask(reached.server, reached.ca_file, way)
+    await ask(m8.server, m8.ca_file, way)
     await asyncio.to_thread(proxy.stop)  # the server must see the end meanwhile
-    assert reached.count("GetSecretStore") == 1
-    assert proxy.asked.startswith(f"CONNECT {reached.server.removeprefix('https://')} HTTP/1.1".encode())
+    assert m8.count("GetSecretStore") == 1
+    assert proxy.asked.startswith(f"CONNECT {m8.server} HTTP/1.1".encode())
     assert b"a.b.c" not in proxy.asked
 
 
-async def test_a_certificate_of_another_authority_is_refused(reached: ScriptedM8, way: str, tmp_path: Path) -> None:
+async def test_a_certificate_of_another_authority_is_refused(m8: ScriptedM8, way: str, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make([], now=dt.datetime.now(dt.UTC)).ca)
 
     with pytest.raises(IdentityChangedError) as caught:
-        await ask(reached.server, other, way)
+        await ask(m8.server, other, way)
 
     assert str(other) in caught.value.message
     assert "`ca_file`" in caught.value.fix
-    assert reached.calls == []
+    assert m8.calls == []
 
 
-async def test_a_certificate_for_another_name_is_refused(reached: ScriptedM8, way: str) -> None:
-    server = reached.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
+async def test_a_certificate_for_another_name_is_refused(m8: ScriptedM8, way: str) -> None:
+    server = m8.server.replace("127.0.0.1", "[::ffff:127.0.0.1]")
 
     with pytest.raises(IdentityChangedError, match="does not carry that name"):
-        await ask(server, reached.ca_file, way)
-    assert reached.calls == []
-
-
-@pytest.mark.parametrize("way", [HTTP, BLOCKING])
-async def test_the_grpc_door_dialled_by_http_is_told(m8: ScriptedM8, way: str) -> None:
-    with pytest.raises(NotReachedError, match="does not answer") as caught:
-        await ask(f"https://{m8.server}", m8.ca_file, way)
-    assert "its `http_listen`" in caught.value.fix
-    assert "its gRPC door is named without https://" in caught.value.fix
+        await ask(server, m8.ca_file, way)
+    assert m8.calls == []
 
 
 @pytest.mark.parametrize("content", [None, "no certificate"])
@@ -160,19 +127,19 @@ async def test_a_ca_file_that_is_none_is_named(way: str, tmp_path: Path, content
         path.write_text(content)
 
     with pytest.raises(UsageError, match="CA file"):
-        await ask(named(way, "127.0.0.1:1"), path, way)
+        await ask("127.0.0.1:1", path, way)
 
 
 @pytest.mark.parametrize("code", list(Code))
-async def test_each_code_comes_back_as_its_class(reached: ScriptedM8, way: str, code: Code) -> None:
+async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, way: str, code: Code) -> None:
     error = Error("what happened.", fix="what to do.", code=code)
     if code is Code.RATE_LIMITED:
         error = RateLimitedError("what happened.", fix="what to do.", retry_after_s=3_600)
-    reached.failing["GetSecretStore"] = [error] * 9
+    m8.failing["GetSecretStore"] = [error] * 9
 
     with pytest.raises(Error) as caught:
         # After such a pause, in which what is not available may come back, the time of the call would be over.
-        await ask(reached.server, reached.ca_file, way, pause_s=60.0)
+        await ask(m8.server, m8.ca_file, way, pause_s=60.0)
 
     assert type(caught.value) is ERRORS[code]
     assert caught.value.code is code
@@ -183,28 +150,28 @@ async def test_each_code_comes_back_as_its_class(reached: ScriptedM8, way: str, 
 @pytest.mark.parametrize(
     ("status", "kind"),
     [
-        (grpc.StatusCode.UNAVAILABLE, NotReachedError),
-        (grpc.StatusCode.CANCELLED, NotReachedError),
-        (grpc.StatusCode.DEADLINE_EXCEEDED, TimedOutError),
-        (grpc.StatusCode.UNIMPLEMENTED, RefusedError),
-        (grpc.StatusCode.DATA_LOSS, Error),
+        ("unavailable", NotReachedError),
+        ("canceled", NotReachedError),
+        ("deadline_exceeded", TimedOutError),
+        ("unimplemented", RefusedError),
+        ("data_loss", Error),
     ],
 )
 async def test_a_status_without_details_is_an_error_of_its_kind(
-    reached: ScriptedM8, way: str, status: grpc.StatusCode, kind: type[Error]
+    m8: ScriptedM8, way: str, status: str, kind: type[Error]
 ) -> None:
-    reached.failing["GetSecretStore"] = [status]
+    m8.failing["GetSecretStore"] = [status]
 
     with pytest.raises(Error) as caught:
-        await ask(reached.server, reached.ca_file, way)
+        await ask(m8.server, m8.ca_file, way)
     assert type(caught.value) is kind
 
 
-async def test_foreign_text_cannot_steer_a_terminal(reached: ScriptedM8, way: str) -> None:
-    reached.failing["GetSecretStore"] = [NotFoundError("\x1b[2J\x07gone\n" + "x" * 1_000, fix="\x1b]0;title\x07")]
+async def test_foreign_text_cannot_steer_a_terminal(m8: ScriptedM8, way: str) -> None:
+    m8.failing["GetSecretStore"] = [NotFoundError("\x1b[2J\x07gone\n" + "x" * 1_000, fix="\x1b]0;title\x07")]
 
     with pytest.raises(NotFoundError) as caught:
-        await ask(reached.server, reached.ca_file, way)
+        await ask(m8.server, m8.ca_file, way)
 
     assert caught.value.message.isprintable()
     assert caught.value.fix.isprintable()
@@ -224,7 +191,7 @@ async def test_a_client_that_is_not_open_says_so(tmp_path: Path) -> None:
 
     with pytest.raises(UsageError, match="not open") as caught:
         await client.put_secret("vault://a", {"k": b""})
-    assert caught.value.fix == "Use it as `async with Client() as client:`."
+    assert "async with" in caught.value.fix
 
 
 async def test_a_ca_can_be_given_as_text(m8: ScriptedM8) -> None:
@@ -281,10 +248,10 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
     pauses: list[float] = []
 
     def noted(told_s: float, times: int, pause_s: float) -> float:
-        pauses.append(pace.pause_after(told_s, times, pause_s) or 0.0)
+        pauses.append(pause_after(told_s, times, pause_s) or 0.0)
         return 0.0
 
-    monkeypatch.setattr(connecting, "pause_after", noted)
+    monkeypatch.setattr(retry, "pause_after", noted)
     m8.failing["GetSecretStore"] = [RateLimitedError("too much.")] * 4
 
     await ask(m8.server, m8.ca_file)
@@ -293,36 +260,14 @@ async def test_without_a_word_when_to_come_back_there_is_a_pause_all_the_same(
     assert len(pauses) == 4
 
 
-async def test_a_limit_of_the_day_is_told_and_not_waited_for(reached: ScriptedM8, way: str) -> None:
-    reached.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
+async def test_a_limit_of_the_day_is_told_and_not_waited_for(m8: ScriptedM8, way: str) -> None:
+    m8.failing["GetSecretStore"] = [RateLimitedError("enough for today.", fix="Wait.", retry_after_s=7_200)]
 
     with pytest.raises(RateLimitedError, match="enough for today") as caught:
-        await ask(reached.server, reached.ca_file, way)
+        await ask(m8.server, m8.ca_file, way)
 
     assert (caught.value.retry_after_s, caught.value.code, caught.value.by_m8) == (7_200, Code.RATE_LIMITED, True)
-    assert reached.count("GetSecretStore") == 1
-
-
-async def test_an_older_client_is_told_what_it_knows() -> None:
-    status = status_of(RateLimitedError("too much.", retry_after_s=1.5))
-
-    assert status.code is grpc.StatusCode.RESOURCE_EXHAUSTED
-    details = status_pb2.Status.FromString(dict(status.trailing_metadata)["grpc-status-details-bin"]).details
-    info, retry = error_details_pb2.ErrorInfo(), error_details_pb2.RetryInfo()
-    assert details[0].Unpack(info)
-    assert details[1].Unpack(retry)
-    assert (info.reason, info.metadata["code"]) == ("REFUSED", "RATE_LIMITED")
-    assert (retry.retry_delay.seconds, retry.retry_delay.nanos) == (1, 500_000_000)
-
-
-async def test_more_calls_than_the_server_takes_are_made_again(tmp_path: Path) -> None:
-    # A fresh connection does not know yet how many calls the server takes: it resets those that are too many.
-    async with ScriptedM8().serving(tmp_path, options=[("grpc.max_concurrent_streams", 2)]) as m8:
-        connection = Connection(m8.server, m8.ca_file, "a.b.c", pause_s=0.05)
-        queries = Queries(connection)
-        stores = await asyncio.gather(*(queries.store("vault") for _ in range(100)))
-        await connection.close()
-    assert {store.name for store in stores} == {"vault"}
+    assert m8.count("GetSecretStore") == 1
 
 
 class Slow:
@@ -334,7 +279,7 @@ class Slow:
         self._enough = asyncio.Event()
         self.most = 0
 
-    async def call(self, *_what: object) -> Message:
+    async def call(self, *_what: object, **_more: object) -> Message:
         self._open += 1
         self.most = max(self.most, self._open)
         if self._open == self._enough_at:
@@ -349,7 +294,7 @@ class Slow:
 
 def slowed(m8: ScriptedM8, transport: Slow) -> Connection:
     connection = Connection(m8.server, m8.ca_file, "a.b.c")
-    connection._servers = Servers([m8.server], lambda _server: cast("Any", transport))
+    connection._transports[m8.server] = cast("Any", transport)
     return connection
 
 

@@ -14,13 +14,12 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.client import Client, ClientSettings, SyncClient, WorkloadToken
 from monoskope.client.connection import Connection, RenewedError
-from monoskope.client.credential import Caller, Exchange, Issued, IssuerAwayError
-from monoskope.client.follow import follow
-from monoskope.client.login.unverified import claims_of
-from monoskope.client.methods import GET_SERVER, WATCH_EVENTS
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.http.methods import GET_SERVER, WATCH_EVENTS
+from monoskope.client.login.credential import Caller, Exchange, Issued, IssuerAwayError
+from monoskope.client.login.id_token import claims_of
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import Runtime
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Code, Error, ProtocolError, UnauthenticatedError, UnavailableError, UsageError
 from tests.support.exchanging_m8 import ExchangingM8, jwt
 
@@ -97,7 +96,7 @@ class Scripted:
         if token in self._refused:
             raise UnauthenticatedError("m8 says: the token has expired.")
 
-    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any) -> Any:
+    async def call(self, method: Any, request: Message, timeout_s: float, metadata: Any, **_: Any) -> Any:
         self._check(metadata)
         return queries_pb2.GetServerResponse(subject="it")
 
@@ -119,8 +118,8 @@ def connected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Any:
     (tmp_path / "ca.crt").write_text("-----BEGIN CERTIFICATE-----\n")
 
     def made(tokens: Tokens | str, transport: Scripted) -> Connection:
-        monkeypatch.setattr("monoskope.client.connection.dial", lambda *_, **__: transport)
-        return Connection("https://127.0.0.1:1", tmp_path / "ca.crt", tokens)
+        monkeypatch.setattr(Connection, "_dial", lambda *_: transport)
+        return Connection("127.0.0.1:1", tmp_path / "ca.crt", tokens)
 
     return made
 
@@ -153,7 +152,7 @@ async def test_a_watch_goes_on_when_its_token_ends_without_saying_so(connected: 
     transport = Scripted(ends=2)
     lost: list[Error] = []
     connection = connected(Tokens(), transport)
-    found = [event.position async for event in follow(Queries(connection), after=0, lost=lost.append)]
+    found = [event.position async for event in Queries(connection).follow(after=0, lost=lost.append)]
     assert found == [1, 2, 3, 4, 5, 6]
     assert transport.sent == ["token-1", "token-2", "token-3"]
     assert lost == []
@@ -178,10 +177,9 @@ async def drained(connection: Connection) -> list[Any]:
     return [one async for one in streamed]
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
-def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: Path, *, http: bool) -> None:
+def test_a_program_with_a_token_of_its_platform_is_renewed_by_the_sdk(tmp_path: Path) -> None:
     given = jwt(aud="m8", sub="deploy")
-    with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         m8.clock_s = 86_400  # m8's clock does not matter to the client
         credential = WorkloadToken(lambda: given, audience="m8")
         settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential)
@@ -198,14 +196,13 @@ def claiming(claims: str) -> str:
     return f"e30.{base64.urlsafe_b64encode(claims.encode()).decode().rstrip('=')}.c2ln"
 
 
-@pytest.mark.parametrize("http", [False, True], ids=["grpc", "http"])
-def test_what_a_hostile_m8_gives_for_a_login_is_a_token_or_is_refused(tmp_path: Path, *, http: bool) -> None:
+def test_what_a_hostile_m8_gives_for_a_login_is_a_token_or_is_refused(tmp_path: Path) -> None:
     """It becomes a header of each call, and a line of the login's file."""
     taken = [
         claiming(text) for text in (f'{{"iat": 1, "exp": 1{"0" * 400}}}', '{"iat": NaN, "exp": 1e999}', "[" * 5_000)
     ]
     refused = ["", "x y", "x\r\nEvil: 1", "é", "x" * 8_193]
-    with ExchangingM8().serving_in_thread(tmp_path, http=http) as m8:
+    with ExchangingM8().serving_in_thread(tmp_path) as m8:
         for m8.gives in (*taken, *refused):
             credential = WorkloadToken(lambda: jwt(aud="m8"), audience="m8")
             settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential)

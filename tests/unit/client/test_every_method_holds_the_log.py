@@ -13,9 +13,10 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
 from monoskope.client.access import Access
-from monoskope.client.administration import Stores
+from monoskope.client.proofs.log import ServerLog
 from monoskope.client.results.access import Offboarding, RoleBinding
 from monoskope.client.settings import ClientSettings
+from monoskope.client.stores import Stores
 from monoskope.errors import LogMismatchError
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
@@ -50,10 +51,12 @@ ARGUMENTS: dict[str, Any] = {
     "values": {"password": b"correct horse battery staple"},
 }
 OTHERWISE = {
-    "Client.accept_log": "it is the way out, and shows what it accepts",
-    "Client.offered_log": "it shows the other log",
+    "ServerLog.accept": "it is the way out, and shows what it accepts",
+    "ServerLog.offered": "it shows the other log",
+    "Client.close": "it asks m8 nothing",
+    "Client.open": "it asks m8 nothing",
     "Client.full_uri": "it asks m8 nothing where the store is named",
-    "Client.look_at_identity": "it compares what the caller has with a file",
+    "Stores.look_at_identity": "it compares what the caller has with a file",
 }
 """Why a method may do without."""
 
@@ -62,7 +65,7 @@ def methods() -> list[str]:
     """Return each public method."""
     return [
         f"{owner.__name__}.{name}"
-        for owner in (Client, Access, Stores)
+        for owner in (Client, Access, ServerLog, Stores)
         for name, member in inspect.getmembers(owner, callable)
         if not name.startswith("_")
     ]
@@ -80,7 +83,12 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 async def tried(client: Client, method: str) -> None:
     """Call a method, and raise what it raises, yields in the place of a result, or returns so."""
     owner, name = method.split(".")
-    target: Any = {"Client": client, "Access": client.access, "Stores": client.stores}[owner]
+    target: Any = {
+        "Client": client,
+        "Access": client.access,
+        "ServerLog": client.log,
+        "Stores": client.stores,
+    }[owner]
     function = getattr(target, name)
     wanted = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
     words = {each.name: ARGUMENTS[each.name] for each in wanted}
@@ -101,7 +109,7 @@ async def test_each_method_ends_with_the_log_that_does_not_fit(m8: ScriptedM8, t
     settings: ClientSettings = settings_for(m8, tmp_path)
     system = tmp_path / "system" / "known_stores"
     async with Client(settings, notify=lambda _: None, system_known_stores=system, pause_s=0.001) as client:
-        await client.get_log()
+        await client.log.get()
     assert m8.log is not None
     m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
     async with Client(settings, notify=lambda _: None, system_known_stores=system, pause_s=0.001) as client:
@@ -129,11 +137,11 @@ async def test_a_stream_that_lasts_shows_nothing_after_the_log_was_changed(tmp_p
     seen = []
 
     async def follow(client: Client) -> None:
-        async for event in client.watch_events():
+        async for event in client.log.watch_events():
             seen.append(event.position)
             assert m8.log is not None
             m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
-            client._connection().watch._counts_until = -1.0  # type: ignore[union-attr]  # 10 s have passed
+            client._session.watch._counts_until = -1.0  # 10 s have passed
 
     async with m8.serving(tmp_path):
         settings = settings_for(m8, tmp_path)

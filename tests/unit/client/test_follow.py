@@ -8,11 +8,10 @@ from typing import Any
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client import follow as module
+from monoskope.client import queries as module
 from monoskope.client.connection import NotReachedError
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.follow import follow
-from monoskope.client.on_asyncio import ASYNCIO
+from monoskope.client.queries import EventFilter, Queries
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import Error, UnauthenticatedError, UnavailableError
 
 
@@ -46,7 +45,7 @@ async def test_no_position_is_missed_or_doubled_over_breaks() -> None:
     # The third stream begins too early, as that of an m8 would that does not look at `after`.
     m8: Any = Breaking(([4, 5], broken), ([], broken), ([3, 4, 5, 6], stopped), ([7], None))
     lost: list[Error] = []
-    found = [event.position async for event in follow(m8, after=3, prefix="vault://app", lost=lost.append)]
+    found = [event.position async for event in Queries.follow(m8, after=3, prefix="vault://app", lost=lost.append)]
     assert found == [4, 5, 6, 7]
     assert m8.asked == [3, 5, 5, 6]
     assert lost == [broken, broken, stopped]
@@ -55,7 +54,7 @@ async def test_no_position_is_missed_or_doubled_over_breaks() -> None:
 async def test_what_is_left_out_is_not_asked_for_again() -> None:
     m8: Any = Breaking(([1, 2, 3, 4], NotReachedError("m8 does not answer.")), ([5, 6], None))
     wanted = EventFilter(actor="anna")
-    found = [event.position async for event in follow(m8, after=0, prefix="vault://app", wanted=wanted)]
+    found = [event.position async for event in Queries.follow(m8, after=0, prefix="vault://app", wanted=wanted)]
     assert found == [1, 3, 5]
     assert m8.asked == [0, 4]
 
@@ -63,5 +62,5 @@ async def test_what_is_left_out_is_not_asked_for_again() -> None:
 async def test_a_token_that_does_not_count_any_more_ends_it() -> None:
     m8: Any = Breaking(([1], UnauthenticatedError("the token was revoked while it watched.")))
     with pytest.raises(UnauthenticatedError):
-        async for _ in follow(m8, after=0, prefix="vault://app"):
+        async for _ in Queries.follow(m8, after=0, prefix="vault://app"):
             pass

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monoskope.client.frames import again, let_go
+from monoskope.client.http.errors import again, let_go
 from monoskope.errors import Error, LogMismatchError, RateLimitedError, UsageError
 from monoskope.protocol.tlog.forms import Fault, NoteError
 

@@ -8,9 +8,9 @@ from typing import cast
 
 import pytest
 
-from monoskope.client.roots import Roots
-from monoskope.client.transport import exchanging, http
-from monoskope.client.transport.http import HttpTransport
+from monoskope.client.http import on_asyncio, transport
+from monoskope.client.http.on_asyncio import HttpTransport
+from monoskope.client.http.roots import Roots
 from monoskope.http.client.failures import BrokenError, LateError
 from monoskope.http.client.pool import Stream
 
@@ -32,18 +32,18 @@ async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     dripping = Dripping()
-    monkeypatch.setattr(http, "time", SimpleNamespace(monotonic=lambda: dripping.now))
+    monkeypatch.setattr(on_asyncio, "time", SimpleNamespace(monotonic=lambda: dripping.now))
     with pytest.raises(LateError):
-        await http._body(cast("Stream", dripping))
+        await on_asyncio._body(cast("Stream", dripping))
     assert dripping.now == 30.0
 
 
 @pytest.fixture
 async def looking(monkeypatch: pytest.MonkeyPatch) -> HttpTransport:
     """A transport with other servers, whose calls look at once, and find that the server stands still."""
-    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.0)
-    monkeypatch.setattr(exchanging, "_trusting", lambda roots: None)
-    return HttpTransport("https://127.0.0.1:1", Roots(b"", ""), has_others=True)
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.0)
+    monkeypatch.setattr(transport, "_trusting", lambda roots: None)
+    return HttpTransport("127.0.0.1:1", Roots(b"", ""), has_others=True)
 
 
 async def test_an_answer_that_came_while_the_client_looked_counts(

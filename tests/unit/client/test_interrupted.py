@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from monoskope.client import blocking
-from monoskope.client.blocking_client import BlockingClient
-from monoskope.client.task import Progress, Stage
+from monoskope.client.runtime import blocking
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import ScriptedM8
+from tests.support.clocks import blocking_client
 
 OURS = str(Path(blocking.__file__).parents[1])
 SAMPLES = 40
@@ -47,7 +47,7 @@ class Interrupting:
 
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         pinned(m8, tmp_path)
         yield m8
 
@@ -59,7 +59,7 @@ def put(m8: ScriptedM8, folder: Path, interrupting: Interrupting) -> list[Progre
 
     async def work() -> None:
         settings = settings_for(m8, folder)
-        client = BlockingClient(settings, system_known_stores=folder / "none", observe=told.append, pause_s=0.001)
+        client = blocking_client(settings, system_known_stores=folder / "none", observe=told.append, pause_s=0.001)
         async with client:
             sys.settrace(interrupting)
             try:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.known_logs import KnownLogs, LogPin
+from monoskope.client.known.logs import KnownLogs, LogPin
 from monoskope.errors import LogMismatchError, NotFoundError, RefusedError, UsageError
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.settings import NotWritableError
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog
 
-SERVER, OTHER_DOOR, SECOND = "m8.example.org:7443", "https://m8.example.org:7480", "m8-b.example.org:7443"
+SERVER, SECOND = "m8.example.org:7443", "m8-b.example.org:7443"
 LOG = ScriptedLog(9)
 FORK = ScriptedLog(9, key=LOG.key, seed="fork")
 STRANGER = ScriptedLog(9, key=LogKey.make("monoskope/fedcba9876543210"))
@@ -41,14 +41,6 @@ def test_what_is_written_is_read_again(known: KnownLogs, tmp_path: Path) -> None
     assert opened(tmp_path).pin("elsewhere.example.org:7443") is None
 
 
-def test_the_other_door_of_a_host_has_the_same_log(known: KnownLogs, tmp_path: Path) -> None:
-    known.remember(SERVER, pin(4), replaces=None)
-    known.remember(OTHER_DOOR, pin(6), replaces=pin(4))
-
-    assert (tmp_path / "known_logs").read_text().startswith(f"{SERVER} ")
-    assert [found.size for door in (SERVER, OTHER_DOOR) if (found := known.pin(door))] == [6, 6]
-
-
 def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
     opened(tmp_path).remember(SECOND, pin(4), replaces=None)
     several = opened(tmp_path, SERVER, SECOND)
@@ -56,13 +48,6 @@ def test_the_servers_of_a_list_have_one_log(tmp_path: Path) -> None:
     several.remember(SERVER, pin(5), replaces=pin(4))
 
     assert [found.size for server in (SERVER, SECOND) if (found := several.pin(server))] == [5, 5]
-
-
-def test_what_the_other_door_of_one_server_of_a_list_showed_counts_beside_the_line_of_another(tmp_path: Path) -> None:
-    opened(tmp_path).remember(OTHER_DOOR, pin(9), replaces=None)
-    opened(tmp_path).remember(SECOND, pin(4), replaces=None)
-
-    assert _sizes(opened(tmp_path, SERVER, SECOND)) == [4, 9]
 
 
 @pytest.mark.parametrize(
@@ -111,7 +96,7 @@ def test_a_renewed_log_takes_the_place_of_the_old_one_and_a_copy_is_kept(known: 
 def test_a_log_that_is_forgotten_is_kept_in_a_copy(known: KnownLogs, tmp_path: Path) -> None:
     known.remember(SERVER, pin(6), replaces=None)
 
-    found, copy = known.forget(OTHER_DOOR)
+    found, copy = known.forget(SERVER)
 
     assert (found.size, known.pin(SERVER)) == (6, None)
     assert ORIGIN in copy.read_text()

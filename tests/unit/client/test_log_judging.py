@@ -8,8 +8,9 @@ from collections.abc import Callable
 import pytest
 
 from monoskope.api.gateway.v1 import log_pb2
-from monoskope.client.known_logs import LogPin
-from monoskope.client.log.judging import STALE_S, Demand, Judge, Verdict
+from monoskope.client.known.demand import Demand
+from monoskope.client.known.logs import LogPin
+from monoskope.client.log.judging import STALE_S, Judge, Verdict
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey

@@ -15,11 +15,11 @@ import pytest
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import log_pb2, queries_pb2
-from monoskope.client import Client, PutResult, blocking
-from monoskope.client.blocking_client import BlockingClient
+from monoskope.client import Client, PutResult
 from monoskope.client.connection import Connection
-from monoskope.client.known_logs import KnownLogs, LogPin
-from monoskope.client.methods import GET_CHECKPOINT, Method
+from monoskope.client.http.methods import GET_CHECKPOINT, Method
+from monoskope.client.known.logs import KnownLogs, LogPin
+from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import ConflictError, Error, LogMismatchError, NotFoundError, UnavailableError, UsageError
 from monoskope.protocol.tlog.checkpoint import Checkpoint
@@ -27,7 +27,7 @@ from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.support.clocks import Clock, clocked
+from tests.support.clocks import Clock, Kind, blocking_client, clocked
 
 URI, VALUES = "vault://app/db", {"password": b"correct horse battery staple"}
 AGAIN_AFTER_S = 3_600.0
@@ -51,11 +51,11 @@ class LoggedM8(ScriptedM8):
 @pytest.fixture(autouse=True)
 def checks_count_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     """A check counts until the test says that its time is over, and is waited for, however slow the machine is."""
-    monkeypatch.setattr("monoskope.client.log_watch.UNPINNED_S", 60.0)
-    monkeypatch.setattr("monoskope.client.log_watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
+    monkeypatch.setattr("monoskope.client.log.check.UNPINNED_S", 60.0)
+    monkeypatch.setattr("monoskope.client.log.watch.AGAIN_AFTER_S", AGAIN_AFTER_S)
 
 
-@pytest.fixture(params=["grpc", "blocking"])
+@pytest.fixture(params=["asyncio", "blocking"])
 def way(request: pytest.FixtureRequest) -> str:
     """How the client reaches m8: beside the first call as a task, or in a thread with a connection of its own."""
     return str(request.param)
@@ -63,7 +63,7 @@ def way(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 async def m8(way: str, tmp_path: Path) -> AsyncIterator[LoggedM8]:
-    async with LoggedM8().serving(tmp_path, http=way != "grpc") as m8:
+    async with LoggedM8().serving(tmp_path) as m8:
         pinned(m8, tmp_path)
         yield m8
 
@@ -74,7 +74,8 @@ class User:
     def __init__(self, way: str, m8: ScriptedM8, folder: Path) -> None:
         self.folder = folder
         self.notes: list[str] = []
-        self._kind: type[Client] = BlockingClient if way == "blocking" else Client
+        self._blocks = way == "blocking"
+        self._kind: Kind = blocking_client if way == "blocking" else Client
         self._m8 = m8
 
     def skip_pauses(self) -> Clock:
@@ -97,7 +98,7 @@ class User:
             async with client:
                 return await work(client)  # type: ignore[misc]  # each is a coroutine
 
-        if issubclass(self._kind, BlockingClient):
+        if self._blocks:
             return await asyncio.to_thread(blocking.run, whole())
         return await whole()
 
@@ -290,7 +291,7 @@ async def test_an_m8_that_lies_anew_each_time_does_not_fill_the_disk_of_its_user
     user: User, m8: LoggedM8, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is printed all the same."""
-    monkeypatch.setattr("monoskope.client.log_watch.MOST_EVIDENCE", 2)
+    monkeypatch.setattr("monoskope.client.log.check.MOST_EVIDENCE", 2)
     await user.ask()
     for seed in "abcd":
         m8.log = ScriptedLog(9, key=m8.log.key, seed=seed)
@@ -340,8 +341,8 @@ async def test_a_demanded_quorum_holds_m8_at_first_contact(
 
 def wait_for_the_log(user: User, monkeypatch: pytest.MonkeyPatch) -> None:
     """Skip the pauses of a check, and have the last of them end long after its time: no call has little time."""
-    monkeypatch.setattr("monoskope.client.log_watch.CALL_TIMEOUT_S", 50.0)
-    monkeypatch.setattr("monoskope.client.log_watch._MOST_PAUSE_S", math.inf)
+    monkeypatch.setattr("monoskope.client.log.check.CALL_TIMEOUT_S", 50.0)
+    monkeypatch.setattr("monoskope.client.log.check._MOST_PAUSE_S", math.inf)
     user.skip_pauses()
 
 
@@ -353,7 +354,7 @@ def patient_put(client: Client) -> object:
 async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: User, way: str, tmp_path: Path) -> None:
     folder = tmp_path / "older"
     folder.mkdir()
-    async with ScriptedM8().serving(folder, http=way != "grpc") as older:
+    async with ScriptedM8().serving(folder) as older:
         pinned(older, folder)
         other = User(way, older, folder)
         assert isinstance(await other.put(), PutResult)
@@ -597,7 +598,7 @@ async def test_what_was_sent_is_reported_before_the_log_that_does_not_fit(user: 
         async def both() -> list[PutResult | Error]:
             first = await client.put_secret(URI, VALUES)
             m8.log = ScriptedLog(9, key=m8.log.key, seed="fork")
-            client._connection().watch._counts_until = 0.0  # type: ignore[union-attr]
+            client._session.watch._counts_until = 0.0
             return [first, *await client.put_secrets(["vault://app/two", "vault://app/three"], VALUES)]
 
         return both()
@@ -629,8 +630,8 @@ async def test_a_check_counts_for_a_while_and_one_that_failed_does_not(user: Use
             for _ in range(3):
                 await client.get_server()
             honest, m8.log = m8.log, ScriptedLog(9, key=m8.log.key, seed="fork")
-            watch = client._connection().watch
-            watch._counts_until -= AGAIN_AFTER_S  # type: ignore[union-attr]
+            watch = client._session.watch
+            watch._counts_until -= AGAIN_AFTER_S
             for _ in range(2):
                 with pytest.raises(LogMismatchError):
                     await client.get_server()
@@ -669,13 +670,13 @@ async def test_a_renewed_log_is_accepted_by_name_alone(user: User, m8: LoggedM8,
         await user.put()
 
     with pytest.raises(LogMismatchError, match="you accept monoskope/0000000000000000"):
-        await user.run(lambda client: client.accept_log("monoskope/0000000000000000"))
-    copy = await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
+        await user.run(lambda client: client.log.accept("monoskope/0000000000000000"))
+    copy = await user.run(lambda client: client.log.accept("monoskope/fedcba9876543210"))
 
     assert Path(str(copy)).read_bytes() == before
     assert isinstance(await user.put(), PutResult)
     with pytest.raises(UsageError, match="shows the log that is pinned"):
-        await user.run(lambda client: client.accept_log("monoskope/fedcba9876543210"))
+        await user.run(lambda client: client.log.accept("monoskope/fedcba9876543210"))
 
 
 async def test_a_log_with_the_right_name_and_other_keys_is_not_accepted(
@@ -689,13 +690,13 @@ async def test_a_log_with_the_right_name_and_other_keys_is_not_accepted(
     m8.log = ScriptedLog(2, key=LogKey.make(right.origin))
 
     with pytest.raises(LogMismatchError, match="with other keys than those that you accept"):
-        await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys))
+        await user.run(lambda client: client.log.accept(right.origin, vkeys=vkeys))
     with pytest.raises(LogMismatchError, match="not signed by both keys"):
-        await user.run(lambda client: client.accept_log(right.origin), user.settings(log_vkeys=vkeys))
+        await user.run(lambda client: client.log.accept(right.origin), user.settings(log_vkeys=vkeys))
     assert (tmp_path / "known_logs").read_bytes() == before
 
     m8.log = ScriptedLog(2, key=right)
-    await user.run(lambda client: client.accept_log(right.origin, vkeys=vkeys[::-1]))
+    await user.run(lambda client: client.log.accept(right.origin, vkeys=vkeys[::-1]))
     assert isinstance(await user.put(user.settings(log_vkeys=vkeys)), PutResult)
 
 
@@ -706,11 +707,11 @@ async def test_the_log_is_shown(user: User, m8: LoggedM8) -> None:
     m8.log.trouble = "the disk is full."
     m8.log.witnessed_size = 6
 
-    log = await user.run(lambda client: client.get_log())
+    log = await user.run(lambda client: client.log.get())
 
     assert (log.size, log.witnessed_size, log.pinned_size, log.quorum) == (7, 6, 5, 1)  # type: ignore[attr-defined]
     assert log.trouble == "the disk is full."  # type: ignore[attr-defined]
     assert log.witnesses[0].name == "witness.example/a"  # type: ignore[attr-defined]
     m8.log.failure = NotFoundError("there is none.")
     with pytest.raises(LogMismatchError):
-        await user.run(lambda client: client.get_log())
+        await user.run(lambda client: client.log.get())

@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.client.connection import Connection
-from monoskope.client.on_asyncio import ASYNCIO, AsyncioRuntime
-from monoskope.client.pace import AT_ONCE, LONGEST_PAUSE_S, Pace, Paces, pause_after
-from monoskope.client.patience import Patience
+from monoskope.client.http.retry import LONGEST_PAUSE_S, pause_after
+from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
+from monoskope.client.walk.pace import AT_ONCE, Pace, Paces, RequestTime
 
 
 class Clock(AsyncioRuntime):
@@ -112,23 +111,21 @@ async def test_a_request_whose_time_is_over_gives_its_turn_to_the_next(clock: Cl
 
 async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) -> None:
     pace = Pace(ASYNCIO)
-    real, clocked = Connection.__new__(Connection), Connection.__new__(Connection)
-    real.runtime, clocked.runtime = ASYNCIO, clock
     for _ in range(AT_ONCE):
-        await pace.places.acquire()
-    alone = Patience(real, 0.05, 0.001, pace=pace)
-    several = Patience(clocked, 0.05, 0.001, pace=pace, several=True)
+        await pace.semaphore.acquire()
+    alone = RequestTime(ASYNCIO, 0.05, 0.001, pace=pace, several=False)
+    several = RequestTime(clock, 0.05, 0.001, pace=pace, several=True)
 
     async def placed() -> float:
-        async with several.place():
+        async with several.admitted():
             return several.remaining_s()
 
     waiting = asyncio.create_task(placed())
     with pytest.raises(TimeoutError):
-        async with alone.place():
+        async with alone.admitted():
             pass
     clock.time += 60
-    pace.places.release()
+    pace.semaphore.release()
     assert await waiting == pytest.approx(0.05)
 
 

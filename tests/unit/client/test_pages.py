@@ -10,8 +10,8 @@ import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import queries
-from monoskope.client.on_asyncio import ASYNCIO
 from monoskope.client.queries import Queries
+from monoskope.client.runtime.on_asyncio import ASYNCIO
 from monoskope.errors import UnavailableError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monoskope.client.proxies import proxy_for
+from monoskope.client.http.roots import proxy_for
 from monoskope.errors import UsageError
 
 HOST = "m8.example.org"

@@ -209,16 +209,15 @@ async def test_every_version_says_whether_it_is_proven(client: Client) -> None:
 
 
 async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
-    (store,) = [store async for store in client.list_stores()]
+    (store,) = [store async for store in client.stores.list()]
 
-    assert store == await client.get_store()
+    assert store == await client.stores.get()
     assert (store.name, store.active, store.engine, store.layout) == ("vault", True, "ok", LAYOUT)
     (reactor,) = store.reactors
     assert reactor.capabilities == {
         "check_and_set",
         "readable",
         "patchable",
-        "keeps_notes",
         "listable",
         "undeletable",
         "rollbackable",
@@ -227,9 +226,9 @@ async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
 
 
 async def test_events_are_listed_and_watched(client: Client) -> None:
-    listed = [event async for event in client.list_events()]
+    listed = [event async for event in client.log.events()]
 
-    assert listed == [event async for event in client.watch_events(after=2)] == await client.last_events(1)
+    assert listed == [event async for event in client.log.watch_events(after=2)] == await client.log.last_events(1)
     (event,) = listed
     assert (event.position, event.request_id, event.recorded_at) == (3, REQUEST_ID.hex(), AT)
 

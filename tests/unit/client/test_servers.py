@@ -10,22 +10,20 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client, blocking, methods
-from monoskope.client.administration import Stores
+from monoskope.client import Client
 from monoskope.client.connection import Connection
-from monoskope.client.pace import Pace
-from monoskope.client.patience import Patience
+from monoskope.client.http import methods, transport
 from monoskope.client.queries import Queries
+from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.transport import exchanging
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
 from monoskope.http.messages import Decision, Head
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.testing.scripted import connect
+from monoskope.testing.scripted.client import stores_of
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 FIRST, SECOND = "first", "second"
@@ -48,32 +46,26 @@ class Answering(ScriptedM8):
         yield views_pb2.EventSummary(position=1, type=self.name)
 
 
-@pytest.fixture(params=["grpc", "http", "both"])
-def doors(request: pytest.FixtureRequest) -> tuple[bool, bool]:
-    """Whether the first and the second server of a list are dialled by their HTTP door."""
-    return {"grpc": (False, False), "http": (True, True), "both": (True, False)}[str(request.param)]
-
-
 @pytest.fixture
-async def first(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
+async def first(tmp_path: Path) -> AsyncIterator[Answering]:
     (tmp_path / FIRST).mkdir()
-    async with Answering(FIRST).serving(tmp_path / FIRST, http=doors[0]) as m8:
+    async with Answering(FIRST).serving(tmp_path / FIRST) as m8:
         yield m8
 
 
 @pytest.fixture
-async def second(tmp_path: Path, doors: tuple[bool, bool]) -> AsyncIterator[Answering]:
+async def second(tmp_path: Path) -> AsyncIterator[Answering]:
     (tmp_path / SECOND).mkdir()
-    async with Answering(SECOND).serving(tmp_path / SECOND, http=doors[1]) as m8:
+    async with Answering(SECOND).serving(tmp_path / SECOND) as m8:
         yield m8
 
 
 @pytest.fixture
-def nobody(doors: tuple[bool, bool]) -> Iterator[str]:
+def nobody() -> Iterator[str]:
     """An address where nobody listens."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
-        yield f"{'https://' if doors[0] else ''}127.0.0.1:{taken.getsockname()[1]}"
+        yield f"127.0.0.1:{taken.getsockname()[1]}"
 
 
 def both(first: ScriptedM8, second: ScriptedM8) -> str:
@@ -91,7 +83,7 @@ async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second:
 
 
 async def test_a_query_that_broke_is_asked_again_elsewhere(first: Answering, second: Answering) -> None:
-    first.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE]
+    first.failing["GetServer"] = ["unavailable"]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     assert (await Queries(connection).server()).version == SECOND
     await connection.close()
@@ -105,24 +97,24 @@ async def test_an_m8_whose_log_fails_is_left_for_another(first: Answering, secon
 
 
 async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answering, second: Answering) -> None:
-    first.failing["CreateSecretStore"] = [grpc.StatusCode.UNAVAILABLE]
+    first.failing["CreateSecretStore"] = ["unavailable"]
     connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
     with pytest.raises(NotReachedError):
-        await Stores(connection).create("vault", kind="vault", identity=IDENTITY)
+        await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)
     assert second.calls == []
     # The next command goes to the one that is there.
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 
 async def test_a_command_of_which_nothing_was_sent_is_made_elsewhere(nobody: str, second: Answering) -> None:
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
-    assert (await Stores(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
+    assert (await stores_of(connection).create("vault", kind="vault", identity=IDENTITY)).name == SECOND
     await connection.close()
 
 
 async def test_each_server_is_tried_once_a_call(nobody: str, second: Answering) -> None:
-    second.failing["GetServer"] = [grpc.StatusCode.UNAVAILABLE] * 5
+    second.failing["GetServer"] = ["unavailable"] * 5
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
     with pytest.raises(NotReachedError, match=f"at any of {nobody}, {second.server}"):
         await Queries(connection).server()
@@ -138,10 +130,9 @@ async def test_a_refusal_is_not_the_last_word_while_another_m8_is_not_reached(
     refusal = UnavailableError("the event log has a newer form.")
     second.failing["GetServer"] = [refusal, refusal]
     servers = [second.server, nobody] if nobody_is_last else [nobody, second.server]
-    connection = Connection(servers, second.ca_file, "a.b.c")
-    patience = Patience(connection, 60.0, 0.001, pace=Pace(connection.runtime))
+    connection = Connection(servers, second.ca_file, "a.b.c", pause_s=0.001)
     request = queries_pb2.GetServerRequest()
-    assert (await patience.resend(methods.GET_SERVER, request, 2)).version == SECOND
+    assert (await connection.call(methods.GET_SERVER, request, 60.0, resends=2)).version == SECOND
     await connection.close()
     # Whoever does not wait is told what the one that answers said.
     second.failing["GetServer"] = [refusal]
@@ -207,7 +198,7 @@ class Still:
         self.ca = made.ca.decode()
         self._context = connect.showing(made)
         self._listening = socket.create_server(("127.0.0.1", 0))
-        self.server = f"https://127.0.0.1:{self._listening.getsockname()[1]}"
+        self.server = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
@@ -229,19 +220,18 @@ class Still:
 @pytest.fixture
 def looking(monkeypatch: pytest.MonkeyPatch) -> None:
     """Clients look soon, and not for long until a server is found to stand still: the next one may be slow."""
-    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.02)
-    monkeypatch.setattr(exchanging, "LOOK_S", 0.1)
-    stands_still = exchanging.Dialled.stands_still
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.02)
+    monkeypatch.setattr(transport, "LOOK_S", 0.1)
+    stands_still = transport.Dialled.stands_still
 
-    def found(dialled: exchanging.Dialled) -> Error:
-        monkeypatch.setattr(exchanging, "LOOK_S", 60.0)
+    def found(dialled: transport.Dialled) -> Error:
+        monkeypatch.setattr(transport, "LOOK_S", 60.0)
         return stands_still(dialled)
 
-    monkeypatch.setattr(exchanging.Dialled, "stands_still", found)
+    monkeypatch.setattr(transport.Dialled, "stands_still", found)
 
 
 @pytest.mark.usefixtures("looking")
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_server_that_stands_still_is_left_for_the_next(second: Answering, *, blocks: bool) -> None:
     still = Still()
@@ -260,7 +250,6 @@ async def test_a_server_that_stands_still_is_left_for_the_next(second: Answering
 
 
 @pytest.mark.usefixtures("looking")
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_watch_at_a_server_that_stands_still_goes_on_elsewhere(second: Answering, *, blocks: bool) -> None:
     still = Still(b"HTTP/1.1 200 OK\r\nContent-Type: application/connect+proto\r\nTransfer-Encoding: chunked\r\n\r\n")
@@ -280,17 +269,16 @@ async def test_a_watch_at_a_server_that_stands_still_goes_on_elsewhere(second: A
     still.stop()
 
 
-@pytest.mark.parametrize("doors", ["http"], indirect=True)
 @pytest.mark.parametrize("blocks", [True, False])
 async def test_a_server_that_answers_late_is_waited_for(
     first: Answering, second: Answering, monkeypatch: pytest.MonkeyPatch, *, blocks: bool
 ) -> None:
     """It waits for a reactor, for example: it says that it is there whenever a client looks."""
-    monkeypatch.setattr(exchanging, "LOOK_AFTER_S", 0.01)
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.01)
     looked = asyncio.Event()
 
     async def accept(door: connect.ScriptedDoor, head: Head) -> Decision:
-        if head.path == exchanging.LOOK_AT:
+        if head.path == transport.LOOK_AT:
             looked.set()
         else:
             await looked.wait()

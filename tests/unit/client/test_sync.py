@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,14 +19,17 @@ from google.protobuf.message import Message
 
 import monoskope
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
-from monoskope.client import Client, SyncClient
-from monoskope.client.administration import Stores
-from monoskope.client.loop_thread import LoopThread
-from monoskope.client.sync import SyncStores
-from monoskope.errors import NotFoundError, UsageError
+from monoskope.client import Client, ClientSettings, SyncClient
+from monoskope.client.access import Access
+from monoskope.client.login.credential import Exchange, Issued
+from monoskope.client.proofs.log import ServerLog
+from monoskope.client.runtime import Runtime, blocking
+from monoskope.client.stores import Stores
+from monoskope.client.sync import SyncAccess, SyncLog, SyncStores
+from monoskope.client.walk.task import Progress, Stage
+from monoskope.errors import Error, NotFoundError, OutcomeUnknownError, UsageError
 from monoskope.testing.scripted.client import pinned, settings_for, token
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tools import sync_client
 
 VALUES = {"password": b"correct horse battery staple"}
 
@@ -65,24 +69,21 @@ def public(kind: type) -> dict[str, Any]:
     return {name: member for name, member in members if not name.startswith("_")}
 
 
-@pytest.mark.parametrize(("twin", "of"), [(SyncClient, Client), (SyncStores, Stores)])
+@pytest.mark.parametrize(
+    ("twin", "of"), [(SyncClient, Client), (SyncStores, Stores), (SyncAccess, Access), (SyncLog, ServerLog)]
+)
 def test_every_method_has_its_twin_with_its_signature_and_its_words(twin: type, of: type) -> None:
-    """If this fails, a method was added or changed: run `make generate`."""
     theirs, ours = public(of), public(twin)
 
     assert ours.keys() == theirs.keys()
     for name, method in theirs.items():
         wanted, found = inspect.signature(method), inspect.signature(ours[name])
         assert found.parameters == wanted.parameters, name
-        if wanted.return_annotation.startswith("AsyncIterator"):
-            assert f"Async{found.return_annotation}" == wanted.return_annotation, name
-        else:
-            assert found.return_annotation == wanted.return_annotation, name
+        assert found.return_annotation == wanted.return_annotation.replace("AsyncGenerator", "Iterator"), name
         assert inspect.getdoc(ours[name]) == inspect.getdoc(method)
-
-
-def test_what_is_committed_is_what_would_be_generated() -> None:
-    assert sync_client.TWIN.read_text(encoding="utf-8") == sync_client.render()
+        assert not inspect.iscoroutinefunction(ours[name])
+    arguments = inspect.signature(twin).parameters.keys() - inspect.signature(of).parameters.keys()
+    assert arguments in (set(), {"of"})
 
 
 def test_the_package_says_its_version() -> None:
@@ -106,7 +107,7 @@ def test_a_put_a_list_and_an_error(m8: Watched, tmp_path: Path) -> None:
 def test_a_stream_is_left_when_its_reader_leaves(m8: Watched, tmp_path: Path) -> None:
     with opened(m8, tmp_path) as client:
         seen = []
-        for event in client.watch_events():
+        for event in client.log.watch_events():
             seen.append(event.position)
             if len(seen) == 3:
                 break
@@ -114,80 +115,156 @@ def test_a_stream_is_left_when_its_reader_leaves(m8: Watched, tmp_path: Path) ->
         assert client.get_server().subject == "alice"
 
 
-def test_many_threads_use_one_client(m8: Watched, tmp_path: Path) -> None:
-    with opened(m8, tmp_path) as client, ThreadPoolExecutor(8) as threads:
-        uris = [f"vault://app/{number}" for number in range(24)]
-        results = list(threads.map(lambda uri: client.put_secret(uri, VALUES), uris))
+def puts_from_threads(m8: Watched, folder: Path, *, threads: int, puts: int) -> None:
+    with opened(m8, folder) as client, ThreadPoolExecutor(threads) as pool:
+        work = {
+            thread: pool.submit(lambda uris: [client.put_secret(uri, VALUES).uri for uri in uris], uris)
+            for thread in range(threads)
+            for uris in [[f"vault://app/{thread}x{number}" for number in range(puts)]]
+        }
+        for thread, done in work.items():
+            assert done.result() == [f"vault://app/{thread}x{number}" for number in range(puts)]
+    assert len({attempt.request.request_id for attempt in m8.attempts}) == threads * puts
 
+
+def test_many_threads_use_one_client(m8: Watched, tmp_path: Path) -> None:
+    puts_from_threads(m8, tmp_path, threads=32, puts=6)
+
+
+@pytest.mark.soak
+def test_32_threads_put_200_secrets_each(m8: Watched, tmp_path: Path) -> None:
+    puts_from_threads(m8, tmp_path, threads=32, puts=200)
+
+
+def test_several_secrets_of_one_call_are_put_at_once_and_told_of_one_by_one(m8: Watched, tmp_path: Path) -> None:
+    all_of_them = threading.Barrier(8)
+    told: list[int] = []
+
+    def observe(progress: Progress) -> None:
+        if progress.stage is Stage.ASKING:
+            all_of_them.wait()
+
+    uris = [f"vault://app/{number}" for number in range(8)]
+    with opened(m8, tmp_path, observe=observe, progress=lambda tally: told.append(tally.ended)) as client:
+        results = client.put_secrets(uris, VALUES)
     assert [result.uri for result in results] == uris
+    assert told == [*range(9)]
+
+
+class Renewing:
+    """Gives a new token whenever one is refused, and counts how many."""
+
+    source = "a test"
+
+    def __init__(self) -> None:
+        self.given = 0
+
+    async def issue(self, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
+        del exchange, runtime, refused
+        self.given += 1
+        return Issued(token("alice"), 3_600.0)
+
+
+def test_threads_have_a_login_renewed_once(m8: Watched, tmp_path: Path) -> None:
+    credential = Renewing()
+    settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=credential, known_stores=tmp_path / "k")
+    with SyncClient(settings, system_known_stores=tmp_path / "none") as client, ThreadPoolExecutor(16) as threads:
+        assert {one.result().subject for one in [threads.submit(client.get_server) for _ in range(64)]} == {"alice"}
+    assert credential.given == 1
+
+
+class Suspending(Renewing):
+    """Awaits something of asyncio."""
+
+    async def issue(self, exchange: Exchange, runtime: Runtime, *, refused: str) -> Issued:
+        await asyncio.sleep(0)
+        return await super().issue(exchange, runtime, refused=refused)
+
+
+def test_a_credential_that_needs_an_event_loop_is_told_so(m8: Watched, tmp_path: Path) -> None:
+    settings = ClientSettings(server=m8.server, ca_file=m8.ca_file, credential=Suspending())
+    client = SyncClient(settings, system_known_stores=tmp_path / "none")
+    with client, pytest.raises(UsageError, match="no event loop"):
+        client.get_server()
 
 
 async def test_it_works_where_an_event_loop_runs(m8: Watched, tmp_path: Path) -> None:
     with opened(m8, tmp_path) as client:
         assert client.put_secret("vault://app/db", VALUES).outcome == "UPLOADED"
+        assert [event.position for event, _ in zip(client.log.watch_events(), range(2), strict=False)] == [1, 2]
 
 
 def test_it_is_used_while_it_is_open(m8: Watched, tmp_path: Path) -> None:
-    client = SyncClient(settings_for(m8, tmp_path))
-    with pytest.raises(UsageError, match="not open") as caught:
-        client.put_secret("vault://app/db", VALUES)
-    assert "with SyncClient()" in caught.value.fix
-    with opened(m8, tmp_path) as client:
-        with pytest.raises(UsageError, match="open already"):
-            client.__enter__()
-        client.put_secret("vault://app/db", VALUES)
+    client = SyncClient(settings_for(m8, tmp_path), system_known_stores=tmp_path / "none")
     with pytest.raises(UsageError, match="not open"):
-        list(client.watch_events())
-    assert "monoskope-client" not in [thread.name for thread in threading.enumerate()]
-
-
-def test_its_own_callback_is_refused_and_does_not_hang(m8: Watched, tmp_path: Path) -> None:
-    caught: list[UsageError] = []
-
-    def observe(_: object) -> None:
-        try:
-            client.get_server()
-        except UsageError as error:
-            caught.append(error)
-
-    with opened(m8, tmp_path, observe=observe) as client:
         client.put_secret("vault://app/db", VALUES)
-    assert "an observer" in caught[0].message
-
-
-def test_a_forked_process_is_told_to_open_its_own(m8: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with opened(m8, tmp_path) as client:
-        with monkeypatch.context() as patch:
-            patch.setattr(os, "getpid", lambda: -1)
-            with pytest.raises(UsageError, match="forked"):
-                client.get_server()
+    assert client.open() is client
+    with pytest.raises(UsageError, match="open already"):
+        client.open()
+    client.put_secret("vault://app/db", VALUES)
+    client.close()
+    client.close()
+    with pytest.raises(UsageError, match="not open"):
+        list(client.log.watch_events())
+    with client:
         assert client.get_server().subject == "alice"
 
 
+def test_closing_from_another_thread_ends_what_waits(m8: Watched, tmp_path: Path) -> None:
+    asked, over = threading.Event(), threading.Event()
+    found: list[Error] = []
+
+    def end(attempt: Any) -> views_pb2.SecretUpload:
+        asked.set()
+        over.wait()
+        return m8.honest_end(attempt)
+
+    def put() -> None:
+        try:
+            client.put_secret("vault://app/db", VALUES)
+        except Error as error:
+            found.append(error)
+
+    m8.end = end
+    with opened(m8, tmp_path) as client:
+        thread = threading.Thread(target=put)
+        thread.start()
+        asked.wait()
+        client.close()
+        thread.join()
+    over.set()
+    assert isinstance(found[0], OutcomeUnknownError)
+    assert "the client is closed" in found[0].message
+
+
+def test_its_own_callback_may_call_it(m8: Watched, tmp_path: Path) -> None:
+    subjects: list[str] = []
+    client: SyncClient
+    with opened(m8, tmp_path, observe=lambda _: subjects.append(client.get_server().subject)) as client:
+        client.put_secret("vault://app/db", VALUES)
+    assert subjects == ["alice"] * 3
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
-def test_a_process_forked_with_an_open_client_is_told_so_instead_of_being_ended_by_grpc(
-    m8: Watched, tmp_path: Path
-) -> None:
+def test_a_forked_process_opens_its_own_and_leaves_its_parents_alone(m8: Watched, tmp_path: Path) -> None:
     program = """
 import os
 from monoskope.client import SyncClient
 from monoskope.errors import UsageError
 
-def forked():
-    if os.fork() == 0:
-        try:
-            with SyncClient() as own:
-                print(own.get_server().subject, flush=True)
-        except UsageError as error:
-            print(error.message, flush=True)
-        os._exit(0)
-    print(os.wait()[1], flush=True)
-
 with SyncClient() as client:
     client.get_server()
-    forked()
-    client.get_server()
-forked()
+    if os.fork() == 0:
+        try:
+            client.get_server()
+        except UsageError as error:
+            print(error.message, flush=True)
+        client.close()
+        with SyncClient() as own:
+            print(own.get_server().subject, flush=True)
+        os._exit(0)
+    print(os.wait()[1], flush=True)
+    print(client.get_server().subject)
 """
     environment = {
         "HOME": str(tmp_path),
@@ -199,98 +276,56 @@ forked()
     ran = subprocess.run(
         [sys.executable, "-c", program], check=False, env=environment, capture_output=True, text=True, timeout=60
     )
-    told = "this process was forked from one with an open client, and can open none."
-    assert ran.stdout.splitlines() == [told, "0", "alice", "0"], ran.stderr
+    told = "the client was opened in another process, from which this one was forked."
+    assert ran.stdout.splitlines() == [told, "alice", "0", "alice"], ran.stderr
 
 
-def test_ctrl_c_cancels_what_runs(monkeypatch: pytest.MonkeyPatch) -> None:
-    import asyncio  # noqa: PLC0415
-    import concurrent.futures  # noqa: PLC0415
+def test_after_a_ctrl_c_nothing_more_is_sent(m8: Watched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asking, interrupted = threading.Barrier(3), threading.Event()
 
-    loop, begun, cancelled = LoopThread(), threading.Event(), threading.Event()
+    def observe(progress: Progress) -> None:
+        assert progress.stage is Stage.ASKING
+        asking.wait()
+        interrupted.wait()
 
-    async def wait() -> None:
-        begun.set()
-        try:
-            await asyncio.Event().wait()
-        finally:
-            cancelled.set()
-
-    def interrupted(_: object) -> None:
-        begun.wait()
+    def wait(self: Any, ended: Any) -> None:
+        asking.wait()
+        self.cancelled = True
+        interrupted.set()
+        ended.acquire()
         raise KeyboardInterrupt
 
-    loop.start()
-    with monkeypatch.context() as patch:
-        patch.setattr(concurrent.futures.Future, "result", interrupted)
-        with pytest.raises(KeyboardInterrupt):
-            loop.run(wait())
-    cancelled.wait()
-    loop.stop()
+    monkeypatch.setattr(blocking._Group, "_wait", wait)
+    with opened(m8, tmp_path, observe=observe) as client, pytest.raises(KeyboardInterrupt):
+        client.put_secrets(["vault://app/a", "vault://app/b"], VALUES)
+    assert not any(attempt.sealed for attempt in m8.attempts)
 
 
-def test_a_generator_that_is_left_is_closed() -> None:
-    loop, closed = LoopThread(), threading.Event()
+def test_a_semaphore_is_had_in_order_and_by_no_more_than_it_says() -> None:
+    semaphore = blocking.Semaphore(2)
+    holders, most = 0, 0
+    guard = threading.Lock()
 
-    async def numbers() -> AsyncGenerator[int, None]:
-        try:
-            yield 1
-            yield 2
-        finally:
-            closed.set()
+    def hold(_: int) -> None:
+        nonlocal holders, most
+        blocking.run(semaphore.acquire())
+        with guard:
+            holders += 1
+            most = max(most, holders)
+        with guard:
+            holders -= 1
+        semaphore.release()
 
-    async def plain() -> AsyncIterator[int]:
-        yield 1
-
-    loop.start()
-    for number in loop.iterate(numbers()):
-        assert number == 1
-        break
-    assert list(loop.iterate(plain())) == [1]
-    assert closed.is_set()
-    loop.stop()
-
-
-SAMPLE = '''
-from __future__ import annotations
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from elsewhere import Item
-LIMIT: int = 3
-
-class Base:
-    @property
-    @abstractmethod
-    def hidden(self) -> Item: ...
-
-    async def ask(self, uri: str, *, n: int = LIMIT) -> Item:
-        """Ask."""
-
-    def items(self) -> AsyncIterator[Item]:
-        """Iterate."""
-
-    def shown(self) -> str:
-        """Show."""
-
-    async def forget(self) -> None:
-        """Forget."""
-'''
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(hold, range(400)))
+    assert most <= 2
+    blocking.run(semaphore.acquire())
+    blocking.run(semaphore.acquire())
+    with pytest.raises(TimeoutError):
+        blocking.run(semaphore.acquire(ends_at=0.0))
+    semaphore.release()
+    blocking.run(semaphore.acquire())
 
 
-def test_a_method_of_any_form_gets_its_twin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "sample.py").write_text(SAMPLE)
-    monkeypatch.setattr(sync_client, "SOURCE", tmp_path)
-    found = list(sync_client.methods("sample", "Base"))
-
-    made = [sync_client.twin(module, node, "_client") for module, node in found]
-
-    assert [text.splitlines()[0] + text.splitlines()[-1].strip() for text in made] == [
-        "    def ask(self, uri: str, *, n: int=LIMIT) -> Item:return self._loop.run(self._client.ask(uri, n=n))",
-        "    def items(self) -> Iterator[Item]:return self._loop.iterate(self._client.items())",
-        "    def shown(self) -> str:return self._client.shown()",
-        "    def forget(self) -> None:self._loop.run(self._client.forget())",
-    ]
-    assert sync_client.imports((module, node.args, node.returns) for module, node in found[:1]) == {
-        "from elsewhere import Item",
-        "from sample import LIMIT",
-    }
+def test_every_public_name_is_where_the_package_says() -> None:
+    assert {name for name in monoskope.client.__all__ if getattr(monoskope.client, name) is None} == set()

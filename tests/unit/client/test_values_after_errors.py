@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from monoskope.client.changes import only
-from monoskope.client.loop_thread import LoopThread
+from monoskope.client.runtime import blocking
+from monoskope.client.session import only
 from monoskope.errors import Error, NotFoundError
 
 
@@ -40,20 +40,15 @@ def test_the_error_of_one_secret_and_the_frame_that_raises_it_do_not_keep_each_o
     assert handled()() is None
 
 
-def test_an_error_from_the_loops_thread_does_not_keep_the_values_of_its_caller() -> None:
-    async def failing(value: Held) -> None:
-        raise NotFoundError(f"nothing is there for a {type(value).__name__}.")
+def test_an_error_of_a_thread_does_not_keep_the_values_of_its_caller() -> None:
+    async def failing(value: Held, fails: bool) -> None:
+        if fails:
+            raise NotFoundError(f"nothing is there for a {type(value).__name__}.")
 
-    def handled(loop: LoopThread) -> weakref.ref[Held]:
+    def handled() -> weakref.ref[Held]:
         value = Held()
-        try:
-            loop.run(failing(value))
-        except NotFoundError:
-            return weakref.ref(value)
-        raise AssertionError
+        with pytest.raises(NotFoundError):
+            blocking.run(blocking.BlockingRuntime().gather(failing(value, fails) for fails in (False, True)))
+        return weakref.ref(value)
 
-    loop = LoopThread()
-    loop.start()
-    value = handled(loop)
-    loop.stop()  # until then its thread may still hold the error
-    assert value() is None
+    assert handled()() is None

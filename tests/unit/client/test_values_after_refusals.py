@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 
-import grpc
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
@@ -51,7 +50,7 @@ def without_collections(m8: ScriptedM8) -> Iterator[None]:
     gc.enable()
 
 
-def failing(method: str, *errors: Error | grpc.StatusCode) -> Way:
+def failing(method: str, *errors: Error | str) -> Way:
     """M8 refuses calls of a method."""
 
     def bend(m8: ScriptedM8) -> None:
@@ -99,7 +98,7 @@ WAYS: dict[str, Way] = {
     "the request for a key is refused": failing(ASK, RefusedError("no.")),
     "the request for a key is not let in": failing(ASK, UnauthenticatedError("who?"), UnauthenticatedError("who?")),
     "m8 has too much to do": failing(ASK, LATE),
-    "m8 fails": failing(ASK, grpc.StatusCode.INTERNAL),
+    "m8 fails": failing(ASK, "internal"),
     "m8 cannot record it": failing(ASK, *[UnavailableError("the disk is full.")] * 99),
     "m8 has no such store": failing(STORE, NotFoundError("no.")),
     "m8 has too much to do to show the store": failing(STORE, LATE),

@@ -134,4 +134,4 @@ def test_the_compose_file_is_one_and_hardens_what_is_ours() -> None:
         assert services[name]["read_only"]
         assert services[name]["cap_drop"] == ["ALL"]
     ports = [port for service in services.values() for port in service.get("ports", [])]
-    assert ports == ["127.0.0.1:7443:7443", "127.0.0.1:7480:7480"], "a trial is reached from its own machine alone"
+    assert ports == ["127.0.0.1:7443:7443"], "a trial is reached from its own machine alone"

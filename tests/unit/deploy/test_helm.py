@@ -168,7 +168,7 @@ def test_nobody_may_dial_a_reactor_and_m8_dials_only_its_database(manifests: lis
     assert reactor["policyTypes"] == ["Ingress", "Egress"]
     assert reactor["ingress"] == []
     m8 = one(manifests, "NetworkPolicy", "m8-m8")["spec"]
-    assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443, 7480]
+    assert [port["port"] for rule in m8["ingress"] for port in rule["ports"]] == [7443]
     assert {port["port"] for rule in m8["egress"] for port in rule["ports"]} == {5432, 53, 6514}
 
 

@@ -14,7 +14,7 @@ from monoskope.protocol.tlog.vkey import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
-M8, HTTP, REACTOR = 7444, 7480, 7445
+M8, REACTOR = 7444, 7445
 """The ports of the listeners of operations, in all of `deploy/`."""
 
 
@@ -44,7 +44,7 @@ def test_the_witnesses_of_the_compose_file_are_an_example_that_m8_takes(tmp_path
 
 
 def test_a_unit_lets_its_service_open_the_ports_that_are_used_with_it() -> None:
-    assert bindable("m8.service") == {7443, M8, HTTP}
+    assert bindable("m8.service") == {7443, M8}
     assert bindable("monoskope-reactor@.service") == {REACTOR}
     scraped = (DEPLOY / "observe" / "prometheus.yml").read_text(encoding="utf-8")
     assert {int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", scraped)} == {M8, REACTOR}

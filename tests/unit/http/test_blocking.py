@@ -15,18 +15,19 @@ from typing import cast
 import pytest
 
 from monoskope.http.client import blocking
-from monoskope.http.client.blocking import Line
+from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Proxy, Server
 from monoskope.http.client.failures import (
     BrokenError,
     LateError,
     MalformedError,
     NotSentError,
+    StaleError,
     TooLargeError,
     UntrustedError,
 )
-from monoskope.m8.grpc import tls
-from tests.support.tcp_proxy import OPENED, Tunnels
+from monoskope.m8.http import tls
+from tests.support.tunnels import OPENED, Tunnels
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSE = None
@@ -107,67 +108,62 @@ def scripted(tmp_path: Path) -> Iterator[Scripted]:
     server.stop()
 
 
-def ask(line: Line, *, repeat: bool = False, timeout_s: float = 60.0, most_body: int = 100) -> bytes:
-    return line.request(
-        "POST", "/x", (("a", "b"),), b"{}", timeout_s=timeout_s, most_body=most_body, repeat=repeat
-    ).body
+def ask(line: BlockingPool, *, fresh: bool = False, timeout_s: float = 60.0, most_body: int = 100) -> bytes:
+    return line.request("POST", "/x", (("a", "b"),), b"{}", timeout_s=timeout_s, most_body=most_body, fresh=fresh).body
 
 
 @pytest.fixture
-def line(scripted: Scripted) -> Iterator[Line]:
-    made = Line(scripted.server, connect_timeout_s=60.0)
+def line(scripted: Scripted) -> Iterator[BlockingPool]:
+    made = BlockingPool(scripted.server, connect_timeout_s=60.0)
     yield made
     made.close()
 
 
-def test_one_connection_carries_one_request_after_the_other(scripted: Scripted, line: Line) -> None:
+def test_one_connection_carries_one_request_after_the_other(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[OK, OK]]
     assert (ask(line), ask(line)) == (b"ok", b"ok")
     head = f"POST /x HTTP/1.1\r\nHost: 127.0.0.1:{scripted.port}\r\na: b\r\nContent-Length: 2\r\n\r\n{{}}"
     assert scripted.received == [head.encode()] * 2
 
 
-def test_a_connection_that_was_closed_while_it_was_idle_is_not_used(scripted: Scripted, line: Line) -> None:
+def test_a_connection_that_was_closed_while_it_was_idle_is_not_used(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[OK, CLOSE], [OK]]
     ask(line)
     assert scripted.closed.acquire(timeout=60)
     assert ask(line) == b"ok"
 
 
-def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, line: Line) -> None:
+def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[OK + OK.replace(b"ok", b"no")], [OK]]
     assert (ask(line), ask(line)) == (b"ok", b"ok")
 
 
-@pytest.mark.parametrize("repeat", [True, False])
-def test_a_kept_connection_that_ends_before_an_answer_is_asked_again_only_if_that_does_no_harm(
-    scripted: Scripted, line: Line, *, repeat: bool
+def test_an_idle_connection_that_ends_before_an_answer_is_told_of_and_a_new_one_can_be_had(
+    scripted: Scripted, line: BlockingPool
 ) -> None:
-    scripted.scripts = [[OK, b"", CLOSE], [OK]]
+    scripted.scripts = [[OK, b"", CLOSE], [OK, CLOSE], [OK]]
     ask(line)
-    if repeat:
-        assert ask(line, repeat=True) == b"ok"
-    else:
-        with pytest.raises(BrokenError):
-            ask(line)
-    assert len(scripted.received) == (3 if repeat else 2)
+    with pytest.raises(StaleError):
+        ask(line)
+    assert ask(line) == ask(line, fresh=True) == b"ok"
+    assert len(scripted.received) == 4
 
 
-def test_a_new_connection_that_ends_before_an_answer_is_not_asked_again(scripted: Scripted, line: Line) -> None:
+def test_a_new_connection_that_ends_before_an_answer_is_not_asked_again(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[b"", CLOSE], [OK]]
     with pytest.raises(BrokenError):
-        ask(line, repeat=True)
+        ask(line)
 
 
 @pytest.mark.parametrize("clean", [True, False])
-def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: Line, *, clean: bool) -> None:
+def test_an_answer_that_is_cut_off_is_none(scripted: Scripted, line: BlockingPool, *, clean: bool) -> None:
     scripted.clean = clean
     scripted.scripts = [[OK[:-1], CLOSE]]
     with pytest.raises(BrokenError):
         ask(line)
 
 
-def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(scripted: Scripted, line: Line) -> None:
+def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(scripted: Scripted, line: BlockingPool) -> None:
     whole = b"HTTP/1.1 200 OK\r\n\r\nok"
     scripted.scripts = [[whole, CLOSE]] * 2
     assert ask(line) == b"ok"
@@ -176,7 +172,7 @@ def test_the_end_of_an_answer_without_a_length_must_be_tlss_own(scripted: Script
         ask(line)
 
 
-def test_what_is_no_answer_and_what_is_too_large_end_the_connection(scripted: Scripted, line: Line) -> None:
+def test_what_is_no_answer_and_what_is_too_large_end_the_connection(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[b"SSH-2.0-x\r\n\r\n"], [b"HTTP/1.1 200 OK\r\nContent-Length: 101\r\n\r\n"], [OK]]
     with pytest.raises(MalformedError):
         ask(line)
@@ -186,7 +182,7 @@ def test_what_is_no_answer_and_what_is_too_large_end_the_connection(scripted: Sc
 
 
 def test_a_server_that_says_nothing_is_waited_for_until_the_time_is_over(
-    scripted: Scripted, line: Line, monkeypatch: pytest.MonkeyPatch
+    scripted: Scripted, line: BlockingPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     scripted.scripts = [[b""], [OK]]
     time_s, passed_s = time.monotonic, 0.0
@@ -210,7 +206,7 @@ def test_a_look_whether_the_server_stands_is_given_what_is_left_of_the_time(scri
         left.append(left_s)
         raise NotSentError("it does not stand.")
 
-    line = Line(scripted.server, look_s=0.01, look=look)
+    line = BlockingPool(scripted.server, look_s=0.01, look=look)
     with pytest.raises(NotSentError, match="does not stand"):
         ask(line)
     line.close()
@@ -222,7 +218,7 @@ def test_a_name_that_is_never_found_is_looked_up_until_the_time_is_over(monkeypa
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(120) and [])
 
     with pytest.raises(LateError):
-        Line(Server("m8.example.org", 443, trusting(MADE.ca))).request("GET", "/", timeout_s=0.01, most_body=1)
+        BlockingPool(Server("m8.example.org", 443, trusting(MADE.ca))).request("GET", "/", timeout_s=0.01, most_body=1)
 
     assert not over.is_set()
     over.set()
@@ -232,18 +228,18 @@ def test_nothing_is_sent_where_nobody_listens_or_nobody_is_trusted(scripted: Scr
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         with pytest.raises(NotSentError):
-            ask(Line(Server("127.0.0.1", taken.getsockname()[1], trusting(MADE.ca))))
+            ask(BlockingPool(Server("127.0.0.1", taken.getsockname()[1], trusting(MADE.ca))))
     other = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC)).ca
     with pytest.raises(UntrustedError) as caught:
-        ask(Line(Server("127.0.0.1", scripted.port, trusting(other))))
+        ask(BlockingPool(Server("127.0.0.1", scripted.port, trusting(other))))
     assert (caught.value.certificate, caught.value.misnamed) == (True, False)
     with pytest.raises(UntrustedError) as caught:
-        ask(Line(Server("::ffff:127.0.0.1", scripted.port, trusting(MADE.ca))))
+        ask(BlockingPool(Server("::ffff:127.0.0.1", scripted.port, trusting(MADE.ca))))
     assert (caught.value.certificate, caught.value.misnamed) == (True, True)
     assert scripted.received == []
 
 
-def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: Line) -> None:
+def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: BlockingPool) -> None:
     scripted.scripts = [[b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]]
     stream = line.stream("POST", "/x", (), b"{}", timeout_s=60)
     assert stream.status == 200
@@ -254,7 +250,7 @@ def test_a_stream_is_read_as_it_comes(scripted: Scripted, line: Line) -> None:
 def test_a_proxy_opens_a_tunnel_and_sees_no_request(scripted: Scripted) -> None:
     scripted.scripts = [[OK]]
     proxy = Tunnels(OPENED, scripted.port)
-    line = Line(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
+    line = BlockingPool(scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5")))
     assert ask(line) == b"ok"
     line.close()
     proxy.stop()
@@ -269,7 +265,7 @@ def test_a_proxy_that_opens_no_tunnel_gets_nothing(scripted: Scripted, answer: b
     server = scripted.server._replace(proxy=Proxy("127.0.0.1", proxy.port, "Basic eDp5"))
     assert "eDp5" not in repr(server)
     with pytest.raises((NotSentError, LateError)):
-        ask(Line(server, connect_timeout_s=0.3))
+        ask(BlockingPool(server, connect_timeout_s=0.3))
     proxy.stop()
     assert scripted.received == []
 

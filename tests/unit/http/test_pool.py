@@ -16,6 +16,7 @@ from unittest.mock import Mock
 import pytest
 import uvloop
 
+from monoskope.http.client.connection import Connection
 from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.failures import (
     BrokenError,
@@ -25,9 +26,8 @@ from monoskope.http.client.failures import (
     TooLargeError,
     UntrustedError,
 )
-from monoskope.http.client.kept import Connection
 from monoskope.http.client.pool import Pool, Server
-from monoskope.m8.grpc import tls as certificates
+from monoskope.m8.http import tls as certificates
 
 Script = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

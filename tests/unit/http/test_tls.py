@@ -16,6 +16,7 @@ import pytest
 import uvloop
 
 from monoskope.http.messages import Accepted, Decision, Head, Response, Upgrade
+from monoskope.http.server.accepting import OpenGate
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
 from tests.support.certificates import client_certificate
@@ -143,17 +144,18 @@ def test_who_may_not_begin_a_handshake_is_left_before_tls_reads_anything(
         shows.sni_callback = lambda _one, name, _context: begun.append(name)
         may: dict[str, bool] = {}
 
-        def admit(peer: str) -> bool:
-            return may.setdefault(peer.rpartition(":")[0], False)
+        class Closed(OpenGate):
+            def admit(self, peer: str) -> bool:
+                return may.setdefault(peer.rpartition(":")[0], False)
 
-        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows, admit=admit)
+        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows, gate=Closed())
         await server.start()
         silent = await asyncio.open_connection("127.0.0.1", server.port)
         with pytest.raises(OSError, match=r"."):
             await asyncio.open_connection("127.0.0.1", server.port, ssl=takes)
-        assert (begun, may) == ([], {"ipv4:127.0.0.1": False})
+        assert (begun, may) == ([], {"127.0.0.1": False})
 
-        may["ipv4:127.0.0.1"] = True
+        may["127.0.0.1"] = True
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port, ssl=takes)
         writer.write(GET)
         assert (await reader.readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
@@ -162,6 +164,58 @@ def test_who_may_not_begin_a_handshake_is_left_before_tls_reads_anything(
         assert await silent[0].read() == b""
         for one in (writer, silent[1]):
             one.transport.abort()
+
+    run(main())
+
+
+class Counting(OpenGate):
+    """Knows every connection, and how to end it."""
+
+    def __init__(self) -> None:
+        self.open: dict[object, Callable[[], object]] = {}
+        self.changed = asyncio.Event()
+
+    def enter(self, peer: str, close: Callable[[], object]) -> object:
+        self.open[peer] = close
+        self.changed.set()
+        return peer
+
+    def leave(self, entered: object) -> None:
+        self.open.pop(entered, None)
+        self.changed.set()
+
+    async def until(self, count: int) -> None:
+        while len(self.open) != count:
+            self.changed.clear()
+            await self.changed.wait()
+
+
+@pytest.mark.parametrize("run", [asyncio.run, uvloop.run])
+def test_a_connection_that_the_gate_closes_ends_at_every_stage_and_is_counted_once(
+    run: Callable[[Coroutine[Any, Any, None]], None], tmp_path: Path
+) -> None:
+    async def main() -> None:
+        shows, takes = over_tls(tmp_path)
+        gate = Counting()
+        server = await bind(ANYWHERE, Asked(), limits=LIMITS, tls=shows, gate=gate)
+        await server.start()
+        silent, half, whole = (
+            await asyncio.open_connection("127.0.0.1", server.port),
+            await asyncio.open_connection("127.0.0.1", server.port),
+            await asyncio.open_connection("127.0.0.1", server.port, ssl=takes),
+        )
+        half[1].write(b"\x16\x03\x01")  # the beginning of a handshake
+        whole[1].write(GET)
+        assert (await whole[0].readuntil(b"\r\n")).startswith(b"HTTP/1.1 200 ")
+        await gate.until(3)
+        for close in list(gate.open.values()):
+            close()
+        for reader, writer in (silent, half, whole):
+            with contextlib.suppress(OSError):
+                await reader.read()
+            writer.transport.abort()
+        await gate.until(0)
+        await server.drain(SOON_S)
 
     run(main())
 

@@ -16,7 +16,7 @@ import uvloop
 from monoskope.host_port import HostPort
 from monoskope.http.client.websocket_client import MAX_HELD, MOST_HANDSHAKE, ClientSocket, NoWebSocketError, connect
 from monoskope.http.messages import EndedError
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from tests.support.holders import check_unshared
 from tests.support.raw_websocket import (
     BINARY,

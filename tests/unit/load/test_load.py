@@ -29,9 +29,9 @@ def test_one_call_has_no_p99() -> None:
 
 
 @pytest.mark.soak
-async def test_a_small_load_runs_at_both_doors(tmp_path: Path) -> None:
+async def test_a_small_load_runs(tmp_path: Path) -> None:
     found = await run(tmp_path / "cluster", Size(0.5, 1, 8, 4, 2, 10, 0.05), None)
     assert found["wrong"] == []
-    assert {"put grpc", "put http"} <= set(found["calls"])
+    assert found["calls"]["put"]["calls"] > 0
     assert found["hostile"]["most_in_all"] > 0
     assert found["watchers"]["events"] > 0

@@ -1,4 +1,4 @@
-"""What SQLite keeps when its process is killed or its disk fails."""
+"""What is acknowledged is on the disk: a kill loses none of it, and a failing disk leaves nothing half-done."""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
-"""Two processes on one database: a log that remembers what it wrote itself still tells what the other one wrote."""
+"""Two processes on one SQLite file: each sees all that is durable, whichever wrote it, and nothing else."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator
 from contextlib import aclosing, closing
 from pathlib import Path
@@ -13,6 +14,7 @@ import pytest
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import writer as sqlite_writer
+from monoskope.m8.log.sqlite.writer import SqliteWriter
 from monoskope.testing.logs import some_time
 
 Logs = tuple[SqliteLog, SqliteLog]
@@ -93,12 +95,40 @@ async def test_what_is_appended_in_one_moment_is_one_commit(logs: Logs, monkeypa
     assert await log.check_chain() == 38
 
 
-async def test_an_append_to_a_log_that_closes_is_recorded_or_refused_but_not_forgotten(tmp_path: Path) -> None:
-    log = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    appends = [asyncio.create_task(log.append("a", None, happened(b""), actor="ann")) for _ in range(200)]
-    await asyncio.wait(appends, return_when=asyncio.FIRST_COMPLETED)
-    await log.close()
-    done = [one for one in await asyncio.gather(*appends, return_exceptions=True) if isinstance(one, list)]
-    again = await SqliteLog.open(tmp_path / "log.db", clock=some_time)
-    assert await again.check_chain() == len(done) == 200
-    await again.close()
+async def append(log: SqliteLog, stream: str = "a") -> None:
+    await log.append(stream, None, [NewEvent("Happened", b"x")], actor="ann")
+
+
+async def test_a_read_on_the_writers_own_connection_sees_what_another_process_recorded(logs: Logs) -> None:
+    one, other = logs
+    await append(one)
+    assert one._writer.idle is not None
+
+    await append(other)
+
+    assert await one.head() == 2
+    assert [event.version for event in await one.read_stream("a")] == [1, 2]
+
+
+async def test_no_read_sees_an_event_before_it_is_durable(logs: Logs, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = logs[0]
+    await append(log)
+    commit, begun, may_go_on = SqliteWriter._commit, asyncio.Event(), threading.Event()
+    loop = asyncio.get_running_loop()
+
+    def late(writer: SqliteWriter, outcomes: list[object]) -> object:
+        loop.call_soon_threadsafe(begun.set)
+        may_go_on.wait()
+        return commit(writer, outcomes)  # type: ignore[arg-type]  # passed on as it came
+
+    monkeypatch.setattr(SqliteWriter, "_commit", late)
+    appending = asyncio.create_task(append(log))
+    await begun.wait()
+
+    assert log._writer.idle is None
+    assert await log.head() == 1
+    assert len(await log.read_stream("a")) == 1
+
+    may_go_on.set()
+    await appending
+    assert len(await log.read_stream("a")) == 2

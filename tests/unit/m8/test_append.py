@@ -190,27 +190,16 @@ async def test_who_attaches_later_is_told_the_unfinished_requests_first(world: W
     assert (await second.delivered.get()).event.position > attached.position
 
 
-async def test_who_knows_the_mark_is_told_where_the_unfinished_requests_end(world: World) -> None:
+async def test_a_reactor_is_told_where_the_unfinished_requests_end(world: World) -> None:
     user, first = world.user("anna", "vault://app"), await world.attached()
     await until_granted(user, first)
     second = world.reactor()
     await second.open()
-    login = second.login()
-    login.knows_caught_up = True
-    await second.call.write(reactor_pb2.AttachRequest(attach=login))
-    assert (await second._read()).attached.caught_up_follows
+    await second.call.write(reactor_pb2.AttachRequest(attach=second.login()))
+    assert (await second._read()).HasField("attached")
     await user.ask(a_request())
     delivered = [(await second._read()).WhichOneof("message") for _ in range(4)]
     assert delivered == ["delivery", "delivery", "caught_up", "delivery"]
-
-
-async def test_an_older_reactor_is_not_told_what_it_does_not_know(world: World) -> None:
-    user, older = world.user("anna", "vault://app"), world.reactor()
-    await older.open()
-    await older.call.write(reactor_pb2.AttachRequest(attach=older.login()))
-    assert not (await older._read()).attached.caught_up_follows
-    await user.ask(a_request())
-    assert (await older._read()).WhichOneof("message") == "delivery"
 
 
 async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(world: World) -> None:

@@ -13,12 +13,12 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.m8.domain.events import reactor_stream
 from monoskope.m8.http import attach
-from monoskope.m8.limits.pace import EACH_BYTES, HEARTBEAT, Pace
+from monoskope.m8.limits.rates import EACH_BYTES, HEARTBEAT, Pace
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, methods
 from monoskope.m8.metrics import Meters
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.reactor.link.websocket_link import PATH
+from monoskope.reactor.link.link import PATH
 from tests.support.m8_world import FakeReactor, World, a_world
 from tests.support.raw_websocket import BINARY, CLOSE, CONTINUATION, FIN, PING, PONG, RSV1, TEXT, frame, read_frame
 from tests.support.vectors import Signer, a_request
@@ -218,7 +218,7 @@ async def test_a_session_that_waits_for_the_log_answers_pings_and_ends_where_the
 
 def session(world: World) -> attach.Attached:
     """A session without a server."""
-    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("http", "ipv4:127.0.0.1:1"))
+    return attach.Attached(world.app, methods(world.app)[PATH], Arrival("127.0.0.1:1"))
 
 
 class Unread:

@@ -119,7 +119,7 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     assert (attached["method"], attached["store"], attached["subject"]) == ("Attach", "vault", "")
     assert (found["method"], found["code"], found["subject"]) == ("GetSecret", "NOT_FOUND", "anna")
     assert (found["uri"], found["roles"]) == ("vault://app/db", ["user"])
-    assert found["peer"].startswith("ipv4:127.0.0.1:")
+    assert found["peer"].startswith("127.0.0.1:")
     assert found["token_id"] == anna.token
     assert (denied["kind"], denied["address"], denied["calls"]) == ("access-strangers", "127.0.0.1", 1)
     assert denied["ends"] == {"GetSecret UNAUTHENTICATED": 1}
@@ -228,10 +228,10 @@ def test_a_hundred_addresses_of_strangers_have_a_line_in_a_minute_and_all_others
     told: dict[str, dict[str, int]] = {}
     strangers = Strangers(lambda: 0, tick_s=1.0)
     strangers.tell = lambda address, ends: told.update({address: dict(ends)})
-    peers = [f"ipv4:192.0.2.{number}:7" for number in range(150)]
-    peers += [f"ipv6:%5B2001:db8:0:{number // 10:x}::{number:x}%5D:7" for number in range(1_000)]
+    peers = [f"192.0.2.{number}:7" for number in range(150)]
+    peers += [f"[2001:db8:0:{number // 10:x}::{number:x}]:7" for number in range(1_000)]
     for peer in [peers[0]] * 9 + peers[150:] + peers[:150]:
-        strangers.count(CallNote("GetSecret", "http", peer, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("GetSecret", peer, code="UNAUTHENTICATED"))
     strangers.flush()
     assert len(told) == 101
     assert told["192.0.2.0"] == {"GetSecret UNAUTHENTICATED": 10}
@@ -248,7 +248,7 @@ def test_the_line_of_a_stranger_stays_short_however_its_calls_end() -> None:
     strangers.tell = lambda address, ends: told.append(of_strangers(address, ends, at_ms=1, replica="m8/1", number=1))
     for number in range(5_000):
         about = {"issuer": "corp", "reason": "REPLAYED", "for_member": f"user:corp:{number}" + "\u00fc" * 200}
-        strangers.count(CallNote("ExchangeToken", "http", "ipv4:192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
+        strangers.count(CallNote("ExchangeToken", "192.0.2.1:7", about=about, code="UNAUTHENTICATED"))
     strangers.flush()
     (line,) = told
     assert len(line.text) <= MOST_LINE

@@ -112,7 +112,7 @@ async def test_who_hangs_up_cancels_the_call(world: World, lines: io.StringIO) -
         waiting.cancel()
         while not (ended := [line for line in _calls(lines) if line["code"] == "CANCELLED"]):
             await asyncio.sleep(0.005)
-    assert (ended[0]["door"], ended[0]["subject"], ended[0]["method"]) == ("http", "anna", "GetSecretUploadKey")
+    assert (ended[0]["subject"], ended[0]["method"]) == ("anna", "GetSecretUploadKey")
     assert world.app.feed._waiting == {}
 
 

@@ -1,251 +1,128 @@
-"""Who has to go when there are too many connections."""
+"""Which connections are closed when there are too many."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from pathlib import Path
-from weakref import WeakKeyDictionary
 
 import pytest
 
 from monoskope.host_port import peer_name
-from monoskope.m8.limits.connections import Connections
-from monoskope.m8.limits.peers import origin
-from monoskope.m8.log.sqlite import file as sqlite_file
-
-ACCEPTED: WeakKeyDictionary[socket.socket, socket.socket] = WeakKeyDictionary()
-"""The end in m8's place of each connection."""
-ESTABLISHED = 1
+from monoskope.m8.limits import connections as limits
+from monoskope.m8.limits.connections import Connection, Connections, origin
 
 
-class Listener:
-    """A listening socket that takes whoever comes, as gRPC does, in this process."""
+class Crowd:
+    """Connections, each from a port of its own."""
 
-    def __init__(self, last: ExitStack) -> None:
-        self._last = last
-        self._listener = last.enter_context(socket.create_server(("127.0.0.1", 0), backlog=128))
-        self.port = self._listener.getsockname()[1]
+    def __init__(self, most: int, each: int) -> None:
+        self.known: list[str] = []
+        self.connections = Connections(most, each, proved=self.known.append)
+        self.closed: list[str] = []
+        self._entered: dict[str, Connection] = {}
+        self._ports = iter(range(1_024, 65_536))
 
-    def comes(self, host: str = "127.0.0.1") -> socket.socket:
-        """Connect from `host` and be accepted; return the connection's other end."""
-        return self._met(socket.create_connection(("127.0.0.1", self.port), source_address=(host, 0)))
+    def comes(self, host: str = "127.0.0.1", *, logs_in: bool = False) -> str:
+        """Let a connection of that address come; return its peer."""
+        peer = peer_name(host, next(self._ports))
+        self._entered[peer] = self.connections.enter(peer, lambda: self.closed.append(peer))
+        if logs_in:
+            self.connections.prove(peer)
+        return peer
 
-    def meets(self, one: socket.socket) -> socket.socket:
-        """Let a socket connect, and accept it."""
-        one.connect(("127.0.0.1", self.port))
-        return self._met(one)
-
-    def _met(self, one: socket.socket) -> socket.socket:
-        self._last.enter_context(one)
-        ACCEPTED[one] = self._last.enter_context(self._listener.accept()[0])
-        return one
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    with ExitStack() as last:
-        yield Listener(last)
+    def leaves(self, peer: str) -> None:
+        """Let a connection end; its transport says so, however it ended."""
+        self.connections.leave(self._entered[peer])
 
 
-def is_open(one: socket.socket) -> bool:
-    """Whether a connection was left alone; if not, see that it has ended for who opened it, too (tcp(7))."""
-    if ACCEPTED[one].getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED:
-        return True
-    one.settimeout(60)
-    assert one.recv(1) == b""
-    return False
+def test_an_address_has_its_share_and_who_came_first_makes_room() -> None:
+    crowd = Crowd(100, 4)
+    flood = [crowd.comes() for _ in range(6)]
+    crowd.comes("127.0.0.2")
+    assert crowd.closed == flood[:2]
+    for peer in flood[:2]:
+        crowd.leaves(peer)
+    assert len(crowd.connections) == 5
+    crowd.leaves(flood[2])
+    crowd.comes()
+    assert crowd.closed == flood[:2], "the place of one that left is free"
 
 
-def peer(one: socket.socket) -> str:
-    return peer_name(*one.getsockname())
+def test_who_logged_in_stays_and_strangers_make_room() -> None:
+    crowd = Crowd(100, 4)
+    for _ in range(4):
+        crowd.comes(logs_in=True)
+    strangers = [crowd.comes() for _ in range(10)]
+    assert crowd.closed == strangers
 
 
-def test_an_address_has_its_share_and_who_came_first_makes_room(listener: Listener) -> None:
-    connections = Connections(100, 4)
-    flood = [listener.comes() for _ in range(6)]
-    other = listener.comes("127.0.0.2")
-    connections.look(listener.port)
-    assert sum(is_open(one) for one in flood) == 4
-    assert is_open(other)
-    staying = [one for one in flood if is_open(one)]
-    late = listener.comes()
-    for one in flood:
-        if not is_open(one):
-            one.close()
-    connections.look(listener.port)
-    assert is_open(late)
-    assert sum(is_open(one) for one in staying) >= 3
+def test_a_share_is_a_share_even_of_those_who_logged_in() -> None:
+    crowd = Crowd(100, 4)
+    farm = [crowd.comes(logs_in=True) for _ in range(6)]
+    assert crowd.closed == farm[4:]
+    assert crowd.known == ["127.0.0.1"] * 4
 
 
-def test_who_logged_in_stays_and_strangers_make_room(listener: Listener) -> None:
-    connections = Connections(100, 4)
-    honest = [listener.comes() for _ in range(4)]
-    for one in honest:
-        connections.prove(peer(one))
-    strangers = [listener.comes() for _ in range(10)]
-    connections.look(listener.port)
-    assert all(is_open(one) for one in honest)
-    assert not any(is_open(one) for one in strangers)
-
-
-def test_a_share_is_a_share_even_of_those_who_logged_in(listener: Listener) -> None:
-    connections = Connections(100, 4)
-    farm = []
+def test_a_quarter_of_the_places_is_kept_free_of_strangers() -> None:
+    crowd = Crowd(16, 10)
     for _ in range(6):
-        farm.append(listener.comes())
-        connections.prove(peer(farm[-1]))
-        connections.look(listener.port)
-    assert [is_open(one) for one in farm] == [True] * 4 + [False] * 2
+        crowd.comes("127.0.0.2", logs_in=True)
+    strangers = [crowd.comes(f"127.0.1.{host}") for host in range(1, 11)]
+    assert crowd.closed == strangers[:4]
 
 
-def test_a_quarter_of_the_places_is_kept_free_of_strangers(listener: Listener) -> None:
-    connections = Connections(16, 10)
-    honest = [listener.comes("127.0.0.2") for _ in range(6)]
-    for one in honest:
-        connections.prove(peer(one))
-    strangers = [listener.comes(f"127.0.1.{host}") for host in range(1, 11)]
-    connections.look(listener.port)
-    assert all(is_open(one) for one in honest)
-    assert sum(is_open(one) for one in strangers) == 6
-
-
-def test_who_comes_last_has_time_to_log_in_however_many_have(listener: Listener) -> None:
-    connections = Connections(16, 10)
+def test_who_comes_last_has_time_to_log_in_however_many_have() -> None:
+    crowd = Crowd(16, 10)
     for number in range(13):
-        connections.prove(peer(listener.comes(f"127.0.0.{2 + number % 2}")))
-    strangers = [listener.comes(f"127.0.1.{host}") for host in range(1, 4)]
-    connections.look(listener.port)
-    assert [is_open(one) for one in strangers] == [False, True, True]
+        crowd.comes(f"127.0.0.{2 + number % 2}", logs_in=True)
+    strangers = [crowd.comes(f"127.0.1.{host}") for host in range(1, 4)]
+    assert crowd.closed == strangers[:1]
 
 
-def test_a_door_has_no_more_than_its_places_even_of_those_who_logged_in(listener: Listener) -> None:
-    connections = Connections(8, 100)
-    members = [listener.comes(f"127.0.0.{number}") for number in range(2, 14)]
-    for one in members:
-        connections.prove(peer(one))
-    connections.look(listener.port)
-    assert [is_open(one) for one in members].count(True) == 8
-    staying = [one for one in members if is_open(one)]
-    late = listener.comes("127.0.0.20")
-    connections.prove(peer(late))
-    connections.look(listener.port)
-    assert not is_open(late)
-    assert all(is_open(one) for one in staying)
+def test_there_are_no_more_connections_than_places_even_of_those_who_logged_in() -> None:
+    crowd = Crowd(8, 100)
+    members = [crowd.comes(f"127.0.0.{number}", logs_in=True) for number in range(2, 14)]
+    assert crowd.closed == members[8:]
+    assert len(crowd.connections) == 8
 
 
-def test_a_file_that_is_another_connection_now_counts_as_that(listener: Listener) -> None:
-    connections = Connections(100, 2)
-    with ExitStack() as gone:
-        crowd = Listener(gone)
-        for _ in range(3):
-            crowd.comes("127.0.0.2")
-        connections.look(crowd.port, listener.port)
-    late = [listener.comes("127.0.0.3") for _ in range(3)]
-    connections.look(crowd.port, listener.port)
-    assert sum(is_open(one) for one in late) == 2
+def test_a_peer_that_comes_again_by_the_same_port_is_another_connection() -> None:
+    """Its first connection may end later than the second one begins."""
+    connections = Connections(100, 4)
+    first, second = (connections.enter("127.0.0.9:40000", lambda: None) for _ in range(2))
+    connections.leave(first)
+    connections.prove("127.0.0.9:40000")
+    assert len(connections) == 1
+    connections.leave(second)
+    connections.leave(second)
+    assert len(connections) == 0
 
 
-def test_other_sockets_and_files_of_the_process_are_left_alone(listener: Listener) -> None:
-    with ExitStack() as last:
-        other = Listener(last)
-        mine = [other.comes() for _ in range(10)]
-        here, there = socket.socketpair()
-        last.enter_context(here)
-        last.enter_context(there)
-        Connections(16, 4).look(listener.port)
-        assert all(is_open(one) for one in mine)
-        here.sendall(b"x")
-        assert there.recv(1) == b"x"
-
-
-def test_who_fills_one_door_keeps_nobody_from_the_other(listener: Listener) -> None:
-    with ExitStack() as last:
-        other = Listener(last)
-        connections = Connections(16, 16)
-        flood = [listener.comes(f"127.0.1.{host}") for host in range(1, 17)]
-        lonely = other.comes()
-        connections.look(listener.port, other.port)
-        assert sum(is_open(one) for one in flood) == 12
-        assert is_open(lonely)
-
-
-def test_the_share_of_an_address_is_one_for_both_doors(listener: Listener) -> None:
-    with ExitStack() as last:
-        other = Listener(last)
-        connections = Connections(100, 4)
-        flood = [door.comes() for _ in range(4) for door in (listener, other)]
-        connections.look(listener.port, other.port)
-        assert [is_open(one) for one in flood] == [False] * 4 + [True] * 4
-
-
-def test_a_peer_with_one_port_for_both_doors_counts_twice(listener: Listener) -> None:
-    with ExitStack() as last:
-        other = Listener(last)
-        connections = Connections(100, 1)
-        mine = [socket.socket(), socket.socket()]
-        for one in mine:
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        mine[0].bind(("127.0.0.9", 0))
-        mine[1].bind(mine[0].getsockname())
-        first, second = listener.meets(mine[0]), other.meets(mine[1])
-        assert peer(first) == peer(second)
-        connections.look(listener.port, other.port)
-        assert [is_open(first), is_open(second)] == [False, True]
-
-
-async def test_the_locks_of_the_database_stay(listener: Listener, tmp_path: Path) -> None:
-    """They belong to the process and the file: closing any descriptor of the file drops all of them."""
-    listener.comes()
-    locked = tmp_path / "log.db"
-    sqlite_file.prepare(locked)
-    with closing(sqlite_file.connect(locked)) as holder:
-        holder.execute("SELECT count(*) FROM events").fetchone()
-        connections = Connections(100, 1)
-        looking = asyncio.create_task(connections.run(listener.port))
-        await asyncio.sleep(0)
-        assert connections.count() == 1
-        connections.look(listener.port)
-        looking.cancel()
-        # The last process that closes the database takes the write-ahead log away; this one is not the last.
-        other = "import sqlite3, sys; one = sqlite3.connect(sys.argv[1]); one.execute('SELECT 1 FROM head')"
-        subprocess.run([sys.executable, "-S", "-c", other, str(locked)], check=True)
-        assert (tmp_path / "log.db-wal").exists()
-
-
-def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_away(listener: Listener) -> None:
-    """A connection of HTTP takes 280 kB, and the allocator would keep them."""
-    connections = Connections(1_000, 1_000)
-    with ExitStack() as crowd:
-        for _ in range(64):
-            crowd.enter_context(closing(socket.socket()))
-        connections.look(listener.port)
-        assert not connections.is_disturbed
-    connections.look(listener.port)
-    assert connections.is_disturbed
-
-
-def test_looking_uses_no_file_up(listener: Listener) -> None:
-    connections = Connections(16, 4)
-    flood = [listener.comes() for _ in range(8)]
-    before = len(list(Path("/proc/self/fd").iterdir()))
-    for _ in range(50):
-        connections.look(listener.port)
-    # Threads of other tests may open or close some meanwhile.
-    assert len(list(Path("/proc/self/fd").iterdir())) < before + 25
-    assert len(flood) == 8
+async def test_memory_is_given_back_when_a_crowd_has_left_that_no_limit_sent_away(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A connection takes 280 kB, and the allocator would keep them."""
+    given_back = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    monkeypatch.setattr(limits, "LOOK_S", 0.0)
+    monkeypatch.setattr(limits, "CALM_S", 0.0)
+    monkeypatch.setattr(limits, "give_memory_back", lambda: loop.call_soon_threadsafe(given_back.set))
+    crowd = Crowd(1_000, 1_000)
+    peers = [crowd.comes() for _ in range(64)]
+    assert not crowd.connections.is_disturbed
+    for peer in peers:
+        crowd.leaves(peer)
+    running = asyncio.create_task(crowd.connections.run())
+    await given_back.wait()
+    running.cancel()
 
 
 @pytest.mark.parametrize(
     ("peer", "address"),
     [
-        ("ipv4:192.0.2.7:40000", "192.0.2.7"),
-        ("ipv6:%5B2001:db8:1:2:3:4:5:6%5D:40000", "2001:db8:1:2::/64"),
-        ("ipv6:%5B::1%5D:7", "::/64"),
+        ("192.0.2.7:40000", "192.0.2.7"),
+        ("[2001:db8:1:2:3:4:5:6]:40000", "2001:db8:1:2::/64"),
+        ("[::1]:7", "::/64"),
+        ("[::ffff:192.0.2.7]:7", "192.0.2.7"),
         ("unix:/run/m8.sock", "unix:/run/m8.sock"),
     ],
 )
@@ -253,7 +130,7 @@ def test_limits_go_by_address_and_by_network_where_addresses_are_many(peer: str,
     assert origin(peer) == address
 
 
-def test_an_address_is_called_as_grpc_calls_it() -> None:
-    assert peer_name("192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
-    assert peer_name("::ffff:192.0.2.7", 40_000) == "ipv4:192.0.2.7:40000"
-    assert peer_name("2001:db8::1", 7) == "ipv6:%5B2001:db8::1%5D:7"
+def test_a_mapped_address_is_called_as_ipv4() -> None:
+    assert peer_name("192.0.2.7", 40_000) == "192.0.2.7:40000"
+    assert peer_name("::ffff:192.0.2.7", 40_000) == "192.0.2.7:40000"
+    assert peer_name("2001:db8::1", 7) == "[2001:db8::1]:7"

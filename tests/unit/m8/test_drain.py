@@ -14,10 +14,8 @@ from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError
 from monoskope.host_port import HostPort
-from monoskope.m8 import doors
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.doors import running
-from monoskope.m8.http.server import build_http
+from monoskope.m8.http.server import build_http, running
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
@@ -89,12 +87,12 @@ async def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[S
         await of.noticed.wait()
 
     async def serve() -> None:
-        async with running(app, [http]):
+        async with running(app, http):
             of.started.set()
             await of.stop.wait()
         of.stopped.set()
 
-    monkeypatch.setattr(doors, "noticed", noticed)
+    monkeypatch.setattr("monoskope.m8.http.server.noticed", noticed)
     serving = asyncio.create_task(serve())
     await of.started.wait()
     yield of

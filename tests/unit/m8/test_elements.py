@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import protovalidate
@@ -22,7 +22,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
 from monoskope.m8.service import calls as validate
@@ -128,12 +128,9 @@ async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypa
 async def test_no_message_of_a_reactor_is_made_of_more_elements_than_it_may_have() -> None:
     kind: Any = reactor_pb2.AttachRequest
 
-    async def one(message: bytes) -> AsyncIterator[bytes]:
-        yield message
-
     for what, body in smallest(kind.DESCRIPTOR, MAX_LOGIN):
         with pytest.raises(UsageError, match=r"stands twice|has more than"), allocating() as allocated:
-            await anext(calls.parsed(one(body)))
+            calls.message_of(kind, body)
         assert allocated[0] <= MOST_ALLOCATED // 10, what
 
 

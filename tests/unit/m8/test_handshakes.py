@@ -6,9 +6,9 @@ from itertools import count
 
 import pytest
 
-from monoskope.m8.limits import handshakes as limit
-from monoskope.m8.limits.handshakes import BURST_S, QUIET_S, Handshakes
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits import rates as limit
+from monoskope.m8.limits.connections import origin
+from monoskope.m8.limits.rates import BURST_S, QUIET_S, Handshakes
 
 IN_ALL, EACH = 100, 10
 OFFICE = "192.0.2.1"
@@ -25,7 +25,7 @@ class Door:
 
     def begun(self, *addresses: str, tries: int = 1) -> int:
         """How many of so many handshakes of each address begin, in turn and each from a port of its own."""
-        names = [f"ipv6:%5B{one}%5D" if ":" in one else f"ipv4:{one}" for one in addresses]
+        names = [f"[{one}]" if ":" in one else f"{one}" for one in addresses]
         peers = [f"{name}:{next(self._ports)}" for _ in range(tries) for name in names]
         return sum(self.handshakes.admit(peer) for peer in peers)
 
@@ -55,7 +55,7 @@ def test_all_addresses_of_a_64_bit_network_are_one(door: Door) -> None:
 
 
 def test_strangers_leave_half_to_known_addresses_and_a_known_address_half_to_others(door: Door) -> None:
-    door.handshakes.know(origin(f"ipv4:{OFFICE}:1"))
+    door.handshakes.know(origin(f"{OFFICE}:1"))
     flood = [f"198.51.100.{host}" for host in range(1, 21)]
     door.worn(*flood)
     assert door.begun(*flood, tries=20) <= IN_ALL / 2

@@ -12,8 +12,7 @@ from monoskope.errors import UnauthenticatedError
 from monoskope.http.messages import Head, Response
 from monoskope.http.server.answers import serialised
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.http.application import HttpApplication
-from monoskope.m8.http.origins import Origins
+from monoskope.m8.http.application import HttpApplication, Origins
 from monoskope.m8.http.requests import Call
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
@@ -54,7 +53,7 @@ def test_every_head_is_decided_and_no_stranger_has_a_large_body_read(
     method: str, path: str, fields: list[tuple[str, str]], length: int | None
 ) -> None:
     headers = (*fields, *([] if length is None else [("content-length", str(length))]))
-    decision = asyncio.run(application().accept(Head(method, path, "", headers, "ipv4:192.0.2.1:1")))
+    decision = asyncio.run(application().accept(Head(method, path, "", headers, "192.0.2.1:1")))
     origins = [value for name, value in fields if name == "origin"]
     if isinstance(decision, Response):
         answer = serialised(decision, is_last=False)

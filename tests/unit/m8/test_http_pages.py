@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import gc
 import io
 from typing import Any
@@ -11,9 +12,9 @@ import pytest
 
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
-from monoskope.m8 import doors
-from monoskope.m8.http import operations
-from monoskope.m8.http.server import build_http
+from monoskope.http.server.server import Server
+from monoskope.m8.http import pages as operations
+from monoskope.m8.http.server import build_http, require_free
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations import Endpoints
 from tests.support.http_calls import ask, bearer
@@ -107,7 +108,7 @@ async def test_a_host_with_several_addresses_has_one_port_and_serves_no_page_unl
     await door.start()
     assert (await ask(f"localhost:{door.port}", "GET", "/healthz")).status == 200
     of_a_page = await ask(f"localhost:{door.port}", "GET", "/healthz", ("Origin", PAGE))
-    assert of_a_page.status == 403, "without http_origins no page may call"
+    assert of_a_page.status == 403, "without origins no page may call"
     with pytest.raises(UnavailableError, match="cannot listen on localhost"):
         await build_http(world.app, Endpoints(world.app), None, listen=HostPort("localhost", door.port))
     await door.stop(0)
@@ -119,17 +120,31 @@ async def test_an_address_of_another_machine_is_said_to_be_none_of_this_one(worl
     assert "no address of this machine" in caught.value.fix
 
 
-async def test_a_door_that_cannot_start_leaves_none_open(world: World) -> None:
-    first, second = [
-        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", 0)) for _ in range(2)
-    ]
-    third = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", second.port))
-    await third.start()
+async def test_of_two_m8_at_one_address_the_later_one_is_refused(world: World) -> None:
+    first = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", 0))
+    await first.start()
     with pytest.raises(UnavailableError, match="cannot listen"):
-        await doors.started((first, second))
-    await third.stop(0)
+        await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", first.port))
+    with pytest.raises(UnavailableError, match="cannot listen"):
+        require_free(HostPort("127.0.0.1", first.port))
+    assert (await ask(f"127.0.0.1:{first.port}", "GET", "/healthz")).status == 200
+    await first.stop(0)
+
+
+async def test_a_server_that_can_be_bound_and_not_started_is_closed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another process may begin to listen between the two."""
+    door = await build_http(world.app, Endpoints(world.app), None, listen=HostPort("127.0.0.1", 0))
+
+    async def refuse(_: Server) -> None:
+        raise OSError(errno.EADDRINUSE, "taken")
+
+    monkeypatch.setattr(Server, "start", refuse)
+    with pytest.raises(UnavailableError, match="cannot listen"):
+        await door.start()
     with pytest.raises(OSError, match=r"[Cc]onnect"):
-        await ask(f"127.0.0.1:{first.port}", "GET", "/healthz")
+        await ask(f"127.0.0.1:{door.port}", "GET", "/healthz")
 
 
 async def test_who_hangs_up_before_a_page_fails_leaves_no_traceback(
@@ -145,7 +160,7 @@ async def test_who_hangs_up_before_a_page_fails_leaves_no_traceback(
 
     monkeypatch.setattr(Endpoints, "readyz", failing)
     pages = operations.Operations(world.app, Endpoints(world.app))
-    asking = asyncio.create_task(pages.answer("/readyz", Arrival("http", "")))
+    asking = asyncio.create_task(pages.answer("/readyz", Arrival("")))
     await asyncio.sleep(0)
     asking.cancel()
     await asyncio.wait([asking])

@@ -11,7 +11,7 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import MOST, notes_stream, write
-from monoskope.m8.limits.quota import LARGEST
+from monoskope.m8.limits.subjects import LARGEST
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import labels_of

@@ -15,7 +15,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.limits.quota import LARGEST, RECORD_BYTES
+from monoskope.m8.limits.subjects import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods import calls
 from monoskope.m8.readmodels.usage import USAGE, bytes_of

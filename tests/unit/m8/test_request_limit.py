@@ -7,7 +7,7 @@ import asyncio
 import pytest
 
 from monoskope.errors import RateLimitedError
-from monoskope.m8.limits.request_limit import RequestLimit
+from monoskope.m8.limits.subjects import RequestLimit
 
 
 async def test_whoever_has_too_many_open_requests_is_refused_when_time_is_over() -> None:

@@ -7,7 +7,7 @@ import pytest
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import token_stream, write
-from tests.support.m8_world import FakeReactor, World
+from tests.support.m8_world import World
 from tests.support.vectors import Signer, a_request
 
 
@@ -33,10 +33,10 @@ async def test_a_reactor_is_told_its_own_stores_events_and_none_else(world: Worl
     assert delivered.event.type == "SecretUploadKeyRequested"
 
 
-async def test_a_reactor_that_does_not_want_its_own_events_is_told_others_alone(world: World) -> None:
+async def test_a_reactor_is_told_the_events_of_others_alone(world: World) -> None:
     peer, reactor, user = await world.attached(), world.reactor(), world.user("anna", "vault://app")
     await reactor.open()
-    await reactor.attach(without_own(reactor))
+    await reactor.attach()
     first, second = a_request(uri="vault://app/a"), a_request(uri="vault://app/b")
 
     await user.ask(first)
@@ -54,26 +54,20 @@ async def test_a_reactor_that_does_not_want_its_own_events_is_told_others_alone(
 async def test_a_reactor_that_comes_back_is_told_its_own_events_of_unfinished_requests(world: World) -> None:
     reactor, user, request = world.reactor(), world.user("anna", "vault://app"), a_request()
     await reactor.open()
-    await reactor.attach(without_own(reactor))
+    await reactor.attach()
     await user.ask(request)
     _, grant = await reactor.give_key()
     await reactor.leave()
 
     back = world.reactor(replica=reactor.replica)
     await back.open()
-    await back.attach(without_own(back))
+    await back.attach()
 
     delivered = await back.next("SecretUploadKeyProvided")
     provided = events_pb2.SecretUploadKeyProvided.FromString(delivered.event.data)
     assert provided.grant.content == grant.content
     again = await back.append(request.request_id, 1, provided)
     assert (again.error, again.version) == ("", 2)
-
-
-def without_own(reactor: FakeReactor) -> reactor_pb2.AttachReactor:
-    login = reactor.login()
-    login.without_own = True
-    return login
 
 
 @pytest.mark.parametrize("again", [reactor_pb2.AttachRequest(attach=reactor_pb2.AttachReactor()), None])

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.http import requests
-from monoskope.m8.http.codecs import Codec
+from monoskope.m8.http.requests import Codec
 from monoskope.m8.methods.table import Kind, Method, methods
 from monoskope.m8.service.policy import Needs
 from monoskope.m8.service.server_limits import ServerLimits

@@ -1,15 +1,22 @@
-"""Each append ends once without anybody knowing how: a put is still recorded once, and all others are told."""
+"""Each append ends once as unknown: a put is still recorded once, and other callers are told."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
+import click.testing
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.errors import Code, OutcomeUnknownError
+from monoskope.host_port import HostPort
+from monoskope.m8.cli.access import token
+from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog, UnknownAppendError
 from tests.support.http_calls import CallError
 from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused
@@ -74,7 +81,7 @@ async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
 
 
 @pytest.mark.parametrize("recorded", [True, False])
-async def test_whoever_does_not_send_again_is_told_that_nobody_knows(
+async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
     world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
 ) -> None:
     administrator = world.administrator()
@@ -98,3 +105,25 @@ async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
     assert isinstance(await once_more.attach(), reactor_pb2.Attached)
     attached = [event for event in await world.app.log.read_stream("reactor/vault") if event.type == "ReactorAttached"]
     assert len(attached) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "method", "fix"),
+    [
+        (("create", "--role", "administrator", "--subject", "root"), "issue", "nobody has that: revoke it"),
+        (("revoke", "0" * 32), "revoke", "Revoke it again"),
+    ],
+)
+def test_a_token_command_says_what_to_look_at(
+    command: tuple[str, ...], method: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object, **__: object) -> None:
+        raise UnknownAppendError
+
+    monkeypatch.setattr(Tokens, method, lost)
+    folder = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    ended = click.testing.CliRunner().invoke(token, [command[0], "--dir", str(folder), *command[1:]])
+    assert isinstance(ended.exception, OutcomeUnknownError)
+    assert ended.exception.code is Code.OUTCOME_UNKNOWN
+    assert fix in ended.exception.fix
+    assert ended.stdout == ""

@@ -45,7 +45,7 @@ def test_whatever_a_caller_puts_into_a_name_a_line_is_one_line(
     actor: str, stream: str, peer: str, about_text: str
 ) -> None:
     event = line_of(NewEvent("Happened", b""), actor=actor, stream=stream)
-    noted = CallNote("GetSecret", "grpc", peer, about={"uri": about_text}, code="OK")
+    noted = CallNote("GetSecret", peer, about={"uri": about_text}, code="OK")
     call = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
     for line in (event, call):
         assert all(0x20 <= byte < 0x7F for byte in line.text)
@@ -107,7 +107,7 @@ def test_a_long_detail_is_cut_and_the_line_says_so() -> None:
 
 def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged() -> None:
     caller = Principal.of_token("ab" * 16, "anna", events_pb2.ROLE_USER, expires_at_ms=1)
-    noted = CallNote("GetSecret", "http", "ipv4:192.0.2.1:5", "id-1", caller, {"uri": "vault://a/b"}, "OK", 12)
+    noted = CallNote("GetSecret", "192.0.2.1:5", "id-1", caller, {"uri": "vault://a/b"}, "OK", 12)
     shown = json.loads(lines.of_call(noted, at_ms=1_700_000_000_000, replica="m8/1", number=9).text)
     assert shown == {
         "kind": "access",
@@ -115,8 +115,7 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
         "number": 9,
         "time": "2023-11-14T22:13:20.000Z",
         "method": "GetSecret",
-        "door": "http",
-        "peer": "ipv4:192.0.2.1:5",
+        "peer": "192.0.2.1:5",
         "code": "OK",
         "duration_ms": 12,
         "token_id": "ab" * 16,
@@ -141,7 +140,7 @@ def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() ->
         {"uri": most["uri"], "destination": most["uri"]},
         dict.fromkeys(about.NAMED.values(), "é" * 512),
     ):
-        noted = CallNote("CanI", "grpc", "ipv4:192.0.2.1:5", about=dict(names), code="REFUSED")
+        noted = CallNote("CanI", "192.0.2.1:5", about=dict(names), code="REFUSED")
         line = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
         assert len(line.text) <= lines.MOST_LINE
         shown = json.loads(line.text)

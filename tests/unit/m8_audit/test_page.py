@@ -87,7 +87,7 @@ def test_a_request_that_is_sent_again_is_new_once(ahead_s: int, monkeypatch: pyt
 
 
 def test_the_page_names_every_field_of_a_line() -> None:
-    call = CallNote("Put", "http", "peer", principal=None, about=dict.fromkeys(ABOUT, "x" * 8_000))
+    call = CallNote("Put", "peer", principal=None, about=dict.fromkeys(ABOUT, "x" * 8_000))
     (event,) = recorded(1)
     made = [
         lines.of_event(LocatedEvent(event, None), log_id="ab" * 16),

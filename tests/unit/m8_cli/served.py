@@ -46,7 +46,6 @@ class Server:
             self.said_before += self.first_line
             self.first_line = self._says.readline()
         self.address: str = json.loads(self.first_line)["address"]
-        self.http_address: str = json.loads(self.first_line)["http_address"]
 
     def line(self) -> str:
         """Wait for the next line of its operating log."""
@@ -63,7 +62,7 @@ class Server:
 
     def call(self, message: Message, token: str = "", *, over: http.client.HTTPSConnection | None = None) -> Any:
         """Call the method of a request, over a connection that is open or a new one. Raises `CallError`."""
-        call = Call(self.http_address, message, codec="proto")
+        call = Call(self.address, message, codec="proto")
         headers = {"Content-Type": "application/proto"} | ({"Authorization": f"Bearer {token}"} if token else {})
         with closing(self.https()) if over is None else nullcontext(over) as connection:
             connection.request("POST", call.path, call.written(), headers)
@@ -95,7 +94,7 @@ class Server:
         """A connection from an address, which trusts one authority alone: the server's own, if no other is given."""
         ca = trusting or (self.settings.folder / "ca.crt").read_bytes()
         context = ssl.create_default_context(cadata=ca.decode("ascii"))
-        host, port = self.http_address.rsplit(":", 1)
+        host, port = self.address.rsplit(":", 1)
         return http.client.HTTPSConnection(
             host, int(port), timeout=PATIENCE_S, source_address=(address, 0), context=context
         )

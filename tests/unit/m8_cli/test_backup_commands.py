@@ -227,6 +227,15 @@ def test_a_backup_goes_through_a_pipe(settings: ServerSettings, recipient: str, 
     options = ["--dir", str(settings.folder), "--recipient", recipient]
     made = subprocess.run([*program, "create", "-", *options], env=environment, capture_output=True, check=True)
     assert b"- holds 1 event and" in made.stderr
+    # A program behind the pipe that ends early has a backup that is cut off.
+    reads, writes = os.pipe()
+    os.close(reads)
+    command = [*program, "create", "-", *options]
+    cut = subprocess.run(command, env=environment, stdout=writes, stderr=subprocess.PIPE, check=False)
+    os.close(writes)
+    assert cut.returncode == ExitCode.UNAVAILABLE
+    assert b"standard output was closed before the backup was whole" in cut.stderr
+    assert cut.stderr.count(b"\n") == 2, "and nothing that Python says of it"
     options = ["--identity", str(tmp_path / "identity")]
     read = subprocess.run(
         [*program, "verify", "-", *options], env=environment, input=made.stdout, capture_output=True, check=True

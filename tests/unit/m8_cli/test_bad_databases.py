@@ -125,37 +125,9 @@ def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
                     assert server.get_server(administrator(behind)).subject == "anna"
 
 
-def test_m8_goes_on_with_a_password_that_was_changed_without_a_restart(
-    postgres: Postgres, settings: ServerSettings
-) -> None:
-    name = database_of(settings)
-    role = f"m8_{name}"
-    postgres.sql(f"CREATE ROLE {role} LOGIN PASSWORD 'one' IN ROLE m8; ALTER DATABASE {name} OWNER TO {role}")
-    toml, password = settings.folder / "m8.toml", settings.folder.with_suffix(".password")
-    toml.write_text(toml.read_text().replace("//m8@", f"//{role}@"))
-    password.write_text("one")
-    token = administrator(settings)
-    with served(settings) as server:
-        assert server.get_server(token).subject == "anna"
-        postgres.sql(f"ALTER ROLE {role} PASSWORD 'two'")
-        password.write_text("two\n")
-        cut_off(postgres, name)
-        another = administrator(settings)
-        wait_until(lambda: answers(server, another), what="m8 reads the log again")
-
-
 def cut_off(postgres: Postgres, database: str) -> None:
     """End every session of a database, as a failover does."""
     postgres.sql(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{database}'")
-
-
-def answers(server: Server, token: str) -> bool:
-    try:
-        return server.get_server(token).subject == "anna"
-    except Exception as error:
-        if "unavailable" in str(error):
-            return False
-        raise
 
 
 def test_no_connection_is_left_and_then_there_are_some(postgres: Postgres, settings: ServerSettings) -> None:

@@ -68,13 +68,11 @@ def test_init_says_what_comes_next_and_never_overwrites(tmp_path: Path) -> None:
     assert "already holds" in again.stderr
 
 
-def test_init_takes_the_address_of_the_http_door_or_none(tmp_path: Path) -> None:
-    for given, written in (("127.0.0.1:9480", "127.0.0.1:9480"), ("", "")):
-        folder = tmp_path / f"m8-{written}"
-        m8("init", "--dir", str(folder), "--http-listen", given, home=tmp_path)
-        assert f'http_listen = "{written}"' in (folder / "m8.toml").read_text()
-    refused = m8("init", "--dir", str(tmp_path / "no"), "--http-listen", "9480", home=tmp_path, code=ExitCode.USAGE)
-    assert "http_listen" in refused.stderr
+def test_init_takes_an_address_and_makes_nothing_for_a_wrong_one(tmp_path: Path) -> None:
+    m8("init", "--dir", str(tmp_path / "m8"), "--listen", "127.0.0.1:9443", home=tmp_path)
+    assert 'listen = "127.0.0.1:9443"' in (tmp_path / "m8" / "m8.toml").read_text()
+    refused = m8("init", "--dir", str(tmp_path / "no"), "--listen", "9443", home=tmp_path, code=ExitCode.USAGE)
+    assert "host:port" in refused.stderr
     assert not (tmp_path / "no").exists()
 
 

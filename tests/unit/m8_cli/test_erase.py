@@ -1,4 +1,4 @@
-"""Sealed bytes of ended requests are erased: by command, and by m8 itself."""
+"""Erasing takes sealed bytes of requests that have ended, and no others; a server may do it by itself."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
 from tests.unit.m8_cli.served import served
 
-HAS_ENDED, WRITING = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
+SEALED = b"sealed long ago"
+PATIENCE_S = 60
+IS_ENDED, WRITING = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
 
 
 @pytest.fixture
@@ -42,30 +44,26 @@ async def upload(log: SqliteLog, name: str, sealed: bytes, state: views_pb2.Uplo
 
 
 async def test_only_requests_that_ended_long_enough_ago(log: SqliteLog) -> None:
-    old = await upload(log, "old", b"a", HAS_ENDED, 10)
-    await upload(log, "young", b"b", HAS_ENDED, 11)
+    old = await upload(log, "old", b"a", IS_ENDED, 10)
+    await upload(log, "young", b"b", IS_ENDED, 11)
     await upload(log, "writing", b"c", WRITING, 5)
-    await upload(log, "refused before it was sealed", b"", HAS_ENDED, 5)
+    await upload(log, "refused before it was sealed", b"", IS_ENDED, 5)
     assert await erasable(log, 10) == {old}
 
 
 async def test_bytes_that_another_request_still_needs_stay(log: SqliteLog) -> None:
-    await upload(log, "ended", b"same", HAS_ENDED, 1)
+    await upload(log, "ended", b"same", IS_ENDED, 1)
     await upload(log, "sent again", b"same", WRITING, 2)
     assert await erasable(log, 10) == set()
 
 
 async def test_more_requests_than_a_page_are_all_found(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("monoskope.m8.log.event_log.SCAN_PAGE", 2)
-    digests = {await upload(log, str(number), str(number).encode(), HAS_ENDED, 1) for number in range(5)}
+    digests = {await upload(log, str(number), str(number).encode(), IS_ENDED, 1) for number in range(5)}
     assert await erasable(log, 10) == digests
     assert await log.erase_sealed(digests) == 5
     assert await log.sealed(next(iter(digests))) is None
     assert await log.check_chain() == 5
-
-
-SEALED = b"sealed long ago"
-PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -122,7 +120,7 @@ def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerS
     with served(settings) as server:
         assert "the event log lacks what was noted" in server.said_before
         server.stop()
-    # Whoever restores now still learns that the database lacks an event.
+    # A restore still shows that the database lacks an event.
     found = find(home)
     assert found is not None
     assert found.position == 2

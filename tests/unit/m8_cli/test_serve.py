@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.client import methods
 from monoskope.client.connection import Connection
+from monoskope.client.http import methods
 from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.limits.access import AccessLimits
-from monoskope.m8.limits.handshakes import BURST_S
+from monoskope.m8.limits.rates import BURST_S
 from monoskope.m8.settings import ServerSettings
 from tests.support import warm
 from tests.support.http_calls import CallError
@@ -79,11 +79,8 @@ def test_two_servers_share_one_log(server: Server) -> None:
     with served(server.settings) as second:
         assert second.address != server.address
         rows = json.loads(m8(server.settings, "replicas", "-o", "json"))
-        assert {row["address"]: row["http"] for row in rows} == {
-            server.address: server.http_address,
-            second.address: second.http_address,
-        }
-        assert all(f"localhost:{row['http'].rpartition(':')[2]}" in row["names"] for row in rows)
+        assert {row["address"] for row in rows} == {server.address, second.address}
+        assert all(f"localhost:{row['address'].rpartition(':')[2]}" in row["names"] for row in rows)
         token = user_token(server.settings)
         assert second.get_server(token).subject == server.get_server(token).subject == "alice"
         second.stop()
@@ -95,10 +92,8 @@ def test_the_address_stands_in_its_file_as_long_as_it_is_served(
 ) -> None:
     server = Server(settings)
     assert settings.address_file.read_text() == f"{server.address}\n"
-    assert settings.http_address_file.read_text() == f"{server.http_address}\n"
     server.stop(number)
     assert not settings.address_file.exists()
-    assert not settings.http_address_file.exists()
 
 
 def test_a_server_leaves_anothers_address_alone(server: Server) -> None:
@@ -140,7 +135,7 @@ def client_hello() -> bytes:
 
 def answered(server: Server, hellos: int, address: str) -> int:
     """How many copied ClientHellos of an address the HTTP door answers."""
-    host, port = server.http_address.rsplit(":", 1)
+    host, port = server.address.rsplit(":", 1)
     hello, count = client_hello(), 0
     with contextlib.ExitStack() as opened:
         ones = []
@@ -178,8 +173,7 @@ def test_users_who_come_at_once_from_one_address_are_all_answered(settings: Serv
     with served(settings) as running:
 
         async def user() -> str:
-            server = f"https://{running.http_address}"
-            connection = Connection(server, settings.folder / "ca.crt", token, pause_s=0.1)
+            connection = Connection(running.address, settings.folder / "ca.crt", token, pause_s=0.1)
             try:
                 asked = queries_pb2.GetServerRequest()
                 return (await connection.call_unwatched(methods.GET_SERVER, asked, PATIENCE_S)).subject
@@ -199,15 +193,11 @@ def said_by(token: str) -> tuple[str, bytes, dict[str, str]]:
 
 
 def test_plaintext_is_not_answered(listening: Server) -> None:
-    host, port = listening.http_address.rsplit(":", 1)
+    host, port = listening.address.rsplit(":", 1)
     with socket.create_connection((host, int(port)), timeout=PATIENCE_S) as plain:
         plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         with contextlib.suppress(ConnectionError):
             assert not plain.recv(1000).startswith(b"HTTP")
-    with listening.socket() as plain:
-        plain.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0]))
-        with contextlib.suppress(ConnectionError):
-            assert not plain.recv(1000).startswith(b"\0\0")  # no SETTINGS frame comes back
 
 
 def loose_key(settings: ServerSettings) -> None:
@@ -242,7 +232,5 @@ def test_what_keeps_it_from_starting_is_said_without_a_traceback(
 def test_a_port_that_is_taken_is_said(settings: ServerSettings) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        for name in ("listen", "http_listen"):
-            others = 'listen = "127.0.0.1:0"\n' if name == "http_listen" else ""
-            (settings.folder / "m8.toml").write_text(f'{others}{name} = "{address}"\n')
-            refuse(settings, ExitCode.UNAVAILABLE, address)
+        (settings.folder / "m8.toml").write_text(f'listen = "{address}"\n')
+        refuse(settings, ExitCode.UNAVAILABLE, address)

@@ -50,45 +50,11 @@ def test_the_bound_port_takes_the_place_of_port_0(tmp_path: Path) -> None:
     assert loaded.names_at(40_000) == ("localhost:40000", "[::1]:40000", "m8.example.com:443")
 
 
-def test_the_names_of_both_doors_count(tmp_path: Path) -> None:
-    """Without names of its own, the HTTP door has the hosts of the other one."""
-    listens = 'names = ["localhost:0", "m8.example.com:443"]\nhttp_listen = "127.0.0.1:0"'
-    both = ("localhost:1", "m8.example.com:443", "localhost:2", "m8.example.com:2")
-    assert settings.load(write(tmp_path, listens)).names_at(1, 2) == both
-    named = settings.load(write(tmp_path, f'{listens}\nhttp_names = ["web.example.com:443", "localhost:0"]'))
-    assert named.names_at(1, 2) == ("localhost:1", "m8.example.com:443", "web.example.com:443", "localhost:2")
-
-
-def test_an_older_file_opens_no_http_door(tmp_path: Path) -> None:
-    assert settings.load(write(tmp_path, "")).http is None
-    assert settings.load(write(tmp_path, 'http_listen = ""')).http is None
-
-
 @pytest.mark.parametrize(
     "origin", ["https://a.example", "https://a.example:8443", "http://localhost:3000", "http://[::1]"]
 )
 def test_pages_over_https_and_of_this_machine_may_be_allowed_to_call(tmp_path: Path, origin: str) -> None:
-    found = settings.load(write(tmp_path, f'http_listen = "127.0.0.1:0"\nhttp_origins = ["{origin}"]')).http
-    assert found is not None
-    assert found.origins == {origin}
-
-
-@pytest.mark.parametrize(
-    ("listen", "given", "http"),
-    [
-        ("127.0.0.1:7443", None, "127.0.0.1:7480"),
-        ("0.0.0.0:7443", None, "0.0.0.0:7480"),
-        ("127.0.0.1:0", None, "127.0.0.1:0"),
-        ("127.0.0.1:9000", None, "127.0.0.1:0"),
-        ("127.0.0.1:7443", "127.0.0.1:9480", "127.0.0.1:9480"),
-        ("127.0.0.1:7443", "", None),
-    ],
-)
-def test_init_gives_each_new_server_an_http_door(
-    tmp_path: Path, listen: str, given: str | None, http: str | None
-) -> None:
-    made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort.parse(listen), http_listen=given))
-    assert (None if made.http is None else str(made.http.listen)) == http
+    assert settings.load(write(tmp_path, f'origins = ["{origin}"]')).origins == {origin}
 
 
 @pytest.mark.parametrize(
@@ -100,14 +66,12 @@ def test_init_gives_each_new_server_an_http_door(
         ('listen = "127.0.0.1:65536"', "listen"),
         ("names = []", "names"),
         ('names = ["localhost"]', "names"),
-        ('http_listen = "7480"', "http_listen"),
-        ('http_listen = "127.0.0.1:7443"', "http_listen"),
-        ('http_listen = "127.0.0.1:7480"\noperations_listen = "127.0.0.1:7480"', "http_listen and operations_listen"),
-        ('http_listen = "127.0.0.1:1"\nhttp_names = ["https://m8.example.com:1"]', "http_names"),
-        ('http_names = ["m8.example.com:7480"]', "http_names"),
-        ('http_origins = ["https://app.example.com"]', "http_origins"),
+        ('listen = "127.0.0.1:7480"\noperations_listen = "127.0.0.1:7480"', "listen and operations_listen"),
+        ('names = ["https://m8.example.com:1"]', "names"),
+        ('http_listen = "127.0.0.1:7480"', "http_listen"),
+        (f"origins = {[f'https://a{at}.example' for at in range(65)]}", "origins"),
         *[
-            (f'http_listen = "127.0.0.1:1"\nhttp_origins = ["{origin}"]', "http_origins")
+            (f'origins = ["{origin}"]', "origins")
             for origin in (
                 *("*", "null", "", "app.example.com", "https://", "https://*.example.com", "https://app.example.com/"),
                 *(
@@ -185,12 +149,6 @@ def test_connections_stay_below_the_files_that_may_be_open(
 ) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
     assert loaded.limits.within(files) == (most, each)
-
-
-def test_two_doors_share_the_files(tmp_path: Path) -> None:
-    loaded = settings.load(write(tmp_path, "")).limits
-    assert loaded.within(1_024, doors=2) == (384, 192)
-    assert loaded.within(1_048_576, doors=2) == (2_000, 1_000)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:

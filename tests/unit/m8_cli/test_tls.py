@@ -13,8 +13,8 @@ from cryptography.x509 import verification
 
 from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
 from monoskope.host_port import HostPort
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 
@@ -77,7 +77,7 @@ def test_openssl_takes_the_pair(tmp_path: Path) -> None:
     settings = lay(tmp_path / "m8")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    assert PresentedCertificate(settings).credentials() is not None
+    assert PresentedCertificate(settings).context().get_ca_certs() == []
 
 
 def test_a_server_is_never_overwritten(tmp_path: Path) -> None:

@@ -18,18 +18,18 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from monoskope import operating_log
-from monoskope.client.roots import find_roots
-from monoskope.client.transport.exchanging import _trusting
+from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import _trusting
 from monoskope.errors import Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import renewal
 from monoskope.m8.background.watches import CertificateWatch
-from monoskope.m8.grpc import tls
-from monoskope.m8.grpc.presented import PresentedCertificate
+from monoskope.m8.http import tls
+from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
-from monoskope.reactor.link.websocket_link import trust
+from monoskope.reactor.link.link import trust
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.served import PATIENCE_S, Server, served
 
@@ -79,7 +79,7 @@ def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_
     assert ca_of(settings) == before
     assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
     assert trusts(before, server)
-    host, port = server.http_address.rsplit(":", 1)
+    host, port = server.address.rsplit(":", 1)
     shown = ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
     assert x509.load_pem_x509_certificate(shown) == certificate(settings), "a new handshake meets the new certificate"
 

@@ -555,7 +555,6 @@ async def test_a_long_log_is_caught_up_with_in_pieces(
     """Between two pieces others have the log for themselves."""
     keys_in(tmp_path)
     monkeypatch.setattr(building, "PIECE", 10)
-    monkeypatch.setattr(building, "PAUSE_S", 0.0123)
     entries = await grown(world.app.log, 35)
     sizes: list[int] = []
     sleep = asyncio.sleep

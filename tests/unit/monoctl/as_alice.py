@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from click.testing import Result
 
 from monoskope.testing.scripted.client import pinned, token
@@ -26,9 +25,6 @@ def environment(m8: ScriptedM8, folder: Path) -> dict[str, str]:
         "XDG_STATE_HOME": str(folder / "state"),
     }
 
-
-BOTH_DOORS = pytest.mark.parametrize("m8", ["grpc", "http"], indirect=True)
-"""For a module whose tests run once with an event loop and gRPC, and once with neither."""
 
 VALUE = "correct horse battery staple"
 Run = Callable[..., Result]

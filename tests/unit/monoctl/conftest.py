@@ -16,13 +16,12 @@ from tests.unit.monoctl.as_alice import VALUE, Run, environment
 @pytest.fixture(autouse=True)
 def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Wait for the first checkpoint of a log as long as for everything else: a busy machine is no m8 without a log."""
-    monkeypatch.setattr("monoskope.client.log_watch.UNPINNED_S", 60.0)
+    monkeypatch.setattr("monoskope.client.log.check.UNPINNED_S", 60.0)
 
 
 @pytest.fixture
-def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
-    """Its gRPC door, or the one that a module asks for with `BOTH_DOORS`."""
-    with ScriptedM8().serving_in_thread(tmp_path, http=getattr(request, "param", "grpc") == "http") as scripted:
+def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
+    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
         yield scripted
 
 

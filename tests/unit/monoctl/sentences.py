@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import proof, reasons
+from monoskope.client.walk import reasons, receipts
 from monoskope.monoctl.commands import notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 
 PACKAGE = Path(__file__).resolve().parents[3] / "src" / "monoskope"
 FILES = (
-    "client/walk.py",
-    "client/patience.py",
-    "client/task.py",
-    "client/checks.py",
-    "client/bulk.py",
+    "client/walk/walk.py",
+    "client/http/retry.py",
+    "client/walk/task.py",
+    "client/walk/checks.py",
+    "client/walk/pace.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/key_rotation.py",
@@ -42,7 +42,7 @@ def every() -> set[str]:
     found |= {reasons._UNKNOWN.message, reasons.UNSIGNED, reasons.NOT_WHICH, proven.M8S_WORD, proven.NOT_WHOSE}
     found |= {proven.OTHER_KEY}
     found |= {reasons.THERE, notes.M8S_WORD}
-    found |= {*proof.QUIET, *listed.SENTENCES}
+    found |= {*receipts.QUIET, *listed.SENTENCES}
     for name in FILES:
         found |= set(_texts(ast.parse((PACKAGE / name).read_text(encoding="utf-8"))))
     sentences = {normal(text) for text in found}

@@ -23,11 +23,11 @@ def log() -> ScriptedLog:
     return ScriptedLog(5)
 
 
-@pytest.fixture(params=["grpc", "http"])
-def m8(request: pytest.FixtureRequest, log: ScriptedLog, tmp_path: Path) -> Iterator[ScriptedM8]:
+@pytest.fixture
+def m8(log: ScriptedLog, tmp_path: Path) -> Iterator[ScriptedM8]:
     scripted = ScriptedM8()
     scripted.log = log
-    with scripted.serving_in_thread(tmp_path, http=request.param == "http"):
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 

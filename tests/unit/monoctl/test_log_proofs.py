@@ -16,7 +16,7 @@ from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import log_pb2
 from monoskope.api.secrets.v1 import events_pb2, proof_pb2
 from monoskope.client import SyncClient, UploadProof
-from monoskope.client.log_proofs import asking
+from monoskope.client.proofs import log as log_proofs
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
 from monoskope.monoctl.main import cli
@@ -117,11 +117,11 @@ class Recording(ScriptedM8):
         return answer
 
 
-@pytest.fixture(params=["grpc", "http"])
-def m8(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
-    monkeypatch.setattr(asking, "_PAUSE_S", 0.0)
+@pytest.fixture
+def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+    monkeypatch.setattr(log_proofs, "_PAUSE_S", 0.0)
     scripted = Recording()
-    with scripted.serving_in_thread(tmp_path, http=request.param == "http"):
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 
@@ -182,14 +182,14 @@ def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Ali
     request_id = m8.record()
     m8.later = 1_000
     with alice.client() as client, pytest.raises(NotYetError, match=request_id):
-        client.get_upload_proof(request_id, timeout=0.0)
+        client.log.upload_proof(request_id, timeout=0.0)
 
 
 def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Alice) -> None:
     alice.put()
     request_id = m8.record()
     with alice.client() as client:
-        proof = client.get_upload_proof(request_id)
+        proof = client.log.upload_proof(request_id)
     assert isinstance(proof, UploadProof)
     assert (proof.uri, proof.subject, proof.witnessed_at) == ("vault://app/db", "alice", None)
     assert proof.content.startswith(b"c2sp.org/tlog-proof@v1\n")
@@ -214,10 +214,10 @@ def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are
     settings = load_settings(environ=alice.env)
     told: list[str] = []
     with SyncClient(settings, notify=told.append) as client:
-        assert client.get_upload_proof(request_id, timeout=0.0).witnesses == ()
+        assert client.log.upload_proof(request_id, timeout=0.0).witnesses == ()
     assert any("only m8 says" in sentence for sentence in told)
     with SyncClient(load_settings(environ=alice.env | demands)) as client, pytest.raises(NotYetError):
-        client.get_upload_proof(request_id, timeout=0.0)
+        client.log.upload_proof(request_id, timeout=0.0)
 
 
 def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recording, alice: Alice) -> None:
@@ -310,7 +310,7 @@ def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Alic
     request_id = m8.record()
     (alice.folder / "known_stores").write_text("")
     with alice.client() as client, pytest.raises(UsageError, match="no identity of the store"):
-        client.get_upload_proof(request_id)
+        client.log.upload_proof(request_id)
 
 
 def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Alice) -> None:
@@ -319,7 +319,7 @@ def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Alice) -> None
     (alice.folder / "known_logs").unlink()
     m8.log.failure = NotFoundError("this log is not witnessed.")
     with alice.client() as client, pytest.raises(NotFoundError, match="no log that can be checked"):
-        client.get_upload_proof(request_id)
+        client.log.upload_proof(request_id)
 
 
 @pytest.mark.parametrize("grown", [0, 4], ids=["the same size", "another size"])
@@ -358,4 +358,4 @@ def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Alice) -
     theirs.write_bytes(b"no note\n")
     assert alice("verify", "log", str(theirs)).exit_code == 2
     with alice.client() as client, pytest.raises(LogMismatchError):
-        client.compare_log(ScriptedLog(5).note(5))
+        client.log.compare(ScriptedLog(5).note(5))

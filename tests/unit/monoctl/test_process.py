@@ -18,9 +18,9 @@ import pytest
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, login_path
-from monoskope.m8.grpc import tls
+from monoskope.client.login.file import KeptLogin, login_path
+from monoskope.client.login.renewing import write
+from monoskope.m8.http import tls
 from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -30,13 +30,6 @@ from tests.unit.monoctl.as_alice import environment
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
     with ScriptedM8().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture(params=["grpc", "http"])
-def door(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ScriptedM8]:
-    """An m8 at one of its doors, each of which a command reaches in its own way."""
-    with ScriptedM8().serving_in_thread(tmp_path, http=request.param == "http") as scripted:
         yield scripted
 
 
@@ -63,8 +56,7 @@ def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
         process.wait()
 
 
-def test_ctrl_c_after_sending_says_how_to_ask_later(door: ScriptedM8, tmp_path: Path) -> None:
-    m8 = door
+def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path) -> None:
     sent = threading.Event()
 
     def end(attempt: Attempt) -> views_pb2.SecretUpload:
@@ -83,8 +75,7 @@ def test_ctrl_c_after_sending_says_how_to_ask_later(door: ScriptedM8, tmp_path: 
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_path: Path) -> None:
-    m8 = door
+def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path) -> None:
     asked = threading.Event()
 
     def no_key(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -102,11 +93,11 @@ def test_ctrl_c_before_sending_says_that_nothing_was_sent(door: ScriptedM8, tmp_
     assert m8.count("RequestUploadSecret") == 0
 
 
-def test_a_foreign_certificate_is_told_in_our_words_alone(door: ScriptedM8, tmp_path: Path) -> None:
+def test_a_foreign_certificate_is_told_in_our_words_alone(m8: ScriptedM8, tmp_path: Path) -> None:
     other = tmp_path / "other.crt"
     other.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
 
-    process = start(door, tmp_path, "whoami", "--ca-file", str(other))
+    process = start(m8, tmp_path, "whoami", "--ca-file", str(other))
     _, stderr = process.communicate(timeout=60)
 
     assert process.returncode == 5
@@ -152,12 +143,11 @@ def _with_streams(m8: ScriptedM8, folder: Path, streams: str, *words: str) -> su
 def test_a_put_loads_no_more_than_it_needs() -> None:
     modules = loaded("import monoskope.monoctl.commands.put, monoskope.monoctl.main")
 
-    assert {"click", "monoskope.client.target"} <= modules
+    assert {"click", "monoskope.client.walk.target"} <= modules
     for name in (
-        "monoskope.client.walk",
+        "monoskope.client.walk.walk",
         "yaml",
         "tomli_w",
-        "grpc_status",
         "google.rpc",
         "joserfc",
         "dotenv",
@@ -176,10 +166,10 @@ def test_no_command_that_walks_loads_the_steps_before_it_waits() -> None:
     code = f"from monoskope.client import client, purposes; [getattr(purposes, name) for name in {names}]"
     modules = loaded(f"import monoskope.monoctl.commands.put; {code}")
     assert "monoskope.client.purposes.rollback" in modules
-    assert not modules & {"monoskope.client.walk", "monoskope.client.trust", "monoskope.client.preview"}
+    assert not modules & {"monoskope.client.walk.walk", "monoskope.client.walk.trust"}
 
 
-NOT_OVER_HTTPS = (
+NOT_NEEDED = (
     "asyncio",
     "bcrypt",
     "calendar",
@@ -191,15 +181,14 @@ NOT_OVER_HTTPS = (
     "google.protobuf.descriptor_pb2",
     "google.protobuf.internal.python_message",
     "google.protobuf.text_format",
-    "grpc",
     "importlib.metadata",
     "inspect",
     "ipaddress",
     "logging",
     "monoskope.api.buf",
-    "monoskope.client.administration",
-    "monoskope.client.on_asyncio",
-    "monoskope.client.proof",
+    "monoskope.client.stores",
+    "monoskope.client.runtime.on_asyncio",
+    "monoskope.client.walk.receipts",
     "monoskope.client.purposes.delete",
     "monoskope.client.results.secrets",
     "monoskope.client.signing",
@@ -219,20 +208,20 @@ NOT_OVER_HTTPS = (
 """What a put takes milliseconds to load and does not need."""
 
 
-def test_a_put_over_https_loads_neither_grpc_nor_an_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, "UPLOADED" in stdout) == (0, True)
     began = stderr.index("monoskope.start")  # before it is the interpreter's own start
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
-    assert {"monoskope.client.blocking", "monoskope.client.seal", "httptools"} <= loaded
-    assert of(loaded, NOT_OVER_HTTPS) == []
+    assert {"monoskope.client.runtime.blocking", "monoskope.client.seal", "httptools"} <= loaded
+    assert of(loaded, NOT_NEEDED) == []
 
 
-def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_token(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+def test_a_put_with_a_login_that_lasts_loads_one_small_file_more_than_with_a_token(tmp_path: Path) -> None:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         known = environment(m8, tmp_path)
         (tmp_path / "value").write_text("correct horse battery staple")
         loads = []
@@ -249,8 +238,7 @@ def test_a_put_with_a_login_that_lasts_loads_two_small_files_more_than_with_a_to
             loads.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
         assert m8.count("ExchangeToken") == 0
     given, logged_in = loads
-    ours = {f"monoskope.client.{name}" for name in ("login", "login.ambient", "login.kept")}
-    assert logged_in - given == ours
+    assert logged_in - given == {"monoskope.client.login.file"}
 
 
 def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
@@ -267,7 +255,7 @@ def _logged_in(m8: ScriptedM8, environ: dict[str, str]) -> dict[str, str]:
 
 NOTING_WAITS = """
 import sys, threading
-from monoskope.client.blocking import BlockingRuntime
+from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.monoctl.main import main
 prepares = BlockingRuntime.sent
 def sent(runtime):
@@ -285,7 +273,7 @@ main()
 def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it_waits_for_the_key(
     tmp_path: Path,
 ) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         (tmp_path / "value").write_text("correct horse battery staple")
         words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
         done = subprocess.run(
@@ -298,7 +286,7 @@ def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it
         )
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits
-    assert {f"monoskope.client.{name}" for name in ("walk", "patience", "reasons", "seal", "trust")} <= steps
+    assert {f"monoskope.client.{name}" for name in ("walk.walk", "walk.reasons", "seal", "walk.trust")} <= steps
     assert "monoskope.protocol.receipt" in steps
     assert "cryptography.hazmat.primitives.hpke" in sealing
     assert not after
@@ -314,16 +302,16 @@ class Listing(ScriptedM8):
         return queries_pb2.ListSecretsResponse(secrets=[views_pb2.Secret(uri="vault://app")])
 
 
-def test_a_list_over_https_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
-    with Listing().serving_in_thread(tmp_path, http=True) as m8:
+def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
+    with Listing().serving_in_thread(tmp_path) as m8:
         process = start(m8, tmp_path, "get", "secrets", python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert "vault://app" in stdout
     began = stderr.index("monoskope.start")
     loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
     assert "monoskope.monoctl.output.formats" in loaded
-    needed = {"monoskope.client.proof", "monoskope.client.results.secrets"}
-    assert of(loaded, [name for name in NOT_OVER_HTTPS if name not in needed]) == []
+    needed = {"monoskope.client.walk.receipts", "monoskope.client.results.secrets"}
+    assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
     assert of(loaded, ["click.shell_completion", "cryptography.hazmat.primitives.hpke"]) == []
 
 
@@ -344,18 +332,17 @@ def test_the_help_says_of_each_command_what_the_command_says_of_itself() -> None
 
 
 def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path, http=True) as m8:
+    with ScriptedM8().serving_in_thread(tmp_path) as m8:
         words = ("put", "secret", "vault://app", "vault://other", "--from-file", f"k={tmp_path / 'value'}")
         process = start(m8, tmp_path, *words, python=["-X", "importtime"])
         stdout, stderr = process.communicate(timeout=60)
     assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
-    assert "monoskope.client.on_asyncio" in stderr
-    assert "grpc" not in stderr.replace("monoskope", "")
+    assert "monoskope.client.runtime.on_asyncio" in stderr
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
     modules = loaded("import monoskope.monoctl.main, monoskope.monoctl.commands.help")
-    assert not modules & {"grpc", "dotenv", "monoskope.shell_completion"}
+    assert not modules & {"dotenv", "monoskope.shell_completion"}
 
 
 def test_the_first_help_loads_no_values_messages_or_reader_of_source_code() -> None:

@@ -13,8 +13,8 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
-from monoskope.client.seen_secrets import NAME
+from monoskope.client.known.seen import NAME
+from monoskope.client.walk import reasons
 from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity

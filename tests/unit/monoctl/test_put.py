@@ -17,9 +17,7 @@ from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned, token, was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import BOTH_DOORS, VALUE, Run
-
-pytestmark = BOTH_DOORS
+from tests.unit.monoctl.as_alice import VALUE, Run
 
 
 def put(run: Run, *words: str, value: str = VALUE) -> Result:

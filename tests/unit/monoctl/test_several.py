@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.bulk import Tally
+from monoskope.client.walk.pace import Tally
 from monoskope.monoctl.output.progress import Bar
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import pinned

@@ -77,7 +77,7 @@ def row(position: int, *, uri: str = URI, actor: str = "anna") -> views_pb2.Even
 @pytest.fixture
 def m8(tmp_path: Path) -> Iterator[Recorded]:
     scripted = Recorded()
-    with scripted.serving_in_thread(tmp_path, http=True):
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.progress import Watch
 from monoskope.testing.engines.openssh import Agent as RealAgent
@@ -18,7 +18,7 @@ from monoskope.testing.parts import program
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.uri import SecretUri
 from tests.support.ssh import certify, keygen, shown
-from tests.unit.monoctl.as_alice import BOTH_DOORS, VALUE, Run
+from tests.unit.monoctl.as_alice import VALUE, Run
 from tests.unit.monoctl.on_terminal import converse
 
 URI = "vault://app/db"
@@ -45,17 +45,10 @@ def signed(m8: ScriptedM8) -> None:
     m8.stores["vault"].reactors[0].capabilities.signatures = True
 
 
-@BOTH_DOORS
-class TestWithEitherDoor:
-    """Once with an event loop, once without."""
-
-    def test_a_put_is_signed_and_the_answer_says_by_whom(
-        self, m8: ScriptedM8, run: Run, key: Path, request: pytest.FixtureRequest
-    ) -> None:
-        door = request.node.callspec.params["m8"]
+class TestSignedPuts:
+    def test_a_put_is_signed_and_the_answer_says_by_whom(self, m8: ScriptedM8, run: Run, key: Path) -> None:
         result = run(*PUT, "--signing-key", str(key), stdin=VALUE)
         assert result.exit_code == 0, result.output
-        assert m8.server.startswith("https://") == (door == "http")
         m8.attempts[0].check_signature()
         answer = json.loads(result.stdout)
         assert (answer["signer"], answer["signer_key"]) == ("alice", shown(key))

@@ -18,7 +18,7 @@ KEYS = VECTORS["keys"]
 LOG = [KEYS["log, Ed25519"], KEYS["log, ML-DSA-44"]]
 WITNESSES = [KEYS["witness one"], KEYS["witness two"], KEYS["witness three"]]
 IDENTITY = PROOFS["a put"]["pins"]["vault"]
-SERVER = "https://m8.example:8443"
+SERVER = "m8.example:8443"
 BY_HAND = ("--log-vkey", LOG[0], "--log-vkey", LOG[1], "--store-identity", f"vault={IDENTITY}")
 SECOND_EARLIEST = "2026-12-23T04:26:44.000Z"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import OutcomeUnknownError
 from monoskope.exit_codes import ExitCode, exit_code
 from monoskope.monoctl.output.progress import Watch

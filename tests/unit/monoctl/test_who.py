@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import access_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.known_stores import SYSTEM_FILE
+from monoskope.client.known.stores import SYSTEM_FILE
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.identity import grouped
 from monoskope.testing.cluster.identities import Identity

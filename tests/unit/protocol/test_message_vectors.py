@@ -18,9 +18,9 @@ from google.protobuf.json_format import MessageToDict
 from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.known.stores import KnownStores
 from monoskope.client.seal import seal
-from monoskope.client.trust import Trust
+from monoskope.client.walk.trust import Trust
 from monoskope.errors import UsageError
 from monoskope.protocol.grant import open_grant, parse_grant
 from monoskope.protocol.hello import open_hello

@@ -8,12 +8,12 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Result
+from monoskope.client.walk.task import Result
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.settings import CopyRule, PathPair, ReactorSettings
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.work.copy_secret import Copier, CopyPut

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, cast
 
-import grpc
-import grpc.aio
 import pytest
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -17,47 +15,17 @@ from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.errors import Error, UnavailableError
 from monoskope.http.messages import EndedError
 from monoskope.m8.domain.reactors import LoginRefusedError
-from monoskope.m8.grpc.calls import status_of
 from monoskope.m8.http.refused import to_json
 from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import LEAST_S, Attachment
-from monoskope.reactor.link.grpc_link import Call, GrpcLink
-from monoskope.reactor.link.link import Link, Origin, SessionEndedError, StatusError
+from monoskope.reactor.link.link import Link, Origin, SessionEndedError, Socket, StatusError
 from monoskope.reactor.link.refusal import explained
-from monoskope.reactor.link.websocket_link import Socket, WebSocketLink
 from monoskope.reactor.timings import Timings
 from tests.support.operations import cures
 from tests.support.reactor_world import PATIENCE_S
-
-
-class EndedCall:
-    """A gRPC stream that m8 has ended."""
-
-    def __init__(self, code: grpc.StatusCode) -> None:
-        self._code = code
-        self.metadata: list[tuple[str, str | bytes]] = []
-
-    async def write(self, message: object) -> None:
-        del message
-        raise asyncio.InvalidStateError("RPC already finished.")
-
-    async def done_writing(self) -> None:
-        raise asyncio.InvalidStateError("RPC already finished.")
-
-    async def read(self) -> object:
-        return grpc.aio.EOF
-
-    async def code(self) -> grpc.StatusCode:
-        return self._code
-
-    async def details(self) -> str:
-        return "foreign text"
-
-    async def trailing_metadata(self) -> grpc.aio.Metadata:
-        return grpc.aio.Metadata(*self.metadata)
 
 
 class EndedSocket:
@@ -78,29 +46,13 @@ class EndedSocket:
         return self._last.pop(0)
 
 
-def grpc_ended(error: Error | None) -> Link:
-    """A gRPC stream that m8 ended with that error, None for without one."""
-    if error is None:
-        return GrpcLink(cast("Call", EndedCall(grpc.StatusCode.OK)))
-    status = status_of(error)
-    call = EndedCall(status.code)
-    call.metadata = list(status.trailing_metadata)
-    return GrpcLink(cast("Call", call))
+def ended(error: Error | None) -> Link:
+    """A link that m8 ended with that error, None for without one."""
+    return Link(EndedSocket(json.dumps({} if error is None else {"error": to_json(error)})))
 
 
-def websocket_ended(error: Error | None) -> Link:
-    """A WebSocket that m8 ended likewise."""
-    return WebSocketLink(EndedSocket(json.dumps({} if error is None else {"error": to_json(error)})))
-
-
-@pytest.fixture(params=[grpc_ended, websocket_ended], ids=["grpc", "websocket"])
-def ended(request: pytest.FixtureRequest) -> Callable[[Error | None], Link]:
-    """Make a link that m8 has ended, by each way."""
-    return cast("Callable[[Error | None], Link]", request.param)
-
-
-@pytest.mark.parametrize("link", [grpc_ended(None), WebSocketLink(EndedSocket())], ids=["grpc", "websocket"])
-async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more(link: Link) -> None:
+async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more() -> None:
+    link = Link(EndedSocket())
     with pytest.raises(SessionEndedError):
         await link.write(reactor_pb2.AttachRequest(heartbeat=reactor_pb2.Heartbeat()))
     with pytest.raises(SessionEndedError):
@@ -108,27 +60,11 @@ async def test_writing_to_an_ended_stream_ends_the_session_and_nothing_more(link
 
 
 @pytest.mark.parametrize("error", [None, UnavailableError("foreign text", fix="foreign text")])
-async def test_reading_from_it_says_why_without_foreign_words(
-    ended: Callable[[Error | None], Link], error: Error | None
-) -> None:
+async def test_reading_from_it_says_why_without_foreign_words(error: Error | None) -> None:
     with pytest.raises(SessionEndedError) as caught:
         await ended(error).read()
     assert "foreign" not in f"{caught.value.message}{caught.value.fix}"
     assert ("UNAVAILABLE" in caught.value.message) == (error is not None)
-
-
-async def test_what_does_not_parse_ends_the_session() -> None:
-    """grpc.aio gives None for it, while the stream goes on and its status is never told."""
-
-    class Garbled(EndedCall):
-        async def read(self) -> object:
-            return None
-
-        async def code(self) -> grpc.StatusCode:
-            raise AssertionError("nobody would answer")
-
-    with pytest.raises(SessionEndedError, match="does not parse"):
-        await GrpcLink(cast("Call", Garbled(grpc.StatusCode.OK))).read()
 
 
 @pytest.mark.parametrize(
@@ -136,15 +72,15 @@ async def test_what_does_not_parse_ends_the_session() -> None:
     [b"\xff\xff\xff", "", "no JSON", "[]", '"{}"', "[" * 100_000, '{"error": "no"}', '{"error": {}}'],
     ids=["no message", "nothing", "no JSON", "a list", "a string", "deep", "no error", "no code"],
 )
-async def test_what_does_not_parse_on_a_websocket_ends_the_session(said: bytes | str) -> None:
+async def test_what_does_not_parse_ends_the_session(said: bytes | str) -> None:
     with pytest.raises(SessionEndedError, match="does not parse"):
-        await WebSocketLink(EndedSocket(said)).read()
+        await Link(EndedSocket(said)).read()
 
 
-@pytest.mark.parametrize(("said", "status"), [("canceled", "CANCELLED"), ("no code of Connect\n", "UNKNOWN")])
+@pytest.mark.parametrize(("said", "status"), [("aborted", "ABORTED"), ("no code of Connect\n", "UNKNOWN")])
 async def test_a_status_is_one_that_is_known_here(said: str, status: str) -> None:
     with pytest.raises(StatusError) as caught:
-        await WebSocketLink(EndedSocket(json.dumps({"error": {"code": said}}))).read()
+        await Link(EndedSocket(json.dumps({"error": {"code": said}}))).read()
     assert caught.value.status == status
     assert "no code" not in caught.value.message
 
@@ -152,7 +88,7 @@ async def test_a_status_is_one_that_is_known_here(said: str, status: str) -> Non
 @pytest.mark.parametrize("last", [(), ('{"metadata": {"later": ["more"]}}',)])
 async def test_a_clean_end_says_nothing_of_a_status(last: tuple[str, ...]) -> None:
     with pytest.raises(SessionEndedError) as caught:
-        await WebSocketLink(EndedSocket(*last)).read()
+        await Link(EndedSocket(*last)).read()
     assert not isinstance(caught.value, StatusError)
 
 
@@ -165,7 +101,7 @@ async def test_a_clean_end_says_nothing_of_a_status(last: tuple[str, ...]) -> No
     ],
 )
 async def test_a_close_a_break_and_silence_are_told_apart(socket: EndedSocket, said: str) -> None:
-    for use in (WebSocketLink(socket).read, WebSocketLink(socket).end):
+    for use in (Link(socket).read, Link(socket).end):
         with pytest.raises(SessionEndedError) as caught:
             await use()
         assert caught.value.message == said
@@ -173,7 +109,7 @@ async def test_a_close_a_break_and_silence_are_told_apart(socket: EndedSocket, s
 
 async def test_an_m8_that_does_not_take_what_we_say_is_told_apart_from_one_that_is_gone() -> None:
     with pytest.raises(StatusError) as caught:
-        await WebSocketLink(EndedSocket(close_code=1009)).read()
+        await Link(EndedSocket(close_code=1009)).read()
     assert "does not speak this reactor's protocol" in told(caught.value)["message"]
 
 
@@ -206,15 +142,10 @@ def test_the_certificate_is_blamed_only_where_it_was_refused(error: StatusError)
     assert ("certificate" in said["message"]) == (error.origin is Origin.CERTIFICATE)
 
 
-async def test_what_m8_says_itself_is_told_apart_from_an_m8_that_was_not_reached(
-    ended: Callable[[Error | None], Link],
-) -> None:
+async def test_what_m8_says_itself_is_told_apart_from_an_m8_that_was_not_reached() -> None:
     with pytest.raises(StatusError) as caught:
         await ended(UnavailableError("the event log is away.", fix="Wait.")).read()
     assert caught.value.origin is Origin.M8
-    with pytest.raises(StatusError) as unreached:
-        await GrpcLink(cast("Call", EndedCall(grpc.StatusCode.UNAVAILABLE))).read()
-    assert unreached.value.origin is Origin.NOTHING
 
 
 def test_each_sentence_has_one_row_in_the_runbook() -> None:
@@ -230,9 +161,7 @@ def test_each_sentence_has_one_row_in_the_runbook() -> None:
     assert {row for [row] in rows} == cures().keys()
 
 
-async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
-    ended: Callable[[Error | None], Link],
-) -> None:
+async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do() -> None:
     error = LoginRefusedError(
         "foreign text",
         refusal=views_pb2.LOGIN_REFUSAL_FINGERPRINT_KEY,
@@ -249,26 +178,16 @@ async def test_a_refused_fingerprint_key_is_logged_with_both_ids_and_what_to_do(
     assert "foreign" not in str(said)
 
 
-@pytest.mark.parametrize("details", [b"", b"\xff\xff\xff", b"\x08\x07"])
-async def test_an_m8_that_gives_no_reason_gets_the_general_sentence(details: bytes) -> None:
-    """An older m8, or one whose words do not parse."""
-    call = EndedCall(grpc.StatusCode.PERMISSION_DENIED)
-    call.metadata = [("grpc-status-details-bin", details)]
-    with pytest.raises(StatusError) as caught:
-        await GrpcLink(cast("Call", call)).read()
-    assert caught.value.refusal is None
-
-
 @pytest.mark.parametrize("value", ["", "AAA", "////", "\u00e9", "Cg=="])
-async def test_a_reason_that_does_not_parse_on_a_websocket_is_none(value: str) -> None:
+async def test_a_reason_that_does_not_parse_is_none(value: str) -> None:
     detail = {"type": "google.rpc.ErrorInfo", "value": value}
     said = {"error": {"code": "permission_denied", "details": [{"type": "x.Other", "value": ""}, detail]}}
     with pytest.raises(StatusError) as caught:
-        await WebSocketLink(EndedSocket(json.dumps(said))).read()
+        await Link(EndedSocket(json.dumps(said))).read()
     assert (caught.value.status, caught.value.refusal) == ("PERMISSION_DENIED", None)
 
 
-class ScriptedLink:
+class ScriptedLink(Link):
     """A link on which the test speaks for m8."""
 
     def __init__(self) -> None:
@@ -385,7 +304,7 @@ async def test_more_processes_than_there_may_be_are_no_message() -> None:
     attached = reactor_pb2.Attached(replicas=[bytes(16)] * 17)
     said = reactor_pb2.AttachResponse(attached=attached).SerializeToString()
     with pytest.raises(SessionEndedError, match="does not parse"):
-        await WebSocketLink(cast("Socket", SaidSocket(said))).read()
+        await Link(cast("Socket", SaidSocket(said))).read()
 
 
 class SaidSocket:

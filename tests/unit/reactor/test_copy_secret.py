@@ -20,8 +20,8 @@ from monoskope import operating_log
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client import Expect
-from monoskope.client.on_asyncio import AsyncioRuntime
-from monoskope.client.task import Result
+from monoskope.client.runtime.on_asyncio import AsyncioRuntime
+from monoskope.client.walk.task import Result
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
@@ -31,7 +31,7 @@ from monoskope.protocol.sshsig import PublicKey, parse_public
 from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity import copy_key
 from monoskope.reactor.limits import FairPlaces, Rates
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
@@ -712,7 +712,7 @@ async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copie
     copies.world.memory.put(SECRET)
     copies.there = lambda _: upload_pb2.REASON_UNSUPPORTED
     assert await copies.walk() == "FAILED UNSUPPORTED"
-    assert "nobody signed this copy" in copies.world.receipt().detail
+    assert "this copy was not signed" in copies.world.receipt().detail
     signed = Copies(tmp_path, signers=signers(tmp_path, ANNA))
     signed.world.memory.put(SECRET)
     signed.there = copies.there

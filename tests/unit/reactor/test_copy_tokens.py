@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import FailedError
 
 

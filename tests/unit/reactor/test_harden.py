@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
@@ -17,14 +16,13 @@ SWAPS = "Filename Type Size Used Priority\n"
 ACTIVE = SWAPS + "/dev/sda2 partition 1 0 -2\n"
 
 
-def test_allocator_and_grpc_are_set_once() -> None:
+def test_the_allocator_is_set_once() -> None:
     found = execution_environment({"A": "1"})
     assert found is not None
     assert (found["A"], found["PYTHONMALLOC"]) == ("1", "malloc")
     perturb, tcache = found["GLIBC_TUNABLES"].split(":")
     assert 1 <= int(perturb.removeprefix("glibc.malloc.perturb=")) <= 255
     assert tcache == "glibc.malloc.tcache_count=0"
-    assert found["GRPC_ENABLE_FORK_SUPPORT"] == "0"
     assert execution_environment(found) is None
 
 
@@ -131,44 +129,3 @@ def test_elsewhere_one_sentence_says_what_is_not_done() -> None:
         "import sys\nsys.platform = 'darwin'\nfrom monoskope.reactor.memory import Swap, harden\nprint(len(harden()))\n"
     )
     assert python(code) == "1\n"
-
-
-STARTS_A_PROGRAM = """
-import asyncio
-import grpc.aio
-from monoskope import event_loop
-
-async def main():
-    server = grpc.aio.server()
-    port = server.add_insecure_port("127.0.0.1:0")
-    await server.start()
-    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
-        await channel.channel_ready()
-        started = [await asyncio.create_subprocess_exec("true") for _ in range(8)]
-        print(*[await one.wait() for one in started])
-    await server.stop(0)
-
-event_loop.run(main())
-"""
-
-
-def says_of_forks(environment: Mapping[str, str]) -> bool:
-    """Whether gRPC says that its fork handlers were called; they may have crashed what was to be started."""
-    done = subprocess.run(
-        [sys.executable, "-c", STARTS_A_PROGRAM],
-        check=False,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        env={**environment, "GRPC_VERBOSITY": "INFO"},
-    )
-    return "fork" in done.stderr
-
-
-def test_grpc_leaves_the_programs_alone_that_a_driver_starts() -> None:
-    """Its fork handlers, where they run, crash about one in a thousand before it is executed."""
-    pytest.importorskip("uvloop", reason="asyncio's own loop does not fork")
-    hardened = execution_environment(CLEAN)
-    assert hardened is not None
-    assert any(says_of_forks(CLEAN) for _ in range(10)), "the handlers run, unless they are turned off"
-    assert not says_of_forks(hardened)

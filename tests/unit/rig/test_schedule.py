@@ -7,9 +7,9 @@ import hashlib
 import pytest
 
 from monoskope import failpoints
-from tests.rig import link
 from tests.rig.__main__ import rounds
 from tests.rig.schedule import CLIENTS, HELD_S, LINKS, REACTORS, WORLDS, plan, replay
+from tests.support import tcp_proxy as link
 
 
 def test_a_seed_gives_the_same_round_in_every_process() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.monoctl.output.views import store_types
-from monoskope.reactor.link.announcement import announced
+from monoskope.reactor.link.endpoint import announced
 from monoskope.stores import registry
 from monoskope.stores.driver import Capabilities
 

@@ -40,7 +40,7 @@ def test_each_has_its_own_environment_and_folder(tmp_path: Path) -> None:
     assert (tmp_path / "two" / "m8" / "m8.toml").exists()
 
 
-@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONMALLOC", "GRPC_VERBOSITY", "MONOSKOPE_EXECUTED"])
+@pytest.mark.parametrize("name", ["PYTHONPATH", "PYTHONMALLOC", "MONOSKOPE_EXECUTED"])
 def test_what_counts_at_a_start_gets_a_new_interpreter(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

@@ -63,7 +63,7 @@ def test_the_same_seed_chooses_the_same_places_and_a_place_that_moved_is_found(s
 
 
 def test_the_nearest_tests_run_first() -> None:
-    assert random_mutants.tests_near("client/pace.py", 40)[0] == "tests/unit/client/test_pace.py"
+    assert random_mutants.tests_near("client/walk/pace.py", 40)[0] == "tests/unit/client/test_pace.py"
     near = random_mutants.tests_near("monoctl/commands/key_rotation.py", 32)  # nothing imports it: its words are found
     assert "tests/unit/monoctl/test_commands.py" in near
 
@@ -71,8 +71,8 @@ def test_the_nearest_tests_run_first() -> None:
 def test_a_test_that_fails_without_the_change_decides_nothing(
     tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    site = random_mutants.Site("late.py", 1, "constant", "1")
-    harmless = mutants.Mutant("late.py", 1, "1", (mutants.PACKAGE / "late.py").read_text(encoding="utf-8"))
+    site = random_mutants.Site("lazy.py", 1, "constant", "1")
+    harmless = mutants.Mutant("lazy.py", 1, "1", (mutants.PACKAGE / "lazy.py").read_text(encoding="utf-8"))
     monkeypatch.setattr(random_mutants, "mutant_of", lambda _: harmless)
     path = tmp_path / "test_broken.py"
     monkeypatch.setattr(random_mutants, "tests_near", lambda *_: [str(path)])

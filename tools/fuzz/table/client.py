@@ -15,30 +15,30 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from google.protobuf.message import DecodeError
 from google.rpc import status_pb2  # type: ignore[import-untyped]
 
-from monoskope.client import known_logs, methods
-from monoskope.client.known_stores import Pins
+from monoskope.client.http import connect, methods
+from monoskope.client.http.errors import error_in
+from monoskope.client.http.roots import proxy_for
+from monoskope.client.known import logs as known_logs
+from monoskope.client.known.seen import SeenSecrets
+from monoskope.client.known.sources import ConfigFile
+from monoskope.client.known.stores import Pins
+from monoskope.client.login import id_token, workload
 from monoskope.client.login import issuer as issuers
-from monoskope.client.login import unverified, workload
-from monoskope.client.login.discovery import Provider, discover
-from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
+from monoskope.client.login.browser import CodeFlow, NotOursError
+from monoskope.client.login.file import KeptLogin
 from monoskope.client.login.id_token import checked
-from monoskope.client.login.kept import KeptLogin
-from monoskope.client.proxies import proxy_for
+from monoskope.client.login.issuer import Provider, discover
 from monoskope.client.queries import request_id_bytes
-from monoskope.client.refusal import error_in
 from monoskope.client.results import words
-from monoskope.client.seen_secrets import SeenSecrets
 from monoskope.client.settings import parse_identities
-from monoskope.client.signing import public_key
+from monoskope.client.signing import signer as public_key
 from monoskope.client.signing.agent import Agent
-from monoskope.client.signing.private_file import PrivateFile
-from monoskope.client.sources import ConfigFile
-from monoskope.client.transport import connect
-from monoskope.client.trust import subject_of
+from monoskope.client.signing.key_file import PrivateFile
+from monoskope.client.walk.trust import subject_of
 from monoskope.errors import Error, ProtocolError
 from monoskope.http.client.exchange import Answer
-from monoskope.monoctl.console.operations.changing.values import PutAsked
-from monoskope.monoctl.console.serving import body, sealed
+from monoskope.monoctl.console import channel, requests
+from monoskope.monoctl.console.changes import PutAsked
 from monoskope.monoctl.input.files import parse_env, parse_json
 from monoskope.monoctl.input.request_options import parse_day, parse_edits
 from monoskope.monoctl.input.role_binding_file import parse as parse_role_bindings
@@ -157,9 +157,9 @@ def _id_token(content: bytes) -> object:
 
 def _claims(content: bytes) -> object:
     said = content.decode("utf-8", "surrogateescape")
-    found = unverified.claims_of(said)
-    unverified.lifetime_s(said)
-    return [unverified.number(found, name) for name in ("iat", "exp", "nbf")]
+    found = id_token.claims_of(said)
+    id_token.lifetime_s(said)
+    return [id_token.number(found, name) for name in ("iat", "exp", "nbf")]
 
 
 def _known_logs(content: bytes) -> known_logs.Logs:
@@ -231,7 +231,7 @@ READERS = (
     Reader(
         "connect-stream",
         "whatever answers as m8",
-        ("client/transport/connect.py",),
+        ("client/http/connect.py",),
         _stream,
         errors=(),
         seeds=_streams,
@@ -239,7 +239,7 @@ READERS = (
     Reader(
         "connect-error",
         "whatever answers as m8",
-        ("client/transport/connect.py", "client/refusal.py"),
+        ("client/http/connect.py", "client/http/errors.py"),
         lambda content: connect.refusal(_SERVER, 400, "application/json", content),
         errors=(),
         seeds=lambda: [
@@ -249,7 +249,7 @@ READERS = (
     Reader(
         "status-details",
         "whatever answers as m8",
-        ("client/refusal.py",),
+        ("client/http/errors.py",),
         _status,
         errors=(DecodeError,),
         seeds=lambda: [status_pb2.Status(code=5, message="x").SerializeToString()],
@@ -257,7 +257,7 @@ READERS = (
     Reader(
         "known-stores",
         "a user's files",
-        ("client/pins.py",),
+        ("client/known/pins.py",),
         text(lambda one: Pins.parse(one, where="known_stores")),
         errors=(Error,),
         again=lambda pins: pins.serialise().encode("utf-8", "surrogateescape"),
@@ -266,7 +266,7 @@ READERS = (
     Reader(
         "known-logs",
         "a user's files",
-        ("client/known_logs.py",),
+        ("client/known/logs.py",),
         _known_logs,
         errors=(Error,),
         again=lambda logs: "".join(pin.line(server) for server, pin in logs.items()).encode(),
@@ -275,7 +275,7 @@ READERS = (
     Reader(
         "seen-secrets",
         "a user's files",
-        ("client/seen_secrets.py",),
+        ("client/known/seen.py",),
         _seen,
         errors=(Error,),
         seeds=_texts(f"{_SERVER} vault://a/b =7 {'0' * 32} {'1' * 32}-\n"),
@@ -283,14 +283,14 @@ READERS = (
     Reader(
         "config-file",
         "a user's files",
-        ("settings.py", "client/sources.py"),
+        ("settings.py", "client/known/sources.py"),
         lambda content: parse(content, ConfigFile, path=Path("config.toml")),
         seeds=_toml_seeds(server=_SERVER, token_file="token", signing_key="key"),
     ),
     Reader(
         "kept-login",
         "a user's files",
-        ("settings.py", "client/login/kept.py"),
+        ("settings.py", "client/login/file.py"),
         lambda content: parse(content, KeptLogin, path=Path("login.toml")),
         seeds=_toml_seeds(server=_SERVER, issuer="https://issuer", client_id="c", audience="m8"),
     ),
@@ -305,7 +305,7 @@ READERS = (
     Reader(
         "proxy-variable",
         "a user's environment",
-        ("client/proxies.py",),
+        ("client/http/roots.py",),
         text(lambda one: proxy_for("m8.example.org", {"https_proxy": one})),
         seeds=_texts("http://anna:s%20x@proxy.example.org:3128", "proxy"),
     ),
@@ -340,8 +340,8 @@ READERS = (
         text(lambda one: parse_edits(tuple(one.split("\n")))),
         seeds=_texts("owner=team-a\nold-"),
     ),
-    Reader("subject-of-a-token", "m8", ("client/trust.py",), text(subject_of), errors=(), seeds=samples.jwts),
-    Reader("claims-of-a-token", "m8", ("client/login/unverified.py",), _claims, errors=(), seeds=samples.jwts),
+    Reader("subject-of-a-token", "m8", ("client/walk/trust.py",), text(subject_of), errors=(), seeds=samples.jwts),
+    Reader("claims-of-a-token", "m8", ("client/login/id_token.py",), _claims, errors=(), seeds=samples.jwts),
     Reader(
         "id-token",
         "issuers",
@@ -353,7 +353,7 @@ READERS = (
     Reader(
         "openid-document",
         "issuers",
-        ("client/login/issuer.py", "client/login/discovery.py"),
+        ("client/login/issuer.py",),
         lambda content: _asked(content, lambda: discover(_issuer())),
         errors=(Error,),
         seeds=lambda: [b"\x00" + json.dumps(_DOCUMENT).encode()],
@@ -393,7 +393,7 @@ READERS = (
     Reader(
         "login-redirect",
         "the browser, and whoever sends it",
-        ("client/login/flows/code_flow.py",),
+        ("client/login/browser.py",),
         _redirected,
         errors=(Error, NotOursError),
         seeds=_texts("code=x&state=y&iss=https%3A%2F%2Fissuer.example.org", "error=access_denied"),
@@ -410,7 +410,7 @@ READERS = (
     Reader(
         "private-key-file",
         "a user's files",
-        ("client/signing/private_file.py",),
+        ("client/signing/key_file.py",),
         lambda content: PrivateFile.read(_file("id", content)).is_encrypted,
         errors=(Error,),
         seeds=_private_keys,
@@ -418,7 +418,7 @@ READERS = (
     Reader(
         "signing-key-line",
         "a user's files",
-        ("client/signing/public_key.py",),
+        ("client/signing/signer.py",),
         text(lambda one: public_key.from_line(one, "the file")),
         seeds=samples.public_keys,
     ),
@@ -426,16 +426,16 @@ READERS = (
     Reader(
         "console-frame",
         "the page, and what else runs in the browser",
-        ("monoctl/console/serving/body.py",),
-        lambda content: body.parsed_frame(PutAsked, content),
+        ("monoctl/console/requests.py",),
+        lambda content: requests.parsed_frame(PutAsked, content),
         seeds=_frames,
     ),
     Reader(
         "console-nonce",
         "the page, and what else runs in the browser",
-        ("monoctl/console/serving/sealed.py",),
-        text(sealed.nonce_of),
+        ("monoctl/console/channel.py",),
+        text(channel.nonce_of),
         errors=(),
-        seeds=lambda: [sealed.shown(bytes(sealed.NONCE_SIZE)).encode()],
+        seeds=lambda: [channel.shown(bytes(channel.NONCE_SIZE)).encode()],
     ),
 )

@@ -198,7 +198,7 @@ READERS = (
         "http-head",
         "anybody who reaches a port",
         ("http/server/heads.py",),
-        lambda content: heads.parsed(content, "ipv4:127.0.0.1:7"),
+        lambda content: heads.parsed(content, "127.0.0.1:7"),
         errors=(),
         seeds=lambda: [_GET, _POST.partition(b"abc")[0]],
     ),

@@ -25,11 +25,11 @@ from monoskope.m8.backup.form import DamagedError
 from monoskope.m8.credentials import token_rules as token_claims
 from monoskope.m8.domain import events
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.http import attach, codecs, strict_json
-from monoskope.m8.http import form as http_form
+from monoskope.m8.http import attach, requests, strict_json
+from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import jose, rules, verifying
 from monoskope.m8.issuers.jose import parse_jwks
-from monoskope.m8.limits import peers
+from monoskope.m8.limits import connections as peers
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
 from monoskope.m8.log.postgres import records as names
@@ -101,7 +101,7 @@ def _requests() -> list[bytes]:
 
 
 def _form_again(content: bytes) -> object:
-    return http_form.parse(content)
+    return http_form.parse_form(content)
 
 
 @cache
@@ -189,14 +189,7 @@ def _syslog(content: bytes) -> bytes:
 
 
 def _attached(content: bytes) -> object:
-    async def messages() -> AsyncGenerator[bytes, None]:
-        yield content
-        yield content
-
-    async def read() -> list[bytes]:
-        return [message.SerializeToString() async for message in calls.parsed(messages())]
-
-    return run(read())
+    return calls.message_of(reactor_pb2.AttachRequest, content).SerializeToString()
 
 
 def _jwks() -> Iterable[bytes]:
@@ -212,8 +205,7 @@ def _texts(*texts: str) -> Callable[[], Iterable[bytes]]:
 _SETTINGS = """\
 listen = "127.0.0.1:7443"
 names = ["localhost:7443"]
-http_listen = "127.0.0.1:7480"
-http_origins = ["https://app.example.com"]
+origins = ["https://app.example.com"]
 operations_listen = "unix:operations.sock"
 [limits]
 [[issuers]]
@@ -272,7 +264,7 @@ READERS = (
     Reader(
         "form",
         "anybody who reaches the HTTP door",
-        ("m8/http/form.py",),
+        ("m8/http/token_endpoint.py",),
         _form_again,
         errors=(),
         seeds=_texts("grant_type=a%3Ab&subject_token=x.y.z&resource=+"),
@@ -280,11 +272,11 @@ READERS = (
     Reader(
         "envelope",
         "anybody who reaches the HTTP door",
-        ("m8/http/codecs.py",),
-        codecs.only_message,
-        again=codecs.enveloped,
+        ("m8/http/requests.py",),
+        requests.only_message,
+        again=requests.enveloped,
         exact=True,
-        seeds=lambda: [codecs.enveloped(b"abc"), codecs.enveloped(b"")],
+        seeds=lambda: [requests.enveloped(b"abc"), requests.enveloped(b"")],
     ),
     Reader(
         "attach-message",
@@ -440,10 +432,10 @@ READERS = (
     Reader(
         "address-of-a-peer",
         "the system, of anybody who connects",
-        ("m8/limits/peers.py",),
+        ("m8/limits/connections.py",),
         text(peers.origin),
         errors=(),
-        seeds=_texts("ipv4:127.0.0.1:7", "ipv6:%5B::ffff:10.0.0.1%5D:7"),
+        seeds=_texts("127.0.0.1:7", "[::ffff:10.0.0.1]:7"),
     ),
     Reader("backup", "who keeps backups", ("m8/backup/form.py",), _frames, errors=(), seeds=_backups),
     Reader(

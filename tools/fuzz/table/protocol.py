@@ -9,7 +9,7 @@ from google.protobuf.message import DecodeError, Message
 
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, UsageError
-from monoskope.host_port import HostPort, ServerName
+from monoskope.host_port import HostPort, parse_server
 from monoskope.protocol import sshsig
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.hello import Hello, check_capabilities, parse_hello, schema_fault
@@ -88,7 +88,7 @@ READERS = (
         "server-name",
         "users and settings",
         ("host_port.py",),
-        text(ServerName.parse),
+        text(parse_server),
         again=_shown,
         seeds=_texts("m8.example.org:7443", "https://M8.example.org:7480", "https://[::1]:7480"),
     ),

@@ -10,7 +10,6 @@ from typing import NoReturn
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from google.rpc import status_pb2  # type: ignore[import-untyped]
 
 from monoskope import operations as address
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -20,11 +19,9 @@ from monoskope.errors import Error
 from monoskope.http.messages import EndedError
 from monoskope.reactor import settings as reactor_settings
 from monoskope.reactor.identity import copy_key, store_identity
-from monoskope.reactor.link import grpc_link
 from monoskope.reactor.link.attachment import Attachment
-from monoskope.reactor.link.link import SessionEndedError
+from monoskope.reactor.link.link import Link, SessionEndedError
 from monoskope.reactor.link.open_requests import OpenRequests
-from monoskope.reactor.link.websocket_link import WebSocketLink
 from monoskope.reactor.signers.list_file import BadListError
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
 from monoskope.settings import convert, parse
@@ -85,12 +82,12 @@ class _Socket:
 
 
 def _ended(content: bytes) -> object:
-    return run(WebSocketLink(_Socket(content.decode("utf-8", "replace"))).read())
+    return run(Link(_Socket(content.decode("utf-8", "replace"))).read())
 
 
 def _delivered(content: bytes) -> object:
     """Read a message of m8, and what it delivers."""
-    answer = run(WebSocketLink(_Socket(content)).read())
+    answer = run(Link(_Socket(content)).read())
     if answer.WhichOneof("message") != "delivery":
         return None
     heard = _Heard()
@@ -184,7 +181,7 @@ READERS = (
     Reader(
         "attach-answer",
         "m8",
-        ("reactor/link/websocket_link.py", "reactor/link/attachment.py", "reactor/link/open_requests.py"),
+        ("reactor/link/link.py", "reactor/link/attachment.py", "reactor/link/open_requests.py"),
         _delivered,
         errors=(SessionEndedError,),
         seeds=_deliveries,
@@ -192,18 +189,10 @@ READERS = (
     Reader(
         "attach-end-of-m8",
         "m8",
-        ("reactor/link/websocket_link.py",),
+        ("reactor/link/link.py",),
         _ended,
         errors=(SessionEndedError,),
         seeds=_texts("{}", _END),
-    ),
-    Reader(
-        "refusal-of-a-login",
-        "m8",
-        ("reactor/link/grpc_link.py",),
-        lambda content: grpc_link.refusal_in([("grpc-status-details-bin", content)]),
-        errors=(),
-        seeds=lambda: [status_pb2.Status(code=5, message="x").SerializeToString()],
     ),
     Reader(
         "allowed-signers",

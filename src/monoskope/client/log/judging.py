@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import NoReturn
 
 from monoskope.api.gateway.v1 import log_pb2
-from monoskope.client.known_logs import LogPin
+from monoskope.client.known.demand import Demand, log_keys
+from monoskope.client.known.logs import LogPin
 from monoskope.errors import LogMismatchError
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.forms import LogProofError, NoteError
 from monoskope.protocol.tlog.merkle import verify_consistency
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.policy import Believed, LogKeys, Policy
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.text import counted, escape
 from monoskope.times import rfc3339
 from monoskope.value import Value
@@ -26,16 +25,6 @@ accept nothing of the log any more."""
 _MOST_REASON = 500
 """Characters of m8's reason for a renewal that are shown."""
 ASK = "Keep what is shown here as evidence, and ask your administrator and your auditor, by another way than m8."
-
-
-class Demand(Value, frozen=True):
-    """What the settings demand of a log."""
-
-    vkeys: tuple[str, ...] = ()
-    """The keys of the log, if they are given beforehand."""
-    witnesses: tuple[VerifierKey, ...] = ()
-    quorum: int = 0
-    """How many of `witnesses` must have cosigned, 0 for none."""
 
 
 class Verdict(Value, frozen=True):
@@ -74,8 +63,8 @@ class Judge:
         self._server = server
         self._pin = pin
         self._demand = demand
-        given = _keys(demand.vkeys) if demand.vkeys else None
-        known = _keys(pin.vkeys) if pin is not None else None
+        given = log_keys(demand.vkeys) if demand.vkeys else None
+        known = log_keys(pin.vkeys) if pin is not None else None
         if given is not None and known is not None and given != known:
             raise LogMismatchError(
                 f"the log of {server} that is pinned is {known.origin}, and the settings give other keys (of"
@@ -101,7 +90,7 @@ class Judge:
         """
         if not answer.HasField("newest"):
             self.missing("it shows none" + (f": {_said(answer.trouble)}" if answer.trouble else ""))
-        log = self._log or self._shown_keys(answer)
+        log = self._log or self._shownlog_keys(answer)
         self._check_origin(answer, log.origin)
         newest = self._believed(answer.newest, Policy(log))
         if self._known is not None and newest.checkpoint.size < self._known.size:
@@ -123,10 +112,10 @@ class Judge:
         pinned += "" if self._known is None else f", of which it showed {self._known.size} entries before"
         self._fail(f"{self._server} shows no checkpoint of its log that counts ({why.rstrip('.')}){pinned}")
 
-    def _shown_keys(self, answer: log_pb2.GetCheckpointResponse) -> LogKeys:
+    def _shownlog_keys(self, answer: log_pb2.GetCheckpointResponse) -> LogKeys:
         """Return the keys that m8 shows: they are believed at first contact alone."""
         try:
-            return _keys(tuple(answer.vkeys))
+            return log_keys(tuple(answer.vkeys))
         except NoteError as error:
             self._fail(f"the keys that {self._server} shows for its log do not count: {error.message}", answer.newest)
 
@@ -139,7 +128,7 @@ class Judge:
         """Return the error for an m8 that does not come to the size that it showed before.
 
         Args:
-            answer: What it shows to somebody who knows nothing, None if that is not known.
+            answer: What it shows to a client that knows nothing, None if that is not known.
             said: Why it shows no more, in its words.
         """
         before = "" if self._known is None else f" ({self._known.size} entries)"
@@ -271,15 +260,6 @@ def age(now_s: int, at_s: int) -> str:
     if at_s > now_s:
         return f"was signed {hours:.1f} h in the future: the clock of this machine is wrong, or that of the signers"
     return f"was signed last {hours:.1f} h ago, more than 2 h: it may be an old copy"
-
-
-def log_keys(vkeys: Sequence[str]) -> LogKeys:
-    """Return the two keys of a log, given in any order. Raises `NoteError`."""
-    return _keys(vkeys)
-
-
-def _keys(vkeys: Sequence[str]) -> LogKeys:
-    return LogKeys.of([VerifierKey.parse(text) for text in vkeys])
 
 
 def _text(note: bytes) -> str:

@@ -1,23 +1,91 @@
-"""What an ID token must say before it is kept or sent to m8 (OpenID Connect Core 1.0, 3.1.3.7 and 12.2).
+"""What a token says of itself, and what an ID token must say before it is kept or sent to m8.
 
-m8 checks it again, and what m8 says counts. These checks are for the user: that the token is an answer to their own
-login, for this client alone, and by the issuer that they named.
+The rules are those of OpenID Connect Core 1.0 (3.1.3.7 and 12.2). m8 checks the token again, and what m8 says counts.
+These checks are for the user: that the token is an answer to their own login, for this client alone, and by the issuer
+that they named.
 """
 
 from __future__ import annotations
 
+import binascii
 import contextlib
+import json
 import time
 import warnings
 from typing import Any
 
-from joserfc import jws, jwt
-from joserfc.errors import JoseError, SecurityWarning
-from joserfc.jwk import KeySet, import_key
-
-from monoskope.client.login.unverified import MOST_TOKEN, check_audience, number
-from monoskope.errors import Error, UnauthenticatedError
+from monoskope.errors import Error, ProtocolError, UnauthenticatedError
 from monoskope.value import Unshared, Value
+
+MOST_TOKEN = 16_384
+"""Characters of a token at most, as m8 takes them."""
+MOST_ISSUED = 8_192
+"""Characters of a token of m8 at most, as m8 takes them."""
+_USUAL_S = 900.0
+
+
+def claims_of(token: str) -> dict[str, Any]:
+    """Return the claims of a JWT, none for what is no JWT."""
+    parts = token.split(".")
+    if len(parts) != 3 or len(token) > MOST_TOKEN:
+        return {}
+    try:
+        padded = parts[1].replace("-", "+").replace("_", "/") + "=" * (-len(parts[1]) % 4)
+        claims = json.loads(binascii.a2b_base64(padded.encode("ascii")))
+    except (ValueError, RecursionError):  # binascii's error is a ValueError
+        return {}
+    return claims if isinstance(claims, dict) else {}
+
+
+def number(claims: dict[str, Any], name: str) -> float | None:
+    """Return a claim that is a time (RFC 7519, NumericDate), None if it is none: a text, NaN, or out of all bounds."""
+    value = claims.get(name)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < 2**53:
+        return None
+    return float(value)
+
+
+def lifetime_s(token: str) -> float:
+    """Return for how many seconds a token of m8 lasts that was made just now, by m8's clock alone.
+
+    The clock of this machine does not matter, nor does a token without times: 15 minutes is what m8 gives at most.
+    """
+    claims = claims_of(token)
+    begins, ends = number(claims, "iat"), number(claims, "exp")
+    return _USUAL_S if begins is None or ends is None else max(0.0, min(_USUAL_S, ends - begins))
+
+
+def check_issued(token: str, server: str) -> str:
+    """Return what m8 gave for a token of an issuer, if it can be one of m8's.
+
+    It goes into a header of each call and into the file of the login, so it is held to the form of a token.
+
+    Raises:
+        ProtocolError: it is empty, too long, or has other characters; the message does not show it.
+    """
+    if not 0 < len(token) <= MOST_ISSUED or not all("!" <= character <= "~" for character in token):
+        raise ProtocolError(f"what m8 at {server} gave for the login is no token.", fix="Ask who runs that m8.")
+    return token
+
+
+def check_audience(token: str, audience: str, *, where: str, fix: str) -> None:
+    """Raise unless a JWT names this audience and no other, so that no token for another server reaches m8.
+
+    Args:
+        token: The JWT.
+        audience: What it must name.
+        where: What the message calls the token.
+        fix: What to do.
+
+    Raises:
+        UnauthenticatedError: it names another one, several, or none.
+    """
+    named = claims_of(token).get("aud")
+    if named not in (audience, [audience]):
+        raise UnauthenticatedError(
+            f"{where} is not for this m8: its audience is not exactly {audience!r}. It was not sent.", fix=fix
+        )
+
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures that only the issuer can make: no HMAC, and not `none`."""
@@ -83,6 +151,10 @@ def checked(
 
 def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
     """Return the claims of a token that one of the keys has signed."""
+    from joserfc import jwt  # noqa: PLC0415 - many commands read a token, and few check one
+    from joserfc.errors import JoseError, SecurityWarning  # noqa: PLC0415
+    from joserfc.jwk import KeySet, import_key  # noqa: PLC0415
+
     listed = keys.get("keys")
     usable = []
     for key in listed if isinstance(listed, list) else ():
@@ -105,6 +177,8 @@ def _verified(text: str, keys: dict[str, Any]) -> dict[str, Any]:
 
 def _check_header(text: str) -> None:
     """Raise `ValueError` for what is no plain JWT: an access token, one with an extension, or one that is too long."""
+    from joserfc import jws  # noqa: PLC0415 - as above
+
     if len(text) > MOST_TOKEN:
         raise ValueError(len(text))
     header = jws.extract_compact(text.encode("ascii")).headers()

@@ -1,4 +1,7 @@
-"""Asking an issuer, over HTTPS alone: what is sent, and which answers count."""
+"""Asking an issuer, over HTTPS alone: what is sent, which answers count, and what a provider says of itself.
+
+The forms are those of OpenID Connect Discovery 1.0 and RFC 8414.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,17 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode, urlsplit
 
-from monoskope.client.credential import IssuerAwayError
-from monoskope.client.proxies import proxy_for
-from monoskope.client.roots import Roots, find_roots
+from monoskope.client.http.roots import Roots, find_roots, proxy_for
+from monoskope.client.login.credential import IssuerAwayError
 from monoskope.client.runtime import left
 from monoskope.errors import Error, IdentityChangedError, ProtocolError, RefusedError, UsageError
 from monoskope.host_port import is_host
-from monoskope.http.client.blocking import Line
+from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Server
 from monoskope.http.client.exchange import Answer
 from monoskope.http.client.failures import ExchangeError, MalformedError, UntrustedError
 from monoskope.text import escape
+from monoskope.value import Value
 
 MOST_BODY = 262_144
 """Bytes of an answer at most."""
@@ -173,7 +176,7 @@ def request(
     found = proxy_for(origin[0])
     server = Server(*origin, _trusting(roots), None if found is None else found[1])
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    line = Line(server)
+    line = BlockingPool(server)
     failure: Error
     try:
         # A new refresh token that is not waited for is lost, and the old one may count no more: that has its own time.
@@ -206,3 +209,66 @@ def _trusting(roots: Roots) -> ssl.SSLContext:
     except (ssl.SSLError, ValueError):
         raise roots.no_pem() from None
     return context
+
+
+_PATH = "/.well-known/openid-configuration"
+
+
+class Provider(Value, frozen=True, kw_only=True):
+    """The endpoints of a provider: each at the issuer's own host, or at one that the settings name."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    device_authorization_endpoint: str = ""
+    """ "": it has no device flow."""
+    revocation_endpoint: str = ""
+    names_itself: bool = False
+    """Whether it says who it is in the answer that the browser brings (RFC 9207)."""
+    scopes: frozenset[str] | None = None
+    """The scopes that it knows, None if it does not say."""
+
+
+def discover(issuer: Issuer) -> Provider:
+    """Ask an issuer for its endpoints.
+
+    A document is the issuer's word, so it is held to what the user named: it must name that issuer itself, and no
+    endpoint may lie elsewhere, or a code that one provider gave could be sent to another (a mix-up).
+
+    Raises:
+        ProtocolError: it names another issuer, an endpoint elsewhere, or none.
+        Error: as `Issuer.get`.
+    """
+    document = issuer.get(issuer.url.rstrip("/") + _PATH)
+    if document.get("issuer") != issuer.url:
+        raise ProtocolError(
+            f"what answers for the issuer {issuer.url} says that it is another one:"
+            f" {escape(str(document.get('issuer'))[:200])!r}.",
+            fix="Correct login_issuer: it must be that text exactly, a slash at its end included, if you trust it.",
+        )
+    scopes = document.get("scopes_supported")
+    return Provider(
+        issuer=issuer.url,
+        authorization_endpoint=_endpoint(issuer, document, "authorization_endpoint"),
+        token_endpoint=_endpoint(issuer, document, "token_endpoint"),
+        jwks_uri=_endpoint(issuer, document, "jwks_uri"),
+        device_authorization_endpoint=_endpoint(issuer, document, "device_authorization_endpoint", needed=False),
+        revocation_endpoint=_endpoint(issuer, document, "revocation_endpoint", needed=False),
+        names_itself=document.get("authorization_response_iss_parameter_supported") is True,
+        scopes=frozenset(map(str, scopes)) if isinstance(scopes, list) else None,
+    )
+
+
+def _endpoint(issuer: Issuer, document: dict[str, Any], name: str, *, needed: bool = True) -> str:
+    value = document.get(name)
+    if value is None and not needed:
+        return ""
+    if not isinstance(value, str):
+        raise ProtocolError(f"the issuer {issuer.url} names no {name}.", fix="Check login_issuer.")
+    if not issuer.is_its(value):
+        raise ProtocolError(
+            f"the issuer {issuer.url} names a {name} that is not at its own host: {escape(value[:200])!r}.",
+            fix="If its operator says that this is right, name that host in login_hosts.",
+        )
+    return value

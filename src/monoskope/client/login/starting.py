@@ -1,4 +1,7 @@
-"""Logging in: which issuer, and one of the two ways there."""
+"""Logging in, by a browser or by a second device, and logging out.
+
+At logout the issuer is told (RFC 7009), and the login is removed, whatever the issuer says.
+"""
 
 from __future__ import annotations
 
@@ -8,16 +11,13 @@ from pathlib import Path
 
 from msgspec import structs
 
-from monoskope.client.login.discovery import Provider, discover
-from monoskope.client.login.flows.callback import listening
-from monoskope.client.login.flows.code_flow import CodeFlow
-from monoskope.client.login.flows.device_flow import DeviceCode, begin, wait
-from monoskope.client.login.issuer import Issuer, OAuthError
-from monoskope.client.login.keeping import uninterrupted, write
-from monoskope.client.login.kept import KeptLogin
-from monoskope.client.login.renewing import with_tokens
-from monoskope.client.sources import ConfigFile, Setting, serves
-from monoskope.errors import UsageError, docs_page
+from monoskope.client.known.sources import ConfigFile, Setting, serves
+from monoskope.client.login.browser import CodeFlow, listening
+from monoskope.client.login.device import DeviceCode, begin, wait
+from monoskope.client.login.file import KeptLogin, read
+from monoskope.client.login.issuer import Issuer, OAuthError, Provider, discover
+from monoskope.client.login.renewing import issuer_of, read_whole, remove, uninterrupted, with_tokens, write
+from monoskope.errors import Error, UsageError, docs_page
 from monoskope.settings import locked
 from monoskope.value import Value
 
@@ -87,7 +87,7 @@ def with_browser(settings: LoginSettings, show: Callable[[str, str], None]) -> K
         show: Called with the address for the browser, and with the one on loopback to which it will be sent.
 
     Raises:
-        TimedOutError: nobody logged in.
+        TimedOutError: the user did not log in.
         RefusedError: the issuer refuses, or another one answers.
         UnauthenticatedError: the ID token does not count.
         Error: as `discover` and `Issuer.post`.
@@ -158,3 +158,43 @@ def _scopes(settings: LoginSettings, provider: Provider) -> str:
     known = provider.scopes
     offline = [_OFFLINE] if known is None or _OFFLINE in known else []
     return " ".join(dict.fromkeys(["openid", *offline, *settings.scopes.split()]))
+
+
+_LASTS = "The refresh token was removed here, and counts at the issuer until it runs out there."
+
+
+def log_out(path: Path) -> list[str]:
+    """Remove the login that is kept at `path`. Blocks.
+
+    Returns:
+        Sentences that the user should know.
+
+    Raises:
+        RefusedError: others can reach it.
+        Error: it cannot be removed.
+    """
+    said: list[str] = []
+    with locked(path):
+        kept = read(path)
+        try:
+            whole = read_whole(path)
+            if whole is not None and whole.refresh_token:
+                said += _revoked(whole)
+        except Error as error:
+            said.append(f"{error.message} {_LASTS}")
+        finally:
+            remove(path, kept)
+    return said
+
+
+def _revoked(kept: KeptLogin) -> list[str]:
+    issuer = issuer_of(kept)
+    provider = discover(issuer)
+    if not provider.revocation_endpoint:
+        return [f"The issuer {kept.issuer} has no way to revoke tokens. {_LASTS}"]
+    fields = {"token": kept.refresh_token, "token_type_hint": "refresh_token", "client_id": kept.client_id}
+    try:
+        issuer.post(provider.revocation_endpoint, fields)
+    except OAuthError as error:
+        return [f"The issuer {kept.issuer} does not revoke the refresh token ({error.code}). {_LASTS}"]
+    return []

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
-from monoskope.client.credential import ID_TOKEN, JWT, Exchange, Issued
-from monoskope.client.login.ambient import GITHUB, KUBERNETES
+from monoskope.client.http.roots import find_roots
+from monoskope.client.known.sources import ID_TOKEN_VARIABLE
+from monoskope.client.login.credential import ID_TOKEN, JWT, Exchange, Issued
+from monoskope.client.login.file import GITHUB, KUBERNETES
+from monoskope.client.login.id_token import MOST_TOKEN, check_audience
 from monoskope.client.login.issuer import away, origin_of, request
-from monoskope.client.login.unverified import MOST_TOKEN, check_audience
-from monoskope.client.roots import find_roots
 from monoskope.client.runtime import Runtime
-from monoskope.client.sources import ID_TOKEN_VARIABLE
 from monoskope.errors import ProtocolError, UnauthenticatedError, UsageError
 from monoskope.settings import read_private
 from monoskope.value import Unshared
@@ -23,7 +23,7 @@ class WorkloadToken(Unshared):
     """Exchanges a JWT that a function returns, whenever a token of m8 is needed; keeps nothing on disk.
 
     ```python
-    settings = ClientSettings(server="https://m8.example.org:7480", credential=WorkloadToken(read, audience="m8"))
+    settings = ClientSettings(server="m8.example.org:7443", credential=WorkloadToken(read, audience="m8"))
     ```
 
     Args:
@@ -52,7 +52,7 @@ class WorkloadToken(Unshared):
             Error: what `read` raises, and what m8 says.
         """
         del refused
-        token = (await runtime.aside(self._read)).strip()
+        token = (await runtime.run_blocking(self._read)).strip()
         if not token or len(token) > MOST_TOKEN:
             raise UnauthenticatedError(f"{self.source} holds no token.", fix="Check how it gets there.")
         check_audience(

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.purposes.put import fitting
-from monoskope.client.target import Target
-from monoskope.client.task import Doubt, Task
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import Doubt, Task
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Options
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "whether it is equal is not known {request}. Nothing was written.",

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Result, Task, unknown
+from monoskope.client.walk.given import Expect, expectation
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Result, Task, unknown
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, open_signed
 from monoskope.protocol.outcomes import spelled
@@ -15,7 +15,7 @@ from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "it may or may not have been copied {request}.",

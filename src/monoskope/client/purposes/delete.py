@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import Wanted
-from monoskope.client.purposes.put import Expect, expected
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Expect, expected
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 __all__ = ["Deletion", "delete", "expected", "to_delete"]
 

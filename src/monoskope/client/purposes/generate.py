@@ -5,15 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.notes import Notes
-from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.walk.given import Expect, Notes, expectation
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.protocol.payload import Recipes
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "it may or may not have been generated {request}.",

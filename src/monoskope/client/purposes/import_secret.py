@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.target import Target
-from monoskope.client.task import Doubt, Task
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import Doubt, Task
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "whether it was imported is not known {request}. Nothing was written upstream.",

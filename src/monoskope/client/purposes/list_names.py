@@ -12,9 +12,9 @@ from enum import Enum
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.target import Target
-from monoskope.client.task import Doubt, Task
-from monoskope.client.walk import Walk
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import Doubt, Task
+from monoskope.client.walk.walk import Walk
 from monoskope.errors import RefusedError
 from monoskope.protocol.listing import Listing, secret_below
 from monoskope.protocol.receipt import parse_receipt

@@ -6,16 +6,17 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import Wanted
-from monoskope.client.purposes.put import Expect, PutResult, encoded, expected, fitting, result_of
-from monoskope.client.target import Target, check_patchable
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.purposes.put import PutResult, fitting, result_of
+from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Expect, encoded, expected
+from monoskope.client.walk.target import Target, check_patchable
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "it may or may not have been patched {request}.",

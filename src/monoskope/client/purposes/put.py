@@ -3,46 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from enum import Enum
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import Wanted
-from monoskope.client.notes import Notes
-from monoskope.client.target import Target
-from monoskope.client.task import ASK, Doubt, Result, Task
-from monoskope.errors import UsageError
+from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Expect, Notes, expectation
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import ASK, Doubt, Result, Task
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.outcomes import spelled
-from monoskope.protocol.payload import Payload, encode
-from monoskope.protocol.request import Options, is_version
+from monoskope.protocol.request import Options
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 DOUBT = Doubt(
     "it may or may not have been written {request}.",
     fix=f"{ASK}, or `monoctl compare secret`, before you put it again.",
 )
-
-
-class Expect(Enum):
-    """What must be upstream for a write to happen."""
-
-    ANY = "ANY"
-    """Nothing, or what m8 put there last."""
-    ABSENT = "ABSENT"
-    """Nothing."""
-    OVERWRITE = "OVERWRITE"
-    """Whatever is there."""
-
-
-_EXPECTS = {
-    Expect.ANY: upload_pb2.EXPECT_ANY,
-    Expect.ABSENT: upload_pb2.EXPECT_ABSENT,
-    Expect.OVERWRITE: upload_pb2.EXPECT_OVERWRITE,
-}
 
 
 class PutResult(Value, frozen=True):
@@ -70,25 +49,6 @@ class PutResult(Value, frozen=True):
     """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
     signer_key: str = ""
     """The key that signed it, `SHA256:…`."""
-
-
-def expectation(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
-    """Return the protocol's form of an expectation; text names an upstream version. Raises `UsageError`."""
-    if isinstance(expect, Expect):
-        return _EXPECTS[expect], ""
-    if not is_version(expect):
-        raise UsageError(
-            "the expected version is not valid: 1 to 256 printable ASCII characters without spaces.",
-            fix="Copy it from `monoctl get secret`.",
-        )
-    return upload_pb2.EXPECT_VERSION, expect
-
-
-def expected(expect: Expect | str) -> tuple[upload_pb2.Expect, str]:
-    """Return the protocol's form of an expectation that something is there. Raises `UsageError` for ABSENT."""
-    if expect is Expect.ABSENT:
-        raise UsageError("what is absent cannot be changed or deleted.", fix="Expect a version, or leave it out.")
-    return expectation(expect)
 
 
 def wanted(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
@@ -136,15 +96,3 @@ def result_of(target: Target, result: Result) -> PutResult:
         signer_key=receipt.signer_key,
         receipt=result.signed,
     )
-
-
-def encoded(values: Mapping[str, bytes]) -> bytes:
-    """Return the padded plaintext of `values`.
-
-    Raises:
-        UsageError: keys outside the rule, none or more than 64, a value that is not bytes, or too much of it.
-    """
-    for key, value in values.items():
-        if not isinstance(value, bytes):
-            raise UsageError(f"the value of {key!r} is not bytes.", fix="Encode text, e.g. as UTF-8.")
-    return encode(values if isinstance(values, Payload) else Payload(values))

@@ -7,14 +7,15 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
-from monoskope.client.known_stores import PinsInMemory
-from monoskope.client.purposes.put import DOUBT, Expect, encoded, expectation
+from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.purposes.put import DOUBT
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.signing.signing import Signing
-from monoskope.client.target import Resolver, Target
-from monoskope.client.task import Progress, Result, Task
-from monoskope.client.walk import Walk
+from monoskope.client.walk.given import Expect, encoded, expectation
+from monoskope.client.walk.target import Resolver, Target
+from monoskope.client.walk.task import Progress, Result, Task
+from monoskope.client.walk.walk import Walk
 from monoskope.uri import SecretUri
 
 

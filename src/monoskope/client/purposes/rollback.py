@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.purposes.put import Expect, expectation
 from monoskope.client.queries import Queries
-from monoskope.client.target import Target, check_restores
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.walk.given import Expect, expectation
+from monoskope.client.walk.target import Target, check_restores
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.errors import UsageError
 from monoskope.protocol.request import is_version
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _MARK = "@"
 """In most engines a version's text is a number or an id, this, and what tells it from others of that number."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.checks import Wanted
-from monoskope.client.purposes.put import Expect, expectation
-from monoskope.client.target import Target, check_restores
-from monoskope.client.task import ASK, Doubt, Task
+from monoskope.client.walk.checks import Wanted
+from monoskope.client.walk.given import Expect, expectation
+from monoskope.client.walk.target import Target, check_restores
+from monoskope.client.walk.task import ASK, Doubt, Task
 from monoskope.errors import UsageError
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 _DOUBT = Doubt(
     "it may or may not have been undeleted {request}.",

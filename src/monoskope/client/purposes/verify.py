@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.target import Target
-from monoskope.client.task import Doubt, Task
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.task import Doubt, Task
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 
 if TYPE_CHECKING:
-    from monoskope.client.walk import Walk
+    from monoskope.client.walk.walk import Walk
 
 IN_SYNC = "IN_SYNC"
 _DOUBT = Doubt(

@@ -6,8 +6,8 @@ import datetime as dt
 from typing import Self
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
 from monoskope.client.results.words import moment
+from monoskope.client.walk import reasons
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.tlog.policy import Believed
 from monoskope.protocol.tlog.upload_proof import ProvenUpload

@@ -7,9 +7,9 @@ from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client import reasons
-from monoskope.client.proof import Checked
 from monoskope.client.results.words import day, moment, name
+from monoskope.client.walk import reasons
+from monoskope.client.walk.receipts import Checked
 from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
 

@@ -6,9 +6,15 @@ import datetime as dt
 from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client import reasons
 from monoskope.client.results.words import moment
-from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
+from monoskope.client.walk import reasons
+from monoskope.client.walk.target import (
+    announced_layout,
+    announced_limit,
+    announced_maturity,
+    engine_health,
+    health_name,
+)
 from monoskope.value import Value
 
 

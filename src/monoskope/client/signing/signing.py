@@ -31,7 +31,7 @@ class Signing(Unshared):
     Args:
         signer: The user's own; None to take the settings'.
         setting: The setting `signing_key`; "" without one.
-        passphrase: Asks a person for the passphrase of a private key; None if nobody can be asked.
+        passphrase: Asks a person for the passphrase of a private key; None if there is no person to ask.
         blocks: Whether nothing may suspend (`Runtime.blocks`).
     """
 
@@ -80,7 +80,7 @@ class Signing(Unshared):
     def forget(self) -> None:
         """Drop a private key that the settings led to."""
         if self._is_own and self._signer is not None:
-            from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415
+            from monoskope.client.signing.key_file import KeySigner  # noqa: PLC0415
 
             if isinstance(self._signer, KeySigner):
                 self._signer.forget()
@@ -93,7 +93,7 @@ class Signing(Unshared):
 
     def _chosen(self) -> Signer:
         if self._signer is None:
-            from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - when something is signed
+            from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - when something is signed
 
             self._signer = signer_of(self._setting, passphrase=self._passphrase)
         return self._signer

@@ -1,22 +1,23 @@
-"""A connection of HTTPS that blocks its caller, for programs that do one thing at a time. It imports no event loop.
+"""Connections of HTTPS that block their callers, for programs without an event loop. It imports none.
 
-It is kept between requests, and used again as `pool` beside it does: only if the answer before was read to its
-end, and nothing came since. On failure the error says whether anything was sent.
+A connection is used again as in `pool`: only if the answer before was read to its end, and nothing came since. On
+failure the error says whether anything was sent.
 """
 
 from __future__ import annotations
 
 import _thread
+import contextlib
 import math
 import socket
 import ssl
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 
-from monoskope.http.client.destination import Server, Tunnel, unconnected
+from monoskope.http.client.destination import Server, Tunnel, readable, unconnected
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError
-from monoskope.http.client.idle import readable
+from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
 
 Headers = Sequence[tuple[str, str]]
 _Receive = Callable[[ssl.SSLSocket, ResponseReader, float | None], None]
@@ -26,12 +27,12 @@ _PIECE = 64 * 1024
 _LATE = "the time for the exchange is over"
 
 
-class Line:
-    """The connection to one server. It dials at the first request. One request at a time; `close` it.
+class BlockingPool:
+    """Connections to one server that are used again. It dials at the first request. Any number of threads may use it.
 
     Args:
         server: Where it is.
-        idle_s: How many seconds the connection is kept without being used.
+        idle_s: How many seconds a connection may be idle before it is used again.
         connect_timeout_s: How many seconds connecting, with TLS, may take.
         look_s: After so many seconds without a byte of an answer, and again after as many, it calls `look`.
         look: Returns if the server is still there; what it raises ends the request. It is given the seconds that are
@@ -53,11 +54,13 @@ class Line:
         self._connect_timeout_s = connect_timeout_s
         self._look_s = look_s
         self._look = look
-        self._kept: ssl.SSLSocket | None = None
-        self._idle_since = 0.0
+        self._idle: deque[tuple[ssl.SSLSocket, float]] = deque()
+        """Each with the time of its last exchange, the oldest first."""
+        self._busy: set[ssl.SSLSocket] = set()
+        self._closed = False
 
     def __repr__(self) -> str:
-        return f"<Line {self._host}>"
+        return f"<BlockingPool {self._host}>"
 
     def request(
         self,
@@ -68,7 +71,7 @@ class Line:
         *,
         timeout_s: float,
         most_body: int,
-        repeat: bool = False,
+        fresh: bool = False,
         sent: Callable[[], None] = lambda: None,
     ) -> Answer:
         """Send one request and return its whole answer. Arguments and errors as `Pool.request` has them.
@@ -77,50 +80,53 @@ class Line:
         """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
-        while True:
-            # Ctrl-C may come at any line: whatever takes lines comes before there is a connection to close.
-            reader = ResponseReader(method, most_body=most_body)
-            whole = False
-            connection, used = self._connected(deadline)
-            try:
-                _send(connection, content, deadline)
-                sent()
-                while not reader.complete:
-                    self._receive(connection, reader, deadline)
-                whole = True
-            except BrokenError:
-                if repeat and used and not reader.began:
-                    continue
-                raise
-            finally:
-                self._put_back(connection, reader if whole else None)
-            return reader.answer()
+        # Ctrl-C may come at any line: what takes lines comes before there is a connection to close.
+        reader = ResponseReader(method, most_body=most_body)
+        whole = False
+        connection, used = self._connected(deadline, fresh=fresh)
+        try:
+            _send(connection, content, deadline)
+            sent()
+            while not reader.complete:
+                self._receive(connection, reader, deadline)
+            whole = True
+        except BrokenError:
+            if used and not reader.began:
+                raise StaleError("an idle connection had ended") from None
+            raise
+        finally:
+            self._put_back(connection, reader if whole else None)
+        return reader.answer()
 
     def stream(
         self, method: str, target: str, headers: Headers = (), body: bytes | None = None, *, timeout_s: float
     ) -> Stream:
-        """Send one request and return its answer as soon as the head is here. Its `close` ends the connection.
+        """Send one request on a connection of its own and return its answer as soon as the head is here. `close` it.
 
         Arguments and errors as `Pool.stream` has them.
         """
         deadline = time.monotonic() + timeout_s
         content = self._content(method, target, headers, body)
         reader = ResponseReader(method, most_body=None)
-        connection, _ = self._connected(deadline)
+        connection = self._dialled(deadline)
         try:
             _send(connection, content, deadline)
             while not reader.status:
                 _receive(connection, reader, deadline)
         except BaseException:
-            connection.close()
+            self._put_back(connection, None)
             raise
-        return Stream(connection, reader, self._receive)
+        return Stream(connection, reader, self._receive, lambda: self._put_back(connection, None))
 
     def close(self) -> None:
-        """End the connection. Safe to call twice."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            kept.close()
+        """End the connections; exchanges of other threads end as broken. Safe to call twice."""
+        self._closed = True
+        while self._idle:
+            self._idle.pop()[0].close()
+        for connection in list(self._busy):
+            # Not the method of TLS, after which the other thread could go on without encryption.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
 
     def _receive(self, connection: ssl.SSLSocket, reader: ResponseReader, deadline: float | None) -> None:
         """Have `reader` read what comes next, and look now and then whether the server is still there."""
@@ -142,22 +148,40 @@ class Line:
         head = request_head(method, target, self._host, headers, None if body is None else len(body))
         return head if body is None else head + body
 
-    def _connected(self, deadline: float) -> tuple[ssl.SSLSocket, bool]:
+    def _connected(self, deadline: float, *, fresh: bool) -> tuple[ssl.SSLSocket, bool]:
         """Return a connection, and whether it carried an exchange before."""
-        kept, self._kept = self._kept, None
-        if kept is not None:
-            fresh = time.monotonic() - self._idle_since < self._idle_s
-            # TLS 1.3's tickets came before the first answer, so whatever is there now is too much.
-            if fresh and not kept.pending() and not readable(kept.fileno()):
-                return kept, True
-            kept.close()
-        return connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s)), False
+        while not fresh and (found := self._taken()) is not None:
+            connection, since = found
+            recent = time.monotonic() - since < self._idle_s
+            # TLS 1.3's tickets came before the first answer, so any byte that waits now is too much.
+            if recent and not connection.pending() and not readable(connection.fileno()):
+                self._busy.add(connection)
+                return connection, True
+            connection.close()
+        return self._dialled(deadline), False
+
+    def _dialled(self, deadline: float) -> ssl.SSLSocket:
+        made = connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s))
+        self._busy.add(made)
+        if self._closed:
+            self._put_back(made, None)
+            raise NotSentError("the pool is closed")
+        return made
+
+    def _taken(self) -> tuple[ssl.SSLSocket, float] | None:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return None
 
     def _put_back(self, connection: ssl.SSLSocket, reader: ResponseReader | None) -> None:
+        self._busy.discard(connection)
         if reader is None or not reader.reusable:
             connection.close()
             return
-        self._kept, self._idle_since = connection, time.monotonic()
+        self._idle.append((connection, time.monotonic()))
+        if self._closed:  # by another thread
+            self.close()
 
 
 class Stream:
@@ -168,12 +192,15 @@ class Stream:
         headers: As `Answer.headers`.
     """
 
-    def __init__(self, connection: ssl.SSLSocket, reader: ResponseReader, receive: _Receive) -> None:
+    def __init__(
+        self, connection: ssl.SSLSocket, reader: ResponseReader, receive: _Receive, close: Callable[[], None]
+    ) -> None:
         self.status = reader.status
         self.headers = reader.headers
         self._connection = connection
         self._reader = reader
         self._receive = receive
+        self._close = close
 
     def __repr__(self) -> str:
         return f"<Stream {self.status}>"
@@ -199,7 +226,7 @@ class Stream:
 
     def close(self) -> None:
         """End the connection. Safe to call twice."""
-        self._connection.close()
+        self._close()
 
 
 def connect(server: Server, deadline: float) -> ssl.SSLSocket:
@@ -223,8 +250,8 @@ def connect(server: Server, deadline: float) -> ssl.SSLSocket:
             if server.proxy is not None:
                 _open(plain, Tunnel(server, server.proxy), deadline)
             plain.settimeout(_left(deadline, sent=False))
-            # An end without TLS's own word for it may be somebody's who cuts an answer off: it shall be an error.
-            # Set by some Pythons, it takes the end of the connection, which anybody can cause, for the end of TLS.
+            # An end without TLS's own word for it may be an attacker's who cuts an answer off: it is an error.
+            # Set by some Pythons, it takes the end of the connection, which an attacker can cause, for the end of TLS.
             server.tls.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
             return server.tls.wrap_socket(plain, server_hostname=_plain(server.host), suppress_ragged_eofs=False)
         except BaseException:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import select
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 from monoskope.http.client.exchange import ResponseReader, request_head
@@ -98,7 +100,7 @@ class Tunnel(Unshared):
 
 def unconnected(error: OSError) -> ExchangeError:
     """Return how a request fails when `error` came while its connection was made. It holds nothing of `error`."""
-    import ssl  # noqa: PLC0415 - whoever connects has loaded it; whoever only names a server need not
+    import ssl  # noqa: PLC0415 - callers that connect have loaded it; others need not
 
     if isinstance(error, ssl.SSLCertVerificationError):
         return UntrustedError(
@@ -113,3 +115,14 @@ def unconnected(error: OSError) -> ExchangeError:
     if isinstance(error, ConnectionResetError):
         return TurnedAwayError("the server ended the connection before TLS")
     return NotSentError(f"there is no connection: {error.strerror or type(error).__name__}")
+
+
+def readable(descriptor: int) -> bool:
+    """Return whether an idle connection has bytes to read, or has ended: then it is closed, and not used again."""
+    if descriptor < 0:
+        return True
+    if sys.platform == "win32":
+        return bool(select.select([descriptor], [], [], 0)[0])
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(0))

@@ -104,7 +104,7 @@ class ResponseReader(Unshared):
 
     Args:
         method: Of the request: an answer to `HEAD` has no body.
-        most_body: How many bytes of body are taken in all, None for any number: whoever reads a stream counts itself.
+        most_body: How many bytes of body are taken in all, None for any number: the reader of a stream counts itself.
 
     Attributes:
         status: 0 until the head of the final answer is here.
@@ -125,7 +125,7 @@ class ResponseReader(Unshared):
         self._most_body = most_body
         self._head = bytearray()
         self._interim = 0
-        # The two hold one another: whoever is done lets the parser go, so that no garbage collector has to.
+        # The two hold one another: the last reader lets the parser go, so that no garbage collector has to.
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._headers: list[tuple[bytes, bytes]] = []
         self._pieces: list[bytes] = []
@@ -169,7 +169,7 @@ class ResponseReader(Unshared):
             self._take_body(data)
 
     def forget(self) -> None:
-        """Let go of what is held of an answer that nobody will read on; nothing can be fed any more."""
+        """Let go of what is held of an answer that is not read on; nothing can be fed any more."""
         self._parser = None
         self._head.clear()
         self._pieces.clear()
@@ -309,7 +309,7 @@ class ResponseReader(Unshared):
     # What the parser calls.
 
     def on_message_begin(self) -> None:
-        """Another answer begins: nobody asked for it."""
+        """Another answer begins, without a request."""
         self._surplus = self._surplus or self.complete
 
     def on_header(self, name: bytes, value: bytes) -> None:

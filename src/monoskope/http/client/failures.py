@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ExchangeError(Exception):
-    """One exchange failed. Whoever sent the request says to its user what that means."""
+    """One exchange failed. The caller tells its user what that means."""
 
 
 class NotSentError(ExchangeError):
@@ -35,6 +35,10 @@ class UntrustedError(NotSentError):
 
 class BrokenError(ExchangeError):
     """The connection broke after some of the request had been sent: the server may have done what it asks."""
+
+
+class StaleError(BrokenError):
+    """A connection that had been idle ended before any byte of the answer, as where a server ends it just then."""
 
 
 class MalformedError(BrokenError):

@@ -1,11 +1,11 @@
 """Connections of HTTPS to one server that are kept and used again, on asyncio.
 
 A connection carries one exchange at a time. It is used again only if the answer before was read to its end and nothing
-came since: bytes that nobody asked for close it. Every exchange has one deadline, and a cancelled one closes its
+came since: bytes on an idle connection close it. Every exchange has one deadline, and a cancelled one closes its
 connection, since an answer would still come there.
 
 On failure the error says whether anything was sent: `NotSentError`, `LateError.sent`, and every other one. A request is
-sent a second time only if `repeat` allows it, and only where a kept connection ended before any byte of an answer.
+sent a second time only if `repeat` allows it, and only where an idle connection ended before any byte of an answer.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 
-from monoskope.http.client.connecting import connect
+from monoskope.http.client.connection import Connection, connect
 from monoskope.http.client.destination import Server
 from monoskope.http.client.exchange import Answer, ResponseReader, host_header, request_head
-from monoskope.http.client.failures import BrokenError, LateError, NotSentError
-from monoskope.http.client.kept import Connection
+from monoskope.http.client.failures import BrokenError, LateError, NotSentError, StaleError
 
 __all__ = ["Headers", "Pool", "Server", "Stream"]
 
@@ -64,6 +63,7 @@ class Pool:
         timeout_s: float,
         most_body: int,
         repeat: bool = False,
+        fresh: bool = False,
     ) -> Answer:
         """Send one request and return its whole answer, of any status.
 
@@ -74,12 +74,14 @@ class Pool:
             body: All of it, None for none.
             timeout_s: How many seconds it may take in all, with connecting.
             most_body: How many bytes the body of the answer may have.
-            repeat: Whether it may be sent again where a kept connection ended before it answered.
+            repeat: Whether it may be sent once more where an idle connection ended before it answered.
+            fresh: Whether to make a new connection for it.
 
         Raises:
             NotSentError: nothing was sent; `UntrustedError` if TLS refused the connection.
             UnsendableError: a header or the target has characters that cannot be sent; nothing was.
-            BrokenError: it may have reached the server. `MalformedError` and `TooLargeError` for what came back.
+            BrokenError: it may have reached the server. `StaleError` if an idle connection had ended;
+                `MalformedError` and `TooLargeError` for what came back.
             LateError: it took longer than `timeout_s`.
         """
         head = request_head(method, target, self._host, headers, None if body is None else len(body))
@@ -89,14 +91,17 @@ class Pool:
         await self._place(deadline)
         try:
             while True:
-                connection = await self._connected(deadline)
+                connection = await self._connected(deadline, fresh=fresh)
                 reader = ResponseReader(method, most_body=most_body)
                 try:
                     await connection.exchange(content, reader, deadline)
                 except BrokenError:
-                    if repeat and connection.used and not reader.began:
-                        continue
-                    raise
+                    if not connection.used or reader.began:
+                        raise
+                    if not repeat:
+                        raise StaleError("an idle connection had ended") from None
+                    fresh = True
+                    continue
                 finally:
                     self._put_back(connection)
                 return reader.answer()
@@ -153,7 +158,7 @@ class Pool:
         self._places.release()
 
     async def _place(self, deadline: float) -> None:
-        """Wait for a place among the connections. Whoever finds one free needs no timer."""
+        """Wait until there may be another connection. Without a wait there is no timer."""
         if self._closed:
             raise NotSentError("the pool is closed")
         if not self._places.locked():
@@ -168,9 +173,9 @@ class Pool:
         if late:
             raise LateError(_LATE, sent=False)
 
-    async def _connected(self, deadline: float) -> Connection:
+    async def _connected(self, deadline: float, *, fresh: bool = False) -> Connection:
         """Return a connection to use: the one that was used last, if it is alive, else a new one."""
-        while self._idle:
+        while self._idle and not fresh:
             connection = self._idle.pop()
             if connection.alive():
                 self._busy.add(connection)

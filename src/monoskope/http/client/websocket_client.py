@@ -1,6 +1,6 @@
 """The client's side of a WebSocket (RFC 6455) over TLS, on asyncio.
 
-`websockets` knows the frames, without I/O; this file moves the bytes, assembles messages, holds back whoever is too
+`websockets` knows the frames, without I/O; this file moves the bytes, assembles messages, holds back a peer that is too
 fast, and notices a server that is gone. No extension is offered, so frames are never compressed.
 """
 
@@ -32,7 +32,7 @@ PONG_S = 5.0
 """Within so many seconds it must say something."""
 
 MAX_HELD = 1_048_576
-"""Bytes of messages that nobody has taken yet. Beyond it nothing is read until they are taken."""
+"""Bytes of messages that were not taken yet. Beyond it nothing is read until they are taken."""
 
 MAX_PINGS = 64
 """Pings that are answered while the server does not read the answers. Beyond it the connection ends."""
@@ -216,7 +216,7 @@ class ClientSocket(Unshared, asyncio.Protocol):
             self._transport.close()
 
     def pause_writing(self) -> None:
-        """Hold back whoever sends."""
+        """Hold back the senders."""
         self._room.clear()
 
     def resume_writing(self) -> None:
@@ -225,7 +225,7 @@ class ClientSocket(Unshared, asyncio.Protocol):
         self._room.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End whoever waits."""
+        """End all waits."""
         if self._watch is not None:
             self._watch.cancel()
         self._lost.set()

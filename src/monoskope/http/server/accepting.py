@@ -12,15 +12,76 @@ import contextlib
 import socket
 import ssl
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
-from monoskope.http.server import peers
+from monoskope.host_port import peer_name
+
+_PROBES = (("TCP_KEEPIDLE", 20), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3))
+
+
+def named(peer: object) -> str:
+    """Return the name of a peer as `host_port.peer_name` has it, from what a transport calls `peername`."""
+    return peer_name(peer[0], peer[1]) if isinstance(peer, tuple) else "unix:"
+
+
+def probe(connection: socket.socket | None) -> None:
+    """Let the system find out when the other machine is gone without a word."""
+    if connection is None or connection.family not in {socket.AF_INET, socket.AF_INET6}:
+        return
+    for name, value in _PROBES:
+        option = getattr(socket, name, None)
+        if option is not None:
+            connection.setsockopt(socket.IPPROTO_TCP, option, value)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+
 
 if TYPE_CHECKING:
     from monoskope.http.server.connection import Connection, Shared
 
-Admit: TypeAlias = Callable[[str], bool]
-"""Whether a peer, by its name as `host_port.peer_name` has it, may begin a handshake now."""
+
+class Gate(Protocol):
+    """Decides which connections there may be. Peers are named as `host_port.peer_name` has it."""
+
+    def enter(self, peer: str, close: Callable[[], object], /) -> object:
+        """Count a connection that was accepted, and return what `leave` takes.
+
+        `close` ends the connection, at whatever stage it is; the gate may call it at once, or later.
+        """
+
+    def leave(self, entered: object, /) -> None:
+        """Note that it has ended; to be told twice changes nothing."""
+
+    def admit(self, peer: str, /) -> bool:
+        """Return whether a peer may begin a TLS handshake now."""
+
+
+class OpenGate:
+    """Lets every connection in."""
+
+    def enter(self, peer: str, close: Callable[[], object]) -> object:
+        """Take note of nothing."""
+        del close
+        return peer
+
+    def leave(self, entered: object) -> None:
+        """Do nothing."""
+
+    def admit(self, peer: str) -> bool:
+        """Let every peer begin a handshake."""
+        del peer
+        return True
+
+
+@dataclass(slots=True)
+class _Accepted:
+    """A connection whose handshake has not ended."""
+
+    peer: str
+    entered: object
+    deadline: float
+
 
 _AT_ONCE = 64
 """Connections that are accepted before the event loop goes on."""
@@ -35,8 +96,7 @@ class Acceptor:
     Args:
         bound: Bound to the addresses.
         tls: What the server shows.
-        make: Makes the protocol of a connection whose handshake has ended.
-        admit: Asked once for each connection that has sent something.
+        make: Makes the protocol of a connection whose handshake has ended; it takes what the gate returned.
         shared: Of the server's connections.
     """
 
@@ -44,18 +104,16 @@ class Acceptor:
         self,
         bound: asyncio.Server,
         tls: ssl.SSLContext,
-        make: Callable[[], Connection],
-        admit: Admit,
+        make: Callable[[object], Connection],
         shared: Shared,
     ) -> None:
         self._bound = bound
         self._tls = tls
         self._make = make
-        self._admit = admit
         self._shared = shared
         self._loop = asyncio.get_running_loop()
         self._listening: list[socket.socket] = []
-        self._silent: dict[socket.socket, float] = {}
+        self._silent: dict[socket.socket, _Accepted] = {}
         self._shaking: set[asyncio.Task[None]] = set()
 
     @property
@@ -86,7 +144,7 @@ class Acceptor:
 
     def sweep(self, now: float) -> None:
         """Leave the connections that have sent nothing for too long."""
-        for connection in [one for one, deadline in self._silent.items() if deadline <= now]:
+        for connection in [one for one, accepted in self._silent.items() if accepted.deadline <= now]:
             self._leave(connection)
 
     def _accept(self, listening: socket.socket) -> None:
@@ -100,39 +158,55 @@ class Acceptor:
                 self._loop.call_later(_PAUSE_S, self._resume, listening)
                 return
             connection.settimeout(0)
-            self._silent[connection] = self._loop.time() + self._shared.limits.handshake_s
-            self._loop.add_reader(connection, self._begin, connection, peers.named(name))
+            deadline = self._loop.time() + self._shared.limits.handshake_s
+            accepted = self._silent[connection] = _Accepted(named(name), None, deadline)
+            self._loop.add_reader(connection, self._begin, connection)
+            accepted.entered = self._shared.gate.enter(accepted.peer, partial(_shut, connection))
 
     def _resume(self, listening: socket.socket) -> None:
         if listening in self._listening:
             self._loop.add_reader(listening, self._accept, listening)
 
-    def _begin(self, connection: socket.socket, peer: str) -> None:
+    def _begin(self, connection: socket.socket) -> None:
         """Begin the handshake of a peer that has sent something, if it may."""
         is_there = False
         with contextlib.suppress(OSError):
             is_there = bool(connection.recv(1, socket.MSG_PEEK))
-        if not is_there or not self._admit(peer):
+        if not is_there or not self._shared.gate.admit(self._silent[connection].peer):
             self._leave(connection)
             return
         self._loop.remove_reader(connection)
-        del self._silent[connection]
-        task = self._loop.create_task(self._shake(connection))
+        accepted = self._silent.pop(connection)
+        task = self._loop.create_task(self._shake(connection, accepted.entered))
         self._shaking.add(task)
         task.add_done_callback(self._shaking.discard)
 
     def _leave(self, connection: socket.socket) -> None:
         self._loop.remove_reader(connection)
-        del self._silent[connection]
+        self._shared.gate.leave(self._silent.pop(connection).entered)
         connection.close()
 
-    async def _shake(self, connection: socket.socket) -> None:
+    async def _shake(self, connection: socket.socket, entered: object) -> None:
         seconds = self._shared.limits.handshake_s
         try:
             await self._loop.connect_accepted_socket(
-                self._make, connection, ssl=self._tls, ssl_handshake_timeout=seconds, ssl_shutdown_timeout=seconds
+                partial(self._make, entered),
+                connection,
+                ssl=self._tls,
+                ssl_handshake_timeout=seconds,
+                ssl_shutdown_timeout=seconds,
             )
-        except OSError:
-            pass  # the handshake failed, and the transport is closed; its peer was told by TLS, or is gone
-        except Exception as error:  # noqa: BLE001 - one connection fails, and the server goes on
+        except BaseException as error:  # one connection fails, and the server goes on
+            self._shared.gate.leave(entered)
+            # The handshake failed, and the transport is closed: its peer was told by TLS, or is gone.
+            if isinstance(error, OSError):
+                return
+            if not isinstance(error, Exception):
+                raise
             self._shared.tell(error)
+
+
+def _shut(connection: socket.socket) -> None:
+    """End a connection before or during its handshake: whatever waits for it sees its end."""
+    with contextlib.suppress(OSError):
+        connection.shutdown(socket.SHUT_RDWR)

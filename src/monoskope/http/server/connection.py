@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, cast
 
 from monoskope.http.messages import Application, Response
-from monoskope.http.server import answering, answers, heads, peers
-from monoskope.http.server.answering import Tell
+from monoskope.http.server import answers, heads
+from monoskope.http.server.accepting import Gate, OpenGate, named, probe
+from monoskope.http.server.answers import Tell
 from monoskope.http.server.heads import Framing
 from monoskope.http.server.limits import MOST_HEAD, Limits
 from monoskope.http.server.outgoing import PORTION, Outgoing
@@ -46,6 +47,7 @@ class Shared:
     application: Application
     limits: Limits
     tell: Tell
+    gate: Gate = field(default_factory=OpenGate)
     connections: set[Connection] = field(default_factory=set)
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     is_draining: bool = False
@@ -54,9 +56,10 @@ class Shared:
 class Connection(Outgoing):
     """A connection. The event loop calls it; `expire`, `drain` and `end_stream` are the server's."""
 
-    def __init__(self, shared: Shared) -> None:
+    def __init__(self, shared: Shared, entered: object = None) -> None:
         super().__init__(shared.limits.unread_s)
         self._shared = shared
+        self._entered = entered
         self._limits = shared.limits
         self._state = _State.IDLE
         self._begun = b""
@@ -73,14 +76,16 @@ class Connection(Outgoing):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Count the connection, or close it if there are too many."""
         self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclasses
+        self._peer = named(self.transport.get_extra_info("peername"))
         if len(self._shared.connections) >= self._limits.most or self._shared.is_draining:
             self._state = _State.CLOSED
             self.transport.abort()
             return
         self._shared.connections.add(self)
+        if self._entered is None:
+            self._entered = self._shared.gate.enter(self._peer, self.transport.abort)
         self.transport.set_write_buffer_limits(PORTION)
-        self._peer = peers.named(self.transport.get_extra_info("peername"))
-        peers.probe(self.transport.get_extra_info("socket"))
+        probe(self.transport.get_extra_info("socket"))
         # Whoever connects has something to ask. Time between two requests is for those who have asked before.
         self.within(self._limits.head_s)
 
@@ -161,7 +166,7 @@ class Connection(Outgoing):
         elif self._missing:
             # Nothing more is taken before the application has seen the head.
             self.transport.pause_reading()
-        serving = answering.serve(self, self._shared.application, self._shared.tell, head, framing)
+        serving = answers.serve(self, self._shared.application, self._shared.tell, head, framing)
         self._task = self._loop.create_task(serving)
 
     def _read_body(self, data: bytes) -> None:
@@ -263,6 +268,7 @@ class Connection(Outgoing):
     def _left(self) -> None:
         self._task = None
         self._shared.connections.discard(self)
+        self._shared.gate.leave(self._entered)
         if not self._shared.connections:
             self._shared.gone.set()
 

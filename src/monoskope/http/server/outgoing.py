@@ -1,9 +1,10 @@
-"""What a connection still has to send, and the deadline of the connection."""
+"""What a connection still has to send, the deadline of the connection, and what a WebSocket needs of it."""
 
 from __future__ import annotations
 
 import asyncio
 import math
+from typing import Protocol
 
 PORTION = 65_536
 """Bytes that are sent at once. The next ones wait until the peer has read most of these."""
@@ -73,3 +74,19 @@ class Outgoing(asyncio.Protocol):
         """Set no deadline, for the peer is gone or has nothing to do. The one for reading stays."""
         if not self.is_blocked:
             self.deadline = math.inf
+
+
+class SocketCarrier(Protocol):
+    """What a WebSocket needs of its connection."""
+
+    transport: asyncio.Transport
+    is_blocked: bool
+
+    async def writable(self) -> None:
+        """Wait until the peer has read enough, or is gone."""
+
+    def within(self, seconds: float) -> None:
+        """Call `expire` after so many seconds, unless this is called again."""
+
+    def close(self) -> None:
+        """Send what is written, and end."""

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Application
-from monoskope.http.server.accepting import Acceptor, Admit
-from monoskope.http.server.answering import Tell
+from monoskope.http.server.accepting import Acceptor, Gate, OpenGate
+from monoskope.http.server.answers import Tell
 from monoskope.http.server.connection import Connection, Shared
 from monoskope.http.server.limits import Limits
 
@@ -23,11 +23,6 @@ DRAIN_S = 5.0
 
 def ignore(_: Exception) -> None:
     """Tell nobody of a defect. Its peer hears of it in any case."""
-
-
-def admit_all(_: str) -> bool:
-    """Let every peer begin a TLS handshake."""
-    return True
 
 
 class Server:
@@ -113,7 +108,7 @@ async def bind(
     limits: Limits | None = None,
     tls: ssl.SSLContext | None = None,
     tell: Tell = ignore,
-    admit: Admit = admit_all,
+    gate: Gate | None = None,
 ) -> Server:
     """Return a server that is bound to its address, and answers nobody yet.
 
@@ -123,17 +118,17 @@ async def bind(
         limits: What one peer may take.
         tls: The certificate, the versions, ALPN; None for no TLS.
         tell: What hears of each exception that the application did not expect. The peer is told 500.
-        admit: Asked before each TLS handshake, by the peer's name; a peer that it refuses is left at once.
+        gate: Decides which connections there may be besides `limits`; None lets every peer in.
 
     Raises:
         OSError: the address cannot be bound.
     """
     limits = limits or Limits()
-    shared = Shared(application, limits, tell)
+    shared = Shared(application, limits, tell, OpenGate() if gate is None else gate)
     loop = asyncio.get_running_loop()
 
-    def connection() -> Connection:
-        return Connection(shared)
+    def connection(entered: object = None) -> Connection:
+        return Connection(shared, entered)
 
     if isinstance(address, HostPort):
         listener = await loop.create_server(
@@ -144,7 +139,7 @@ async def bind(
             start_serving=False,
         )
         if tls is not None:
-            return Server(Acceptor(listener, tls, connection, admit, shared), shared)
+            return Server(Acceptor(listener, tls, connection, shared), shared)
     else:
         mask = os.umask(0o177)
         try:

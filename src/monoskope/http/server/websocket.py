@@ -13,9 +13,8 @@ from websockets.server import ServerProtocol
 
 from monoskope.http.messages import EndedError, Head, Response
 from monoskope.http.server.answers import refusal
-from monoskope.http.server.carrier import Carrier
 from monoskope.http.server.limits import Limits
-from monoskope.http.server.outgoing import PORTION
+from monoskope.http.server.outgoing import PORTION, SocketCarrier
 
 MOST_HELD = 65_536
 """Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
@@ -56,7 +55,7 @@ class ServedSocket:
         limits: How often the peer is pinged, and how soon it must answer.
     """
 
-    def __init__(self, carrier: Carrier, most_message: int, limits: Limits) -> None:
+    def __init__(self, carrier: SocketCarrier, most_message: int, limits: Limits) -> None:
         self.most_message = most_message
         self._carrier = carrier
         self._limits = limits

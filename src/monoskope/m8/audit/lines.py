@@ -84,7 +84,6 @@ def of_call(noted: CallNote, *, at_ms: int, replica: str, number: int) -> Line:
         "number": number,
         "time": rfc3339(at_ms),
         "method": noted.method,
-        "door": noted.door,
         "peer": noted.peer,
         "code": noted.code,
         "duration_ms": noted.duration_ms,

@@ -45,33 +45,12 @@ class Trust:
             RefusedError: others can reach the private key.
         """
         if self._context is None:
-            self._context = _made(self._files)
+            self._context = self._files.context()
         return self._context
 
     def forget(self) -> None:
         """Read the files again for the next connection."""
         self._context = None
-
-
-def _made(files: TlsFiles) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=files.ca_file)
-    except (OSError, ssl.SSLError):
-        raise UsageError(
-            f"the certificates in {files.ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
-        ) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if files.certificate_file is not None and files.key_file is not None:
-        try:
-            read_private(files.key_file)
-            # A key that asks for a passphrase would otherwise ask on a terminal.
-            context.load_cert_chain(files.certificate_file, files.key_file, password="")
-        except (OSError, ssl.SSLError, ValueError):
-            raise UsageError(
-                f"{files.certificate_file} and {files.key_file} are no pair that can be read.",
-                fix="Name a certificate and its private key, both PEM, the key without a passphrase.",
-            ) from None
-    return context
 
 
 _FIX = "Check its folder, its owner and the room on its disk. m8 tries again, and loses no event."

@@ -2,7 +2,7 @@
 
 Syslog has no answer, and what was written to a connection may never be read. So each batch has a connection of its own,
 which both sides end by TLS. Three things together say that the server's program has read everything: its
-`close_notify`, which nobody on the way can forge; that its system has acknowledged all that we sent, so it did not end
+`close_notify`, which cannot be forged on the way; that its system has acknowledged all that we sent, so it did not end
 the connection before that came; and the end of its stream without a reset, so it left nothing unread.
 """
 

@@ -117,7 +117,7 @@ class CheckpointTask:
         self._witnessed.own_trouble = self._log_trouble.sentence or self._file_trouble.sentence
 
     async def work(self) -> None:
-        """Build and sign, until cancelled or until another key counts. To be called by whoever has the lease."""
+        """Build and sign, until cancelled or until another key counts. Called by the holder of the lease."""
         self._asking = self._begin_asking()
         while await self.may_sign():
             await self.round()

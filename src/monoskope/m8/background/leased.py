@@ -18,7 +18,7 @@ from monoskope.event_loop import heeded
 from monoskope.m8.service.app import App
 
 LAST_WRITE_S = 5.0
-"""How long m8 tries to say each of them. Whoever does not hear them finds out by the time of a lease or a heartbeat."""
+"""How long m8 tries to say each of them. Without them, others find out by the time of a lease or a heartbeat."""
 
 
 @contextlib.asynccontextmanager

@@ -34,8 +34,7 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
         version: Of m8.
         started_ms: When it began to serve, milliseconds since 1970 by its own clock.
         host: The machine's name.
-        address: `host:port` where it listens for gRPC.
-        http_address: `host:port` where it listens for HTTP, "" for nowhere.
+        address: `host:port` where it listens.
         names: By which clients and reactors may dial it.
         leases: The leases that it holds.
         settings: What all processes of a log should agree in, as text. The signing key is shown by its fingerprint.
@@ -45,7 +44,6 @@ class Note(msgspec.Struct, frozen=True, omit_defaults=True):
     started_ms: int
     host: str = ""
     address: str = ""
-    http_address: str = ""
     names: tuple[str, ...] = ()
     leases: tuple[str, ...] = ()
     settings: dict[str, str] = msgspec.field(default_factory=dict)

@@ -25,7 +25,7 @@ from monoskope.text import counted
 from monoskope.times import instant
 
 LOOK_S = 10.0
-"""How often the files are looked at. gRPC looks before each handshake besides, so this is for the log alone."""
+"""How often the files are looked at. Each handshake looks besides, so this is for the log alone."""
 
 WARN_MS = 30 * 86_400_000
 """How long before the certificate expires the warnings begin."""
@@ -103,24 +103,15 @@ RESERVE_S = 600.0
 """How often the reserve is looked after."""
 
 
-class Tell(Protocol):
-    """Is called when m8 is ready, or no longer is."""
-
-    async def __call__(self, *, is_ready: bool) -> None:
-        """Take note."""
-
-
 class LogWatch:
     """Watches the writes of one process to the log.
 
     Args:
         app: What writes.
-        tell: Called when m8 is ready, or no longer is.
     """
 
-    def __init__(self, app: App, tell: Tell) -> None:
+    def __init__(self, app: App) -> None:
         self._app = app
-        self._tell = tell
         self._seen = app.log.write_failure
         self._is_failing = False
 
@@ -143,13 +134,11 @@ class LogWatch:
             operating_log.get().error(
                 "the event log cannot be written", code=shown.code.value, message=shown.for_operators, fix=shown.fix
             )
-            await self._tell(is_ready=False)
         self._seen = failure
         if self._is_failing and await self._works_again():
             self._is_failing = False
             self._app.state.log_is_writable = True
             operating_log.get().info("the event log can be written again")
-            await self._tell(is_ready=True)
 
     async def _read_failure(self) -> Error | None:
         """Return why the log cannot be read, None if it can. While it fails anyway, only a write counts."""

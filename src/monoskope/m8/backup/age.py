@@ -103,7 +103,7 @@ _WAITING = 4
 
 
 class _StoppedError(Exception):
-    """Whoever waited for the stream is gone."""
+    """The caller that waited for the stream is gone."""
 
 
 class _Pulled:
@@ -265,13 +265,13 @@ async def decrypted(reader: Reader, identities: Sequence[pyrage.x25519.Identity]
     finally:
         pushed.is_stopped = True
         while not working.done():
-            # The thread may wait for room in the queue: only then it sees that nobody reads any more.
+            # The thread may wait for room in the queue: only then it sees that the reader is gone.
             with contextlib.suppress(asyncio.QueueEmpty):
                 while True:
                     queue.get_nowait()
             await asyncio.wait([working], timeout=0.01)
         if not working.cancelled():
-            working.exception()  # whoever left does not want it
+            working.exception()  # the caller that left does not want it
 
 
 def _decrypt(reader: Any, writer: _Pushed, identities: list[pyrage.x25519.Identity]) -> None:  # noqa: ANN401

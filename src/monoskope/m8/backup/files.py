@@ -40,7 +40,7 @@ class Writer:
         return len(piece)
 
     def flush(self) -> None:
-        """Do nothing: the end of the block writes what is buffered."""
+        """Do nothing: nothing is buffered."""
 
 
 class Reader:
@@ -123,9 +123,9 @@ def _standard_output() -> Iterator[Writer]:
         raise UsageError(
             "standard output is a terminal, and a backup is not text.", fix="Redirect it: m8 backup create - > FILE"
         )
-    yield Writer(sys.stdout.buffer, "standard output")
-    with _explained("standard output"):
-        sys.stdout.buffer.flush()
+    # Without a buffer: Python would try to write what is left in it once more when it ends.
+    with open(sys.stdout.fileno(), "wb", buffering=0, closefd=False) as file:
+        yield Writer(file, "standard output")
 
 
 @contextlib.contextmanager

@@ -64,6 +64,11 @@ def of_files(error: OSError, place: str) -> Error:
                 f"{place} cannot be written: there is no space left. Nothing of the backup is kept.",
                 fix="Free some space there, or name another place.",
             )
+        case errno.EPIPE:
+            return UnavailableError(
+                f"{place} was closed before the backup was whole.",
+                fix="See what the program behind the pipe says. What it stored is cut off: delete it.",
+            )
         case errno.ENOENT | errno.ENOTDIR:
             return NotFoundError(f"{place} or its folder does not exist.", fix="Check both names.")
         case errno.EACCES | errno.EPERM | errno.EROFS:

@@ -71,8 +71,7 @@ def _monoctl() -> str:
 
 
 def _invitation(what: development.Ready, *, is_found: bool, admin: bool) -> str:
-    http = f" and {what.http}" if what.http else ""
-    lines = [f"m8 runs at {what.server}{http}, with the store `local`: age files in {what.secrets}. Try:", ""]
+    lines = [f"m8 runs at {what.server}, with the store `local`: age files in {what.secrets}. Try:", ""]
     if not is_found:
         lines.append(f"  export MONOCTL_CONFIG={shlex.quote(str(what.client / 'config.toml'))}")
     monoctl = _monoctl()

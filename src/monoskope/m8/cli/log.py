@@ -112,7 +112,7 @@ async def _status(event_log: EventLog, folder: Path, witnesses: Witnesses | None
         signed = await Follower(event_log, witnessed, last, Signer(event_log, last, wall_clock)).check(seen)
         here = 0 if signed is None else signed.checkpoint.size
     except TreeBehindError:
-        here = 0  # whoever signs brings the tree up to the log's end, and knows then
+        here = 0  # the signing process brings the tree up to the log's end, and knows then
     except Error as error:
         here, witnessed.own_trouble = 0, sentence(error)
     return {

@@ -55,8 +55,6 @@ DEV_EXTRAS = "m8,reactor,age"
 """The extras that `m8 dev` needs: it runs a reactor with a store of age files beside m8."""
 _EXTRA = frozenset(
     {
-        "grpc_health",
-        "grpc_reflection",
         "joserfc",
         "prometheus_client",
         "protovalidate",
@@ -224,10 +222,6 @@ def warn_of_unknown_variables(names: Iterable[str]) -> None:
             close = difflib.get_close_matches(name, VARIABLES, n=1)
             hint = f" Did you mean {close[0]}?" if close else ""
             click.echo(f"warning: the environment variable {name} means nothing to m8.{hint}", err=True)
-
-
-# gRPC would write its own, less clear messages to stderr. It reads this variable when it is loaded.
-os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 
 def main() -> NoReturn:

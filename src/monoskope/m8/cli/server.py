@@ -31,11 +31,6 @@ if TYPE_CHECKING:
 @click.option(
     "--listen", default=settings.DEFAULT_LISTEN, show_default=True, metavar="HOST:PORT", help="Where to listen."
 )
-@click.option(
-    "--http-listen",
-    metavar="HOST:PORT",
-    help='Where to listen for HTTP, "" for nowhere.  [default: port 7480 beside port 7443, else a free one]',
-)
 @click.option("--no-ca-key", is_flag=True, help="Do not keep the key of the CA: it cannot sign another certificate.")
 @click.option(
     "--database",
@@ -66,7 +61,6 @@ def init(
     folder: Path,
     names: tuple[str, ...],
     listen: str,
-    http_listen: str | None,
     no_ca_key: bool,
     database: str,
     database_ca: Path | None,
@@ -79,7 +73,6 @@ def init(
         Plan(
             folder=folder,
             listen=HostPort.parse(listen),
-            http_listen=http_listen,
             names=names,
             keep_ca_key=not no_ca_key,
             log_origin=log_origin,
@@ -161,7 +154,6 @@ def _replica_row(replica: Replica, *, is_heard: bool) -> dict[str, object]:
     note = replica.note
     return {
         "address": note.address,
-        "http": note.http_address,
         "host": note.host,
         "version": note.version,
         "since": instant(note.started_ms),

@@ -11,7 +11,7 @@ from cryptography import x509
 from monoskope.m8 import renewal, settings
 from monoskope.m8.cli.common import folder_option, output_option
 from monoskope.m8.cli.common import show as print_rows
-from monoskope.m8.grpc.tls import names_of
+from monoskope.m8.http.tls import names_of
 from monoskope.times import instant
 
 _COLUMNS = ("file", "use", "names", "expires", "days_left")

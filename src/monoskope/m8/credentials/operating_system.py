@@ -2,7 +2,7 @@
 
 NAME is the account that the process runs as. If `sudo` started it, the record also says for whom:
 `m8/os/m8/sudo/anna`. The account is a fact; what stands behind `sudo` is the word of an environment variable, which
-whoever has that account can set as they like.
+a user of that account can set at will.
 """
 
 from __future__ import annotations

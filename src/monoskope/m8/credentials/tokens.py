@@ -56,7 +56,7 @@ _FIX = "Log in again with `monoctl login`, or ask an administrator of m8 for a n
 
 @dataclass(frozen=True, slots=True)
 class Issued(Unshared):
-    """A new token: the JWT, which nobody can read again later, its id, and when it expires, milliseconds since 1970."""
+    """A new token: the JWT, which cannot be read again later, its id, and when it expires, milliseconds since 1970."""
 
     jwt: str
     id: str

@@ -22,7 +22,7 @@ from monoskope.errors import RefusedError, UnavailableError, UsageError
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.credentials import operating_system
-from monoskope.m8.dev import client_files, signing, stores
+from monoskope.m8.dev import files, stores
 from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
@@ -31,8 +31,6 @@ from monoskope.m8.programs import reactor_command
 
 HOST = "127.0.0.1"
 PORT = 7443
-HTTP_PORT = 7480
-"""Beside the usual port."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +39,7 @@ class Options:
 
     Attributes:
         folder: Where everything lies.
-        port: Where a new server listens for gRPC, 0 for any free port; None for 7443, and 7480 for HTTP. Beside another
-            port HTTP has any free one. A kept server keeps its ports.
+        port: Where a new server listens, 0 for any free port; None for 7443. A kept server keeps its port.
         admin: Whether to leave an administrator's token in `client/admin.token`.
         signed: Whether the reactor is to want signed requests from now on; one that wants them already goes on so.
     """
@@ -55,14 +52,13 @@ class Options:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """What runs: what to dial, by gRPC and by HTTP ("" if there is no such door), and where the files are.
+    """What runs: what to dial, and where the files are.
 
     Attributes:
         signed: Whether the reactor wants signed requests.
     """
 
     server: str
-    http: str
     client: Path
     reactor: Path
     secrets: Path
@@ -134,8 +130,7 @@ def _server(options: Options) -> settings.ServerSettings:
     folder = options.folder / "m8"
     if not (folder / settings.SETTINGS_FILE).exists():
         port = _port_to_listen_on(PORT if options.port is None else options.port)
-        http = _port_to_listen_on(HTTP_PORT if port == PORT else 0)
-        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port), http_listen=str(HostPort(HOST, http))))
+        return lay_out(Plan(folder=folder, listen=HostPort(HOST, port)))
     kept = settings.load(folder)
     if options.port not in {None, 0, kept.listen.port}:
         raise UsageError(
@@ -143,8 +138,6 @@ def _server(options: Options) -> settings.ServerSettings:
             fix="Leave out --port, or name another folder with --dir.",
         )
     _port_to_listen_on(kept.listen.port)
-    if kept.http is not None:
-        _port_to_listen_on(kept.http.listen.port)
     return kept
 
 
@@ -171,32 +164,25 @@ async def _start(options: Options, server: settings.ServerSettings, supervisor: 
     await supervisor.start(Child("m8", m8, logs / "m8.log"))
     identity = await stores.prepare(store, server=address, ca_file=ca_file)
     if options.signed:
-        signing.turn_on(reactor=store.folder, client=client)
-    await supervisor.until(stores.listening(address, ca))
+        files.turn_on(reactor=store.folder, client=client)
+    await supervisor.until(stores.listening(server.listen, ca))
     async with opened_log(server) as log:
         tokens = open_tokens(server, log, actor=operating_system.actor())
-        await stores.enrol(store, identity, server=address, ca=ca, log=log, tokens=tokens)
-        await client_files.ensure_user_token(client, tokens, prefixes=["local://"])
+        await stores.enrol(store, identity, server=server.listen, ca=ca, log=log, tokens=tokens)
+        await files.ensure_user_token(client, tokens, prefixes=["local://"])
         if options.admin:
-            await client_files.ensure_admin_token(client, tokens)
+            await files.ensure_admin_token(client, tokens)
         before = await stores.known(log, store.name)
         gone = {reactor.replica for reactor in before.reactors} if before else set()
         reactor = tuple(reactor_command("run", str(store.folder)))
         await supervisor.start(Child("reactor-local", reactor, logs / "reactor-local.log"))
         await supervisor.until(stores.attached(log, store.name, besides=gone))
-    dialled = _http(server) or address
-    client_files.write_pins(client, server=dialled, identities={store.name: identity})
-    client_files.write_settings(client, server=dialled, ca=ca)
+    files.write_pins(client, server=address, identities={store.name: identity})
+    files.write_settings(client, server=address, ca=ca)
     return Ready(
         server=address,
-        http=_http(server),
         client=client,
         reactor=store.folder,
         secrets=store.folder / "secrets",
-        signed=signing.is_wanted(store.folder),
+        signed=files.is_wanted(store.folder),
     )
-
-
-def _http(server: settings.ServerSettings) -> str:
-    """Return what to dial over HTTP, "" if the server was made before there was that door."""
-    return "" if server.http is None else f"https://{server.http.listen}"

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ssl
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import grpc
+from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import commands_pb2, commands_pb2_grpc, views_pb2
+from monoskope.api.gateway.v1 import commands_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnavailableError
+from monoskope.host_port import HostPort
+from monoskope.http.client.destination import Server
+from monoskope.http.client.failures import ExchangeError
+from monoskope.http.client.pool import Pool
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.programs import reactor_command
@@ -22,6 +28,10 @@ START_S = 30.0
 
 CALL_S = 20.0
 """How long m8 may take to answer a command."""
+
+_LOOK_S = 0.1
+_MOST_ANSWER = 65_536
+_COMMANDS = commands_pb2.DESCRIPTOR.services_by_name["SecretCommandService"].full_name
 
 ATTACH_S = 60.0
 """How long a reactor may take to attach."""
@@ -75,8 +85,8 @@ async def known(log: EventLog, name: str) -> views_pb2.SecretStore | None:
     return None if body is None else views_pb2.SecretStore.FromString(body)
 
 
-async def enrol(store: DevStore, identity: str, *, server: str, ca: bytes, log: EventLog, tokens: Tokens) -> None:
-    """Create and activate `store` as an administrator would, over gRPC, unless that is done.
+async def enrol(store: DevStore, identity: str, *, server: HostPort, ca: bytes, log: EventLog, tokens: Tokens) -> None:
+    """Create and activate `store` as an administrator would, unless that is done.
 
     The administrator's credential exists for these calls alone.
 
@@ -87,31 +97,59 @@ async def enrol(store: DevStore, identity: str, *, server: str, ca: bytes, log: 
     if found is not None and found.active:
         return
     issued = await tokens.issue(subject="dev-setup", role=events_pb2.ROLE_ADMINISTRATOR, ttl_s=600)
-    metadata = (("authorization", f"Bearer {issued.jwt}"),)
     try:
-        async with grpc.aio.secure_channel(server, grpc.ssl_channel_credentials(ca)) as channel:
-            commands = commands_pb2_grpc.SecretCommandServiceStub(channel)
+        async with _connections(server, ca) as pool:
             if found is None:
                 create = commands_pb2.CreateSecretStoreRequest(name=store.name, type=store.type, identity=identity)
-                await commands.CreateSecretStore(create, metadata=metadata, timeout=CALL_S, wait_for_ready=True)
+                await _command(pool, "CreateSecretStore", create, issued.jwt)
             activate = commands_pb2.ActivateSecretStoreRequest(name=store.name)
-            await commands.ActivateSecretStore(activate, metadata=metadata, timeout=CALL_S, wait_for_ready=True)
-    except grpc.aio.AioRpcError as error:
-        raise UnavailableError(
-            f"m8 did not add the store {store.name!r}: {error.details()}", fix="Read m8's log."
-        ) from None
+            await _command(pool, "ActivateSecretStore", activate, issued.jwt)
+    except ExchangeError as error:
+        raise UnavailableError(f"m8 did not add the store {store.name!r}: {error}", fix="Read m8's log.") from None
     finally:
         await tokens.revoke(issued.id)
 
 
-async def listening(server: str, ca: bytes) -> None:
-    """Wait until m8 answers. Raises `UnavailableError` after 30 s."""
-    options = (("grpc.initial_reconnect_backoff_ms", 100), ("grpc.max_reconnect_backoff_ms", 500))
+@contextlib.asynccontextmanager
+async def _connections(server: HostPort, ca: bytes) -> AsyncIterator[Pool]:
+    tls = ssl.create_default_context(cadata=ca.decode("ascii"))
+    pool = Pool(Server(server.host, server.port, tls), most_connections=1)
     try:
-        async with grpc.aio.secure_channel(server, grpc.ssl_channel_credentials(ca), options) as channel:
-            await asyncio.wait_for(channel.channel_ready(), START_S)
+        yield pool
+    finally:
+        await pool.close()
+
+
+async def _command(pool: Pool, name: str, request: Message, token: str) -> None:
+    answer = await pool.request(
+        "POST",
+        f"/{_COMMANDS}/{name}",
+        (("content-type", "application/proto"), ("authorization", f"Bearer {token}")),
+        request.SerializeToString(),
+        timeout_s=CALL_S,
+        most_body=_MOST_ANSWER,
+    )
+    if answer.status != 200:
+        said = answer.body.decode(errors="replace")
+        raise UnavailableError(f"m8 did not carry out {name}: {said}", fix="Read m8's log.")
+
+
+async def listening(server: HostPort, ca: bytes) -> None:
+    """Wait until m8 answers. Raises `UnavailableError` after 30 s."""
+    try:
+        async with asyncio.timeout(START_S), _connections(server, ca) as pool:
+            while not await _is_ready(pool):  # noqa: ASYNC110 - another process is looked at
+                await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise UnavailableError("m8 did not start.", fix="Read the end of its log.") from None
+
+
+async def _is_ready(pool: Pool) -> bool:
+    try:
+        answer = await pool.request("GET", "/readyz", timeout_s=CALL_S, most_body=_MOST_ANSWER)
+    except ExchangeError:
+        return False
+    return answer.status == 200
 
 
 async def attached(log: EventLog, name: str, *, besides: set[bytes]) -> None:

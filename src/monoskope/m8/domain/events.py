@@ -168,7 +168,7 @@ FINGERPRINT_KEY_STREAM = "fingerprint-key"
 """The one stream about the fingerprint key id that counts."""
 
 M8 = "m8"
-"""The actor of what m8 does of its own accord, or for whoever can open the log itself."""
+"""The actor of what m8 does of its own accord, or for one who can open the log itself."""
 
 KINDS: Mapping[str, type[Message]] = MappingProxyType(
     {

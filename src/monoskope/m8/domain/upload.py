@@ -216,7 +216,7 @@ class Deadlines:
     requested_s: float = 60
     """A request that no reactor answers ends after this time."""
     granted_grace_s: float = 60
-    """A grant that nobody uses ends this long after its lifetime."""
+    """A grant that is not used ends this long after its lifetime."""
     issuer_gone_s: float = 10
     """A replica that sent no heartbeat for this long is gone."""
 

@@ -15,6 +15,7 @@ from typing import NoReturn
 import msgspec
 from google.protobuf.message import Message
 
+from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.http.messages import EndedError, WebSocket
 from monoskope.m8.http.refused import encoded, to_json
@@ -65,10 +66,7 @@ class Attached:
 
     async def _call(self, messages: _Messages) -> Ended[None]:
         async def work() -> None:
-            async with (
-                contextlib.aclosing(messages.come()) as come,
-                contextlib.aclosing(calls.parsed(come)) as incoming,
-            ):
+            async with contextlib.aclosing(messages.come()) as incoming:
                 await self._method.handler(incoming, messages.send, self._arrived.peer)
 
         return await calls.answered(self._app, self._arrived, self._method.name, work)
@@ -89,13 +87,17 @@ class _Messages:
         self._room = asyncio.Event()
         self._reading: asyncio.Task[None] | None = None
 
-    async def come(self) -> AsyncGenerator[bytes]:
-        """Yield what the reactor says, until it ends its side. Raises `UsageError` for a text that ends nothing."""
+    async def come(self) -> AsyncGenerator[reactor_pb2.AttachRequest]:
+        """Yield what the reactor says, until it ends its side.
+
+        Raises:
+            UsageError: it says what is no message, or a text that ends nothing.
+        """
         message: bytes | UsageError | None = await self._receive()
         while message is not None:
             if isinstance(message, UsageError):
                 raise message
-            yield message
+            yield calls.message_of(reactor_pb2.AttachRequest, message)
             if self._reading is None:
                 # The session asks for more, so the reactor has logged in.
                 self._socket.most_message = MAX_APPEND

@@ -1,26 +1,52 @@
-"""How an error leaves over HTTP: the JSON that Connect has for it, made of the same status that gRPC carries."""
+"""How an error leaves: the JSON that Connect has for it, with `ErrorInfo` and `RetryInfo` as details."""
 
 from __future__ import annotations
 
 import json
 import math
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 from google.protobuf import json_format
-from google.protobuf.any_pb2 import Any
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.rpc import error_details_pb2  # type: ignore[import-untyped]
 
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, TimedOutError
 from monoskope.http.messages import Response
-from monoskope.m8.methods.refusal import STATUS, to_status
+from monoskope.m8.domain.reactors import LoginRefusedError
+from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.protocol.login import exchange_refusal_words, login_refusal_words
 
 Headers = tuple[tuple[str, str], ...]
 
-_NAMES = {"CANCELLED": "canceled"}
-"""Where Connect spells a code of `google.rpc.Code` in another way."""
+DOMAIN = "monoskope"
+"""Of `google.rpc.ErrorInfo`, which carries our own code."""
+
+CONNECT_CODE: Mapping[Code, str] = MappingProxyType(
+    {
+        Code.USAGE: "invalid_argument",
+        Code.UNAUTHENTICATED: "unauthenticated",
+        Code.REFUSED: "permission_denied",
+        Code.NOT_FOUND: "not_found",
+        Code.ALREADY_EXISTS: "already_exists",
+        Code.IDENTITY_CHANGED: "failed_precondition",
+        Code.NOT_AGREED: "failed_precondition",
+        Code.CONFLICT: "aborted",
+        Code.UNAVAILABLE: "unavailable",
+        Code.TIMED_OUT: "deadline_exceeded",
+        Code.OUTCOME_UNKNOWN: "unknown",
+        Code.PROTOCOL: "data_loss",
+        Code.INTERNAL: "internal",
+        Code.RATE_LIMITED: "resource_exhausted",
+        Code.NOT_TRIED: "canceled",
+        Code.NOT_AUTHORIZED: "permission_denied",
+        Code.LOG_MISMATCH: "failed_precondition",
+        Code.NOT_YET: "unavailable",
+    }
+)
+"""Connect's code of every code of ours."""
 
 HTTP_STATUS: Mapping[str, int] = MappingProxyType(
     {
@@ -44,8 +70,6 @@ HTTP_STATUS: Mapping[str, int] = MappingProxyType(
 )
 """The HTTP status of each of Connect's codes, by its protocol."""
 
-_DETAILS: tuple[type[Message], ...] = (error_details_pb2.ErrorInfo, error_details_pb2.RetryInfo)
-
 JSON = ("Content-Type", "application/json")
 
 
@@ -60,24 +84,35 @@ class OverdueError(TimedOutError):
         super().__init__("the time of the call ran out; what it asked for may have been done.")
 
 
-def connect_code(code: Code) -> str:
-    """Return what Connect calls the status of `code`."""
-    return _connect_name(STATUS[code])
-
-
 def to_json(error: Error) -> dict[str, object]:
     """Return `error` as Connect has it in JSON: its code, our sentence, and the details with their readable form."""
-    status = to_status(error, for_older=False)
-    found: dict[str, object] = {"code": connect_code(error.code), "message": status.message}
+    found: dict[str, object] = {"code": CONNECT_CODE[error.code], "message": error.message}
     if not isinstance(error, OverdueError):
-        found["details"] = [_detail(detail) for detail in status.details]
+        found["details"] = [_detail(detail) for detail in _details(error)]
     return found
+
+
+def _details(error: Error) -> Iterator[Message]:
+    """Yield the messages from which clients restore an error: its code and fix, and when to come back if it is known.
+
+    For a reactor they also say why it may not log in, and for others why a token is not exchanged.
+    """
+    metadata = {"fix": error.fix}
+    if isinstance(error, LoginRefusedError):
+        metadata |= login_refusal_words(error.refusal, error.allowed)
+    if isinstance(error, ExchangeRefusedError):
+        metadata |= exchange_refusal_words(error.refusal)
+    yield error_details_pb2.ErrorInfo(reason=error.code.value, domain=DOMAIN, metadata=metadata)
+    if isinstance(error, RateLimitedError | AwayError) and error.retry_after_s > 0:
+        delay = Duration()
+        delay.FromNanoseconds(int(error.retry_after_s * 1e9))
+        yield error_details_pb2.RetryInfo(retry_delay=delay)
 
 
 def response(error: Error, headers: Headers = ()) -> Response:
     """Return the answer to a unary call that ended with `error`."""
     found = to_json(error)
-    status = HTTP_STATUS[connect_code(error.code)]
+    status = HTTP_STATUS[CONNECT_CODE[error.code]]
     more = [JSON]
     if status == 401:
         more.append(("WWW-Authenticate", "Bearer"))
@@ -103,17 +138,9 @@ def encoded(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
 
-def _connect_name(status: str) -> str:
-    return _NAMES.get(status, status.lower())
-
-
-def _detail(detail: Any) -> dict[str, object]:
-    found: dict[str, object] = {
-        "type": detail.TypeName(),
-        "value": b64encode(detail.value).decode("ascii").rstrip("="),
+def _detail(detail: Message) -> dict[str, object]:
+    return {
+        "type": detail.DESCRIPTOR.full_name,
+        "value": b64encode(detail.SerializeToString()).decode("ascii").rstrip("="),
+        "debug": json_format.MessageToDict(detail),
     }
-    for kind in _DETAILS:
-        message = kind()
-        if detail.Unpack(message):
-            found["debug"] = json_format.MessageToDict(message)
-    return found

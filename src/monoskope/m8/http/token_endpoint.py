@@ -1,13 +1,14 @@
 """`POST /oauth2/token`: the exchange of a token (RFC 8693), for clients of OAuth 2.0 and for curl.
 
 It is the call `AccessService.ExchangeToken` in another dress, with the same checks and limits. Nothing of it may be
-stored on the way.
+stored on the way. A form (RFC 6749, appendix B) is read in one way, or not at all.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -17,12 +18,21 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.errors import AwayError, Code, Error, RateLimitedError, UsageError, docs_page
 from monoskope.http.messages import Body, Decision, Head, Response
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.http import form, requests
+from monoskope.m8.http import requests
 from monoskope.m8.http.refused import JSON, Headers
 from monoskope.m8.methods import calls
 from monoskope.m8.methods.table import MAX_EXCHANGE, Method
 from monoskope.m8.service.app import App
 from monoskope.value import Unshared
+
+CONTENT_TYPE = "application/x-www-form-urlencoded"
+
+MOST_PARTS = 32
+"""Parameters at most."""
+
+_PART = re.compile(rb"(?:[A-Za-z0-9._~*+!$'(),;:@/?-]|%[0-9A-Fa-f]{2})*", re.ASCII)
+_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
+
 
 PATH = "/oauth2/token"
 METHOD = "/monoskope.api.gateway.v1.AccessService/ExchangeToken"
@@ -113,7 +123,7 @@ class TokenEndpoint(Unshared):
         Raises:
             FormRefusedError: it is no form, or none of an exchange.
         """
-        given = form.parse(body)
+        given = parse_form(body)
         if given is None:
             why = "the body is not a form in which each name stands once, with = and escapes."
             raise FormRefusedError("invalid_request", why)
@@ -158,9 +168,9 @@ class TokenEndpoint(Unshared):
 def accept(app: App, method: Method, head: Head, headers: Headers) -> Decision:
     """Decide about a POST to `PATH` by its head. Only a request that is taken is given the `headers`."""
     media, _, parameter = head.header("content-type").partition(";")
-    wrong_type = media.strip(" \t").lower() != form.CONTENT_TYPE
+    wrong_type = media.strip(" \t").lower() != CONTENT_TYPE
     if wrong_type or parameter.strip(" \t").lower() not in {"", "charset=utf-8"}:
-        return _refused(415, "invalid_request", f"the content type must be {form.CONTENT_TYPE}.")
+        return _refused(415, "invalid_request", f"the content type must be {CONTENT_TYPE}.")
     if any(name == "authorization" for name, _ in head.headers):
         return _refused(
             401, "invalid_client", "m8 has no clients with secrets: send no Authorization here.",
@@ -185,3 +195,31 @@ def _described(sentence: str) -> str:
     """Return a sentence in the characters that `error_description` may have (RFC 6749, 5.2)."""
     plain = sentence.replace('"', "'").replace("\\", "/")
     return "".join(one if " " <= one <= "~" else "?" for one in plain)
+
+
+def parse_form(body: bytes) -> Mapping[str, str] | None:
+    """Return the parameters of a form, None if it is none, has a name twice, or too many.
+
+    Parameters without a value count as left out (RFC 6749, 3.2).
+    """
+    found: dict[str, str] = {}
+    parts = body.split(b"&", MOST_PARTS) if body else []
+    if len(parts) > MOST_PARTS:
+        return None
+    for part in parts:
+        name, equals, value = part.partition(b"=")
+        if not name or not equals or _PART.fullmatch(name) is None or _PART.fullmatch(value) is None:
+            return None
+        try:
+            key, text = _decoded(name), _decoded(value)
+        except UnicodeDecodeError:
+            return None
+        if key in found:
+            return None
+        found[key] = text
+    return {name: value for name, value in found.items() if value}
+
+
+def _decoded(part: bytes) -> str:
+    plain = part.replace(b"+", b" ")
+    return _ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), plain).decode("utf-8")

@@ -64,7 +64,7 @@ class IssuerKeys:
         if self._age() >= USABLE_S:
             raise ExchangeRefusedError(
                 ExchangeRefusal.ISSUER_UNAVAILABLE,
-                # Not why: that can name files and servers, and anybody can ask.
+                # Not why: that can name files and servers, and any caller can ask.
                 "m8 cannot read the issuer's keys now.",
                 fix="Try again in a minute. If it stays so, tell who runs m8: its operating log says why.",
             )

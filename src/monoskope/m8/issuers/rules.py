@@ -237,11 +237,11 @@ _PUBLIC: Mapping[str, str] = {
     for name, preset in PRESETS.items()
     if preset.issuer and (url := HttpsUrl.parse(preset.issuer)) is not None
 }
-"""Hosts whose tokens everybody can get, and the preset that knows how to tell them apart."""
+"""Hosts whose tokens anyone can get, and the preset that knows how to tell them apart."""
 
 
 def check_issuer(issuer: str, preset: str, where: str) -> None:
-    """Return if an issuer has an address, and its preset if everybody can get a token of it. Raises `UsageError`."""
+    """Return if an issuer has an address, and its preset if anyone can get a token of it. Raises `UsageError`."""
     url = HttpsUrl.parse(issuer)
     if url is None or url.has_query:
         raise UsageError(
@@ -258,7 +258,7 @@ def check_issuer(issuer: str, preset: str, where: str) -> None:
 
 
 def check_verified(conditions: Sequence[Condition], where: str) -> None:
-    """Return unless a rule asks for an address that nobody has verified. Raises `UsageError`."""
+    """Return unless a rule asks for an address that may be unverified. Raises `UsageError`."""
     asked = {condition.claim for condition in conditions}
     verified = Condition("email_verified", How.EXACT, value=True)
     if "email" in asked and verified not in conditions:

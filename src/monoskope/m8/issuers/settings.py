@@ -42,7 +42,7 @@ IMMUTABLE = frozenset(
         "/kubernetes.io/serviceaccount/uid",
     }
 )
-"""Claims that never pass to somebody else. Every other claim may, and needs `mutable = true`."""
+"""Claims that never pass to another person. Every other claim may, and needs `mutable = true`."""
 
 _NAME = re.compile(r"[a-z][a-z0-9]{0,15}", re.ASCII)
 _AUDIENCE = re.compile(r"[!-~]{1,255}", re.ASCII)

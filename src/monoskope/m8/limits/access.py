@@ -7,7 +7,7 @@ import msgspec
 from monoskope.errors import UsageError
 
 _MOST_CONNECTIONS = 2_000
-"""The default. So many connections take about 600 MB at the HTTP door: its TLS has a buffer of 256 KiB for each."""
+"""The default. So many connections take about 600 MB: TLS has a buffer of 256 KiB for each."""
 
 _MANY_FILES = 1_048_576
 
@@ -26,10 +26,10 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The `[limits]` table: limits for peers that have not logged in.
 
     Attributes:
-        connections: How many may be open at a time at one door; 0 for at most 2,000, and at most so many that those of
-            all doors take three quarters of the files that the process may open (`ulimit -n`).
-        connections_per_address: How many one address may have, at all doors together; 0 for a quarter of all.
-        handshakes: How many TLS handshakes may begin in a second at the HTTP door, on average; three times as many at
+        connections: How many may be open at a time; 0 for at most 2,000, and at most so many that they take three
+            quarters of the files that the process may open (`ulimit -n`).
+        connections_per_address: How many one address may have; 0 for a quarter of all.
+        handshakes: How many TLS handshakes may begin in a second, on average; three times as many at
             once. All addresses without a login before may have half of them together, and each address from which a
             login succeeded half of them, as a load balancer or NAT with many users behind it.
         handshakes_per_address: Those of one address from which no login succeeded; in IPv6 of the first 64 bits.
@@ -55,21 +55,20 @@ class AccessLimits(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             if not 1 <= getattr(self, name) <= 10_000:
                 raise ValueError(f"`{name}` must be from 1 to 10000")
 
-    def within(self, files: int, *, doors: int = 1) -> tuple[int, int]:
-        """Return how many connections there may be at a time, at one door and of one address.
+    def within(self, files: int) -> tuple[int, int]:
+        """Return how many connections there may be at a time, in all and of one address.
 
         Args:
             files: How many files the process may open.
-            doors: How many doors take connections.
 
         Raises:
             UsageError: `connections` needs more files than that.
         """
-        most = (files - files // 4) // doors
+        most = files - files // 4
         connections = self.connections or min(most, _MOST_CONNECTIONS)
         if connections > most:
             raise UsageError(
                 f"m8.toml: connections = {connections} is too much for a process that may open {files} files.",
                 fix=f"Allow it more (ulimit -n, LimitNOFILE=), or at most {most} connections.",
             )
-        return connections, min(connections, self.connections_per_address or max(16, connections * doors // 4))
+        return connections, min(connections, self.connections_per_address or max(16, connections // 4))

@@ -1,8 +1,10 @@
-"""How many logins of reactors may be under way, and how many may fail: for each address, and in all.
+"""How many logins of reactors and exchanges of tokens may be under way, and how many may fail: by address, and in all.
 
 To verify a login costs the check of a signature, so an address from which too many logins failed is refused before
 that. A flood from other addresses shuts nobody out: where too many logins failed in all, only addresses with a recent
-failure must wait.
+failure must wait. A caller without a token costs little: an address from which too many exchanges failed is refused
+before anything is verified. Each success is an event that stays in the log, so a member who comes with one valid token
+again and again is refused, too.
 """
 
 from __future__ import annotations
@@ -11,9 +13,11 @@ import asyncio
 import contextlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from monoskope.errors import UnavailableError
+from monoskope.errors import RateLimitedError, UnavailableError
+from monoskope.m8.limits.rates import Bucket
 
 WAITING_EACH = 32
 """Logins of one address that may be under way: as many as two stores have reactors at most."""
@@ -25,7 +29,7 @@ BLAMED_S = 10.0
 """For so long a failure counts against its address when too many fail in all."""
 
 _REMEMBERED = 10_000
-"""Addresses of which failures are remembered."""
+"""Addresses of which failures are remembered, and members whose exchanges are."""
 
 
 ATTACHMENTS_PER_S = 1.0
@@ -34,24 +38,13 @@ ATTACHMENTS_PER_S = 1.0
 ATTACHMENTS = 32
 """Attachments of one store that may be recorded at once."""
 
+PER_MEMBER_S = 1.0
+"""Exchanges of one member a second, on average."""
 
-class Bucket:
-    """A token bucket. It holds at most the tokens of one second, or `burst` if that is more."""
+PER_MEMBER = 60
+"""Exchanges of one member at once, as a pipeline with many jobs makes them."""
 
-    def __init__(self, per_second: float, now: float, *, burst: float = 1.0) -> None:
-        self._rate = per_second
-        self._most = max(burst, per_second)
-        self._tokens = self._most
-        self.taken_at = now
-
-    def has(self, now: float) -> bool:
-        """Whether there is a token at `now`, in seconds."""
-        return min(self._most, self._tokens + (now - self.taken_at) * self._rate) >= 1
-
-    def take(self, now: float, tokens: float = 1.0) -> None:
-        """Take a token, or more. An empty bucket goes into debt, by the tokens of one second at most."""
-        self._tokens = max(-self._most, min(self._most, self._tokens + (now - self.taken_at) * self._rate) - tokens)
-        self.taken_at = now
+RETRY_AFTER_S = 5.0
 
 
 @dataclass(slots=True, eq=False)
@@ -135,3 +128,50 @@ class Logins:
     def succeeded(self, origin: str) -> None:
         """Forget the failures of an address from which a reactor proved an identity."""
         self._by_origin.pop(origin, None)
+
+
+class Exchanges:
+    """Counts the exchanges of one process.
+
+    Args:
+        failed: Failures a second in all.
+        failed_each: Failures a second of one address.
+        clock: Seconds of a monotonic clock.
+    """
+
+    def __init__(self, failed: float, failed_each: float, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._strangers = Logins(failed, failed_each, clock)
+        self._members: OrderedDict[str, Bucket] = OrderedDict()
+
+    def under_way(self, origin: str, deadline: asyncio.Timeout) -> AbstractContextManager[None]:
+        """Count an exchange from `origin` while the block runs. Too many end the oldest one."""
+        return self._strangers.under_way(origin, deadline)
+
+    def admit(self, origin: str) -> None:
+        """Return if a token from `origin` may be verified now. Raises `RateLimitedError` if too many were refused."""
+        try:
+            self._strangers.admit(origin)
+        except UnavailableError:
+            raise _too_many("too many tokens were refused just now") from None
+
+    def failed(self, origin: str) -> None:
+        """Count a refused token against its address."""
+        self._strangers.failed(origin)
+
+    def succeed(self, member: str) -> None:
+        """Count an exchange for `member`. Raises `RateLimitedError` if there were too many lately."""
+        now = self._clock()
+        bucket = self._members.pop(member, None) or Bucket(PER_MEMBER_S, now, burst=PER_MEMBER)
+        self._members[member] = bucket
+        if len(self._members) > _REMEMBERED:
+            self._members.popitem(last=False)
+        if not bucket.has(now):
+            raise _too_many("too many tokens of one member were exchanged just now")
+        bucket.take(now)
+
+
+def _too_many(what: str) -> RateLimitedError:
+    return RateLimitedError(
+        f"{what}.", fix="Try again in some seconds, and use m8's token until it expires.", retry_after_s=RETRY_AFTER_S
+    )

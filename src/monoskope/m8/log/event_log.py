@@ -177,7 +177,7 @@ class EventLog(TreeRows):
 
         Raises:
             ExpectedVersionError: the stream is at another version.
-            UnknownAppendError: the engine was lost while it committed; nobody can tell yet whether it did.
+            UnknownAppendError: the engine was lost while it committed; it is not known yet whether it did.
             Exception: whatever the projector raised; nothing was recorded.
         """
 

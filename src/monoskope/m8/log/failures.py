@@ -26,7 +26,7 @@ class ExpectedVersionError(ConflictError):
 class UnknownAppendError(UnavailableError):
     """The engine went away while it committed an append, and did not come back in time: it may be recorded, or not.
 
-    Whoever can send the same again, and have it recorded once, does so; everybody else is told that it is not known.
+    A caller that can send the same again, and have it recorded once, does so. Others are told that it is not known.
     """
 
     code = Code.OUTCOME_UNKNOWN

@@ -78,7 +78,7 @@ async def open_log(
             measured=measured,
         )
         return await _open_postgres(place, place.database, opened)
-    await _check_file(place)  # before anything is made there, or made anew
+    await _check_file(place)  # before anything is made there
     log = await SqliteLog.open(place.file, clock=clock, projector=projector, for_import=for_import, measured=measured)
     try:
         await _check_file(place)

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Generic, TypeVar, cast
 from google.protobuf.message import DecodeError, Message
 
 from monoskope import operating_log
-from monoskope.api.gateway.v1 import reactor_pb2
-from monoskope.errors import Error, UnauthenticatedError, UsageError
+from monoskope.errors import Error, UnauthenticatedError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
 from monoskope.m8.methods import about
-from monoskope.m8.methods.table import MAX_APPEND, MAX_LOGIN, MAX_MESSAGE, Method, Places
+from monoskope.m8.methods.table import MAX_MESSAGE, Method, Places
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller, Stranger
 from monoskope.m8.service.calls import CallNote, current_note, defect, validate
@@ -44,7 +43,6 @@ class Arrival(Unshared):
     """What a transport knows of a call besides its messages. Each text is "" if it was not sent, or more than once.
 
     Attributes:
-        door: By which transport it came, for the operating log.
         peer: Who sent it, as `host_port.peer_name` names it.
         authorization: `Bearer TOKEN`.
         client_request_id: The caller's own name for the call, for the operating log.
@@ -52,7 +50,6 @@ class Arrival(Unshared):
         remaining_s: Seconds until the caller's deadline, None without one.
     """
 
-    door: str
     peer: str
     authorization: str = field(default="", repr=False)
     client_request_id: str = ""
@@ -139,7 +136,7 @@ async def answered(
     A defect becomes an error that tells the caller that there is one.
     """
     operating_log.clear_contextvars()
-    operating_log.bind_contextvars(method=name, door=arrival.door)
+    operating_log.bind_contextvars(method=name)
     if _CLIENT_ID.fullmatch(arrival.client_request_id):
         operating_log.bind_contextvars(client_request_id=arrival.client_request_id)
     noted = _noted(arrival, name)
@@ -169,7 +166,7 @@ async def answered(
 def _noted(arrival: Arrival, name: str) -> CallNote:
     """Return what the logs will say of this call."""
     client_id = arrival.client_request_id if _CLIENT_ID.fullmatch(arrival.client_request_id) else ""
-    noted = CallNote(name, arrival.door, arrival.peer, client_id)
+    noted = CallNote(name, arrival.peer, client_id)
     current_note.set(noted)
     return noted
 
@@ -191,16 +188,8 @@ def without_frames(error: Error) -> Error:
     return error
 
 
-def request_of(method: Method, content: bytes) -> Message:
-    """Return the request of `method` that `content` is. Raises `UsageError` if it is none, or too large."""
-    name = method.request.DESCRIPTOR.name
-    if len(content) > method.most_request:
-        raise UsageError(f"{name}: it has more than {method.most_request:,} bytes.", fix="Ask for less at once.")
-    return _message(method.request, content)
-
-
-def _message(kind: type[M], content: bytes) -> M:
-    """Return the message in `content`, once its elements are counted. Raises `UsageError` if there are too many."""
+def message_of(kind: type[M], content: bytes) -> M:
+    """Return the message that `content` is. Raises `UsageError` if it is none, or has too many elements."""
     elements.check(cast("Descriptor", kind.DESCRIPTOR), content)
     try:
         return kind.FromString(content)
@@ -238,17 +227,6 @@ async def stream(method: Method, request: Message, caller: Caller | Stranger) ->
     async with contextlib.aclosing(method.handler(request, caller)) as responses:
         async for response in responses:
             yield response
-
-
-async def parsed(incoming: AsyncIterator[bytes]) -> AsyncGenerator[reactor_pb2.AttachRequest]:
-    """Yield a reactor's messages. Raises `UsageError` if one is too large, or no such message."""
-    largest = MAX_LOGIN
-    async for message in incoming:
-        if len(message) > largest:
-            what = "a login" if largest == MAX_LOGIN else "a message of a reactor"
-            raise UsageError(f"{what} has at most {largest:,} bytes.", fix="Announce less, or update the reactor.")
-        largest = MAX_APPEND
-        yield _message(reactor_pb2.AttachRequest, message)
 
 
 def _place(app: App, method: Method, caller: Caller | Stranger) -> contextlib.AbstractContextManager[None]:

@@ -128,7 +128,7 @@ class Method:
         name: Its name there.
         kind: How its messages follow each other.
         needs: What its caller needs.
-        most_request: How many bytes a request may have. gRPC's library reads `MAX_MESSAGE` for all methods.
+        most_request: How many bytes a request may have.
         places: The places that a call of it holds.
         request: The class of its requests.
         response: The class of its responses.
@@ -149,7 +149,7 @@ class Method:
 
     @property
     def path(self) -> str:
-        """Its path in URLs, `/service/name`, which gRPC and Connect share."""
+        """Its path in URLs, `/service/name`."""
         return f"/{self.service}/{self.name}"
 
 

@@ -165,7 +165,7 @@ class EventFilter:
         visible: What the caller may see below the prefix that was asked for.
         since_ms: Recorded then or later, milliseconds since 1970; 0 for any time.
         until_ms: Recorded before then; 0 for any time.
-        actor: Caused by this actor, "" for anybody.
+        actor: Caused by this actor, "" for all.
         before: At a position before this one; 0 for any.
     """
 

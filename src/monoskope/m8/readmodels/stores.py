@@ -137,7 +137,7 @@ def _change(store: views_pb2.SecretStore, message: Message) -> None:
         case events_pb2.SecretStoreIdentityRotated():
             store.identity = open_rotation(message.rotation, store=store.name).new
             store.rotations.append(message.rotation)
-            # Nobody follows more steps than these (docs/protocol.md, Identities).
+            # No client follows more steps than these (docs/protocol.md, Identities).
             del store.rotations[:-MAX_STEPS]
         case events_pb2.SecretStoreIdentityReplaced():
             store.identity = message.identity

@@ -14,14 +14,9 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
-from monoskope.m8.limits.exchanges import Exchanges
-from monoskope.m8.limits.handshakes import Handshakes
-from monoskope.m8.limits.logins import Logins
-from monoskope.m8.limits.pace import Pace
-from monoskope.m8.limits.places import CallPlaces
-from monoskope.m8.limits.puts import PutLimit
-from monoskope.m8.limits.quota import Quota
-from monoskope.m8.limits.request_limit import RequestLimit
+from monoskope.m8.limits.logins import Exchanges, Logins
+from monoskope.m8.limits.rates import Handshakes, Pace
+from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
@@ -64,7 +59,7 @@ class App:
         issuers: Whose tokens are exchanged for such credentials.
         certificate_expires_at_ms: Returns when the server's certificate expires, milliseconds since 1970; 0 for none.
         meters: The metrics of this process.
-        tell_call: Takes note of each call that has ended, None where nobody wants access lines.
+        tell_call: Takes note of each call that has ended, None where no access lines are wanted.
         replica: Names this process among those of its log: the key of its heartbeats, and the holder of its leases.
         leases: The leases that it holds.
         news: Set when `leases` has changed.
@@ -124,7 +119,10 @@ class App:
             self.meters.handshakes_refused.inc,
         )
         self.connections = Connections(
-            self.limits.connections, self.limits.connections_each, proved=self.handshakes.know
+            self.limits.connections,
+            self.limits.connections_each,
+            admit=self.handshakes.admit,
+            proved=self.handshakes.know,
         )
         self.logins = Logins(self.limits.failed_logins, self.limits.failed_logins_each, time.monotonic)
         self.pace = Pace(self.limits.reactor_messages, time.monotonic)
@@ -138,7 +136,7 @@ class App:
             an_hour_of=most.puts_per_hour_of,
             secrets=most.secrets_per_user,
             clock=self.clock,
-            refused=self.meters.puts_refused,
+            refused=self.meters.puts_refused.inc,
         )
         self.watching = CallPlaces(
             "watchers", of_token=most.watchers_per_token, of_subject=most.watchers_per_user, in_all=most.watchers

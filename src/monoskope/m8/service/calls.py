@@ -1,4 +1,4 @@
-"""What every call has, whichever door it came by: its checks, its note for the logs, and the sums of strangers' calls.
+"""What every call has: its checks, its note for the logs, and the sums of strangers' calls.
 
 A stranger is a caller who has not shown who they are: by a valid token, by a reactor's login, or by a token of an
 issuer that was exchanged. A line for each of their calls would fill the operating log, and push the lines of others out
@@ -20,7 +20,7 @@ from google.protobuf.message import Message
 from monoskope import operating_log
 from monoskope.errors import Error, UsageError
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 
 
 @dataclass(slots=True)
@@ -29,7 +29,6 @@ class CallNote:
 
     Attributes:
         method: What was called.
-        door: By which transport.
         peer: Who called, as `host_port.peer_name` names it.
         client_request_id: The caller's own name for the call, "" for none.
         principal: The caller, once its token was found valid.
@@ -40,7 +39,6 @@ class CallNote:
     """
 
     method: str
-    door: str
     peer: str
     client_request_id: str = ""
     principal: Principal | None = None

@@ -15,7 +15,7 @@ from monoskope.errors import RefusedError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import may_end, notes_stream, write
 from monoskope.m8.domain.upload import Upload
-from monoskope.m8.limits.quota import LARGEST, bytes_with
+from monoskope.m8.limits.subjects import LARGEST, bytes_with
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.history import update_notes
 from monoskope.m8.readmodels.usage import bytes_of

@@ -16,8 +16,8 @@ from monoskope.m8.domain import registrations
 from monoskope.m8.domain.events import M8, issuer_stream, read
 from monoskope.m8.domain.registrations import ExchangeRefusedError, Registration, member_stream
 from monoskope.m8.issuers.verifying import Verified
-from monoskope.m8.limits.peers import origin
-from monoskope.m8.limits.quota import bytes_with
+from monoskope.m8.limits.connections import origin
+from monoskope.m8.limits.subjects import bytes_with
 from monoskope.m8.readmodels.documents import TOKENS
 from monoskope.m8.service import calls
 from monoskope.m8.service.app import App, Stranger

@@ -147,7 +147,7 @@ class Feed:
     Args:
         log: What is read.
         backlog: How many events a follower may be behind.
-        saw: Called with every event, before anybody else; it must be quick.
+        saw: Called with every event, before any follower; it must be quick.
     """
 
     def __init__(
@@ -252,7 +252,7 @@ class Feed:
 
     async def _tell(self, event: RecordedEvent) -> None:
         self._saw(event)
-        # Without followers, nobody needs the secret of an event.
+        # Only followers need the secret of an event.
         if self._followers:
             located = locate(event)
             for follower in tuple(self._followers):

@@ -54,7 +54,7 @@ def require(principal: Principal, needs: Needs) -> None:
 
 
 def require_sees_all(principal: Principal) -> None:
-    """Raise `RefusedError` for everybody who is neither administrator nor auditor."""
+    """Raise `RefusedError` for a caller who is neither administrator nor auditor."""
     if not principal.sees_all:
         raise RefusedError(
             f"{principal.subject} is neither administrator nor auditor.", fix="Ask one of them to look for you."
@@ -137,8 +137,8 @@ def version_for(principal: Principal, version: views_pb2.SecretVersion) -> views
 def upload_for(principal: Principal, upload: views_pb2.SecretUpload) -> views_pb2.SecretUpload:
     """Return `upload` as the caller may see it.
 
-    Whoever asked always gets the receipt: it is the proof of success, and of a value that they know, or they had to
-    have see-hash to ask. For everybody else it needs see-hash, and list for names that were listed.
+    The user who asked always gets the receipt: it is the proof of success, and of a value that they know, or they had
+    to have see-hash to ask. For other callers it needs see-hash, and list for names that were listed.
     """
     if _sees_receipt(principal, upload):
         return upload

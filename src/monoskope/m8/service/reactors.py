@@ -19,7 +19,7 @@ from monoskope.m8.domain import reactors, stores
 from monoskope.m8.domain.events import CATALOGUE_STREAM, FINGERPRINT_KEY_STREAM, reactor_stream
 from monoskope.m8.domain.reactors import Login, LoginRefusedError
 from monoskope.m8.domain.stores import Catalogue
-from monoskope.m8.limits.peers import origin
+from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import validate
@@ -52,8 +52,8 @@ async def log_in(app: App, attach: reactor_pb2.AttachReactor, challenge: bytes) 
     A stranger costs one signature check: that of the hello comes first. Of the rotations only those are verified that
     follow the identity which m8 knows; none if that identity signed the hello.
 
-    Nothing is recorded before the hello is verified, and nobody learns which stores there are without the identity of
-    one: a store that does not exist and one of another identity have the same answer.
+    Nothing is recorded before the hello is verified, and no caller learns which stores there are without the identity
+    of one: a store that does not exist and one of another identity have the same answer.
 
     Raises:
         RefusedError: there is no such store of that identity, it is of another type, another fingerprint key id
@@ -165,19 +165,17 @@ class Reactors:
         Args:
             incoming: What it says.
             send: How to answer.
-            peer: Where it is, as gRPC calls it.
+            peer: Where it is, as `host_port.peer_name` calls it.
 
         Raises:
             UnauthenticatedError: it does not log in in time, or says something else first.
             UnavailableError: too many logins of its address failed just now.
             Error: as `login.log_in` and `session.ServerSession.serve`.
         """
-        login, attach = await self._let_in(incoming, send, peer)
+        login = await self._let_in(incoming, send, peer)
         operating_log.bind_contextvars(store=login.store, replica=login.replica.hex()[:8])
         operating_log.get().info("reactor attached")
-        session = ServerSession(
-            self._app, login, incoming, send, marks=attach.knows_caught_up, own=not attach.without_own
-        )
+        session = ServerSession(self._app, login, incoming, send)
         sessions = self._app.sessions
         before = sessions.get(login.key)
         if before is not None:
@@ -196,9 +194,7 @@ class Reactors:
             if sessions.get(login.key) is session.replaced:
                 del sessions[login.key]
 
-    async def _let_in(
-        self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str
-    ) -> tuple[Login, reactor_pb2.AttachReactor]:
+    async def _let_in(self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, peer: str) -> Login:
         address, logins = origin(peer), self._app.logins
         challenge = self._app.challenge()
         message = await self._first(incoming, send, challenge, address)
@@ -215,7 +211,7 @@ class Reactors:
             raise
         logins.succeeded(address)
         self._app.prove(peer)
-        return login, attach
+        return login
 
     async def _first(
         self, incoming: AsyncIterator[reactor_pb2.AttachRequest], send: Send, challenge: bytes, address: str

@@ -18,11 +18,11 @@ class ServerLimits:
     hello_s: float = 5.0
     """From the challenge to the reactor's login."""
     connections: int = 768
-    """How many may be open at a time at one door."""
+    """How many may be open at a time."""
     connections_each: int = 192
-    """Those of one address, at all doors."""
+    """Those of one address."""
     handshakes: float = 100.0
-    """How many TLS handshakes may begin in a second at the HTTP door."""
+    """How many TLS handshakes may begin in a second."""
     handshakes_each: float = 10.0
     """Those of one address from which no login succeeded."""
     failed_logins: float = 20.0
@@ -81,7 +81,7 @@ class ServerTimings(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         requested: A request that no reactor answers ends after this time.
-        granted_grace: A grant that nobody uses ends this long after its lifetime.
+        granted_grace: A grant that is not used ends this long after its lifetime.
         issuer_gone: A reactor that sent no heartbeat for this long is gone.
         silence: A session in which the reactor sends nothing for this long is closed.
         heartbeat: How often reactors send a heartbeat, whole seconds.

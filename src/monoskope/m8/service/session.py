@@ -53,8 +53,6 @@ class ServerSession:
         login: The replica.
         incoming: What it says.
         send: How to answer.
-        marks: Whether it knows `caught_up`.
-        own: Whether it wants to receive the events that it appends itself.
     """
 
     def __init__(
@@ -63,13 +61,8 @@ class ServerSession:
         login: Login,
         incoming: AsyncIterator[reactor_pb2.AttachRequest],
         send: Send,
-        *,
-        marks: bool = False,
-        own: bool = True,
     ) -> None:
         self._app = app
-        self._marks = marks
-        self._own = own
         self._login = login
         self._incoming = incoming
         self._send = send
@@ -116,9 +109,8 @@ class ServerSession:
     def _wants(self, located: LocatedEvent) -> bool:
         if request_id_of(located.event.stream) is not None:
             # What an earlier session appended without an answer, the reactor appends again and is answered.
-            mine = located.event.actor == self._login.actor
             here = located.uri is not None and located.uri.store == self._login.store
-            return here and (self._own or not mine)
+            return here and located.event.actor != self._login.actor
         return located.event.stream in {reactor_stream(self._login.store), *_OURS}
 
     async def _attached(self, position: int) -> reactor_pb2.AttachResponse:
@@ -128,8 +120,6 @@ class ServerSession:
                 position=position,
                 replicas=list(attachments.attached),
                 heartbeat_s=self._app.limits.heartbeat_s,
-                caught_up_follows=self._marks,
-                signatures=True,
             )
         )
 
@@ -139,8 +129,7 @@ class ServerSession:
                 for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
                     if event.position <= position:
                         await self._send_event(event)
-        if self._marks:
-            await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
+        await self._send(reactor_pb2.AttachResponse(caught_up=reactor_pb2.CaughtUp()))
         while True:
             event = (await follower.next()).event
             if event.position > position:

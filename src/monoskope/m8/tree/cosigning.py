@@ -140,7 +140,7 @@ class Cosigners(Protocol):
         """Ask every witness to cosign `note`, and return what came of it. It takes no longer than it is allowed to."""
 
     async def published(self, tree: Tree) -> Sequence[Note]:
-        """Return the checkpoints of this log that witnesses show, as far as they answer, whoever signed them.
+        """Return the checkpoints of this log that witnesses show, as far as they answer, with any signatures.
 
         What this log's keys signed, and does not fit to `tree`, is shown again by later calls, of any process.
         """

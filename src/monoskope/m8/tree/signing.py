@@ -75,7 +75,7 @@ class LastSigned:
         except UsageError as error:
             raise UsageError(
                 f"{self._path} is damaged: {error.message}",
-                fix="If m8 log status shows that the log is whole, move the file away; m8 writes it anew.",
+                fix="If m8 log status shows that the log is whole, move the file away; m8 writes it again.",
             ) from None
 
     def advance(self, note: bytes, *, after: Signed | None) -> bool:

@@ -107,7 +107,7 @@ class _Walk:
             self._compare(made, await self._log.tiles(made))
 
     def _compare(self, made: Mapping[TileKey, bytes], kept: Mapping[TileKey, bytes]) -> None:
-        """Compare tiles as far as both go: the tree of a log that nobody serves ends before the log."""
+        """Compare tiles as far as both go: the tree of a log that is not served ends before the log."""
         for key, body in kept.items():
             if made[key][: len(body)] != body[: len(made[key])]:
                 raise TilesDamagedError(self._edge.size)

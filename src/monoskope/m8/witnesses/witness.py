@@ -6,7 +6,6 @@ It is asked over HTTPS: TLS 1.2 or newer, no redirect, bounded answers, and a ti
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -17,6 +16,7 @@ from monoskope.http.client import exchange
 from monoskope.http.client.failures import ExchangeError, LateError, MalformedError, UntrustedError
 from monoskope.http.client.pool import Pool, Server
 from monoskope.m8.log.tree_rows import Cosignature
+from monoskope.m8.sink_settings import TlsFiles
 from monoskope.m8.tree.tree import Tree
 from monoskope.m8.witnesses import submission
 from monoskope.m8.witnesses.settings import WitnessSettings
@@ -118,20 +118,9 @@ class Connection:
 
     async def _connections(self) -> Pool:
         if self._pool is None:
-            context = await asyncio.to_thread(_trust, self._ca_file)
+            context = await asyncio.to_thread(TlsFiles(self._ca_file).context)
             self._pool = Pool(Server(self._url.host, self._url.port, context), most_connections=1)
         return self._pool
-
-
-def _trust(ca_file: Path | None) -> ssl.SSLContext:
-    try:
-        found = ssl.create_default_context(cafile=ca_file)
-    except (OSError, ssl.SSLError):
-        raise UsageError(
-            f"the certificates in {ca_file} cannot be read.", fix="Name a readable PEM file as ca_file."
-        ) from None
-    found.minimum_version = ssl.TLSVersion.TLSv1_2
-    return found
 
 
 EXCHANGE_S = 4.0

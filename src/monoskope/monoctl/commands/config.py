@@ -9,9 +9,9 @@ import click
 import msgspec
 
 from monoskope import shell_completion
+from monoskope.client.known.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
-from monoskope.client.sources import LOG_FIELDS, LOGIN_FIELDS, is_public_key
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.output import terminal
@@ -48,7 +48,7 @@ def _credential(found: dict[str, Setting]) -> dict[str, str]:
     if given or "server" not in found:
         value, source = (given[0], found[given[0]].source) if given else ("", "not set")
         return {"name": "credential", "value": value, "source": source}
-    from monoskope.client.login.ambient import ambient  # noqa: PLC0415 - few look
+    from monoskope.client.login.file import ambient  # noqa: PLC0415 - few look
 
     server = check_servers(found["server"].value)[0]
     credential = ambient(server, server, os.environ)
@@ -70,13 +70,13 @@ def set_(name: str, value: str, config: Path | None) -> None:
     elif name == "login_issuer" and origin_of(value) is None:
         raise UsageError("login_issuer is not an https:// URL.", fix="Write it as the issuer writes it.")
     elif name in LOG_FIELDS:
-        from monoskope.client.log.demand import check_setting  # noqa: PLC0415 - for these settings alone
+        from monoskope.client.known.demand import check_setting  # noqa: PLC0415 - for these settings alone
 
         check_setting(name, value)
     elif name in LOGIN_FIELDS and name != "login_ca_file":
         pass
     elif name == "signing_key" and is_public_key(value):
-        from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for this setting alone
+        from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for this setting alone
 
         signer_of(value)
     elif not Path(value).expanduser().is_file():

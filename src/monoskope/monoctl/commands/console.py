@@ -32,15 +32,15 @@ def console(session: CommandSession, *, no_browser: bool, port: int | None) -> N
     settings = session.settings()
     import asyncio  # noqa: PLC0415 - `monoctl --help` needs none of it
 
-    from monoskope.monoctl.console.program import Sent, Wishes, run  # noqa: PLC0415 - as above
+    from monoskope.monoctl.console.program import ConsoleOptions, Sent, run  # noqa: PLC0415 - as above
     from monoskope.monoctl.output.report import interrupted  # noqa: PLC0415 - as above
-
-    def say(text: str) -> None:
-        terminal.out(text)
 
     sent, signer = Sent(), _signer(settings.signing_key)
     try:
-        asyncio.run(run(Wishes(settings, port=port or 0, opens_browser=not no_browser, say=say, signer=signer), sent))
+        options = ConsoleOptions(
+            settings, port=port or 0, opens_browser=not no_browser, say=terminal.out, signer=signer
+        )
+        asyncio.run(run(options, sent))
     except KeyboardInterrupt:
         # The second Ctrl-C: what was sent and not waited for is said all the same.
         if sent.open:
@@ -58,12 +58,12 @@ def _signer(setting: str) -> LocalSigner | None:
     """
     if not setting:
         return None
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - only where a key is set
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - only where a key is set
 
     signer = signer_of(setting, passphrase=terminal.passphrase if terminal.interactive() else None)
     try:
         signer.prepare()
     except UnavailableError as error:
-        # It may come later: each request asks the agent anew.
+        # It may come later: each request asks the agent again.
         terminal.warn(error.message)
     return signer

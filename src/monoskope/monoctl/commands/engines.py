@@ -45,7 +45,7 @@ def copy_secret(  # noqa: PLR0917 - click passes them by name
 ) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 
-    The reactor of URI's store reads the secret and puts it there; nobody else sees it. The reactor's own settings say
+    The reactor of URI's store reads the secret and puts it there; none else sees it. The reactor's own settings say
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
     receipts of both stores that show the same hash.
     """

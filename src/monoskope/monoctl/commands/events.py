@@ -9,9 +9,8 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.client.event_filter import EventFilter
-from monoskope.client.follow import follow
-from monoskope.client.shown_events import ShownEvents
+from monoskope.client.log.events import ShownEvents
+from monoskope.client.queries import EventFilter
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.request_options import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option
@@ -185,7 +184,7 @@ async def _watched(client: Client, asked: _Asked) -> AsyncIterator[views_pb2.Eve
         async for view in _in_order(client, asked):
             after = max(after, view.position)
             yield view
-    async for view in follow(client.queries, after=after, prefix=asked.prefix, wanted=asked.wanted, lost=_lost):
+    async for view in client.queries.follow(after=after, prefix=asked.prefix, wanted=asked.wanted, lost=_lost):
         yield view
 
 

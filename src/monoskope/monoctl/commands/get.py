@@ -8,9 +8,9 @@ import click
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client import Client
-from monoskope.client.proof import Checked
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
+from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.input.request_options import form_option, full_prefix, one_prefix, parse_day, parse_labels
 from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
 from monoskope.monoctl.output import terminal, views
@@ -283,7 +283,7 @@ def upload(
         with within(client.queries.runtime, timeout):
             answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
             checked = await client.proofs.upload(answer, content)
-            proof = b"" if proof_file is None else (await client.get_upload_proof(request_id)).content
+            proof = b"" if proof_file is None else (await client.log.upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
 
     view, checked, signing_key, proof = session.run(work)

@@ -49,18 +49,18 @@ _MOST = 1_048_576
 
 
 @click.command(short_help="Show the log to which m8 is held.")
-@click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, to give to somebody else.")
+@click.option("--note", "only_note", is_flag=True, help="Print the newest signed note alone, for another person.")
 @output_option
 @connection_options
 def log(output: str, session: CommandSession, *, only_note: bool) -> None:
     """Show the log to which m8 is held: how many entries it has, who signed that and when, and who cosigned it.
 
     The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
-    prints to somebody else: their `monoctl verify log` shows whether m8 shows them the same log.
+    prints to another person: their `monoctl verify log` shows whether m8 shows them the same log.
     """
 
     async def work(client: Client) -> Log:
-        return await client.get_log()
+        return await client.log.get()
 
     found = session.run(work)
     if only_note:
@@ -112,7 +112,7 @@ def verify_proof(  # noqa: PLR0917 - click passes them by name
     monoctl get upload 5c0f1e… --proof put.tlog-proof
     monoctl verify proof put.tlog-proof
     """  # noqa: D301 - click wants the character itself
-    from monoskope.client.log_proofs.trusted import Given, trusted  # noqa: PLC0415 - a help needs none of it
+    from monoskope.client.proofs.files import Given, trusted  # noqa: PLC0415 - a help needs none of it
 
     found = find({"known_stores": known_stores}, config=config)
     given = Given(
@@ -141,7 +141,7 @@ def verify_log(note: Path, output: str, session: CommandSession) -> None:
     content = _content(note)
 
     async def work(client: Client) -> LogComparison:
-        return await client.compare_log(content)
+        return await client.log.compare(content)
 
     compared = session.run(work)
     if output != "table":
@@ -177,7 +177,7 @@ def _words(found: Mapping[str, Setting], name: str) -> tuple[str, ...]:
 
 
 def _quorum(found: Mapping[str, Setting]) -> int:
-    from monoskope.client.log.demand import quorum  # noqa: PLC0415 - few give it
+    from monoskope.client.known.demand import quorum  # noqa: PLC0415 - few give it
 
     return quorum(found["log_quorum"].value, found["log_quorum"].source) if "log_quorum" in found else 0
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client
-from monoskope.client.credential import FixedToken
+from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.client.login import starting
-from monoskope.client.login.ending import log_out
-from monoskope.client.login.keeping import remove
-from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
-from monoskope.client.login.unverified import claims_of
+from monoskope.client.login.credential import FixedToken
+from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.id_token import claims_of
+from monoskope.client.login.renewing import remove
+from monoskope.client.login.starting import log_out
 from monoskope.client.settings import config_path, read_config
-from monoskope.client.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
-    from monoskope.client.login.flows.device_flow import DeviceCode
+    from monoskope.client.login.device import DeviceCode
 
 
 @click.command(short_help="Log in with the identity that you have.")
@@ -102,15 +102,15 @@ def _with_browser(settings: starting.LoginSettings, *, no_browser: bool) -> Kept
 @contextmanager
 def _pages() -> Iterator[Callable[[str, str], None]]:
     """Yield what opens the user's browser, so that no other user of the machine reads the address from `ps`."""
-    from monoskope.monoctl.console import opening  # noqa: PLC0415 - only with a browser
+    from monoskope.monoctl.console import browser  # noqa: PLC0415 - only with a browser
 
-    folder = opening.Folder()
+    folder = browser.Folder()
 
     def opened(address: str, redirect_uri: str) -> None:
         uri = folder.add(address).as_uri()
 
         def run() -> None:
-            if not opening.shown(uri):
+            if not browser.shown(uri):
                 _print(address, redirect_uri)
 
         threading.Thread(target=run, daemon=True).start()
@@ -137,7 +137,7 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
         terminal.err(f"Open {code.verification_uri} in a browser, and type this code there: {code.user_code}")
         if code.complete_uri:
             terminal.err(f"Or open {code.complete_uri}, and compare the code.")
-        terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that somebody sent you.")
+        terminal.err(f"The code counts for {code.lasts_s / 60:.0f} minutes. Never type a code that you were sent.")
 
     return starting.with_device(settings, show)
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import click
 
 from monoskope.client import Client
-from monoskope.client.known_logs import NAME, KnownLogs
-from monoskope.client.known_stores import SYSTEM_FILE, KnownStores
+from monoskope.client.known.logs import NAME, KnownLogs
+from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
+from monoskope.client.proofs.log import OfferedLog
 from monoskope.client.settings import find
-from monoskope.client.witnessed import OfferedLog
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.options import CommandSession, connection_options
@@ -61,9 +61,9 @@ def accept_log(origin: str, session: CommandSession) -> None:
     """
 
     async def work(client: Client) -> tuple[OfferedLog, Path]:
-        offered = await client.offered_log()
+        offered = await client.log.offered()
         _print_both(client.settings.server, offered)
-        return offered, await client.accept_log(origin or _asked(offered), vkeys=offered.shown.vkeys)
+        return offered, await client.log.accept(origin or _asked(offered), vkeys=offered.shown.vkeys)
 
     offered, copy = session.run(work)
     terminal.out(
@@ -119,6 +119,6 @@ def _pinned_at(server: str | None, known_stores: str | None, config: Path | None
     """Return the servers that are configured, and the file of stores' identities, None if there is none."""
     found = find({"server": server, "known_stores": known_stores}, config=config)
     if "server" not in found:
-        raise UsageError("no server is configured.", fix="Say --server HOST:PORT, or --server https://HOST:PORT.")
+        raise UsageError("no server is configured.", fix="Say --server HOST:PORT.")
     servers = check_servers(found["server"].value)
     return servers, Path(found["known_stores"].value) if "known_stores" in found else None

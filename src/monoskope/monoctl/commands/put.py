@@ -9,7 +9,7 @@ import click
 
 from monoskope.client import Client, Comparison, PutResult
 from monoskope.client.purposes.patch import changes
-from monoskope.client.purposes.put import Expect
+from monoskope.client.walk.given import Expect
 from monoskope.errors import Error
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options
@@ -21,7 +21,7 @@ from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
-    from monoskope.client.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
@@ -124,7 +124,7 @@ def show(previews: list[Preview], output: str) -> None:
 
 
 if TYPE_CHECKING:
-    from monoskope.client.preview import Preview
+    from monoskope.client.walk.checks import Preview
 
 
 @click.command(short_help="Change some keys of secrets and leave the others.")

@@ -7,32 +7,99 @@ import contextlib
 import functools
 import os
 import signal
-from collections.abc import Callable, Iterator
+import sys
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 
 from monoskope.client import Client, Signer
 from monoskope.client.settings import ClientSettings
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.server.limits import Limits
 from monoskope.http.server.server import Server, bind
-from monoskope.monoctl.console import heard, loopback, opening, terminal
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.events import hear
-from monoskope.monoctl.console.greeting import Greeting
-from monoskope.monoctl.console.operations.reading.requests import happened
-from monoskope.monoctl.console.operations.table import OPERATIONS
-from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
-from monoskope.monoctl.console.serving.live import Live
-from monoskope.monoctl.console.serving.sessions import Sessions
+from monoskope.monoctl.console import activity, changes, overview, secrets
+from monoskope.monoctl.console.browser import USUAL, Pages, hosts
+from monoskope.monoctl.console.live import Live, collects, follow_events, note
+from monoskope.monoctl.console.operations import Context, Nothing, OfUri, Operation
+from monoskope.monoctl.console.overview import FirstView, happened
+from monoskope.monoctl.console.server import Console, ConsoleApplication
+from monoskope.monoctl.console.session import Sessions
 from monoskope.monoctl.output.report import interrupted
 from monoskope.value import Value
+
+
+def on_enter(pressed: Callable[[], None]) -> bool:
+    """Call `pressed` in the event loop each time that Enter is pressed in this process's terminal, if it has one.
+
+    Return whether it has. In the background nothing is read: the system would stop the process for it.
+    """
+    if sys.stdin is None or not sys.stdin.isatty() or not _is_in_front():
+        return False
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        while sys.stdin.readline():
+            try:
+                loop.call_soon_threadsafe(pressed)
+            except RuntimeError:
+                return  # the loop is closed: the console has ended
+
+    threading.Thread(target=read, daemon=True).start()
+    return True
+
+
+def _is_in_front() -> bool:
+    if not hasattr(os, "tcgetpgrp"):
+        return True
+    try:
+        return os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    except OSError:
+        return True  # it is a terminal, and not the one that could stop us
+
+
+OPERATIONS: Mapping[str, Operation] = MappingProxyType(
+    {
+        "whoami": Operation(Nothing, overview.whoami),
+        "role-bindings": Operation(Nothing, overview.role_bindings),
+        "stores": Operation(Nothing, overview.stores),
+        "pin": Operation(changes.Agreed, changes.pin),
+        "upstream": Operation(OfUri, overview.upstream),
+        "secrets": Operation(secrets.SecretsAsked, secrets.secrets),
+        "secret": Operation(OfUri, secrets.secret),
+        "versions": Operation(OfUri, secrets.versions),
+        "upload": Operation(overview.UploadAsked, overview.upload),
+        "events": Operation(overview.EventsAsked, overview.events),
+        "groups": Operation(Nothing, secrets.groups),
+        "expiring": Operation(Nothing, secrets.expiring),
+        "activity": Operation(activity.ActivityAsked, activity.activity),
+        "drift": Operation(Nothing, secrets.drift),
+        "status": Operation(Nothing, overview.status),
+        "names": Operation(Nothing, changes.names, takes_values=True),
+        "put": Operation(changes.PutAsked, changes.put, takes_values=True),
+        "patch": Operation(changes.PatchAsked, changes.patch, takes_values=True),
+        "compare": Operation(changes.CompareAsked, changes.compare, takes_values=True),
+        "generate": Operation(changes.GenerateAsked, changes.generate),
+        "recipes": Operation(Nothing, changes.recipes),
+        "copy": Operation(changes.CopyAsked, changes.copy),
+        "import": Operation(changes.ImportAsked, changes.import_),
+        "verify": Operation(changes.VerifyAsked, changes.verify),
+        "delete": Operation(changes.DeleteAsked, changes.delete),
+        "undelete": Operation(changes.UndeleteAsked, changes.undelete),
+        "rollback": Operation(changes.RollbackAsked, changes.rollback),
+        "label": Operation(changes.LabelAsked, changes.label),
+        "expire": Operation(changes.ExpireAsked, changes.expire),
+    }
+)
+"""Those with values have a framed body."""
+
 
 LIMITS = Limits(most=64)
 """A browser opens six connections to one server; the rest is for further pages."""
 
 SWEEP_S = 1.0
-"""Seconds between two looks at whether anybody still uses the console."""
+"""Seconds between two looks at whether the console is still used."""
 
 FINISH_S = 10.0
 """Seconds for the operations under way when the console ends."""
@@ -40,7 +107,7 @@ FINISH_S = 10.0
 _ENDS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name))
 
 
-class Wishes(Value, frozen=True):
+class ConsoleOptions(Value, frozen=True):
     """How a console is to run."""
 
     settings: ClientSettings
@@ -53,12 +120,12 @@ class Wishes(Value, frozen=True):
     """Signs requests; its passphrase was asked for already, for the page asks for none."""
 
 
-async def run(wishes: Wishes, sent: Sent) -> None:
+async def run(options: ConsoleOptions, sent: Sent) -> None:
     """Run a console until a signal ends it, or its last page has been gone for a while.
 
     Args:
-        wishes: How.
-        sent: Is told of each request, for whoever has to say what became of it when nobody waits for the end.
+        options: How.
+        sent: Is told of each request, so that what was sent can be said when the console ends before.
 
     Raises:
         UnavailableError: the port is taken.
@@ -71,35 +138,35 @@ async def run(wishes: Wishes, sent: Sent) -> None:
         live.progress(progress)
 
     def notify(sentence: str) -> None:
-        (heard.note if heard.gathers() else live.note)(sentence)
+        (note if collects() else live.note)(sentence)
 
-    async with Client(wishes.settings, notify=notify, observe=observe, signer=wishes.signer) as client:
-        desk = Desk(client, live.tell)
-        greeting = Greeting(desk)
-        pages = Pages(wishes, sessions, greeting.prepare)
+    async with Client(options.settings, notify=notify, observe=observe, signer=options.signer) as client:
+        context = Context(client, live.tell)
+        greeting = FirstView(context)
+        pages = Pages(sessions.new_link, options.say, greeting.prepare, opens_browser=options.opens_browser)
         application = ConsoleApplication(
-            Console(desk, sessions, live, OPERATIONS, wishes.say, pages.clear, greeting.answer)
+            Console(context, sessions, live, OPERATIONS, options.say, pages.clear, greeting.answer)
         )
-        server = await _bound(wishes, application)
+        server = await _bound(options, application)
         application.port = server.port
         pages.place = f"{application.host}:{server.port}"
         try:
             await server.start()
             pages.open()
-            if terminal.hear_enter(pages.open):
-                wishes.say("Press Enter for another page, and Ctrl-C to end.")
-            await _until_over(application, desk, live, sessions, pages)
+            if on_enter(pages.open):
+                options.say("Press Enter for another page, and Ctrl-C to end.")
+            await _until_over(application, context, live, sessions, pages)
         finally:
             pages.remove()
             live.end()
-            await _wait_for_ends(application, wishes.say)
+            await _wait_for_ends(application, options.say)
             await server.drain()
     if application.under_way:
         raise interrupted(sent.open, [])
 
 
 async def _wait_for_ends(application: ConsoleApplication, say: Callable[[str], None]) -> None:
-    """Wait for what is under way: it was sent, and whoever sent it wants to know what came of it."""
+    """Wait for what is under way: it was sent, and its user wants to know the end."""
     if application.under_way:
         say(f"Waiting {FINISH_S:g} s at most for the end of what is under way. Ctrl-C ends at once.")
         await application.finish(FINISH_S)
@@ -124,86 +191,37 @@ class Sent:
             self._open.pop(progress.request_id, None)
 
 
-class Pages:
-    """Opens pages of a console, each with a link of its own.
-
-    Args:
-        wishes: How the console is to run.
-        sessions: Make the links.
-        prepare: Called before each page is opened.
-    """
-
-    def __init__(self, wishes: Wishes, sessions: Sessions, prepare: Callable[[], None]) -> None:
-        self.place = ""
-        self._wishes = wishes
-        self._sessions = sessions
-        self._prepare = prepare
-        self._folder = opening.Folder() if wishes.opens_browser else None
-
-    def open(self) -> None:
-        """Open a page, or print its address."""
-        self._prepare()
-        if self._folder is None:
-            self._print()
-            return
-        file = self._folder.add(self._address())
-        self._wishes.say(f"A page of http://{self.place} opens in your browser.")
-        opening.show(file, self._print_instead)
-
-    def _print_instead(self) -> None:
-        self._wishes.say("No browser opened here.")
-        self._print()
-
-    def _print(self) -> None:
-        # In this order: the buffer of the output still holds what was printed, until as much is printed after it.
-        self._wishes.say(self._address())
-        self._wishes.say("Open this address in your browser, once and within two minutes. Then it counts for nobody.")
-
-    def _address(self) -> str:
-        return f"http://{self.place}/#{self._sessions.new_link()}"
-
-    def clear(self) -> None:
-        """Remove the files with links."""
-        if self._folder is not None:
-            self._folder.clear()
-
-    def remove(self) -> None:
-        """Remove the folder with them, too."""
-        if self._folder is not None:
-            self._folder.remove()
-
-
-async def _bound(wishes: Wishes, application: ConsoleApplication) -> Server:
+async def _bound(options: ConsoleOptions, application: ConsoleApplication) -> Server:
     failed = OSError()
     # Who opens the page elsewhere, or chose the port, leads a tunnel there.
-    for host in loopback.hosts(is_own=wishes.opens_browser and not wishes.port):
+    for host in hosts(is_own=options.opens_browser and not options.port):
         try:
-            server = await bind(HostPort(host, wishes.port), application, limits=LIMITS)
+            server = await bind(HostPort(host, options.port), application, limits=LIMITS)
         except OSError as error:
             failed = error
         else:
             application.host = host
             return server
     raise UnavailableError(
-        f"it is not possible to listen on {loopback.USUAL}:{wishes.port}: {os.strerror(failed.errno or 0).lower()}.",
+        f"it is not possible to listen on {USUAL}:{options.port}: {os.strerror(failed.errno or 0).lower()}.",
         fix="Leave --port out: then a free port is taken.",
     )
 
 
 async def _until_over(
-    application: ConsoleApplication, desk: Desk, live: Live, sessions: Sessions, pages: Pages
+    application: ConsoleApplication, context: Context, live: Live, sessions: Sessions, pages: Pages
 ) -> None:
-    """Do what is done beside the answers, until a signal comes or nobody uses the console any more."""
-    is_heard = asyncio.Event()
+    """Follow events, cache secrets and end sessions, until a signal comes or the console is unused."""
+    is_followed = asyncio.Event()
 
     def began() -> None:
-        is_heard.set()
-        desk.secrets.read_again()
+        is_followed.set()
+        context.secrets.read_again()
 
     async def keep() -> None:
-        # What happens while they are read is heard, so that nothing is missed.
-        await is_heard.wait()
-        await desk.secrets.run()
+        # Events are followed while they are read, so that nothing is missed.
+        await is_followed.wait()
+        await context.secrets.run()
 
     async def sweep() -> None:
         while not (sessions.is_over() and not application.under_way):
@@ -215,7 +233,7 @@ async def _until_over(
     tasks = [
         asyncio.ensure_future(work)
         for work in (
-            hear(desk.client.queries, began, functools.partial(happened, desk), live.m8),
+            follow_events(context.client.queries, began, functools.partial(happened, context), live.m8),
             keep(),
             sweep(),
         )

@@ -1,7 +1,7 @@
 """What the arguments of commands complete to: stores and URIs, for which m8 is asked, and files.
 
 m8's answer goes into a command line that a user is typing, so nothing counts but names and URIs that follow their
-grammar: none has a character that means something to a shell. Nobody is asked anything, and what fails stays silent.
+grammar: none has a character that means something to a shell. No question is asked, and a failure is silent.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from monoskope.client import Client
 
 SECONDS = 1.5
-"""How long m8 may take: longer than that nobody waits while typing."""
+"""Seconds that m8 may take: a user who types waits no longer."""
 _PAGE = 1_000
 
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,62}", re.ASCII)
@@ -108,7 +108,7 @@ async def _uris(client: Client, typed: str, found: set[str]) -> None:
     if "://" in typed:
         await _below(client, typed, "", found)
         return
-    from monoskope.client.known_stores import KnownStores  # noqa: PLC0415
+    from monoskope.client.known.stores import KnownStores  # noqa: PLC0415
 
     names: set[str] = set()
     await _stores(client, "", names)

@@ -6,13 +6,13 @@ from collections.abc import Awaitable, Mapping
 from typing import Protocol
 
 from monoskope.client import PutResult
-from monoskope.client.purposes.put import Expect
-from monoskope.client.target import check_text
+from monoskope.client.walk.given import Expect
+from monoskope.client.walk.target import check_text
 from monoskope.errors import Code, Error, NotTriedError, UsageError
 from monoskope.protocol.payload import MAX_KEYS, Payload, encode
 
 KEY = "value"
-"""The one key of each secret, the same in all: whoever reads them need not know its name."""
+"""The one key of each secret, the same in all: a reader need not know its name."""
 _SHOWN = 10
 _NONE_FOLLOWS = frozenset(
     {Code.IDENTITY_CHANGED, Code.NOT_AGREED, Code.UNAUTHENTICATED, Code.UNAVAILABLE, Code.TIMED_OUT}

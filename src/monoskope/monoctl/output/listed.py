@@ -10,8 +10,8 @@ from pathlib import Path
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import Client, Verification
-from monoskope.client.known_stores import NO_FILE
-from monoskope.client.seen_secrets import MOST, NAME, Difference, SeenSecrets, Shown
+from monoskope.client.known.seen import MOST, NAME, Difference, SeenSecrets, Shown
+from monoskope.client.known.stores import NO_FILE
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.receipt import Receipt

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.monoctl.output import terminal
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from click._termui_impl import ProgressBar
 
-    from monoskope.client.bulk import Tally
+    from monoskope.client.walk.pace import Tally
 
 _SAYS = {
     Stage.ASKING: "waiting for a key of the reactor",

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterable
 
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.proof import NO_RECEIPT, NOT_ENDED, Checked
+from monoskope.client.walk.receipts import NO_RECEIPT, NOT_ENDED, Checked
 from monoskope.errors import Error
 from monoskope.monoctl.output import terminal
 from monoskope.protocol.purposes import PURPOSES
@@ -57,7 +57,7 @@ def tell_signer(checked: Checked, signing_key: str) -> None:
     receipt = checked.receipt
     if not checked.proven or receipt is None or not receipt.signer:
         return
-    from monoskope.client.signing.chosen import signer_of  # noqa: PLC0415 - for signed requests alone
+    from monoskope.client.signing.signer import signer_of  # noqa: PLC0415 - for signed requests alone
 
     own = ""
     with contextlib.suppress(Error):  # a key that cannot be read is not the one that signed

@@ -25,7 +25,7 @@ from monoskope.monoctl.output.formats import Document, emit
 from monoskope.text import json_text
 
 if TYPE_CHECKING:
-    from monoskope.client.task import Progress
+    from monoskope.client.walk.task import Progress
 
 R = TypeVar("R")
 
@@ -98,7 +98,7 @@ def print_notes(notes: Sequence[str]) -> None:
 
 
 def guarded(call: Callable[[], object], words: Sequence[str]) -> int:
-    """Run a command line and return its exit code; whatever goes wrong is reported."""
+    """Run a command line and return its exit code; every failure is reported."""
     try:
         _arm_failpoints()
         code = call()
@@ -184,7 +184,7 @@ def end(
         columns: As for `emit`.
         document: Returns what is printed of a result.
         as_expected: Whether a result is what the user hopes for: exit code 12 if one is not and no error came.
-        listed: Whether a list is printed whatever the number of results.
+        listed: Whether a list is printed also of one result.
         after: Called between the results and the errors.
         changes: Whether each result is a change: exit code 16 if some were made and some were not.
     """

@@ -10,8 +10,14 @@ from typing import TYPE_CHECKING
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.client import reasons
-from monoskope.client.target import announced_layout, announced_limit, announced_maturity, engine_health, health_name
+from monoskope.client.walk import reasons
+from monoskope.client.walk.target import (
+    announced_layout,
+    announced_limit,
+    announced_maturity,
+    engine_health,
+    health_name,
+)
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document, plain
 from monoskope.protocol.notes import edit_of
@@ -21,10 +27,10 @@ from monoskope.times import rfc3339
 
 if TYPE_CHECKING:
     from monoskope.client import UpstreamName
-    from monoskope.client.preview import Preview
-    from monoskope.client.proof import Checked
     from monoskope.client.results.access import RoleBinding, WhoAmI
     from monoskope.client.results.shown_log import Log
+    from monoskope.client.walk.checks import Preview
+    from monoskope.client.walk.receipts import Checked
 
 _CAN = (
     "check_and_set", "write_tag", "readable", "deletable", "soft_delete", "patchable", "undeletable", "rollbackable",

@@ -154,7 +154,7 @@ def _ed25519_point(reader: Reader) -> bytes:
     if len(point) != ED25519_KEY_BYTES:
         raise FaultError(Fault.POINT, "an Ed25519 key has not 32 bytes")
     y = int.from_bytes(point, "little") & (2**255 - 1)
-    # Under a key of small order one signature, which anybody can write down, is good for many statements or for all.
+    # Under a key of small order one signature that anyone can write down is good for many statements or for all.
     if y >= _PRIME or y in _SMALL_ORDER:
         raise FaultError(Fault.POINT, "an Ed25519 key is a point of small order, or is not written in its one form")
     return point

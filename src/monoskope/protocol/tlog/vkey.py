@@ -108,7 +108,7 @@ class VerifierKey(Value, frozen=True):
             self._verify_ed25519(text.encode(), signature)
             return None
         at_s = _TIME.unpack_from(signature)[0]
-        # 0 says that the signer does not speak of the newest tree, which nobody here may take for a time.
+        # 0 says that the signer does not speak of the newest tree, which must not be taken for a time.
         if not 0 < at_s <= MAX_TIME_S:
             raise LogProofError(f"a signature of the key {self.name} has no time", fault=Fault.SIGNATURE)
         checkpoint = Checkpoint.parse(text)

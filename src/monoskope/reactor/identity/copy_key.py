@@ -82,7 +82,7 @@ NO_COPY_KEY = (
 )
 """Why a copy fails at such a destination."""
 NOBODY_SIGNED = (
-    "the destination takes signed requests alone, and nobody signed this copy: set [signers] at this store's reactor,"
+    "the destination takes signed requests alone, and this copy was not signed: set [signers] at this store's reactor,"
     " without `copy` in `unsigned`."
 )
 """Why a copy fails there that this reactor did not have to see signed."""
@@ -111,11 +111,11 @@ class CopySigner:
 
     async def sign(self, grant: Grant, sealed_sha256: bytes) -> bytes:
         """Return an SSHSIG without armour over the request at the destination. Raises `NoCopyKeyError`."""
-        from monoskope.client.signing.key_signer import KeySigner  # noqa: PLC0415 - few copy, and fewer sign
+        from monoskope.client.signing.key_file import KeySigner  # noqa: PLC0415 - few copy, and fewer sign
 
         if not self._signed:
             raise NoCopyKeyError(
-                "nobody signed the copy.", fix="Set [signers] in reactor.toml, without `copy` in `unsigned`."
+                "the copy was not signed.", fix="Set [signers] in reactor.toml, without `copy` in `unsigned`."
             )
         try:
             return KeySigner(self._path).sign_now(grant, sealed_sha256)

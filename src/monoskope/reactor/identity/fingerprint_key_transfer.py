@@ -142,7 +142,7 @@ def _write(folder: Path, key: bytes, *, replace: bool) -> None:
     if not replace:
         raise UsageError(
             f"this reactor has a fingerprint key already, with the id {name}; it was not changed.",
-            fix="Keep it: m8 lets in only reactors with the key that counts, and without that key nobody can compare"
+            fix="Keep it: m8 lets in only reactors with the key that counts, and without that key no user can compare"
             " the hashes made so far. To give it to another reactor, export it. To change the key of all reactors:"
             f" {docs_page('operate/rotate-fingerprint-key.md')}",
         )

@@ -176,7 +176,7 @@ BEFORE = """\
 The store {store} now has the identity {before}.
 
 Users: monoctl and the SDK follow the signed step from the identity that they have pinned to the new one, also after a
-long time, and say so once. Nobody has to agree again. Clients pin by this chain: who pins the store for the first time
+long time, and say so once. Users do not agree again. Clients pin by this chain: who pins the store for the first time
 sees the new identity alone, so tell your users what it is.
 
 Keys: make a copy of {folder}/identity.key and {folder}/rotations first, and a new one afterwards. The former key

@@ -1,15 +1,25 @@
-"""The m8 that a process dials, and what it says of itself there."""
+"""The m8 that a process dials: its servers, when certificates expire, and what the reactor says of itself there."""
 
 from __future__ import annotations
 
 import dataclasses
+import socket
+import ssl
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from cryptography import x509
+
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UsageError
-from monoskope.host_port import ServerName
+from monoskope.host_port import HostPort, parse_server
+from monoskope.protocol.hello import check_capabilities
 from monoskope.reactor.identity.store_identity import Identity
+from monoskope.stores.driver import Capabilities
+
+PATIENCE_S = 2.0
+"""Seconds for the connection and the handshake in which m8's certificate is seen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +27,7 @@ class Endpoint:
     """The m8 that this process dials, and what it says of itself there."""
 
     servers: tuple[str, ...]
-    """Those of one log, each `host:port` for gRPC or `https://host:port` for a WebSocket; the first is dialled."""
+    """Those of one log, each `host:port`; the first is dialled."""
     ca_file: Path
     identity: Identity
     replica: bytes
@@ -28,13 +38,13 @@ class Endpoint:
 
     @property
     def server(self) -> str:
-        """The server to dial now, as the settings name it."""
+        """The server to dial now."""
         return self.servers[0]
 
     @property
-    def name(self) -> ServerName:
-        """The same, parsed. Its address is signed at the login."""
-        return ServerName.parse(self.server)
+    def address(self) -> HostPort:
+        """The same, parsed: so it is signed at the login."""
+        return parse_server(self.server)
 
     def next(self) -> Endpoint:
         """Return the same with the next server in the first place."""
@@ -49,3 +59,82 @@ def roots(ca_file: Path) -> bytes:
         raise UsageError(
             f"the certificate file {ca_file} cannot be read: {error.strerror}.", fix="Correct `ca_file`."
         ) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Dialled:
+    """The m8 that a reactor dials.
+
+    Attributes:
+        server: Returns the name of the server that is dialled now: after a break it may be the next of the list.
+        ca_file: PEM file with the authorities that may have signed its certificate.
+    """
+
+    server: Callable[[], str]
+    ca_file: Path
+
+    def server_expires_at_s(self) -> float:
+        """Return when the certificate that m8 shows expires, seconds since 1970; 0 if it cannot be seen now. Blocks.
+
+        It is seen in a connection that ends after its handshake: that of the session does not show it.
+        """
+        at = parse_server(self.server())
+        try:
+            trust = ssl.create_default_context(cafile=self.ca_file)
+            trust.set_alpn_protocols(["http/1.1"])
+            with (
+                socket.create_connection((at.host, at.port), timeout=PATIENCE_S) as plain,
+                trust.wrap_socket(plain, server_hostname=at.host) as shown,
+            ):
+                certificate = shown.getpeercert()
+        except OSError:
+            return 0.0
+        expires = None if certificate is None else certificate.get("notAfter")
+        return ssl.cert_time_to_seconds(expires) if isinstance(expires, str) else 0.0
+
+    def ca_expires_at_s(self) -> float:
+        """Return when the first certificate in `ca_file` expires, seconds since 1970; 0 if none can be read. Blocks."""
+        try:
+            found = x509.load_pem_x509_certificates(self.ca_file.read_bytes())
+        except (OSError, ValueError):
+            return 0.0
+        return min(one.not_valid_after_utc.timestamp() for one in found)
+
+
+def announced(
+    can: Capabilities, *, experimental: bool = False, copies_to: Iterable[str] = (), signatures: bool = False
+) -> events_pb2.StoreCapabilities:
+    """Return capabilities as they are announced to m8.
+
+    Args:
+        can: The driver's capabilities.
+        experimental: Whether the driver says that it is experimental.
+        copies_to: Stores to which the reactor may copy.
+        signatures: Whether the reactor has `[signers]`.
+
+    Raises:
+        UsageError: m8 would refuse them: they are larger than a reactor may announce, or their schema is not allowed.
+    """
+    capabilities = events_pb2.StoreCapabilities(
+        max_plaintext=can.max_plaintext,
+        check_and_set=can.check_and_set,
+        write_tag=can.write_tag,
+        readable=can.readable,
+        patchable=can.patchable,
+        deletable=can.deletable,
+        soft_delete=can.soft_delete,
+        undeletable=can.undeletable,
+        rollbackable=can.rollbackable,
+        listable=can.listable,
+        layout=can.layout,
+        experimental=experimental,
+        key_rule="" if can.key_rule is None else can.key_rule.pattern,
+        options_schema=can.options_schema,
+        copies_to=sorted(copies_to),
+        signatures=signatures,
+    )
+    try:
+        check_capabilities(capabilities)
+    except UsageError as error:
+        raise UsageError(f"m8 would not let this reactor in: {error.message}", fix=error.fix) from None
+    return capabilities

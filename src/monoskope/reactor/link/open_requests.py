@@ -166,7 +166,7 @@ class OpenRequests:
             operating_log.get().warning(
                 "too many unfinished requests",
                 message=f"m8 tells of more unfinished requests than the {len(self._open):,} for which there is room.",
-                fix="Look at PENDING in: monoctl get secret-stores . m8 ends what nobody continues after some minutes.",
+                fix="Look at PENDING in: monoctl get secret-stores . m8 ends what is not continued for some minutes.",
             )
         self._is_full = is_full or (self._is_full and self._held > MOST_HELD // 4)
 

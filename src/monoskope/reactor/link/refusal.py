@@ -8,8 +8,6 @@ from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.link import Origin, StatusError
 
-_DOORS = "https://HOST:PORT is m8's HTTP door, HOST:PORT its gRPC door"
-
 
 def explained(
     ended: StatusError,
@@ -23,7 +21,7 @@ def explained(
 
     Args:
         ended: How it ended.
-        server: The server that was dialled, as the settings name it.
+        server: The server that was dialled.
         identity: Under which the reactor logs in.
         kind: The type of its store.
         key_id: The id of its fingerprint key.
@@ -55,7 +53,7 @@ def _absence(ended: StatusError, *, server: str) -> tuple[str, str]:
             compare = "Compare `ca_file` in reactor.toml with m8's ca.crt, and the host in `server` with m8's names."
             return message, f"{compare} If both were right until now, find out who answers there."
         case Origin.NOTHING:
-            fix = f"Check that m8 runs, then `server` and `ca_file` in reactor.toml: {_DOORS}."
+            fix = "Check that m8 runs, then `server` and `ca_file` in reactor.toml."
             return f"{server} does not answer, or not as m8.", fix
 
 
@@ -99,13 +97,10 @@ def _words(code: str, *, server: str, identity: Identity, kind: str) -> tuple[st
                 f"m8 does not accept this reactor's proof: for m8 the store {store} has another identity than"
                 f" {identity.shown}, or {server} is none of m8's own names."
             )
-            fix = (
-                f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml, or with"
-                " `http_names` if it begins with https://."
-            )
+            fix = f"Compare: monoctl describe secret-store {store} ; and `server` here with `names` in m8.toml."
         case "UNIMPLEMENTED" | "INVALID_ARGUMENT":
             message = f"{server} does not speak this reactor's protocol."
-            fix = f"Check `server`: {_DOORS}. Or update the reactor or m8."
+            fix = "Check that `server` is the address of `listen` in m8.toml. Or update the reactor or m8."
         case _:
             pass
     return message, fix

@@ -14,9 +14,8 @@ from monoskope.protocol.identity import REACTOR_HELLO
 from monoskope.reactor.health import Health
 from monoskope.reactor.link.appends import Appends
 from monoskope.reactor.link.attachment import Attachment, Listener
-from monoskope.reactor.link.dial import dial
 from monoskope.reactor.link.endpoint import Endpoint
-from monoskope.reactor.link.link import Dial, Link, SessionEndedError, StatusError
+from monoskope.reactor.link.link import Dial, Link, SessionEndedError, StatusError, dial
 from monoskope.reactor.link.refusal import explained
 from monoskope.reactor.timings import Timings
 
@@ -60,7 +59,7 @@ class ReactorSession:
 
     @property
     def server(self) -> str:
-        """The server that is dialled now, as the settings name it."""
+        """The server that is dialled now."""
         return self._endpoint.server
 
     async def run(self) -> None:
@@ -151,13 +150,11 @@ class ReactorSession:
     def _attach(self, challenge: bytes) -> reactor_pb2.AttachReactor:
         endpoint = self._endpoint
         hello = Hello(
-            endpoint.name.address, endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
+            str(endpoint.address), endpoint.identity.store, endpoint.replica, challenge, endpoint.fingerprint_key_id
         )
         return reactor_pb2.AttachReactor(
             hello=endpoint.identity.sign(REACTOR_HELLO, hello.serialise()),
             type=endpoint.type,
             capabilities=endpoint.announced,
             rotations=endpoint.identity.rotations,
-            knows_caught_up=True,
-            without_own=True,
         )

@@ -25,7 +25,7 @@ class ReactorMeters:
     seconds: Histogram = field(init=False)
     puts_refused: Counter = field(init=False)
     gauges: dict[str, Gauge] = field(default_factory=dict, init=False)
-    """What is looked up when somebody reads the metrics, by name."""
+    """What is looked up when the metrics are read, by name."""
 
     def __post_init__(self) -> None:
         here = self.registry

@@ -156,7 +156,7 @@ def _read(path: Path) -> tuple[bytes, float]:
     """Return a file's content and when it changed last. Raises `UsageError` and `RefusedError`."""
     try:
         check_way(path)
-        # Opening a pipe would otherwise wait for somebody who writes to it.
+        # Opening a pipe would otherwise wait for its writer.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}.", fix="Create it, or check its owner.") from None

@@ -190,7 +190,7 @@ def parse_revoked(text: str) -> Revocations:
 
 
 def _key_id(number: int, text: str) -> str:
-    """Return a key id as `Revocations.name` compares it. Raises `BadListError` for one that would revoke nobody."""
+    """Return a key id as `Revocations.name` compares it. Raises `BadListError` for one that would revoke no key."""
     key_id = text.strip()
     if not key_id or key_id[0] == key_id[-1] == '"':
         raise BadListError(number, "a key id is not empty, and stands without the quotes of `ssh-keygen -L`")

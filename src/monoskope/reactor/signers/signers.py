@@ -146,7 +146,7 @@ class Signers:
         self._revoked.read_again()
 
     def _rules(self) -> Rules:
-        # What was good before does not go on to count: it may be what somebody had to leave.
+        # What was good before does not go on to count: it may name a person who had to leave.
         listed = None if self._listed.trouble else self._listed.value
         revoked = None if self._revoked.trouble else self._revoked.value
         return Rules(listed, revoked, self._permissions, self._max_certificate_s)

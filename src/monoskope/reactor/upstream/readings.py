@@ -2,7 +2,7 @@
 
 An engine that holds only text holds the same text for both, so it cannot tell. Our own receipt can: it has the
 fingerprint of what was put. A reading that fits it is what was put; if none fits, something else is there. Nothing is
-tried but these two, and nothing is compared but with what this store signed itself, so nobody learns more by it.
+tried but these two, and nothing is compared but with what this store signed itself, so no caller learns more by it.
 """
 
 from __future__ import annotations

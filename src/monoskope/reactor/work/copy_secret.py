@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from monoskope import operating_log
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.task import Progress, Result, Stage
+from monoskope.client.walk.task import Progress, Result, Stage
 from monoskope.errors import (
     ConflictError,
     Error,
@@ -38,7 +38,7 @@ from monoskope.protocol.request import Request
 from monoskope.reactor.identity.copy_key import NO_COPY_KEY, NOBODY_SIGNED, CopySigner, NoCopyKeyError
 from monoskope.reactor.identity.fingerprint import Fingerprints
 from monoskope.reactor.limits import FairPlaces
-from monoskope.reactor.link.copy_tokens import CopyTokens
+from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, Failure, ended_by
 from monoskope.reactor.settings import CopyRule, ReactorSettings

@@ -1,4 +1,4 @@
-"""GENERATE: make values with the operating system's random generator. Nobody sees them. No other file makes values.
+"""GENERATE: make values with the operating system's random generator. No person sees them. No other file makes values.
 
 They are held like what was opened: in a `Payload` that is erased before a receipt is sent. Private halves are PEM,
 PKCS#8, unencrypted; public halves are PEM, SubjectPublicKeyInfo.
@@ -28,7 +28,7 @@ from monoskope.reactor.limits import has_room
 from monoskope.reactor.reasons import FailedError
 
 ALPHABET = "ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789"
-"""Of passwords: 56 letters and digits that nobody confuses, 5.8 bits each."""
+"""Of passwords: 56 letters and digits that are not confused, 5.8 bits each."""
 
 MAX_WAITING = 16
 """How many RSA keys may wait to be made; those of one subject at most half of what the others leave."""

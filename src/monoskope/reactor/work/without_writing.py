@@ -180,7 +180,7 @@ async def list_names(driver: StoreDriver, delivered: DeliveredRequest) -> Receip
     """List what is directly below the request's URI and return the receipt of that. Raises `DriverError`."""
     request = delivered.grant.request
     found = await driver.list_names(request.uri.path)
-    # In a thread: a driver lists up to 50,000 names, and they are looked at one by one. Nobody else's put waits for it.
+    # In a thread: a driver lists up to 50,000 names, and they are looked at one by one. Other puts do not wait for it.
     listed, more = await asyncio.to_thread(_page, driver, request, found)
     return make_receipt(
         grant=delivered.grant,

@@ -140,7 +140,7 @@ class Writer:
     async def write(self, plan: WritePlan, payload: Payload | None) -> WriteEnd:
         """Try to write `payload` as `plan` says; after a conflict try again where that is allowed. Return the end.
 
-        It raises nothing: once STARTED is recorded, whoever calls could not tell whether the engine has written.
+        It raises nothing: once STARTED is recorded, the caller could not tell whether the engine has written.
         """
         try:
             return await self._tries(plan, payload)

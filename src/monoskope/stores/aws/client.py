@@ -199,7 +199,7 @@ class AwsClient:
 
 
 def _is_private(url: str) -> bool:
-    """Whether nobody on the way can see what is sent to `url`."""
+    """Whether what is sent to `url` is hidden on the way."""
     return url.startswith(("https://", "http://127.0.0.1:", "http://localhost:", "http://[::1]:"))
 
 

@@ -109,7 +109,7 @@ class ParameterStore(AwsStore):
         how: dict[str, Any] = {"Overwrite": True} if await self._tagged(name, tags) else {"Tags": tags}
         answer = await self._client.call("put_parameter", writes=True, expected={_EXISTS, _OTHER_TYPE}, **put, **how)
         if answer.code == _EXISTS:
-            raise StoreConflictError("somebody else made the parameter in between.", fix="Try again.")
+            raise StoreConflictError("another program made the parameter in between.", fix="Try again.")
         if answer.code:
             raise StoreRefusedError(
                 "the parameter there is of another type than SecureString.",
@@ -122,12 +122,12 @@ class ParameterStore(AwsStore):
         _refuse_expectation(replacing)
         if not self._config.deletable:
             raise UnsupportedError(
-                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
             )
         if not destroy:
             raise UnsupportedError(
                 "this engine deletes for good only.",
-                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+                fix="Nothing was deleted. --destroy erases it for good.",
             )
         if await self.read_version(path) == NOTHING:
             raise _nothing_there()

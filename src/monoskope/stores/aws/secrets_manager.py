@@ -155,7 +155,7 @@ class SecretsManagerStore(AwsStore):
         """
         if not self._config.deletable:
             raise UnsupportedError(
-                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
             )
         seen = await self._look(path)
         if seen.version == NOTHING or replacing not in {None, seen.version}:
@@ -209,7 +209,7 @@ class SecretsManagerStore(AwsStore):
     async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
         """See `StoreDriver.read_at`: the current version and the one before it.
 
-        Of versions without a label nobody can tell whether they were ever current. One that was only staged holds what
+        Of versions without a label it is unknown whether they were ever current. One that was only staged holds what
         a put was to write and did not.
         """
         self._require_restorable()

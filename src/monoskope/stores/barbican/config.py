@@ -59,7 +59,7 @@ class Password(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_fiel
 
 
 class NoLogin(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag_field="method", tag="none"):
-    """For a Barbican without authentication, in tests only: whoever reaches it can read everything."""
+    """For a Barbican without authentication, in tests only: every program that reaches it can read everything."""
 
     project_id: str
     """The project that the secrets belong to."""

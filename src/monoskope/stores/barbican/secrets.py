@@ -170,7 +170,7 @@ class BarbicanStore(StoreDriver):
         if not destroy:
             raise UnsupportedError(
                 "this engine cannot bring back what is deleted.",
-                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+                fix="Nothing was deleted. --destroy erases it for good.",
             )
         _expects_nothing(replacing)
         entries = await self._entries(path)

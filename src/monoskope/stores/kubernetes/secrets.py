@@ -160,12 +160,12 @@ class KubernetesStore(StoreDriver):
         """See `StoreDriver.delete`: for good only, and exactly the version that was looked at."""
         if not self._config.deletable:
             raise UnsupportedError(
-                "this store is not configured to delete.", fix="Whoever runs the store can allow it: deletable."
+                "this store is not configured to delete.", fix="The store's operator can allow it: deletable."
             )
         if not destroy:
             raise UnsupportedError(
                 "a cluster deletes for good only.",
-                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+                fix="Nothing was deleted. --destroy erases it for good.",
             )
         place = self._place(path)
         version = objects.version_of(await self._get(place, METADATA))
@@ -177,7 +177,7 @@ class KubernetesStore(StoreDriver):
         if answer.status == 409:
             raise _conflict()
         try:
-            # If it is gone, we deleted it, or somebody else did in the same moment.
+            # If it is gone, we deleted it, or another client did in the same moment.
             gone = objects.version_of(await self._get(place, METADATA)) != version
         except DriverError:
             gone = False

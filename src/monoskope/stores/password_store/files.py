@@ -79,7 +79,7 @@ def recipients(root: Path, path: tuple[str, ...]) -> list[str]:
     named = [line for line in lines if _RECIPIENT.fullmatch(line)]
     if not named:
         raise StoreRefusedError(
-            "no .gpg-id names anybody who is to read this secret.",
+            "no .gpg-id names a key that is to read this secret.",
             fix="Restore the file .gpg-id. In a store without secrets make it: pass init KEY-ID",
         )
     return named

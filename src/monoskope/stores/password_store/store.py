@@ -148,8 +148,7 @@ class PassStore(StoreDriver):
         if destroy is self._config.git:
             raise UnsupportedError(
                 "git keeps what was committed." if destroy else "without git nothing brings back what is deleted.",
-                fix="Nothing was deleted. "
-                + ("Leave --destroy out." if destroy else "--destroy erases it, and nobody can bring it back."),
+                fix="Nothing was deleted. " + ("Leave --destroy out." if destroy else "--destroy erases it for good."),
             )
         await in_thread(self._delete, path, replacing)
 

@@ -205,12 +205,12 @@ class EngineHttp:
 
 
 def _is_encoded(found: Answer) -> bool:
-    """Return whether the body is compressed, which nobody asked for: it is not what it seems to be."""
+    """Return whether the body is compressed, which was not asked for: it is not what it seems to be."""
     return any(name == "content-encoding" and value.lower() != "identity" for name, value in found.headers)
 
 
 def _was_sent(error: ExchangeError) -> bool:
-    """Return whether any of the request may have reached somebody."""
+    """Return whether any of the request may have reached a server."""
     return error.sent if isinstance(error, LateError) else not isinstance(error, NotSentError)
 
 

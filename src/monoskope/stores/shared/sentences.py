@@ -78,7 +78,7 @@ TOLD = frozenset(
         "AWS refused the request.",
         "gpg could not encrypt.",
         "Keystone refused the login.",
-        "no .gpg-id names anybody who is to read this secret.",
+        "no .gpg-id names a key that is to read this secret.",
         "the cluster does not accept the credentials.",
         "the cluster refused the request.",
         "the cluster takes no such Secret.",

@@ -100,7 +100,7 @@ class VaultKv1Store(VaultMount):
         if not (destroy and self._config.deletable):
             raise UnsupportedError(
                 "this store deletes for good, or is not configured to delete at all.",
-                fix="Nothing was deleted. --destroy erases it, and nobody can bring it back.",
+                fix="Nothing was deleted. --destroy erases it for good.",
             )
         _refuse_comparison(replacing)
         if await self.read_version(path) == NOTHING:

@@ -159,9 +159,9 @@ class VaultStore(VaultMount):
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
         """See `StoreDriver.delete`: exactly the version just looked at is deleted or destroyed, and looked at again.
 
-        The engine deletes without check-and-set, but by number. If somebody writes a newer version in between, that one
+        The engine deletes without check-and-set, but by number. If a newer version is written in between, that one
         stays, the version looked at is deleted, and this raises `OvertakenError`. The version looked at is not
-        undeleted then: somebody else may have deleted it, too, and the engine does not tell. Older versions stay.
+        undeleted then: another client may have deleted it, too, and the engine does not tell. Older versions stay.
         """
         if not self._config.deletable:
             raise UnsupportedError("this store is not configured to delete.")

@@ -107,7 +107,7 @@ async def _unwrap(http: VaultHttp, token: str, mount: str) -> str:
     if not looked.ok:
         raise StoreRefusedError(
             "the wrapping token was used before, has expired, or was changed.",
-            fix="If nobody here used it, somebody else has the secret id: destroy it. Then make a new wrapping token.",
+            fix="If it was not used here, a thief has the secret id: destroy it. Then make a new wrapping token.",
         )
     made_for = str(looked.section("data").get("creation_path", ""))
     if re.fullmatch(rf"auth/{re.escape(mount)}/role/[^/]+/secret-id", made_for) is None:

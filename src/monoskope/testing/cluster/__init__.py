@@ -62,8 +62,6 @@ class Cluster(Commands):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         super().__init__(folder.absolute(), OpenBao(folder / "openbao", storage=storage), tell, environments)
         self.server = f"127.0.0.1:{free_port()}"
-        self.http = f"127.0.0.1:{free_port()}"
-        """Where m8 is to listen for HTTP, in clusters that have that door."""
         self.m8 = self.part("m8", "m8", "serve", "--dir", "m8", log="m8/m8.log")
         self.reactors: dict[str, Part] = {}
         self.identities: dict[str, str] = {}
@@ -81,26 +79,20 @@ class Cluster(Commands):
 
     # --- everything at once ---
 
-    def start(
-        self, *, readable: bool = True, stores: Sequence[str] = ("vault", "local"), https: Sequence[str] = ()
-    ) -> None:
+    def start(self, *, readable: bool = True, stores: Sequence[str] = ("vault", "local")) -> None:
         """Start m8 and OpenBao, then `vault` and `local` stores with a reactor each, active and attached.
 
         Args:
             readable: As in `make_vault_reactor`.
             stores: Which.
-            https: Those whose reactors attach at m8's HTTP door.
         """
-        if https:
-            self.must("m8", "init", "--dir", "m8", "--listen", self.server, "--http-listen", self.http)
         self.start_m8()
         self.start_openbao()
         for store in stores:
-            server = f"https://{self.http}" if store in https else ""
             if store == "local":
-                self.make_local_reactor(store, server=server)
+                self.make_local_reactor(store)
             else:
-                self.make_vault_reactor(store, readable=readable, server=server)
+                self.make_vault_reactor(store, readable=readable)
         self.share_fingerprint_key(*(f"reactor-{store}" for store in stores))
         for store in stores:
             self.add_store(store)
@@ -120,11 +112,6 @@ class Cluster(Commands):
     def dialled(self) -> str:
         """What clients and reactors are told to dial."""
         return self.server
-
-    @property
-    def https_server(self) -> str:
-        """m8's HTTP door, as a client names it, while m8 runs."""
-        return f"https://{(self.folder / 'm8' / 'http-address').read_text(encoding='ascii').strip()}"
 
     @property
     def pids(self) -> dict[str, int]:

@@ -19,7 +19,7 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.protocol.payload import MAX_PADDED, MIN_PADDED, Payload
-from monoskope.reactor.link.announcement import announced
+from monoskope.reactor.link.endpoint import announced
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,

@@ -11,7 +11,7 @@ import secrets
 from pathlib import Path
 from typing import Literal
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.parts import free_port
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.settings import write_private
 from monoskope.testing.engines.unprivileged import give
 from monoskope.testing.parts import free_port

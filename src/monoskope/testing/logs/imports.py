@@ -13,7 +13,6 @@ from monoskope.errors import ConflictError
 from monoskope.m8.log.event_log import EventLog, LogTamperedError, NewEvent, RecordedEvent
 from monoskope.testing.log_writer import LogOpener, some_time
 from monoskope.testing.logs.harness import LogHarness, documents, ledger, some
-from monoskope.testing.logs.importer import start_import
 
 SEALED = b"sealed bytes"
 
@@ -100,13 +99,13 @@ class Imports(LogHarness):
         assert await target.finish_import() == len(good)
         await target.close()
 
-    async def test_an_import_that_was_killed_is_seen_and_goes_on(self, log: EventLog, tmp_path: Path) -> None:
+    async def test_an_import_that_broke_off_is_seen_and_goes_on(self, log: EventLog, tmp_path: Path) -> None:
         """m8 does not open half a log; the import does, knows where it is, and ends whole."""
         events = await fill(log)
         records = [event.record for event in events]
-        process = await start_import(self.new_target(tmp_path, for_import=True), records[:3])
-        process.kill()
-        await process.wait()
+        begun = await self.target(tmp_path)
+        await begun.import_records(records[:3])
+        await begun.close()
         with pytest.raises(ConflictError, match="import"):
             await self.target(tmp_path, for_import=False)
         target = await self.target(tmp_path)

@@ -39,6 +39,7 @@ class Reads(LogHarness):
         versions = {name: [event.version for event in events] for name, events in found.items()}
         assert versions == {"a": [2, 3, 4], "upload/" + "0f" * 16: [1, 2], "none": []}
         assert all(event.stream == name for name, events in found.items() for event in events)
+        assert await log.read_streams({}) == {}
 
     async def test_the_last_events_of_many_streams_are_read_at_once(self, log: EventLog) -> None:
         """In the order that was asked for, a stream twice if it was named twice."""

@@ -5,9 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from pathlib import Path
+from types import SimpleNamespace
 
 from monoskope.client import Client, ClientSettings, Signer
-from monoskope.client.known_stores import KnownStores
+from monoskope.client.connection import Connection
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.stores import Stores
 from monoskope.testing.scripted.m8 import ScriptedM8
 
 _SHOWN = 12
@@ -43,6 +46,11 @@ def client_for(m8: ScriptedM8, folder: Path, *, subject: str = "alice", signer: 
     """Return a client that dials `m8` with the pins in `folder` and pauses for a millisecond only."""
     settings = settings_for(m8, folder, subject=subject)
     return Client(settings, signer=signer, system_known_stores=folder / "no_known_stores", pause_s=0.001)
+
+
+def stores_of(connection: Connection) -> Stores:
+    """Return the commands for stores over a connection without a client."""
+    return Stores(SimpleNamespace(connection=connection))  # type: ignore[arg-type]
 
 
 def was_received(m8: ScriptedM8, value: bytes) -> bool:

@@ -10,19 +10,18 @@ import asyncio
 import datetime as dt
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import grpc
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, log_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, identity_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError
-from monoskope.m8.grpc import tls
+from monoskope.m8.http import tls
 from monoskope.protocol import outcomes
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
@@ -34,7 +33,6 @@ from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig import parse
 from monoskope.testing.cluster.identities import Identity, OneTimeKey
 from monoskope.testing.scripted import connect
-from monoskope.testing.scripted.attach import grpc_door
 from monoskope.testing.scripted.log import ScriptedLog
 
 KEY_ID = "63e8eb50bcac50aa"
@@ -133,8 +131,9 @@ class ScriptedM8:
         """Every message that came in, serialised."""
         self.calls: list[str] = []
         """The method of each call, in order."""
-        self.failing: dict[str, list[Error | grpc.StatusCode | bytes]] = {}
-        """Method to what its next calls fail with; bytes are answered as they are, once the call was carried out."""
+        self.failing: dict[str, list[Error | str | bytes]] = {}
+        """Method to what its next calls fail with: an error of m8's, the name of a code of Connect without more, or
+        bytes, which are answered as they are, once the call was carried out."""
         self.key_answer: Callable[[Attempt], queries_pb2.GetSecretUploadKeyResponse] = self.honest_key
         self.end: Callable[[Attempt], views_pb2.SecretUpload] = self.honest_end
         self.log: ScriptedLog | None = None
@@ -162,7 +161,6 @@ class ScriptedM8:
                 rollbackable=True,
                 listable=True,
                 layout=LAYOUT,
-                keeps_notes=True,
             ),
             fingerprint_key_id=KEY_ID,
         )
@@ -270,27 +268,22 @@ class ScriptedM8:
         raise NotFoundError("no such request.")
 
     @asynccontextmanager
-    async def serving(
-        self, folder: Path, *, options: Sequence[tuple[str, Any]] = (), http: bool = False
-    ) -> AsyncIterator[Self]:
-        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`. `options` are gRPC's.
-
-        With `http` it has an HTTP door in the place of the gRPC door.
-        """
+    async def serving(self, folder: Path) -> AsyncIterator[Self]:
+        """Listen on a free port of 127.0.0.1; sets `server` and `ca_file`."""
         made = tls.make(["127.0.0.1"], now=dt.datetime.now(dt.UTC))
         self.ca_file = folder / "ca.crt"
         self.ca_file.write_bytes(made.ca)
-        async with connect.door(self, made) if http else grpc_door(self, made, options) as self.server:
+        async with connect.door(self, made) as self.server:
             yield self
 
     @contextmanager
-    def serving_in_thread(self, folder: Path, *, http: bool = False) -> Iterator[Self]:
+    def serving_in_thread(self, folder: Path) -> Iterator[Self]:
         """The same for callers that run an event loop of their own."""
         ready, stop = threading.Event(), asyncio.Event()
         loop = asyncio.new_event_loop()
 
         async def serve() -> None:
-            async with self.serving(folder, http=http):
+            async with self.serving(folder):
                 ready.set()
                 await stop.wait()
 

@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from monoskope.client.credential import IssuerAwayError
-from monoskope.client.login.discovery import discover
-from monoskope.client.login.issuer import Issuer, OAuthError, origin_of
+from monoskope.client.login.credential import IssuerAwayError
+from monoskope.client.login.issuer import Issuer, OAuthError, discover, origin_of
 from monoskope.errors import Code, Error, ProtocolError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer
 

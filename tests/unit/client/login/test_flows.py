@@ -11,11 +11,9 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 import pytest
 
-from monoskope.client.login.discovery import Provider, discover
-from monoskope.client.login.flows.callback import MOST_CONNECTIONS, Callback, listening
-from monoskope.client.login.flows.code_flow import CodeFlow, NotOursError
-from monoskope.client.login.flows.device_flow import begin, wait
-from monoskope.client.login.issuer import OAuthError
+from monoskope.client.login.browser import MOST_CONNECTIONS, Callback, CodeFlow, NotOursError, listening
+from monoskope.client.login.device import begin, wait
+from monoskope.client.login.issuer import OAuthError, Provider, discover
 from monoskope.errors import Error, ProtocolError, RefusedError, TimedOutError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer
 
@@ -155,7 +153,7 @@ def test_connections_that_say_nothing_keep_nobody_out() -> None:
 
 def test_connections_that_say_nothing_are_ended_where_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     """The one that the browser makes is the newest, and others take neither its place nor this program's memory."""
-    monkeypatch.setattr("monoskope.client.login.flows.callback._Handler.timeout", 300)
+    monkeypatch.setattr("monoskope.client.login.browser._Handler.timeout", 300)
     one, state = flow()
     with listening(one.code) as callback:
         where = ("127.0.0.1", int(callback.server_address[1]))

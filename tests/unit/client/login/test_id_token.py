@@ -11,8 +11,7 @@ from typing import Any
 import pytest
 from joserfc.jwk import ECKey
 
-from monoskope.client.login.id_token import checked
-from monoskope.client.login.unverified import check_audience, claims_of, lifetime_s
+from monoskope.client.login.id_token import check_audience, checked, claims_of, lifetime_s
 from monoskope.errors import UnauthenticatedError
 from tests.support.scripted_issuer import ScriptedIssuer
 

@@ -15,12 +15,12 @@ import keyring.errors
 import pytest
 from msgspec import structs
 
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import Exchange, Issued
+from monoskope.client.known.sources import ConfigFile, LoginTable
 from monoskope.client.login import renewing, starting
-from monoskope.client.login.keeping import read_whole, remove, write
-from monoskope.client.login.kept import KeptLogin, Login, login_path, read, seconds
-from monoskope.client.sources import ConfigFile, LoginTable
+from monoskope.client.login.credential import Exchange, Issued
+from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.renewing import read_whole, remove, write
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.errors import UnauthenticatedError, UsageError
 from tests.support.scripted_issuer import ScriptedIssuer
 
@@ -164,7 +164,7 @@ def test_a_file_that_is_no_login_is_told(tmp_path: Path) -> None:
         read(path)
 
 
-@pytest.mark.parametrize("server", ["m8.example.org:7443", "https://m8.example.org:7480", "https://[::1]:7480"])
+@pytest.mark.parametrize("server", ["m8.example.org:7443", "[::1]:7443"])
 def test_each_server_has_a_place_of_its_own(server: str, tmp_path: Path) -> None:
     path = login_path(server, {"XDG_STATE_HOME": str(tmp_path)})
     assert path is not None

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.blocking import BlockingRuntime, run
-from monoskope.client.credential import ID_TOKEN, JWT, Credential, Issued
-from monoskope.client.login import ambient
-from monoskope.client.login.keeping import write
-from monoskope.client.login.kept import KeptLogin, find_login, login_path
+from monoskope.client.login import file as ambient
+from monoskope.client.login.credential import ID_TOKEN, JWT, Credential, Issued
+from monoskope.client.login.file import KeptLogin, find_login, login_path
+from monoskope.client.login.renewing import write
 from monoskope.client.login.workload import WorkloadToken, workload
+from monoskope.client.runtime.blocking import BlockingRuntime, run
 from monoskope.client.settings import load_settings
 from monoskope.errors import Code, Error, RefusedError, UnauthenticatedError, UsageError
 from tests.support.exchanging_m8 import jwt
 from tests.support.scripted_issuer import ScriptedIssuer
 
-SERVER = "https://m8.example.org:7480"
+SERVER = "m8.example.org:7443"
 GITHUB = jwt(iss="https://token.actions.githubusercontent.com", aud=SERVER, sub="repo:corp/app:ref:refs/heads/main")
 GITLAB = jwt(iss="https://gitlab.example.org", aud=SERVER, sub="project_path:corp/app:ref_type:branch:ref:main")
 POD = jwt(iss="https://kubernetes.default.svc", aud=[SERVER], sub="system:serviceaccount:team-a:deploy")
@@ -62,7 +62,7 @@ def github(scripted: ScriptedIssuer, monkeypatch: pytest.MonkeyPatch) -> dict[st
 
 def test_a_job_of_github_asks_for_a_token_that_names_this_m8(scripted: ScriptedIssuer, github: dict[str, str]) -> None:
     assert came(ambient.ambient(SERVER, SERVER, github)) == [(GITHUB, JWT)]
-    assert scripted.asked[-1][0] == "/token?api-version=2.0&audience=https%3A%2F%2Fm8.example.org%3A7480"
+    assert scripted.asked[-1][0] == "/token?api-version=2.0&audience=m8.example.org%3A7443"
     assert scripted.authorizations[-1] == "Bearer runner"
 
 

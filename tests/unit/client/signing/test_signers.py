@@ -16,12 +16,9 @@ from types import SimpleNamespace
 import pytest
 
 from monoskope.client.signing import agent as module
-from monoskope.client.signing.agent import Agent
-from monoskope.client.signing.agent_signer import AgentSigner
-from monoskope.client.signing.chosen import signer_of
-from monoskope.client.signing.key_signer import KeySigner
-from monoskope.client.signing.public_key import from_line
-from monoskope.client.signing.signer import LocalSigner
+from monoskope.client.signing.agent import Agent, AgentSigner
+from monoskope.client.signing.key_file import KeySigner
+from monoskope.client.signing.signer import LocalSigner, from_line, signer_of
 from monoskope.client.signing.signing import Signing
 from monoskope.errors import Error, RefusedError, UnavailableError, UsageError
 from monoskope.protocol.signed_request import NAMESPACE, statement

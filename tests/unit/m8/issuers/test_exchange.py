@@ -13,7 +13,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.refusal import error_in
+from monoskope.client.http.errors import error_in
 from monoskope.errors import RateLimitedError
 from monoskope.m8.domain.events import read, write
 from monoskope.m8.domain.registrations import member_stream
@@ -21,8 +21,8 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.settings import RuleFile
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.exchanges import PER_MEMBER, Exchanges
-from monoskope.m8.limits.quota import Quota
+from monoskope.m8.limits.logins import PER_MEMBER, Exchanges
+from monoskope.m8.limits.subjects import Quota
 from monoskope.m8.readmodels.usage import bytes_of
 from monoskope.m8.service.exchange import JWT, TTL_S
 from monoskope.protocol.login import ExchangeRefusal, Member

@@ -18,7 +18,7 @@ from monoskope.m8.backup.create import Making
 from monoskope.m8.backup.restore import Checking, restore
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.registrations import ExchangeRefusedError
-from monoskope.m8.limits.exchanges import Exchanges
+from monoskope.m8.limits.logins import Exchanges
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.readmodels import documents as chain
@@ -44,7 +44,7 @@ def an_app(world_app: App, log: EventLog, **changes: Any) -> App:
 
 async def exchange(app: App, token: str) -> access_pb2.ExchangeTokenResponse:
     message = access_pb2.ExchangeTokenRequest(subject_token=token, subject_token_type=ID_TOKEN)
-    return await TokenExchange(app).exchange_token(message, Stranger("ipv4:192.0.2.7:1", 10.0))
+    return await TokenExchange(app).exchange_token(message, Stranger("192.0.2.7:1", 10.0))
 
 
 async def refusal(app: App, token: str) -> str:

@@ -53,7 +53,7 @@ class Served:
             "subject_token_type": JWT,
         }
         headers = ("Content-Type", "application/x-www-form-urlencoded")
-        address = self.server.http_address
+        address = self.server.address
         return await ask(address, "POST", "/oauth2/token", headers, body=urlencode(fields).encode(), tls=self.trust)
 
     async def refusal(self, token: str) -> str:
@@ -71,7 +71,7 @@ async def served(tmp_path: Path, issuer: HttpsIssuer, monkeypatch: pytest.Monkey
     monkeypatch.setattr(keys, "RETRY_S", 0.0)
     monkeypatch.setattr(discovery, "TIMEOUT_S", 60.0)  # a machine that is busy makes no issuer silent
     operating_log.set_up(io.StringIO())
-    folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0), http_listen="127.0.0.1:0")).folder
+    folder = lay_out(Plan(tmp_path / "m8", HostPort("127.0.0.1", 0))).folder
     with (folder / "m8.toml").open("a", encoding="utf-8") as file:
         file.write(SETTINGS.format(url=issuer.url, ca=issuer.ca_file))
     async with build(settings.load(folder)) as server:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.m8.http import form
+from monoskope.m8.http import token_endpoint
 from monoskope.m8.service.exchange import ID_TOKEN, JWT
 from tests.support.exchanging import FORM, GRANT, PATH, Exchanging
 from tests.support.http_calls import ask
@@ -106,9 +106,9 @@ async def test_the_answer_over_connect_is_not_to_be_stored(m8: Exchanging) -> No
 @given(st.dictionaries(st.text(max_size=20).filter(bool), st.text(max_size=20).filter(bool), max_size=8))
 def test_a_form_says_what_was_written_into_it(fields: dict[str, str]) -> None:
     body = urlencode(fields, encoding="utf-8", errors="strict", quote_via=quote).encode()
-    assert form.parse(body) == fields
+    assert token_endpoint.parse_form(body) == fields
 
 
 @given(st.binary(max_size=60))
 def test_no_bytes_break_the_form(body: bytes) -> None:
-    form.parse(body)
+    token_endpoint.parse_form(body)

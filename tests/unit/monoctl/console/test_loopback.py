@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
-from monoskope.monoctl.console.loopback import USUAL, hosts
+from monoskope.monoctl.console.browser import USUAL, hosts
 
 
 def test_an_own_address_is_on_loopback_and_another_each_time() -> None:

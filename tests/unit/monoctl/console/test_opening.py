@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.monoctl.console.opening import Folder
+from monoskope.monoctl.console.browser import Folder
 
 LINK = "http://127.0.0.1:1/#token"
 

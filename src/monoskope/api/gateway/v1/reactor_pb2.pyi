@@ -23,20 +23,16 @@ ENGINE_HEALTH_UNAVAILABLE: EngineHealth
 ENGINE_HEALTH_REFUSED: EngineHealth
 
 class AttachReactor(_message.Message):
-    __slots__ = ("hello", "type", "capabilities", "rotations", "knows_caught_up", "without_own")
+    __slots__ = ("hello", "type", "capabilities", "rotations")
     HELLO_FIELD_NUMBER: _ClassVar[int]
     TYPE_FIELD_NUMBER: _ClassVar[int]
     CAPABILITIES_FIELD_NUMBER: _ClassVar[int]
     ROTATIONS_FIELD_NUMBER: _ClassVar[int]
-    KNOWS_CAUGHT_UP_FIELD_NUMBER: _ClassVar[int]
-    WITHOUT_OWN_FIELD_NUMBER: _ClassVar[int]
     hello: _upload_pb2.Signed
     type: str
     capabilities: _events_pb2.StoreCapabilities
     rotations: _containers.RepeatedCompositeFieldContainer[_identity_pb2.SignedRotation]
-    knows_caught_up: bool
-    without_own: bool
-    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ..., knows_caught_up: _Optional[bool] = ..., without_own: _Optional[bool] = ...) -> None: ...
+    def __init__(self, hello: _Optional[_Union[_upload_pb2.Signed, _Mapping]] = ..., type: _Optional[str] = ..., capabilities: _Optional[_Union[_events_pb2.StoreCapabilities, _Mapping]] = ..., rotations: _Optional[_Iterable[_Union[_identity_pb2.SignedRotation, _Mapping]]] = ...) -> None: ...
 
 class AppendEvent(_message.Message):
     __slots__ = ("call", "request_id", "expected_version", "key_provided", "started", "uploaded", "compared", "failed", "deleted", "verified", "drift_detected", "imported", "copied", "undeleted", "rolled_back", "listed")
@@ -109,18 +105,14 @@ class AttachRequest(_message.Message):
     def __init__(self, attach: _Optional[_Union[AttachReactor, _Mapping]] = ..., append: _Optional[_Union[AppendEvent, _Mapping]] = ..., heartbeat: _Optional[_Union[Heartbeat, _Mapping]] = ..., authorize_copy: _Optional[_Union[AuthorizeCopy, _Mapping]] = ...) -> None: ...
 
 class Attached(_message.Message):
-    __slots__ = ("position", "replicas", "heartbeat_s", "caught_up_follows", "signatures")
+    __slots__ = ("position", "replicas", "heartbeat_s")
     POSITION_FIELD_NUMBER: _ClassVar[int]
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     HEARTBEAT_S_FIELD_NUMBER: _ClassVar[int]
-    CAUGHT_UP_FOLLOWS_FIELD_NUMBER: _ClassVar[int]
-    SIGNATURES_FIELD_NUMBER: _ClassVar[int]
     position: int
     replicas: _containers.RepeatedScalarFieldContainer[bytes]
     heartbeat_s: int
-    caught_up_follows: bool
-    signatures: bool
-    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ..., caught_up_follows: _Optional[bool] = ..., signatures: _Optional[bool] = ...) -> None: ...
+    def __init__(self, position: _Optional[int] = ..., replicas: _Optional[_Iterable[bytes]] = ..., heartbeat_s: _Optional[int] = ...) -> None: ...
 
 class Delivery(_message.Message):
     __slots__ = ("record", "sealed")

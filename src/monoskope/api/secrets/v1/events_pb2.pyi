@@ -198,7 +198,7 @@ class SecretStoreIdentityReplaced(_message.Message):
     def __init__(self, name: _Optional[str] = ..., identity: _Optional[str] = ...) -> None: ...
 
 class StoreCapabilities(_message.Message):
-    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable", "keeps_notes")
+    __slots__ = ("max_plaintext", "check_and_set", "write_tag", "readable", "key_rule", "options_schema", "patchable", "deletable", "soft_delete", "layout", "copies_to", "experimental", "signatures", "undeletable", "rollbackable", "listable")
     MAX_PLAINTEXT_FIELD_NUMBER: _ClassVar[int]
     CHECK_AND_SET_FIELD_NUMBER: _ClassVar[int]
     WRITE_TAG_FIELD_NUMBER: _ClassVar[int]
@@ -215,7 +215,6 @@ class StoreCapabilities(_message.Message):
     UNDELETABLE_FIELD_NUMBER: _ClassVar[int]
     ROLLBACKABLE_FIELD_NUMBER: _ClassVar[int]
     LISTABLE_FIELD_NUMBER: _ClassVar[int]
-    KEEPS_NOTES_FIELD_NUMBER: _ClassVar[int]
     max_plaintext: int
     check_and_set: bool
     write_tag: bool
@@ -232,8 +231,7 @@ class StoreCapabilities(_message.Message):
     undeletable: bool
     rollbackable: bool
     listable: bool
-    keeps_notes: bool
-    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ..., keeps_notes: _Optional[bool] = ...) -> None: ...
+    def __init__(self, max_plaintext: _Optional[int] = ..., check_and_set: _Optional[bool] = ..., write_tag: _Optional[bool] = ..., readable: _Optional[bool] = ..., key_rule: _Optional[str] = ..., options_schema: _Optional[str] = ..., patchable: _Optional[bool] = ..., deletable: _Optional[bool] = ..., soft_delete: _Optional[bool] = ..., layout: _Optional[str] = ..., copies_to: _Optional[_Iterable[str]] = ..., experimental: _Optional[bool] = ..., signatures: _Optional[bool] = ..., undeletable: _Optional[bool] = ..., rollbackable: _Optional[bool] = ..., listable: _Optional[bool] = ...) -> None: ...
 
 class ReactorAttached(_message.Message):
     __slots__ = ("store", "replica", "type", "capabilities", "fingerprint_key_id", "hello")

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import struct
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
@@ -23,12 +22,11 @@ from monoskope.m8.log.failures import closed
 from monoskope.m8.log.postgres.failures import (
     FAILURES,
     MINIMUM_VERSION,
-    NO_TLS,
-    NOT_POSTGRES,
     READ_ONLY,
     SILENT,
     TOO_OLD,
     Refusal,
+    diagnose,
     explain,
     is_lost,
     why,
@@ -42,11 +40,6 @@ HOST_S = 2.0
 
 ALONE_S = 5.0
 """Seconds for the only host there is: to give it up sooner helps no caller."""
-
-_DIAGNOSE_S = 0.5
-"""Seconds to find out why a host did not answer."""
-
-_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 _OWN_SETTINGS = MappingProxyType(
     {
@@ -100,7 +93,7 @@ async def connect(target: PostgresTarget, *, host_s: float | None = None, cached
         try:
             return await _connect_host(target, host, port, host_s, cached_statements)
         except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
-            refusal = await _diagnose(error, host, port)
+            refusal = await diagnose(error, host, port)
         except _RefusedHostError as error:
             refusal = error.refusal
         refused.append((f"{host}:{port}", refusal))
@@ -184,33 +177,6 @@ async def _make_usable(connection: Connection) -> None:
     # By itself and first, because a short timeout would end the statement that sets the rest.
     await connection.execute("SET statement_timeout = 0")
     await connection.fetch(_SET, list(_OWN_SETTINGS), list(_OWN_SETTINGS.values()))
-
-
-async def _diagnose(error: Exception, host: str, port: int) -> Refusal:
-    """Say why a host refused. The driver tells a server without TLS and a foreign protocol only by its own text."""
-    found = why(error) or SILENT
-    is_plain = type(error) in (ConnectionError, TimeoutError)
-    is_odd = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
-    if (is_plain or is_odd) and not host.startswith("/"):
-        return await _asked_for_tls(host, port) or found
-    return found
-
-
-async def _asked_for_tls(host: str, port: int) -> Refusal | None:
-    """Ask a server for TLS, as every client of PostgreSQL may: it answers with S or N, and no other server does."""
-    answer = b""
-    with contextlib.suppress(OSError):
-        async with asyncio.timeout(_DIAGNOSE_S):
-            reader, writer = await asyncio.open_connection(host, port)
-            try:
-                # The empty lines make a server answer that waits for the end of a line, such as one of HTTP.
-                writer.write(_SSL_REQUEST + b"\r\n\r\n")
-                answer = await reader.read(1)
-            finally:
-                writer.close()
-    if answer == b"N":
-        return NO_TLS
-    return None if answer in (b"", b"S", b"E") else NOT_POSTGRES
 
 
 def _error(target: PostgresTarget, refused: list[tuple[str, Refusal]]) -> Error:

@@ -5,8 +5,11 @@ The sentences hold nothing of the server's text.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import socket
 import ssl
+import struct
 from dataclasses import dataclass
 
 import asyncpg
@@ -34,6 +37,12 @@ _EXPIRED = 10
 """X509_V_ERR_CERT_HAS_EXPIRED of OpenSSL."""
 _NOT_SIGNED = frozenset({2, 18, 19, 20, 21})
 """OpenSSL's codes for a chain that ends at no authority which is trusted."""
+
+
+_DIAGNOSE_S = 0.5
+"""Seconds to find out why a host did not answer."""
+
+_SSL_REQUEST = struct.pack("!ii", 8, 80877103)
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,3 +236,30 @@ def is_lost(error: BaseException) -> bool:
             return True
         return (error.sqlstate or "08000")[:2] in {"08", "57"}
     return isinstance(error, (asyncpg.InterfaceError, asyncpg.InternalClientError, OSError))
+
+
+async def diagnose(error: Exception, host: str, port: int) -> Refusal:
+    """Say why a host refused. The driver tells a server without TLS and a foreign protocol only by its own text."""
+    found = why(error) or SILENT
+    is_plain = type(error) in (ConnectionError, TimeoutError)
+    is_odd = isinstance(error, asyncpg.InterfaceError | asyncpg.InternalClientError)
+    if (is_plain or is_odd) and not host.startswith("/"):
+        return await _asked_for_tls(host, port) or found
+    return found
+
+
+async def _asked_for_tls(host: str, port: int) -> Refusal | None:
+    """Ask a server for TLS, as every client of PostgreSQL may: it answers with S or N, and no other server does."""
+    answer = b""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(_DIAGNOSE_S):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                # The empty lines make a server answer that waits for the end of a line, such as one of HTTP.
+                writer.write(_SSL_REQUEST + b"\r\n\r\n")
+                answer = await reader.read(1)
+            finally:
+                writer.close()
+    if answer == b"N":
+        return NO_TLS
+    return None if answer in (b"", b"S", b"E") else NOT_POSTGRES

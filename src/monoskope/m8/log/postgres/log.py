@@ -51,22 +51,6 @@ PROBE_S = 20.0
 _LOCK = 0x6D386C74
 """The advisory lock ("m8lt"), held to the end of one transaction, under which names are given and sizes claimed."""
 
-_SIZE = """
-SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
-"""
-
-_ERASE = "WITH gone AS (DELETE FROM sealed WHERE sha256 = ANY($1::bytea[]) RETURNING 1) SELECT count(*) FROM gone"
-
-_LEASE = """
-INSERT INTO leases VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
-ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
-WHERE leases.holder = excluded.holder OR leases.ends <= clock_timestamp()
-OR leases.ends > clock_timestamp() + interval '1 minute' RETURNING true
-"""
-"""By the clock of the database. No lease is longer than a minute. One that ends later than that is from before the
-clock was set back, as by a failover to a server with another clock: its holder may be gone."""
-
 
 class PostgresLog(SqlLog):
     """An `EventLog` in one PostgreSQL database. Made by `open`."""
@@ -126,11 +110,11 @@ class PostgresLog(SqlLog):
         return self._writer.failure
 
     async def size_bytes(self) -> int:
-        return int((await self._fetch(_SIZE))[0][0])
+        return int((await self._fetch(records.SIZE))[0][0])
 
     async def try_write(self, body: bytes) -> None:
         name = f"m8_probe_{secrets.token_hex(8)}"
-        await self._write(lambda connection: try_write(connection, name, body), seconds=PROBE_S)
+        await self._write(lambda connection: records.try_write(connection, name, body), seconds=PROBE_S)
 
     async def schema_state(self) -> str:
         return await self._read(schema.state)
@@ -166,7 +150,7 @@ class PostgresLog(SqlLog):
         erased = 0
         left = sorted(set(sha256s))
         for start in range(0, len(left), PIECE):
-            erased += await self._write(partial(_erase, piece=left[start : start + PIECE]))
+            erased += await self._write(partial(records.erase, piece=left[start : start + PIECE]))
         if erased:
             # The rows are gone; this gives their space back, and cannot run in a transaction.
             await self._long(lambda connection: connection.execute("VACUUM sealed"))
@@ -216,7 +200,7 @@ class PostgresLog(SqlLog):
         return await self._long(records.check_chain)
 
     async def lease(self, name: str, holder: str, *, ttl_ms: int) -> bool:
-        return bool(await self._write(lambda connection: connection.fetchval(_LEASE, name, holder, ttl_ms)))
+        return bool(await self._write(lambda connection: connection.fetchval(records.LEASE, name, holder, ttl_ms)))
 
     async def release(self, name: str, holder: str) -> None:
         await self._execute("DELETE FROM leases WHERE name = $1 AND holder = $2", name, holder)
@@ -299,21 +283,3 @@ async def _run(connection: Connection, steps: Steps[T]) -> T:
     except StopIteration as done:
         result: T = done.value
         return result
-
-
-async def _erase(connection: Connection, piece: Sequence[bytes]) -> int:
-    return int(await connection.fetchval(_ERASE, piece))
-
-
-async def try_write(connection: Connection, name: str, body: bytes) -> None:
-    """Commit a table `name` that held `body`, and is gone by then.
-
-    In a table of its own, because the others may have room of rows that are gone, which would say nothing of the disk;
-    and what could not be written whole gives its room back at once. Unlogged: tried again and again, it would fill the
-    server's write-ahead log, and a server that has no room for that ends.
-    """
-    await connection.execute("BEGIN")
-    await connection.execute(f"CREATE UNLOGGED TABLE {name} (body bytea NOT NULL)")
-    await connection.execute(f"INSERT INTO {name} VALUES ($1)", body)  # noqa: S608  m8 made the name
-    await connection.execute(f"DROP TABLE {name}")
-    await connection.execute("COMMIT")

@@ -1,7 +1,7 @@
 """Whether a pooler that shares sessions, such as pgbouncer in transaction mode, stands between m8 and PostgreSQL.
 
-There LISTEN is accepted and nothing arrives, and session locks are granted to everybody. So what m8 needs is tried: one
-session listens, another one notifies. A pooler that gives each client a session of its own passes.
+There LISTEN is accepted and nothing arrives, and session locks are granted to every client. So what m8 needs is tried:
+one session listens, another one notifies. A pooler that gives each client a session of its own passes.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ async def _is_heard(listens: Connection, notifies: Connection, wait_s: float) ->
     async with asyncio.timeout(wait_s + connections.HOST_S):
         await listens.add_listener(channel, lambda *_: heard.set())
         processes = [await session.fetchval("SELECT pg_backend_pid()") for session in (listens, notifies, listens)]
-        # An idle pool gives its last session to whoever comes next, so this alone finds most of them at once.
+        # An idle pool gives its last session to the next client, so this alone finds most of them at once.
         if processes[0] == processes[1] or processes[0] != processes[2]:
             return False
         await notifies.execute("SELECT pg_notify($1, '')", channel)

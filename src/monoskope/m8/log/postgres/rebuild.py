@@ -1,4 +1,4 @@
-"""Making the documents anew from the events, while others append: beside the live tables, which they then replace.
+"""Making the documents from the events again, while others append: beside the live tables, which they then replace.
 
 One rebuild fills those tables at a time: its own session holds a lock of the server. A lease is no proof of that: a
 process that stood still goes on when its lease is another's.
@@ -40,7 +40,7 @@ FEW = 20
 """So many events at most are left when the head is locked."""
 
 KEPT = 100_000
-"""Documents that are remembered between two batches; then memory starts anew."""
+"""Documents that are remembered between two batches; then memory is cleared."""
 
 TRIES = 200
 """How often the change from the old tables to the new ones is tried."""
@@ -89,7 +89,7 @@ class Rebuild:
         """Make empty tables, and drop what a rebuild left behind that did not end.
 
         Raises:
-            ConflictError: another session still rebuilds, whoever has the lease.
+            ConflictError: another session still rebuilds, with the lease or without.
         """
         with deadline(self._connection, LONG_S):
             await self._connection.execute(_KEEPALIVE)
@@ -136,7 +136,7 @@ class Rebuild:
             self._known.update(await documents.read_many(self._connection, projection.missed, table=DOCUMENTS + NEXT))
 
     async def index(self) -> None:
-        """Make the indexes, dense, and let the planner know the new tables, before anybody reads them."""
+        """Make the indexes, dense, and let the planner know the new tables, before they are read."""
         documents, labels = DOCUMENTS + NEXT, LABELS + NEXT
         with deadline(self._connection, LONG_S):
             await self._connection.execute(f"REINDEX TABLE {documents}")

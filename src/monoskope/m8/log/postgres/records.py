@@ -45,6 +45,24 @@ _APPEND = f"SELECT append_{FORM}({', '.join(f'${place}::{kind}' for place, kind 
 _HEAD = "SELECT position, hash, fence FROM head"
 
 
+SIZE = """
+SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
+WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'
+"""
+"""How many bytes the tables of the log take, with their indexes."""
+
+_ERASE = "WITH gone AS (DELETE FROM sealed WHERE sha256 = ANY($1::bytea[]) RETURNING 1) SELECT count(*) FROM gone"
+
+LEASE = """
+INSERT INTO leases VALUES ($1, $2, clock_timestamp() + $3 * interval '1 millisecond')
+ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, ends = excluded.ends
+WHERE leases.holder = excluded.holder OR leases.ends <= clock_timestamp()
+OR leases.ends > clock_timestamp() + interval '1 minute' RETURNING true
+"""
+"""By the clock of the database. No lease is longer than a minute. One that ends later than that is from before the
+clock was set back, as by a failover to a server with another clock: its holder may be gone."""
+
+
 async def last_position(connection: Connection) -> int:
     """Return the last position, 0 if the log is empty."""
     return int(await connection.fetchval("SELECT position FROM head"))
@@ -244,3 +262,22 @@ async def check_chain(connection: Connection) -> int:
         head = await read_head(connection)
         chain.finish(head.position, head.hash)
     return chain.position
+
+
+async def erase(connection: Connection, piece: Sequence[bytes]) -> int:
+    """Erase sealed bytes by their SHA-256, and return how many rows there were."""
+    return int(await connection.fetchval(_ERASE, piece))
+
+
+async def try_write(connection: Connection, name: str, body: bytes) -> None:
+    """Commit a table `name` that held `body`, and is gone by then.
+
+    In a table of its own, because the others may have room of rows that are gone, which would say nothing of the disk;
+    and what could not be written whole gives its room back at once. Unlogged: tried again and again, it would fill the
+    server's write-ahead log, and a server that has no room for that ends.
+    """
+    await connection.execute("BEGIN")
+    await connection.execute(f"CREATE UNLOGGED TABLE {name} (body bytea NOT NULL)")
+    await connection.execute(f"INSERT INTO {name} VALUES ($1)", body)  # noqa: S608  m8 made the name
+    await connection.execute(f"DROP TABLE {name}")
+    await connection.execute("COMMIT")

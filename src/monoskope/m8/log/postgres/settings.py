@@ -1,6 +1,6 @@
 """The `database` settings of `m8.toml`: which PostgreSQL, with which password, under which certificates.
 
-No message here repeats the URL: somebody may have written a password into it.
+No message here repeats the URL: it may hold a password.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, Self
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from monoskope.errors import UsageError
@@ -41,30 +40,6 @@ _WEAK = {
 }
 
 
-class HasDatabase(Protocol):
-    """A settings file with the fields that this module reads."""
-
-    @property
-    def database(self) -> str:
-        """The URL."""
-
-    @property
-    def database_password_file(self) -> str:
-        """The file with the password."""
-
-    @property
-    def database_ca(self) -> str:
-        """The authorities of the server."""
-
-    @property
-    def database_certificate(self) -> str:
-        """m8's own certificate."""
-
-    @property
-    def database_key(self) -> str:
-        """Its private key."""
-
-
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
     """What `m8.toml` says about the database. Paths are relative to its folder.
@@ -82,17 +57,6 @@ class DatabaseSettings:
     ca: str = ""
     certificate: str = ""
     key: str = ""
-
-    @classmethod
-    def of(cls, file: HasDatabase) -> Self:
-        """Take them from a settings file."""
-        return cls(
-            database=file.database,
-            password_file=file.database_password_file,
-            ca=file.database_ca,
-            certificate=file.database_certificate,
-            key=file.database_key,
-        )
 
     def target(self, file: Path, environment: Mapping[str, str]) -> PostgresTarget | None:
         """Check everything that can be checked without the database, and return where it is; None for SQLite.

@@ -1,11 +1,11 @@
 """Writing: appends that wait at the same time are recorded by one call, in one transaction.
 
-The head of the log is one row, which each group compares and sets: it is the fence, whoever else writes. What is known
+The head of the log is one row, which each group compares and sets: it is the fence against other writers. What is known
 of the database at the last head is kept in memory, so that a process that writes alone needs one trip a group. A group
-that finds another head locks it and reads anew, in statements of their own: a statement that waits for the lock would
+that finds another head locks it and reads again, in statements of their own: a statement that waits for the lock would
 still see what was there before it waited.
 
-No commit is ever cancelled. A commit of which nobody knows how it ended is looked for under the head's lock, in a
+No commit is ever cancelled. A commit whose end is unknown is looked for under the head's lock, in a
 transaction that writes, too: when that one is confirmed, so is everything before it. It also raises the fence, so that
 a call which still lies on its way somewhere finds another head than it expects.
 """
@@ -41,7 +41,7 @@ RETRY_S = 0.2
 """How long it waits between two attempts to learn that."""
 
 KEPT = 50_000
-"""How many documents, and how many streams, are remembered; then memory starts anew."""
+"""How many documents, and how many streams, are remembered; then memory is cleared."""
 
 _SESSION = (
     "SET plan_cache_mode = force_generic_plan; SET idle_in_transaction_session_timeout = '3s'; "
@@ -255,7 +255,11 @@ class Writer:
         self._recorded(recorded)
 
     async def _is_there(self, last: RecordedEvent) -> bool:
-        """Find out whether the group that ends with `last` is recorded. Raises `UnknownAppendError` if nobody says."""
+        """Find out whether the group that ends with `last` is recorded.
+
+        Raises:
+            UnknownAppendError: the database does not say.
+        """
         loop = asyncio.get_running_loop()
         end = loop.time() + RESOLVE_S
         while not self._gives_up:

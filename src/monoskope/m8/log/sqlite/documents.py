@@ -89,7 +89,7 @@ def exchange(connection: sqlite3.Connection, tag: str) -> None:
 
 
 def leftovers(connection: sqlite3.Connection, *, with_built: bool) -> list[str]:
-    """Return the tables that nobody needs any more; `with_built`, those of an unfinished build among them."""
+    """Return the tables that are not needed any more; `with_built`, those of an unfinished build among them."""
     query = "SELECT name FROM sqlite_schema WHERE type = 'table' AND (substr(name, 1, ?) = ? OR substr(name, 1, ?) = ?)"
     prefixes = (OUTDATED, NEXT if with_built else OUTDATED)
     values = tuple(part for prefix in prefixes for part in (len(prefix), prefix))

@@ -226,7 +226,7 @@ _DISK_FIX = "Check the disk and the system's log, then try again."
 _FIXES = {
     sqlite3.SQLITE_FULL: (
         "the disk is full",
-        "Let whoever runs m8 free some space (m8 events erase-sealed); try again.",
+        "Let m8's operator free some space (m8 events erase-sealed); try again.",
     ),
     sqlite3.SQLITE_BUSY: ("another process keeps it locked", "Try again; find out which process writes for so long."),
     sqlite3.SQLITE_READONLY: ("it is read-only", "Check the owner and mode of the file and its folder."),

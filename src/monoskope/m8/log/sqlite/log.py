@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-import hashlib
 import sqlite3
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -23,19 +22,18 @@ from monoskope.m8.log import record
 from monoskope.m8.log.documents import Where
 from monoskope.m8.log.event_log import (
     ExpectedVersionError,
-    LogTamperedError,
     NewEvent,
     Projector,
     RecordedEvent,
     no_documents,
 )
 from monoskope.m8.log.failures import check_limit
-from monoskope.m8.log.record import Following, has_own_events
 from monoskope.m8.log.sql import SqlLog
 from monoskope.m8.log.sqlite import disk, documents, file, rebuild
+from monoskope.m8.log.sqlite import records as rows
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.log.sqlite.find import find
-from monoskope.m8.log.sqlite.readers import Readers, Watcher, check_chain
+from monoskope.m8.log.sqlite.readers import Readers, Watcher
 from monoskope.m8.log.sqlite.rebuild import Build
 from monoskope.m8.log.sqlite.writer import SqliteWriter
 from monoskope.m8.log.tree_rows import Row, Steps
@@ -118,7 +116,7 @@ class SqliteLog(SqlLog):
         def work(connection: sqlite3.Connection) -> list[RecordedEvent]:
             recorded = self._record(connection, stream, expected_version, events, actor)
             if sealed is not None:
-                _add_sealed(connection, sealed)
+                rows.add_sealed(connection, sealed)
             self._uncommitted += recorded
             return recorded
 
@@ -152,7 +150,7 @@ class SqliteLog(SqlLog):
                 actor=actor,
                 previous_hash=previous,
             )
-            _add_event(connection, event)
+            rows.add_event(connection, event)
             documents.project(connection, self._projector, event)
             recorded.append(event)
             previous = event.hash
@@ -168,7 +166,7 @@ class SqliteLog(SqlLog):
         # One statement: each begins and ends a transaction of its own, which takes longer than to find the rows.
         query = f"{' UNION ALL '.join([one] * len(after))} ORDER BY position"
         values = tuple(value for asked in after.items() for value in asked)
-        for event in self._read_now(lambda connection: _events(connection, query, values)) if after else ():
+        for event in self._read_now(lambda connection: rows.read_events(connection, query, values)) if after else ():
             found[event.stream].append(event)
         return found
 
@@ -176,7 +174,7 @@ class SqliteLog(SqlLog):
         query = "SELECT position, record FROM events WHERE stream = ? ORDER BY version DESC LIMIT 1"
 
         def read(connection: sqlite3.Connection) -> list[RecordedEvent | None]:
-            found = (_events(connection, query, (stream,)) for stream in streams)
+            found = (rows.read_events(connection, query, (stream,)) for stream in streams)
             return [events[0] if events else None for events in found]
 
         return self._read_now(read)
@@ -202,14 +200,14 @@ class SqliteLog(SqlLog):
         return await rebuild.run(Build(self._projector, self._clock), self._write_long)
 
     async def check_chain(self) -> int:
-        return await self._read(check_chain)
+        return await self._read(rows.check_chain)
 
     async def erase_sealed(self, sha256s: Iterable[bytes]) -> int:
         left = deque(sha256s)
         erased = 0
 
         def work(connection: sqlite3.Connection) -> int:
-            # Only now, while nobody else can write to the log: an append would take the space.
+            # Only now, while no other process can write to the log: an append would take the space.
             if self._reserve.is_needed:
                 self._reserve.free()
             return disk.erase_some(connection, left)
@@ -242,12 +240,12 @@ class SqliteLog(SqlLog):
         await self._write(lambda connection: rebuild.release(connection, name, holder))
 
     async def import_records(self, records: Sequence[bytes], sealed: Sequence[bytes] = ()) -> None:
-        await self._write(lambda connection: _import(connection, records, sealed), is_long=True)
+        await self._write(lambda connection: rows.import_records(connection, records, sealed), is_long=True)
 
     async def finish_import(self, *, log_id: str = "") -> int:
-        # Until it is finished nobody else appends, or asks.
+        # Until it is finished no other process appends, or asks.
         await rebuild.run(Build(self._projector, self._clock, piece_s=rebuild.LONG_PIECE_S), self._write_long)
-        return await self._write(lambda connection: _finish_import(connection, log_id))
+        return await self._write(lambda connection: rows.finish_import(connection, log_id))
 
     async def close(self) -> None:
         background, self._background = self._background, set()
@@ -276,13 +274,13 @@ class SqliteLog(SqlLog):
         return self._watcher.watching()
 
     async def _fetch(self, statement: str, *values: object) -> list[Row]:
-        return self._read_now(lambda connection: connection.execute(statement, _named(values)).fetchall())
+        return self._read_now(lambda connection: connection.execute(statement, rows.named(values)).fetchall())
 
     async def _execute(self, statement: str, *values: object) -> None:
-        await self._write(lambda connection: connection.execute(statement, _named(values)))
+        await self._write(lambda connection: connection.execute(statement, rows.named(values)))
 
     async def _alone(self, steps: Callable[[], Steps[T]]) -> T:
-        return await self._write(lambda connection: _run(connection, steps()))
+        return await self._write(lambda connection: rows.run_steps(connection, steps()))
 
     async def _write_long(self, work: Callable[[sqlite3.Connection], object]) -> object:
         return await self._write(work, is_long=True)
@@ -302,60 +300,3 @@ class SqliteLog(SqlLog):
             with contextlib.suppress(sqlite3.Error):
                 return read(idle)
         return self._readers.now(read)
-
-
-def _named(values: Row) -> dict[str, object]:
-    """Return values by their places, `$1`, `$2`, …, as SQLite takes them."""
-    return {str(place): value for place, value in enumerate(values, start=1)}
-
-
-def _run(connection: sqlite3.Connection, steps: Steps[T]) -> T:
-    try:
-        statement, values = next(steps)
-        while True:
-            statement, values = steps.send(connection.execute(statement, _named(values)).fetchall())
-    except StopIteration as done:
-        result: T = done.value
-        return result
-
-
-def _events(connection: sqlite3.Connection, query: str, values: tuple[str | int, ...]) -> list[RecordedEvent]:
-    return [record.parse_again(position, row) for position, row in connection.execute(query, values)]
-
-
-def _add_event(connection: sqlite3.Connection, event: RecordedEvent) -> None:
-    row = (event.position, event.stream, event.version, event.record, event.hash)
-    connection.execute("INSERT INTO events VALUES (?, ?, ?, ?, ?)", row)
-
-
-def _add_sealed(connection: sqlite3.Connection, body: bytes) -> None:
-    connection.execute("INSERT OR IGNORE INTO sealed VALUES (?, ?)", (hashlib.sha256(body).digest(), body))
-
-
-def _import(connection: sqlite3.Connection, records: Sequence[bytes], sealed: Sequence[bytes]) -> None:
-    position, last_hash = connection.execute("SELECT position, hash FROM head").fetchone()
-    if not file.is_importing(connection):
-        if position:
-            raise has_own_events()
-        # The number is a part of the file's first page, so it changes with the records or not at all.
-        connection.execute(f"PRAGMA application_id = {file.IMPORTING_ID}")
-    following = Following(position, last_hash)
-    for body in records:
-        event = following.take(body)
-        query = "SELECT coalesce(max(version), 0) FROM events WHERE stream = ?"
-        if event.version != connection.execute(query, (event.stream,)).fetchone()[0] + 1:
-            raise LogTamperedError(event.position, "its stream misses a version")
-        _add_event(connection, event)
-    connection.execute("UPDATE head SET position = ?, hash = ?", (following.position, following.hash))
-    for body in sealed:
-        _add_sealed(connection, body)
-
-
-def _finish_import(connection: sqlite3.Connection, log_id: str) -> int:
-    position = int(connection.execute("SELECT position FROM head").fetchone()[0])
-    if position and not file.is_importing(connection):
-        raise has_own_events()
-    if log_id:
-        connection.execute("UPDATE log_id SET id = ?", (log_id,))
-    connection.execute(f"PRAGMA application_id = {file.APPLICATION_ID}")
-    return position

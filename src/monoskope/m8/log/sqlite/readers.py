@@ -12,9 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from monoskope.errors import UnavailableError
-from monoskope.m8.log import record
-from monoskope.m8.log.event_log import LogTamperedError
 from monoskope.m8.log.sqlite import file
+from monoskope.m8.log.sqlite.records import last_position
 
 T = TypeVar("T")
 
@@ -121,25 +120,3 @@ class Watcher:
         if position != self._seen:
             self._seen = position
             self._changed()
-
-
-def last_position(connection: sqlite3.Connection) -> int:
-    """Return the log's last position, 0 if it is empty."""
-    return int(connection.execute("SELECT position FROM head").fetchone()[0])
-
-
-def check_chain(connection: sqlite3.Connection) -> int:
-    """Check the whole log in one snapshot, and return its last position. Raises `LogTamperedError`."""
-    chain = record.Chain()
-    connection.execute("BEGIN")
-    try:
-        for row in connection.execute("SELECT position, stream, version, hash, record FROM events ORDER BY position"):
-            chain.follow(row[:4], row[4])
-        chain.finish(*connection.execute("SELECT position, hash FROM head").fetchone())
-    except sqlite3.DatabaseError as error:
-        if getattr(error, "sqlite_errorcode", sqlite3.SQLITE_CORRUPT) & 0xFF != sqlite3.SQLITE_CORRUPT:
-            raise
-        raise LogTamperedError(chain.position + 1, "the database cannot be read there") from None
-    finally:
-        connection.execute("ROLLBACK")
-    return chain.position

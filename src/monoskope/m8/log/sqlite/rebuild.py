@@ -38,7 +38,7 @@ def check_lease(name: str, holder: str, ttl_ms: int) -> None:
 
 
 def is_free(connection: sqlite3.Connection, name: str, *, now_ms: int) -> bool:
-    """Whether nobody has the lease."""
+    """Whether the lease is free."""
     row = connection.execute("SELECT until_ms FROM leases WHERE name = ?", (name,)).fetchone()
     return row is None or not now_ms < row[0] <= now_ms + LONGEST_MS
 
@@ -202,7 +202,7 @@ Write = Callable[[Callable[[sqlite3.Connection], object]], Awaitable[object]]
 """Runs its argument in a transaction of its own, which may write."""
 
 LONG_PIECE_S = 0.5
-"""How long one piece takes where nobody appends meanwhile, in seconds."""
+"""How long one piece takes where no process appends meanwhile, in seconds."""
 
 _LONGEST_PAUSE_S = 0.05
 

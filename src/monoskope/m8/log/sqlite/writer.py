@@ -181,7 +181,7 @@ class SqliteWriter:
             self._connection = None
 
     def _deliver(self, outcomes: list[_Outcome]) -> None:
-        # On a closed event loop nobody waits any more.
+        # On a closed event loop no caller waits any more.
         with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._settle, outcomes)
 

@@ -1,4 +1,4 @@
-"""A scripted m8 that knows what was put through it, lists it, and records events; and a console's desk at it."""
+"""A scripted m8 that knows what was put through it, lists it, and records events; and a console's context at it."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client
-from monoskope.client.credential import Credential
+from monoskope.client.login.credential import Credential
 from monoskope.errors import NotFoundError
-from monoskope.monoctl.console import heard
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operations.operation import Operation
-from monoskope.monoctl.console.operations.table import OPERATIONS
+from monoskope.monoctl.console import live as heard
+from monoskope.monoctl.console.operations import Context
+from monoskope.monoctl.console.program import OPERATIONS
 from monoskope.protocol.receipt import parse_receipt
 from monoskope.testing.scripted.client import pinned, settings_for
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -180,38 +179,36 @@ class KnowingM8(ScriptedM8):
         return commands_pb2.UpdateSecretNotesResponse(secret=view)
 
 
-class AtDesk:
-    """A desk, and how the page asks it."""
+class AtConsole:
+    """A context, and how the page asks it."""
 
     def __init__(self, m8: KnowingM8, client: Client) -> None:
         self.m8 = m8
         self.client = client
         self.told: list[dict[str, object]] = []
-        self.desk = Desk(client, self.told.append)
+        self.context = Context(client, self.told.append)
 
     async def ask(self, operation: str, values: Mapping[str, bytes] | None = None, **request: object) -> Any:
         """Ask as the page does, and return what JSON makes of the answer; no value is in it."""
         row = OPERATIONS[operation]
         asked = msgspec.json.decode(msgspec.json.encode(request), type=row.request)
-        if isinstance(row, Operation):
-            answer = await row.answer(self.desk, asked)
-        else:
-            answer = await row.answer(self.desk, asked, values or {})
+        given = (values or {},) if row.takes_values else ()
+        answer = await row.answer(self.context, asked, *given)
         text = msgspec.json.encode(answer)
         assert VALUE not in text
         return msgspec.json.decode(text)
 
 
 @asynccontextmanager
-async def at_desk(
+async def at_console(
     folder: Path,
     m8: KnowingM8 | None = None,
     *,
     pins: bool = True,
     signing_key: str = "",
     credential: Credential | None = None,
-) -> AsyncIterator[AtDesk]:
-    """A console's desk at a scripted m8, as a user who has pinned its stores, or none."""
+) -> AsyncIterator[AtConsole]:
+    """A console's context at a scripted m8, as a user who has pinned its stores, or none."""
     async with (m8 or KnowingM8()).serving(folder) as serving:
         if pins:
             pinned(serving, folder)
@@ -225,4 +222,4 @@ async def at_desk(
             notify=heard.note,
         )
         async with client:
-            yield AtDesk(serving, client)
+            yield AtConsole(serving, client)

@@ -10,24 +10,24 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.testing.cluster.identities import Identity
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole, at_console
 
 URIS = ["vault://app/a", "vault://app/b"]
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
+    async with at_console(tmp_path) as context:
+        yield context
 
 
 @pytest.fixture
-async def filled(page: AtDesk) -> AtDesk:
+async def filled(page: AtConsole) -> AtConsole:
     await page.ask("put", {"password": VALUE}, uris=URIS)
     return page
 
 
-async def test_a_deletion_is_confirmed_by_the_whole_uri(filled: AtDesk) -> None:
+async def test_a_deletion_is_confirmed_by_the_whole_uri(filled: AtConsole) -> None:
     for typed in ("", "app/a", "vault://app/b", "delete 1 secrets", "VAULT://app/a"):
         with pytest.raises(UsageError, match="nothing was deleted"):
             await filled.ask("delete", uris=URIS[:1], typed=typed)
@@ -40,14 +40,14 @@ async def test_a_deletion_is_confirmed_by_the_whole_uri(filled: AtDesk) -> None:
     assert [row["uri"] for row in (await filled.ask("secrets", state="deleted"))["secrets"]] == ["vault://app/a"]
 
 
-async def test_a_path_in_the_default_store_is_confirmed_with_its_store(filled: AtDesk) -> None:
+async def test_a_path_in_the_default_store_is_confirmed_with_its_store(filled: AtConsole) -> None:
     with pytest.raises(UsageError, match="nothing was deleted"):
         await filled.ask("delete", uris=["app/a"], typed="app/a")
 
     assert (await filled.ask("delete", uris=["app/a"], typed="vault://app/a"))["results"][0]["done"]
 
 
-async def test_a_deletion_of_several_is_confirmed_by_their_number(filled: AtDesk) -> None:
+async def test_a_deletion_of_several_is_confirmed_by_their_number(filled: AtConsole) -> None:
     with pytest.raises(UsageError) as refused:
         await filled.ask("delete", uris=URIS, typed="delete 3 secrets")
     assert "delete 2 secrets" in refused.value.fix
@@ -57,7 +57,7 @@ async def test_a_deletion_of_several_is_confirmed_by_their_number(filled: AtDesk
     assert [row["done"]["uri"] for row in answer["results"]] == URIS
 
 
-async def test_what_was_deleted_comes_back_and_what_was_there_before_too(filled: AtDesk) -> None:
+async def test_what_was_deleted_comes_back_and_what_was_there_before_too(filled: AtConsole) -> None:
     await filled.ask("delete", uris=URIS[:1], typed=URIS[0])
 
     undeleted = await filled.ask("undelete", uris=URIS[:1])
@@ -67,7 +67,7 @@ async def test_what_was_deleted_comes_back_and_what_was_there_before_too(filled:
     assert rolled_back["results"][0]["done"]["outcome"] == "ROLLED_BACK"
 
 
-async def test_a_secret_is_generated_with_its_public_half(page: AtDesk) -> None:
+async def test_a_secret_is_generated_with_its_public_half(page: AtConsole) -> None:
     answer = await page.ask("generate", uri="vault://app/key", recipes={"key": "ed25519"}, expires_on="90d")
 
     done = answer["results"][0]["done"]
@@ -75,7 +75,7 @@ async def test_a_secret_is_generated_with_its_public_half(page: AtDesk) -> None:
     assert page.m8.attempts[-1].request.expires_on
 
 
-async def test_every_kind_that_can_be_made_is_named(page: AtDesk) -> None:
+async def test_every_kind_that_can_be_made_is_named(page: AtConsole) -> None:
     kinds = {kind["name"]: kind for kind in (await page.ask("recipes"))["kinds"]}
 
     assert (kinds["password"]["least"], kinds["password"]["most"], kinds["password"]["sizes"]) == (8, 1024, [])
@@ -83,7 +83,7 @@ async def test_every_kind_that_can_be_made_is_named(page: AtDesk) -> None:
     assert (kinds["ed25519"]["most"], kinds["ed25519"]["sizes"], kinds["ed25519"]["is_pair"]) == (0, [], True)
 
 
-async def test_one_refusal_is_a_row_like_those_of_several(page: AtDesk) -> None:
+async def test_one_refusal_is_a_row_like_those_of_several(page: AtConsole) -> None:
     page.m8.end = lambda attempt: page.m8.ended(
         attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT
     )
@@ -94,7 +94,7 @@ async def test_one_refusal_is_a_row_like_those_of_several(page: AtDesk) -> None:
     assert (failed["uri"], failed["reason"]) == ("vault://app/key", "CONFLICT")
 
 
-async def test_imports_and_verifications(filled: AtDesk) -> None:
+async def test_imports_and_verifications(filled: AtConsole) -> None:
     imported = await filled.ask("import", uris=["vault://old/one"])
     assert imported["results"][0]["done"]["outcome"] == "IMPORTED"
 
@@ -109,7 +109,7 @@ async def test_imports_and_verifications(filled: AtDesk) -> None:
     assert any("2 secrets" in note for note in answer["notes"])
 
 
-async def test_notes_are_edited_without_a_value(filled: AtDesk) -> None:
+async def test_notes_are_edited_without_a_value(filled: AtConsole) -> None:
     done = await filled.ask("label", uri=URIS[0], set={"owner": "team-b", "env": "prod"}, remove=["project"])
     assert done["results"][0]["done"] == {"uri": URIS[0], "outcome": "EDITED", "request_id": ""}
     await filled.ask("expire", uri=URIS[0], on="2030-01-31")
@@ -123,13 +123,13 @@ async def test_notes_are_edited_without_a_value(filled: AtDesk) -> None:
         await filled.ask("label", uri=URIS[0], set={"owner": "x"}, remove=["owner"])
 
 
-async def test_an_identity_that_followed_by_signed_steps_is_told_in_the_answer(filled: AtDesk) -> None:
+async def test_an_identity_that_followed_by_signed_steps_is_told_in_the_answer(filled: AtConsole) -> None:
     later = Identity()
     store = filled.m8.stores["vault"]
     store.rotations.append(filled.m8.identity.rotate(later, "vault"))
     store.identity = later.shown
     filled.m8.signers["vault"] = later
-    filled.client._remembered.clear()
+    filled.client._session._remembered.clear()
 
     answer = await filled.ask("put", {"password": VALUE}, uris=["vault://app/c"])
 

@@ -9,22 +9,22 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import UnauthenticatedError
-from monoskope.monoctl.console.greeting import Greeting
-from monoskope.monoctl.console.kept.counts import Counts, Figures
-from monoskope.monoctl.console.kept.recent import RecentEvents
-from monoskope.monoctl.console.kept.row import Row
-from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtDesk, KnowingM8, a_view, at_desk
+from monoskope.monoctl.console.counts import Counts, Figures
+from monoskope.monoctl.console.live import RecentEvents
+from monoskope.monoctl.console.overview import FirstView
+from monoskope.monoctl.console.rows import Row
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtConsole, KnowingM8, a_view, at_console
 
 TODAY = dt.date(2026, 11, 26)
 
 
 async def test_a_page_begins_with_who_one_is_and_its_first_rows(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for number in range(60):
             m8.know(f"vault://app/{number:02}")
         await loaded(page)
-        greeting = Greeting(page.desk)
+        greeting = FirstView(page.context)
 
         greeting.prepare()
         begun = await greeting.answer()
@@ -35,8 +35,8 @@ async def test_a_page_begins_with_who_one_is_and_its_first_rows(tmp_path: Path) 
 
 async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_away(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
-        greeting = Greeting(page.desk)
+    async with at_console(tmp_path, m8) as page:
+        greeting = FirstView(page.context)
         greeting.prepare()
         before = (await greeting.answer())["me"]
         assert isinstance(before, dict)
@@ -52,7 +52,7 @@ async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_
 
 async def test_the_first_rows_are_there_before_all_have_been_read(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for number in range(1_500):
             m8.know(f"vault://app/{number:04}")
         await loaded(page)
@@ -63,17 +63,17 @@ async def test_the_first_rows_are_there_before_all_have_been_read(tmp_path: Path
 
 async def test_an_answer_is_remembered_only_until_a_secret_changes(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         m8.know("vault://app/a")
         await loaded(page)
         assert (await page.ask("secrets", search="app"))["total"] == 1
 
         m8.know("vault://app/b")
-        await page.desk.secrets.ask(["vault://app/b"])
+        await page.context.secrets.ask(["vault://app/b"])
         assert (await page.ask("secrets", search="app"))["total"] == 2
 
         m8.know("vault://app/b", deleted=True)
-        await page.desk.secrets.ask(["vault://app/b"])
+        await page.context.secrets.ask(["vault://app/b"])
         assert [row["uri"] for row in (await page.ask("secrets", search="app"))["secrets"]] == ["vault://app/a"]
 
 
@@ -98,7 +98,7 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for _ in range(20):
             m8.record("SecretUploaded", "vault://app/a")
         asked: list[int] = []
@@ -122,21 +122,21 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
 
 async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         for _ in range(1_500):
             m8.record("SecretUploaded", "vault://app/a")
 
-        found, complete = await page.desk.recent.newest(AT_MS)
+        found, complete = await page.context.recent.newest(AT_MS)
         assert (len(found), found[-1].position, complete) == (1_000, 1_500, False)
 
-        await page.desk.recent.since(AT_MS)
-        found, complete = await page.desk.recent.newest(AT_MS)
+        await page.context.recent.since(AT_MS)
+        found, complete = await page.context.recent.newest(AT_MS)
         assert (len(found), complete) == (1_500, True)
 
 
-async def loaded(page: AtDesk) -> None:
+async def loaded(page: AtConsole) -> None:
     """Read the listing to its end."""
-    task = asyncio.create_task(page.desk.secrets.run())
-    while not page.desk.secrets.complete:
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.complete:
         await asyncio.sleep(0)
     task.cancel()

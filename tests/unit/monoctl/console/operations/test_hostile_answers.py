@@ -10,7 +10,7 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import IdentityChangedError, UsageError
 from monoskope.testing.cluster.identities import Identity
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, KnowingM8, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole, KnowingM8, at_console
 
 URI = "vault://app/db"
 LOOK_ALIKE = [
@@ -29,17 +29,17 @@ LOOK_ALIKE = [
 ]
 
 
-async def listed(at: AtDesk) -> dict[str, dict[str, object]]:
+async def listed(at: AtConsole) -> dict[str, dict[str, object]]:
     """What the page is shown of all secrets, once all are read."""
-    reading = asyncio.create_task(at.desk.secrets.run())
-    while not at.desk.secrets.complete:
+    reading = asyncio.create_task(at.context.secrets.run())
+    while not at.context.secrets.complete:
         await asyncio.sleep(0)
     reading.cancel()
     return {secret["uri"]: secret for secret in (await at.ask("secrets", page_size=200))["secrets"]}
 
 
 async def test_a_receipt_proves_the_secret_alone_that_it_names(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as at:
+    async with at_console(tmp_path) as at:
         await at.ask("put", {"password": VALUE}, uris=[URI])
         for uri in LOOK_ALIKE:
             copy = views_pb2.Secret(uri=uri)
@@ -54,7 +54,7 @@ async def test_a_receipt_proves_the_secret_alone_that_it_names(tmp_path: Path) -
 
 
 async def test_a_look_alike_is_nothing_that_can_be_put_to(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as at:
+    async with at_console(tmp_path) as at:
         for uri in ("v\u0430ult://app/db", "vault\u200b://app/db", "VAULT://app/db"):
             with pytest.raises(UsageError):
                 await at.ask("put", {"password": VALUE}, uris=[uri])
@@ -62,7 +62,7 @@ async def test_a_look_alike_is_nothing_that_can_be_put_to(tmp_path: Path) -> Non
 
 
 async def test_one_secret_that_m8_makes_up_hides_no_other(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as at:
+    async with at_console(tmp_path) as at:
         await at.ask("put", {"password": VALUE}, uris=[URI])
         wrong = at.m8.know("vault://wrong", expires_on="\u202enever", verified=99)
         wrong.uploaded_at_ms, wrong.verified_at_ms, wrong.notes_changed_at_ms = -(2**63), 2**63 - 1, 2**62
@@ -87,7 +87,7 @@ async def test_one_secret_that_m8_makes_up_hides_no_other(tmp_path: Path) -> Non
 
 
 async def test_two_pages_that_agree_to_two_identities_have_one_of_them_refused(tmp_path: Path) -> None:
-    async with at_desk(tmp_path, pins=False) as at:
+    async with at_console(tmp_path, pins=False) as at:
         first = at.m8.stores["vault"].identity
         other = Identity().shown
 
@@ -105,7 +105,7 @@ async def test_two_pages_that_agree_to_two_identities_have_one_of_them_refused(t
 
 async def test_nothing_is_sent_to_a_store_that_nobody_has_agreed_to_or_that_has_another_name(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8, pins=False) as at:
+    async with at_console(tmp_path, m8, pins=False) as at:
         [row] = (await at.ask("put", {"password": VALUE}, uris=[URI]))["results"]
         assert row["failed"]["code"] == "NOT_AGREED"
         await at.ask("pin", store="vault", identity=m8.stores["vault"].identity)

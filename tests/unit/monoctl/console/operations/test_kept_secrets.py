@@ -15,10 +15,9 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.errors import NotFoundError, NotReachedError, UsageError
-from monoskope.monoctl.console.kept.counts import Counts, counts, expiring
-from monoskope.monoctl.console.kept.picking import SortField, State, Wanted, ordered, picked
-from monoskope.monoctl.console.kept.row import Row
-from monoskope.monoctl.console.kept.secrets import KeptSecrets
+from monoskope.monoctl.console.cache import SecretCache
+from monoskope.monoctl.console.counts import Counts, counts, expiring
+from monoskope.monoctl.console.rows import Row, SortField, State, Wanted, ordered, picked
 from tests.unit.monoctl.console.operations.knowing_m8 import HASHES, a_view
 
 TODAY = dt.date(2026, 11, 26)
@@ -105,14 +104,14 @@ STEPS = st.lists(
 )
 
 
-def kept_of(log: Log, *, most: int = 1_000, most_bytes: int = 1_000_000) -> KeptSecrets:
+def kept_of(log: Log, *, most: int = 1_000, most_bytes: int = 1_000_000) -> SecretCache:
     queries = cast("Queries", log)
-    kept = KeptSecrets(lambda: queries, lambda: None, most=most, most_bytes=most_bytes, pause_s=0, again_s=0)
+    kept = SecretCache(lambda: queries, lambda: None, most=most, most_bytes=most_bytes, pause_s=0, again_s=0)
     log.hear = kept.saw
     return kept
 
 
-async def settled(log: Log, kept: KeptSecrets) -> None:
+async def settled(log: Log, kept: SecretCache) -> None:
     """Let it go on until it holds what m8 knows. A test's own limit of time ends one that never does."""
     while {uri: row.view for uri, row in kept.rows.items()} != log.known or not kept.complete:
         await asyncio.sleep(0)

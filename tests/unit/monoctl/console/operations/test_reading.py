@@ -11,32 +11,32 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
-from monoskope.monoctl.console.kept.recent import RecentEvents
-from monoskope.monoctl.console.operations.reading.activity import summary
-from monoskope.monoctl.console.operations.reading.requests import happened
+from monoskope.monoctl.console.activity import summary
+from monoskope.monoctl.console.live import RecentEvents
+from monoskope.monoctl.console.overview import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
-from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtDesk, KnowingM8, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtConsole, KnowingM8, at_console
 
 DAY_MS = 86_400_000
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
+    async with at_console(tmp_path) as context:
+        yield context
 
 
-async def loaded(page: AtDesk) -> None:
-    """Have the desk read m8's listing."""
-    task = asyncio.create_task(page.desk.secrets.run())
-    while not page.desk.secrets.complete:
+async def loaded(page: AtConsole) -> None:
+    """Have the context read m8's listing."""
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.complete:
         await asyncio.sleep(0)
     task.cancel()
 
 
-async def test_whoami_is_m8s_word(page: AtDesk) -> None:
+async def test_whoami_is_m8s_word(page: AtConsole) -> None:
     me = await page.ask("whoami")
 
     assert (me["subject"], me["role"], me["m8_version"], me["away"]) == ("alice", "user", "9", "")
@@ -44,7 +44,7 @@ async def test_whoami_is_m8s_word(page: AtDesk) -> None:
     assert "put" in me["rights"]
 
 
-async def test_whoami_says_why_m8_does_not_answer(page: AtDesk) -> None:
+async def test_whoami_says_why_m8_does_not_answer(page: AtConsole) -> None:
     page.m8.failing["GetServer"] = [UnauthenticatedError("the token has expired.")]
 
     me = await page.ask("whoami")
@@ -54,7 +54,7 @@ async def test_whoami_says_why_m8_does_not_answer(page: AtDesk) -> None:
     assert me["server"] == page.m8.server
 
 
-async def test_the_table_is_searched_sorted_and_paged(page: AtDesk) -> None:
+async def test_the_table_is_searched_sorted_and_paged(page: AtConsole) -> None:
     for number in range(5):
         page.m8.know(f"vault://app/{number}", upstream_version=str(number), deleted=number == 4)
     await loaded(page)
@@ -68,7 +68,7 @@ async def test_the_table_is_searched_sorted_and_paged(page: AtDesk) -> None:
     assert page.told[-1] == {"kind": "secrets", "loaded": 5, "complete": True}
 
 
-async def test_only_what_a_receipt_proves_is_called_proven(page: AtDesk) -> None:
+async def test_only_what_a_receipt_proves_is_called_proven(page: AtConsole) -> None:
     await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
     await page.ask("put", {"password": VALUE}, uris=["vault://app/b"])
     page.m8.secrets["vault://app/b"].upstream_version = "8"
@@ -84,7 +84,7 @@ async def test_only_what_a_receipt_proves_is_called_proven(page: AtDesk) -> None
 
 
 async def test_a_remembered_proof_does_not_outlive_its_pin(tmp_path: Path) -> None:
-    async with at_desk(tmp_path) as page:
+    async with at_console(tmp_path) as page:
         await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
         [row] = (await page.ask("secrets"))["secrets"]
         assert row["proven"]
@@ -97,7 +97,7 @@ async def test_a_remembered_proof_does_not_outlive_its_pin(tmp_path: Path) -> No
         assert "pinned" in row["why_not_proven"]
 
 
-async def test_equal_values_are_counted_and_grouped(page: AtDesk) -> None:
+async def test_equal_values_are_counted_and_grouped(page: AtConsole) -> None:
     for uri in ("vault://app/a", "vault://app/b", "vault://web/c"):
         await page.ask("put", {"password": VALUE}, uris=[uri])
 
@@ -111,12 +111,12 @@ async def test_equal_values_are_counted_and_grouped(page: AtDesk) -> None:
     assert [place["uri"] for place in group["places"]] == ["vault://app/a", "vault://app/b", "vault://web/c"]
 
 
-async def test_below_a_prefix_m8_is_asked_if_not_all_are_kept(page: AtDesk) -> None:
+async def test_below_a_prefix_m8_is_asked_if_not_all_are_kept(page: AtConsole) -> None:
     page.m8.know("vault://app/a")
     page.m8.know("vault://web/b")
-    page.desk.secrets._most = 1
-    task = asyncio.create_task(page.desk.secrets.run())
-    while not page.desk.secrets.is_full:
+    page.context.secrets._most = 1
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.is_full:
         await asyncio.sleep(0)
 
     answer = await page.ask("secrets", prefix="vault://web")
@@ -126,7 +126,7 @@ async def test_below_a_prefix_m8_is_asked_if_not_all_are_kept(page: AtDesk) -> N
     task.cancel()
 
 
-async def test_one_secret_and_its_history(page: AtDesk) -> None:
+async def test_one_secret_and_its_history(page: AtConsole) -> None:
     await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
 
     secret = await page.ask("secret", uri="vault://app/a")
@@ -138,7 +138,7 @@ async def test_one_secret_and_its_history(page: AtDesk) -> None:
         await page.ask("secret", uri="vault://app/none")
 
 
-async def test_a_request_shows_its_end_only_by_its_receipt(page: AtDesk) -> None:
+async def test_a_request_shows_its_end_only_by_its_receipt(page: AtConsole) -> None:
     done = await page.ask("put", {"password": VALUE}, uris=["vault://app/a"])
     request_id = done["results"][0]["done"]["request_id"]
 
@@ -149,7 +149,7 @@ async def test_a_request_shows_its_end_only_by_its_receipt(page: AtDesk) -> None
         await page.ask("upload", request_id="latest")
 
 
-async def test_a_request_that_failed_says_why_and_what_to_do(page: AtDesk) -> None:
+async def test_a_request_that_failed_says_why_and_what_to_do(page: AtConsole) -> None:
     asked: list[bytes] = []
 
     def end(attempt: Attempt) -> views_pb2.SecretUpload:
@@ -170,7 +170,7 @@ async def test_a_request_that_failed_says_why_and_what_to_do(page: AtDesk) -> No
     }
 
 
-async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> None:
+async def test_events_are_the_newest_first_with_their_request(page: AtConsole) -> None:
     page.m8.record("SecretStoreCreated", "", "vault", stream="store/vault")
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
 
@@ -182,7 +182,7 @@ async def test_events_are_the_newest_first_with_their_request(page: AtDesk) -> N
     ]
 
 
-async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where_to_begin(page: AtDesk) -> None:
+async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where_to_begin(page: AtConsole) -> None:
     for number in range(7):
         page.m8.record("SecretUploaded", f"vault://app/{number}")
     seen: list[int] = []
@@ -194,10 +194,10 @@ async def test_older_events_come_page_by_page_also_from_an_m8_that_ignores_where
     assert seen == [7, 6, 5, 4, 3, 2, 1]
 
 
-async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> None:
+async def test_what_happens_now_is_told_as_events_are_answered(page: AtConsole) -> None:
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7", stream=f"upload/{'ab' * 16}")
 
-    happened(page.desk, page.m8.events[0])
+    happened(page.context, page.m8.events[0])
 
     [event] = (await page.ask("events", limit=10))["events"]
     assert page.told == [{"kind": "event", "event": event}]
@@ -209,7 +209,7 @@ async def test_what_happens_now_is_told_as_events_are_answered(page: AtDesk) -> 
 
 @pytest.mark.parametrize("operation", ["events", "secrets"])
 async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_to_m8(
-    page: AtDesk, operation: str
+    page: AtConsole, operation: str
 ) -> None:
     calls = list(page.m8.calls)
     for text in ("PASSWORD=correct horse", "correct-horse-battery-staple"):
@@ -219,7 +219,7 @@ async def test_what_is_pasted_into_a_field_for_a_prefix_by_mistake_is_not_sent_t
 
 
 async def test_a_store_nobody_agreed_to_is_new_until_it_is_pinned(tmp_path: Path) -> None:
-    async with at_desk(tmp_path, pins=False) as page:
+    async with at_console(tmp_path, pins=False) as page:
         [store] = (await page.ask("stores"))["stores"]
         assert (store["identity_state"], store["pinned"], store["identity_message"]) == ("new", "", "")
 
@@ -233,7 +233,7 @@ async def test_a_store_nobody_agreed_to_is_new_until_it_is_pinned(tmp_path: Path
 
 
 async def test_an_identity_that_m8_does_not_show_is_not_pinned(tmp_path: Path) -> None:
-    async with at_desk(tmp_path, pins=False) as page:
+    async with at_console(tmp_path, pins=False) as page:
         with pytest.raises(IdentityChangedError, match="it shows"):
             await page.ask("pin", store="vault", identity=Identity().shown)
         with pytest.raises(UsageError, match="identity"):
@@ -244,7 +244,7 @@ async def test_an_identity_that_m8_does_not_show_is_not_pinned(tmp_path: Path) -
         assert store["identity_state"] == "new"
 
 
-async def test_a_changed_identity_is_a_full_stop_that_no_pin_removes(page: AtDesk, tmp_path: Path) -> None:
+async def test_a_changed_identity_is_a_full_stop_that_no_pin_removes(page: AtConsole, tmp_path: Path) -> None:
     before, other = (tmp_path / "known_stores").read_text(), Identity()
     page.m8.stores["vault"].identity = other.shown
 
@@ -260,7 +260,7 @@ async def test_a_changed_identity_is_a_full_stop_that_no_pin_removes(page: AtDes
     assert (tmp_path / "known_stores").read_text() == before
 
 
-async def test_signed_steps_are_followed_only_to_see_where_they_lead(page: AtDesk, tmp_path: Path) -> None:
+async def test_signed_steps_are_followed_only_to_see_where_they_lead(page: AtConsole, tmp_path: Path) -> None:
     before, later = (tmp_path / "known_stores").read_text(), Identity()
     page.m8.stores["vault"].rotations.append(page.m8.identity.rotate(later, "vault"))
     page.m8.stores["vault"].identity = later.shown
@@ -271,7 +271,7 @@ async def test_signed_steps_are_followed_only_to_see_where_they_lead(page: AtDes
     assert (tmp_path / "known_stores").read_text() == before
 
 
-async def test_the_status_has_stores_and_counts(page: AtDesk) -> None:
+async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
     page.m8.know("vault://app/a", drifted=True)
     page.m8.record("SecretUploaded", "vault://app/a")
     await loaded(page)
@@ -291,7 +291,7 @@ async def test_the_status_shows_the_log_that_is_pinned_by_the_look_at_it(tmp_pat
     m8 = KnowingM8()
     m8.log = ScriptedLog(5)
     m8.log.witnesses = [ScriptedWitness("witness.example/a")]
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         first = (await page.ask("status"))["log"]
         m8.log.grow(2)
         log = (await page.ask("status"))["log"]
@@ -299,7 +299,7 @@ async def test_the_status_shows_the_log_that_is_pinned_by_the_look_at_it(tmp_pat
     assert (log["quorum"], len(log["witnesses"]), log["trouble"], log["quorum_trouble"]) == (1, 1, "", "")
 
 
-async def test_what_can_be_listed_upstream(page: AtDesk) -> None:
+async def test_what_can_be_listed_upstream(page: AtConsole) -> None:
     answer = await page.ask("upstream", uri="vault://app")
 
     assert [name["uri"] for name in answer["names"]] == ["vault://app/db", "vault://app/more/"]
@@ -338,9 +338,9 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 
 
 async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
-    page: AtDesk, monkeypatch: pytest.MonkeyPatch
+    page: AtConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.operations.reading.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")
@@ -354,21 +354,21 @@ async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     assert len(hours["buckets"]) == 24
 
 
-async def test_recent_events_are_read_once_and_then_what_is_new(page: AtDesk) -> None:
+async def test_recent_events_are_read_once_and_then_what_is_new(page: AtConsole) -> None:
     for number in range(450):
         page.m8.record("SecretUploaded", "vault://app/a", f"UPLOADED, version {number}")
-    found, complete = await page.desk.recent.since(AT_MS)
+    found, complete = await page.context.recent.since(AT_MS)
     assert (len(found), complete) == (450, True)
     for new in (1, 199, 200, 350):
         for _ in range(new):
             page.m8.record("SecretDeleted", "vault://app/a")
-        found, complete = await page.desk.recent.since(AT_MS)
+        found, complete = await page.context.recent.since(AT_MS)
         assert [event.position for event in found] == [event.position for event in page.m8.events]
-    later, _ = await page.desk.recent.since(AT_MS + len(page.m8.events))
+    later, _ = await page.context.recent.since(AT_MS + len(page.m8.events))
     assert [event.position for event in later] == [len(page.m8.events)]
 
 
-async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtDesk) -> None:
+async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtConsole) -> None:
     few = RecentEvents(lambda: page.client.queries, most=5)
     for _ in range(20):
         page.m8.record("SecretUploaded", "vault://app/a")
@@ -380,10 +380,10 @@ async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtDe
 
 async def test_the_table_says_why_it_is_not_complete(tmp_path: Path) -> None:
     m8 = KnowingM8()
-    async with at_desk(tmp_path, m8) as page:
+    async with at_console(tmp_path, m8) as page:
         m8.failing["ListSecrets"] = [UnauthenticatedError("the token has expired.")]
-        task = asyncio.create_task(page.desk.secrets.run())
-        while not page.desk.secrets.note:
+        task = asyncio.create_task(page.context.secrets.run())
+        while not page.context.secrets.note:
             await asyncio.sleep(0)
 
         answer = await page.ask("secrets")

@@ -11,7 +11,7 @@ from monoskope.errors import RefusedError, UsageError
 from monoskope.monoctl.commands import console
 from monoskope.monoctl.output import terminal
 from tests.support.ssh import keygen, shown
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, KnowingM8, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, KnowingM8, at_console
 
 URI = "vault://app/db"
 
@@ -24,7 +24,7 @@ def signed_m8() -> KnowingM8:
 
 async def test_a_put_from_the_page_is_signed_and_the_request_says_by_whom(tmp_path: Path) -> None:
     m8, key = signed_m8(), keygen(tmp_path / "key")
-    async with at_desk(tmp_path, m8, signing_key=str(key)) as page:
+    async with at_console(tmp_path, m8, signing_key=str(key)) as page:
         [row] = (await page.ask("put", {"password": VALUE}, uris=[URI]))["results"]
         assert row["done"]["signer_key"] == shown(key)
         m8.attempts[0].check_signature()
@@ -33,7 +33,7 @@ async def test_a_put_from_the_page_is_signed_and_the_request_says_by_whom(tmp_pa
 
 
 async def test_without_a_key_the_page_says_how_to_set_one(tmp_path: Path) -> None:
-    async with at_desk(tmp_path, signed_m8()) as page:
+    async with at_console(tmp_path, signed_m8()) as page:
         [row] = (await page.ask("put", {"password": VALUE}, uris=[URI]))["results"]
         assert (row["failed"]["code"], "signing_key" in row["failed"]["fix"]) == ("USAGE", True)
         assert (await page.ask("whoami"))["signs_with"]["key"] == ""
@@ -42,13 +42,13 @@ async def test_without_a_key_the_page_says_how_to_set_one(tmp_path: Path) -> Non
 async def test_a_key_that_the_reactor_does_not_let_has_a_code_of_its_own(tmp_path: Path) -> None:
     m8, reason = signed_m8(), upload_pb2.REASON_NOT_AUTHORIZED
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-    async with at_desk(tmp_path, m8, signing_key=str(keygen(tmp_path / "key"))) as page:
+    async with at_console(tmp_path, m8, signing_key=str(keygen(tmp_path / "key"))) as page:
         [row] = (await page.ask("put", {"password": VALUE}, uris=[URI]))["results"]
         assert (row["failed"]["code"], row["failed"]["exit_code"]) == ("NOT_AUTHORIZED", 17)
 
 
 async def test_a_key_that_cannot_be_read_is_told_where_the_key_would_stand(tmp_path: Path) -> None:
-    async with at_desk(tmp_path, signing_key=str(tmp_path / "gone")) as page:
+    async with at_console(tmp_path, signing_key=str(tmp_path / "gone")) as page:
         assert "there is no signing key" in (await page.ask("whoami"))["signs_with"]["trouble"]
 
 

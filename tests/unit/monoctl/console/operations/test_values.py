@@ -10,16 +10,16 @@ import pytest
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.testing.scripted.client import was_received
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtDesk, at_desk
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole, at_console
 
 
 @pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtDesk]:
-    async with at_desk(tmp_path) as desk:
-        yield desk
+async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
+    async with at_console(tmp_path) as context:
+        yield context
 
 
-async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(page: AtDesk) -> None:
+async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(page: AtConsole) -> None:
     answer = await page.ask("put", {"password": VALUE}, uris=["vault://app/db"], labels={"owner": "team-a"})
 
     [row] = answer["results"]
@@ -30,7 +30,7 @@ async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(
     assert (secret["uri"], secret["proven"], secret["labels"]) == ("vault://app/db", True, {"owner": "team-a"})
 
 
-async def test_one_failure_hides_nothing_of_the_others(page: AtDesk) -> None:
+async def test_one_failure_hides_nothing_of_the_others(page: AtConsole) -> None:
     honest = page.m8.honest_end
     page.m8.end = lambda attempt: (
         page.m8.ended(attempt, attempt.failure(upload_pb2.REASON_CONFLICT), upload_pb2.REASON_CONFLICT)
@@ -47,7 +47,7 @@ async def test_one_failure_hides_nothing_of_the_others(page: AtDesk) -> None:
     assert failed["fix"]
 
 
-async def test_an_end_that_is_not_known_names_its_request(page: AtDesk) -> None:
+async def test_an_end_that_is_not_known_names_its_request(page: AtConsole) -> None:
     page.m8.end = lambda attempt: page.m8.ended(
         attempt, attempt.failure(upload_pb2.REASON_OUTCOME_UNKNOWN), upload_pb2.REASON_OUTCOME_UNKNOWN
     )
@@ -60,13 +60,13 @@ async def test_an_end_that_is_not_known_names_its_request(page: AtDesk) -> None:
     assert failed["request_id"] in failed["message"]
 
 
-async def test_each_key_becomes_a_secret_of_its_own(page: AtDesk) -> None:
+async def test_each_key_becomes_a_secret_of_its_own(page: AtConsole) -> None:
     answer = await page.ask("put", {"A": VALUE, "B": b"other"}, uris=["vault://app/"], each=True)
 
     assert [row["done"]["uri"] for row in answer["results"]] == ["vault://app/A", "vault://app/B"]
 
 
-async def test_a_dry_run_shows_names_and_sizes_and_asks_for_no_key(page: AtDesk) -> None:
+async def test_a_dry_run_shows_names_and_sizes_and_asks_for_no_key(page: AtConsole) -> None:
     answer = await page.ask("put", {"password": VALUE}, uris=["vault://app/db"], dry_run=True)
 
     [row] = answer["results"]
@@ -76,7 +76,7 @@ async def test_a_dry_run_shows_names_and_sizes_and_asks_for_no_key(page: AtDesk)
     assert page.m8.count("RequestSecretUploadKey") == 0
 
 
-async def test_a_patch_removes_what_it_names(page: AtDesk) -> None:
+async def test_a_patch_removes_what_it_names(page: AtConsole) -> None:
     would = await page.ask("patch", {"a": VALUE}, uris=["vault://app/db"], remove=["b"], dry_run=True)
     assert would["results"][0]["done"]["removes"] == ["b"]
 
@@ -86,13 +86,13 @@ async def test_a_patch_removes_what_it_names(page: AtDesk) -> None:
     assert page.m8.attempts[-1].request.remove_keys == ("b",)
 
 
-async def test_a_comparison_says_whether_it_is_equal(page: AtDesk) -> None:
+async def test_a_comparison_says_whether_it_is_equal(page: AtConsole) -> None:
     answer = await page.ask("compare", {"password": VALUE}, uris=["vault://app/db"])
 
     assert answer["results"][0]["done"]["equal"] is True
 
 
-async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtDesk) -> None:
+async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtConsole) -> None:
     answer = await page.ask("names", {"z": b"", "a": VALUE})
 
     assert answer == {"keys": [{"key": "z", "size": 0}, {"key": "a", "size": len(VALUE)}]}
@@ -111,7 +111,7 @@ async def test_names_are_shown_with_sizes_and_nothing_is_sent(page: AtDesk) -> N
     ],
 )
 async def test_what_is_malformed_is_refused_before_anything_is_sent(
-    page: AtDesk, request_: dict[str, object], names: str
+    page: AtConsole, request_: dict[str, object], names: str
 ) -> None:
     with pytest.raises(UsageError) as refused:
         await page.ask("put", {"password": VALUE}, **request_)
@@ -121,6 +121,6 @@ async def test_what_is_malformed_is_refused_before_anything_is_sent(
     assert page.m8.attempts == []
 
 
-async def test_a_patch_expects_something_to_be_there(page: AtDesk) -> None:
+async def test_a_patch_expects_something_to_be_there(page: AtConsole) -> None:
     with pytest.raises(UsageError, match="must be there"):
         await page.ask("patch", {"password": VALUE}, uris=["vault://app/db"], expect="absent")

@@ -16,7 +16,7 @@ import pytest
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Accepted, Body, Head, Response
 from monoskope.http.server.server import serving
-from monoskope.monoctl.console.serving.sealed import Beginning, Channel, shown
+from monoskope.monoctl.console.channel import Beginning, Channel, shown
 from monoskope.text import escape
 from tests.support.console import a_token, from_text
 from tests.unit.monoctl.console.page.in_node import ROOT, NodePage, bundled, page_in_node

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from monoskope.client import reasons
+from monoskope.client.walk import reasons
 
 _ROOT = Path(__file__).parents[5]
 _WORDS = (_ROOT / "console/src/parts/words/onPage.ts").read_text()

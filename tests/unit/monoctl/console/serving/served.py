@@ -10,12 +10,11 @@ from typing import TypeVar, cast
 from monoskope.errors import ConflictError
 from monoskope.host_port import HostPort
 from monoskope.http.server.server import serving
-from monoskope.monoctl.console.desk import Desk
-from monoskope.monoctl.console.operations.operation import Operation, Request, ValueOperation
+from monoskope.monoctl.console.live import Live
+from monoskope.monoctl.console.operations import Context, Operation, Request
 from monoskope.monoctl.console.program import LIMITS
-from monoskope.monoctl.console.serving.application import Console, ConsoleApplication
-from monoskope.monoctl.console.serving.live import Live
-from monoskope.monoctl.console.serving.sessions import Sessions
+from monoskope.monoctl.console.server import Console, ConsoleApplication
+from monoskope.monoctl.console.session import Sessions
 from tests.support.console_calls import Page
 
 R = TypeVar("R")
@@ -44,16 +43,16 @@ class Served:
         self.reached = asyncio.Event()
         self.sessions = Sessions(lambda: self.now)
         self.live = Live(tick_s=0.05)
-        operations: Mapping[str, Operation | ValueOperation] = {
+        operations: Mapping[str, Operation] = {
             "whoami": Operation(Nothing, self._whoami),
             "hostile": Operation(Nothing, self._hostile),
             "held": Operation(Nothing, self._held),
             "conflict": Operation(Nothing, self._conflict),
             "defect": Operation(Nothing, self._defect),
-            "put": ValueOperation(Put, self._put),
+            "put": Operation(Put, self._put, takes_values=True),
         }
-        desk = cast("Desk", None)  # these operations ask no m8
-        console = Console(desk, self.sessions, self.live, operations, self.said.append, self._began, self._greet)
+        context = cast("Context", None)  # these operations ask no m8
+        console = Console(context, self.sessions, self.live, operations, self.said.append, self._began, self._greet)
         self.application = ConsoleApplication(console)
 
     @property
@@ -73,25 +72,25 @@ class Served:
     async def _greet(self) -> dict[str, object]:
         return {"me": {"subject": "alice"}}
 
-    async def _whoami(self, _desk: Desk, _: Nothing) -> object:
+    async def _whoami(self, _context: Context, _: Nothing) -> object:
         return {"subject": "alice"}
 
-    async def _hostile(self, _desk: Desk, _: Nothing) -> object:
+    async def _hostile(self, _context: Context, _: Nothing) -> object:
         return {"subject": HOSTILE}
 
-    async def _held(self, _desk: Desk, _: Nothing) -> object:
+    async def _held(self, _context: Context, _: Nothing) -> object:
         self.reached.set()
         await self.held.wait()
         self.taken.append({})
         return {}
 
-    async def _conflict(self, _desk: Desk, _: Nothing) -> object:
+    async def _conflict(self, _context: Context, _: Nothing) -> object:
         raise ConflictError("something else is there.", fix="Look at `expect`.", reason_name="CONFLICT")
 
-    async def _defect(self, _desk: Desk, _: Nothing) -> object:
+    async def _defect(self, _context: Context, _: Nothing) -> object:
         raise ValueError("correct horse battery staple")
 
-    async def _put(self, _desk: Desk, _: Put, values: Mapping[str, bytes]) -> object:
+    async def _put(self, _context: Context, _: Put, values: Mapping[str, bytes]) -> object:
         self.taken.append(dict(values))
         return {"results": [], "notes": []}
 

@@ -9,8 +9,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from monoskope.monoctl.console.serving import headers
-from monoskope.monoctl.console.serving.sessions import FIRST_S, GONE_S, LINK_S
+from monoskope.monoctl.console import requests as headers
+from monoskope.monoctl.console.session import FIRST_S, GONE_S, LINK_S
 from tests.support.console_calls import SEALED, Page, framed, value
 from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, console
 
@@ -237,7 +237,7 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
     answer = await asked(second.begin, link)
 
     assert (answer.status, answer.code) == (401, "LINK_USED")
-    assert "somebody else has read it" in answer.document["error"]["message"]
+    assert "a stranger has read it" in answer.document["error"]["message"]
     ended = await asked(first.call, "whoami")
     assert (ended.status, ended.code, ended.is_proven) == (401, "SESSION_ENDED", True)
     assert await asked(list, live) is not None  # its stream ends, too

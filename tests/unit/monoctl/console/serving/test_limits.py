@@ -9,9 +9,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from monoskope.monoctl.console import requests as body
+from monoskope.monoctl.console.channel import OVERHEAD
 from monoskope.monoctl.console.program import LIMITS
-from monoskope.monoctl.console.serving import body
-from monoskope.monoctl.console.serving.sealed import OVERHEAD
 from tests.support.console_calls import JSON, SEALED, framed, value
 from tests.unit.monoctl.console.serving.served import Put, Served, asked, console
 

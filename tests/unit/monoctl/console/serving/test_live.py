@@ -9,10 +9,9 @@ from typing import Any
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.queries import Queries
-from monoskope.client.task import Progress, Stage
+from monoskope.client.walk.task import Progress, Stage
 from monoskope.errors import LogMismatchError, NotReachedError, UnauthenticatedError
-from monoskope.monoctl.console.events import hear
-from monoskope.monoctl.console.serving.live import MOST_BYTES, MOST_WAITING, Live
+from monoskope.monoctl.console.live import MOST_BYTES, MOST_WAITING, Live, follow_events
 from monoskope.monoctl.output.formats import Document
 from monoskope.uri import SecretUri
 
@@ -115,7 +114,7 @@ async def test_each_event_is_heard_once_over_every_break_and_every_refusal() -> 
         told.append(why)
 
     queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(hear(queries, began.set, lambda event: heard.append(event.position), tell))
+    hearing = asyncio.create_task(follow_events(queries, began.set, lambda event: heard.append(event.position), tell))
     await log.slept.wait()
     hearing.cancel()
     assert began.is_set()
@@ -138,7 +137,7 @@ async def test_a_log_that_does_not_hold_is_told_with_its_notes_also_to_a_page_th
     mismatch.notes = ("one\n", "other\n")
     log.parts = [mismatch]
     queries: Queries = log  # type: ignore[assignment]
-    hearing = asyncio.create_task(hear(queries, lambda: None, lambda _event: None, live.m8))
+    hearing = asyncio.create_task(follow_events(queries, lambda: None, lambda _event: None, live.m8))
     await log.slept.wait()
     hearing.cancel()
     page = live.lines([])
@@ -156,7 +155,7 @@ async def test_a_log_that_is_shorter_than_before_is_heard_anew() -> None:
     heard: list[int] = []
     queries: Queries = log  # type: ignore[assignment]
     hearing = asyncio.create_task(
-        hear(
+        follow_events(
             queries, lambda: began.append(log.at), lambda event: heard.append(event.position), lambda _why, _stop: None
         )
     )

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.errors import Code
-from monoskope.monoctl.console.serving.sealed import (
+from monoskope.monoctl.console.channel import (
     NUMBER_SIZE,
     OVERHEAD,
     REMEMBERED,

@@ -532,7 +532,7 @@ export type Receipt = Message<"monoskope.api.secrets.v1.Receipt"> & {
   replica: Uint8Array;
 
   /**
-   * With OUTCOME_COPIED: the grant that `destination` answers. Older reactors leave it out.
+   * With OUTCOME_COPIED: the grant that `destination` answers.
    *
    * @generated from field: monoskope.api.secrets.v1.Signed destination_grant = 18;
    */
@@ -567,7 +567,7 @@ export type Receipt = Message<"monoskope.api.secrets.v1.Receipt"> & {
   detail: string;
 
   /**
-   * Only with FAILED and REASON_RATE_LIMITED: seconds after which it can succeed, at most 86,400; 0 if that is not known. Older reactors leave it out.
+   * Only with FAILED and REASON_RATE_LIMITED: seconds after which it can succeed, at most 86,400; 0 if that is not known.
    *
    * @generated from field: uint32 retry_after_s = 23;
    */
@@ -998,7 +998,7 @@ export enum Reason {
   NOT_AUTHORIZED = 14,
 
   /**
-   * Nothing is upstream where something must be. Older reactors say CONFLICT.
+   * Nothing is upstream where something must be.
    *
    * @generated from enum value: REASON_NOT_FOUND = 15;
    */

@@ -1,1 +1,0 @@
-"""The ways to one m8: each carries a call there, and turns its failures into our errors."""

@@ -1,0 +1,1 @@
+"""One request: which store is meant and whose identity counts, what is asked, sent, and believed of the answer."""

@@ -1,0 +1,250 @@
+"""Several writes of one call: whatever can be known is checked for all of them before the first is sent.
+
+What is checked is m8's word and may change a moment later, so it only refuses: m8 and the reactors check everything
+again, and only a receipt says what was written. A `Preview` shows what one write would send, without asking for a key.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.client.known.stores import KnownStores
+from monoskope.client.queries import Queries
+from monoskope.client.settings import ClientSettings
+from monoskope.client.walk.given import Expect, encoded, expectation
+from monoskope.client.walk.target import Resolver, Target, announced_layout, check_patchable
+from monoskope.client.walk.task import too_large
+from monoskope.errors import Error, NotFoundError, NotTriedError, RefusedError, UnavailableError, UsageError
+from monoskope.lazy import pattern
+from monoskope.protocol.notes import are_for
+from monoskope.protocol.purposes import PURPOSES, PurposeRules
+from monoskope.protocol.request import Options
+from monoskope.uri import SecretUri, UriPrefix
+from monoskope.value import Value
+
+_ESCAPED = pattern(r"\\(.)", re.DOTALL)
+_NEEDS_CHECK_AND_SET = frozenset({upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_VERSION})
+
+
+class Wanted(Value, frozen=True):
+    """What is to be written at each of several URIs."""
+
+    purpose: upload_pb2.Purpose
+    keys: tuple[str, ...] = ()
+    expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
+
+    @property
+    def rules(self) -> PurposeRules:
+        """The rules of the purpose."""
+        return PURPOSES[self.purpose]
+
+
+async def checked(targets: Sequence[Target | Error], wanted: Wanted, queries: Queries) -> list[Target | Error]:
+    """Return `targets` if nothing is known to be wrong; else for each what is wrong, or that it is not tried."""
+    caller = await _caller(queries)
+    found: list[Target | Error] = [
+        target if isinstance(target, Error) else _wrong(target, wanted, caller) or target for target in targets
+    ]
+    if not any(isinstance(one, Error) for one in found):
+        return found
+    refused = "something is wrong with another one"
+    wrong: list[Error] = [one if isinstance(one, Error) else not_tried(one, refused) for one in found]
+    for target, error in zip(targets, wrong, strict=True):
+        error.uri = str(target.uri) if isinstance(target, Target) else ""
+    return list(wrong)
+
+
+def not_tried(target: Target, why: str) -> NotTriedError:
+    """Return the error for a secret for which nothing was sent, because of another one of the same call."""
+    return NotTriedError(
+        f"{target.uri}: not tried, because {why}; nothing was sent for it.", fix="Mend the other one, then do it again."
+    )
+
+
+async def _caller(queries: Queries) -> queries_pb2.GetServerResponse | None:
+    """Return who the caller is to m8; None if it does not say."""
+    try:
+        caller = await queries.server()
+    except Error:
+        return None
+    return caller if caller.role == events_pb2.ROLE_USER else None
+
+
+def _wrong(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Error | None:
+    """Return the first thing that is known to be wrong, None for nothing."""
+    return next(_problems(target, wanted, caller), None)
+
+
+def _problems(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse | None) -> Iterator[Error]:
+    uri, store = target.uri, target.store
+    if caller is not None:
+        yield from _of_rights(target, wanted, caller)
+    if not store.active:
+        yield RefusedError(f"{uri}: the store is deactivated.", fix="Ask an administrator to activate it.")
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if not attached:
+        yield UnavailableError(
+            f"{uri}: no reactor of the store is attached.",
+            fix="See `monoctl describe secret-store`, and try again when one is back.",
+        )
+        return
+    if wanted.rules.merges:
+        try:
+            check_patchable(store, uri)
+        except RefusedError as error:
+            yield error
+    yield from _announced(attached, uri, keys=wanted.keys, expect=wanted.expect)
+
+
+def _announced(
+    attached: Sequence[events_pb2.StoreCapabilities], uri: SecretUri, *, keys: Iterable[str], expect: upload_pb2.Expect
+) -> Iterator[RefusedError]:
+    """Yield what no attached reactor would take, by what they announced."""
+    if expect in _NEEDS_CHECK_AND_SET and not any(can.check_and_set for can in attached):
+        yield RefusedError(
+            f"{uri}: the store's engine cannot replace exactly one version.", fix="Leave `expect` out for this store."
+        )
+    for key in keys:
+        if not any(_takes(can.key_rule, key) for can in attached):
+            yield RefusedError(
+                f"{uri}: the store takes no key {key!r} (its key_rule is {attached[0].key_rule!r}).",
+                fix="See `monoctl describe secret-store` for its rule.",
+            )
+
+
+def _of_rights(target: Target, wanted: Wanted, caller: queries_pb2.GetServerResponse) -> Iterator[Error]:
+    if not any(_covers(prefix, target) for prefix in caller.prefixes):
+        yield NotFoundError(
+            f"{target.uri}: m8 says that your credential does not cover it.", fix="Check the URI and your prefixes."
+        )
+    needed = {wanted.rules.right} | ({events_pb2.RIGHT_SEE_HASH} if wanted.rules.reveals_hashes else set())
+    if not needed <= set(caller.rights):
+        yield RefusedError(
+            f"{target.uri}: m8 says that your credential lacks the right to do this.",
+            fix="Ask for a token that has it.",
+        )
+
+
+def _covers(prefix: str, target: Target) -> bool:
+    try:
+        return UriPrefix.parse(prefix).covers(target.uri)
+    except UsageError:
+        return False
+
+
+def _takes(rule: str, key: str) -> bool:
+    """Whether a key may fit the rule that m8 shows.
+
+    Only a rule that is one key is compared. Other rules are regular expressions, and one of a hostile m8 could take for
+    ever: they are left to the reactor.
+    """
+    name = _ESCAPED.sub(r"\1", rule)
+    return not rule or re.escape(name) != rule or key == name
+
+
+def check_twice(targets: Sequence[Target | Error]) -> None:
+    """Raise `UsageError` if two of the targets are one secret."""
+    seen: set[str] = set()
+    for uri in [str(target.uri) for target in targets if isinstance(target, Target)]:
+        if uri in seen:
+            raise UsageError(f"{uri} is given twice, once by way of the default store.", fix="Give each URI once.")
+        seen.add(uri)
+
+
+def check_options(targets: Sequence[Target | Error], options: Options | None) -> None:
+    """Raise `UsageError` if there are options, and they are for none of the stores."""
+    kinds = [target.store.type for target in targets if isinstance(target, Target)]
+    if options is not None and kinds and all(not are_for(options, kind) for kind in kinds):
+        raise UsageError(
+            f"the options of the engine are not for a store of type {kinds[0]!r}.",
+            fix="Leave them out, or name another store.",
+        )
+
+
+def check_announced(
+    store: views_pb2.SecretStore, uri: SecretUri, *, size: int, keys: Iterable[str], expect: upload_pb2.Expect
+) -> None:
+    """Raise `RefusedError` if no attached reactor of the store would take it; without one nothing is known.
+
+    Args:
+        store: As m8 shows it.
+        uri: Of the secret.
+        size: Of the padded plaintext in bytes, 0 if nothing is sealed.
+        keys: Of the values, and those to drop.
+        expect: What must be upstream.
+    """
+    attached = [reactor.capabilities for reactor in store.reactors if reactor.attached]
+    if not attached:
+        return
+    limit = max(can.max_plaintext for can in attached)
+    if limit and size > limit:
+        raise too_large(uri, size, limit)
+    for refusal in _announced(attached, uri, keys=keys, expect=expect):
+        raise refusal
+
+
+class Preview(Value, frozen=True):
+    """What a put or a patch would send. Holds no value."""
+
+    uri: str
+    purpose: upload_pb2.Purpose
+    expect: str
+    sizes: dict[str, int]
+    """Bytes of each value, in key order."""
+    size_class: int
+    """Bytes of the padded plaintext: all that m8 can see of the size. 0 if nothing is sealed."""
+    identity: str
+    """The store's identity, as m8 shows it."""
+    pinned: str
+    """The identity that is pinned now; "" if it would ask first."""
+    removes: tuple[str, ...] = ()
+    """With a patch: the keys to drop."""
+    layout: str = ""
+    """How it will lie in the engine, as the store's reactor announced; "" if it announced nothing."""
+
+    @property
+    def rules(self) -> PurposeRules:
+        """The rules of its purpose."""
+        return PURPOSES[self.purpose]
+
+
+async def preview(
+    resolver: Resolver,
+    settings: ClientSettings,
+    known: KnownStores,
+    *,
+    uri: str,
+    values: Mapping[str, bytes],
+    expect: Expect | str,
+    removes: tuple[str, ...] | None,
+) -> Preview:
+    """Return what a put, or with `removes` a patch, would send. Asks m8 for the store alone; nothing is pinned.
+
+    Raises:
+        RefusedError: the store's reactors announced that they would refuse it.
+    """
+    size = len(encoded(values)) if values or removes is None else 0
+    kind, version = expectation(expect)
+    if "://" in uri:
+        full = SecretUri.parse(uri)
+        store = await resolver.store(full.store)
+    else:
+        store = await resolver.store(settings.default_store or known.default(settings.server) or "")
+        full = SecretUri.parse(f"{store.name}://{uri}")
+    if removes is not None:
+        check_patchable(store, full)
+    check_announced(store, full, size=size, keys=(*values, *(removes or ())), expect=kind)
+    return Preview(
+        uri=str(full),
+        purpose=upload_pb2.PURPOSE_UPLOAD if removes is None else upload_pb2.PURPOSE_PATCH,
+        expect=expect.name if isinstance(expect, Expect) else f"VERSION {version}",
+        sizes={key: len(values[key]) for key in sorted(values)},
+        size_class=size,
+        identity=store.identity,
+        pinned=known.identity(settings.server, store.name) or "",
+        removes=removes or (),
+        layout=announced_layout(store),
+    )

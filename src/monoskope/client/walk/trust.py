@@ -1,0 +1,143 @@
+"""What the client trusts: only what a pinned identity has signed (docs/protocol.md, steps 3 and 7)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Callable, Sequence
+
+from google.protobuf.message import DecodeError
+
+from monoskope.api.secrets.v1 import identity_pb2, upload_pb2
+from monoskope.client.known.stores import KnownStores
+from monoskope.errors import UsageError
+from monoskope.protocol.grant import Grant, open_grant
+from monoskope.protocol.identity import ProofError, follow, open_rotation, shown
+from monoskope.protocol.open_receipt import open_receipt
+from monoskope.protocol.outcomes import ENDS
+from monoskope.protocol.receipt import Receipt
+from monoskope.protocol.request import Request
+
+Rotations = Sequence[identity_pb2.SignedRotation]
+
+
+def subject_of(token: str) -> str | None:
+    """Return the `sub` of a JWT without verifying it, None if it names none: what a grant must name in step 3."""
+    parts = token.split(".")
+    if len(parts) != 3:
+        return None
+    try:
+        claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except (ValueError, binascii.Error, RecursionError):
+        return None
+    subject = claims.get("sub") if isinstance(claims, dict) else None
+    return subject if isinstance(subject, str) and subject else None
+
+
+class Trust:
+    """One store's pin, and how it follows signed rotations.
+
+    Args:
+        known: Where the pin is stored.
+        server: The server that is dialled, as it was named.
+        store: The store.
+        pin: The identity that is pinned.
+        notify: Called with a sentence when the pin changes.
+    """
+
+    def __init__(
+        self, known: KnownStores, server: str, store: str, *, pin: str, notify: Callable[[str], None] | None
+    ) -> None:
+        self._known = known
+        self._server = server
+        self._store = store
+        self.pin = pin
+        self._notify = notify
+
+    def follow(self, rotations: Rotations) -> None:
+        """Follow up to 64 steps from the pin, pin the last, and say so. Without a step from the pin nothing changes.
+
+        Raises:
+            ProofError: a step does not verify or is malformed, there are more than 64, or one leads back.
+            IdentityChangedError: another process pinned something else meanwhile.
+        """
+        chain = self._chain(rotations)
+        if not chain:
+            return
+        self._known.pin(self._server, self._store, chain[-1], replaces=self.pin, explicit=True)
+        if self._notify is not None:
+            steps = "a step" if len(chain) == 1 else f"{len(chain)} steps"
+            self._notify(
+                f"store {self._store!r} of {self._server} changed its identity in {steps} signed by old and new key:"
+                f" {self.pin} is followed by {chain[-1]}, which is pinned now."
+            )
+        self.pin = chain[-1]
+
+    def last(self, rotations: Rotations) -> str:
+        """Return the identity that `follow` would pin. Changes nothing. Raises `ProofError` as `follow`."""
+        return [self.pin, *self._chain(rotations)][-1]
+
+    def leads_to(self, identity: str, rotations: Rotations) -> bool:
+        """Return whether signed steps lead from the pin to `identity`. Changes nothing. Raises as `follow`."""
+        return identity in self._chain(rotations)
+
+    def _chain(self, rotations: Rotations) -> list[str]:
+        try:
+            earlier, rest = _split(rotations, self.pin)
+            chain = follow(self.pin, rest, store=self._store)
+            before = {open_rotation(step, store=self._store).old for step in earlier}
+        except ProofError:
+            raise
+        except UsageError:
+            raise ProofError("an identity rotation is malformed") from None
+        if before & set(chain):
+            raise ProofError("an identity rotation leads back to an earlier identity")
+        return chain
+
+    def open_grant(
+        self, signed: upload_pb2.Signed, rotations: Rotations, request: Request, subject: str | None
+    ) -> Grant:
+        """Follow the rotations, then make every check of step 3. Raises `ProofError`: nothing may be sent."""
+        self.follow(rotations)
+        try:
+            return open_grant(signed, identity=self.pin, request=request.content, subject=subject)
+        except UsageError as error:
+            raise ProofError(f"the grant is signed but malformed: {error.message.removesuffix('.')}") from None
+
+    def open_receipt(
+        self, signed: upload_pb2.Signed, grant: Grant, sealed_sha256: bytes, signer_key: str = ""
+    ) -> Receipt:
+        """Make every check of step 7. Raises `ProofError`: this receipt proves nothing.
+
+        Args:
+            signed: As it came.
+            grant: That was answered.
+            sealed_sha256: Of what was sent.
+            signer_key: The key that signed the request, `SHA256:…`; "" where the grant asks for no signature.
+        """
+        try:
+            receipt = open_receipt(signed, identity=self.pin, grant=grant, sealed_sha256=sealed_sha256)
+        except UsageError as error:
+            raise ProofError(f"the receipt is signed but malformed: {error.message.removesuffix('.')}") from None
+        if receipt.outcome not in ENDS:
+            raise ProofError("the receipt says that writing began, not how it ended")
+        if receipt.signer_key not in {"", signer_key}:
+            raise ProofError(f"the receipt names {receipt.signer_key} as the key that signed, and not yours")
+        return receipt
+
+    def is_signed_by_pin(self, signed: upload_pb2.Signed) -> bool:
+        """Return whether a message claims the pinned identity. It decides only whether to ask for rotations."""
+        return shown(signed.identity_key) == self.pin
+
+
+def _split(rotations: Rotations, pin: str) -> tuple[Rotations, Rotations]:
+    """Split before the first step that claims to start at `pin`; all are earlier if none does. Verifies nothing."""
+    for index, signed in enumerate(rotations):
+        try:
+            step = identity_pb2.IdentityRotation.FromString(signed.content)
+        except DecodeError:
+            raise ProofError("an identity rotation is malformed") from None
+        if shown(step.old_key) == pin:
+            return rotations[:index], rotations[index:]
+    return rotations, ()

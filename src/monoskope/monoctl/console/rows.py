@@ -1,0 +1,263 @@
+"""Rows, one for each cached secret: what m8 shows of it, and how rows are searched, filtered, sorted and cached."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import filterfalse
+from operator import attrgetter
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.known.pins import Pins
+from monoskope.client.walk.receipts import Checked
+from monoskope.monoctl.output import views
+from monoskope.monoctl.output.formats import Document
+from monoskope.uri import UriPrefix
+from monoskope.value import Value
+
+if TYPE_CHECKING:
+    from monoskope.monoctl.console.cache import SecretCache
+
+_NUMBER = re.compile(r"\d{1,18}", re.ASCII)
+
+
+OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+"""The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
+
+
+class Row:
+    """What m8 shows of one secret. It never changes; another answer of m8 makes another row.
+
+    Attributes:
+        view: The answer.
+        text: All words of it that a search looks at, folded for comparison.
+        values: Each key's fingerprint, as in the view.
+        status: As `views.status`.
+        version_order: What versions are sorted by: the number at its beginning, as most engines count, then the text.
+    """
+
+    __slots__ = (
+        "_checked",
+        "_document",
+        "_pins",
+        "deleted",
+        "drifted",
+        "expires_on",
+        "labels",
+        "status",
+        "store",
+        "subject",
+        "text",
+        "uploaded_at_ms",
+        "uri",
+        "values",
+        "verified_at_ms",
+        "version",
+        "version_order",
+        "view",
+    )
+
+    def __init__(self, view: views_pb2.Secret) -> None:
+        self.view = view
+        self.uri = view.uri
+        self.store = view.uri.partition("://")[0]
+        self.subject = view.subject
+        self.labels = {label.name: label.value for label in view.labels}
+        self.values = {value.key: value.fingerprint for value in view.values}
+        self.expires_on = view.expires_on
+        self.uploaded_at_ms = view.uploaded_at_ms
+        self.verified_at_ms = view.verified_at_ms
+        self.version = view.upstream_version
+        number = _NUMBER.match(self.version)
+        self.version_order = (int(number[0]) if number else -1, self.version)
+        self.deleted = view.deleted
+        self.drifted = view.drifted
+        self.status = views.status(view)
+        words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
+        self.text = "\n".join(words).casefold()
+        self._document: Document | None = None
+        self._checked: Checked | None = None
+        self._pins: Pins | None = None
+
+    def __repr__(self) -> str:
+        return f"<Row {self.uri}>"
+
+    @property
+    def document(self) -> Document:
+        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
+        if self._document is None:
+            self._document = views.secret(self.view)
+        return self._document
+
+    def remember(self, checked: Checked, pins: Pins) -> None:
+        """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""
+        if checked.proven:
+            self._checked, self._pins = checked, pins
+
+    def checked(self, pins: Pins) -> Checked | None:
+        """Return what was found by the same pins, None if nothing was remembered."""
+        return self._checked if self._pins == pins else None
+
+    @property
+    def is_off(self) -> bool:
+        """Whether the engine does not hold what was put, or did not before the last put."""
+        return not self.deleted and self.status in OFF
+
+
+SortField = Literal["uri", "changed", "expires", "by", "sync", "verified", "version"]
+State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unverified"]
+
+_HASH = "fp1:"
+_LEFT_OUT = "…"
+_OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
+
+_deleted = attrgetter("deleted")
+_uri = attrgetter("uri")
+
+_STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
+    {
+        "drifted": attrgetter("drifted"),
+        "out-of-sync": lambda row: row.status in _OUT_OF_SYNC,
+        "unverified": lambda row: not row.verified_at_ms,
+    }
+)
+"""What a present secret of each state has, besides. Whether a receipt proves one is checked after this, for those that
+are left."""
+
+
+class Wanted(Value, frozen=True):
+    """Which secrets; each field that is empty lets all through."""
+
+    search: str = ""
+    store: str = ""
+    prefix: str = ""
+    subject: str = ""
+    label: str = ""
+    state: State = "present"
+    expiring_days: int | None = None
+
+
+def picked(rows: Iterable[Row], wanted: Wanted, *, today: dt.date) -> list[Row]:
+    """Return those that are wanted, in the same order. Raises `UsageError` if the prefix is not one."""
+    tests = [*_by_field(wanted), *map(_word, wanted.search.split())]
+    if wanted.state in _STATES:
+        tests.append(_STATES[wanted.state])
+    if wanted.expiring_days is not None:
+        last = _later(today, wanted.expiring_days)
+        tests.append(lambda row: "" < row.expires_on <= last)
+    found = list((filter if wanted.state == "deleted" else filterfalse)(_deleted, rows))
+    for test in tests:
+        found = list(filter(test, found))
+    return found
+
+
+def _later(today: dt.date, days: int) -> str:
+    try:
+        return (today + dt.timedelta(days=days)).isoformat()
+    except OverflowError:
+        return dt.date.max.isoformat()
+
+
+def _by_field(wanted: Wanted) -> list[Callable[[Row], bool]]:
+    tests: list[Callable[[Row], bool]] = []
+    if wanted.store:
+        tests.append(lambda row: row.store == wanted.store)
+    if wanted.subject:
+        tests.append(lambda row: row.subject == wanted.subject)
+    if wanted.prefix:
+        exact = str(UriPrefix.parse(wanted.prefix))
+        below = exact if exact.endswith("://") else f"{exact}/"
+        tests.append(lambda row: row.uri == exact or row.uri.startswith(below))
+    if wanted.label:
+        name, equals, text = wanted.label.partition("=")
+        tests.append(lambda row: name in row.labels and (not equals or row.labels[name] == text))
+    return tests
+
+
+def _word(word: str) -> Callable[[Row], bool]:
+    """Return the test for one word: a hash, whole, its beginning, or with "…" as tables show it; or any text."""
+    if not word.startswith(_HASH):
+        folded = word.casefold()
+        return lambda row: folded in row.text
+    begins = _beginning(word)
+    return lambda row: any(map(begins, (row.view.fingerprint, *row.values.values())))
+
+
+def _beginning(word: str) -> Callable[[str], bool]:
+    """Return whether a hash begins so. The words may come from m8, so no text of theirs takes more than one look."""
+    first, *others = word.split(_LEFT_OUT)
+    parts = list(filter(None, others))
+
+    def begins(text: str) -> bool:
+        if not text.startswith(first):
+            return False
+        at = len(first)
+        for part in parts:
+            found = text.find(part, at)
+            if found < 0:
+                return False
+            at = found + len(part)
+        return True
+
+    return begins
+
+
+_SORTS: Mapping[SortField, tuple[Callable[[Row], object], Callable[[Row], object]]] = MappingProxyType(
+    {
+        "uri": (_uri, _uri),
+        "changed": (lambda row: row.uploaded_at_ms, lambda row: row.uploaded_at_ms),
+        "expires": (lambda row: row.expires_on, lambda row: row.expires_on),
+        "by": (lambda row: row.subject, lambda row: row.subject),
+        "sync": (lambda row: row.status, lambda row: row.status),
+        "verified": (lambda row: row.verified_at_ms, lambda row: row.verified_at_ms),
+        "version": (lambda row: row.version, lambda row: row.version_order),
+    }
+)
+"""Of each: the field, without which a row comes last whichever way, and what is compared."""
+
+
+def ordered(rows: Iterable[Row], by: SortField, *, descending: bool) -> list[Row]:
+    """Return rows by a field, and by URI where that is equal; those without a value come last, whichever way."""
+    there, compared = _SORTS[by]
+    in_order = sorted(rows, key=_uri, reverse=descending and by == "uri")
+    if by == "uri":
+        return in_order
+    filled = sorted(filter(there, in_order), key=compared, reverse=descending)  # type: ignore[arg-type]  # of one type each
+    return filled + [row for row in in_order if not there(row)]
+
+
+_MOST_QUESTIONS = 8
+"""How many questions are remembered."""
+
+Question = tuple[Wanted, SortField, bool, dt.date]
+
+
+class QueryCache:
+    """Picks and orders cached secrets, and remembers it until any of them changes.
+
+    Args:
+        cache: The secrets.
+    """
+
+    def __init__(self, cache: SecretCache) -> None:
+        self._cache = cache
+        self._changes = -1
+        self._lists: dict[Question, Sequence[Row]] = {}
+
+    def of(self, wanted: Wanted, sort: SortField, *, descending: bool, today: dt.date) -> Sequence[Row]:
+        """Return those that are wanted, in order. Raises `UsageError` if the prefix is not one."""
+        if self._changes != self._cache.changes:
+            self._lists.clear()
+            self._changes = self._cache.changes
+        question = wanted, sort, descending, today
+        found = self._lists.pop(question, None)
+        if found is None:
+            rows = picked(self._cache.rows.values(), wanted, today=today)
+            found = ordered(rows, sort, descending=descending)
+        self._lists[question] = found
+        if len(self._lists) > _MOST_QUESTIONS:
+            del self._lists[next(iter(self._lists))]
+        return found

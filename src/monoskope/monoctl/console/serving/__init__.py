@@ -1,1 +1,0 @@
-"""How the console serves its page: who may ask, what a body holds, what is answered, and the live stream."""

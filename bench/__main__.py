@@ -16,23 +16,19 @@ from typing import get_args
 from bench import commands, engines, floor, largest, log, profile, receipts, report, signed, uploads, waiting
 from bench.counts import FULL, QUICK, Counts
 from bench.progress import say
-from bench.world import Door, World
+from bench.world import World
 from monoskope.errors import Error
 from monoskope.testing.engines.openbao_files import Storage
 
 FIGURES = (
     "cli_put_ratio",
-    "cli_put_grpc_ratio",
     "cli_list_ratio",
     "cli_help_ratio",
     "put_latency_ratio",
-    "put_latency_grpc_ratio",
     "update_latency_ratio",
     "throughput_ratio",
-    "throughput_grpc_ratio",
     "update_throughput_ratio",
     "puts_per_core_of_m8",
-    "puts_per_core_of_m8_grpc",
     "floor_put_latency_ratio",
     "floor_throughput_ratio",
     "m8_rss_mib",
@@ -47,12 +43,12 @@ FIGURES = (
     *engines.figures(),
     *largest.FIGURES,
 )
-"""The last line's keys, in its order. All puts go over HTTP, and the reactor is on a WebSocket, but for `grpc`."""
+"""The last line's keys, in its order."""
 
 
-def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str, float]:
+def run(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
     """Measure everything in `folder`. Raises `Error` if anything does not work as it must."""
-    with closing(World(folder, storage=storage, door=door)) as world:
+    with closing(World(folder, storage=storage)) as world:
         world.start()
         found = asyncio.run(uploads.measure(world, counts))
         found |= asyncio.run(log.measure(world, folder))
@@ -64,9 +60,7 @@ def run(folder: Path, counts: Counts, storage: Storage, door: Door) -> dict[str,
         found |= asyncio.run(signed.measure(world, counts))
         found |= asyncio.run(largest.measure(folder))
         found["unlucky_ratio"] = asyncio.run(waiting.unlucky_ratio(world, counts))
-        say("the same over gRPC")
-        world.change_door("grpc")
-        return found | asyncio.run(uploads.measure_grpc(world, counts))
+        return found
 
 
 def last_line(found: Mapping[str, float]) -> str:
@@ -74,12 +68,12 @@ def last_line(found: Mapping[str, float]) -> str:
     return json.dumps({name: round(found[name], 3) for name in FIGURES})
 
 
-def parts(folder: Path, storage: Storage, door: Door) -> profile.By:
+def parts(folder: Path, storage: Storage) -> profile.By:
     """Return the CPU milliseconds of one put by process and part. Raises `Error` as `run`."""
     samples = folder / "samples"
     samples.mkdir(parents=True)
     added = profile.sampled_environment(samples)
-    return profile.run(samples, World(folder / "world", storage=storage, door=door, added=added))
+    return profile.run(samples, World(folder / "world", storage=storage, added=added))
 
 
 def lowest(folder: Path, counts: Counts, storage: Storage) -> dict[str, float]:
@@ -98,14 +92,14 @@ def main() -> int:
         by: profile.By = {}
         try:
             if options.profile:
-                by = parts(home / "parts", options.storage, options.door)
+                by = parts(home / "parts", options.storage)
                 line = json.dumps({name: round(sum(of.values()), 3) for name, of in by.items()})
             elif options.floor:
                 line = json.dumps(lowest(home / "floor", counts, options.storage))
             else:
-                line = last_line(run(home / "world", counts, options.storage, options.door))
+                line = last_line(run(home / "world", counts, options.storage))
                 if options.write:
-                    by = parts(home / "parts", options.storage, options.door)
+                    by = parts(home / "parts", options.storage)
         except Error as error:
             say(str(error))
             return 1
@@ -122,7 +116,6 @@ def _options() -> argparse.Namespace:
     only.add_argument("--profile", action="store_true", help="only say where the CPU time of a put goes, part by part")
     only.add_argument("--floor", action="store_true", help="only say what a put with just the protocol's steps costs")
     parser.add_argument("--storage", choices=get_args(Storage), default="pebbledb", help="OpenBao's storage")
-    parser.add_argument("--door", choices=get_args(Door), default="http", help="of m8, for all but `grpc` figures")
     parser.add_argument("--write", type=Path, help="the folder of the documentation, to write the figures into it")
     options = parser.parse_args()
     if options.floor and options.write:

@@ -69,7 +69,7 @@ class Message:
 
 
 class Stream(Protocol):
-    """An end of the reactor's stream, as gRPC gives it to servers and to clients."""
+    """An end of the reactor's stream."""
 
     async def read(self) -> object:
         """Return the next message; what is not bytes is the end."""

@@ -9,17 +9,12 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import grpc
-import grpc.aio
-
 from bench import bare_http
-from bench.bare import ASK, ATTACH, ID_BYTES, SERVICE, UPLOAD, Cryptography, Kind, Link, Message, Step, Stream
+from bench.bare import ASK, ID_BYTES, UPLOAD, Cryptography, Kind, Link, Message, Step, Stream
 from monoskope import event_loop
 
 _WRITTEN = 4 * 1_024
 """Bytes that one append writes: one page of a database. m8's take several."""
-
-Context = grpc.aio.ServicerContext[bytes, bytes]
 
 
 class Disk:
@@ -65,21 +60,17 @@ class Middle:
         self._reactor: asyncio.Future[Link] = asyncio.get_running_loop().create_future()
         self._waiting: dict[bytes, asyncio.Future[bytes]] = {}
 
-    async def attach_grpc(self, _requests: object, stream: Context) -> None:
-        """Serve the reactor."""
-        await self.attach(stream)
-
     async def attach(self, stream: Stream) -> None:
         """Serve the reactor."""
         link = Link(stream)
         self._reactor.set_result(link)
         await link.serve(self._take)
 
-    async def ask(self, request: bytes, _: object = None) -> bytes:
+    async def ask(self, request: bytes) -> bytes:
         """Answer with a key."""
         return await self._carried(Kind.ASKED, request)
 
-    async def upload(self, request: bytes, _: object = None) -> bytes:
+    async def upload(self, request: bytes) -> bytes:
         """Answer with a receipt."""
         return await self._carried(Kind.SEALED, request)
 
@@ -102,29 +93,12 @@ class Middle:
         await (await asyncio.shield(self._reactor)).send(message)
 
 
-async def serve(home: Path, port: int, door: str, steps: Iterable[str]) -> None:
-    """Serve until killed, over `door`."""
+async def serve(home: Path, port: int, steps: Iterable[str]) -> None:
+    """Serve until killed."""
     on = set(steps)
     middle = Middle(Disk(home / "disk", on=Step.DISK in on), Cryptography(on=Step.CRYPTOGRAPHY in on))
-    if door == "http":
-        await bare_http.serve(home, port, {ASK: middle.ask, UPLOAD: middle.upload}, middle.attach)
-        return
-    pair = ((home / "tls.key").read_bytes(), (home / "tls.crt").read_bytes())
-    await _serve_grpc(middle, grpc.ssl_server_credentials([pair]), port)
-
-
-async def _serve_grpc(middle: Middle, credentials: grpc.ServerCredentials, port: int) -> None:
-    server = grpc.aio.server(options=(("grpc.so_reuseport", 0),))
-    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
-        ATTACH: grpc.stream_stream_rpc_method_handler(middle.attach_grpc),
-        ASK: grpc.unary_unary_rpc_method_handler(middle.ask),
-        UPLOAD: grpc.unary_unary_rpc_method_handler(middle.upload),
-    }
-    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
-    server.add_secure_port(f"127.0.0.1:{port}", credentials)
-    await server.start()
-    await server.wait_for_termination()
+    await bare_http.serve(home, port, {ASK: middle.ask, UPLOAD: middle.upload}, middle.attach)
 
 
 if __name__ == "__main__":
-    event_loop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    event_loop.run(serve(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

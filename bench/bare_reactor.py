@@ -10,12 +10,10 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
-import grpc
-import grpc.aio
 from cryptography.hazmat.primitives.hpke import MLKEM768X25519PrivateKey
 
 from bench import bare_http
-from bench.bare import ATTACH, RECEIPT, SERVICE, STARTED, Cryptography, Kind, Link, Message, Step, Stream
+from bench.bare import RECEIPT, STARTED, Cryptography, Kind, Link, Message, Step
 from bench.direct import Direct, Place, connected
 from monoskope import event_loop
 
@@ -58,22 +56,15 @@ class Reactor:
         await self._link.send(Message(kind, request_id, self._cryptography.sign(content)))
 
 
-async def attach(home: Path, port: int, door: str, steps: Iterable[str]) -> None:
-    """Attach over `door`, and serve until killed."""
+async def attach(home: Path, port: int, steps: Iterable[str]) -> None:
+    """Attach, and serve until killed."""
     place = Place(**json.loads((home / "engine.json").read_text(encoding="utf-8")))
     on = set(steps)
     async with AsyncExitStack() as stack:
         engine = await stack.enter_async_context(connected(place)) if Step.ENGINE in on else None
-        link = Link(await (bare_http.dial(home, port) if door == "http" else _dial_grpc(stack, home, port)))
+        link = Link(await bare_http.dial(home, port))
         await link.serve(Reactor(link, engine, Cryptography(on=Step.CRYPTOGRAPHY in on)).take)
 
 
-async def _dial_grpc(stack: AsyncExitStack, home: Path, port: int) -> Stream:
-    roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
-    channel = await stack.enter_async_context(grpc.aio.secure_channel(f"127.0.0.1:{port}", roots))
-    stream: grpc.aio.StreamStreamCall[bytes, bytes] = channel.stream_stream(f"/{SERVICE}/{ATTACH}")()
-    return stream
-
-
 if __name__ == "__main__":
-    event_loop.run(attach(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4:]))
+    event_loop.run(attach(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:]))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from bench import installed
 from bench.figures import p50
 from bench.progress import say
-from bench.world import STORE, VALUES, Door, World
+from bench.world import STORE, VALUES, World
 from monoskope.errors import UnavailableError
 from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.engines.openbao import binary
@@ -27,18 +27,14 @@ _LISTED_SECRETS = 20
 
 
 def ratios(world: World, pairs: int) -> dict[str, float]:
-    """Return cli_put_ratio, cli_list_ratio and cli_help_ratio, at the door of `world`, and cli_put_grpc_ratio.
-
-    Each is the median wall time of `monoctl` ÷ that of `bao`.
-    """
-    beside, door = _Beside(world, pairs), world.cluster.door
+    """Return cli_put_ratio, cli_list_ratio and cli_help_ratio: medians of the wall time of `monoctl` ÷ of `bao`."""
+    beside = _Beside(world, pairs)
     beside.write_values()
     beside.fill_folder()
     return {
-        "cli_put_ratio": beside.ratio("put", door, beside.monoctl_put, beside.bao_put),
-        "cli_put_grpc_ratio": beside.ratio("put", "grpc", beside.monoctl_put, beside.bao_put),
-        "cli_list_ratio": beside.ratio("list", door, beside.monoctl_list, beside.bao_list),
-        "cli_help_ratio": beside.ratio("help", door, lambda: [beside.program, "--help"], lambda: [binary(), "--help"]),
+        "cli_put_ratio": beside.ratio("put", beside.monoctl_put, beside.bao_put),
+        "cli_list_ratio": beside.ratio("list", beside.monoctl_list, beside.bao_list),
+        "cli_help_ratio": beside.ratio("help", lambda: [beside.program, "--help"], lambda: [binary(), "--help"]),
     }
 
 
@@ -51,23 +47,23 @@ class _Beside:
         self._home = world.users[0].home
         self.program = str(installed.monoctl(world.cluster.folder / "installed"))
 
-    def ratio(self, what: str, door: Door, ours: Command, theirs: Command) -> float:
+    def ratio(self, what: str, ours: Command, theirs: Command) -> float:
         """Return the ratio of one pair of commands; each first runs once unmeasured."""
-        say(f"command lines, {what} over {door}: {self._pairs} alternating pairs")
+        say(f"command lines, {what}: {self._pairs} alternating pairs")
         pairs = [
-            (_seconds(ours(), self._environment(door)), _seconds(theirs(), self._world.direct_environment))
+            (_seconds(ours(), self._environment()), _seconds(theirs(), self._world.direct_environment))
             for _ in range(self._pairs + 1)
         ]
         our_ms, their_ms = (p50(seconds) * 1_000 for seconds in zip(*pairs[1:], strict=True))
         say(f"  monoctl {our_ms:.0f} ms, bao {their_ms:.0f} ms")
         return our_ms / their_ms
 
-    def _environment(self, door: Door) -> dict[str, str]:
+    def _environment(self) -> dict[str, str]:
         return {
             "PATH": self._world.direct_environment["PATH"],
             "HOME": str(self._home),
             "LANG": "C.UTF-8",
-            "MONOCTL_SERVER": self._world.cluster.at(door),
+            "MONOCTL_SERVER": self._world.cluster.server,
             "MONOCTL_TOKEN_FILE": str(self._world.users[0].token_file),
         }
 
@@ -79,7 +75,7 @@ class _Beside:
     def fill_folder(self) -> None:
         """Put the secrets that are listed."""
         for number in range(_LISTED_SECRETS):
-            _seconds(self._monoctl_put_at(f"bench/{LISTED}/{number}"), self._environment(self._world.cluster.door))
+            _seconds(self._monoctl_put_at(f"bench/{LISTED}/{number}"), self._environment())
 
     def monoctl_put(self) -> Sequence[str]:
         """Put to a new path."""

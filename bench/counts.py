@@ -18,7 +18,7 @@ class Counts:
     uploads: int
     """After which memory is measured again: all that were made by then."""
     update_block: int
-    """Updates, or direct updates, in one block that has 16 in flight, and puts over gRPC: in `blocks` of each."""
+    """Updates, or direct updates, in one block that has 16 in flight: in `blocks` of each."""
     keys: int
     """That wait at the same time."""
     quiet_puts: int

@@ -13,23 +13,19 @@ import datetime as dt
 import json
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import get_args
-
-import grpc
-import grpc.aio
 
 from bench import bare_http
-from bench.bare import ASK, ID_BYTES, SERVICE, UPLOAD, Cryptography, Step
+from bench.bare import ASK, ID_BYTES, UPLOAD, Cryptography, Step
 from bench.counts import IN_FLIGHT, Counts
 from bench.cpu import spent_ms
 from bench.figures import p50
 from bench.progress import say
 from bench.timing import each, together
-from bench.world import Door, World
+from bench.world import World
 from monoskope.errors import UnavailableError
 from monoskope.http.client.failures import ExchangeError
 from monoskope.m8.http import tls
@@ -61,7 +57,7 @@ Call = Callable[[str, bytes, float], Awaitable[bytes]]
 
 
 def ladder(folder: Path, world: World, counts: Counts) -> dict[str, float]:
-    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios, by door.
+    """Return each rung's p50 of a put and CPU of all processes, in milliseconds, and the last one's ratios.
 
     Raises:
         UnavailableError: a part fails, or the system does not tell the CPU time of a process; Linux does.
@@ -69,62 +65,43 @@ def ladder(folder: Path, world: World, counts: Counts) -> dict[str, float]:
     say("starting OpenBao alone")
     world.start_engine()
     found: dict[str, float] = {}
-    for door in get_args(Door):
-        say(f"over {door}")
-        for rung in _LADDER:
-            at = _climb(folder, world, counts, rung, door, with_cpu=True)
-            found |= {f"{door}_{name}": figure for name, figure in at.items()}
+    for rung in _LADDER:
+        found |= _climb(folder, world, counts, rung, with_cpu=True)
     return found
 
 
 def ratios(folder: Path, world: World, counts: Counts) -> dict[str, float]:
-    """Return floor_put_latency_ratio and floor_throughput_ratio, at the door of a `world` that runs.
+    """Return floor_put_latency_ratio and floor_throughput_ratio, beside the engine of a `world` that runs.
 
     Raises:
         UnavailableError: a part fails.
     """
     say("floor: the same calls, messages, cryptography, forced writes and requests with nothing in between")
-    return _climb(folder, world, counts, _LADDER[-1], world.cluster.door, with_cpu=False)
+    return _climb(folder, world, counts, _LADDER[-1], with_cpu=False)
 
 
-def _climb(folder: Path, world: World, counts: Counts, rung: Rung, door: Door, *, with_cpu: bool) -> dict[str, float]:
+def _climb(folder: Path, world: World, counts: Counts, rung: Rung, *, with_cpu: bool) -> dict[str, float]:
     name, steps = rung
-    home = folder / f"bare-{door}-{name}"
+    home = folder / f"bare-{name}"
     home.mkdir(mode=0o700, parents=True)
-    with _parts(home, world, steps, door) as (port, parts):
+    with _parts(home, world, steps) as (port, parts):
         pids = {part.name: part.pid for part in parts if part.pid} if with_cpu else {}
-        dial = bare_http.calls if door == "http" else _grpc_calls
         try:
-            return asyncio.run(_measure(rung, lambda: dial(home, port), pids, world, counts))
-        except (grpc.aio.AioRpcError, ExchangeError) as error:
+            return asyncio.run(_measure(rung, lambda: bare_http.calls(home, port), pids, world, counts))
+        except ExchangeError as error:
             said = " / ".join(f"{part.name}: {part.last_words()}" for part in parts)
             raise UnavailableError(f"a bare put ended with {type(error).__name__}. {said}") from None
 
 
-@contextlib.asynccontextmanager
-async def _grpc_calls(home: Path, port: int) -> AsyncIterator[Call]:
-    own = (("grpc.use_local_subchannel_pool", 1),)
-    roots = grpc.ssl_channel_credentials((home / "ca.crt").read_bytes())
-    async with grpc.aio.secure_channel(f"127.0.0.1:{port}", roots, options=own) as channel:
-        methods: dict[str, grpc.aio.UnaryUnaryMultiCallable[bytes, bytes]] = {
-            name: channel.unary_unary(f"/{SERVICE}/{name}") for name in (ASK, UPLOAD)
-        }
-
-        async def call(name: str, request: bytes, timeout_s: float) -> bytes:
-            return await methods[name](request, timeout=timeout_s)
-
-        yield call
-
-
 @contextlib.contextmanager
-def _parts(home: Path, world: World, steps: Sequence[Step], door: Door) -> Iterator[tuple[int, list[Part]]]:
+def _parts(home: Path, world: World, steps: Sequence[Step]) -> Iterator[tuple[int, list[Part]]]:
     made = tls.make((), now=dt.datetime.now(dt.UTC))
     files = {"ca.crt": made.ca, "tls.crt": made.certificate, "tls.key": made.key}
     for name, content in (files | {"engine.json": json.dumps(asdict(world.place)).encode()}).items():
         write_private(home / name, content)
     port = free_port()
-    middle = _part("bare_m8", home, [home, port, door, *steps])
-    reactor = _part("bare_reactor", home, [home, port, door, *steps])
+    middle = _part("bare_m8", home, [home, port, *steps])
+    reactor = _part("bare_reactor", home, [home, port, *steps])
     try:
         middle.start()
         middle.wait_for(lambda: listens(f"127.0.0.1:{port}"))

@@ -50,7 +50,7 @@ def part_of(stack: Sequence[str]) -> str:
     """
     first = stack[0]
     if first == NATIVE_THREADS:
-        return "threads of compiled code (gRPC)"
+        return "threads of compiled code"
     if first.startswith(OTHER_THREADS):
         name = first.partition(":")[2]
         return next((part for begin, part in _THREADS.items() if name.startswith(begin)), "other threads")

@@ -68,7 +68,7 @@ class Uploads:
 
 @asynccontextmanager
 async def opened(world: World) -> AsyncIterator[Uploads]:
-    """Open a client for each user of `world`, at the door that they take now, and the direct way."""
+    """Open a client for each user of `world`, and the direct way."""
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(settings_of(user))) for user in world.users]
         yield Uploads(world, clients, await stack.enter_async_context(world.direct()))
@@ -86,19 +86,6 @@ async def measure(world: World, counts: Counts) -> dict[str, float]:
         found |= await _throughput(uploads, counts.blocks, block)
         say(f"memory: {uploads.made} uploads")
         return found | _memory(world)
-
-
-async def measure_grpc(world: World, counts: Counts) -> dict[str, float]:
-    """Return the same ratios of puts to new paths in a `world` whose users and reactor take the gRPC door now."""
-    async with opened(world) as uploads:
-        await uploads.in_flight(counts.few_uploads)
-        latency = await _latency("put", uploads.put, uploads.write, counts.blocks)
-        found = await _throughput(uploads, counts.blocks, counts.update_block)
-    return {
-        "put_latency_grpc_ratio": latency,
-        "throughput_grpc_ratio": found["throughput_ratio"],
-        "puts_per_core_of_m8_grpc": found["puts_per_core_of_m8"],
-    }
 
 
 async def _updates(uploads: Uploads, counts: Counts) -> dict[str, float]:

@@ -85,8 +85,7 @@ async def unlucky_ratio(world: World, counts: Counts) -> float:
         client = await stack.enter_async_context(Client(settings_of(quiet)))
         await _quiet_puts(world, client, counts.few_uploads)
         alone = await _quiet_puts(world, client, counts.quiet_puts // 2)
-        # Over gRPC, where one connection carries a hundred calls at a time.
-        with _flooding(loud, world.cluster.at("grpc"), counts.flood) as flood:
+        with _flooding(loud, world.cluster.server, counts.flood) as flood:
             unlucky = await _quiet_puts(world, client, counts.quiet_puts)
             if flood.poll() is not None and flood.returncode != 0:
                 raise UnavailableError("the flood failed.")

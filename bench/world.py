@@ -9,7 +9,6 @@ from contextlib import AbstractAsyncContextManager
 from itertools import count
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal
 
 import tomli_w
 
@@ -22,41 +21,11 @@ from monoskope.stores.vault.config import least_policy
 from monoskope.testing.cluster import MOUNT, PREFIX, Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.engines.openbao_files import Storage
-from monoskope.testing.parts import free_port
-
-Door = Literal["http", "grpc"]
-"""How clients and reactors reach m8: by Connect and a WebSocket over HTTP/1.1, or by gRPC. Both over TLS."""
 
 STORE = "vault"
 VALUES = {"username": b"app", "password": b"correct horse battery staple"}
 LIMITS = {"uploads_per_second": 1_000}
 """The one setting that differs from the defaults, which spare the engine."""
-
-
-class BothDoors(Cluster):
-    """A cluster whose m8 opens both doors. `door` is the one at which new users and new reactors are told to dial."""
-
-    def __init__(self, folder: Path, *, storage: Storage, door: Door, added: Mapping[str, str] | None = None) -> None:
-        parts = ("m8", f"reactor-{STORE}")
-        super().__init__(folder, storage=storage, environments={part: added or {} for part in parts})
-        self.door: Door = door
-        self._http = f"127.0.0.1:{free_port()}"
-
-    @property
-    def dialled(self) -> str:
-        """What clients and reactors are told to dial."""
-        return self.at(self.door)
-
-    def at(self, door: Door) -> str:
-        """Return the name of one of m8's doors."""
-        return self.server if door == "grpc" else f"https://{self._http}"
-
-    def start_m8(self) -> None:
-        """Lay out m8's folder at the first call, with both doors, and start m8."""
-        if not (self.folder / "m8" / "m8.toml").exists():
-            doors = ("--listen", self.server, "--http-listen", self._http)
-            self.must("m8", "init", "--dir", "m8", *doors)
-        super().start_m8()
 
 
 class World:
@@ -65,7 +34,6 @@ class World:
     Args:
         folder: Empty or missing.
         storage: OpenBao's.
-        door: The one that users and reactors take, until `change_door`.
         added: To the environment of m8 and of the reactor.
     """
 
@@ -74,10 +42,10 @@ class World:
         folder: Path,
         *,
         storage: Storage = "pebbledb",
-        door: Door = "http",
         added: Mapping[str, str] | None = None,
     ) -> None:
-        self.cluster = BothDoors(folder, storage=storage, door=door, added=added)
+        parts = ("m8", f"reactor-{STORE}")
+        self.cluster = Cluster(folder, storage=storage, environments={part: added or {} for part in parts})
         self.users: list[User] = []
         """As many as there are puts in flight: each stays within the limits that m8 sets to one user."""
         self._paths = count()
@@ -116,16 +84,6 @@ class World:
     def path(self) -> str:
         """Return a path at which nothing is."""
         return f"bench/{next(self._paths)}"
-
-    def change_door(self, door: Door) -> None:
-        """Let all users, and the reactor after a restart, take the other door. Clients that are open keep theirs."""
-        self.cluster.door = door
-        name = self.cluster.dialled
-        files = [user.token_file.parent / "config.toml" for user in self.users]
-        for file in (*files, self.cluster.folder / f"reactor-{STORE}" / "reactor.toml"):
-            table = tomllib.loads(file.read_text(encoding="utf-8")) | {"server": name}
-            write_private(file, tomli_w.dumps(table).encode(), replace=True)
-        self.restart_reactor()
 
     def restart_reactor(self) -> None:
         """Stop the reactor, which gives its keys up, and start it anew.

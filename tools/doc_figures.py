@@ -18,8 +18,8 @@ from monoskope.client.log.judging import MOST_ENTRIES
 from monoskope.exit_codes import ExitCode
 from monoskope.m8.audit import exporters as exporter
 from monoskope.m8.background import checkpoint_task, retention, timekeeper
-from monoskope.m8.log_settings import MOST_EVERY_S, LogTable
 from monoskope.m8.service.server_limits import ServerTimings
+from monoskope.m8.tree.witnessed_log import MOST_EVERY_S, LogTable
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.protocol.tlog.checkpoint import COVERED_S
 from monoskope.reactor.settings import ReactorLimits

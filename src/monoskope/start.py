@@ -1,4 +1,4 @@
-"""What each of our programs does first, before it imports the rest of itself.
+"""What each of our programs does first, before it imports the rest of itself, and how m8 starts the reactor's program.
 
 This module imports nothing that takes time. What happens before it is the interpreter's own start.
 """
@@ -23,6 +23,9 @@ EXECUTION = (EXECUTED, "PYTHONMALLOC", "GLIBC_TUNABLES")
 
 INTERRUPTED = 130
 """`ExitCode.INTERRUPTED`, which takes time to import."""
+
+REACTOR = "monoskope.reactor"
+"""The reactor's program, of which m8 imports nothing."""
 
 _PR_SET_DUMPABLE = 4
 
@@ -132,6 +135,16 @@ def _open_closed_streams() -> None:
 def _mask_interrupts(*, block: bool) -> None:
     if hasattr(signal, "pthread_sigmask"):  # not everywhere
         signal.pthread_sigmask(signal.SIG_BLOCK if block else signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def reactor_command(*arguments: str) -> list[str]:
+    """Return how to start the reactor's program. `-P`: nothing is imported from the current folder."""
+    return [sys.executable, "-P", "-m", REACTOR, *arguments]
+
+
+def become_reactor(*arguments: str) -> None:
+    """Replace this process with the reactor's program, under the settings with which that starts. Never returns."""
+    execute(reactor_command(*arguments), overwriting(dict(os.environ)))
 
 
 def _end_quietly_when_interrupted() -> None:

@@ -174,7 +174,7 @@ def test_connects_own_client_logs_in_and_signs(company: AtWork, tmp_path: Path) 
     cluster = company.cluster
     words = [str(tmp_path / "id-token"), str(company.key), "vault://app/node", cluster.identities["vault"]]
     done = subprocess.run(
-        [node, packages / "signed.js", cluster.server, ROOT / "proto" / "image.binpb", *words],
+        [node, packages / "signed.js", f"https://{cluster.server}", ROOT / "proto" / "image.binpb", *words],
         env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt"), "PATH": os.defpath},
         capture_output=True,
         text=True,

@@ -5,15 +5,13 @@ OpenBao's reactor and that of the age files die side by side, so that no test wa
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.exit_codes import ExitCode
 from tests.crash.breaking import SECOND, STORES, Command, Crash, dies, reactors_die, replica_of
-from tests.support.engines import Version
+from tests.crash.changes import CHANGES
 
 PLACES: dict[str, tuple[int, list[str]]] = {
     "before its grant": (0, ["before-grant"]),
@@ -71,40 +69,6 @@ def test_the_other_replica_ends_what_a_dead_one_began(crash: Crash) -> None:
 
 
 # --- patches and deletions ---
-
-
-def check_patched(crash: Crash, put: Command, patching: Command) -> None:
-    """It succeeded, once, by the receipt that was shown, with the hash of the whole."""
-    ran = patching.succeeded()
-    requests = crash.audit.all_end(put.uri)
-    before, after = crash.audit.history(put.uri)
-    assert before.content == {"password": put.value}
-    assert after == Version(ran.json()["upstream_version"], {"password": put.value, "user": patching.value})
-    receipt = requests[ran.json()["request_id"]].receipt
-    assert receipt is not None
-    assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, after.text)
-    assert [key for key, _ in receipt.values] == ["password", "user"]
-    crash.audit.answers_agree(requests)
-
-
-def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:
-    """It succeeded, once, by the receipt that was shown, and nothing else happened to the secret."""
-    ran = deleting.succeeded()
-    requests = crash.audit.all_end(put.uri)
-    [deleted] = [one.receipt for one in requests.values() if "SecretDeleted" in one.types]
-    [version] = crash.audit.history(put.uri)
-    assert version.content is None
-    assert deleted is not None
-    assert (deleted.outcome, deleted.prior_version) == (upload_pb2.OUTCOME_DELETED, version.text)
-    assert ran.json()["deleted_version"] == version.text
-    crash.audit.answers_agree(requests)
-
-
-Change = Callable[..., Command]
-CHANGES: dict[str, tuple[Change, Callable[[Crash, Command, Command], None]]] = {
-    "patch": (Crash.patch, check_patched),
-    "delete": (Crash.delete, check_deleted),
-}
 
 
 @pytest.mark.parametrize(

@@ -125,14 +125,12 @@ def test_what_m8_answers_is_what_openapi_says(reader: Reader) -> None:
 
 
 def test_curl_says_of_each_mistake_what_the_page_says(reader: Reader) -> None:
-    folder = reader.team.cluster.folder / "m8"
-    http, grpc = address_of(folder), (folder / "address").read_text(encoding="utf-8").strip()
+    http = address_of(reader.team.cluster.folder / "m8")
     port, page = http.rpartition(":")[2], PAGE.read_text(encoding="utf-8")
     for mistake in (
         f"http://{http}/healthz",
         f"https://{http}/healthz",
         f"--cacert ca.crt --resolve foo.test:{port}:127.0.0.1 https://foo.test:{port}/healthz",
-        f"--cacert ca.crt https://{grpc}/healthz",
         "https://127.0.0.1:1/healthz",
     ):
         said = reader.shell(f"curl -sS {mistake}").stderr.removeprefix("curl: ")

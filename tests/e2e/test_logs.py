@@ -22,6 +22,7 @@ from tests.e2e.ran import UPLOADED, ok, refused
 LOUD = {
     "PYTHONASYNCIODEBUG": "1",
     "PYTHONDEVMODE": "1",
+    "PYTHONVERBOSE": "1",
 }
 AUDITED = {"time", "request_id", "uri", "subject", "purpose", "outcome", "reason", "upstream_version"}
 AUDITED |= {"destination", "detail", "signer", "signer_key", "certificate", "signers_sha256", "revoked_sha256"}
@@ -94,7 +95,7 @@ def test_every_line_is_one_object_of_listed_fields(team: Team) -> None:
 
 
 class LoudCluster(Cluster):
-    """Every program says all that gRPC and Python can be made to say."""
+    """Every program says all that Python can be made to say."""
 
     def _environment(self, user: User | None) -> Mapping[str, str]:  # type: ignore[override]
         return {**super()._environment(user), **LOUD}

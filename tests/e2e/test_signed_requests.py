@@ -89,7 +89,7 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
         yield Signed(cluster, cluster.add_user("anna", prefixes=[f"{store}://t" for store in STORES]), key)
 
 
-@pytest.mark.parametrize("store", STORES, ids=["grpc", "websocket"])
+@pytest.mark.parametrize("store", STORES)
 def test_what_anna_signed_is_written_and_the_store_says_that_she_did(signed: Signed, store: str) -> None:
     done = ok(signed.put(f"{store}://t/{store}", key=signed.key)).json()
     assert done["outcome"] == "UPLOADED"
@@ -98,7 +98,7 @@ def test_what_anna_signed_is_written_and_the_store_says_that_she_did(signed: Sig
     assert {(line["signer"], line["signer_key"]) for line in lines[1:]} == {(ANNA, shown(signed.key))}
 
 
-@pytest.mark.parametrize("store", STORES, ids=["grpc", "websocket"])
+@pytest.mark.parametrize("store", STORES)
 def test_what_nobody_signed_is_not_written(signed: Signed, store: str) -> None:
     before = signed.secrets(store)
     assert "no signing key is set; nothing was sealed" in refused(signed.put(f"{store}://t/unsigned"), 2)

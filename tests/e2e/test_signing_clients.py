@@ -131,7 +131,7 @@ def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(
     key = serialization.load_ssh_private_key(signing.key.read_bytes(), password=None)
     form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     given = {
-        "server": signing.cluster.server,
+        "server": f"https://{signing.cluster.server}",
         "token": signing.anna.token_file.read_text().strip(),
         "store": "one",
         "identity": signing.cluster.identities["one"],

@@ -40,7 +40,7 @@ Found = dict[str, Any]
 def given(team: Team, of: str) -> dict[str, str]:
     cluster = team.cluster
     return {
-        "server": cluster.server,
+        "server": f"https://{cluster.server}",
         "token": team.user.token_file.read_text().strip(),
         "store": "vault",
         "identity": cluster.identities["vault"],

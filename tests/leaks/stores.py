@@ -29,7 +29,7 @@ PASSWORDS = "upstream-pass"
 
 
 def two_stores(cluster: Cluster) -> list[str]:
-    """Start m8 and OpenBao with a reactor by gRPC, and one by a WebSocket whose engine is a folder of age files."""
+    """Start m8 and OpenBao with a reactor, and one whose engine is a folder of age files."""
     cluster.start_m8()
     cluster.start_openbao()
     cluster.make_vault_reactor("vault", readable=True)

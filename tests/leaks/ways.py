@@ -269,7 +269,7 @@ class Ways:
             self.count(1)
             uri = self.uri("vault")
             command = [program("monoctl"), "put", "secret", uri, "--from-file", f"key={self._input(one)}"]
-            # Pipes that nobody reads meanwhile would be full of what gRPC says.
+            # Pipes that nobody reads meanwhile would be full of what Python says.
             environment = self.world.quiet() | {"MONOSKOPE_FAILPOINTS": "monoctl.before-send=stop"}
             running = subprocess.Popen(
                 command, env=environment, cwd=self.world.folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -33,7 +33,7 @@ LOUD = {
     "PYTHONDEVMODE": "1",
     "PYTHONFAULTHANDLER": "1",
 }
-"""Says all that gRPC and Python can be made to say."""
+"""Says all that Python can be made to say."""
 
 
 class LoudCluster(Cluster):
@@ -122,7 +122,7 @@ class World:
         self.consoles.clear()
 
     def quiet(self) -> dict[str, str]:
-        """The environment of programs on a terminal: what gRPC says would fill it, for nobody reads all the time."""
+        """The environment of programs on a terminal: what Python says would fill it, for nobody reads all the time."""
         return {name: one for name, one in self.cluster.environment_of(self.user).items() if name not in LOUD}
 
     def keys(self, which: str, pid: int) -> list[bytes]:

@@ -144,8 +144,16 @@ def fingerprints(key_id: str) -> dict[str, Any]:
     }
 
 
+def signed_parts(event: RecordedEvent) -> list[bytes]:
+    """What a reactor signed or a user asked, as an event holds it: no document may hold it again."""
+    message = getattr(events_pb2, event.type).FromString(event.data)
+    fields = message.DESCRIPTOR.fields_by_name
+    signed = [getattr(message, name).content for name in ("grant", "receipt") if name in fields]
+    return [part for part in [*signed, getattr(message, "request", b"")] if part]
+
+
 class Documents:
-    """The read models in memory, fed like a log feeds them."""
+    """The read models in memory, fed like a log feeds them. No document holds a grant, a request or a receipt."""
 
     def __init__(self) -> None:
         self.bodies: dict[tuple[str, str], bytes] = {}
@@ -170,6 +178,7 @@ class Documents:
     def _apply(self, event: RecordedEvent) -> None:
         for change in project(event, lambda collection, key: self.bodies.get((collection, key))):
             if isinstance(change, Put):
+                assert not [part for part in signed_parts(event) if part in change.body], change.collection
                 self.bodies[change.collection, change.key] = change.body
             else:
                 self.bodies.pop((change.collection, change.key), None)

@@ -29,7 +29,6 @@ from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
 from monoskope.client.login.workload import WorkloadToken
-from monoskope.client.purposes.put import DOUBT
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
@@ -236,7 +235,6 @@ HOLDERS: dict[type, Callable[[], object]] = {
     Task: lambda: Task(
         uri=SecretUri.parse("vault://app/db"),
         purpose=upload_pb2.PURPOSE_UPLOAD,
-        doubt=DOUBT,
         plaintext=encoded({"password": SECRET}),
     ),
     ClientSettings: settings,

@@ -36,16 +36,7 @@ if TYPE_CHECKING:
     from monoskope.client.login.workload import WorkloadToken
     from monoskope.client.proofs.files import verify_upload_proof
     from monoskope.client.proofs.log import OfferedLog
-    from monoskope.client.purposes.compare import Comparison
-    from monoskope.client.purposes.copy_secret import Copy
-    from monoskope.client.purposes.delete import Deletion
-    from monoskope.client.purposes.generate import Generated
-    from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import Known, UpstreamName, UpstreamPage
-    from monoskope.client.purposes.put import PutResult
-    from monoskope.client.purposes.rollback import Rollback
-    from monoskope.client.purposes.undelete import Undeletion
-    from monoskope.client.purposes.verify import Verification
     from monoskope.client.results.access import (
         AllowedMember,
         Applied,
@@ -57,11 +48,9 @@ if TYPE_CHECKING:
         Token,
         WhoAmI,
     )
-    from monoskope.client.results.log_proofs import LogComparison, UploadProof
+    from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.server import Event, Server
-    from monoskope.client.results.shown_log import Log, LogWitness
-    from monoskope.client.results.stores import Reactor, Store
+    from monoskope.client.results.stores import Reactor, Server, Store
     from monoskope.client.settings import ClientSettings, load_settings
     from monoskope.client.signing.agent import AgentSigner
     from monoskope.client.signing.key_file import KeySigner
@@ -71,6 +60,17 @@ if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.given import Expect
     from monoskope.client.walk.pace import Tally
+    from monoskope.client.walk.results import (
+        Comparison,
+        Copy,
+        Deletion,
+        Generated,
+        Import,
+        PutResult,
+        Rollback,
+        Undeletion,
+        Verification,
+    )
     from monoskope.client.walk.task import Progress, Stage
 
 __all__ = [
@@ -135,23 +135,12 @@ _MODULES = {
     "monoskope.client.login.workload": "WorkloadToken",
     "monoskope.client.proofs.files": "verify_upload_proof",
     "monoskope.client.proofs.log": "OfferedLog",
-    "monoskope.client.purposes.compare": "Comparison",
-    "monoskope.client.purposes.copy_secret": "Copy",
-    "monoskope.client.purposes.delete": "Deletion",
-    "monoskope.client.purposes.generate": "Generated",
-    "monoskope.client.purposes.import_secret": "Import",
     "monoskope.client.purposes.list_names": "Known UpstreamName UpstreamPage",
-    "monoskope.client.purposes.put": "PutResult",
-    "monoskope.client.purposes.rollback": "Rollback",
-    "monoskope.client.purposes.undelete": "Undeletion",
-    "monoskope.client.purposes.verify": "Verification",
     "monoskope.client.results.access": "AllowedMember Applied NewToken Offboarding Permission PrefixRights RoleBinding"
     " Token WhoAmI",
-    "monoskope.client.results.log_proofs": "LogComparison UploadProof",
+    "monoskope.client.results.log": "Event Log LogComparison LogWitness UploadProof",
     "monoskope.client.results.secrets": "Secret SecretVersion Upload",
-    "monoskope.client.results.server": "Event Server",
-    "monoskope.client.results.shown_log": "Log LogWitness",
-    "monoskope.client.results.stores": "Reactor Store",
+    "monoskope.client.results.stores": "Reactor Server Store",
     "monoskope.client.settings": "ClientSettings load_settings",
     "monoskope.client.signing.agent": "AgentSigner",
     "monoskope.client.signing.key_file": "KeySigner",
@@ -161,6 +150,8 @@ _MODULES = {
     "monoskope.client.walk.checks": "Preview",
     "monoskope.client.walk.given": "Expect",
     "monoskope.client.walk.pace": "Tally",
+    "monoskope.client.walk.results": "Comparison Copy Deletion Generated Import PutResult Rollback Undeletion"
+    " Verification",
     "monoskope.client.walk.task": "Progress Stage",
 }
 _HOMES = {name: module for module, names in _MODULES.items() for name in names.split()}

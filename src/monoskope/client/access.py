@@ -12,6 +12,7 @@ from monoskope.api.gateway.v1 import access_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.http.methods import Method
 from monoskope.client.queries import endless
+from monoskope.client.results import moment
 from monoskope.client.results.access import (
     AllowedMember,
     Applied,
@@ -23,7 +24,6 @@ from monoskope.client.results.access import (
     WhoAmI,
     right_named,
 )
-from monoskope.client.results.words import moment
 from monoskope.errors import UsageError
 from monoskope.protocol.login import Member
 from monoskope.uri import UriPrefix

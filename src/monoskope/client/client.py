@@ -18,13 +18,14 @@ from monoskope.client import purposes, results
 from monoskope.client.connection import CALL_TIMEOUT_S
 from monoskope.client.http import methods
 from monoskope.client.known.stores import SYSTEM_FILE
-from monoskope.client.purposes.put import PutResult, put, wanted
+from monoskope.client.purposes.put import put, to_put
 from monoskope.client.queries import PAGE_SIZE, Queries, request_id_bytes
 from monoskope.client.runtime import Runtime, asyncio_runtime, left, within
 from monoskope.client.session import Session, only
 from monoskope.client.settings import ClientSettings, load_settings
-from monoskope.client.walk.given import Expect, Notes, encoded, expectation, whole
+from monoskope.client.walk.given import Expect, Notes, encoded, expectation, expected, whole
 from monoskope.client.walk.pace import Tally
+from monoskope.client.walk.results import PutResult
 from monoskope.client.walk.target import Confirm, Target
 from monoskope.errors import Error, UsageError
 from monoskope.protocol.identity import ProofError
@@ -36,21 +37,23 @@ from monoskope.value import Unshared
 if TYPE_CHECKING:
     from monoskope.client.access import Access
     from monoskope.client.proofs.log import ServerLog
-    from monoskope.client.purposes.compare import Comparison
-    from monoskope.client.purposes.copy_secret import Copy
-    from monoskope.client.purposes.delete import Deletion
-    from monoskope.client.purposes.generate import Generated
-    from monoskope.client.purposes.import_secret import Import
     from monoskope.client.purposes.list_names import UpstreamName, UpstreamPage
-    from monoskope.client.purposes.rollback import Rollback
-    from monoskope.client.purposes.undelete import Undeletion
-    from monoskope.client.purposes.verify import Verification
     from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-    from monoskope.client.results.server import Server
+    from monoskope.client.results.stores import Server
     from monoskope.client.signing.signer import Signer
     from monoskope.client.stores import Stores
     from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.receipts import Proofs
+    from monoskope.client.walk.results import (
+        Comparison,
+        Copy,
+        Deletion,
+        Generated,
+        Import,
+        Rollback,
+        Undeletion,
+        Verification,
+    )
     from monoskope.client.walk.task import Progress
 
 DEFAULT_TIMEOUT_S = 120.0
@@ -270,7 +273,7 @@ class Client(Unshared):
             return await put(self._session.walk(target, timeout), target, plaintext, named, options, notes)
 
         return await self._session.each(
-            uris, timeout, one, size=len(plaintext), options=options, wanted=wanted(values, expect)
+            uris, timeout, one, size=len(plaintext), options=options, wanted=to_put(values, expect)
         )
 
     async def patch_secret(
@@ -314,12 +317,12 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[PutResult | Error]:
         """Patch several secrets in the same way, a few at once. Returns and raises as `put_secrets`."""
-        plaintext, removes = purposes.patch.changes(values, remove)
-        purposes.delete.expected(expect)
+        plaintext, removes = purposes.put.changes(values, remove)
+        expected(expect)
 
         async def one(target: Target) -> PutResult:
             named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.patch.patch(
+            return await purposes.put.patch(
                 self._session.walk(target, timeout), target, plaintext, removes, named, options
             )
 
@@ -329,7 +332,7 @@ class Client(Unshared):
             one,
             size=len(plaintext),
             options=options,
-            wanted=purposes.patch.to_patch(values, expect),
+            wanted=purposes.put.to_patch(values, expect),
         )
 
     async def compare_secret(
@@ -355,7 +358,7 @@ class Client(Unshared):
         plaintext = encoded(values)
 
         async def one(target: Target) -> Comparison:
-            return await purposes.compare.compare(self._session.walk(target, timeout), target, plaintext, options)
+            return await purposes.put.compare(self._session.walk(target, timeout), target, plaintext, options)
 
         return await self._session.each(uris, timeout, one, size=len(plaintext), options=options)
 
@@ -391,7 +394,7 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Deletion | Error]:
         """Delete several secrets, a few at once. Returns and raises as `put_secrets`."""
-        purposes.delete.expected(expect)
+        expected(expect)
 
         async def one(target: Target) -> Deletion:
             named = await whole(expect, target.uri, self._session.queries)
@@ -426,7 +429,7 @@ class Client(Unshared):
         async def one(target: Target) -> Copy:
             there = await self._session.target(destination, timeout)
             named = await whole(expect, there.uri, self._session.queries)
-            return await purposes.copy_secret.copy(self._session.walk(target, timeout), target, there, named)
+            return await purposes.unsealed.copy(self._session.walk(target, timeout), target, there, named)
 
         return await self._session.one(uri, timeout, one)
 
@@ -460,7 +463,7 @@ class Client(Unshared):
 
         async def one(target: Target) -> Generated:
             named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.generate.generate(self._session.walk(target, timeout), target, checked, named, notes)
+            return await purposes.unsealed.generate(self._session.walk(target, timeout), target, checked, named, notes)
 
         return await self._session.one(uri, timeout, one)
 
@@ -485,7 +488,7 @@ class Client(Unshared):
         """
 
         async def one(target: Target) -> Import:
-            return await purposes.import_secret.import_secret(self._session.walk(target, timeout), target)
+            return await purposes.unsealed.import_secret(self._session.walk(target, timeout), target)
 
         return await self._session.each(uris, timeout, one)
 
@@ -505,7 +508,7 @@ class Client(Unshared):
         """Verify several secrets, a few at once, each within `timeout`. Returns and raises as `import_secrets`."""
 
         async def one(target: Target) -> Verification:
-            return await purposes.verify.verify(self._session.walk(target, timeout), target, self._session.queries)
+            return await purposes.unsealed.verify(self._session.walk(target, timeout), target, self._session.queries)
 
         # Most stores verify unsigned: a passphrase is asked for only if a grant wants it.
         return await self._session.each(uris, timeout, one, may_sign=False)
@@ -540,13 +543,13 @@ class Client(Unshared):
         timeout: float = DEFAULT_TIMEOUT_S,
     ) -> list[Undeletion | Error]:
         """Undelete several secrets, all at once. Returns and raises as `put_secrets`."""
-        purposes.undelete.expected_deleted(expect)
+        purposes.delete.expected_deleted(expect)
 
         async def one(target: Target) -> Undeletion:
             named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.undelete.undelete(self._session.walk(target, timeout), target, named)
+            return await purposes.delete.undelete(self._session.walk(target, timeout), target, named)
 
-        return await self._session.each(uris, timeout, one, wanted=purposes.undelete.to_undelete(expect))
+        return await self._session.each(uris, timeout, one, wanted=purposes.delete.to_undelete(expect))
 
     async def rollback_secret(
         self,
@@ -571,12 +574,12 @@ class Client(Unshared):
             OutcomeUnknownError: it may or may not have been rolled back.
             Error: as `put_secret`.
         """
-        purposes.rollback.checked_version(to)
+        purposes.delete.checked_version(to)
         expectation(expect)
 
         async def one(target: Target) -> Rollback:
             named = await whole(expect, target.uri, self._session.queries)
-            return await purposes.rollback.rollback(
+            return await purposes.delete.rollback(
                 self._session.walk(target, timeout), target, to, named, self._session.queries
             )
 
@@ -623,8 +626,8 @@ class Client(Unshared):
         self, uri: str, values: Mapping[str, bytes], *, remove: Iterable[str] = (), expect: Expect | str = Expect.ANY
     ) -> Preview:
         """Return what a patch would send. It only asks m8 for the store; it requests no key and pins nothing."""
-        _, removes = purposes.patch.changes(values, remove)
-        purposes.delete.expected(expect)
+        _, removes = purposes.put.changes(values, remove)
+        expected(expect)
         return await self._preview(uri, values, expect, removes)
 
     async def _preview(
@@ -755,7 +758,7 @@ class Client(Unshared):
 
     async def get_server(self) -> Server:
         """Return m8's version, and who the caller is to it."""
-        return results.server.Server.of(await self._session.queries.server())
+        return results.stores.Server.of(await self._session.queries.server())
 
     async def full_uri(self, uri: str) -> str:
         """Return `uri` with its store, the agreed default store if it names none. Raises as `put_secret`."""

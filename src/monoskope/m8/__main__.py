@@ -10,7 +10,6 @@ import os
 import sys
 
 from monoskope import start
-from monoskope.m8.programs import become_reactor
 
 SERVERS = frozenset({"serve", "dev"})
 """The commands that receive credentials of other people."""
@@ -23,7 +22,7 @@ def main() -> None:
     """Run `m8` with the arguments of this process and end it with its exit code."""
     start.begin()
     if sys.argv[1:2] == ["reactor"] and not any(name.startswith(_SAY_MORE) for name in os.environ):
-        become_reactor(*sys.argv[2:])  # at once: the command line would only be loaded to do the same
+        start.become_reactor(*sys.argv[2:])  # at once: the command line would only be loaded to do the same
     if SERVERS & set(sys.argv[1:]):
         start.execute_again()
     from monoskope.m8.cli.main import main as run  # noqa: PLC0415

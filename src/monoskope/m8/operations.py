@@ -17,11 +17,10 @@ from prometheus_client import generate_latest
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.errors import Error, UnavailableError
-from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.metrics import STATES
 from monoskope.m8.readmodels.stores import with_beats
 from monoskope.m8.service.app import App
-from monoskope.m8.tree.witnessed_log import Seen, WitnessedLog
+from monoskope.m8.tree.witnessed_log import HOURLY_S, Seen, WitnessedLog
 from monoskope.operations import Answer, Handlers, alive, metrics, readiness
 
 OLD_S = 2 * HOURLY_S

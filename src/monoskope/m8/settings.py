@@ -25,9 +25,9 @@ from monoskope.m8.issuers.settings import Issuer, IssuerFile
 from monoskope.m8.limits.access import AccessLimits
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.log_settings import LogTable
 from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
+from monoskope.m8.tree.witnessed_log import LogTable
 from monoskope.m8.witnesses import settings as witness_settings
 from monoskope.m8.witnesses.settings import WitnessesSettings, WitnessTable
 from monoskope.operations import Address

@@ -36,7 +36,7 @@ ROOT = Path(__file__).resolve().parents[3]
             ["monoskope/http/pool.py:request", "stores/vault/api.py:read", "reactor/work/write.py:f"],
             "HTTP to the engine",
         ),
-        ([NATIVE_THREADS], "threads of compiled code (gRPC)"),
+        ([NATIVE_THREADS], "threads of compiled code"),
         ([f"{OTHER_THREADS}:m8-log-writer"], "event log: commits, on a thread"),
     ],
 )
@@ -116,14 +116,14 @@ def test_what_is_copied_works_alone(tmp_path: Path) -> None:
     assert not [*tmp_path.glob("*.pth"), *tmp_path.rglob("*.pyc")]
 
 
-COMMANDS = ("cli_put_ratio", "cli_put_grpc_ratio", "cli_list_ratio", "cli_help_ratio")
+COMMANDS = ("cli_put_ratio", "cli_list_ratio", "cli_help_ratio")
 RATIOS = (
-    *("put_latency_ratio", "put_latency_grpc_ratio", "update_latency_ratio"),
-    *("throughput_ratio", "throughput_grpc_ratio", "update_throughput_ratio"),
+    *("put_latency_ratio", "update_latency_ratio"),
+    *("throughput_ratio", "update_throughput_ratio"),
     "unlucky_ratio",
     *("signed_put_ratio", "signed_put_file_ratio"),
 )
-CPU = ("puts_per_core_of_m8", "puts_per_core_of_m8_grpc", "worst_request_proto_ms", "worst_request_json_ms")
+CPU = ("puts_per_core_of_m8", "worst_request_proto_ms", "worst_request_json_ms")
 FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
 MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
 PAUSES = ("reactor_gc_pause_ms",)

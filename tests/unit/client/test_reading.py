@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload
-from monoskope.client.results.words import moment
+from monoskope.client.results import moment
 from monoskope.errors import OutcomeUnknownError, ProtocolError, UsageError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned

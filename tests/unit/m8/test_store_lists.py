@@ -12,7 +12,7 @@ from tests.support.m8_world import User, World
 from tests.support.vectors import KEY_ID, Signer
 
 SHOWN = 2_000_000
-"""Bytes of an answer that every client takes: gRPC's own default is 4 MiB."""
+"""Bytes of an answer that every client takes."""
 
 
 async def record_attached(world: World, store: str, count: int, **texts: Any) -> None:

@@ -16,7 +16,6 @@ from monoskope.errors import Error, RefusedError, UnavailableError
 from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Cosignature, Named
-from monoskope.m8.log_settings import MOST_EVERY_S
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import tree as building
@@ -24,7 +23,7 @@ from monoskope.m8.tree.cosigning import Asked, WitnessNote
 from monoskope.m8.tree.key_file import renew
 from monoskope.m8.tree.tree import PAUSE_S, Tree, grow_tree
 from monoskope.m8.tree.verifying import verified
-from monoskope.m8.tree.witnessed_log import Seen
+from monoskope.m8.tree.witnessed_log import MOST_EVERY_S, Seen
 from monoskope.protocol.tlog.checkpoint import COVERED_S, Checkpoint
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.protocol.tlog.note import Note

@@ -20,6 +20,7 @@ FILES = (
     "client/walk/task.py",
     "client/walk/checks.py",
     "client/walk/pace.py",
+    "client/walk/results.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/key_rotation.py",

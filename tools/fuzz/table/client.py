@@ -29,7 +29,7 @@ from monoskope.client.login.file import KeptLogin
 from monoskope.client.login.id_token import checked
 from monoskope.client.login.issuer import Provider, discover
 from monoskope.client.queries import request_id_bytes
-from monoskope.client.results import words
+from monoskope.client.results import day
 from monoskope.client.settings import parse_identities
 from monoskope.client.signing import signer as public_key
 from monoskope.client.signing.agent import Agent
@@ -377,8 +377,8 @@ READERS = (
     Reader(
         "expiry-of-an-answer",
         "m8",
-        ("client/results/words.py",),
-        text(words.day),
+        ("client/results/__init__.py",),
+        text(day),
         errors=(ProtocolError,),
         seeds=_texts("2027-01-31"),
     ),

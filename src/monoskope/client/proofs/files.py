@@ -7,7 +7,7 @@ from pathlib import Path
 
 from monoskope.client.known.logs import NAME, KnownLogs
 from monoskope.client.known.stores import SYSTEM_FILE, KnownStores
-from monoskope.client.results.log_proofs import UploadProof
+from monoskope.client.results.log import UploadProof
 from monoskope.errors import UsageError
 from monoskope.protocol.identity import check_shown
 from monoskope.protocol.tlog import upload_proof

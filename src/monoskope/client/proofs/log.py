@@ -15,10 +15,8 @@ from monoskope.client.log.events import ShownEvents
 from monoskope.client.log.judging import Judge
 from monoskope.client.proofs.files import policy_of, verified
 from monoskope.client.queries import request_id_bytes
-from monoskope.client.results.log_proofs import LogComparison, UploadProof
-from monoskope.client.results.server import Event
-from monoskope.client.results.shown_log import Log, LogWitness
-from monoskope.client.results.words import moment
+from monoskope.client.results import moment
+from monoskope.client.results.log import Event, Log, LogComparison, LogWitness, UploadProof
 from monoskope.client.runtime import left, within
 from monoskope.client.session import Session
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, ProtocolError, UsageError, docs_page

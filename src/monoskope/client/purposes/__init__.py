@@ -1,37 +1,13 @@
-"""What a client may ask for, one file a purpose: what is sent, and what a proven end says."""
+"""What a client may ask for: what is sent for each purpose. `walk.results` has what comes back."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from monoskope.client.purposes import (
-        compare,
-        copy_secret,
-        delete,
-        generate,
-        import_secret,
-        list_names,
-        patch,
-        put,
-        rollback,
-        undelete,
-        verify,
-    )
+    from monoskope.client.purposes import delete, list_names, put, unsealed
 
-__all__ = [
-    "compare",
-    "copy_secret",
-    "delete",
-    "generate",
-    "import_secret",
-    "list_names",
-    "patch",
-    "put",
-    "rollback",
-    "undelete",
-    "verify",
-]
+__all__ = ["delete", "list_names", "put", "unsealed"]
 
 
 def __getattr__(name: str) -> object:

@@ -13,7 +13,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.queries import Queries
 from monoskope.client.walk.target import Target
-from monoskope.client.walk.task import Doubt, Task
+from monoskope.client.walk.task import Task
 from monoskope.client.walk.walk import Walk
 from monoskope.errors import RefusedError
 from monoskope.protocol.listing import Listing, secret_below
@@ -24,11 +24,6 @@ from monoskope.value import Value
 
 WalkAnew = Callable[[], Walk]
 """Makes the walk of one page."""
-
-_DOUBT = Doubt(
-    "which names are there is not known {request}. Nothing was written upstream.",
-    fix="List again.",
-)
 
 
 class Known(Enum):
@@ -132,7 +127,7 @@ async def pages(
     knowledge = _Knowledge(queries, target.uri)
     after = ""
     while True:
-        task = Task(uri=target.uri, purpose=upload_pb2.PURPOSE_LIST, doubt=_DOUBT, list_after=after)
+        task = Task(uri=target.uri, purpose=upload_pb2.PURPOSE_LIST, list_after=after)
         with timed():
             result = await walk_anew().run(task)
             receipt, request_id = result.receipt, result.request_id.hex()

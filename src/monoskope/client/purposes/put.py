@@ -1,64 +1,28 @@
-"""Put a secret into a store: what is sent, and what a proven success says."""
+"""What is done with a value that this client seals: put, patch and compare."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk.checks import Wanted
-from monoskope.client.walk.given import Expect, Notes, expectation
-from monoskope.client.walk.target import Target
-from monoskope.client.walk.task import ASK, Doubt, Result, Task
+from monoskope.client.walk.given import Expect, Notes, encoded, expectation, expected
+from monoskope.client.walk.results import Comparison, PutResult
+from monoskope.client.walk.target import Target, check_patchable
+from monoskope.client.walk.task import Task
+from monoskope.errors import UsageError
 from monoskope.protocol.notes import are_for
-from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import Options
-from monoskope.value import Value
 
 if TYPE_CHECKING:
     from monoskope.client.walk.walk import Walk
 
-DOUBT = Doubt(
-    "it may or may not have been written {request}.",
-    fix=f"{ASK}, or `monoctl compare secret`, before you put it again.",
-)
 
-
-class PutResult(Value, frozen=True):
-    """A put or a patch that a receipt proves."""
-
-    hidden = frozenset({"receipt"})
-
-    uri: str
-    outcome: str
-    """"UPLOADED", or "UNCHANGED" if the same content was there."""
-    hash: str
-    """The whole secret's fingerprint, `fp1:…`; "" if the engine cannot be read and a lost write was found again.
-
-    After a patch of what the reactor neither can read nor knows from a receipt it is "", too.
-    """
-    values: dict[str, str]
-    """Each key's fingerprint, in key order."""
-    upstream_version: str
-    """The version that is upstream now; what `expect` can name."""
-    request_id: str
-    """32 hex digits."""
-    receipt: upload_pb2.Signed | None = None
-    """The receipt itself, to be shown to others who pin the store."""
-    signer: str = ""
-    """Who signed the request, as the store's own list says; "" where the store takes unsigned ones."""
-    signer_key: str = ""
-    """The key that signed it, `SHA256:…`."""
-
-
-def wanted(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
+def to_put(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
     """Return what is to be checked before the first of several puts."""
     return Wanted(upload_pb2.PURPOSE_UPLOAD, tuple(sorted(values)), expectation(expect)[0])
-
-
-def fitting(options: Options | None, store_type: str) -> Options | None:
-    """Return `options` if they are for stores of that type, else None."""
-    return options if options is not None and are_for(options, store_type) else None
 
 
 async def put(  # noqa: PLR0917 - one call, from one place
@@ -69,30 +33,72 @@ async def put(  # noqa: PLR0917 - one call, from one place
     task = Task(
         uri=target.uri,
         purpose=upload_pb2.PURPOSE_UPLOAD,
-        doubt=DOUBT,
         plaintext=plaintext,
         expect=kind,
         expect_version=version,
-        options=fitting(options, target.store.type),
+        options=_fitting(options, target),
         labels=notes.labels,
         expires_on=notes.expires_on,
         keep_labels=notes.keep_labels,
         keep_expires_on=notes.keep_expires_on,
     )
-    return result_of(target, await walk.run(task))
+    return PutResult.of(task, await walk.run(task))
 
 
-def result_of(target: Target, result: Result) -> PutResult:
-    """Return what a receipt proves of a write."""
-    receipt = result.receipt
-    return PutResult(
-        uri=str(target.uri),
-        outcome=spelled(upload_pb2.Outcome, receipt.outcome),
-        hash=receipt.fingerprint,
-        values=dict(receipt.values),
-        upstream_version=receipt.upstream_version,
-        request_id=result.request_id.hex(),
-        signer=receipt.signer,
-        signer_key=receipt.signer_key,
-        receipt=result.signed,
+def changes(values: Mapping[str, bytes], remove: Iterable[str]) -> tuple[bytes, tuple[str, ...]]:
+    """Return the padded plaintext of the keys to set, b"" for none, and the keys to drop in order.
+
+    Raises:
+        UsageError: nothing is to be changed, a key is to be set and dropped, a key is outside the rule, or too many.
+    """
+    removes = tuple(sorted({check_key(key) for key in remove}))
+    if not values and not removes:
+        raise UsageError("a patch changes something.", fix="Give keys to set, or keys to remove.")
+    both = sorted(values.keys() & set(removes))
+    if both:
+        raise UsageError(f"key {both[0]!r} is to be set and removed.", fix="Do one of the two.")
+    if len(removes) > MAX_KEYS:
+        raise UsageError(f"a patch removes at most {MAX_KEYS} keys, this one {len(removes)}.", fix="Patch twice.")
+    return encoded(values) if values else b"", removes
+
+
+def to_patch(values: Mapping[str, bytes], expect: Expect | str) -> Wanted:
+    """Return what is to be checked before the first of several patches."""
+    return Wanted(upload_pb2.PURPOSE_PATCH, tuple(sorted(values)), expected(expect)[0])
+
+
+async def patch(  # noqa: PLR0917 - one call, from one place
+    walk: Walk, target: Target, plaintext: bytes, remove: tuple[str, ...], expect: Expect | str, options: Options | None
+) -> PutResult:
+    """Set some keys of the secret at one target, drop others, and leave the rest: this client does not see it.
+
+    Raises as `Walk.run`, and `RefusedError` where no key is asked for.
+    """
+    check_patchable(target.store, target.uri)
+    kind, version = expected(expect)
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_PATCH,
+        plaintext=plaintext,
+        expect=kind,
+        expect_version=version,
+        options=_fitting(options, target),
+        remove_keys=remove,
     )
+    return PutResult.of(task, await walk.run(task))
+
+
+async def compare(walk: Walk, target: Target, plaintext: bytes, options: Options | None) -> Comparison:
+    """Compare one encoded secret with one target; the answer holds no value. Raises as `Walk.run`."""
+    task = Task(
+        uri=target.uri,
+        purpose=upload_pb2.PURPOSE_COMPARE,
+        plaintext=plaintext,
+        options=_fitting(options, target),
+    )
+    return Comparison.of(task, await walk.run(task))
+
+
+def _fitting(options: Options | None, target: Target) -> Options | None:
+    """Return `options` if they are for stores of the target's type, else None."""
+    return options if options is not None and are_for(options, target.store.type) else None

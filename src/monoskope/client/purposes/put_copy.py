@@ -8,7 +8,6 @@ from pathlib import Path
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known.stores import PinsInMemory
-from monoskope.client.purposes.put import DOUBT
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.signing.signing import Signing
@@ -72,7 +71,6 @@ async def put_copy(
         task = Task(
             uri=target.uri,
             purpose=upload_pb2.PURPOSE_UPLOAD,
-            doubt=DOUBT,
             plaintext=plaintext,
             expect=kind,
             expect_version=version,

@@ -6,18 +6,47 @@ All of it is m8's word, but for what `proven` says.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
+from monoskope.errors import ProtocolError
+
 if TYPE_CHECKING:
-    from monoskope.client.results import access, secrets, server, stores
+    from monoskope.client.results import access, secrets, stores
 
-__all__ = ["access", "secrets", "server", "stores"]
+__all__ = ["access", "day", "moment", "name", "secrets", "stores"]
+
+_MODULES = frozenset({"access", "secrets", "stores"})
+_NEWER = "Check that the versions of server and client fit."
 
 
-def __getattr__(name: str) -> object:
-    """Load the module `name`: a program that does one thing needs one of them."""
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+def __getattr__(module: str) -> object:
+    """Load one of the modules: a program that does one thing needs one of them."""
+    if module not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {module!r}")
     import importlib  # noqa: PLC0415 - only when something is asked for
 
-    return importlib.import_module(f"{__name__}.{name}")
+    return importlib.import_module(f"{__name__}.{module}")
+
+
+def moment(at_ms: int) -> dt.datetime | None:
+    """Return milliseconds since 1970 as a time in UTC, None for 0. Raises `ProtocolError` beyond the calendar."""
+    if not at_ms:
+        return None
+    try:
+        return dt.datetime.fromtimestamp(at_ms / 1000, dt.UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ProtocolError(f"m8 shows a time beyond the calendar: {at_ms} ms.", fix=_NEWER) from None
+
+
+def day(text: str) -> dt.date | None:
+    """Return a day of YYYY-MM-DD, None for "". Raises `ProtocolError` for another text."""
+    try:
+        return dt.date.fromisoformat(text) if text else None
+    except ValueError:
+        raise ProtocolError("m8 shows a day of expiry that is none.", fix=_NEWER) from None
+
+
+def name(spelling: str) -> str:
+    """Return the name of an enum's value, "" for the one that says nothing."""
+    return "" if spelling == "UNSPECIFIED" else spelling

@@ -11,7 +11,7 @@ from typing import Self, cast
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.client.results.words import moment
+from monoskope.client.results import moment
 from monoskope.errors import UsageError
 from monoskope.protocol.outcomes import Kind, spelled
 from monoskope.value import Unshared, Value

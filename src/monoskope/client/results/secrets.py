@@ -7,7 +7,7 @@ from typing import Self
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.results.words import day, moment, name
+from monoskope.client.results import day, moment, name
 from monoskope.client.walk import reasons
 from monoskope.client.walk.receipts import Checked
 from monoskope.protocol.outcomes import spelled

@@ -1,12 +1,13 @@
-"""What m8 knows of stores and their reactors."""
+"""What m8 says of itself and of the caller, and of stores and their reactors."""
 
 from __future__ import annotations
 
 import datetime as dt
 from typing import Self
 
-from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.results.words import moment
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import events_pb2
+from monoskope.client.results import moment
 from monoskope.client.walk import reasons
 from monoskope.client.walk.target import (
     announced_layout,
@@ -15,7 +16,38 @@ from monoskope.client.walk.target import (
     engine_health,
     health_name,
 )
+from monoskope.protocol.outcomes import spelled
 from monoskope.value import Value
+
+
+class Server(Value, frozen=True):
+    """m8, and who the caller is to it."""
+
+    version: str
+    fingerprint_key_id: str
+    """"" before the first reactor."""
+    subject: str
+    role: str
+    """"USER", "ADMINISTRATOR" or "AUDITOR"; of several the first of these. `Access.who_am_i` has all."""
+    prefixes: tuple[str, ...]
+    """Below which URIs the caller may work."""
+    rights: frozenset[str]
+    """E.g. {"PUT", "SEE_HASH"}."""
+    expires_at: dt.datetime | None
+    """When the credential expires."""
+
+    @classmethod
+    def of(cls, answer: queries_pb2.GetServerResponse) -> Self:
+        """Return what an answer says."""
+        return cls(
+            version=answer.version,
+            fingerprint_key_id=answer.fingerprint_key_id,
+            subject=answer.subject,
+            role=spelled(events_pb2.Role, answer.role),
+            prefixes=tuple(answer.prefixes),
+            rights=frozenset(spelled(events_pb2.Right, right) for right in answer.rights),
+            expires_at=moment(answer.expires_at_ms),
+        )
 
 
 class Reactor(Value, frozen=True):

@@ -9,6 +9,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.walk.results import DOUBTS, Doubt
 from monoskope.errors import Error, OutcomeUnknownError, RefusedError, TimedOutError, UsageError, docs_page
 from monoskope.protocol.notes import Labels
 from monoskope.protocol.payload import Recipes
@@ -22,9 +23,6 @@ if TYPE_CHECKING:
     from monoskope.client.seal import Sealed
     from monoskope.protocol.grant import Grant
     from monoskope.protocol.receipt import Receipt
-
-ASK = "Ask with `monoctl get upload {request_id}`"
-"""How the fix of a doubt about a write begins."""
 
 
 class Stage(Enum):
@@ -61,17 +59,6 @@ class Progress(Value, frozen=True):
         return self.stage is Stage.ENDED and not self.end.startswith("FAILED")
 
 
-class Doubt(Value, frozen=True):
-    """What a user is told of a request whose end is not proven."""
-
-    message: str
-    """What is not known. `{request}` stands for the request's id."""
-    fix: str
-    """What to do. `{request_id}` stands for the request's id."""
-    done: str = "written"
-    """What the request does, if it writes."""
-
-
 class Task(Unshared, Value, frozen=True):
     """What to do: the same for every attempt."""
 
@@ -79,7 +66,6 @@ class Task(Unshared, Value, frozen=True):
 
     uri: SecretUri
     purpose: upload_pb2.Purpose
-    doubt: Doubt
     plaintext: bytes = b""
     """Encoded and padded; b"" where nothing is sealed."""
     expect: upload_pb2.Expect = upload_pb2.EXPECT_UNSPECIFIED
@@ -99,6 +85,11 @@ class Task(Unshared, Value, frozen=True):
     """The request's id where it is given, 16 bytes: then there is one attempt. b"" for a new random one each."""
     key_within_s: float | None = None
     """Seconds from its beginning in which an attempt must have its key; else nothing is sealed or sent."""
+
+    @property
+    def doubt(self) -> Doubt:
+        """What a user is told if its end is not proven."""
+        return DOUBTS[self.purpose]
 
     @property
     def writes(self) -> bool:

@@ -13,14 +13,13 @@ from monoskope.m8.background.leased import Leased
 from monoskope.m8.log import tree_rows
 from monoskope.m8.log.failures import LogTamperedError
 from monoskope.m8.log.tree_rows import Named
-from monoskope.m8.log_settings import HOURLY_S
 from monoskope.m8.service.app import App
 from monoskope.m8.tree import cosigning
 from monoskope.m8.tree.cosigning import Asking, State, Trouble
 from monoskope.m8.tree.key_file import KeyFile, misfit
 from monoskope.m8.tree.signing import Follower, LastSigned, Signer, StoppedError, sentence
 from monoskope.m8.tree.tree import PAUSE_S, grow_tree
-from monoskope.m8.tree.witnessed_log import thin
+from monoskope.m8.tree.witnessed_log import HOURLY_S, thin
 from monoskope.protocol.tlog.log_key import LogKey
 
 LEASE = "checkpoints"

@@ -21,7 +21,7 @@ import monoskope
 from monoskope import shell_completion, start
 from monoskope.errors import Error, UsageError
 from monoskope.exit_codes import ExitCode, exit_code, sentence
-from monoskope.m8.programs import become_reactor, reactor_command
+from monoskope.start import become_reactor, reactor_command
 from monoskope.text import escape
 
 

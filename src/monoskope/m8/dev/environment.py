@@ -27,7 +27,7 @@ from monoskope.m8.dev.stores import DevStore
 from monoskope.m8.dev.supervisor import Child, Supervisor
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.opened import open_tokens, opened_log
-from monoskope.m8.programs import reactor_command
+from monoskope.start import reactor_command
 
 HOST = "127.0.0.1"
 PORT = 7443

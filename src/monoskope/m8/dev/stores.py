@@ -20,8 +20,8 @@ from monoskope.http.client.failures import ExchangeError
 from monoskope.http.client.pool import Pool
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.programs import reactor_command
 from monoskope.m8.readmodels.stores import STORES
+from monoskope.start import reactor_command
 
 START_S = 30.0
 """How long m8 may take to listen."""

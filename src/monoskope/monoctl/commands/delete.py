@@ -8,8 +8,8 @@ from monoskope.client import Client, Deletion, Rollback, Undeletion
 from monoskope.errors import Error
 from monoskope.monoctl.input.request_options import expectation
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, terminal
-from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.report import end
 
 _DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
@@ -60,7 +60,7 @@ def delete_secret(
     async def work(client: Client) -> list[Deletion | Error]:
         return await client.delete_secrets(uris, expect=expected, destroy=destroy, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _DELETED, done.deleted, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _DELETED, changes=True)
 
 
 @click.command(short_help="Bring back deleted secrets.")
@@ -85,7 +85,7 @@ def undelete_secret(
     async def work(client: Client) -> list[Undeletion | Error]:
         return await client.undelete_secrets(uris, expect=expected, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _RESTORED, done.undeleted, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _RESTORED, changes=True)
 
 
 @click.command(short_help="Bring back an earlier version of a secret.")
@@ -117,4 +117,4 @@ def rollback_secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Rollback:
         return await client.rollback_secret(uri, to, expect=expected, timeout=timeout)
 
-    emit(output, done.rolled_back(session.run(work)), _RESTORED)
+    emit(output, done(session.run(work)), _RESTORED)

@@ -8,8 +8,8 @@ from monoskope.client import Client, Copy, Import, UpstreamPage, Verification
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.input.request_options import expectation, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, terminal, views
-from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output import terminal, views
+from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
 from monoskope.monoctl.output.report import end
 
@@ -54,7 +54,7 @@ def copy_secret(  # noqa: PLR0917 - click passes them by name
     async def work(client: Client) -> Copy:
         return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
 
-    emit(output, done.copied(session.run(work)), _COPIED)
+    emit(output, done(session.run(work)), _COPIED)
 
 
 @click.command(short_help="Adopt secrets that others put into an engine.")
@@ -72,7 +72,7 @@ def import_secret(uris: tuple[str, ...], timeout: float, output: str, session: C
     async def work(client: Client) -> list[Import | Error]:
         return await client.import_secrets(uris, timeout=timeout)
 
-    end(session.run(work, several=len(uris) > 1), output, _IMPORTED, done.imported, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, _IMPORTED, changes=True)
 
 
 PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
@@ -120,7 +120,6 @@ def verify_secret(
         results,
         output,
         _VERIFIED,
-        done.verified,
         as_expected=lambda verification: verification.in_sync,
         listed=everything,
         after=lambda: asked.tell() if asked is not None else None,

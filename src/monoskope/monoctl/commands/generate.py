@@ -10,8 +10,8 @@ from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.request_options import PutNotes, expectation, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, terminal
-from monoskope.monoctl.output.formats import emit
+from monoskope.monoctl.output import terminal
+from monoskope.monoctl.output.formats import done, emit
 from monoskope.protocol.payload import KINDS
 
 _COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
@@ -79,7 +79,7 @@ def generate_secret(  # noqa: PLR0917 - click passes them by name
         )
 
     generated = session.run(work)
-    emit(output, done.generated(generated), _COLUMNS)
+    emit(output, done(generated), _COLUMNS)
     if output == "table":
         for name, value in generated.public_values.items():
             terminal.out("", f"{name}:", *value.split("\n"), end="")

@@ -11,8 +11,7 @@ from pathlib import Path
 import click
 
 from monoskope.client import Client
-from monoskope.client.results.log_proofs import LogComparison, UploadProof
-from monoskope.client.results.shown_log import Log
+from monoskope.client.results.log import Log, LogComparison, UploadProof
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers

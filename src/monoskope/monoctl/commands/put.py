@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client, Comparison, PutResult
-from monoskope.client.purposes.patch import changes
+from monoskope.client.purposes.put import changes
 from monoskope.client.walk.given import Expect
 from monoskope.errors import Error
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options
 from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import done, terminal
+from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
 from monoskope.monoctl.output.report import end
 from monoskope.protocol.request import Options
@@ -88,7 +88,7 @@ def put_secret(  # noqa: PLR0917 - click passes them by name
         )
         return await (put_each(put, plan, timeout) if each else put(uris, values, timeout=timeout))
 
-    end(session.run(work, several=len(uris) > 1), output, COLUMNS, done.put, changes=True)
+    end(session.run(work, several=len(uris) > 1), output, COLUMNS, changes=True)
 
 
 def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: str) -> None:
@@ -181,7 +181,7 @@ def patch_secret(  # noqa: PLR0917 - click passes them by name
     if dry_run:
         show(session.run(preview), output)
     else:
-        end(session.run(work, several=len(uris) > 1), output, COLUMNS, done.put, changes=True)
+        end(session.run(work, several=len(uris) > 1), output, COLUMNS, changes=True)
 
 
 _COMPARED = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
@@ -210,6 +210,5 @@ def compare_secret(
         session.run(work, several=len(uris) > 1),
         output,
         _COMPARED,
-        done.comparison,
         as_expected=lambda comparison: comparison.equal,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.purposes.patch import changes
+from monoskope.client.purposes.put import changes
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.operations import (
     TIMEOUT_S,
@@ -28,7 +28,6 @@ from monoskope.monoctl.console.operations import (
 )
 from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.input.request_options import parse_day
-from monoskope.monoctl.output import done
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.listed import verify_listed
 from monoskope.monoctl.output.views import preview
@@ -83,7 +82,7 @@ async def put(context: Context, asked: PutAsked, values: Mapping[str, bytes]) ->
         )
     send = functools.partial(client.put_secrets, expect=expect, options=options, labels=asked.labels, expires_on=day)
     work = put_each(send, plan, asked.timeout) if asked.each else send(uris, values, timeout=asked.timeout)
-    return await several(context, work, done.put)
+    return await several(context, work)
 
 
 async def patch(context: Context, asked: PatchAsked, values: Mapping[str, bytes]) -> Document:
@@ -97,13 +96,13 @@ async def patch(context: Context, asked: PatchAsked, values: Mapping[str, bytes]
     work = client.patch_secrets(
         asked.uris, values, remove=asked.remove, expect=expect, options=options, timeout=asked.timeout
     )
-    return await several(context, work, done.put)
+    return await several(context, work)
 
 
 async def compare(context: Context, asked: CompareAsked, values: Mapping[str, bytes]) -> Document:
     """Compare values with what stores hold. Nothing is written."""
     work = context.client.compare_secrets(asked.uris, values, timeout=asked.timeout)
-    return await several(context, work, done.comparison, changes=False)
+    return await several(context, work, changes=False)
 
 
 async def _would(context: Context, previews: Iterable[tuple[str, Callable[[], Awaitable[Preview]]]]) -> Document:
@@ -137,7 +136,7 @@ async def generate(context: Context, asked: GenerateAsked) -> Document:
     work = context.client.generate_secret(
         asked.uri, asked.recipes, expect=expect, labels=asked.labels, expires_on=day, timeout=asked.timeout
     )
-    return await single(context, asked.uri, work, done.generated)
+    return await single(context, asked.uri, work)
 
 
 async def recipes(_context: Context, _asked: Nothing) -> Document:
@@ -217,13 +216,13 @@ async def copy(context: Context, asked: CopyAsked) -> Document:
     """Have a reactor copy a secret into another store."""
     expect = expected(asked.expect)
     work = context.client.copy_secret(asked.uri, asked.destination, expect=expect, timeout=asked.timeout)
-    return await single(context, asked.uri, work, done.copied)
+    return await single(context, asked.uri, work)
 
 
 async def import_(context: Context, asked: ImportAsked) -> Document:
     """Adopt secrets that others put into an engine."""
     work = context.client.import_secrets(asked.uris, timeout=asked.timeout)
-    return await several(context, work, done.imported)
+    return await several(context, work)
 
 
 async def verify(context: Context, asked: VerifyAsked) -> Document:
@@ -239,7 +238,7 @@ async def verify(context: Context, asked: VerifyAsked) -> Document:
         notes.extend([*found.warnings, *found.notes])
         return found.results
 
-    return await several(context, work(), done.verified, notes=notes)
+    return await several(context, work(), notes=notes)
 
 
 async def delete(context: Context, asked: DeleteAsked) -> Document:
@@ -247,7 +246,7 @@ async def delete(context: Context, asked: DeleteAsked) -> Document:
     expect = expected(asked.expect, must_exist=True)
     await _check_typed(context, asked)
     work = context.client.delete_secrets(asked.uris, expect=expect, destroy=asked.destroy, timeout=asked.timeout)
-    return await several(context, work, done.deleted)
+    return await several(context, work)
 
 
 async def _check_typed(context: Context, asked: DeleteAsked) -> None:
@@ -265,13 +264,13 @@ async def undelete(context: Context, asked: UndeleteAsked) -> Document:
     work = context.client.undelete_secrets(
         asked.uris, expect=expected(asked.expect, must_exist=True), timeout=asked.timeout
     )
-    return await several(context, work, done.undeleted)
+    return await several(context, work)
 
 
 async def rollback(context: Context, asked: RollbackAsked) -> Document:
     """Bring back an earlier version."""
     work = context.client.rollback_secret(asked.uri, asked.to, expect=expected(asked.expect), timeout=asked.timeout)
-    return await single(context, asked.uri, work, done.rolled_back)
+    return await single(context, asked.uri, work)
 
 
 class LabelAsked(Request, frozen=True):

@@ -15,7 +15,7 @@ from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.live import RecentEvents, collected
 from monoskope.monoctl.console.rows import QueryCache
 from monoskope.monoctl.input.request_options import chosen, expectation, parse_day
-from monoskope.monoctl.output.formats import Document
+from monoskope.monoctl.output.formats import Document, done
 from monoskope.monoctl.output.report import failure
 from monoskope.protocol.request import Options
 from monoskope.value import Unshared, Value
@@ -138,7 +138,7 @@ R = TypeVar("R")
 async def several(
     context: Context,
     work: Awaitable[Sequence[R | Error]],
-    document: Callable[[R], Document],
+    document: Callable[[R], Document] = done,
     *,
     changes: bool = True,
     notes: Iterable[str] = (),
@@ -164,7 +164,7 @@ async def several(
 
 
 async def single(
-    context: Context, uri: str, work: Awaitable[R], document: Callable[[R], Document], *, changes: bool = True
+    context: Context, uri: str, work: Awaitable[R], document: Callable[[R], Document] = done, *, changes: bool = True
 ) -> Document:
     """Return the same of one secret. Raises `UsageError`: nothing was sent."""
 

@@ -15,6 +15,8 @@ from monoskope.times import ago, rfc3339
 
 Document = dict[str, Any]
 
+_SIGNED = frozenset({"signer", "signer_key"})
+
 TABLE, WIDE, NAME = "table", "wide", "name"
 TABLES = frozenset({TABLE, WIDE})
 WORDS = (TABLE, WIDE, "json", "yaml", NAME)
@@ -43,6 +45,12 @@ def plain(value: object) -> Any:  # noqa: ANN401 - what JSON can say
             return {name: plain(one) for name, one in value.items()}
         case _:
             return value
+
+
+def done(result: Any) -> Document:  # noqa: ANN401 - of `monoskope.client.walk.results`
+    """Return what a receipt proves of a request; who signed it, only where it was signed."""
+    document: Document = plain(result)
+    return document if result.signer else {name: document[name] for name in document if name not in _SIGNED}
 
 
 def emit(form: str, document: Document | Sequence[Document], columns: Mapping[str, str], *, nothing: str = "") -> None:

@@ -21,7 +21,7 @@ from monoskope.errors import (
 from monoskope.exit_codes import ExitCode, exit_code, exit_code_of_all, sentence
 from monoskope.failpoints import failpoint
 from monoskope.monoctl.output import terminal
-from monoskope.monoctl.output.formats import Document, emit
+from monoskope.monoctl.output.formats import Document, done, emit
 from monoskope.text import json_text
 
 if TYPE_CHECKING:
@@ -166,7 +166,6 @@ def end(
     results: Sequence[R | Error],
     output: str,
     columns: Mapping[str, str],
-    document: Callable[[R], Document],
     *,
     as_expected: Callable[[R], bool] = lambda _: True,
     listed: bool = False,
@@ -182,24 +181,23 @@ def end(
         results: One for each secret.
         output: As for `emit`.
         columns: As for `emit`.
-        document: Returns what is printed of a result.
         as_expected: Whether a result is what the user hopes for: exit code 12 if one is not and no error came.
         listed: Whether a list is printed also of one result.
         after: Called between the results and the errors.
         changes: Whether each result is a change: exit code 16 if some were made and some were not.
     """
-    done = [result for result in results if not isinstance(result, Error)]
+    succeeded = [result for result in results if not isinstance(result, Error)]
     errors = [result for result in results if isinstance(result, Error)]
     several = len(results) > 1 or listed
-    documents = [_failed(one) if isinstance(one, Error) else document(one) for one in results]
+    documents = [_failed(one) if isinstance(one, Error) else done(one) for one in results]
     failpoint("monoctl.before-print")
-    if done or several:
+    if succeeded or several:
         shown = {**columns, **_REASON} if errors else columns
         emit(output, documents if several else documents[0], shown, nothing="No secrets found.")
     after()
     _report(errors, as_json=output == "json")
-    code = exit_code_of_all(errors, changed=len(done) if changes else 0)
-    if not errors and not all(map(as_expected, done)):
+    code = exit_code_of_all(errors, changed=len(succeeded) if changes else 0)
+    if not errors and not all(map(as_expected, succeeded)):
         code = ExitCode.DIFFERENT
     click.get_current_context().exit(code)
 

@@ -28,7 +28,7 @@ from monoskope.times import rfc3339
 if TYPE_CHECKING:
     from monoskope.client import UpstreamName
     from monoskope.client.results.access import RoleBinding, WhoAmI
-    from monoskope.client.results.shown_log import Log
+    from monoskope.client.results.log import Log
     from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.receipts import Checked
 

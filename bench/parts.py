@@ -14,7 +14,7 @@ _TRANSPORT, _ENGINE = "transport", "HTTP to the engine"
 
 _PARTS = (
     (_TRANSPORT, ("m8/http/", "monoskope/http/", "websockets/", "httptools/")),
-    (_TRANSPORT, ("client/connection", "client/transport/", "client/servers", "client/refusal", "reactor/link/")),
+    (_TRANSPORT, ("client/connection", "client/http/", "reactor/link/")),
     (_ENGINE, ("aiohttp/", "yarl/", "multidict/", "stores/vault/", "stores/shared/", "stores/")),
     ("rules of protobuf messages", ("service/calls",)),
     (

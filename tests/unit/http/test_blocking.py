@@ -17,6 +17,7 @@ import pytest
 from monoskope.http.client import blocking
 from monoskope.http.client.blocking import BlockingPool
 from monoskope.http.client.destination import Proxy, Server
+from monoskope.http.client.exchange import ResponseReader
 from monoskope.http.client.failures import (
     BrokenError,
     LateError,
@@ -131,6 +132,18 @@ def test_a_connection_that_was_closed_while_it_was_idle_is_not_used(scripted: Sc
     ask(line)
     assert scripted.closed.acquire(timeout=60)
     assert ask(line) == b"ok"
+
+
+def test_connections_that_were_idle_for_too_long_are_closed_when_another_one_is_put_back() -> None:
+    pool = BlockingPool(Server("m8.example.org", 443, trusting(MADE.ca)), idle_s=15.0)
+    old, new = (ssl.create_default_context().wrap_socket(socket.socket(), server_hostname="m8") for _ in range(2))
+    pool._idle.append((old, time.monotonic() - 16.0))
+    whole = ResponseReader("GET", most_body=10)
+    whole.feed(OK)
+    pool._put_back(new, whole)
+    assert (old.fileno() == -1, new.fileno() == -1) == (True, False)
+    pool.close()
+    assert new.fileno() == -1
 
 
 def test_bytes_that_nobody_asked_for_are_never_an_answer(scripted: Scripted, line: BlockingPool) -> None:

@@ -180,8 +180,21 @@ class BlockingPool:
             connection.close()
             return
         self._idle.append((connection, time.monotonic()))
+        self._drop_old()
         if self._closed:  # by another thread
             self.close()
+
+    def _drop_old(self) -> None:
+        """Close what was idle for too long: connections that a burst of threads left are not used again."""
+        while self._idle:
+            try:
+                connection, since = self._idle.popleft()
+            except IndexError:  # another thread took it
+                return
+            if time.monotonic() - since < self._idle_s:
+                self._idle.appendleft((connection, since))
+                return
+            connection.close()
 
 
 class Stream:

@@ -261,3 +261,21 @@ async def test_versions_are_proven_by_the_requests_behind_them(m8: ScriptedM8, a
     without_right = views_pb2.SecretVersion.FromString(honest.SerializeToString())
     without_right.fingerprint = ""
     assert [found.proven for found in await proofs.versions([honest, without_right])] == [True, True]
+
+
+async def test_an_answer_about_another_request_than_was_asked_about_is_called_false(
+    m8: ScriptedM8, proofs: Proofs
+) -> None:
+    one, other = attempt(m8), attempt(m8)
+    asked_for = one.request.request_id
+    assert (await proofs.upload(answer(other, other.success()), asked_for)).is_false
+    as_asked = answer(other, other.success(), lambda view: setattr(view, "request_id", asked_for))
+    assert (await proofs.upload(as_asked, asked_for)).is_false
+    renamed = answer(one, one.success(), lambda view: setattr(view, "request_id", other.request.request_id))
+    assert (await proofs.upload(renamed, asked_for)).is_false
+
+
+async def test_a_secret_with_a_receipt_that_tells_of_none_is_called_false(m8: ScriptedM8, proofs: Proofs) -> None:
+    compared = attempt(m8, upload_pb2.PURPOSE_COMPARE)
+    view = views_pb2.Secret(uri=URI, upstream_version=VERSION, receipt=compared.success())
+    assert (await proofs.secret(view)).is_false

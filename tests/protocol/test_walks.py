@@ -229,3 +229,9 @@ async def test_requests_to_a_store_that_does_not_answer_delay_no_other_store(m8:
     for task in waiting:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
+
+
+async def test_a_copy_within_one_store_is_none(m8: ShowingM8, client: Client) -> None:
+    with pytest.raises(UsageError, match="in one store"):
+        await client.copy_secret(URI, OTHER)
+    assert not m8.attempts

@@ -14,10 +14,29 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
 from monoskope.monoctl.main import cli
-from monoskope.monoctl.output.formats import short
+from monoskope.monoctl.output.formats import cell, short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
+from monoskope.times import rfc3339
 from tests.unit.monoctl.as_alice import environment
+
+
+@pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 253_402_300_800_000, -62_135_596_800_001])
+def test_a_time_beyond_the_calendar_is_called_so(at_ms: int) -> None:
+    said = rfc3339(at_ms)
+    assert said == f"beyond the calendar ({at_ms} ms)"
+    assert cell({"uploaded_at": said}, "uploaded_at") == said
+
+
+@pytest.mark.parametrize("at_ms", [1, -1, 253_402_300_799_000])
+def test_a_time_of_the_calendar_is_a_time(at_ms: int) -> None:
+    assert rfc3339(at_ms).endswith("Z")
+    assert cell({"uploaded_at": rfc3339(at_ms)}, "uploaded_at").endswith(("ago", "now"))
+
+
+def test_labels_are_shown_as_the_flag_takes_them() -> None:
+    assert cell({"labels": {"env": "prod", "owner": "team-a"}}, "labels") == "env=prod, owner=team-a"
+
 
 Run = Callable[..., Result]
 IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE

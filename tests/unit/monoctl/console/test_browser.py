@@ -1,15 +1,28 @@
-"""Where the file lies that sends the browser on: where nobody else can reach it, and best where no disk keeps it."""
+"""Where the console listens, and how it opens a page: on loopback, by a file that its user alone can read."""
 
 from __future__ import annotations
 
 import os
 import stat
 import tempfile
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 
-from monoskope.monoctl.console.browser import Folder
+from monoskope.monoctl.console.browser import USUAL, Folder, hosts
+
+
+def test_an_own_address_is_on_loopback_and_another_each_time() -> None:
+    found = [list(hosts(is_own=True)) for _ in range(200)]
+    assert all(ip_address(host).is_loopback for both in found for host in both)
+    assert {both[1] for both in found} == {USUAL}
+    assert len({both[0] for both in found}) > 190
+
+
+def test_where_a_tunnel_leads_there_is_one_address() -> None:
+    assert list(hosts(is_own=False)) == [USUAL]
+
 
 LINK = "http://127.0.0.1:1/#token"
 

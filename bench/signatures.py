@@ -21,7 +21,7 @@ from monoskope.reactor.signers import Signers
 from monoskope.reactor.signers.decision import decide
 from monoskope.reactor.signers.settings import MayRule, SignersFile
 from tests.support import ssh_blobs
-from tests.support.signed_vectors import BY_NAME, Vector, blob_of, request_of, rules_of
+from tests.support.signed_requests import BY_NAME, Vector, blob_of, request_of, rules_of
 from tests.support.vectors import KEY_ID, a_request
 
 KINDS = (

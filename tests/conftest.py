@@ -19,7 +19,6 @@ from monoskope.testing.cluster.commands import Commands
 from monoskope.testing.parts import Part
 from tests.support import disk, warm
 from tests.support.absent import pytest_runtest_makereport  # noqa: F401 - a hook
-from tests.support.exit_code import pytest_sessionfinish  # noqa: F401 - a hook
 from tests.support.folders import ByFileOrFolder
 
 if TYPE_CHECKING:

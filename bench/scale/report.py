@@ -118,7 +118,7 @@ def _listed(sizes: Sequence[str]) -> str:
 
 
 def _of_run(found: Mapping[str, float], engines: Sequence[str]) -> list[str]:
-    """Return the rows of everything that has one figure an engine, or one in all."""
+    """Return the rows of the figures that have a target: one an engine, or one in all."""
     rows: dict[str, dict[str, float]] = {}
     for name, figure in found.items():
         engine = next((each for each in engines if name.endswith(f"_{each}")), "")
@@ -129,12 +129,12 @@ def _of_run(found: Mapping[str, float], engines: Sequence[str]) -> list[str]:
     lines = [f"| figure | {' | '.join(engines)} | target | |", f"|---|{'---|' * len(engines)}---|---|"]
     for name, by in rows.items():
         target = next((each for each in TARGETS if each.figure == name), None)
+        if target is None:
+            continue
         cells = [f"{by[engine]:,.3g}" if engine in by else "" for engine in engines]
         if "" in by:
             cells[-1] = f"{by['']:,.3g}"
-        lines.append(
-            f"| `{name}` | {' | '.join(_plain(cell) for cell in cells)} | {target or ''} | {_judged(target, by)} |"
-        )
+        lines.append(f"| `{name}` | {' | '.join(_plain(cell) for cell in cells)} | {target} | {_judged(target, by)} |")
     return lines
 
 
@@ -143,9 +143,7 @@ def _plain(cell: str) -> str:
     return f"{float(cell.replace(',', '')):,.0f}" if "e" in cell else cell
 
 
-def _judged(target: Target | None, by: Mapping[str, float]) -> str:
-    if target is None:
-        return ""
+def _judged(target: Target, by: Mapping[str, float]) -> str:
     missed = [engine for engine, figure in by.items() if not target.met(figure)]
     if not missed:
         return "met"

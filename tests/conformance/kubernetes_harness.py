@@ -14,7 +14,7 @@ from monoskope.settings import write_private
 from monoskope.stores.kubernetes.config import Kubeconfig, KubernetesConfig
 from monoskope.stores.kubernetes.secrets import KubernetesStore
 from monoskope.testing.drivers.harness import Harness, Path
-from monoskope.testing.drivers.places import OneName, one_name
+from monoskope.testing.drivers.values import OneName, one_name
 from tests.conformance.kubernetes_server import KubernetesServer
 
 TYPES = ("basic-auth", "dockercfg", "dockerconfigjson", "ssh-auth", "tls")

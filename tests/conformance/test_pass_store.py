@@ -8,9 +8,8 @@ import pytest
 
 from monoskope.stores.password_store.config import PassConfig
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.deletions import DeletionPromises
+from monoskope.testing.drivers.deletions import DeletionPromises, ListingPromises
 from monoskope.testing.drivers.harness import Harness
-from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.restorations import RestorationPromises
 from monoskope.testing.drivers.values import ValuePromises

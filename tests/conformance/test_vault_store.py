@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.drivers import StoreDriverContract
-from monoskope.testing.drivers.deletions import DeletionPromises
+from monoskope.testing.drivers.deletions import DeletionPromises, ListingPromises
 from monoskope.testing.drivers.harness import Harness
-from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.restorations import RestorationPromises

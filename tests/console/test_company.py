@@ -19,7 +19,7 @@ from tests.console.page import ConsolePage
 from tests.support.browser import Chromium
 from tests.support.company import ANNA, AtWork, at_work, shown
 from tests.support.console import Console
-from tests.support.security_key import need_security_key
+from tests.support.ssh import need_security_key
 
 ROOT = Path(__file__).resolve().parents[2]
 VALUE = "a value that anna signs for: 77c1"

@@ -19,8 +19,8 @@ from monoskope.testing.search import Wanted
 from monoskope.testing.search.memory import look_in_memory
 from tests.e2e.conftest import Team
 from tests.support.absent import need_tracing
+from tests.support.console import from_text
 from tests.support.console_calls import SEALED, Page, framed, value
-from tests.support.console_page import from_text
 from tests.support.what_stays import what_stays
 
 SIZES = (64, 1_000, 9_000, 60_000)

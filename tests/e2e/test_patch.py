@@ -97,7 +97,7 @@ def test_what_others_wrote_is_changed_only_when_asked(team: Team) -> None:
     place = f"{PREFIX}/{team.name}/db"
     ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", place, "theirs=1", "password=x"))
     said = patch(team, team.uri("vault"), values={"password": "y"}).err.splitlines()[-1]
-    assert "--overwrite" in json.loads(said)["error"]["fix"]
+    assert "`overwrite`" in json.loads(said)["error"]["fix"]
     ok(patch(team, team.uri("vault"), "--overwrite", values={"password": "y"}))
     assert upstream(team.cluster, team) == {"password": "y", "theirs": "1"}
 

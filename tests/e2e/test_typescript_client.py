@@ -40,7 +40,7 @@ Found = dict[str, Any]
 def given(team: Team, of: str) -> dict[str, str]:
     cluster = team.cluster
     return {
-        "server": f"https://{cluster.server}",
+        "server": cluster.server,
         "token": team.user.token_file.read_text().strip(),
         "store": "vault",
         "identity": cluster.identities["vault"],
@@ -146,7 +146,7 @@ def test_the_example_of_its_readme_puts(patient: Team, tmp_path: Path) -> None:
     shown = (CLIENT / example).read_text(encoding="utf-8")
     assert f"```js\n{shown}```" in (CLIENT / "README.md").read_text(encoding="utf-8")
     told, cluster = given(patient, "example"), patient.cluster
-    words = [told["server"], str(patient.user.token_file), told["prefix"], told["identity"], "password"]
+    words = [f"https://{told['server']}", str(patient.user.token_file), told["prefix"], told["identity"], "password"]
     done = subprocess.run(
         [needed("node", "nodejs"), bundle(example, tmp_path), *words],
         env={"NODE_EXTRA_CA_CERTS": str(cluster.folder / "m8" / "ca.crt")},

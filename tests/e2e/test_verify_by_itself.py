@@ -1,10 +1,11 @@
-"""m8 verifies by itself what it heard nothing of for long; its clock is moved two hours on instead of waiting."""
+"""m8 verifies by itself what it heard nothing of for long, and its log proves a put with published keys alone."""
 
 from __future__ import annotations
 
 import shutil
 import tomllib
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import tomli_w
@@ -14,7 +15,8 @@ from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import User
 from monoskope.testing.parts import listens, wait_until
-from tests.e2e.ran import ok
+from tests.e2e.conftest import Team
+from tests.e2e.ran import ok, refused
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +58,30 @@ def test_each_secret_is_verified_and_what_is_gone_is_listed(later: tuple[Cluster
     events = cluster.must("m8", "events", "--dir", "m8", "-o", "json").json()
     own = [one["type"] for one in events if one["type"] in {"SecretVerified", "SecretDriftDetected"}]
     assert sorted(own) == ["SecretDriftDetected", "SecretVerified"]
+
+
+LOG_MISMATCH = 18
+
+
+def test_a_put_is_proven_to_somebody_who_knows_published_keys_alone(team: Team, tmp_path: Path) -> None:
+    user, uri = team.user, team.uri("local")
+    put = ok(team.put(uri)).json()
+    file, note = tmp_path / "put.tlog-proof", tmp_path / "note"
+    ok(user.monoctl("get", "upload", put["request_id"], "--proof", str(file)))
+    log = ok(user.monoctl("get", "log", "-o", "json")).json()
+    store = ok(user.monoctl("describe", "secret-store", "local", "-o", "json")).json()
+
+    stranger = {"MONOCTL_KNOWN_STORES": str(tmp_path / "none"), "MONOCTL_TOKEN_FILE": str(tmp_path / "none")}
+    keys = [f"--log-vkey={key}" for key in log["vkeys"]]
+    by_hand = ["verify", "proof", str(file), *keys, f"--store-identity=local={store['identity']}", "-o", "json"]
+    said = ok(user.monoctl(*by_hand, environment=stranger)).json()
+    known = ok(user.monoctl("verify", "proof", str(file), "-o", "json")).json()
+
+    assert said == known
+    assert (said["request_id"], said["uri"], said["outcome"]) == (put["request_id"], uri, "UPLOADED")
+    assert (said["hash"], said["upstream_version"]) == (put["hash"], put["upstream_version"])
+    assert (said["identity"], said["log"], said["subject"]) == (store["identity"], log["origin"], user.name)
+    note.write_text(log["note"])
+    ok(user.monoctl("verify", "log", str(note)))
+    file.write_bytes(file.read_bytes().replace(b"\nindex ", b"\nindex 1", 1))
+    refused(user.monoctl(*by_hand, environment=stranger), LOG_MISMATCH)

@@ -20,12 +20,12 @@ from monoskope.client.signing.key_file import KeySigner
 from monoskope.client.signing.signer import Signer
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.testing.engines.openbao import OpenBao
-from monoskope.testing.engines.openbao_ssh import SshCa
+from monoskope.testing.engines.openbao_admin import SshCa
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
 from tests.protocol.signed_stage import ALICE, FIRST, UPLOAD, Stage, digest, new_place, read, sealed_for, stage
 from tests.support.reactor_world import ask
-from tests.support.security_key import has_security_key, need_security_key
 from tests.support.signed_requests import may, table, write_lists
+from tests.support.ssh import has_security_key, need_security_key
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

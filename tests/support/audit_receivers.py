@@ -8,6 +8,7 @@ import hmac
 import json
 import os
 import secrets
+import socket
 import ssl
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +28,7 @@ _RSYSLOG = """
 global(workDirectory="{folder}" maxMessageSize="8k" net.enableDNS="off" defaultNetstreamDriver="ossl"
   defaultNetstreamDriverCAFile="{folder}/ca.crt" defaultNetstreamDriverCertFile="{folder}/tls.crt"
   defaultNetstreamDriverKeyFile="{folder}/tls.key")
+module(load="imudp")
 module(load="imtcp" streamDriver.name="ossl" streamDriver.mode="1" streamDriver.authMode="anon")
 template(name="audit" type="list") {{
   property(name="msg") constant(value="\\n")
@@ -34,12 +36,16 @@ template(name="audit" type="list") {{
 template(name="raw" type="list") {{
   property(name="rawmsg") constant(value="\\n")
 }}
+input(type="imudp" address="127.0.0.1" port="{port}" ruleset="audit")
 input(type="imtcp" address="127.0.0.1" port="{port}" ruleset="audit")
 ruleset(name="audit") {{
   action(type="omfile" file="{folder}/audit.log" template="audit" flushOnTXEnd="on")
   action(type="omfile" file="{folder}/raw.log" template="raw" flushOnTXEnd="on")
 }}
 """
+
+_EMPTY = b"<13>1 - - - - - -"
+"""A message that says nothing: it opens the files."""
 
 
 class Receiver(Protocol):
@@ -106,7 +112,11 @@ class FileReceiver:
 
 
 class Rsyslog:
-    """A real rsyslog, killed when it dies."""
+    """A real rsyslog, killed when it dies.
+
+    It has its files open before a connection comes: rsyslog 8.2504 closes the socket of a TLS connection twice, and the
+    second time it can be a file that another thread has just opened, in which lines are lost then.
+    """
 
     def __init__(self, folder: Path) -> None:
         program = needed("rsyslogd", "rsyslog rsyslog-openssl")
@@ -127,6 +137,14 @@ class Rsyslog:
     def start(self) -> None:
         self._part.start()
         self._part.wait_for(lambda: listens(f"127.0.0.1:{self._port}"))
+        before = self._written()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            sender.sendto(_EMPTY, ("127.0.0.1", self._port))
+        self._part.wait_for(lambda: all(now > then for now, then in zip(self._written(), before, strict=True)))
+
+    def _written(self) -> list[int]:
+        paths = (self._folder / "audit.log", self._folder / "raw.log")
+        return [path.stat().st_size if path.exists() else 0 for path in paths]
 
     def die(self) -> None:
         self._part.kill()
@@ -137,7 +155,7 @@ class Rsyslog:
 
     def raw(self) -> list[str]:
         """The messages as they came."""
-        return (self._folder / "raw.log").read_text().splitlines()
+        return [line for line in (self._folder / "raw.log").read_text().splitlines() if line.encode() != _EMPTY]
 
 
 class Webhook:

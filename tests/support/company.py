@@ -25,7 +25,7 @@ from monoskope.testing.engines.openssh import Agent, make_key, run
 from monoskope.testing.parts import program
 from tests.support.logins import address_of
 from tests.support.quick_cluster import QuickCluster
-from tests.support.touched_agent import TouchedAgent
+from tests.support.ssh import TouchedAgent
 
 ANNA = "anna@example.org"
 GROUPS = {"anna": "platform", "rev": "revision"}

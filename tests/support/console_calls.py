@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from tests.support.console_page import PageSide, a_token, as_text, derived, from_text, proven
+from tests.support.console import PageSide, a_token, as_text, derived, from_text, proven
 
 SEALED = "application/octet-stream"
 JSON = "application/json"

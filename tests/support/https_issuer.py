@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from monoskope.m8.http import tls
-from tests.support.https_server import https_server
+from tests.support.certificates import https_server
 
 DOCUMENT = "/.well-known/openid-configuration"
 

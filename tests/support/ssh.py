@@ -1,11 +1,20 @@
-"""Keys and certificates by `ssh-keygen`, for tests of signed requests."""
+"""OpenSSH in tests: keys, an agent that asks to be touched, and a security key in software."""
 
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
+import threading
+from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
+import pytest
+
+from monoskope.errors import UnavailableError
+from monoskope.testing.engines import openssh
+from monoskope.testing.engines.openssh import Agent
 from monoskope.testing.parts import needed
 
 TYPES = {
@@ -39,3 +48,76 @@ def certify(ca: Path, key: Path, *, principals: str = "anna@example.org", valid:
 def shown(key: Path) -> str:
     """Return how OpenSSH shows a key: `SHA256:…`."""
     return run("ssh-keygen", "-l", "-f", f"{key}.pub").split()[1]
+
+
+def has_security_key() -> bool:
+    """Whether it is there."""
+    try:
+        openssh.middleware()
+    except UnavailableError:
+        return False
+    return True
+
+
+def need_security_key(kind: str) -> None:
+    """Skip or fail a test with a key of `kind`, if that is one of a security key and there is none."""
+    if "-sk" in kind and not has_security_key():
+        pytest.skip("there is no sk-dummy.so, of Debian's package openssh-tests (.ci/run)")
+
+
+_SIGN_REQUEST = 13
+
+
+class TouchedAgent:
+    """Stands before a real agent, and keeps each request to sign until the key is touched.
+
+    Args:
+        behind: The agent, which runs.
+        path: Of the new socket, in a short folder.
+    """
+
+    def __init__(self, behind: Agent, path: Path) -> None:
+        self._behind = behind
+        self.path = path
+        self.touched = threading.Event()
+        """Set while the user touches the key."""
+        self._listening = socket.socket(socket.AF_UNIX)
+
+    def __enter__(self) -> Self:
+        self._listening.bind(str(self.path))
+        self._listening.listen()
+        threading.Thread(target=self._serve, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.touched.set()
+        # A close alone wakes nobody who waits for the next.
+        with suppress(OSError):
+            self._listening.shutdown(socket.SHUT_RDWR)
+        self._listening.close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What leads a program to it."""
+        return {"SSH_AUTH_SOCK": str(self.path)}
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                asking, _ = self._listening.accept()
+                threading.Thread(target=self._answer, args=(asking,), daemon=True).start()
+
+    def _answer(self, asking: socket.socket) -> None:
+        """Carry one question and its answer: `monoctl` makes a connection for each."""
+        with suppress(OSError), asking, socket.socket(socket.AF_UNIX) as agent:
+            question = _message(asking)
+            if question[4:5] == bytes([_SIGN_REQUEST]):
+                self.touched.wait()
+            agent.connect(str(self._behind.socket))
+            agent.sendall(question)
+            asking.sendall(_message(agent))
+
+
+def _message(stream: socket.socket) -> bytes:
+    head = stream.recv(4, socket.MSG_WAITALL)
+    return head + stream.recv(int.from_bytes(head, "big"), socket.MSG_WAITALL)

@@ -26,7 +26,7 @@ from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import NoteSignature
 from monoskope.protocol.tlog.vkey import Kind, VerifierKey, cosigned_message, cosigned_text
 from monoskope.testing.engines.litewitness import Litewitness
-from tests.support.https_server import https_server
+from tests.support.certificates import https_server
 
 LITEWITNESS = Path(__file__).resolve().parents[2] / "build" / "litewitness" / "litewitness"
 

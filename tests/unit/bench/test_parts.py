@@ -1,7 +1,10 @@
-"""Where the time goes: samples of a process become parts, a picture and a page."""
+"""Where the benchmark finds its parts, and its last line."""
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -10,7 +13,9 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from bench import bars, report
-from bench.__main__ import FIGURES
+from bench.__main__ import FIGURES, last_line
+from bench.engines import figures
+from bench.installed import _copy, _needed
 from bench.parts import LOOP, part_of
 from bench.profile import by_part
 from bench.sampler import NATIVE_THREADS, OTHER_THREADS, Sampler
@@ -93,3 +98,45 @@ def test_bars_are_as_long_as_their_parts() -> None:
         float(bar.attrib["width"]) for bar in picture.iter("{http://www.w3.org/2000/svg}rect") if "x" in bar.attrib
     )
     assert half * 2 == whole
+
+
+def test_it_holds_what_the_bare_package_needs_and_no_extra() -> None:
+    needed = _needed("monoskope")
+    assert {"click", "cryptography", "cffi", "msgspec", "protobuf"} <= needed
+    assert not needed & {"pytest", "protovalidate", "setuptools"}
+
+
+def test_what_is_copied_works_alone(tmp_path: Path) -> None:
+    _copy("click", tmp_path)
+    code = f"import sys; sys.path[:0] = [{str(tmp_path)!r}]; import click; print(click.__file__)"
+    done = subprocess.run(
+        [sys.executable, "-B", "-I", "-S", "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert done.stdout.strip() == str(tmp_path / "click" / "__init__.py")
+    assert not [*tmp_path.glob("*.pth"), *tmp_path.rglob("*.pyc")]
+
+
+COMMANDS = ("cli_put_ratio", "cli_list_ratio", "cli_help_ratio")
+RATIOS = (
+    *("put_latency_ratio", "update_latency_ratio"),
+    *("throughput_ratio", "update_throughput_ratio"),
+    "unlucky_ratio",
+    *("signed_put_ratio", "signed_put_file_ratio"),
+)
+CPU = ("puts_per_core_of_m8", "worst_request_proto_ms", "worst_request_json_ms")
+FLOORS = ("floor_put_latency_ratio", "floor_throughput_ratio")
+MEMORY = ("m8_rss_mib", "m8_rss_mib_at_100", "reactor_rss_mib", "reactor_rss_mib_at_100", "keys_alive_bytes")
+PAUSES = ("reactor_gc_pause_ms",)
+LOG = ("log_record_bytes", "log_document_bytes", "log_appends_per_s")
+
+
+def test_the_last_line_is_one_flat_object_of_numbers_with_exactly_its_keys() -> None:
+    measured = {name: number / 7 for number, name in enumerate(FIGURES)} | {"something_else": 1.0}
+
+    line = last_line(measured)
+    found = json.loads(line)
+
+    assert "\n" not in line
+    assert list(found) == list(FIGURES)
+    assert set(found) == {*COMMANDS, *RATIOS, *CPU, *FLOORS, *MEMORY, *PAUSES, *LOG, *figures()}
+    assert all(isinstance(value, float) for value in found.values())

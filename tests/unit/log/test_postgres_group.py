@@ -1,17 +1,24 @@
-"""A group that is worked out in memory is what the same appends give one after the other."""
+"""PostgreSQL: commits in groups, followers, and names."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
+from typing import Any, cast
 
-from hypothesis import given
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monoskope.m8.log import record
 from monoskope.m8.log.documents import Change, Delete, Lookup, Put
 from monoskope.m8.log.event_log import GENESIS_HASH, ExpectedVersionError, NewEvent, RecordedEvent
+from monoskope.m8.log.postgres import records as names
+from monoskope.m8.log.postgres.connections import Pool
+from monoskope.m8.log.postgres.follower import Follower
 from monoskope.m8.log.postgres.group import Append, Group, Head, Known, Which
+from monoskope.m8.log.sql import Tail
 
 NAMES = st.sampled_from("abc")
 STEPS = st.lists(st.tuples(st.sampled_from(["read", "write", "drop", "break if there"]), NAMES), max_size=4)
@@ -123,3 +130,80 @@ def test_what_is_shown_the_same_is_not_projected_again() -> None:
     assert not group.plan()
     assert projected == [b"x", b"y", b"a", b"z", b"y"]
     assert [getattr(change, "body", None) for change in group.changes] == [b"none", b"there", b"none", b"none"]
+
+
+@pytest.mark.parametrize("payload", ["1", "9" * 8_000, "", "-1", "\u0663", "\u00b2", "x\n", None])
+async def test_a_notification_with_any_text_leads_to_a_look_and_no_more(payload: object) -> None:
+    follower = Follower(cast("Any", None), Tail(), cast("Pool", None), lambda: None)
+    follower._notified(None, 0, "m8_events", payload)
+    assert follower._changed.is_set()
+
+
+class Silent:
+    """A connection, and a pool of such, to a log that is empty and stays so."""
+
+    def __init__(self) -> None:
+        self.notify: Callable[..., None] | None = None
+        self.reads = 0
+
+    def add_termination_listener(self, _told: object) -> None:
+        """Nothing ends it."""
+
+    async def add_listener(self, _channel: str, notify: Callable[..., None]) -> None:
+        self.notify = notify
+
+    def is_closed(self) -> bool:
+        return False
+
+    def terminate(self) -> None:
+        """Nothing is open."""
+
+    async def connect(self) -> Silent:
+        return self
+
+    async def run(self, _use: Callable[[Any], Awaitable[Any]]) -> int:
+        self.reads += 1
+        return 0
+
+
+@pytest.mark.parametrize("turns", range(5))
+async def test_it_ends_though_a_notification_comes_at_the_moment_when_it_is_closed(turns: int) -> None:
+    silent = Silent()
+    follower = Follower(cast("Any", silent.connect), Tail(), cast("Pool", silent), lambda: None)
+    follower.start()
+    while silent.reads == 0:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert silent.notify is not None
+    silent.notify(None, 0, "m8_events", "1")
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        await follower.close()
+
+
+REQUEST = "upload/" + "0123456789abcdef" * 2
+
+
+@given(st.one_of(st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), min_size=1)))
+@example(REQUEST)
+@example(REQUEST.upper())
+@example(f"upload/{REQUEST}")
+@example(REQUEST[:-1])
+@example("upload/" + "٣" * 32)
+def test_a_name_is_read_as_it_was_stored(name: str) -> None:
+    assert names.read_name(names.stored(name)) == name
+
+
+def test_the_name_of_a_request_takes_17_bytes() -> None:
+    assert len(names.stored(REQUEST)) == 17
+
+
+@given(st.binary())
+@example(REQUEST.encode())
+@example(b"\0" + bytes(15))
+@example(b"\xff")
+def test_a_name_has_one_form(body: bytes) -> None:
+    """So a stream that was written in another form beside ours is noticed."""
+    name = names.read_name(body)
+    assert name is None or names.stored(name) == body

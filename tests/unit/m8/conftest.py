@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.readmodels.documents import project
 from monoskope.testing.engines.postgres import Postgres
 from tests.support import m8_world
-from tests.support.m8_world import Clock
+from tests.support.m8_world import Clock, World, a_world
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -27,6 +28,13 @@ def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
 
         monkeypatch.setattr(m8_world, "open_log", open_log)
     return str(request.param)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """An m8 with the store `vault`."""
+    async with a_world(tmp_path) as world:
+        yield world
 
 
 @pytest.fixture

@@ -22,12 +22,6 @@ from tests.support.vectors import KEY_ID, Signer, a_request
 OTHER_KEY = "0123456789abcdef"
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
-
-
 async def test_the_same_event_appended_again_is_not_recorded_twice(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
     grant = await until_granted(user, reactor)

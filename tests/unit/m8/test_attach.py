@@ -42,12 +42,6 @@ def codes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return found
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
-
-
 async def detached(world: World) -> bool:
     """Whether the log says that the store's last reactor is gone."""
     events = await world.app.log.read_stream(reactor_stream("vault"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +20,6 @@ from tests.support.http_calls import CallError
 from tests.support.log_lines import strangers
 from tests.support.m8_world import PATIENCE_S, World, a_world, refused
 from tests.support.vectors import Signer, a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_defect_says_nothing_of_itself(

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,17 +12,11 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.methods import calls
 from monoskope.protocol.receipt import parse_receipt
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, refused, until_granted
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 COMPARE = frozenset({events_pb2.RIGHT_COMPARE})
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_outside_ones_prefixes_looks_like_nothing_is_there(world: World) -> None:

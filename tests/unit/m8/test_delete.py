@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -22,7 +21,7 @@ from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from monoskope.protocol.request import Request
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.support.m8_world import RIGHTS, Sealed, World, a_world, refused, until_granted
+from tests.support.m8_world import RIGHTS, Sealed, World, refused, until_granted
 from tests.support.vectors import Signer, a_request
 
 DELETE = upload_pb2.PURPOSE_DELETE
@@ -146,12 +145,6 @@ def test_what_was_brought_back_is_there_again() -> None:
     record(documents, walk, [walk.unchanged("1")])
     assert not head(documents).deleted
     assert head(documents).fingerprint
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_deletion_needs_its_own_right(world: World) -> None:

@@ -9,8 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import tracemalloc
-from collections.abc import AsyncIterator, Iterator
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import protovalidate
@@ -32,16 +31,10 @@ from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
 from tests.support.http_calls import Asked, ask
 from tests.support.largest_requests import field, most_of_both, smallest
-from tests.support.m8_world import World, a_world
+from tests.support.m8_world import World
 
 MOST_ALLOCATED = 10_000_000
 """Bytes that one request may make m8 allocate."""
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 def fields_of(descriptor: Descriptor) -> Iterator[FieldDescriptor]:

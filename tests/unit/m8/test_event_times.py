@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.event_log import NewEvent, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries.events import Events
 from monoskope.m8.queries.pages import STEP_MS
 from monoskope.m8.service.app import Caller
-from tests.support.m8_world import World, a_world, refused
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.wire import serialise
+from tests.support.m8_walk import Documents, Walk
+from tests.support.m8_world import World, refused
 
 
 async def a_minute_each(world: World, count: int, *, actor: str = "m8") -> list[RecordedEvent]:
@@ -187,3 +183,21 @@ async def test_watchers_that_take_nothing_of_the_past_make_nobody_wait(
     assert seen == list(range(1, last + 1))
     for watching in (*mute, honest):
         await watching.aclose()
+
+
+KEY = f"SHA256:{'a' * 43}"
+SIGNER = {"signer": "anna@example.org", "signer_key": KEY}
+
+
+def test_events_say_who_signed_and_unsigned_ones_do_not() -> None:
+    documents, walk, unsigned = Documents(), Walk(), Walk()
+    message = upload_pb2.UploadGrant.FromString(walk.grant.content)
+    message.signature_required = True
+    walk.grant = parse_grant(serialise(message))
+    for one, fields in ((walk, SIGNER), (unsigned, {})):
+        events = [one.asked(), one.provided(), one.sent(), one.started(**fields), one.uploaded(**fields)]
+        documents.record(upload_stream(one.request.request_id), events)
+    said = [event.detail for event in documents.events]
+    assert said.count(f"UPLOADED, version 1, signed by anna@example.org with {KEY}") == 1
+    assert said.count(f"replacing nothing, signed by anna@example.org with {KEY}") == 1
+    assert said.count("UPLOADED, version 1") == 1

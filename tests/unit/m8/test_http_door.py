@@ -1,4 +1,4 @@
-"""What HTTP adds to a call: paths, methods, headers, codecs, sizes and errors."""
+"""What HTTP adds to a call: paths, methods, headers, codecs, sizes, errors, deadlines and streams."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import asyncio
 import io
 import json
 from base64 import b64decode
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 from google.protobuf import json_format
@@ -21,9 +19,9 @@ from monoskope.m8.http import refused
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.methods.table import Kind, methods
 from monoskope.m8.service.policy import Needs
-from tests.support.http_calls import Asked, Call, CallError, ask, bearer
+from tests.support.http_calls import Asked, Call, CallError, Stream, ask, bearer
 from tests.support.log_lines import calls, strangers
-from tests.support.m8_world import PATIENCE_S, World, a_world
+from tests.support.m8_world import PATIENCE_S, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 GET_SECRET = "/monoskope.api.gateway.v1.SecretQueryService/GetSecret"
@@ -31,12 +29,6 @@ UPLOAD = "/monoskope.api.gateway.v1.SecretCommandService/RequestUploadSecret"
 WATCH = "/monoskope.api.gateway.v1.SecretQueryService/WatchEvents"
 ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 JSON = ("Content-Type", "application/json")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_every_method_of_the_table_says_the_same_in_json_and_in_protobuf(world: World) -> None:
@@ -225,3 +217,75 @@ async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with
 def test_a_stopped_m8_is_unavailable_in_connects_words() -> None:
     said = refused.to_json(UnavailableError("m8 stops.", fix="Try again."))
     assert (said["code"], said["message"]) == ("unavailable", "m8 stops.")
+
+
+GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
+
+
+async def test_a_call_that_outlives_its_deadline_is_cancelled_and_claims_nothing(
+    world: World, lines: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was asked for may have been done: so there is none of our codes, from which a client would conclude."""
+
+    reached = asyncio.Event()
+
+    async def slow(*_: object) -> None:
+        reached.set()
+        await asyncio.get_running_loop().create_future()
+
+    token = bearer(world.user("anna", "vault://app"))
+    monkeypatch.setattr(SqliteLog, "get", slow)
+    body, times = b'{"uri":"vault://app/db"}', 0
+    async with asyncio.timeout(PATIENCE_S):
+        while not reached.is_set():  # on a busy machine the time may be over before the log is asked
+            for timeout in ("0", "50"):
+                given = ("Connect-Timeout-Ms", timeout)
+                late = await ask(world.address, "POST", GET_SECRET, JSON, token, given, body=body)
+                assert (late.status, late.json["code"], "details" in late.json) == (504, "deadline_exceeded", False)
+                times += 1
+    # Where the time is over before the token is looked at, nothing is known of the caller.
+    codes = [line["code"] for line in calls(lines)] + ["TIMED_OUT"] * strangers(world.app, lines)["GetSecret TIMED_OUT"]
+    assert codes == ["TIMED_OUT"] * times
+
+
+def watching(world: World, codec: str, *headers: tuple[str, str]) -> Stream:
+    return Call(world.address, queries_pb2.WatchEventsRequest(), headers, codec=codec).stream()
+
+
+@pytest.mark.parametrize("codec", ["json", "proto"])
+async def test_a_stream_says_how_it_ends_also_when_m8_stops(world: World, codec: str) -> None:
+    administrator = bearer(world.administrator())
+    call = watching(world, codec, administrator)
+    for kind in ("SecretStoreCreated", "DefaultSecretStoreSet", "SecretStoreActivated"):
+        assert (await call.read()).event.type == kind
+    world.app.feed.stop()
+    with pytest.raises(CallError) as ended:
+        await call.read()
+    assert ended.value.code == "unavailable"
+    refusal = watching(world, codec)
+    with pytest.raises(CallError) as ended:
+        await refusal.read()
+    assert ended.value.code == "unauthenticated"
+
+
+async def test_a_stream_takes_exactly_one_message(world: World) -> None:
+    token = bearer(world.administrator())
+    kind = ("Content-Type", "application/connect+json")
+    for body, words in (
+        (b"", "exactly one message"),
+        (b"{}", "exactly one message"),
+        (b"\0\0\0\0\x02{}\0\0\0\0\x02{}", "exactly one message"),
+        (b"\0\xff\xff\xff\xff{}", "exactly one message"),
+        (b"\x02\0\0\0\x02{}", "exactly one message"),
+        (b"\x01\0\0\0\x02{}", "compress"),
+        (b'\0\0\0\0\x07{"x":1}', "x: WatchEventsRequest has no such field"),
+    ):
+        name, value = token
+        head = f"POST {WATCH} HTTP/1.1\r\nHost: x\r\n{kind[0]}: {kind[1]}\r\n{name}: {value}\r\n"
+        asked = await Asked.send(world.address, f"{head}Content-Length: {len(body)}\r\n", body)
+        assert (await asked.head()).status == 200
+        said = b"".join([piece async for piece in asked.chunks()])
+        asked.close()
+        assert said[:1] == b"\x02", "it is the last message"
+        error = json.loads(said[5:])["error"]
+        assert (error["code"], words in error["message"]) == ("invalid_argument", True), body

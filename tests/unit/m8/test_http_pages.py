@@ -6,8 +6,6 @@ import asyncio
 import errno
 import gc
 import io
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,17 +18,11 @@ from monoskope.m8.http.server import build_http, require_free
 from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.operations import Endpoints
 from tests.support.http_calls import ask, bearer
-from tests.support.m8_world import PAGE, World, a_world
+from tests.support.m8_world import PAGE, World
 
 GET_SERVER = "/monoskope.api.gateway.v1.SecretQueryService/GetServer"
 ATTACH = "/monoskope.api.gateway.v1.ReactorService/Attach"
 JSON = ("Content-Type", "application/json")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_only_pages_of_the_origins_that_are_named_may_call(world: World) -> None:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from monoskope.m8.background import leased
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.app import App
-from tests.support.m8_world import PATIENCE_S, World, a_world
+from tests.support.m8_world import PATIENCE_S, World
 
 LONG_S = 60.0
 
@@ -55,12 +53,6 @@ class Work:
         finally:
             self.runs.clear()
             self.ended.set()
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 def another(app: App) -> App:

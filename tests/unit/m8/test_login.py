@@ -37,12 +37,6 @@ async def attach_with(reactor: FakeReactor, rotations: Sequence[identity_pb2.Sig
     await reactor.attach(login)
 
 
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
-
-
 async def test_a_reactor_is_told_who_is_attached_and_what_it_must_do(world: World) -> None:
     first = await world.attached()
     second = world.reactor()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -147,12 +146,6 @@ def test_an_edit_of_what_is_not_there_or_has_no_room_changes_nothing() -> None:
     put(documents, "1", labels=full)
     edit(documents, set_labels=(OWNER,))
     assert (notes(documents), head(documents).notes_subject) == ((list(full), ""), "")
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def written(user: User, reactor: FakeReactor, uri: str, version: str = "1", prior: str = "", **more: Any) -> None:

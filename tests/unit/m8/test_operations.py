@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import sqlite3
-from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 
@@ -31,12 +30,6 @@ GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 def patient(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that is busy makes no database slow."""
     monkeypatch.setattr(endpoints, "DATABASE_S", 60.0)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def checks(of: Endpoints) -> tuple[int, dict[str, str]]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +16,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.support.m8_world import World, a_world, refused
+from tests.support.m8_world import World, refused
 from tests.support.vectors import Signer, a_request
 
 PATCH = upload_pb2.PURPOSE_PATCH
@@ -115,12 +113,6 @@ def test_a_patch_of_what_m8_never_saw_has_no_notes_and_no_hash() -> None:
     record(documents, patch("a"), "2", "1", **UNKNOWN)
     assert noted(head(documents)) == ([], "")
     assert (head(documents).drifted, head(documents).fingerprint, list(head(documents).values)) == (True, "", [])
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 PUT, SEE_HASH = events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH

@@ -14,18 +14,21 @@ from typing import Any
 
 import pytest
 
+from monoskope import operations as listener
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from monoskope.errors import RateLimitedError
+from monoskope.errors import RateLimitedError, UnavailableError, UsageError
+from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.subjects import CallPlaces
 from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import CallError
+from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refused
 from tests.support.vectors import a_request
 
 LIMITS = ServerLimits(watchers_per_token=3, watchers_per_user=5, watchers=10, waiting_per_user=4, sending_per_user=2)
-WATCHERS = 400
+WATCHERS = 40
 PUTS = 9
 
 
@@ -191,3 +194,37 @@ def counted_calls() -> Iterator[Callable[[], int]]:
         yield lambda: count
     finally:
         sys.setprofile(None)
+
+
+def test_without_room_for_the_address_file_m8_serves_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(path: Path, *_: object, **__: object) -> None:
+        raise UsageError(f"{path} cannot be written: No space left on device.", fix="Check the folder.")
+
+    monkeypatch.setattr(listener, "write_private", full)
+    with capture_logs() as lines, listener.announced_in(tmp_path / "address", "127.0.0.1:7443"):
+        pass
+    assert [line["event"] for line in lines] == ["the address file is not written"]
+
+
+async def test_a_log_that_does_not_answer_is_said_once_until_it_answers_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with a_world(tmp_path) as world:
+        keeper = Timekeeper(world.app)
+    ticks = iter([*[UnavailableError("full.")] * 3, None, UnavailableError("full.")])
+
+    async def tick() -> None:
+        error = next(ticks, asyncio.CancelledError())
+        if error is not None:
+            raise error
+
+    async def soon(_: float) -> None:
+        return
+
+    monkeypatch.setattr(keeper, "tick", tick)
+    monkeypatch.setattr("monoskope.m8.background.timekeeper.asyncio.sleep", soon)
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await keeper.run()
+    assert [line["event"] for line in lines] == ["the timekeeper waits"] * 2

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from tests.support.m8_world import (
     Sealed,
     User,
     World,
-    a_world,
     fingerprint,
     refused,
     until_granted,
@@ -35,12 +33,6 @@ from tests.support.m8_world import (
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def put(user: User, reactor: FakeReactor, uri: str) -> bytes:

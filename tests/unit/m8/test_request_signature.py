@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +12,7 @@ from monoskope.errors import AlreadyExistsError, UsageError
 from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.protocol.signed_request import MAX_SIGNATURE
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
-from tests.support.m8_world import Delivered, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import Delivered, Sealed, User, World, refused, until_granted
 
 SIGNATURE = b"SSHSIG and so on"
 
@@ -61,12 +59,6 @@ def test_the_same_bytes_with_another_signature_are_refused(first: bytes, then: b
     assert send(signed(first), first) == []
     with pytest.raises(AlreadyExistsError):
         send(signed(first), then)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 def message(request_id: bytes, sealed: Sealed, signature: bytes) -> commands_pb2.RequestUploadSecretRequest:

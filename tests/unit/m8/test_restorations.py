@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -20,7 +19,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import PEER, Documents, Walk
-from tests.support.m8_world import World, a_world, refused
+from tests.support.m8_world import World, refused
 from tests.support.vectors import Signer, a_request
 
 UNDELETE, ROLLBACK = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_ROLLBACK
@@ -216,12 +215,6 @@ def test_events_say_what_they_bring_back() -> None:
 
 
 # --- who may
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +21,6 @@ PUT, SEE_HASH, COMPARE = events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH, events
 ANNA, BOB, TEAM = "user:corp:anna", "user:corp:bob", "group:corp:team-a"
 ROOT = "user:corp:root"
 OF_TEAM: dict[str, Any] = {"role": USER, "prefix": "vault://app", "rights": [PUT, SEE_HASH]}
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def named_administrator(world: World) -> User:

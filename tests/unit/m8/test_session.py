@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import token_stream, write
-from tests.support.m8_world import World, a_world
+from tests.support.m8_world import World
 from tests.support.vectors import Signer, a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_reactor_is_told_its_own_stores_events_and_none_else(world: World) -> None:

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
-
-import pytest
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, write
-from tests.support.m8_world import User, World, a_world
+from tests.support.m8_world import User, World
 from tests.support.vectors import KEY_ID, Signer
 
 SHOWN = 2_000_000
 """Bytes of an answer that every client takes."""
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def record_attached(world: World, store: str, count: int, **texts: Any) -> None:

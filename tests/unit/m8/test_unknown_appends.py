@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +19,8 @@ from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import EventLog, UnknownAppendError
 from tests.support.http_calls import CallError
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, a_world, refused
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused
 from tests.support.vectors import Signer, a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 def forget(log: EventLog, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> None:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,14 +10,8 @@ import pytest
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.m8.domain.events import may_end
 from monoskope.m8.log.event_log import RecordedEvent
-from tests.support.m8_world import World, a_world
+from tests.support.m8_world import World
 from tests.support.vectors import a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_new_request_is_answered_with_its_key_without_reading_its_stream_again(

@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from pathlib import Path
-
-import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.receipt import parse_receipt
-from tests.support.m8_world import Sealed, World, a_world, content, fingerprint, until_granted
+from tests.support.m8_world import Sealed, World, content, fingerprint, until_granted
 from tests.support.vectors import a_request
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
-    async with a_world(tmp_path) as world:
-        yield world
 
 
 async def test_a_secret_goes_from_the_user_to_the_reactor_and_back_as_a_receipt(world: World) -> None:

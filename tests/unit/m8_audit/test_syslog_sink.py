@@ -17,7 +17,7 @@ from monoskope.m8.audit.lines import Batch, DeliveryError, Line
 from monoskope.m8.audit.syslog_sink import SyslogSink, framed, message, structured
 from monoskope.m8.sink_settings import SyslogTarget, TlsFiles
 from tests.support.audit_receivers import certificate, server_tls
-from tests.support.tls_server import serving
+from tests.support.certificates import serving
 
 LINE = Line("events", 1_700_000_000_000, 12, b'{"position":12}')
 LARGE = Batch((Line("events", 1, 1, b"x" * 7_000),) * 200)

@@ -17,7 +17,7 @@ from monoskope.m8.audit.sinks import WebhookSink, mac
 from monoskope.m8.sink_settings import TlsFiles, WebhookTarget
 from monoskope.settings import write_private
 from tests.support.audit_receivers import certificate, server_tls
-from tests.support.tls_server import serving
+from tests.support.certificates import serving
 
 BATCH = Batch((Line("events", 1, 12, b'{"position":12}'), Line("events", 1, 13, b'{"position":13}')))
 SECRET = b"0123456789abcdef0123456789abcdef"

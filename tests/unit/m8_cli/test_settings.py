@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import os
+import pwd
+import socket
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from monoskope.errors import UsageError
+from monoskope.exit_codes import ExitCode
+from monoskope.host_port import HostPort
 from monoskope.m8 import settings
+from monoskope.m8.credentials import operating_system
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.settings import File
+from monoskope.reactor.timings import Timings
+from monoskope.settings import convert
+from tests.support.m8_command import m8
 
 
 def write(folder: Path, text: str) -> Path:
@@ -143,3 +156,60 @@ def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Pat
     with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:
         loaded.limits.within(1_024)
     assert "at most 768" in caught.value.fix
+
+
+def test_a_start_that_is_refused_late_says_its_error_alone(tmp_path: Path) -> None:
+    folder = tmp_path / "m8"
+    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        settings = folder / "m8.toml"
+        listen = f'operations_listen = "127.0.0.1:{taken.getsockname()[1]}"\n'
+        kept = [line for line in settings.read_text().splitlines() if not line.startswith("operations_listen")]
+        settings.write_text(listen + "\n".join(kept) + "\n")
+        ran = m8("serve", "--dir", str(folder), home=tmp_path, code=ExitCode.UNAVAILABLE)
+    assert [line.partition(":")[0] for line in ran.stderr.splitlines()] == ["error", "fix"]
+
+
+ACCOUNT = pwd.getpwuid(os.geteuid()).pw_name
+
+
+@pytest.mark.parametrize("caller", ["", ACCOUNT, "nobody knows", "no-such-account-here", "m8/os/root", "../x", "a\nb"])
+def test_only_another_account_that_exists_counts_as_the_one_behind_sudo(caller: str) -> None:
+    assert operating_system.actor({"SUDO_USER": caller}) == f"m8/os/{ACCOUNT}"
+
+
+def test_who_called_sudo_is_named_beside_the_account() -> None:
+    assert operating_system.actor({"SUDO_USER": "daemon"}) == f"m8/os/{ACCOUNT}/sudo/daemon"
+
+
+def test_an_account_without_a_name_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 2_000_000_001)
+    assert operating_system.actor({}) == "m8/os/2000000001"
+
+
+def test_a_name_that_does_not_fit_the_record_is_a_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = pwd.struct_passwd(("DOMAIN\\anna", "x", 1, 1, "", "/", "/bin/sh"))
+    monkeypatch.setattr(os, "geteuid", lambda: 4711)
+    monkeypatch.setattr(pwd, "getpwuid", lambda _: entry)
+    assert operating_system.actor({}) == "m8/os/4711"
+
+
+def test_the_defaults_are_the_protocols() -> None:
+    assert File().timings.limits == ServerLimits()
+    assert (ServerLimits().deadlines.requested_s, ServerLimits().deadlines.granted_grace_s) == (60, 60)
+    assert (Timings().write_window, Timings().issuer_gone, Timings().settle) == (30, 10, 60)
+    Timings().check(testing=False)
+
+
+@pytest.mark.parametrize(
+    "table", [{"requested": 0}, {"tick": -1}, {"heartbeat": 10}, {"silence": 11}, {"issuer_gone": 4}, {"requestd": 1}]
+)
+def test_m8_refuses_a_table_that_makes_no_sense(table: dict[str, float]) -> None:
+    with pytest.raises(UsageError, match=next(iter(table))):
+        convert({"timings": table}, File, where="m8.toml")
+
+
+@pytest.mark.parametrize("change", [{"write_window": 60.0}, {"settle": 30.0}, {"write_window": 0.0}, {"tick": -1.0}])
+def test_a_reactor_refuses_a_table_with_which_a_write_could_come_late(change: dict[str, float]) -> None:
+    with pytest.raises(ValueError, match=r"timings\."):
+        msgspec.structs.replace(Timings(), **change).check(testing=True)

@@ -1,18 +1,29 @@
+"""Requests: what they may say, what a copy asks for at its destination, options and trace contexts."""
+
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, MutableSequence
 from typing import Any
 
+import protovalidate
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monoskope.api.secrets.v1 import options_pb2, upload_pb2
+from monoskope.api.eventsourcing.v1 import event_pb2
+from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import ProofError
+from monoskope.protocol.notes import are_for
+from monoskope.protocol.open_receipt import check_copied, put_request_id
+from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Options, make_request, parse_request
 from monoskope.protocol.wire import MalformedError, serialise
+from monoskope.reactor.link.open_requests import OpenRequests
 from monoskope.uri import SecretUri
-from tests.support.vectors import VECTORS, a_request
+from tests.support.vectors import KEY_ID, VECTORS, a_grant, a_request
 
 Change = Callable[[upload_pb2.UploadRequest], object]
 
@@ -262,3 +273,140 @@ def test_requests_that_were_encoded_by_hand(vector: dict[str, Any]) -> None:
         assert parsed.to_version == vector["to_version"]
         assert parsed.list_after == vector.get("list_after", "")
         assert parsed.keep_labels == parsed.keep_expires_on == vector.get("keeps", False)
+
+
+THERE = SecretUri.parse("other://app/db")
+FINGERPRINT = f"fp1:{KEY_ID}:{'0' * 64}"
+A_COPY = a_request(purpose=upload_pb2.PURPOSE_COPY, destination=THERE, expect=upload_pb2.EXPECT_ABSENT)
+
+
+def put(*, signature_required: bool = False, **fields: Any) -> Grant:
+    """The destination's grant for what this copy asks for, but for `fields`."""
+    asked = {
+        "uri": str(THERE),
+        "request_id": put_request_id(A_COPY.request_id),
+        "expect": upload_pb2.EXPECT_ABSENT,
+        **fields,
+    }
+    return a_grant(a_request(**asked), signature_required=signature_required)
+
+
+def receipt(grant: Grant, *, signer: str = "", signer_key: str = "") -> Receipt:
+    return make_receipt(
+        grant=grant,
+        signer=signer,
+        signer_key=signer_key,
+        sealed_sha256=bytes(32),
+        outcome=upload_pb2.OUTCOME_UPLOADED,
+        upstream_version="v1",
+        fingerprint=FINGERPRINT,
+        values=[("k", FINGERPRINT)],
+    )
+
+
+def test_the_put_of_this_copy_is_proof() -> None:
+    grant = put()
+    check_copied(receipt(grant), receipt(grant), grant, A_COPY)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"request_id": bytes(16)},
+        {"uri": "other://app/else"},
+        {"expect": upload_pb2.EXPECT_OVERWRITE},
+        {"labels": (("owner", "mallory"),)},
+        {"expires_on": "2026-12-24"},
+        {"keep_labels": True},
+        {"keep_expires_on": True},
+        {"options": options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)},
+    ],
+    ids=lambda fields: next(iter(fields)),
+)
+def test_any_other_put_is_none(fields: dict[str, Any]) -> None:
+    grant = put(**fields)
+    with pytest.raises(ProofError):
+        check_copied(receipt(grant), receipt(grant), grant, A_COPY)
+
+
+def test_a_receipt_for_another_grant_is_none() -> None:
+    grant = put()
+    with pytest.raises(ProofError, match="another grant"):
+        check_copied(receipt(grant), receipt(put()), grant, A_COPY)
+
+
+@pytest.mark.parametrize("required", [False, True], ids=["unsigned", "signed"])
+def test_the_destinations_receipt_names_a_signer_exactly_if_its_grant_asked_for_one(*, required: bool) -> None:
+    grant = put(signature_required=required)
+    signed = receipt(grant, signer="copies-from-vault", signer_key=f"SHA256:{'k' * 43}")
+    good, bad = (signed, receipt(grant)) if required else (receipt(grant), signed)
+    check_copied(receipt(grant), good, grant, A_COPY)
+    with pytest.raises(ProofError, match="who signed"):
+        check_copied(receipt(grant), bad, grant, A_COPY)
+
+
+VAULT, AWS, KUBERNETES = options_pb2.VaultOptions(), options_pb2.AwsOptions(), options_pb2.KubernetesOptions()
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds"),
+    [
+        (VAULT, {"vault"}),
+        (AWS, {"aws-secretsmanager", "aws-ssm"}),
+        (KUBERNETES, {"kubernetes"}),
+        ("{}", {"vault", "vault-kv1", "aws-secretsmanager", "aws-ssm", "aws-foo", "kubernetes", "kubernetes-foo"}),
+    ],
+)
+def test_options_are_for_whole_names_of_kinds(options: Options, kinds: set[str]) -> None:
+    asked = {"vault", "vault-kv1", "aws-secretsmanager", "aws-ssm", "aws-foo", "kubernetes", "kubernetes-foo"}
+    assert {kind for kind in asked if are_for(options, kind)} == kinds
+
+
+def test_every_provider_of_the_request_has_its_kinds() -> None:
+    for provider in Options.__args__[:-1]:
+        assert isinstance(are_for(provider(), "any"), bool)
+
+
+GOOD = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+FIELD_5 = bytes([5 << 3 | 2, len(GOOD)]) + GOOD.encode()
+"""The field's number and wire type, its length, its text."""
+
+
+def test_it_is_field_5_of_both_events() -> None:
+    asked = bytes.fromhex("0a0161") + bytes.fromhex("1204616e6e61") + FIELD_5
+    assert (
+        events_pb2.SecretUploadKeyRequested(request=b"a", subject="anna", traceparent=GOOD).SerializeToString() == asked
+    )
+    sent = bytes.fromhex("0a0162") + bytes.fromhex("1007") + FIELD_5
+    assert events_pb2.SecretUploadRequested(sealed_sha256=b"b", size=7, traceparent=GOOD).SerializeToString() == sent
+
+
+def test_without_it_the_events_are_as_they_always_were() -> None:
+    assert events_pb2.SecretUploadKeyRequested(request=b"a", subject="anna").SerializeToString().hex() == (
+        "0a0161" + "1204616e6e61"
+    )
+
+
+@pytest.mark.parametrize("text", ["", GOOD])
+def test_the_rule_in_proto_takes_it(text: str) -> None:
+    protovalidate.validate(events_pb2.SecretUploadRequested(traceparent=text))
+
+
+def test_the_rule_in_proto_refuses_anything_else() -> None:
+    with pytest.raises(protovalidate.ValidationError):
+        protovalidate.validate(events_pb2.SecretUploadRequested(traceparent=GOOD + "\r\n"))
+
+
+@pytest.mark.parametrize(("told", "kept"), [(GOOD, GOOD), (f"{GOOD}\r\nX-Vault-Token: a", ""), ("x" * 9_999, "")])
+def test_a_reactor_passes_no_header_on_that_m8_made_up(told: str, kept: str) -> None:
+    request_id = os.urandom(16)
+    message = events_pb2.SecretUploadKeyRequested(request=b"a", subject="anna", traceparent=told)
+    event = event_pb2.Event(
+        stream=upload_stream(request_id),
+        version=1,
+        type="SecretUploadKeyRequested",
+        data=message.SerializeToString(),
+    )
+    request = OpenRequests().apply(event, b"", now=0.0)
+    assert request is not None
+    assert request.traceparent == kept

@@ -1,4 +1,4 @@
-"""The text of the least policy."""
+"""The least policy, and what is kept of a wrapped secret id."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 import msgspec
 
 from monoskope.stores.vault.config import TokenFile, VaultConfig, kv1_policy, least_policy, policy_of
+from monoskope.stores.vault.logins import _Kept
 
 CONFIG = VaultConfig(
     address="https://vault.example:8200", auth=TokenFile(token_file="/t"), mount="a/kv", prefix="team/m8"
@@ -75,3 +76,7 @@ def test_in_version_1_a_write_only_store_lists_names_and_reads_nothing() -> None
         'path "a/kv/team/m8/" {\n  capabilities = ["list"]\n}\n\n'
         'path "a/kv/team/m8/app/*" {\n  capabilities = ["create", "update", "list"]\n}\n'
     )
+
+
+def test_the_secret_id_is_not_shown() -> None:
+    assert "s3cret" not in repr(_Kept(wrapping_token_sha256="", secret_id="s3cret"))

@@ -11,7 +11,7 @@ from monoskope.errors import UnavailableError
 from monoskope.testing.engines import openssh
 from monoskope.testing.engines.openssh import Agent, KeyType, make_key, run
 from monoskope.testing.parts import needed
-from tests.support.security_key import need_security_key
+from tests.support.ssh import need_security_key
 
 NAMESPACE = "request@monoskope"
 MESSAGE = b"m8/signed-request/v1\0and what follows"

@@ -19,7 +19,7 @@ import { walk } from "./walk.ts";
 
 /** How a client reaches m8. */
 export interface Settings {
-  /** m8's HTTP door, `https://host:port`. */
+  /** m8, as `host:port` or `https://host:port`. */
   readonly server: string;
   /** The bearer token, or where the one of the next call comes from. */
   readonly token: string | (() => Promise<string>);

@@ -24,12 +24,12 @@ const LONGER_MS = 1_000;
 /** The most bytes of an answer: grants, receipts and 64 rotations are far below. */
 const MOST_BYTES = 4_194_304;
 const TOKEN = /^[!-~]+$/;
-const SERVER = /^https:\/\/(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$/;
+const SERVER = /^(?:https:\/\/)?(?:[A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5}$/;
 
-/** The server, if it is named as `https://host:port`. There is no way without TLS. Throws `M8Error`. */
+/** The `https://host:port` of a server named so, or as `host:port`. There is no way without TLS. Throws `M8Error`. */
 export function checkServer(server: string): string {
-  if (!SERVER.test(server)) throw new M8Error("USAGE", "a server is named as https://host:port, without a path.");
-  return server;
+  if (!SERVER.test(server)) throw new M8Error("USAGE", "a server is named as host:port or https://host:port, without a path.");
+  return server.startsWith("https://") ? server : `https://${server}`;
 }
 
 /** Makes one call, which m8 ends within `timeoutMs`. Throws `M8Error`. */

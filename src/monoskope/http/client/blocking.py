@@ -56,7 +56,8 @@ class BlockingPool:
         self._look = look
         self._idle: deque[tuple[ssl.SSLSocket, float]] = deque()
         """Each with the time of its last exchange, the oldest first."""
-        self._busy: set[ssl.SSLSocket] = set()
+        self._busy: dict[ssl.SSLSocket, int] = {}
+        """Each with the thread that made its exchange, 0 for a stream."""
         self._closed = False
 
     def __repr__(self) -> str:
@@ -109,6 +110,7 @@ class BlockingPool:
         content = self._content(method, target, headers, body)
         reader = ResponseReader(method, most_body=None)
         connection = self._dialled(deadline)
+        self._busy[connection] = 0
         try:
             _send(connection, content, deadline)
             while not reader.status:
@@ -123,7 +125,10 @@ class BlockingPool:
         self._closed = True
         while self._idle:
             self._idle.pop()[0].close()
-        for connection in list(self._busy):
+        for connection, thread in list(self._busy.items()):
+            if thread == _thread.get_ident():  # it was interrupted
+                self._put_back(connection, None)
+                continue
             # Not the method of TLS, after which the other thread could go on without encryption.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(connection, socket.SHUT_RDWR)
@@ -155,14 +160,14 @@ class BlockingPool:
             recent = time.monotonic() - since < self._idle_s
             # TLS 1.3's tickets came before the first answer, so any byte that waits now is too much.
             if recent and not connection.pending() and not readable(connection.fileno()):
-                self._busy.add(connection)
+                self._busy[connection] = _thread.get_ident()
                 return connection, True
             connection.close()
         return self._dialled(deadline), False
 
     def _dialled(self, deadline: float) -> ssl.SSLSocket:
         made = connect(self._server, min(deadline, time.monotonic() + self._connect_timeout_s))
-        self._busy.add(made)
+        self._busy[made] = _thread.get_ident()
         if self._closed:
             self._put_back(made, None)
             raise NotSentError("the pool is closed")
@@ -175,7 +180,7 @@ class BlockingPool:
             return None
 
     def _put_back(self, connection: ssl.SSLSocket, reader: ResponseReader | None) -> None:
-        self._busy.discard(connection)
+        self._busy.pop(connection, None)
         if reader is None or not reader.reusable:
             connection.close()
             return

@@ -29,9 +29,8 @@ from monoskope.stores.driver import (
     StoreUnavailableError,
     UnsupportedError,
 )
-from monoskope.testing.drivers.deletions import DeletionPromises
+from monoskope.testing.drivers.deletions import DeletionPromises, ListingPromises
 from monoskope.testing.drivers.harness import NEIGHBOURS, NOT_TEXT, Harness, Path, over, shows, tag
-from monoskope.testing.drivers.listings import ListingPromises
 from monoskope.testing.drivers.patches import PatchPromises
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.restorations import RestorationPromises

@@ -23,8 +23,7 @@ import asyncpg
 
 from monoskope.m8.log.postgres.target import PostgresTarget, Tls
 from monoskope.testing.engines import patroni_files as files
-from monoskope.testing.engines.etcd import Etcd
-from monoskope.testing.engines.patroni_node import Node, answer
+from monoskope.testing.engines.patroni_node import Etcd, Node, answer
 from monoskope.testing.engines.postgres import USER, binaries
 from monoskope.testing.engines.unprivileged import (
     owned_folder,

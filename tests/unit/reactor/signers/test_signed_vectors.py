@@ -1,6 +1,11 @@
-"""The decision about a signed request, by vectors that ssh-keygen, openssl and hand-assembled bytes made."""
+"""The published vectors of signed requests: a second verifier and OpenSSH decide alike."""
 
 from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +16,9 @@ from monoskope.protocol.sshsig import Fault, FaultError
 from monoskope.protocol.sshsig.kinds import KINDS
 from monoskope.reactor.signers.decision import decide
 from monoskope.reactor.signers.lists import parse_listed, parse_revoked
-from tests.support.signed_vectors import GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
+from monoskope.testing.parts import needed
+from tests.support.signed_requests import BY_NAME, GOOD, LISTS, VECTORS, Vector, blob_of, request_of, rules_of
+from tools.signed_vectors.openssh import accepts
 
 WITHOUT_VECTOR = {Fault.UNNEEDED}
 """A grant that requires no signature: the reactor's own grant says so, and no signature does."""
@@ -77,3 +84,59 @@ def test_a_good_signature_counts_for_its_own_statement_alone() -> None:
     for vector in GOOD:
         changed = bytes.fromhex(vector["statement"])[:-1] + b"\x00"
         assert outcome({**vector, "statement": changed.hex()}) == {"fault": "signature"}
+
+
+TESTS = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture(scope="module")
+def said() -> dict[str, Any]:
+    """What it says of the vectors."""
+    node, verifier = needed("node", "nodejs"), TESTS / "node" / "signed" / "verify.mjs"
+    done = subprocess.run(
+        [node, verifier, TESTS / "vectors-signed.json"], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    return found
+
+
+def test_who_has_the_page_alone_agrees_with_every_vector(said: dict[str, Any]) -> None:
+    assert said["wrong"] == []
+
+
+def test_whichever_rule_another_verifier_forgets_a_vector_notices(said: dict[str, Any]) -> None:
+    assert said["unnoticed"] == []
+    assert said["rules"] > 70
+
+
+LAXITIES = {
+    "an unknown critical option": "unknown-critical-option",
+    "a critical option about logins": "force-command",
+    "a certificate without an end": "open-validity",
+    "a certificate of a year": "a-year",
+    "a hardware key without touch": "ed25519-sk-without-touch",
+    "an ECDSA hardware key without touch": "ecdsa-sk-without-touch",
+    "two principals": "two-principals",
+}
+
+
+@pytest.fixture(autouse=True)
+def _openssh() -> None:
+    needed("ssh-keygen", "openssh-client")
+
+
+def test_ssh_keygen_accepts_whatever_we_accept(tmp_path: Path) -> None:
+    refused = [vector["name"] for vector in GOOD if not accepts(tmp_path, vector, vector["expected"]["signer"])]
+    assert refused == []
+
+
+@pytest.mark.parametrize("name", LAXITIES.values(), ids=[text.replace(" ", "-") for text in LAXITIES])
+def test_what_ssh_keygen_lets_pass_is_refused_here(name: str, tmp_path: Path) -> None:
+    vector = BY_NAME[name]
+    assert accepts(tmp_path, vector, "anna@example.org")
+    with pytest.raises(FaultError) as caught:
+        decide(
+            rules_of(vector), request_of(vector), bytes.fromhex(vector["statement"]), blob_of(vector), now=vector["now"]
+        )
+    assert caught.value.fault.value == vector["expected"]["fault"]

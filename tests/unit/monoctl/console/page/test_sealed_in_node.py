@@ -18,7 +18,7 @@ from monoskope.http.messages import Accepted, Body, Head, Response
 from monoskope.http.server.server import serving
 from monoskope.monoctl.console.channel import Beginning, Channel, shown
 from monoskope.text import escape
-from tests.support.console_page import a_token, from_text
+from tests.support.console import a_token, from_text
 from tests.unit.monoctl.console.page.in_node import ROOT, NodePage, bundled, page_in_node
 from tests.unit.monoctl.console.serving.served import HOSTILE, Served, console
 

@@ -18,7 +18,7 @@ from monoskope.monoctl.console.channel import (
     nonce_of,
     shown,
 )
-from tests.support.console_page import PageSide, a_token, as_text, derived, proven
+from tests.support.console import PageSide, a_token, as_text, derived, proven
 
 TOKEN, KEY = a_token(), a_token()
 NONCE = bytes(range(16))

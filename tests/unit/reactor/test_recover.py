@@ -22,6 +22,8 @@ from tests.support.reactor_world import SECRET, MemoryStore, World, ask
 
 DEAD = bytes([9] * 16)
 SEALED = bytes([5] * 32)
+ANNA = ("anna@example.org", f"SHA256:{'k' * 43}")
+NOBODY = ("", "")
 TIMINGS = Timings(lookup_retry=0.0, lookup_tries=3)
 
 
@@ -58,7 +60,7 @@ class Heir(World):
         request.started_seen = self.now()
         return request
 
-    def started(self, *, grant: Grant | None = None, prior: str = "", **signer: str) -> Receipt:
+    def started(self, *, grant: Grant | None = None, prior: str = "", signer: tuple[str, str] = NOBODY) -> Receipt:
         grant = grant or self.grant
         intent = self.key.intent(write_tag(grant.sha256, SEALED), self.key.whole(SECRET))
         return make_receipt(
@@ -67,7 +69,8 @@ class Heir(World):
             outcome=upload_pb2.OUTCOME_STARTED,
             prior_version=prior,
             intent=intent,
-            **signer,
+            signer=signer[0],
+            signer_key=signer[1],
         )
 
     @property
@@ -301,9 +304,6 @@ def test_absences_that_nobody_asks_about_are_forgotten() -> None:
     assert set(presence._gone) == {bytes(16)}
 
 
-ANNA = {"signer": "anna@example.org", "signer_key": f"SHA256:{'k' * 43}"}
-
-
 def signed_heir() -> Heir:
     """A replica that finds a request which had to be signed."""
     heir = Heir()
@@ -314,9 +314,9 @@ def signed_heir() -> Heir:
 async def test_an_heir_names_the_signer_that_the_issuer_verified() -> None:
     heir = signed_heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    assert await heir.end(heir.left(State.WRITING, started=heir.started(**ANNA))) == "UPLOADED"
+    assert await heir.end(heir.left(State.WRITING, started=heir.started(signer=ANNA))) == "UPLOADED"
     end = heir.receipt()
-    assert {"signer": end.signer, "signer_key": end.signer_key} == ANNA
+    assert (end.signer, end.signer_key) == ANNA
 
 
 @pytest.mark.parametrize("required", [True, False], ids=["without a signer", "with a signer that none asked for"])
@@ -324,14 +324,14 @@ async def test_a_started_that_does_not_fit_its_grant_about_the_signer_counts_for
     """A replica without `[signers]` verified nothing; what it wrote must not be receipted as if it had."""
     heir = signed_heir() if required else Heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    request = heir.left(State.WRITING, started=heir.started(**({} if required else ANNA)))
+    request = heir.left(State.WRITING, started=heir.started(signer=NOBODY if required else ANNA))
     assert not await heir.recovery.end(request, heir.grant)
     assert heir.log.events == []
 
 
 async def test_what_was_not_written_has_no_signer() -> None:
     heir = signed_heir()
-    assert await heir.end(heir.left(State.WRITING, started=heir.started(**ANNA))) == "FAILED KEY_LOST"
+    assert await heir.end(heir.left(State.WRITING, started=heir.started(signer=ANNA))) == "FAILED KEY_LOST"
     assert heir.receipt().signer == ""
 
 
@@ -339,7 +339,7 @@ async def test_a_replica_that_does_not_know_the_field_ends_no_such_write() -> No
     """An older replica reads a grant with a field of after it as nothing at all, so it signs nothing for it either."""
     heir = signed_heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    request = heir.left(State.WRITING, started=heir.started(**ANNA))
+    request = heir.left(State.WRITING, started=heir.started(signer=ANNA))
     later = heir.grant.content + b"\xf8\x07\x01"  # A field of number 127, as `signature_required` is to older code.
     request.grant = heir.identity.sign(UPLOAD_GRANT, later)
     heir.now.time += 100

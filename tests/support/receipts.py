@@ -8,6 +8,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.listing import Listing
+from monoskope.protocol.open_receipt import put_request_id
 from monoskope.protocol.payload import Recipe
 from monoskope.protocol.receipt import (
     Receipt,
@@ -150,3 +151,9 @@ GRANTS = {
 
 def receipt(kind: str, *, grant: Grant = GRANT, sealed: bytes = SEALED, **fields: Any) -> Receipt:
     return make_receipt(grant=grant, sealed_sha256=sealed, **{**GOOD[kind], **fields})
+
+
+def put_grant(**fields: Any) -> Grant:
+    """What the destination grants for the put of the copy."""
+    request_id = put_request_id(COPY_GRANT.request.request_id)
+    return a_grant(a_request(**{"uri": str(DESTINATION), "request_id": request_id, **fields}))

@@ -79,7 +79,7 @@ ROLLBACK = {"purpose": upload_pb2.PURPOSE_ROLLBACK, "expect": upload_pb2.EXPECT_
         ("other", set_fields(other='{"a":-Infinity}')),
     ],
 )
-def test_a_field_that_breaks_a_rule_of_which_there_is_no_vector_is_named(field: str, change: Change) -> None:
+def test_a_field_that_breaks_a_rule_without_a_vector_is_named(field: str, change: Change) -> None:
     target = message()
     change(target)
     with pytest.raises(MalformedError) as caught:

@@ -279,3 +279,9 @@ async def test_a_secret_with_a_receipt_that_tells_of_none_is_called_false(m8: Sc
     compared = attempt(m8, upload_pb2.PURPOSE_COMPARE)
     view = views_pb2.Secret(uri=URI, upstream_version=VERSION, receipt=compared.success())
     assert (await proofs.secret(view)).is_false
+
+
+async def test_that_writing_began_is_no_end(m8: ScriptedM8, proofs: Proofs) -> None:
+    one = attempt(m8)
+    begun = one.receipt(upload_pb2.OUTCOME_STARTED, intent=bytes(32))
+    assert (await checked(proofs, one, begun)).is_false

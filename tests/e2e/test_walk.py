@@ -185,7 +185,7 @@ def test_a_revoked_token_is_refused_at_once(team: Team) -> None:
     claims = json.loads(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     team.cluster.must("m8", "token", "revoke", "--dir", "m8", claims["jti"])
     refused(team.user.monoctl("get", "secrets", "-o", "json"), 10)
-    refused(team.put(team.uri("local")), 10)
+    assert f"the token {claims['jti']} was revoked" in refused(team.put(team.uri("local")), 10)
 
 
 def test_a_value_in_the_command_line_is_refused_without_being_repeated(team: Team) -> None:

@@ -7,7 +7,6 @@ import os
 
 import pytest
 
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import Run
 from tests.unit.monoctl.on_terminal import CTRL_C, Typed, on_terminal
@@ -58,26 +57,3 @@ def test_without_a_terminal_nothing_is_deleted_unless_it_was_said(m8: ScriptedM8
     assert "no terminal" in refused.stderr
 
     assert run("delete", "secret", URI, "--yes").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("reason", "said", "code"),
-    [
-        (
-            upload_pb2.REASON_CONFLICT,
-            "nothing is upstream, or not what `expect` names; what is there was not deleted",
-            6,
-        ),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, "delete again with `overwrite`", 6),
-        (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
-    ],
-)
-def test_a_failure_says_what_it_means_for_a_deletion(
-    m8: ScriptedM8, run: Run, reason: upload_pb2.Reason, said: str, code: int
-) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-
-    result = run("delete", "secret", URI, "--yes")
-
-    assert result.exit_code == code
-    assert said in result.stderr

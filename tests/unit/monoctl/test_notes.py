@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.monoctl.input.request_options import parse_edits
-from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
-Run = Callable[..., Result]
 
 
 class Noting(ScriptedM8):
@@ -51,16 +46,8 @@ class Noting(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Noting]:
-    with Noting().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: Noting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words, stdin=None: CliRunner().invoke(cli, words, input=stdin)
+def scripted() -> Noting:
+    return Noting()
 
 
 @pytest.mark.parametrize(

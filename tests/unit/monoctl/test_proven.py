@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.known.seen import NAME
 from monoskope.client.walk import reasons
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
-Run = Callable[..., Result]
 
 
 class Remembering(ScriptedM8):
@@ -93,18 +90,13 @@ class Remembering(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Remembering]:
-    scripted = Remembering()
-    scripted.end = scripted.remember
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+def scripted() -> Remembering:
+    return Remembering()
 
 
 @pytest.fixture
-def run(m8: Remembering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, words, input="value")
+def run(run: Run) -> Run:
+    return partial(run, stdin="value")
 
 
 def put(run: Run, uri: str = URI) -> str:

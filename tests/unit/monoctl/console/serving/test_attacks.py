@@ -5,22 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
 from monoskope.monoctl.console import requests as headers
 from monoskope.monoctl.console.session import FIRST_S, GONE_S, LINK_S
 from tests.support.console_calls import SEALED, Page, framed, value
-from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, console
+from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked
 
 VALUE = b"correct horse battery staple"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with console() as served:
-        yield served
 
 
 async def refused(page: Page, status: int, **changed: str) -> str:

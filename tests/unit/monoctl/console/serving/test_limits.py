@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,15 +12,9 @@ from monoskope.monoctl.console import requests as body
 from monoskope.monoctl.console.channel import OVERHEAD
 from monoskope.monoctl.console.program import LIMITS
 from tests.support.console_calls import JSON, SEALED, framed, value
-from tests.unit.monoctl.console.serving.served import Put, Served, asked, console
+from tests.unit.monoctl.console.serving.served import Put, Served, asked
 
 VALUE = b"correct horse battery staple"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with console() as served:
-        yield served
 
 
 async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Served) -> None:

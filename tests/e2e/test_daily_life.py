@@ -94,12 +94,6 @@ def test_the_version_that_the_engine_shows_can_be_expected(team: Team) -> None:
     assert ok(team.put(uri, "--expect", whole, value=b"4")).json()["outcome"] == "UPLOADED"
 
 
-def test_bad_notes_are_refused_before_anything_is_sent(team: Team) -> None:
-    assert "label name" in refused(team.put(team.uri("vault"), "--label", "Owner=anna"), 2)
-    assert "is not a day" in refused(team.put(team.uri("vault"), "--expires", "2027-02-30"), 2)
-    refused(team.user.monoctl("get", "secret", team.uri("vault"), "-o", "json"), 4)
-
-
 def test_versions_tell_who_put_what_when(team: Team) -> None:
     other = team.cluster.add_user(f"other-of-{team.name}", prefixes=[f"vault://{team.name}"], rights=["put"])
     first = ok(team.put(team.uri("vault"), value=b"1")).json()
@@ -174,13 +168,6 @@ def test_what_was_not_put_through_m8_needs_overwrite(team: Team) -> None:
     ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/db", "password=theirs"))
     refused(delete(team, team.uri("vault"), "--yes"), 6)
     ok(delete(team, team.uri("vault"), "--yes", "--overwrite"))
-
-
-def test_without_a_terminal_it_must_be_said_that_it_is_meant(team: Team) -> None:
-    ok(team.put(team.uri("local")))
-    assert "no terminal" in refused(delete(team, team.uri("local")), 2)
-    refused(delete(team, team.uri("local"), "--yes", "--expect", "absent"), 2)
-    ok(team.user.monoctl("get", "secret", team.uri("local")))
 
 
 def test_deleting_needs_its_own_right(team: Team) -> None:

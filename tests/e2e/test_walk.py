@@ -29,28 +29,6 @@ def test_the_events_of_an_upload_are_those_of_the_record_in_its_order(team: Team
     assert upstream(team.cluster, team) == {"password": "correct horse"}
 
 
-def test_both_commands_carry_the_clients_request_id(team: Team) -> None:
-    put = ok(team.put(team.uri("local")))
-    calls = [json.loads(line) for line in team.cluster.m8.log.read_text().splitlines()]
-    methods = [call["method"] for call in calls if call.get("request_id") == put.json()["request_id"]]
-    assert [method for method in methods if method.startswith("Request")] == [
-        "RequestSecretUploadKey",
-        "RequestUploadSecret",
-    ]
-
-
-def test_the_chain_of_the_log_holds(team: Team) -> None:
-    ok(team.put(team.uri("local")))
-    ran = team.cluster.must("m8", "events", "verify", "--dir", "m8")
-    assert ran.out.startswith("The log holds: ")
-
-
-def test_a_path_alone_goes_to_the_default_store(team: Team) -> None:
-    put = ok(team.put(f"{team.name}/db"))
-    assert put.json()["uri"] == team.uri("vault")
-    assert upstream(team.cluster, team) == {"password": "correct horse"}
-
-
 def test_several_stores_at_once_give_one_hash(team: Team) -> None:
     first, second = ok(team.put(team.uri("vault"), team.uri("local"))).json()
     assert {first["uri"], second["uri"]} == {team.uri("vault"), team.uri("local")}
@@ -191,14 +169,6 @@ def test_a_revoked_token_is_refused_at_once(team: Team) -> None:
 def test_a_value_in_the_command_line_is_refused_without_being_repeated(team: Team) -> None:
     ran = team.user.monoctl("put", "secret", team.uri("local"), "password=hunter2-in-argv", "-o", "json")
     assert "hunter2-in-argv" not in refused(ran, 2)
-
-
-def test_a_dry_run_sends_nothing_and_shows_no_value(team: Team) -> None:
-    ran = ok(team.put(team.uri("local"), "--dry-run", value=b"a value not to be shown"))
-    assert ran.json()["sizes"] == {"password": 23}
-    assert "not to be shown" not in ran.out + ran.err
-    assert ran.json()["layout"].startswith("One age file a version")
-    assert ok(team.user.monoctl("get", "events", "-o", "json")).json() == []
 
 
 def test_stores_are_listed_and_described(team: Team) -> None:

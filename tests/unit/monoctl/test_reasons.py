@@ -89,7 +89,7 @@ MEANT = [
 def test_a_signed_failure_says_what_it_means_for_what_was_asked_and_what_to_do(  # noqa: PLR0917 - fixtures and one case
     m8: ScriptedM8, run: Run, words: tuple[str, ...], reason: str, code: int, said: str
 ) -> None:
-    fails(m8, upload_pb2.Reason.Value(f"REASON_{reason}"))
+    fails(m8, getattr(upload_pb2, f"REASON_{reason}"))
     result = run(*words, stdin=VALUE)
     assert result.exit_code == code
     error, fix = result.stderr.splitlines()

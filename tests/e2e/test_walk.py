@@ -7,9 +7,8 @@ import json
 
 import pytest
 
-from monoskope.testing.cluster import MOUNT, PREFIX
 from tests.e2e.conftest import Team
-from tests.e2e.ran import UPLOADED, ok, refused, upstream
+from tests.e2e.ran import UPLOADED, ok, refused, theirs, upstream
 
 UNCHANGED = [*UPLOADED[:3], "SecretUploaded"]
 COMPARED = [*UPLOADED[:3], "SecretCompared"]
@@ -91,7 +90,7 @@ def test_the_same_content_again_is_unchanged_and_not_written(team: Team) -> None
 
 def test_what_others_wrote_upstream_is_replaced_only_when_asked(team: Team) -> None:
     ok(team.put(team.uri("vault")))
-    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/db", "password=foreign"))
+    theirs(team, "foreign")
     message = refused(team.put(team.uri("vault"), value=b"mine again"), 6)
     assert "UPSTREAM_CHANGED" in message
     assert upstream(team.cluster, team) == {"password": "foreign"}

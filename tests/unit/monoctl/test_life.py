@@ -102,10 +102,29 @@ def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listin
         assert [recipe.key for recipe in m8.attempts[-1].request.recipes] == keys
 
 
-@pytest.mark.parametrize("word", ["hunter2", "password=hunter2", "password=hunter2:9"])
-def test_a_word_that_says_not_what_to_make_is_not_repeated(run: Run, word: str) -> None:
-    result = run("generate", "secret", URI, word)
-    assert result.exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "what to make"),
+        (("hunter2",), "what to make"),
+        (("password=hunter2",), ""),
+        (("password=hunter2:9",), ""),
+        (("a=dsa",), "an unknown kind"),
+        (("--kind", "hex", "--size", "4"), "size"),
+        (("--key", "a"), "--kind"),
+        (("--size", "32"), "--kind"),
+        (("a=hex", "a=rsa"), "twice"),
+        (("a=hex", "--kind", "hex", "--key", "a"), "twice"),
+        (("--kind", "hex", "--expect", "absent", "--overwrite"), "exclude"),
+        (("--kind", "ed25519", "--out-public", "no/such/folder.pem"), "folder"),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_anything_is_sent_and_not_repeated(
+    run: Run, m8: Listing, words: tuple[str, ...], said: str
+) -> None:
+    result = run("generate", "secret", URI, *words)
+    assert (result.exit_code, m8.attempts) == (2, [])
+    assert said in result.stderr
     assert "hunter2" not in result.output
 
 

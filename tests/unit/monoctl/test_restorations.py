@@ -16,26 +16,25 @@ URI = "vault://app/db"
 UNDELETE, ROLLBACK = ("undelete", "secret"), ("rollback", "secret", "--to", "1@x")
 
 
-def test_an_undeletion_prints_what_came_back(run: Run, m8: ScriptedM8) -> None:
-    done = run(*UNDELETE, URI)
+@pytest.mark.parametrize(
+    ("words", "purpose", "outcome", "restored"),
+    [
+        (UNDELETE, upload_pb2.PURPOSE_UNDELETE, "UNDELETED", VERSION),
+        (ROLLBACK, upload_pb2.PURPOSE_ROLLBACK, "ROLLED_BACK", "1@x"),
+    ],
+)
+def test_what_is_there_again_is_printed(  # noqa: PLR0917 - fixtures and one case
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], purpose: upload_pb2.Purpose, outcome: str, restored: str
+) -> None:
+    done = run(*words, URI)
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1].split() == [URI, "UNDELETED", VERSION, VERSION, FINGERPRINT]
-    document = json.loads(run(*UNDELETE, URI, "-o", "json").stdout)
-    assert (document["outcome"], document["restored_version"]) == ("UNDELETED", VERSION)
+    assert done.stdout.splitlines()[-1].split() == [URI, outcome, VERSION, restored, FINGERPRINT]
+    document = json.loads(run(*words, URI, "-o", "json").stdout)
+    assert (document["outcome"], document["restored_version"]) == (outcome, restored)
     assert document["values"] == {"password": FINGERPRINT}
     request = m8.attempts[0].request
-    assert (request.purpose, request.expect) == (upload_pb2.PURPOSE_UNDELETE, upload_pb2.EXPECT_ANY)
-    assert b"".join(m8.attempts[0].sealed) == b""
-
-
-def test_a_rollback_prints_what_is_there_again(run: Run, m8: ScriptedM8) -> None:
-    done = run(*ROLLBACK, URI)
-    assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1].split() == [URI, "ROLLED_BACK", VERSION, "1@x", FINGERPRINT]
-    document = json.loads(run(*ROLLBACK, URI, "-o", "json").stdout)
-    assert (document["outcome"], document["restored_version"]) == ("ROLLED_BACK", "1@x")
-    request = m8.attempts[0].request
-    assert (request.purpose, request.to_version) == (upload_pb2.PURPOSE_ROLLBACK, "1@x")
+    assert (request.purpose, request.expect) == (purpose, upload_pb2.EXPECT_ANY)
+    assert request.to_version == (restored if words is ROLLBACK else "")
     assert b"".join(m8.attempts[0].sealed) == b""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -94,15 +95,6 @@ def test_what_aws_could_never_hold_in_a_patch_is_refused() -> None:
         raw.check_payload(PATH, None, remove=["k"], options=None)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "word"),
-    [("a\tb", "v", "name"), ("", "v", "name"), ("AWS:x", "v", "name"), ("a", "b\nc", "value"), ("a", "aws:x", "value")],
-)
-def test_a_tag_that_aws_does_not_take_is_refused_before_a_key_is_made(name: str, value: str, word: str) -> None:
-    with pytest.raises(StoreRefusedError, match=f"the {word} of a tag"):
-        manager().check(PATH, AwsOptions(tags=[Label(name=name, value=value)]))
-
-
 def test_one_tag_is_left_to_the_store() -> None:
     """Which needs it when a value lies there as base64, so that the values never decide whether AWS refuses."""
     tags = [Label(name=f"tag-{number:02}", value="v") for number in range(50)]
@@ -116,37 +108,24 @@ DOCKER = "kubernetes.io/dockerconfigjson"
 
 
 @pytest.mark.parametrize(
-    ("kind", "values", "fits"),
+    ("kind", "values", "remove", "fits"),
     [
-        ("", {"k": b"v"}, True),
-        ("team/own", {"k": b"v"}, True),
-        ("kubernetes.io/tls", KEYS, True),
-        ("kubernetes.io/tls", {"tls.crt": b"c"}, False),
-        ("kubernetes.io/basic-auth", {"username": b"", "k": b"v"}, True),
-        ("kubernetes.io/basic-auth", {"k": b"v"}, False),
-        ("kubernetes.io/ssh-auth", {"ssh-privatekey": b"k"}, True),
-        ("kubernetes.io/ssh-auth", {"ssh-privatekey": b""}, False),
-        ("kubernetes.io/dockercfg", {".dockercfg": b"{}"}, True),
-        (DOCKER, {".dockerconfigjson": b'{"auths":{}}'}, True),
-        (DOCKER, {".dockerconfigjson": b"x"}, False),
-        (DOCKER, {".dockerconfigjson": b"[]"}, False),
-        (DOCKER, {".dockerconfigjson": b'{"a":1e999}'}, False),
-        (DOCKER, {".dockerconfigjson": b'{"a":1' + b"0" * 400 + b"}"}, False),
-        (DOCKER, {".dockerconfigjson": b'{"a":NaN}'}, False),
-        (DOCKER, {"k": b"{}"}, False),
-    ],
-)
-def test_a_kubernetes_secret_of_a_type_has_its_keys(kind: str, values: dict[str, bytes], *, fits: bool) -> None:
-    if fits:
-        check_type(kind, Payload(values), None)
-        return
-    with pytest.raises(StoreRefusedError, match="of the type"):
-        check_type(kind, Payload(values), None)
-
-
-@pytest.mark.parametrize(
-    ("kind", "changes", "remove", "fits"),
-    [
+        ("", {"k": b"v"}, None, True),
+        ("team/own", {"k": b"v"}, None, True),
+        ("kubernetes.io/tls", KEYS, None, True),
+        ("kubernetes.io/tls", {"tls.crt": b"c"}, None, False),
+        ("kubernetes.io/basic-auth", {"username": b"", "k": b"v"}, None, True),
+        ("kubernetes.io/basic-auth", {"k": b"v"}, None, False),
+        ("kubernetes.io/ssh-auth", {"ssh-privatekey": b"k"}, None, True),
+        ("kubernetes.io/ssh-auth", {"ssh-privatekey": b""}, None, False),
+        ("kubernetes.io/dockercfg", {".dockercfg": b"{}"}, None, True),
+        (DOCKER, {".dockerconfigjson": b'{"auths":{}}'}, None, True),
+        (DOCKER, {".dockerconfigjson": b"x"}, None, False),
+        (DOCKER, {".dockerconfigjson": b"[]"}, None, False),
+        (DOCKER, {".dockerconfigjson": b'{"a":1e999}'}, None, False),
+        (DOCKER, {".dockerconfigjson": b'{"a":1' + b"0" * 400 + b"}"}, None, False),
+        (DOCKER, {".dockerconfigjson": b'{"a":NaN}'}, None, False),
+        (DOCKER, {"k": b"{}"}, None, False),
         ("kubernetes.io/tls", {"tls.crt": b"n"}, [], True),
         ("kubernetes.io/tls", {}, ["k"], True),
         ("kubernetes.io/tls", {}, ["tls.key"], False),
@@ -157,15 +136,11 @@ def test_a_kubernetes_secret_of_a_type_has_its_keys(kind: str, values: dict[str,
         ("", {}, ["tls.key"], True),
     ],
 )
-def test_a_patch_leaves_a_kubernetes_secret_the_keys_of_its_type(
-    kind: str, changes: dict[str, bytes], remove: list[str], *, fits: bool
+def test_a_kubernetes_secret_of_a_type_has_its_keys_and_keeps_them_in_a_patch(
+    kind: str, values: dict[str, bytes], remove: list[str] | None, *, fits: bool
 ) -> None:
-    payload = Payload(changes) if changes else None
-    if fits:
-        check_type(kind, payload, remove)
-        return
-    with pytest.raises(StoreRefusedError, match="of the type"):
-        check_type(kind, payload, remove)
+    with contextlib.nullcontext() if fits else pytest.raises(StoreRefusedError, match="of the type"):
+        check_type(kind, Payload(values) if values else None, remove)
 
 
 def test_a_kubernetes_store_asks_for_the_keys_of_the_type() -> None:

@@ -7,7 +7,7 @@ import re
 
 from monoskope.protocol.outcomes import is_detail
 from monoskope.stores.shared.sentences import TOLD
-from tests.unit.stores.refusals import modules, refusals, table
+from tests.unit.stores.refusals import table
 
 SILENT = {"opening": "nobody asks for anything yet", "reading": "it says something of a value that is there"}
 """Times of `refusals.txt` whose refusals users are not told, but for what is said at another time, too."""
@@ -93,7 +93,3 @@ def test_nothing_is_told_that_is_said_of_a_value_or_while_a_store_is_opened() ->
 
 def test_a_sentence_with_a_key_in_it_can_be_a_detail() -> None:
     assert [one for one in TOLD if not is_detail(one.replace("{}", "password"))] == []
-
-
-def test_the_table_is_that_of_the_code() -> None:
-    assert set(table()) == set(refusals(modules()))

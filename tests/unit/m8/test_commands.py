@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -143,21 +145,14 @@ async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None
     assert not again.HasField("key")
 
 
-async def test_anothers_request_is_not_told_to_who_waits_for_its_key(world: World) -> None:
+@pytest.mark.parametrize("ask", [User.ask, User.ask_and_wait])
+async def test_anothers_request_id_is_taken_and_says_no_more(world: World, ask: Callable[..., Awaitable[Any]]) -> None:
     reactor = await world.attached()
     request = a_request(uri="vault://app/db")
     await world.user("anna", "vault://app").ask(request)
     await reactor.give_key()
-    with refused("ALREADY_EXISTS"):
-        await world.user("bob", "vault://app").ask_and_wait(request)
-
-
-async def test_anothers_request_id_is_taken_and_says_no_more(world: World) -> None:
-    await world.attached()
-    request = a_request(uri="vault://app/db")
-    await world.user("anna", "vault://app").ask(request)
     with refused("ALREADY_EXISTS") as error:
-        await world.user("bob", "vault://app").ask(request)
+        await ask(world.user("bob", "vault://app"), request)
     assert "anna" not in error.message
 
 
@@ -261,14 +256,6 @@ async def test_a_deadline_is_answered_with_where_the_request_stands(world: World
     _, grant = await reactor.give_key()
     upload = await user.send(grant.request.request_id, Sealed(), timeout_s=soon_s)
     assert upload.state == views_pb2.UPLOAD_STATE_UPLOADING
-
-
-async def test_whoever_waits_for_a_key_gets_it_when_it_comes(world: World) -> None:
-    user, reactor = world.user("anna", "vault://app"), await world.attached()
-    request_id = await user.ask(a_request())
-    waiting = asyncio.create_task(user.key(request_id))
-    _, grant = await reactor.give_key()
-    assert (await waiting).grant.content == grant.content
 
 
 async def test_only_administrators_change_stores(world: World) -> None:

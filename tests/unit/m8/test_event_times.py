@@ -19,7 +19,7 @@ from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.wire import serialise
 from tests.support.m8_walk import Documents, Walk
-from tests.support.m8_world import World, refused
+from tests.support.m8_world import World, pages, refused
 
 
 async def a_minute_each(world: World, count: int, *, actor: str = "m8") -> list[RecordedEvent]:
@@ -38,15 +38,10 @@ async def an_hour(world: World, count: int) -> list[RecordedEvent]:
     return recorded
 
 
-async def positions(world: World, *, page_size: int = 1000, newest_first: bool = False, **fields: object) -> list[int]:
+async def positions(world: World, *, page_size: int = 1000, **fields: object) -> list[int]:
     """The positions of all pages."""
-    user, found, token = world.administrator(), [], ""
-    while True:
-        answer = await user.events(page_size=page_size, newest_first=newest_first, page_token=token, **fields)
-        found += [event.position for event in answer.events]
-        token = answer.next_page_token
-        if not token:
-            return found
+    found = pages(lambda token: world.administrator().events(page_size=page_size, page_token=token, **fields))
+    return [event.position async for page in found for event in page.events]
 
 
 async def test_events_of_a_time_are_exactly_those(world: World) -> None:

@@ -148,12 +148,6 @@ async def test_requests_that_were_open_at_the_start_are_known(tmp_path: Path) ->
         assert found["m8_open_requests", frozenset({("store", "vault"), ("state", "requested")})] == 1
 
 
-def a_world_again(folder: Path):  # type: ignore[no-untyped-def]
-    from tests.support.m8_world import an_m8  # noqa: PLC0415
-
-    return an_m8(folder)
-
-
 async def test_the_health_of_engines_and_the_lag_of_subscribers_show(world: World) -> None:
     reactor = await world.attached()
     await reactor.beat(reactor_pb2.Heartbeat(engine=reactor_pb2.ENGINE_HEALTH_REFUSED))

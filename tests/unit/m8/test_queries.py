@@ -22,29 +22,22 @@ from monoskope.m8.queries.pages import VisibleScope, make_token, page, read_toke
 from monoskope.uri import UriPrefix
 from tests.support.m8_world import (
     PATIENCE_S,
-    FakeReactor,
-    Sealed,
     User,
     World,
     fingerprint,
+    pages,
+    put,
     refused,
-    until_granted,
 )
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
 
-async def put(user: User, reactor: FakeReactor, uri: str) -> bytes:
-    grant = await until_granted(user, reactor, uri=uri)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
-    return grant.request.request_id
-
-
 async def test_hashes_need_their_own_right(world: World) -> None:
     reactor = await world.attached()
     blind, seeing = world.user("bob", "vault://app", rights=PUT), world.user("anna", "vault://app")
-    request_id = await put(seeing, reactor, "vault://app/db")
+    request_id = await put(seeing, reactor, uri="vault://app/db")
     assert (await seeing.secret("vault://app/db")).fingerprint == fingerprint()
     for user in (blind, world.administrator()):
         secret = await user.secret("vault://app/db")
@@ -59,7 +52,7 @@ async def test_hashes_need_their_own_right(world: World) -> None:
 
 async def test_whoever_uploaded_gets_the_receipt_as_proof(world: World) -> None:
     reactor, user = await world.attached(), world.user("bob", "vault://app", rights=PUT)
-    request_id = await put(user, reactor, "vault://app/db")
+    request_id = await put(user, reactor, uri="vault://app/db")
     assert (await user.upload(request_id)).HasField("receipt")
 
 
@@ -67,7 +60,7 @@ async def test_secrets_are_listed_in_order_a_page_at_a_time(world: World) -> Non
     reactor, everybody = await world.attached(), world.user("root", "vault://")
     uris = ["vault://a", "vault://a-b/x", "vault://a/x", "vault://a/y", "vault://b/x"]
     for uri in reversed(uris):
-        await put(everybody, reactor, uri)
+        await put(everybody, reactor, uri=uri)
     assert await _all(everybody) == uris
     assert await _all(world.administrator()) == uris
     assert await _all(world.user("anna", "vault://a")) == ["vault://a", "vault://a/x", "vault://a/y"]
@@ -79,20 +72,14 @@ async def test_secrets_are_listed_in_order_a_page_at_a_time(world: World) -> Non
 
 
 async def _all(user: User, prefix: str = "") -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        answer = await user.secrets(prefix=prefix, page_size=1, page_token=token)
-        found += [secret.uri for secret in answer.secrets]
-        token = answer.next_page_token
-        if not token:
-            return found
+    found = pages(lambda token: user.secrets(prefix=prefix, page_size=1, page_token=token))
+    return [secret.uri async for page in found for secret in page.secrets]
 
 
 async def test_a_changed_token_is_refused(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
     for name in ("a", "b"):
-        await put(user, reactor, f"vault://app/{name}")
+        await put(user, reactor, uri=f"vault://app/{name}")
     token = (await user.secrets(page_size=1)).next_page_token
     for bad in (token[:-1], "A" + token[1:], token + "A", "!", "vault://app/a"):
         with refused("USAGE") as error:
@@ -150,22 +137,15 @@ async def test_stores_in_sight_are_listed(world: World) -> None:
 
 
 async def _stores(user: User) -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        message = queries_pb2.ListSecretStoresRequest(page_size=1, page_token=token)
-        answer = await user.call(message)
-        found += [store.name for store in answer.stores]
-        token = answer.next_page_token
-        if not token:
-            return found
+    found = pages(lambda token: user.call(queries_pb2.ListSecretStoresRequest(page_size=1, page_token=token)))
+    return [store.name async for page in found for store in page.stores]
 
 
 async def test_users_see_events_below_their_prefixes_and_administrators_all(world: World) -> None:
     reactor = await world.attached()
     anna, bob = world.user("anna", "vault://a"), world.user("bob", "vault://b")
-    await put(anna, reactor, "vault://a/db")
-    await put(bob, reactor, "vault://b/db")
+    await put(anna, reactor, uri="vault://a/db")
+    await put(bob, reactor, uri="vault://b/db")
     seen = (await anna.events()).events
     assert {event.uri for event in seen} == {"vault://a/db"}
     assert len(seen) == 5
@@ -180,7 +160,7 @@ async def test_users_see_events_below_their_prefixes_and_administrators_all(worl
 
 async def test_events_are_paged(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    request_id = await put(user, reactor, "vault://a/db")
+    request_id = await put(user, reactor, uri="vault://a/db")
     for fields in ({}, {"request_id": request_id}, {"prefix": "vault://a/db"}):
         positions = await _positions(user, **fields)
         assert len(positions) == 5
@@ -189,22 +169,16 @@ async def test_events_are_paged(world: World) -> None:
 
 
 async def _positions(user: User, **fields: Any) -> list[int]:
-    positions: list[int] = []
-    token = ""
-    while True:
-        answer = await user.events(page_size=2, page_token=token, **fields)
-        positions += [event.position for event in answer.events]
-        token = answer.next_page_token
-        if not token:
-            return positions
+    found = pages(lambda token: user.events(page_size=2, page_token=token, **fields))
+    return [event.position async for page in found for event in page.events]
 
 
 async def test_the_newest_events_are_found_without_a_walk_through_the_log(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reactor, anna, bob = await world.attached(), world.user("anna", "vault://a"), world.user("bob", "vault://b")
-    await put(anna, reactor, "vault://a/db")
-    await put(bob, reactor, "vault://b/db")
+    await put(anna, reactor, uri="vault://a/db")
+    await put(bob, reactor, uri="vault://b/db")
     head = await world.app.log.head()
     monkeypatch.setattr(events, "_CHUNK", 3)
     monkeypatch.setattr(events, "MAX_LOOKED_AT", 6)
@@ -218,7 +192,7 @@ async def test_the_newest_events_are_found_without_a_walk_through_the_log(
 async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, position: int) -> None:
     """Page tokens are not signed, so anybody can make one."""
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     token = make_token("events.newest::", str(position))
     async with asyncio.timeout(PATIENCE_S):
         answer = await user.events(page_size=2, page_token=token, newest_first=True)
@@ -227,7 +201,7 @@ async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, posit
 
 async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     token = (await user.events(page_size=2)).next_page_token
     with refused("USAGE"):
         await user.events(page_size=2, page_token=token, newest_first=True)
@@ -235,11 +209,11 @@ async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> Non
 
 async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     watching = user.watch()
     past = [await _read(watching) for _ in range(5)]
     assert past[-1] == "SecretUploaded"
-    await put(world.user("bob", "vault://b"), reactor, "vault://b/db")
+    await put(world.user("bob", "vault://b"), reactor, uri="vault://b/db")
     await user.ask(a_request(uri="vault://a/other"))
     assert await _read(watching) == "SecretUploadKeyRequested"
     watching.cancel()

@@ -2,30 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.domain.upload import Upload
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
-from tests.support.m8_walk import PEER, Documents, Walk
+from tests.support.m8_walk import EMPTY, PEER, SIGNER, URI, Documents, Walk
 from tests.support.m8_world import World, refused
-from tests.support.vectors import Signer, a_request
+from tests.support.vectors import a_request
 
 UNDELETE, ROLLBACK = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_ROLLBACK
-EMPTY = hashlib.sha256(b"").digest()
-URI = "vault://app/db"
-SIGNER = Signer()
 
 
 def undeletion(**fields: Any) -> Walk:
@@ -97,113 +89,94 @@ def test_another_version_than_was_asked_or_announced_is_refused() -> None:
 # --- what is shown
 
 
-def record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
-    documents.now_ms += 1
-    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
-
-
-def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> None:
-    walk = Walk(a_request(**fields), signer=SIGNER)
-    record(documents, walk, [walk.started(prior), walk.uploaded(version, prior)])
-
-
 def delete(documents: Documents, version: str) -> None:
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_DELETE), signer=SIGNER, digest=EMPTY)
-    record(documents, walk, [walk.started(version), walk.deleted(version)])
+    documents.end(walk, walk.started(version), walk.deleted(version))
 
 
 def undelete(documents: Documents, version: str, **fields: Any) -> Walk:
     walk = undeletion()
     restored = fields.get("restored_version", version)
-    record(documents, walk, [walk.started("", restored_version=restored), walk.undeleted(version, **fields)])
-    return walk
+    return documents.end(walk, walk.started("", restored_version=restored), walk.undeleted(version, **fields))
 
 
 def roll_back(documents: Documents, version: str, prior: str, to: str) -> Walk:
     walk = rollback(to_version=to)
-    end = walk.rolled_back(version, prior, to)
-    record(documents, walk, [walk.started(prior, restored_version=to), end])
-    return walk
-
-
-def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.secret(URI)
-    assert secret is not None
-    return secret
-
-
-def history(documents: Documents) -> list[views_pb2.SecretVersion]:
-    return documents.history(URI)
+    return documents.end(walk, walk.started(prior, restored_version=to), walk.rolled_back(version, prior, to))
 
 
 @pytest.mark.parametrize("back", ["2", "5"], ids=["under its name", "as a new version"])
 def test_what_comes_back_is_there_again_with_its_hash_and_notes(back: str) -> None:
     documents = Documents()
-    put(documents, "1")
-    put(documents, "2", "1", labels=(("owner", "bob"),), expires_on="2027-02-01")
+    documents.put("1")
+    documents.put("2", "1", labels=(("owner", "bob"),), expires_on="2027-02-01")
     delete(documents, "2")
     walk = undelete(documents, back, restored_version="2")
-    secret = head(documents)
+    secret = documents.head
     assert (secret.deleted, secret.upstream_version, secret.drifted) == (False, back, False)
     assert secret.fingerprint
     assert secret.values
     assert secret.request_id == walk.request.request_id
     assert [label.value for label in secret.labels] == ["bob"]
     assert secret.expires_on == "2027-02-01"
-    row = history(documents)[0]
+    row = documents.history(URI)[0]
     assert (row.purpose, row.outcome, row.upstream_version) == (UNDELETE, upload_pb2.OUTCOME_UNDELETED, back)
     assert row.fingerprint
 
 
 def test_a_put_goes_on_from_what_came_back() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     delete(documents, "1")
     undelete(documents, "1")
-    put(documents, "2", "1")
-    assert (head(documents).upstream_version, head(documents).prior_version, head(documents).drifted) == ("2", "1", 0)
+    documents.put("2", "1")
+    assert (documents.head.upstream_version, documents.head.prior_version, documents.head.drifted) == (
+        "2",
+        "1",
+        0,
+    )
 
 
 def test_what_others_put_and_deleted_is_the_head_once_it_is_back() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     undelete(documents, "9", fingerprint="", values=())
-    assert (head(documents).upstream_version, head(documents).fingerprint) == ("9", "")
+    assert (documents.head.upstream_version, documents.head.fingerprint) == ("9", "")
 
 
 def test_what_came_back_is_the_head_even_over_what_no_receipt_connects_with_it() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     delete(documents, "1")
-    put(documents, "5")
+    documents.put("5")
     undelete(documents, "1")
-    assert head(documents).upstream_version == "1"
+    assert documents.head.upstream_version == "1"
 
 
 def test_what_is_rolled_back_is_a_version_of_its_own_with_the_notes_of_before() -> None:
     documents = Documents()
-    put(documents, "1")
-    put(documents, "2", "1", labels=(("owner", "bob"),))
+    documents.put("1")
+    documents.put("2", "1", labels=(("owner", "bob"),))
     walk = roll_back(documents, "3", "2", "1")
-    secret = head(documents)
+    secret = documents.head
     assert (secret.upstream_version, secret.prior_version, secret.drifted) == ("3", "2", False)
     assert secret.fingerprint
     assert secret.request_id == walk.request.request_id
     assert [label.value for label in secret.labels] == ["bob"]
-    row = history(documents)[0]
+    row = documents.history(URI)[0]
     assert (row.outcome, row.upstream_version, row.prior_version) == (upload_pb2.OUTCOME_ROLLED_BACK, "3", "2")
 
 
 def test_a_rollback_over_what_no_receipt_names_drifted() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     roll_back(documents, "5", "4", "1")
-    assert head(documents).drifted
+    assert documents.head.drifted
 
 
 def test_events_say_what_they_bring_back() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     delete(documents, "1")
     undelete(documents, "1")
     roll_back(documents, "3", "1", "1")

@@ -11,9 +11,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UsageError
-from monoskope.host_port import HostPort
 from monoskope.m8.cli.events import erasable
-from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.noted import find
 from monoskope.m8.log.sqlite import SqliteLog
@@ -22,7 +20,7 @@ from monoskope.m8.readmodels.uploads import ENDED
 from monoskope.m8.settings import ServerSettings, load
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
-from tests.unit.m8_cli.served import served
+from tests.unit.m8_cli.served import administrator, laid_out, served
 
 SEALED = b"sealed long ago"
 PATIENCE_S = 60
@@ -68,10 +66,7 @@ async def test_more_requests_than_a_page_are_all_found(log: SqliteLog, monkeypat
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
-    with (made.folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write("erase_sealed_after_days = 1\n[timings]\ntick = 0.1\n")
-    return load(made.folder)
+    return laid_out(tmp_path / "m8", toml="erase_sealed_after_days = 1\n[timings]\ntick = 0.1\n")
 
 
 def ended(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
@@ -109,7 +104,7 @@ def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerS
     asyncio.run(fill(settings))
     older = settings.event_log.read_bytes()
     home = settings.folder
-    m8("token", "create", "--dir", str(home), "--role", "administrator", "--subject", "ann", home=home)
+    administrator(settings)
     with served(settings) as server:
         assert "the event log lacks what was noted" not in server.said_before + server.stop()
     for path in home.glob("log.db*"):

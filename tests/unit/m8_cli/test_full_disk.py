@@ -19,8 +19,6 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UnavailableError
-from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import MAX_DATA, NewEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
@@ -29,18 +27,10 @@ from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
-from tests.unit.m8_cli.served import PATIENCE_S, served
+from tests.unit.m8_cli.served import PATIENCE_S, administrator, laid_out, served
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
-
-
-def laid_out(folder: Path) -> ServerSettings:
-    """A server that looks at its log ten times a second, so that a test need not wait."""
-    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
-    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write("[timings]\ntick = 0.1\n")
-    return settings
 
 
 def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path) -> None:
@@ -77,12 +67,6 @@ def cut(settings: ServerSettings) -> None:
     """Empty the write-ahead log, so that the next write needs space of the disk."""
     with closing(sqlite3.connect(settings.event_log, timeout=PATIENCE_S)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
-
-
-def administrator(settings: ServerSettings) -> None:
-    """Record something: a token of an administrator."""
-    words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
-    m8(*words, home=settings.folder)
 
 
 def erase(settings: ServerSettings) -> tuple[str, str]:

@@ -255,12 +255,6 @@ def test_the_code_says_whether_another_token_helps() -> None:
     assert set(found.values()) == {Code.UNAUTHENTICATED}
 
 
-async def test_an_m8_without_issuers_says_so() -> None:
-    with pytest.raises(ExchangeRefusedError) as caught:
-        await issuers_of().verify("anything", now_s=NOW_S)
-    assert (caught.value.refusal, caught.value.code) == (ExchangeRefusal.NO_ISSUERS, Code.REFUSED)
-
-
 async def test_two_texts_of_one_token_are_one_for_what_is_exchanged_once() -> None:
     """Of an ECDSA signature anybody can make another valid one: (r, n - s) in place of (r, s)."""
     order = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551

@@ -546,10 +546,7 @@ async def test_a_size_that_no_log_can_have_does_not_lock_the_client_to_it(user: 
 
 async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the_log(user: User, m8: LoggedM8) -> None:
     no_memory = ClientSettings(
-        server=m8.server,
-        ca_file=m8.ca_file,
-        token=user.settings().token,
-        store_identities={"vault": m8.identity.shown},
+        server=m8.server, ca_file=m8.ca_file, token=user.settings().token, store_identities={"vault": m8.identity.shown}
     )
     assert isinstance(await user.put(no_memory), PutResult)
     assert any("nothing is held against the log" in note for note in user.notes)

@@ -181,8 +181,7 @@ MORE = ("authorization", "x-request-id", "access-control-request-method", "accep
 VALUES = ("", PAGE, "null", "application/json", "application/proto", "application/connect+json", "gzip", "1", "0", "-1")
 TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255), max_size=12)
 FIELDS = st.tuples(
-    st.sampled_from((*NAMES, *MORE)),
-    st.sampled_from((*VALUES, f"Bearer {TOKEN}", "9" * 11, "POST")) | TEXT,
+    st.sampled_from((*NAMES, *MORE)), st.sampled_from((*VALUES, f"Bearer {TOKEN}", "9" * 11, "POST")) | TEXT
 )
 PATHS = st.sampled_from(
     ("/", "/metrics", "/readyz", f"{SERVICE}/GetSecret", f"{SERVICE}/WatchEvents", f"{SERVICE}/X", f"{SERVICE}/")

@@ -18,15 +18,7 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.service.app import Caller
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import UriPrefix
-from tests.support.m8_world import (
-    User,
-    World,
-    a_world,
-    fingerprint,
-    pages,
-    put,
-    refused,
-)
+from tests.support.m8_world import User, World, a_world, fingerprint, pages, put, refused
 from tests.support.vectors import a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})

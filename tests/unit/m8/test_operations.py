@@ -184,8 +184,7 @@ async def test_writes_are_measured_by_the_group(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
-    [((GOOD,), GOOD), ((), ""), (("x",), ""), ((GOOD.upper(),), ""), (("00-" + "0" * 32,), "")],
+    ("given", "kept"), [((GOOD,), GOOD), ((), ""), (("x",), ""), ((GOOD.upper(),), ""), (("00-" + "0" * 32,), "")]
 )
 async def test_a_well_formed_trace_context_is_recorded_and_any_other_dropped(
     world: World, given: tuple[str, ...], kept: str

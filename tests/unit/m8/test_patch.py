@@ -89,10 +89,7 @@ def test_labels_and_day_stay(version: str, prior: str) -> None:
     record(documents, Walk(a_request(**NOTED), signer=SIGNER), "1", "")
     walk = record(documents, patch("a"), version, prior)
     assert noted(documents.head) == (["anna"], "2027-01-31")
-    assert (documents.head.upstream_version, documents.head.request_id) == (
-        version or prior,
-        walk.request.request_id,
-    )
+    assert (documents.head.upstream_version, documents.head.request_id) == (version or prior, walk.request.request_id)
     record(documents, patch("a"), "9", version or prior)
     assert noted(documents.head) == (["anna"], "2027-01-31")
 

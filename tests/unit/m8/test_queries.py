@@ -20,15 +20,7 @@ from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries import events
 from monoskope.m8.queries.pages import VisibleScope, make_token, page, read_token
 from monoskope.uri import UriPrefix
-from tests.support.m8_world import (
-    PATIENCE_S,
-    User,
-    World,
-    fingerprint,
-    pages,
-    put,
-    refused,
-)
+from tests.support.m8_world import PATIENCE_S, User, World, fingerprint, pages, put, refused
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})

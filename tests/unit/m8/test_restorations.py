@@ -130,11 +130,7 @@ def test_a_put_goes_on_from_what_came_back() -> None:
     delete(documents, "1")
     undelete(documents, "1")
     documents.put("2", "1")
-    assert (documents.head.upstream_version, documents.head.prior_version, documents.head.drifted) == (
-        "2",
-        "1",
-        0,
-    )
+    assert (documents.head.upstream_version, documents.head.prior_version, documents.head.drifted) == ("2", "1", 0)
 
 
 def test_what_others_put_and_deleted_is_the_head_once_it_is_back() -> None:

@@ -147,10 +147,7 @@ async def test_verifying_and_importing_need_their_rights(world: World) -> None:
     reactor = await world.attached()
     both = world.user("anna", "vault://app", rights=RIGHTS)
     await put(both, reactor)
-    for purpose, right, word in (
-        (VERIFY, events_pb2.RIGHT_COMPARE, "compare"),
-        (IMPORT, events_pb2.RIGHT_PUT, "put"),
-    ):
+    for purpose, right, word in ((VERIFY, events_pb2.RIGHT_COMPARE, "compare"), (IMPORT, events_pb2.RIGHT_PUT, "put")):
         rights = {right, events_pb2.RIGHT_SEE_HASH} if purpose == IMPORT else {right}
         only = world.user("bob", "vault://app", rights=frozenset(rights))
         await only.ask(a_request(purpose=purpose))

@@ -130,8 +130,7 @@ def test_a_token_that_m8_has_exchanged_once_and_that_nothing_renews_is_told_as_t
     ends_at = f"{time.time() + 900:.0f}"
     id_token = f"e30.{claims}.c2ln"
     write(
-        tmp_path / "m8",
-        structs.replace(KEPT, id_token=id_token, id_token_ends_at=ends_at, refresh_token="", used=used),
+        tmp_path / "m8", structs.replace(KEPT, id_token=id_token, id_token_ends_at=ends_at, refresh_token="", used=used)
     )
 
     async def refuse(token: str, kind: str) -> Issued:

@@ -120,11 +120,7 @@ def test_a_fault_names_the_issuer_and_the_field(tmp_path: Path, old: str, new: s
         (GITHUB, 'repository_owner_id = "2", ', ""),
         (GITHUB, 'job_workflow_ref = "', 'x = "'),
         (GITHUB, 'repository_id = "1"', "repository_id = 1"),
-        (
-            GITHUB,
-            '"a/b/.github/workflows/c.yml@refs/heads/main"',
-            '{ prefix = "a/b/.github/workflows/" }',
-        ),
+        (GITHUB, '"a/b/.github/workflows/c.yml@refs/heads/main"', '{ prefix = "a/b/.github/workflows/" }'),
         (CLUSTER, "sub = ", '"/kubernetes.io/namespace" = '),
         (CLUSTER, '"system:serviceaccount:payments:deployer"', '{ prefix = "system:serviceaccount:payments:" }'),
     ],

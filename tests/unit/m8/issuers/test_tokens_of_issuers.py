@@ -136,10 +136,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "a kid that is a path": (with_header(kid="../../../../dev/null"), "KEY_UNKNOWN"),
     "a kid that is too long": (with_header(kid="a" * 257), "KEY_ID"),
     "another kid": (with_header(kid="b"), "KEY_UNKNOWN"),
-    "another algorithm than the key's": (
-        minted(claims_of(), key=ec_key(), algorithm="ES256"),
-        "KEY_UNFIT",
-    ),
+    "another algorithm than the key's": (minted(claims_of(), key=ec_key(), algorithm="ES256"), "KEY_UNFIT"),
     "another key": (minted(claims_of(), key=rsa_key("b")), "SIGNATURE"),
     "too large": (minted(claims_of(filler="x" * 16_384)), "TOO_LARGE"),
     "two parts": ("e30.e30", "MALFORMED"),
@@ -163,10 +160,7 @@ FORMS: dict[str, tuple[str, str]] = {
     "an empty list of audiences": (minted(claims_of(aud=[])), "AUDIENCE"),
     "an audience that is no text": (minted(claims_of(aud=["m8", 1])), "AUDIENCE"),
     "several audiences": (minted(claims_of(aud=["m8", "other"])), "SEVERAL_AUDIENCES"),
-    "several audiences, another client": (
-        minted(claims_of(aud=["m8", "other"], azp="other")),
-        "AUTHORIZED_PARTY",
-    ),
+    "several audiences, another client": (minted(claims_of(aud=["m8", "other"], azp="other")), "AUTHORIZED_PARTY"),
     "another client": (minted(claims_of(azp="other")), "AUTHORIZED_PARTY"),
     "a client that is a list": (minted(claims_of(azp=["m8"])), "AUTHORIZED_PARTY"),
     "no exp": (minted(claims_of(exp=None)), "TIMES"),

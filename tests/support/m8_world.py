@@ -562,6 +562,14 @@ async def put(
     return request_id
 
 
+async def sent(user: User, reactor: FakeReactor) -> tuple[Grant, Sealed, asyncio.Task[views_pb2.SecretUpload]]:
+    """Get a key, and send a sealed secret, which the reactor has then; the task waits for its end."""
+    grant, sealed = await until_granted(user, reactor), Sealed()
+    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    return grant, sealed, sending
+
+
 async def pages(ask: Callable[[str], Awaitable[Any]]) -> AsyncIterator[Any]:
     """Ask for one page after the other, each with the token for it."""
     token = ""

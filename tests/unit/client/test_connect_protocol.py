@@ -16,7 +16,6 @@ from monoskope.client.http import connect, methods
 from monoskope.client.http.errors import again, let_go
 from monoskope.errors import (
     AwayError,
-    Code,
     Error,
     IdentityChangedError,
     LogMismatchError,
@@ -213,12 +212,6 @@ def test_a_request_says_how_long_its_caller_waits() -> None:
     assert dict(connect.headers((), timeout_s=0.0001))["connect-timeout-ms"] == "1"
     assert len(dict(connect.headers((), timeout_s=1e12))["connect-timeout-ms"]) == 10
     assert "connect-timeout-ms" not in dict(connect.headers((), timeout_s=None))
-
-
-def test_each_code_has_a_class_of_its_own() -> None:
-    for code in Code:
-        error = refused(500, {"code": "internal", "message": "m.", "details": [info(code.value)]})
-        assert error.code is code
 
 
 def fail(error: Exception) -> None:

@@ -28,7 +28,7 @@ from monoskope.protocol.events import Step, steps_of
 from monoskope.protocol.outcomes import Author, State
 from tests.support.http_calls import CallError
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
-from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused, until_granted
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused, sent, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
@@ -93,15 +93,6 @@ async def test_of_two_replicas_one_gives_the_key(world: World) -> None:
     assert sorted(answer.version for answer in answers) == [0, 2]
 
 
-async def test_a_grant_for_another_replica_is_refused(world: World) -> None:
-    user, reactor, peer = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    request = a_request()
-    await user.ask(request)
-    grant = peer.grant_for(request, "anna")
-    answer = await reactor.append(request.request_id, 1, peer.provided(grant))
-    assert (answer.error, answer.version) == ("IDENTITY_CHANGED", 0)
-
-
 async def test_another_stores_request_is_unknown_and_never_told(world: World) -> None:
     user, other = world.user("anna", "vault://app"), Signer()
     await world.administrator().create("local", other.shown)
@@ -119,10 +110,8 @@ async def test_another_stores_request_is_unknown_and_never_told(world: World) ->
 
 async def test_receipts_with_wrong_digests_or_key_ids_are_refused(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(user, reactor)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, reactor)
+    request_id = grant.request.request_id
     other_grant = reactor.grant_for(grant.request, "anna")
     for lie, code in (
         (reactor.started(grant, b"x" * 32), "IDENTITY_CHANGED"),
@@ -155,10 +144,8 @@ async def test_a_peer_cannot_write_but_may_say_how_a_write_ended(world: World) -
 
 async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
     user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    grant = await until_granted(user, issuer)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await issuer.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, issuer)
+    request_id = grant.request.request_id
     lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
     assert (await heir.append(request_id, 3, lost)).version == 4
     assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).error == "CONFLICT"
@@ -167,10 +154,8 @@ async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
 
 async def test_an_issuer_that_was_first_is_not_called_lost_by_a_slow_heir(world: World) -> None:
     user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    grant = await until_granted(user, issuer)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await issuer.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, issuer)
+    request_id = grant.request.request_id
     assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).version == 4
     lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
     for version in (3, 4):
@@ -216,10 +201,7 @@ async def test_a_reactor_is_told_where_the_unfinished_requests_end(world: World)
 
 async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(user, reactor)
-    sealed = Sealed()
-    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, _, sending = await sent(user, reactor)
     await reactor.leave()
     again = world.reactor(replica=reactor.replica)
     await again.attach()

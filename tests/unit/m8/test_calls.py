@@ -18,7 +18,6 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.protocol.signed_request import MAX_SIGNATURE
-from tests.support.http_calls import CallError
 from tests.support.log_lines import strangers
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
 from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a_world, refused, until_granted
@@ -63,14 +62,6 @@ async def test_the_line_of_a_refused_reactor_names_the_store_that_it_asked_for(
     with refused("IDENTITY_CHANGED"):
         await garbled.attach(login)
     assert strangers(world.app, lines) == {"Attach REFUSED vault": 1, "Attach IDENTITY_CHANGED": 1}
-
-
-async def test_a_message_beyond_the_limit_is_refused(world: World) -> None:
-    user = world.user("anna", "vault://app")
-    message = commands_pb2.RequestUploadSecretRequest(ciphertext=bytes(1_300_000))
-    with pytest.raises(CallError) as error:
-        await user.call(message)
-    assert error.value.code == "resource_exhausted"
 
 
 async def test_waiting_forgets_nothing_and_leaves_nothing(world: World) -> None:

@@ -223,11 +223,6 @@ async def test_no_line_of_the_operating_log_holds_a_token_whatever_is_wrong_with
     assert token not in lines.getvalue()
 
 
-def test_a_stopped_m8_is_unavailable_in_connects_words() -> None:
-    said = refused.to_json(UnavailableError("m8 stops.", fix="Try again."))
-    assert (said["code"], said["message"]) == ("unavailable", "m8 stops.")
-
-
 GET_KEY = "/monoskope.api.gateway.v1.SecretQueryService/GetSecretUploadKey"
 
 

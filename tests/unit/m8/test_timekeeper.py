@@ -19,7 +19,7 @@ from monoskope.m8.service.app import App
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree import cosigning
 from tests.support.log_lines import capture_logs
-from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, until_granted
+from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, sent, until_granted
 from tests.support.vectors import a_request
 
 
@@ -108,10 +108,8 @@ async def test_a_key_that_is_given_while_m8_looks_is_not_lost(
 
 async def test_a_write_under_way_is_never_ended_by_m8(world: World) -> None:
     user, reactor, timekeeper = world.user("anna", "vault://app"), await world.attached(), Timekeeper(world.app)
-    grant = await until_granted(user, reactor)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, reactor)
+    request_id = grant.request.request_id
     await reactor.append(request_id, 3, reactor.started(grant, sealed.sha256))
     await reactor.leave()
     await world.administrator().deactivate("vault")

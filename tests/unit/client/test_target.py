@@ -275,7 +275,7 @@ async def test_expectations_reach_the_request(
     ],
 )
 async def test_versions_and_values_outside_the_rules_are_refused(
-    m8: ScriptedM8, tmp_path: Path, values: dict[str, Any], more: dict[str, str]
+    m8: ScriptedM8, tmp_path: Path, values: dict[str, Any], more: dict[str, Any]
 ) -> None:
     async with client_for(m8, tmp_path) as client:
         with pytest.raises(UsageError, match="version" if more else "."):

@@ -139,7 +139,7 @@ async def test_the_nearest_gpg_id_says_who_can_read(harness: PassHarness, gnupg:
 @pytest.mark.parametrize("content", ["", "# nobody\n", "\x07\n"])
 async def test_a_store_that_names_nobody_is_refused(harness: PassHarness, content: str) -> None:
     (harness.root / ".gpg-id").write_text(content)
-    with pytest.raises(StoreRefusedError, match=r"no \.gpg-id names anybody.*pass init"):
+    with pytest.raises(StoreRefusedError, match=r"no \.gpg-id names a key.*pass init"):
         await opened(harness)
 
 

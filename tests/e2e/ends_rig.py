@@ -64,6 +64,12 @@ if "run" in sys.orig_argv:
     )
     del _given
 """
+_MANY_HANDSHAKES = """
+[limits]
+handshakes = 10000
+handshakes_per_address = 10000
+"""
+"""Each call of this rig has a connection of its own."""
 _TIMINGS = {
     "write_window": 5.0,
     "settle": 5.2,
@@ -257,6 +263,9 @@ def running(folder: Path) -> Iterator[Rig]:
     site = folder / "site"
     forms = _lay_out_site(site, canaries)
     with _Cluster(folder / "cluster", site) as cluster:
+        cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
+        with (cluster.folder / "m8" / "m8.toml").open("a", encoding="utf-8") as file:
+            file.write(_MANY_HANDSHAKES)
         cluster.start_m8()
         cluster.start_openbao()
         with BreakingBao(cluster.bao.address.removeprefix("https://"), cluster.bao.folder) as proxy:

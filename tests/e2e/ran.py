@@ -15,6 +15,8 @@ UPLOADED = [
     "SecretUploadStarted",
     "SecretUploaded",
 ]
+BEGUN = UPLOADED[:-1]
+"""Those of each request that writes, until its end."""
 
 
 def ok(ran: Ran) -> Ran:
@@ -36,3 +38,8 @@ def upstream(cluster: Cluster, team: Team, path: str = "db") -> dict[str, str]:
     ran = cluster.run_bao("kv", "get", f"-mount={MOUNT}", "-format=json", "-field=data", f"{PREFIX}/{team.name}/{path}")
     found: dict[str, str] = ok(ran).json()
     return found
+
+
+def theirs(team: Team, value: str = "x", path: str = "db") -> None:
+    """Write past m8, as somebody else would."""
+    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/{path}", f"password={value}"))

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from monoskope.testing.parts import wait_until
+from tests.e2e.ran import UPLOADED
 from tests.support import warm
 from tests.support.absent import need_memory
 
@@ -81,13 +82,7 @@ def test_it_shows_what_it_claims(kept: tuple[Path, subprocess.CompletedProcess[s
     assert "monoctl delete secret vault://team-a/old --yes" in out
     assert out.count("(exit code 4)") == 3
     events = re.findall(r"upload/[0-9a-f]{32} +[0-9]+ +(\w+)", out)
-    assert events == [
-        "SecretUploadKeyRequested",
-        "SecretUploadKeyProvided",
-        "SecretUploadRequested",
-        "SecretUploadStarted",
-        "SecretUploaded",
-    ]
+    assert events == UPLOADED
     assert "The log holds: " in out
     assert f"All {len(VALUE)} bytes are those that anna put." in out
     assert "processes have ended" in out

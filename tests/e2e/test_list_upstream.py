@@ -6,17 +6,11 @@ import json
 
 import pytest
 
-from monoskope.testing.cluster import MOUNT, PREFIX
 from monoskope.testing.cluster.commands import User
 from tests.e2e.conftest import Team
-from tests.e2e.ran import ok, refused
+from tests.e2e.ran import ok, refused, theirs
 
 BYTES = bytes(range(256))
-
-
-def theirs(team: Team, path: str, value: str = "x") -> None:
-    """Write past m8, as somebody else would."""
-    ok(team.cluster.run_bao("kv", "put", f"-mount={MOUNT}", f"{PREFIX}/{team.name}/{path}", f"password={value}"))
 
 
 def lister(team: Team, *rights: str) -> User:
@@ -35,7 +29,7 @@ def test_what_can_be_imported_is_found_and_imported(team: Team) -> None:
     user, root = lister(team, "put", "see-hash"), f"vault://{team.name}"
     ok(team.put(team.uri("vault", "ours")))
     for path in ("theirs", "web/tls/key", "spaced%20name"):
-        theirs(team, path)
+        theirs(team, path=path)
     assert listed(user, root) == {
         "ours": "put through m8",
         "theirs": "can be imported",
@@ -64,7 +58,7 @@ def lister_elsewhere(team: Team) -> User:
 
 
 def test_the_log_holds_the_names_for_ever_and_no_value(team: Team) -> None:
-    theirs(team, "theirs", "a-value-nobody-reads")
+    theirs(team, "a-value-nobody-reads", "theirs")
     (row,) = ok(lister(team).monoctl("list-upstream", f"vault://{team.name}", "-o", "json")).json()
     stream = f"upload/{row['request_id']}"
     events = team.cluster.must("m8", "events", "--dir", "m8", "--stream", stream, "-o", "json").json()
@@ -89,7 +83,7 @@ def test_bytes_that_lie_as_base64_can_be_verified_compared_and_copied(team: Team
 def test_what_others_put_over_bytes_has_drifted(team: Team, value: str) -> None:
     uri = team.uri("vault", "bytes")
     ok(team.put(uri, "--binary", "base64", value=BYTES))
-    theirs(team, "bytes", value)
+    theirs(team, value, "bytes")
     ran = team.user.monoctl("verify", "secret", uri, "-o", "json")
     assert (ran.code, ran.json()["outcome"]) == (12, "DRIFTED")
 

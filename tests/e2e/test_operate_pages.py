@@ -8,48 +8,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.typed_pages import Operator
-from tests.e2e.typist import ROOT, SERVE, blocks
+from tests.e2e.operating import ADMIN, OPERATE, Operator
+from tests.e2e.typist import ROOT, blocks
 
-OPERATE = ROOT / "docs" / "operate"
 INCIDENTS = ROOT / "docs" / "security" / "incidents"
 KEYS = INCIDENTS.parent / "keys.md"
 FINISH = 'monoctl finish fingerprint-key-rotation "$(m8 reactor fingerprint-key id reactor)" --token-file admin.token'
 PUT = "printf 's3cret' | monoctl put secret notes://team-a/db --from-file password=-"
 AGREED = PUT + ' --store-identity "notes=$(m8 reactor identity reactor)"'
-ADMIN = "--token-file admin.token"
-SHOWN = '"$(m8 reactor identity {})"'
 
 
 @pytest.fixture(scope="module")
 def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Operator]:
     found = Operator.at(tmp_path_factory.mktemp("operator"))
-    found.done("m8 init")
-    found.begin(SERVE, found.serving)
-    ca = "~/.local/state/monoskope/m8/ca.crt"
-    rights = "--right put --right compare --right see-hash"
-    for line in (
-        "m8 token create --role administrator --subject root --out admin.token",
-        f"m8 token create --role user --subject anna --prefix notes:// --prefix files:// {rights} --out anna.token",
-        "monoctl config set server localhost:7443",
-        f"monoctl config set ca_file {ca}",
-        'monoctl config set token_file "$PWD/anna.token"',
-        f"m8 reactor init reactor --store notes --type age --server localhost:7443 --ca-file {ca}",
-        f"m8 reactor init reactor-2 --store files --type age --server localhost:7443 --ca-file {ca}",
-        "m8 reactor fingerprint-key new reactor",
-        "cp -p reactor/fingerprint.key reactor-2/",  # an export takes a second or two, of which a page has enough
-        *(
-            line
-            for store, reactor in (("notes", "reactor"), ("files", "reactor-2"))
-            for line in (
-                f"monoctl create secret-store {store} --type age --identity {SHOWN.format(reactor)} {ADMIN}",
-                f"monoctl activate secret-store {store} {ADMIN}",
-                f"m8 reactor run {reactor}",
-            )
-        ),
-        AGREED,
-    ):
-        found.done(line)
+    found.begin_to_work(notes="reactor", files="reactor-2")
+    found.done(AGREED)
     yield found
     found.stop()
 

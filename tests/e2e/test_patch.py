@@ -102,15 +102,6 @@ def test_what_others_wrote_is_changed_only_when_asked(team: Team) -> None:
     assert upstream(team.cluster, team) == {"password": "y", "theirs": "1"}
 
 
-def test_patching_needs_the_right_to_put(team: Team) -> None:
-    put(team, team.uri("local"), {"a": "1"})
-    rights = ["compare", "see-hash", "delete"]
-    other = team.cluster.add_user(f"looker-at-{team.name}", prefixes=[f"local://{team.name}"], rights=rights)
-    assert "put" in refused(patch(team, team.uri("local"), values={"a": "2"}, user=other), 3)
-    refused(patch(team, "local://elsewhere/db", values={"a": "2"}), 4)
-    assert holds(team, team.uri("local"), {"a": "1"})
-
-
 def test_several_are_patched_at_once_and_each_answer_is_its_own(team: Team) -> None:
     put(team, team.uri("vault"), {"a": "1"})
     ran = patch(team, team.uri("vault"), team.uri("local"), values={"a": "2"})

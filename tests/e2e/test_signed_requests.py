@@ -1,7 +1,8 @@
-"""Stores that act on signed requests alone, on real parts: two reactors, one at each door of m8, and a copy between."""
+"""Stores that act on signed requests alone, on real parts: two reactors, a copy between, and every client."""
 
 from __future__ import annotations
 
+import base64
 import json
 import subprocess
 import tomllib
@@ -11,17 +12,22 @@ from pathlib import Path
 
 import pytest
 import tomli_w
+from cryptography.hazmat.primitives import serialization
 
 from monoskope.settings import write_private
 from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
+from monoskope.testing.engines.openssh import Agent as RealAgent
 from monoskope.testing.parts import wait_until
 from tests.e2e.ran import ok, refused
 from tests.support.quick_cluster import QuickCluster
-from tests.support.ssh import keygen, shown
+from tests.support.ssh import certify, keygen, shown
+from tests.support.typescript import bundle, in_node
 
 ANNA = "anna@example.org"
 STORES = ("one", "two")
+CLIENTS = ["upload", "compare", "delete", "list"]
+"""What the clients ask of the store `one`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,13 +36,17 @@ class Signed:
 
     cluster: Cluster
     anna: User
-    key: Path
+    folder: Path
+    agent: RealAgent
 
-    def put(self, uri: str, *words: str, value: bytes = b"correct horse", key: Path | None = None) -> Ran:
+    @property
+    def key(self) -> Path:
+        return self.folder / "anna_key"
+
+    def put(self, uri: str, *words: str, value: bytes = b"correct horse", key: Path | str | None = None) -> Ran:
         signing = () if key is None else ("--signing-key", str(key))
-        return self.anna.monoctl(
-            "put", "secret", uri, "--from-file", "password=-", "-o", "json", *signing, *words, input=value
-        )
+        command = ("put", "secret", uri, "--from-file", "password=-", "-o", "json", *signing, *words)
+        return self.anna.monoctl(*command, input=value, environment=self.agent.environment)
 
     def home(self, store: str) -> Path:
         return self.cluster.folder / f"reactor-{store}"
@@ -67,9 +77,8 @@ def allow(home: Path, *lines: str, rules: Sequence[Mapping[str, object]]) -> Non
 @pytest.fixture(scope="module")
 def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
     folder = tmp_path_factory.mktemp("signed")
-    key = keygen(folder / "anna_key")
-    public = " ".join(Path(f"{key}.pub").read_text().split()[:2])
-    with QuickCluster(folder / "cluster") as cluster:
+    key, ca = keygen(folder / "anna_key"), keygen(folder / "ca")
+    with QuickCluster(folder / "cluster") as cluster, RealAgent() as agent:
         cluster.must("m8", "init", "--dir", "m8", "--listen", cluster.server)
         cluster.start_m8()
         cluster.make_local_reactor("one")
@@ -77,16 +86,22 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signed]:
         cluster.share_fingerprint_key("reactor-one", "reactor-two")
         cluster.allow_copy("one", "two", source="t", destination="t")
         copies = cluster.must("m8", "reactor", "copy-key", "reactor-one").out.strip()
-        line = f'{ANNA} namespaces="request@monoskope" {public}'
+        line = f'{ANNA} namespaces="request@monoskope" {public(key)}'
+        of_ca = f"*@example.org cert-authority {public(ca)}"
         upload = {"principal": ANNA, "prefixes": ["t"], "purposes": ["upload"]}
         copy = {"principal": ANNA, "prefixes": ["t"], "purposes": ["copy"], "destinations": ["two://t"]}
         from_one = {"principal": "copies-from-one", "prefixes": ["t"], "purposes": ["upload"]}
-        allow(cluster.folder / "reactor-one", line, rules=[upload, copy])
+        allow(cluster.folder / "reactor-one", line, of_ca, rules=[upload | {"purposes": CLIENTS}, copy])
         allow(cluster.folder / "reactor-two", line, copies, rules=[upload, from_one])
         for store in STORES:
             cluster.add_store(store)
             cluster.start_reactor(store)
-        yield Signed(cluster, cluster.add_user("anna", prefixes=[f"{store}://t" for store in STORES]), key)
+        anna = cluster.add_user("anna", prefixes=[f"{store}://t" for store in STORES])
+        yield Signed(cluster, anna, folder, agent)
+
+
+def public(key: Path) -> str:
+    return " ".join(Path(f"{key}.pub").read_text().split()[:2])
 
 
 @pytest.mark.parametrize("store", STORES)
@@ -164,6 +179,59 @@ def test_an_auditor_checks_every_write_against_the_list_as_the_page_says(signed:
         )
         found = {line.partition(": ")[0]: line.partition(": ")[2] for line in ran.stdout.splitlines()}
         assert [found[done]] == said if said else found == {}, ran
+
+
+def test_an_agent_signs_for_a_public_key_and_says_so_if_it_does_not_hold_it(signed: Signed) -> None:
+    signed.agent.forget()
+    assert "does not hold the signing key" in refused(signed.put("one://t/agent", key=f"{signed.key}.pub"), 7)
+    signed.agent.add(signed.key)
+    done = ok(signed.put("one://t/agent", key=f"{signed.key}.pub")).json()
+    assert (done["signer"], done["signer_key"]) == (ANNA, shown(signed.key))
+
+
+def test_a_certificate_of_a_listed_ca_signs_as_its_principal(signed: Signed) -> None:
+    fresh = keygen(signed.folder / "fresh")
+    assert "(NOT_AUTHORIZED)" in refused(signed.put("one://t/certified", key=fresh), 17)
+    certify(signed.folder / "ca", fresh, principals=ANNA)
+    done = ok(signed.put("one://t/certified", key=fresh)).json()
+    assert (done["signer"], done["signer_key"]) == (ANNA, shown(fresh))
+
+
+def test_the_request_says_afterwards_who_signed_and_whether_that_was_the_callers_key(signed: Signed) -> None:
+    request_id = ok(signed.put("one://t/asked", key=signed.key)).json()["request_id"]
+    ask = ("get", "upload", request_id)
+    own = ok(signed.anna.monoctl(*ask, "--signing-key", str(signed.key)))
+    assert shown(signed.key) in own.out
+    assert "it was signed with" not in own.err
+    other = ok(signed.anna.monoctl(*ask, "--signing-key", str(keygen(signed.folder / "other"))))
+    assert f"it was signed with {shown(signed.key)}; yours is" in other.err
+    wide = ok(signed.anna.monoctl("get", "secret", "one://t/asked", "-o", "json")).json()
+    assert (wide["signer"], wide["signer_key"]) == (ANNA, shown(signed.key))
+
+
+def test_a_verification_needs_no_key_where_the_reactor_asks_for_none(signed: Signed) -> None:
+    ok(signed.put("one://t/verified", key=signed.key))
+    assert ok(signed.anna.monoctl("verify", "secret", "one://t/verified", "-o", "json")).json()["outcome"] == "IN_SYNC"
+
+
+def test_the_typescript_client_signs_with_webcrypto_and_sends_nothing_unsigned(signed: Signed, tmp_path: Path) -> None:
+    key = serialization.load_ssh_private_key(signed.key.read_bytes(), password=None)
+    form = serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    given = {
+        "server": f"https://{signed.cluster.server}",
+        "token": signed.anna.token_file.read_text().strip(),
+        "store": "one",
+        "identity": signed.cluster.identities["one"],
+        "prefix": "one://t/typescript",
+        "value": "correct horse",
+        "signingKey": base64.b64encode(key.private_bytes(*form)).decode(),
+    }
+    ca_file = signed.cluster.folder / "m8" / "ca.crt"
+    found = in_node(bundle("test/door_node.ts", tmp_path), "honest", "unsigned", given=given, ca_file=ca_file)
+    assert (found["honest"]["put"]["outcome"], found["honest"]["put"]["signerKey"]) == ("UPLOADED", shown(signed.key))
+    assert found["honest"]["equal"]["outcome"] == "EQUAL"
+    assert found["unsigned"] == {"ended": found["unsigned"]["ended"], "sent": False}
+    assert "signed request alone" in found["unsigned"]["ended"]["message"]
 
 
 def test_z_a_key_that_is_revoked_counts_no_more_and_the_reactor_goes_on(signed: Signed) -> None:

@@ -82,11 +82,15 @@ def test_a_proven_new_identity_is_followed_and_pinned(team: Team, user: User, sp
     cluster.start_reactor(spare)
     cluster.identities[spare] = new
     put = ok(team.put(team.uri(spare), value=b"after", user=user))
-    assert old in put.err
-    assert new in put.err
+    assert f"{old} is followed by {new}, which is pinned now" in put.err
     assert f" spare {new}\n" in user.known_stores.read_text()
     assert old not in user.known_stores.read_text()
     assert ok(team.put(team.uri(spare), value=b"later", user=user)).err == ""
+    # What was given before the rotation still fits: signed steps lead from it to the pin. Another identity does not.
+    ok(team.put(team.uri(spare), "--store-identity", f"{spare}={old}", value=b"again", user=user))
+    other = cluster.identities["vault"]
+    message = refused(team.put(team.uri(spare), "--store-identity", f"{spare}={other}", user=user), 5)
+    assert f"{new} is pinned, you gave {other}" in message
 
 
 def test_m8_restarts_with_everything_it_knew(team: Team) -> None:

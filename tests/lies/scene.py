@@ -123,6 +123,7 @@ async def scene(rig: Rig, purpose: str, *, patience_s: float = 20.0) -> AsyncIte
     for engine in rig.engines.values():
         engine.changes.clear()
         engine.calls.clear()
+        engine.calls_at.clear()
     rig.signer.signed.clear()
     rig.told.clear()
     try:

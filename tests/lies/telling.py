@@ -32,7 +32,10 @@ ASKED = {**WALKS, **QUESTIONS}
 
 
 class LateError(AssertionError):
-    """The client's time was over before m8 came to its lie. Until then the promises held."""
+    """A machine that stood still for seconds ended the scene before the lie was told or done. The promises held.
+
+    It is told once more, with time. Then it must be told.
+    """
 
 
 async def tell_as_planned(rig: Rig, lie: Lie) -> None:
@@ -60,8 +63,8 @@ async def tell(rig: Rig, lie: Lie, purpose: str) -> str:
         code, result, said = await _asked_until_attached(found, lie, servers, purpose)
         for act in found.afterwards:
             await act()
-        assert not rig.wire.calls.untaken, "the lie was not told"
-        assert not rig.wire.messages.untaken, "the lie was not told"
+        if rig.wire.calls.untaken or rig.wire.messages.untaken:
+            raise LateError("the lie was not told")
         rig.wire.honest()
         if lie.settles:
             await settled(found)
@@ -127,7 +130,7 @@ LOOKS = {"check", "read_version", "deleted_version"}
 
 async def check_not_acted(found: Scene) -> None:
     """Assert that a reactor that says NOT_AUTHORIZED looked at nothing more, announced nothing and told nothing."""
-    assert set(found.one.engine.calls) <= LOOKS
+    assert set(found.one.engine.calls_at[found.one.path]) <= LOOKS
     sent = {one.request_id for one in found.wire.called if one.name == "RequestUploadSecret"}
     for request_id in sent:
         assert "SecretUploadStarted" not in await found.rig.m8.kinds(request_id)
@@ -138,6 +141,8 @@ async def check_not_acted(found: Scene) -> None:
 def check_said(found: Scene, lie: Lie, code: Code | None, said: str) -> None:
     """Assert that the victim says what the catalogue says. Raises `LateError` if it had no time for it."""
     if code is Code.TIMED_OUT is not lie.code and lie.patience_s < PATIENT_S:
+        raise LateError(said)
+    if lie.done and code is Code.OUTCOME_UNKNOWN and not is_done(found):
         raise LateError(said)
     if lie.done is not None:
         assert is_done(found) is lie.done, said

@@ -13,6 +13,7 @@ from base64 import b64decode, b64encode
 from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self
+from weakref import WeakKeyDictionary
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
@@ -39,7 +40,7 @@ METHODS: dict[str, MethodDescriptor] = {
 }
 """Everything that clients call, by the type of its request."""
 
-_OPEN: set[Asked] = set()
+_OPEN: WeakKeyDictionary[asyncio.AbstractEventLoop, set[Asked]] = WeakKeyDictionary()
 _SENDING: set[asyncio.Task[Asked]] = set()
 
 
@@ -69,7 +70,7 @@ class Asked:
         reader, writer = await asyncio.open_connection(host, int(port), ssl=tls)
         writer.write(head.encode("latin-1") + b"\r\n" + body)
         asked = cls(reader, writer)
-        _OPEN.add(asked)
+        _OPEN.setdefault(asyncio.get_running_loop(), set()).add(asked)
         return asked
 
     async def head(self) -> Answered:
@@ -93,16 +94,22 @@ class Asked:
     def close(self) -> None:
         self.writer.close()
 
+    async def end(self) -> None:
+        """Close the connection at once, and wait until it is closed."""
+        _OPEN[asyncio.get_running_loop()].discard(self)
+        self.writer.transport.abort()
+        with contextlib.suppress(OSError):
+            await self.writer.wait_closed()
+
 
 async def hang_up() -> None:
-    """Close what a test left open, and wait until it is."""
+    """Close what a test left open on this loop, and wait until it is."""
+    here = asyncio.get_running_loop()
     for sending in list(_SENDING):
-        sending.cancel()
-    for asked in list(_OPEN):
-        asked.close()
-        with contextlib.suppress(OSError):
-            await asked.writer.wait_closed()
-    _OPEN.clear()
+        if sending.get_loop() is here:
+            sending.cancel()
+    for asked in list(_OPEN.get(here, ())):
+        await asked.end()
 
 
 async def ask(
@@ -113,7 +120,7 @@ async def ask(
     try:
         return await asked.whole()
     finally:
-        asked.close()
+        await asked.end()
 
 
 def _head(method: str, path: str, headers: Any, length: int) -> str:
@@ -225,7 +232,7 @@ class Call:
         except (asyncio.IncompleteReadError, ConnectionError):
             raise _gone() from None
         finally:
-            asked.close()
+            await asked.end()
         if self.codec == "json":
             openapi.check_call(self.path, answered.status, body, answered.body)
         if answered.status != 200:

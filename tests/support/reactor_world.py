@@ -148,6 +148,7 @@ class MemoryStore(StoreDriver):
         self.foreign: set[str] = set()
         """Names that the engine lists at every path, besides those of `content`."""
         self.calls: list[str] = []
+        self.calls_at: defaultdict[tuple[str, ...], list[str]] = defaultdict(list)
         self.options: list[object | None] = []
         self.destroyed: list[bool] = []
         self._number = 0
@@ -161,8 +162,9 @@ class MemoryStore(StoreDriver):
     def capabilities(self) -> Capabilities:
         return self._capabilities
 
-    def _begin(self, method: str) -> None:
+    def _begin(self, method: str, path: tuple[str, ...]) -> None:
         self.calls.append(method)
+        self.calls_at[path].append(method)
         if self.failures[method]:
             failure = self.failures[method].popleft()
             if isinstance(failure, BaseException):
@@ -182,12 +184,11 @@ class MemoryStore(StoreDriver):
         return self.content[path][-1][0] if self.content[path] else NOTHING
 
     def check(self, path: tuple[str, ...], options: object | None) -> None:
-        del path
-        self._begin("check")
+        self._begin("check", path)
         self.options.append(options)
 
     async def read_version(self, path: tuple[str, ...]) -> str:
-        self._begin("read_version")
+        self._begin("read_version", path)
         return self.now(path)
 
     async def write(
@@ -200,11 +201,11 @@ class MemoryStore(StoreDriver):
         options: object | None = None,
     ) -> str:
         self.options.append(options)
-        self._begin("write")
+        self._begin("write", path)
         if replacing is not None and replacing != self.now(path):
             raise StoreConflictError("it is another version.")
         version = self.put(payload, path, write_tag)
-        self._begin("written")
+        self._begin("written", path)
         return version
 
     async def patch(
@@ -218,21 +219,21 @@ class MemoryStore(StoreDriver):
         options: object | None = None,
     ) -> str:
         self.options.append(options)
-        self._begin("patch")
+        self._begin("patch", path)
         if not self.content[path] or replacing not in {None, self.now(path)}:
             raise StoreConflictError("it is another version.")
         kept = {key: value for key, value in self.content[path][-1][1].items() if key not in remove}
         version = self.put(kept | dict(changes or {}), path, write_tag)
-        self._begin("patched")
+        self._begin("patched", path)
         return version
 
     async def delete(self, path: tuple[str, ...], *, replacing: str | None, destroy: bool) -> None:
-        self._begin("delete")
+        self._begin("delete", path)
         if not self.content[path] or replacing not in {None, self.now(path)}:
             raise StoreConflictError("it is another version.")
         self.destroyed.append(destroy)
         self.set_aside(path, destroy=destroy)
-        self._begin("deleted")
+        self._begin("deleted", path)
 
     def set_aside(self, path: tuple[str, ...] = URI.path, *, destroy: bool = False) -> None:
         """Delete past the reactor, as somebody else would."""
@@ -241,7 +242,7 @@ class MemoryStore(StoreDriver):
             self.aside[path] = versions, f"deletion {len(self.calls)}"
 
     async def deleted_version(self, path: tuple[str, ...]) -> DeletedVersion | None:
-        self._begin("deleted_version")
+        self._begin("deleted_version", path)
         return self._deleted(path)
 
     def _deleted(self, path: tuple[str, ...]) -> DeletedVersion | None:
@@ -250,27 +251,27 @@ class MemoryStore(StoreDriver):
 
     async def undelete(self, path: tuple[str, ...], deleted: DeletedVersion, *, write_tag: str) -> str:
         del write_tag
-        self._begin("undelete")
+        self._begin("undelete", path)
         if self._deleted(path) != deleted:
             raise StoreConflictError("it is another version.")
         self.content[path], _ = self.aside.pop(path)
-        self._begin("undeleted")
+        self._begin("undeleted", path)
         return self.now(path)
 
     async def read_at(self, path: tuple[str, ...], version: str) -> Snapshot | None:
-        self._begin("read_at")
+        self._begin("read_at", path)
         found = (payload for each, payload, _ in self.content[path] if each == version)
         payload = next(found, None)
         return None if payload is None else Snapshot(version, payload)
 
     async def find(self, path: tuple[str, ...], write_tag: str) -> str | None:
-        self._begin("find")
+        self._begin("find", path)
         if not self._capabilities.write_tag:
             raise UnsupportedError("no tags.")
         return next((version for version, _, tag in reversed(self.content[path]) if tag == write_tag), None)
 
     async def read(self, path: tuple[str, ...]) -> Snapshot | None:
-        self._begin("read")
+        self._begin("read", path)
         if not self._capabilities.readable:
             raise CannotReadError("write-only.")
         if not self.content[path]:
@@ -279,7 +280,7 @@ class MemoryStore(StoreDriver):
         return Snapshot(version, payload)
 
     async def list_names(self, path: tuple[str, ...]) -> Names:
-        self._begin("list_names")
+        self._begin("list_names", path)
         below = [place[len(path) :] for place, there in self.content.items() if there and place[: len(path)] == path]
         folders = {rest[0] for rest in below if len(rest) > 1}
         return Names({*self.foreign, *(rest[0] for rest in below if len(rest) == 1)}, folders)

@@ -36,7 +36,7 @@ def free_port(*, with_next: bool = False) -> int:
 def _own() -> Iterator[int]:
     """The ports of this process, over and over in an order by chance, so that one is given again as late as can be."""
     begin = _FIRST + _own_share() * _SHARE
-    # Every second one, so that the port after it is nobody else's.
+    # Every second one, so that the port after it is free, too.
     ports = range(begin, begin + _SHARE, 2)
     return itertools.cycle(random.sample(ports, len(ports)))
 
@@ -57,7 +57,7 @@ def _own_share() -> int:
 
 
 def _take(name: str) -> bool:
-    """Take an abstract name until this process ends, if nobody has it; return whether nobody had."""
+    """Take an abstract name until this process ends, if it is free; return whether it was."""
     keeper = socket.socket(socket.AF_UNIX)
     try:
         keeper.bind(name)

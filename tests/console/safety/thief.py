@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import json
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.console.safety.foreign import Answer, answering
 
 DONE = {"uri": "vault://stolen", "outcome": "UPLOADED", "request_id": "00" * 16, "upstream_version": "7"}
 ANSWER = json.dumps({"results": [{"done": DONE}], "notes": ["Stolen."], "secrets": [], "stores": [], "total": 0})
@@ -32,35 +32,20 @@ def thief(port: int) -> Iterator[Heard]:
     """Take a port of 127.0.0.1 that somebody has just left."""
     heard = Heard()
 
-    class Answer(BaseHTTPRequestHandler):
+    class Thief(Answer):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def do_GET(self) -> None:  # noqa: N802 - so the library calls it
             self._answer(b"<!doctype html><title>Stolen</title>", "text/html")
 
-        def do_POST(self) -> None:
+        def do_POST(self) -> None:  # noqa: N802 - so the library calls it
             body = self.rfile.read(int(self.headers["Content-Length"]))
             heard.bodies.append((self.path.removeprefix("/api/"), body))
             self._answer(ANSWER.encode(), "application/json")
 
         def _answer(self, content: bytes, kind: str) -> None:
             heard.heads.append(f"{self.path}\n{self.headers}")
-            self.send_response(200)
-            fields = {"Content-Type": kind, "Content-Length": str(len(content)), "Access-Control-Allow-Origin": "*"}
-            for name, text in (fields | {"Console-Proof": 43 * "A"}).items():
-                self.send_header(name, text)
-            self.end_headers()
-            self.wfile.write(content)
+            self.send(content, Content_Type=kind, Access_Control_Allow_Origin="*", Console_Proof=43 * "A")
 
-        def log_message(self, *_: object) -> None:
-            """Keep the tests' output clean."""
-
-    with ThreadingHTTPServer(("127.0.0.1", port), Answer) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield heard
-        finally:
-            server.shutdown()
-            thread.join()
+    with answering(Thief, port):
+        yield heard

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from click.testing import Result
+from click.testing import CliRunner, Result
 
+from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.client import pinned, token
 from monoskope.testing.scripted.m8 import ScriptedM8
 
@@ -28,3 +29,18 @@ def environment(m8: ScriptedM8, folder: Path) -> dict[str, str]:
 
 VALUE = "correct horse battery staple"
 Run = Callable[..., Result]
+
+
+class Alice:
+    """Runs commands with her settings."""
+
+    def __init__(self, m8: ScriptedM8, folder: Path) -> None:
+        self.folder = folder
+        self.env = environment(m8, folder)
+
+    def __call__(self, *words: str, **more: str) -> Result:
+        return CliRunner().invoke(cli, words, env=self.env | more)
+
+    def put(self, *more: str) -> Result:
+        (self.folder / "value").write_text(VALUE)
+        return self("put", "secret", "vault://app/db", "--from-file", f"k={self.folder / 'value'}", *more)

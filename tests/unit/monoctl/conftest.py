@@ -20,8 +20,14 @@ def m8_may_be_slow(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
+def scripted() -> ScriptedM8:
+    """The m8 of a test. A module whose tests need another one replaces this fixture."""
+    return ScriptedM8()
+
+
+@pytest.fixture
+def m8(scripted: ScriptedM8, tmp_path: Path) -> Iterator[ScriptedM8]:
+    with scripted.serving_in_thread(tmp_path):
         yield scripted
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -48,10 +47,8 @@ class Listing(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Listing]:
-    with Listing().serving_in_thread(tmp_path) as scripted:
-        assert isinstance(scripted, Listing)
-        yield scripted
+def scripted() -> Listing:
+    return Listing()
 
 
 @pytest.fixture(autouse=True)
@@ -97,6 +94,7 @@ def completed(line: str, monkeypatch: pytest.MonkeyPatch, shell: str = "fish") -
         ("monoctl get secrets --output=j", ["json"]),
         ("monoctl config set s", ["server", "signing_key"]),
         ("monoctl put secret vault://other --from-l", []),
+        ("monoctl patch secret --re", ["--remove"]),
         ("monoctl who", ["whoami"]),
         ("monoctl delete role-binding ", ["team-a", "other"]),
         ("monoctl delete role-binding t", ["team-a"]),

@@ -7,10 +7,9 @@ import os
 
 import pytest
 
-from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
 from tests.unit.monoctl.as_alice import Run
-from tests.unit.monoctl.on_terminal import CTRL_C, Typed, on_terminal
+from tests.unit.monoctl.on_terminal import Typed, on_terminal
 
 URI = "vault://app/db"
 
@@ -42,42 +41,11 @@ def test_anything_but_yes_deletes_nothing(m8: ScriptedM8, keys: bytes) -> None:
     assert (done.out, m8.calls) == ("", [])
 
 
-@pytest.mark.usefixtures("run")
-def test_ctrl_c_at_the_question_deletes_nothing(m8: ScriptedM8) -> None:
-    done = typed(CTRL_C)
-
-    assert done.code == 130
-    assert "interrupted; nothing was sent" in done.shown
-    assert "Traceback" not in done.shown
-    assert (done.out, m8.calls) == ("", [])
-
-
 def test_without_a_terminal_nothing_is_deleted_unless_it_was_said(m8: ScriptedM8, run: Run) -> None:
     refused = run("delete", "secret", URI, stdin="y\n")
     assert (refused.exit_code, m8.calls) == (2, [])
     assert "no terminal" in refused.stderr
 
+    assert run("delete", "secret", URI, "--yes", "--expect", "absent").exit_code == 2
+    assert m8.calls == []
     assert run("delete", "secret", URI, "--yes").exit_code == 0
-
-
-@pytest.mark.parametrize(
-    ("reason", "said", "code"),
-    [
-        (
-            upload_pb2.REASON_CONFLICT,
-            "nothing is upstream, or not what `expect` names; what is there was not deleted",
-            6,
-        ),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, "delete again with `overwrite`", 6),
-        (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
-    ],
-)
-def test_a_failure_says_what_it_means_for_a_deletion(
-    m8: ScriptedM8, run: Run, reason: upload_pb2.Reason, said: str, code: int
-) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-
-    result = run("delete", "secret", URI, "--yes")
-
-    assert result.exit_code == code
-    assert said in result.stderr

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Iterator
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.times import instant, now_ms
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
-Run = Callable[..., Result]
 COUNT = 120
 MINUTE_MS = 60_000
 
@@ -70,17 +68,13 @@ def event(position: int, at_ms: int) -> views_pb2.EventSummary:
 
 
 @pytest.fixture(params=[False, True], ids=["m8", "m8 that ignores filters"])
-def m8(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[WithEvents]:
-    scripted = WithEvents(ignores=request.param)
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+def scripted(request: pytest.FixtureRequest) -> WithEvents:
+    return WithEvents(ignores=request.param)
 
 
 @pytest.fixture
-def run(m8: WithEvents, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, ("get", "events", *words))
+def run(run: Run) -> Run:
+    return partial(run, "get", "events")
 
 
 def positions(result: Result) -> list[int]:

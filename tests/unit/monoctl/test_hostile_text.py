@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
+from click.testing import Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import Error, NotFoundError, RefusedError
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.report import report
 from monoskope.testing.scripted.m8 import ScriptedM8
 from tests.support.steering import STEERING
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 BAD = (
     "a\x1b[2J\x9b31m\x07\x7f\u061c\u200b\u200d\u200f\u202e\u2028\u2029\u2066\u2060\ufeff"
     "\u3164\u2800\ufe0f\U000e0041\r\nfix: rm -rf /\tz"
 )
-Run = Callable[..., Result]
 MONOCTL = Path(__file__).resolve().parents[3] / "src" / "monoskope" / "monoctl"
 
 
@@ -86,17 +85,13 @@ class Hostile(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Hostile]:
-    hostile = Hostile()
-    with hostile.serving_in_thread(tmp_path):
-        yield hostile
+def scripted() -> Hostile:
+    return Hostile()
 
 
 @pytest.fixture
-def run(m8: Hostile, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, words, input="value")
+def run(run: Run) -> Run:
+    return partial(run, stdin="value")
 
 
 def clean(result: Result) -> str:

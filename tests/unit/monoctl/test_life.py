@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import NotFoundError
-from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import FINGERPRINT, PUBLIC, VERIFIED, VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
-Run = Callable[..., Result]
 
 
 class Listing(ScriptedM8):
@@ -39,17 +35,8 @@ class Listing(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Listing]:
-    scripted = Listing()
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, words)
+def scripted() -> Listing:
+    return Listing()
 
 
 def drifted(m8: ScriptedM8, outcome: upload_pb2.Outcome) -> None:
@@ -63,14 +50,6 @@ def test_an_import_prints_the_hash(run: Run) -> None:
     assert result.stdout.splitlines()[-1].split() == [URI, "IMPORTED", VERSION, FINGERPRINT]
     document = json.loads(run("import", "secret", URI, "-o", "json").stdout)
     assert document["values"] == {"password": FINGERPRINT}
-
-
-def test_an_import_of_nothing_says_so(run: Run, m8: Listing) -> None:
-    reason = upload_pb2.REASON_CONFLICT
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-    result = run("import", "secret", URI)
-    assert result.exit_code == 6
-    assert "nothing to import" in result.stderr
 
 
 def test_in_sync_is_0_and_anything_else_12(run: Run, m8: Listing) -> None:
@@ -123,10 +102,29 @@ def test_keys_have_names_of_their_own_unless_they_are_given(run: Run, m8: Listin
         assert [recipe.key for recipe in m8.attempts[-1].request.recipes] == keys
 
 
-@pytest.mark.parametrize("word", ["hunter2", "password=hunter2", "password=hunter2:9"])
-def test_a_word_that_says_not_what_to_make_is_not_repeated(run: Run, word: str) -> None:
-    result = run("generate", "secret", URI, word)
-    assert result.exit_code == 2
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ((), "what to make"),
+        (("hunter2",), "what to make"),
+        (("password=hunter2",), ""),
+        (("password=hunter2:9",), ""),
+        (("a=dsa",), "an unknown kind"),
+        (("--kind", "hex", "--size", "4"), "size"),
+        (("--key", "a"), "--kind"),
+        (("--size", "32"), "--kind"),
+        (("a=hex", "a=rsa"), "twice"),
+        (("a=hex", "--kind", "hex", "--key", "a"), "twice"),
+        (("--kind", "hex", "--expect", "absent", "--overwrite"), "exclude"),
+        (("--kind", "ed25519", "--out-public", "no/such/folder.pem"), "folder"),
+    ],
+)
+def test_what_cannot_be_made_is_said_before_anything_is_sent_and_not_repeated(
+    run: Run, m8: Listing, words: tuple[str, ...], said: str
+) -> None:
+    result = run("generate", "secret", URI, *words)
+    assert (result.exit_code, m8.attempts) == (2, [])
+    assert said in result.stderr
     assert "hunter2" not in result.output
 
 

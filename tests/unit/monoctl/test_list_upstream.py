@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import NotFoundError
-from monoskope.monoctl.main import cli
 from monoskope.protocol.listing import Listing
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.support.receipts import receipt
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
-Run = Callable[..., Result]
 NAMES = ("adopted", "deleted", "new", "ours", "web/")
 
 
@@ -59,17 +55,13 @@ class Knowing(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Knowing]:
-    scripted = Knowing()
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+def scripted() -> Knowing:
+    return Knowing()
 
 
 @pytest.fixture
-def run(m8: Knowing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, ("list-upstream", *words))
+def run(run: Run) -> Run:
+    return partial(run, "list-upstream")
 
 
 def test_each_name_is_listed_with_what_m8_says_of_it(run: Run) -> None:

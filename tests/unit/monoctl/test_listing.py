@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 import yaml
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import options_pb2, upload_pb2
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.formats import cell, short
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, VERSION, ScriptedM8
 from monoskope.times import rfc3339
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 
 @pytest.mark.parametrize("at_ms", [2**63 - 1, -(2**63), 253_402_300_800_000, -62_135_596_800_001])
@@ -38,7 +35,6 @@ def test_labels_are_shown_as_the_flag_takes_them() -> None:
     assert cell({"labels": {"env": "prod", "owner": "team-a"}}, "labels") == "env=prod, owner=team-a"
 
 
-Run = Callable[..., Result]
 IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE
 
 
@@ -82,16 +78,8 @@ class Listing(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Listing]:
-    with Listing().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: Listing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, words)
+def scripted() -> Listing:
+    return Listing()
 
 
 def names(run: Run, *words: str) -> str:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 
-from monoskope.monoctl.main import cli
 from monoskope.protocol.tlog.log_key import LogKey
 from monoskope.testing.scripted.log import ORIGIN, ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, environment
+from tests.unit.monoctl.as_alice import Alice
 
 NEW = "monoskope/fedcba9876543210"
 
@@ -24,26 +21,10 @@ def log() -> ScriptedLog:
 
 
 @pytest.fixture
-def m8(log: ScriptedLog, tmp_path: Path) -> Iterator[ScriptedM8]:
+def scripted(log: ScriptedLog) -> ScriptedM8:
     scripted = ScriptedM8()
     scripted.log = log
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
-
-
-class Alice:
-    """Runs commands with her settings."""
-
-    def __init__(self, m8: ScriptedM8, folder: Path) -> None:
-        self.folder = folder
-        self._env = environment(m8, folder)
-
-    def __call__(self, *words: str, **more: str) -> Result:
-        return CliRunner().invoke(cli, words, env=self._env | more)
-
-    def put(self, *more: str) -> Result:
-        (self.folder / "value").write_text(VALUE)
-        return self("put", "secret", "vault://app/db", "--from-file", f"k={self.folder / 'value'}", *more)
+    return scripted
 
 
 @pytest.fixture

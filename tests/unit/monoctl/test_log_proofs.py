@@ -5,11 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
@@ -19,13 +18,12 @@ from monoskope.client import SyncClient, UploadProof
 from monoskope.client.proofs import log as log_proofs
 from monoskope.client.settings import load_settings
 from monoskope.errors import LogMismatchError, NotFoundError, NotYetError, UsageError
-from monoskope.monoctl.main import cli
 from monoskope.protocol.outline import outline
 from monoskope.protocol.tlog.merkle import inclusion_plan
 from monoskope.protocol.wire import serialise
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import VALUE, environment
+from tests.unit.monoctl.as_alice import VALUE, Alice
 
 
 class ForkedLog(ScriptedLog):
@@ -118,28 +116,17 @@ class Recording(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Recording]:
+def scripted(monkeypatch: pytest.MonkeyPatch) -> Recording:
     monkeypatch.setattr(log_proofs, "_PAUSE_S", 0.0)
-    scripted = Recording()
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+    return Recording()
 
 
-class Alice:
-    """Runs commands with her settings, and has a file for a proof."""
+class Proving(Alice):
+    """Has a file for a proof."""
 
     def __init__(self, m8: ScriptedM8, folder: Path) -> None:
-        self.folder = folder
+        super().__init__(m8, folder)
         self.file = folder / "put.tlog-proof"
-        self.env = environment(m8, folder)
-
-    def __call__(self, *words: str, **more: str) -> Result:
-        return CliRunner().invoke(cli, words, env=self.env | more)
-
-    def put(self) -> None:
-        (self.folder / "value").write_text(VALUE)
-        done = self("put", "secret", "vault://app/db", "--from-file", f"k={self.folder / 'value'}")
-        assert done.exit_code == 0, done.output
 
     def get(self, request_id: str, *words: str, **more: str) -> Result:
         return self("get", "upload", request_id, "--proof", str(self.file), *words, **more)
@@ -149,11 +136,11 @@ class Alice:
 
 
 @pytest.fixture
-def alice(m8: Recording, tmp_path: Path) -> Alice:
-    return Alice(m8, tmp_path)
+def alice(m8: Recording, tmp_path: Path) -> Proving:
+    return Proving(m8, tmp_path)
 
 
-def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, alice: Alice) -> None:
+def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, alice: Proving) -> None:
     alice.put()
     request_id = m8.record()
     m8.later = 2
@@ -177,7 +164,7 @@ def test_a_proof_is_written_once_and_checked_without_a_server(m8: Recording, ali
     assert alice.file.read_bytes() != b"mine"
 
 
-def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Alice) -> None:
+def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Proving) -> None:
     alice.put()
     request_id = m8.record()
     m8.later = 1_000
@@ -185,7 +172,7 @@ def test_a_proof_that_is_not_there_yet_is_told_as_such(m8: Recording, alice: Ali
         client.log.upload_proof(request_id, timeout=0.0)
 
 
-def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Alice) -> None:
+def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Proving) -> None:
     alice.put()
     request_id = m8.record()
     with alice.client() as client:
@@ -196,7 +183,7 @@ def test_a_program_gets_the_proof_with_what_it_says(m8: Recording, alice: Alice)
 
 
 def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are_demanded(
-    m8: Recording, alice: Alice
+    m8: Recording, alice: Proving
 ) -> None:
     witness = ScriptedWitness("witness.example/a")
     m8.log.witnesses = [witness]
@@ -220,7 +207,7 @@ def test_where_witnesses_are_away_the_proof_is_made_without_them_unless_they_are
         client.log.upload_proof(request_id, timeout=0.0)
 
 
-def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recording, alice: Alice) -> None:
+def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recording, alice: Proving) -> None:
     alice.put()
     m8.proves_from = ScriptedLog(5, key=m8.log.key, seed="fork")
     request_id = m8.record()
@@ -233,7 +220,7 @@ def test_a_proof_from_a_log_that_nobody_else_is_shown_is_not_written(m8: Recordi
 
 
 @pytest.fixture(params=[0, 1], ids=["no quorum", "quorum"])
-def forked(request: pytest.FixtureRequest, m8: Recording, alice: Alice) -> ForkedLog:
+def forked(request: pytest.FixtureRequest, m8: Recording, alice: Proving) -> ForkedLog:
     """A log that can lie about a fork; Alice demands a quorum or none, and has seen five entries."""
     m8.log = log = ForkedLog()
     if request.param:
@@ -246,7 +233,7 @@ def forked(request: pytest.FixtureRequest, m8: Recording, alice: Alice) -> Forke
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 5, 6])
 def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
-    m8: Recording, alice: Alice, forked: ForkedLog, shown: int
+    m8: Recording, alice: Proving, forked: ForkedLog, shown: int
 ) -> None:
     """The proof is of 6 entries, and the log that is kept has 9: their first 3 are the same."""
     m8.proves_from = forked.fork
@@ -260,7 +247,7 @@ def test_a_smaller_newest_tree_ties_no_fork_of_a_proof_to_the_log(
 
 
 @pytest.mark.parametrize("shown", [0, 2, 3, 4, 5, 6, 7])
-def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Alice, forked: ForkedLog, shown: int) -> None:
+def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Proving, forked: ForkedLog, shown: int) -> None:
     """The note is of 7 entries, and the one that is kept of 5: their first 3 are the same."""
     forked.fork.grow(2, seed="fork")
     theirs = alice.folder / "theirs"
@@ -273,7 +260,7 @@ def test_a_smaller_newest_tree_ties_no_fork_of_a_note_to_the_log(alice: Alice, f
     assert json.loads(refused.stderr)["error"]["notes"][1].encode() == theirs.read_bytes()
 
 
-def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m8: Recording, alice: Alice) -> None:
+def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m8: Recording, alice: Proving) -> None:
     m8.log = log = ForkedLog()
     log.witnesses = [ScriptedWitness("witness.example/a")]
     alice.env |= {"MONOCTL_LOG_WITNESSES": str(log.witnesses[0].vkey), "MONOCTL_LOG_QUORUM": "1"}
@@ -290,7 +277,7 @@ def test_a_quorum_that_is_demanded_must_have_seen_the_tree_that_ties_two_notes(m
 
 
 @pytest.mark.parametrize("fault", ["another request", "no proof", "another place"])
-def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Alice, fault: str) -> None:
+def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Proving, fault: str) -> None:
     alice.put()
     request_id = m8.record()
     if fault == "another request":
@@ -305,7 +292,7 @@ def test_a_proof_that_does_not_hold_is_not_written(m8: Recording, alice: Alice, 
     assert not alice.file.exists()
 
 
-def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Alice) -> None:
+def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Proving) -> None:
     alice.put()
     request_id = m8.record()
     (alice.folder / "known_stores").write_text("")
@@ -313,7 +300,7 @@ def test_without_a_pin_of_the_store_nothing_is_proven(m8: Recording, alice: Alic
         client.log.upload_proof(request_id)
 
 
-def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Alice) -> None:
+def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Proving) -> None:
     alice.put()
     request_id = m8.record()
     (alice.folder / "known_logs").unlink()
@@ -323,7 +310,7 @@ def test_an_m8_without_a_log_proves_nothing(m8: Recording, alice: Alice) -> None
 
 
 @pytest.mark.parametrize("grown", [0, 4], ids=["the same size", "another size"])
-def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Alice, grown: int) -> None:
+def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Proving, grown: int) -> None:
     alice.put()
     theirs = alice.folder / "theirs"
     theirs.write_bytes(m8.log.note(3))  # from before
@@ -337,7 +324,7 @@ def test_notes_of_one_log_agree_whoever_is_ahead(m8: Recording, alice: Alice, gr
 
 
 @pytest.mark.parametrize("size", [3, 5, 7], ids=["smaller", "the same size", "larger"])
-def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice: Alice, size: int) -> None:
+def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice: Proving, size: int) -> None:
     alice.put()
     theirs = alice.folder / "theirs"
     theirs.write_bytes(ScriptedLog(size, key=m8.log.key, seed="fork").note(size))
@@ -350,7 +337,7 @@ def test_a_note_of_a_fork_is_printed_whole_beside_ones_own(m8: Recording, alice:
     assert other.encode() == theirs.read_bytes()
 
 
-def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Alice) -> None:
+def test_a_note_of_another_log_or_of_none_says_so(m8: Recording, alice: Proving) -> None:
     alice.put()
     theirs = alice.folder / "theirs"
     theirs.write_bytes(ScriptedLog(5).note(5))  # the same origin under other keys

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import stat
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import click
@@ -119,9 +119,9 @@ def test_an_interrupt_has_its_own_code(capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().err == "error: interrupted; nothing was sent.\n"
 
 
-def test_every_command_explains_itself(run: Run) -> None:
-    def walk(group: click.Group, words: list[str]) -> None:
-        context = click.Context(group)
+def test_every_command_explains_itself_and_its_connection_options_stand_apart(run: Run) -> None:
+    def walk(group: click.Group, words: list[str]) -> int:
+        context, dialling = click.Context(group), 0
         listed = run(*words, "--help").stdout
         for name in group.list_commands(context):
             command = group.get_command(context, name)
@@ -131,9 +131,25 @@ def test_every_command_explains_itself(run: Run) -> None:
             assert result.exit_code == 0
             assert len(result.stdout.splitlines()) > 4
             if isinstance(command, click.Group):
-                walk(command, [*words, name])
+                dialling += walk(command, [*words, name])
+            elif any(parameter.name == "token_file" for parameter in command.params):
+                dialling += 1
+                stands_apart(result.stdout)
+        return dialling
 
-    walk(cli, [])
+    assert walk(cli, []) > 15
+
+
+def stands_apart(text: str) -> None:
+    own, apart, shared = text.partition("Connection options:\n")
+    assert apart, text
+    for option in ("--server", "--token-file", "--store-identity"):
+        assert option not in own
+        assert option in shared
+    assert "--help" in own
+    assert "--output" not in shared
+    rows = own.partition("\nOptions:\n")[2].splitlines()
+    assert [row for row in rows if row.startswith("  ") and row[2] not in "- "] == []
 
 
 def test_version_dials_nothing(run: Run) -> None:
@@ -207,30 +223,6 @@ def test_help_of_what_is_no_command_says_so(run: Run, words: tuple[str, ...], sa
     assert said in result.stderr
 
 
-def test_connection_options_stand_apart_in_every_help(run: Run) -> None:
-    def walk(group: click.Group, words: list[str]) -> Iterator[list[str]]:
-        context = click.Context(group)
-        for name in group.list_commands(context):
-            command = group.get_command(context, name)
-            if isinstance(command, click.Group):
-                yield from walk(command, [*words, name])
-            elif command is not None and any(parameter.name == "token_file" for parameter in command.params):
-                yield [*words, name]
-
-    found = list(walk(cli, []))
-    assert len(found) > 15
-    for words in found:
-        own, apart, shared = run(*words, "--help").stdout.partition("Connection options:\n")
-        assert apart, words
-        for option in ("--server", "--token-file", "--store-identity"):
-            assert option not in own
-            assert option in shared
-        assert "--help" in own
-        assert "--output" not in shared
-        rows = own.partition("\nOptions:\n")[2].splitlines()
-        assert [row for row in rows if row.startswith("  ") and row[2] not in "- "] == []
-
-
 @pytest.mark.parametrize(
     ("words", "suggested", "never"),
     [
@@ -239,6 +231,9 @@ def test_connection_options_stand_apart_in_every_help(run: Run) -> None:
         (("put", "secret", "x", "--litera", "v"), None, "--literal"),
         (("put", "secret", "x", "--overwrit"), "--overwrite", None),
         (("put", "secrets"), "'secret'", None),
+        (("get", "secert"), "'secret'", None),
+        (("get", "secret-store"), "'secret-stores'", None),
+        (("ptach", "secret"), "'patch'", None),
         (("putt",), "'put'", None),
         (("whoam",), "'whoami'", None),
     ],

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.request_options import parse_edits
-from monoskope.monoctl.main import cli
+from monoskope.monoctl.input.request_options import parse_day, parse_edits, parse_labels
 from monoskope.testing.scripted.m8 import VERSION, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
-Run = Callable[..., Result]
 
 
 class Noting(ScriptedM8):
@@ -51,16 +47,8 @@ class Noting(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Noting]:
-    with Noting().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-@pytest.fixture
-def run(m8: Noting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words, stdin=None: CliRunner().invoke(cli, words, input=stdin)
+def scripted() -> Noting:
+    return Noting()
 
 
 @pytest.mark.parametrize(
@@ -144,3 +132,36 @@ def test_edits_are_names_with_values_or_none() -> None:
     assert parse_edits(("a=b", "c-", "d=e-", "f=")) == {"a": "b", "c": None, "d": "e-", "f": ""}
     with pytest.raises(UsageError):
         parse_edits(("a",))
+
+
+def test_a_day_is_itself() -> None:
+    assert parse_day("2027-01-31") == "2027-01-31"
+    assert parse_day("2027-01-31", more=1) == "2027-02-01"
+
+
+def test_a_number_of_days_counts_from_today() -> None:
+    before = dt.datetime.now(dt.UTC).date()
+    found = dt.date.fromisoformat(parse_day("30d"))
+    after = dt.datetime.now(dt.UTC).date()
+    assert before <= found - dt.timedelta(days=30) <= after
+
+
+@pytest.mark.parametrize("text", ["", "30", "d", "0d", "-1d", "30w", "2027-02-30", "20270131", "9999-12-32", "999999d"])
+def test_anything_else_is_refused(text: str) -> None:
+    with pytest.raises(UsageError):
+        parse_day(text)
+
+
+def test_the_end_of_the_calendar_is_refused() -> None:
+    with pytest.raises(UsageError):
+        parse_day("9999-12-31", more=1)
+
+
+def test_labels_are_names_and_values() -> None:
+    assert parse_labels(("owner=team-a", "url=a=b", "empty=")) == {"owner": "team-a", "url": "a=b", "empty": ""}
+
+
+@pytest.mark.parametrize("texts", [("owner",), ("owner=a", "owner=b")])
+def test_labels_that_are_not_names_and_values_are_refused(texts: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError):
+        parse_labels(texts)

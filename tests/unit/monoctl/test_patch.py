@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import Result
 
-from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.monoctl.main import cli
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.monoctl.output import terminal
 from monoskope.testing.scripted.client import was_received
 from monoskope.testing.scripted.m8 import FINGERPRINT, LAYOUT, VERSION, ScriptedM8
@@ -73,24 +72,6 @@ def test_a_dry_run_shows_sizes_and_removals_and_sends_nothing(m8: ScriptedM8, ru
 
 
 @pytest.mark.parametrize(
-    ("words", "kind", "version"),
-    [
-        ([], upload_pb2.EXPECT_ANY, ""),
-        (["--expect", VERSION], upload_pb2.EXPECT_VERSION, VERSION),
-        (["--overwrite"], upload_pb2.EXPECT_OVERWRITE, ""),
-    ],
-)
-def test_what_is_expected_is_in_the_request(
-    m8: ScriptedM8, run: Run, words: list[str], kind: upload_pb2.Expect, version: str
-) -> None:
-    assert patch(run, "app/db", *words, "--binary", "base64").exit_code == 0
-
-    request = m8.attempts[0].request
-    assert (request.expect, request.expect_version) == (kind, version)
-    assert request.options == options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
-
-
-@pytest.mark.parametrize(
     ("words", "said"),
     [
         (["--expect", "absent"], "something must be there"),
@@ -109,14 +90,6 @@ def test_an_invalid_patch_is_refused_before_any_call(m8: ScriptedM8, run: Run, w
     assert m8.calls == []
 
 
-def test_without_keys_files_or_removals_somebody_must_be_there_to_ask(m8: ScriptedM8, run: Run) -> None:
-    result = run("patch", "secret", "app/db")
-
-    assert result.exit_code == 2
-    assert "no terminal to ask on" in result.stderr
-    assert m8.calls == []
-
-
 def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ScriptedM8, run: Run) -> None:
     m8.stores["vault"].reactors[0].capabilities.CopyFrom(events_pb2.StoreCapabilities(max_plaintext=131_072))
 
@@ -126,31 +99,3 @@ def test_a_store_that_cannot_patch_is_asked_for_no_key(m8: ScriptedM8, run: Run)
         assert result.exit_code == 3
         assert "cannot change some keys" in result.stderr
     assert m8.count("RequestSecretUploadKey") == 0
-
-
-@pytest.mark.parametrize(
-    ("reason", "said", "code"),
-    [
-        (upload_pb2.REASON_CONFLICT, "lacks a key to remove", 6),
-        (upload_pb2.REASON_UPSTREAM_CHANGED, "patch again with `overwrite`", 6),
-        (upload_pb2.REASON_UPSTREAM_REFUSED, "no key would be left", 3),
-        (upload_pb2.REASON_UNSUPPORTED, "cannot do this", 3),
-    ],
-)
-def test_a_failure_says_what_it_means_for_a_patch(
-    m8: ScriptedM8, run: Run, reason: upload_pb2.Reason, said: str, code: int
-) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-
-    result = patch(run, "app/db")
-
-    assert result.exit_code == code
-    assert said in result.stderr
-
-
-def test_the_shell_completes_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COMP_WORDS", "monoctl patch secret --re")
-    monkeypatch.setenv("COMP_CWORD", "3")
-    monkeypatch.setenv("_MONOCTL_COMPLETE", "bash_complete")
-
-    assert "plain,--remove" in CliRunner().invoke(cli, [], prog_name="monoctl").stdout

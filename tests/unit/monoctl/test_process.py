@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
@@ -27,16 +27,9 @@ from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
 from tests.unit.monoctl.as_alice import environment
 
 
-@pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with ScriptedM8().serving_in_thread(tmp_path) as scripted:
-        yield scripted
-
-
-def start(m8: ScriptedM8, folder: Path, *words: str, python: Sequence[str] = ()) -> subprocess.Popen[str]:
-    (folder / "value").write_text("correct horse battery staple")
+def start(m8: ScriptedM8, folder: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, *python, "-m", "monoskope.monoctl", *words],
+        [sys.executable, "-m", "monoskope.monoctl", *words],
         env=os.environ | environment(m8, folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -56,7 +49,37 @@ def interrupt(process: subprocess.Popen[str], when: threading.Event) -> str:
         process.wait()
 
 
-def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path) -> None:
+@pytest.fixture
+def put(tmp_path: Path) -> Sequence[str]:
+    """The words of a put."""
+    (tmp_path / "value").write_text("correct horse battery staple")
+    return ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+
+
+def ran(
+    *words: str,
+    python: Sequence[str] = ("-X", "importtime", "-m", "monoskope.monoctl"),
+    env: dict[str, str] | None = None,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command to its end, which must be a good one."""
+    return subprocess.run(
+        [sys.executable, *python, *words],
+        env=os.environ | (env or {}),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+
+
+def imported(done: subprocess.CompletedProcess[str]) -> set[str]:
+    """What a command imported; what comes before is the interpreter's own start."""
+    began = done.stderr.index("monoskope.start")
+    return {line.rpartition("|")[2].strip() for line in done.stderr[began:].splitlines() if "import time:" in line}
+
+
+def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
     sent = threading.Event()
 
     def end(attempt: Attempt) -> views_pb2.SecretUpload:
@@ -64,7 +87,7 @@ def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Pa
         return views_pb2.SecretUpload(request_id=attempt.request.request_id, state=views_pb2.UPLOAD_STATE_WRITING)
 
     m8.end = end
-    process = start(m8, tmp_path, "put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
+    process = start(m8, tmp_path, *put)
 
     stderr = interrupt(process, sent)
 
@@ -75,7 +98,7 @@ def test_ctrl_c_after_sending_says_how_to_ask_later(m8: ScriptedM8, tmp_path: Pa
     assert "Traceback" not in stderr
 
 
-def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path) -> None:
+def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
     asked = threading.Event()
 
     def no_key(_: Attempt) -> queries_pb2.GetSecretUploadKeyResponse:
@@ -83,8 +106,7 @@ def test_ctrl_c_before_sending_says_that_nothing_was_sent(m8: ScriptedM8, tmp_pa
         return queries_pb2.GetSecretUploadKeyResponse(state=views_pb2.UPLOAD_STATE_REQUESTED)
 
     m8.key_answer = no_key
-    words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}", "-o", "json")
-    process = start(m8, tmp_path, *words)
+    process = start(m8, tmp_path, *put, "-o", "json")
 
     stderr = interrupt(process, asked)
 
@@ -106,17 +128,12 @@ def test_a_foreign_certificate_is_told_in_our_words_alone(m8: ScriptedM8, tmp_pa
 
 def loaded(code: str) -> set[str]:
     """Return the modules that a fresh interpreter has after `code`."""
-    script = f"{code}\nimport sys; print(' '.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60)
-    return set(done.stdout.split())
+    return set(ran(python=("-c", f"{code}\nimport sys; print(' '.join(sys.modules))")).stdout.split())
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
-def test_a_put_needs_no_open_streams(m8: ScriptedM8, tmp_path: Path, closed: str) -> None:
-    (tmp_path / "value").write_text("correct horse battery staple")
-    words = ["put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}"]
-
-    done = _with_streams(m8, tmp_path, closed, *words)
+def test_a_put_needs_no_open_streams(m8: ScriptedM8, tmp_path: Path, put: Sequence[str], closed: str) -> None:
+    done = _with_streams(m8, tmp_path, closed, *put)
 
     assert (done.returncode, done.stderr) == (0, "")
     assert len(m8.attempts) == 1
@@ -208,36 +225,20 @@ NOT_NEEDED = (
 """What a put takes milliseconds to load and does not need."""
 
 
-def test_a_put_loads_no_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path) as m8:
-        words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
-        process = start(m8, tmp_path, *words, python=["-X", "importtime"])
-        stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, "UPLOADED" in stdout) == (0, True)
-    began = stderr.index("monoskope.start")  # before it is the interpreter's own start
-    loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
+def test_a_put_loads_no_event_loop(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
+    done = ran(*put, env=environment(m8, tmp_path))
+    assert "UPLOADED" in done.stdout
+    loaded = imported(done)
     assert {"monoskope.client.runtime.blocking", "monoskope.client.seal", "httptools"} <= loaded
     assert of(loaded, NOT_NEEDED) == []
 
 
-def test_a_put_with_a_login_that_lasts_loads_one_small_file_more_than_with_a_token(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path) as m8:
-        known = environment(m8, tmp_path)
-        (tmp_path / "value").write_text("correct horse battery staple")
-        loads = []
-        for environ in (known, _logged_in(m8, known)):
-            words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
-            done = subprocess.run(
-                [sys.executable, "-X", "importtime", "-m", "monoskope.monoctl", *words],
-                env=os.environ | environ,
-                capture_output=True,
-                text=True,
-                check=True,
-                timeout=60,
-            )
-            loads.append({line.rpartition("|")[2].strip() for line in done.stderr.splitlines()})
-        assert m8.count("ExchangeToken") == 0
-    given, logged_in = loads
+def test_a_put_with_a_login_that_lasts_loads_one_small_file_more_than_with_a_token(
+    m8: ScriptedM8, tmp_path: Path, put: Sequence[str]
+) -> None:
+    known = environment(m8, tmp_path)
+    given, logged_in = (imported(ran(*put, env=environ)) for environ in (known, _logged_in(m8, known)))
+    assert m8.count("ExchangeToken") == 0
     assert logged_in - given == {"monoskope.client.login.file"}
 
 
@@ -271,19 +272,9 @@ main()
 
 
 def test_a_put_loads_the_steps_while_it_waits_for_the_store_and_sealing_while_it_waits_for_the_key(
-    tmp_path: Path,
+    m8: ScriptedM8, tmp_path: Path, put: Sequence[str]
 ) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path) as m8:
-        (tmp_path / "value").write_text("correct horse battery staple")
-        words = ("put", "secret", "vault://app", "--from-file", f"k={tmp_path / 'value'}")
-        done = subprocess.run(
-            [sys.executable, "-c", NOTING_WAITS, *words],
-            env=os.environ | environment(m8, tmp_path),
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=60,
-        )
+    done = ran(*put, python=("-c", NOTING_WAITS), env=environment(m8, tmp_path))
     waits = [set(line.split()[1:]) for line in done.stderr.splitlines() if line.startswith("waited")]
     steps, sealing, after = waits
     assert {f"monoskope.client.{name}" for name in ("walk.walk", "walk.reasons", "seal", "walk.trust")} <= steps
@@ -304,11 +295,9 @@ class Listing(ScriptedM8):
 
 def test_a_list_loads_what_a_put_does_and_how_lists_look(tmp_path: Path) -> None:
     with Listing().serving_in_thread(tmp_path) as m8:
-        process = start(m8, tmp_path, "get", "secrets", python=["-X", "importtime"])
-        stdout, stderr = process.communicate(timeout=60)
-    assert "vault://app" in stdout
-    began = stderr.index("monoskope.start")
-    loaded = {line.rpartition("|")[2].strip() for line in stderr[began:].splitlines() if "import time:" in line}
+        done = ran("get", "secrets", env=environment(m8, tmp_path))
+    assert "vault://app" in done.stdout
+    loaded = imported(done)
     assert "monoskope.monoctl.output.formats" in loaded
     needed = {"monoskope.client.walk.receipts", "monoskope.client.results.secrets"}
     assert of(loaded, [name for name in NOT_NEEDED if name not in needed]) == []
@@ -331,13 +320,10 @@ def test_the_help_says_of_each_command_what_the_command_says_of_itself() -> None
     assert set(cli.summaries) == set(cli.list_commands(context)) - set(cli.commands)
 
 
-def test_several_at_once_take_the_event_loop(tmp_path: Path) -> None:
-    with ScriptedM8().serving_in_thread(tmp_path) as m8:
-        words = ("put", "secret", "vault://app", "vault://other", "--from-file", f"k={tmp_path / 'value'}")
-        process = start(m8, tmp_path, *words, python=["-X", "importtime"])
-        stdout, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stdout.count("UPLOADED")) == (0, 2)
-    assert "monoskope.client.runtime.on_asyncio" in stderr
+def test_several_at_once_take_the_event_loop(m8: ScriptedM8, tmp_path: Path, put: Sequence[str]) -> None:
+    done = ran(*put, "vault://other", env=environment(m8, tmp_path))
+    assert done.stdout.count("UPLOADED") == 2
+    assert "monoskope.client.runtime.on_asyncio" in imported(done)
 
 
 def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
@@ -346,14 +332,6 @@ def test_the_first_help_needs_neither_a_connection_nor_completion() -> None:
 
 
 def test_the_first_help_loads_no_values_messages_or_reader_of_source_code() -> None:
-    done = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "monoskope.monoctl", "--help"],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    began = done.stderr.index("monoskope.start")
-    loaded = {line.rpartition("|")[2].strip() for line in done.stderr[began:].splitlines()}
+    done = ran("--help")
     assert "Put secrets into stores." in done.stdout
-    assert of(loaded, ["google", "inspect", "msgspec", "ssl", "monoskope.client"]) == []
+    assert of(imported(done), ["google", "inspect", "msgspec", "ssl", "monoskope.client"]) == []

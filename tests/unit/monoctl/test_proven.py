@@ -4,25 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.client.known.seen import NAME
 from monoskope.client.walk import reasons
-from monoskope.monoctl.main import cli
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
-Run = Callable[..., Result]
 
 
 class Remembering(ScriptedM8):
@@ -93,18 +89,13 @@ class Remembering(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Remembering]:
-    scripted = Remembering()
-    scripted.end = scripted.remember
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+def scripted() -> Remembering:
+    return Remembering()
 
 
 @pytest.fixture
-def run(m8: Remembering, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, words, input="value")
+def run(run: Run) -> Run:
+    return partial(run, stdin="value")
 
 
 def put(run: Run, uri: str = URI) -> str:
@@ -250,16 +241,6 @@ def test_verifying_all_says_how_many_m8_lists_and_names_what_it_leaves_out(m8: R
     assert "warning" not in first.stderr + third.stderr
 
 
-def test_verifying_all_names_what_m8_shows_an_older_receipt_of(m8: Remembering, run: Run) -> None:
-    put(run)
-    run("verify", "secret", "--all")
-    older = m8.secrets[URI]
-    put(run)
-    assert "warning" not in run("verify", "secret", "--all").stderr
-    m8.secrets[URI] = older
-    assert f"warning: {URI}: m8 shows an older receipt" in run("verify", "secret", "--all").stderr
-
-
 def test_a_deletion_that_is_proven_is_nothing_to_warn_of(m8: Remembering, run: Run) -> None:
     put(run)
     put(run, "vault://app/other")
@@ -268,19 +249,6 @@ def test_a_deletion_that_is_proven_is_nothing_to_warn_of(m8: Remembering, run: R
     assert "warning" not in run("verify", "secret", "--all").stderr
     m8.deleted.clear()
     assert "warning" not in run("verify", "secret", "--all").stderr
-
-
-def test_a_deletion_from_before_hides_nothing_that_was_put_after_it(m8: Remembering, run: Run) -> None:
-    put(run)
-    run("verify", "secret", "--all")
-    run("delete", "secret", URI, "--yes")
-    run("verify", "secret", "--all")
-    before = m8.deleted.pop(URI)
-    put(run)
-    assert "warning" not in run("verify", "secret", "--all").stderr
-    del m8.secrets[URI]
-    m8.deleted[URI], m8.upstream = before, VERSION
-    assert f"warning: {URI}: m8 listed it before" in run("verify", "secret", "--all").stderr
 
 
 def test_a_deletion_of_an_earlier_version_hides_nothing_even_if_it_was_never_shown(m8: Remembering, run: Run) -> None:
@@ -340,12 +308,6 @@ def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: R
     assert result.exit_code == 0
     assert "IN_SYNC" in result.stdout
     assert "warning: what m8 lists was not compared with what it listed before: " in result.stderr
-
-
-def test_each_subject_is_told_of_what_was_shown_to_it_alone() -> None:
-    names = {file_name(subject) for subject in ("alice", "bob")}
-    assert len(names) == 2
-    assert file_name(None) == NAME
 
 
 @pytest.mark.parametrize("reason", list(reasons.MEANINGS))

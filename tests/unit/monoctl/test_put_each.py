@@ -110,11 +110,3 @@ def test_what_holds_for_all_is_met_once_and_each_secret_has_its_row(m8: Scripted
     assert rows == [(f"vault://app/{key}", "NOT_TRIED" if key != KEYS[0] else "FAILED") for key in KEYS]
     assert result.stderr.count("the credential is expired") == 1
     assert m8.count("RequestSecretUploadKey") == 1
-
-
-def test_how_many_were_not_tried_is_said(m8: ScriptedM8, run: Run, many: str) -> None:
-    m8.failing["RequestSecretUploadKey"] = [UnauthenticatedError("the credential is expired.", fix="Ask.")]
-
-    result = run("put", "secret", "vault://app/", "--from-env-file", many, "--each")
-
-    assert "199 of the secrets were not tried; nothing was sent for them." in result.stderr

@@ -11,8 +11,10 @@ from tests.unit.monoctl.as_alice import VALUE, Run
 
 URI = "vault://app/db"
 SENTENCE = "the engine's policy does not allow this."
-REFUSED, NOT_FOUND = upload_pb2.REASON_UPSTREAM_REFUSED, upload_pb2.REASON_NOT_FOUND
-PUT = ("put", "secret", URI, "--from-file", "password=-")
+REFUSED = upload_pb2.REASON_UPSTREAM_REFUSED
+PUT, PATCH = (("put", "secret", URI, "--from-file", "password=-"), ("patch", "secret", URI, "--remove", "a"))
+DELETE, IMPORT = ("delete", "secret", URI, "--yes"), ("import", "secret", URI)
+UNDELETE, ROLLBACK = ("undelete", "secret", URI), ("rollback", "secret", URI, "--to", "1@x")
 
 
 def fails(m8: ScriptedM8, reason: upload_pb2.Reason, detail: str = "") -> None:
@@ -53,30 +55,49 @@ def test_what_is_no_sentence_is_not_shown(m8: ScriptedM8, run: Run, detail: str)
     assert detail not in result.stderr
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("patch", "secret", URI, "--remove", "a"), "nothing to patch"),
-        (("delete", "secret", URI, "--yes"), "nothing to delete"),
-        (("import", "secret", URI), "nothing to import"),
-    ],
-)
-def test_nothing_there_is_not_found_whatever_was_asked(
-    m8: ScriptedM8, run: Run, words: tuple[str, ...], said: str
+MEANT = [
+    (PUT, "CONFLICT", 6, "`expect`"),
+    (PUT, "UPSTREAM_CHANGED", 6, "`overwrite`"),
+    (PUT, "UPSTREAM_REFUSED", 3, "`binary` base64"),
+    (PUT, "OUTCOME_UNKNOWN", 9, "monoctl compare secret"),
+    (PUT, "EXPIRED", 8, "Try again"),
+    (PATCH, "NOT_FOUND", 4, "nothing to patch"),
+    (PATCH, "CONFLICT", 6, "lacks a key to remove"),
+    (PATCH, "UPSTREAM_CHANGED", 6, "patch again with `overwrite`"),
+    (PATCH, "UPSTREAM_REFUSED", 3, "no key would be left"),
+    (PATCH, "UNSUPPORTED", 3, "cannot do this"),
+    (DELETE, "NOT_FOUND", 4, "nothing to delete"),
+    (DELETE, "CONFLICT", 6, "nothing is upstream, or not what `expect` names; what is there was not deleted"),
+    (DELETE, "UPSTREAM_CHANGED", 6, "delete again with `overwrite`"),
+    (DELETE, "UNSUPPORTED", 3, "cannot do this"),
+    (IMPORT, "NOT_FOUND", 4, "nothing to import"),
+    (IMPORT, "CONFLICT", 6, "nothing to import"),
+    (UNDELETE, "CONFLICT", 6, "another version than `expect` names was deleted last"),
+    (UNDELETE, "CONFLICT", 6, "`monoctl get secret --versions`"),
+    (UNDELETE, "NOT_FOUND", 4, "nothing can be brought back"),
+    (UNDELETE, "NOT_FOUND", 4, "`monoctl get secret --versions` shows"),
+    (UNDELETE, "UPSTREAM_CHANGED", 6, "undelete with `overwrite`"),
+    (UNDELETE, "UNSUPPORTED", 3, "describe secret-store"),
+    (ROLLBACK, "CANNOT_READ", 3, "does not keep that version"),
+    (ROLLBACK, "CANNOT_READ", 3, "`monoctl get secret --versions` shows"),
+    (ROLLBACK, "UPSTREAM_CHANGED", 6, "roll back with `overwrite`"),
+    (ROLLBACK, "CONFLICT", 6, "is not what `expect` names"),
+]
+
+
+@pytest.mark.parametrize(("words", "reason", "code", "said"), MEANT)
+def test_a_signed_failure_says_what_it_means_for_what_was_asked_and_what_to_do(  # noqa: PLR0917 - fixtures and one case
+    m8: ScriptedM8, run: Run, words: tuple[str, ...], reason: str, code: int, said: str
 ) -> None:
-    fails(m8, NOT_FOUND)
-    result = run(*words)
-    assert result.exit_code == 4
+    fails(m8, getattr(upload_pb2, f"REASON_{reason}"))
+    result = run(*words, stdin=VALUE)
+    assert result.exit_code == code
+    error, fix = result.stderr.splitlines()
+    assert error.startswith(f"error: {URI}: ")
+    assert fix.startswith("fix: ")
+    assert reason == "OUTCOME_UNKNOWN" or f"({reason})" in error
     assert said in result.stderr
-    assert "(NOT_FOUND)" in result.stderr
     assert len(m8.attempts) == 1
-
-
-def test_a_conflict_stays_one(m8: ScriptedM8, run: Run) -> None:
-    fails(m8, upload_pb2.REASON_CONFLICT)
-    result = run("delete", "secret", URI, "--yes")
-    assert result.exit_code == 6
-    assert "nothing is upstream, or not what `expect` names" in result.stderr
 
 
 def capabilities(m8: ScriptedM8) -> views_pb2.Reactor:

@@ -3,42 +3,38 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import FINGERPRINT, VERSION, Attempt, ScriptedM8
-from tests.unit.monoctl.as_alice import Run, environment
+from tests.unit.monoctl.as_alice import Run
 
 URI = "vault://app/db"
 UNDELETE, ROLLBACK = ("undelete", "secret"), ("rollback", "secret", "--to", "1@x")
 
 
-def test_an_undeletion_prints_what_came_back(run: Run, m8: ScriptedM8) -> None:
-    done = run(*UNDELETE, URI)
+@pytest.mark.parametrize(
+    ("words", "purpose", "outcome", "restored"),
+    [
+        (UNDELETE, upload_pb2.PURPOSE_UNDELETE, "UNDELETED", VERSION),
+        (ROLLBACK, upload_pb2.PURPOSE_ROLLBACK, "ROLLED_BACK", "1@x"),
+    ],
+)
+def test_what_is_there_again_is_printed(  # noqa: PLR0917 - fixtures and one case
+    run: Run, m8: ScriptedM8, words: tuple[str, ...], purpose: upload_pb2.Purpose, outcome: str, restored: str
+) -> None:
+    done = run(*words, URI)
     assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1].split() == [URI, "UNDELETED", VERSION, VERSION, FINGERPRINT]
-    document = json.loads(run(*UNDELETE, URI, "-o", "json").stdout)
-    assert (document["outcome"], document["restored_version"]) == ("UNDELETED", VERSION)
+    assert done.stdout.splitlines()[-1].split() == [URI, outcome, VERSION, restored, FINGERPRINT]
+    document = json.loads(run(*words, URI, "-o", "json").stdout)
+    assert (document["outcome"], document["restored_version"]) == (outcome, restored)
     assert document["values"] == {"password": FINGERPRINT}
     request = m8.attempts[0].request
-    assert (request.purpose, request.expect) == (upload_pb2.PURPOSE_UNDELETE, upload_pb2.EXPECT_ANY)
-    assert b"".join(m8.attempts[0].sealed) == b""
-
-
-def test_a_rollback_prints_what_is_there_again(run: Run, m8: ScriptedM8) -> None:
-    done = run(*ROLLBACK, URI)
-    assert done.exit_code == 0
-    assert done.stdout.splitlines()[-1].split() == [URI, "ROLLED_BACK", VERSION, "1@x", FINGERPRINT]
-    document = json.loads(run(*ROLLBACK, URI, "-o", "json").stdout)
-    assert (document["outcome"], document["restored_version"]) == ("ROLLED_BACK", "1@x")
-    request = m8.attempts[0].request
-    assert (request.purpose, request.to_version) == (upload_pb2.PURPOSE_ROLLBACK, "1@x")
+    assert (request.purpose, request.expect) == (purpose, upload_pb2.EXPECT_ANY)
+    assert request.to_version == (restored if words is ROLLBACK else "")
     assert b"".join(m8.attempts[0].sealed) == b""
 
 
@@ -53,31 +49,26 @@ class Listing(ScriptedM8):
         return queries_pb2.ListSecretVersionsResponse(versions=shown)
 
 
-def test_the_number_of_a_version_is_enough_if_there_is_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    m8 = Listing()
-    with m8.serving_in_thread(tmp_path):
-        for name, value in environment(m8, tmp_path).items():
-            monkeypatch.setenv(name, value)
-        for text, whole in (("2", "2@b"), ("2@b", "2@b"), ("3", "3"), ("2@z", "2@z")):
-            assert CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", text)).exit_code == 0
-            assert m8.attempts[-1].request.to_version == whole
-        asked = len(m8.attempts)
-        several = CliRunner().invoke(cli, ("rollback", "secret", URI, "--to", "1"))
-        assert (several.exit_code, len(m8.attempts)) == (2, asked)
-        assert f"error: {URI} had several versions 1.\n" in several.stderr
-        assert "1@c, 1@d" in several.stderr
+@pytest.fixture
+def scripted() -> ScriptedM8:
+    return Listing()
+
+
+def test_the_number_of_a_version_is_enough_if_there_is_one(run: Run, m8: ScriptedM8) -> None:
+    for text, whole in (("2", "2@b"), ("2@b", "2@b"), ("3", "3"), ("2@z", "2@z")):
+        assert run("rollback", "secret", URI, "--to", text).exit_code == 0
+        assert m8.attempts[-1].request.to_version == whole
+    asked = len(m8.attempts)
+    several = run("rollback", "secret", URI, "--to", "1")
+    assert (several.exit_code, len(m8.attempts)) == (2, asked)
+    assert f"error: {URI} had several versions 1.\n" in several.stderr
+    assert "1@c, 1@d" in several.stderr
 
 
 @pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
-def test_the_number_of_what_is_expected_is_enough(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...]
-) -> None:
-    m8 = Listing()
-    with m8.serving_in_thread(tmp_path):
-        for name, value in environment(m8, tmp_path).items():
-            monkeypatch.setenv(name, value)
-        assert CliRunner().invoke(cli, (*words, URI, "--expect", "2")).exit_code == 0
-        assert m8.attempts[-1].request.expect_version == "2@b"
+def test_the_number_of_what_is_expected_is_enough(run: Run, m8: ScriptedM8, words: tuple[str, ...]) -> None:
+    assert run(*words, URI, "--expect", "2").exit_code == 0
+    assert m8.attempts[-1].request.expect_version == "2@b"
 
 
 @pytest.mark.parametrize("words", [UNDELETE, ROLLBACK], ids=["undelete", "rollback"])
@@ -101,44 +92,6 @@ def test_a_version_that_can_be_none_is_refused_before_anything_is_asked(run: Run
         assert run("rollback", "secret", URI, "--to", text).exit_code == 2
     assert run("rollback", "secret", URI).exit_code == 2
     assert m8.attempts == []
-
-
-@pytest.mark.parametrize(
-    ("words", "reason", "code", "said"),
-    [
-        (UNDELETE, upload_pb2.REASON_CONFLICT, 6, "another version than `expect` names was deleted last"),
-        (UNDELETE, upload_pb2.REASON_NOT_FOUND, 4, "nothing can be brought back"),
-        (UNDELETE, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "undelete with `overwrite`"),
-        (UNDELETE, upload_pb2.REASON_UNSUPPORTED, 3, "describe secret-store"),
-        (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "does not keep that version"),
-        (ROLLBACK, upload_pb2.REASON_CANNOT_READ, 3, "`monoctl get secret --versions` shows"),
-        (UNDELETE, upload_pb2.REASON_NOT_FOUND, 4, "`monoctl get secret --versions` shows"),
-        (ROLLBACK, upload_pb2.REASON_UPSTREAM_CHANGED, 6, "roll back with `overwrite`"),
-        (ROLLBACK, upload_pb2.REASON_CONFLICT, 6, "is not what `expect` names"),
-    ],
-)
-def test_a_failure_says_what_it_means_here(  # noqa: PLR0917 - fixtures and one case
-    run: Run, m8: ScriptedM8, words: tuple[str, ...], reason: upload_pb2.Reason, code: int, said: str
-) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-    done = run(*words, URI)
-    assert done.exit_code == code
-    assert said in done.stderr
-
-
-@pytest.mark.parametrize(
-    ("words", "reason"),
-    [
-        (UNDELETE, upload_pb2.REASON_CONFLICT),
-        (UNDELETE, upload_pb2.REASON_NOT_FOUND),
-        (ROLLBACK, upload_pb2.REASON_CANNOT_READ),
-    ],
-)
-def test_a_fix_that_speaks_of_versions_names_the_command_that_lists_them(
-    run: Run, m8: ScriptedM8, words: tuple[str, ...], reason: upload_pb2.Reason
-) -> None:
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(reason), reason)
-    assert "`monoctl get secret --versions`" in run(*words, URI).stderr
 
 
 @pytest.mark.parametrize(

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RefusedError
-from monoskope.monoctl.main import cli
 from monoskope.testing.scripted.m8 import ScriptedM8
 from monoskope.times import now_ms
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
 DAY_MS = 86_400_000
 
@@ -23,9 +20,7 @@ DAY_MS = 86_400_000
 class Expiring(ScriptedM8):
     """Says who the caller is, and when its certificate expires."""
 
-    def __init__(self, server: Callable[[], queries_pb2.GetServerResponse]) -> None:
-        super().__init__()
-        self.server_answer = server
+    server_answer: Callable[[], queries_pb2.GetServerResponse]
 
     def more(self, method: str, message: Message) -> Message:
         if isinstance(message, queries_pb2.GetServerRequest):
@@ -33,16 +28,18 @@ class Expiring(ScriptedM8):
         return queries_pb2.ListSecretStoresResponse(stores=list(self.stores.values()))
 
 
-def said(folder: Path, monkeypatch: pytest.MonkeyPatch, server: Callable[[], queries_pb2.GetServerResponse]) -> str:
+@pytest.fixture
+def scripted() -> Expiring:
+    return Expiring()
+
+
+def said(m8: Expiring, run: Run, server: Callable[[], queries_pb2.GetServerResponse]) -> str:
     """What `monoctl get secret-stores` prints on stderr."""
-    m8 = Expiring(server)
-    with m8.serving_in_thread(folder):
-        for name, value in environment(m8, folder).items():
-            monkeypatch.setenv(name, value)
-        result = CliRunner().invoke(cli, ("get", "secret-stores"))
+    m8.server_answer = server
+    result = run("get", "secret-stores")
     assert result.exit_code == 0, result.output
     assert "vault" in result.stdout
-    return result.stderr
+    return str(result.stderr)
 
 
 def expiring(left_ms: int, role: events_pb2.Role = events_pb2.ROLE_ADMINISTRATOR) -> queries_pb2.GetServerResponse:
@@ -50,8 +47,8 @@ def expiring(left_ms: int, role: events_pb2.Role = events_pb2.ROLE_ADMINISTRATOR
     return queries_pb2.GetServerResponse(role=role, certificate_expires_at_ms=at_ms)
 
 
-def test_an_administrator_is_told_and_how_to_renew_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    note = said(tmp_path, monkeypatch, lambda: expiring(29 * DAY_MS + DAY_MS // 2))
+def test_an_administrator_is_told_and_how_to_renew_it(m8: Expiring, run: Run) -> None:
+    note = said(m8, run, lambda: expiring(29 * DAY_MS + DAY_MS // 2))
     assert "m8 says that its certificate expires at" in note
     assert "in 29 days" in note
     assert "m8 tls renew" in note
@@ -62,14 +59,12 @@ def test_an_administrator_is_told_and_how_to_renew_it(tmp_path: Path, monkeypatc
     [expiring(31 * DAY_MS), expiring(DAY_MS, events_pb2.ROLE_USER), expiring(0)],
     ids=["later", "a user", "an older m8"],
 )
-def test_nobody_else_is_told(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: queries_pb2.GetServerResponse
-) -> None:
-    assert said(tmp_path, monkeypatch, lambda: answer) == ""
+def test_nobody_else_is_told(m8: Expiring, run: Run, answer: queries_pb2.GetServerResponse) -> None:
+    assert said(m8, run, lambda: answer) == ""
 
 
-def test_an_m8_that_does_not_answer_this_fails_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_m8_that_does_not_answer_this_fails_nothing(m8: Expiring, run: Run) -> None:
     def refused() -> queries_pb2.GetServerResponse:
         raise RefusedError("no.")
 
-    assert said(tmp_path, monkeypatch, refused) == ""
+    assert said(m8, run, refused) == ""

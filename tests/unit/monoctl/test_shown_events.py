@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from functools import partial
 
 import pytest
-from click.testing import CliRunner, Result
 from google.protobuf.message import Message
 
 from monoskope.api.eventsourcing.v1 import event_pb2
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.main import cli
 from monoskope.protocol.outline import outline
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.unit.monoctl.as_alice import environment
+from tests.unit.monoctl.as_alice import Run
 
-Run = Callable[..., Result]
 COUNT = 150
 """Two pages."""
 NEWER = 2
@@ -75,17 +71,13 @@ def row(position: int, *, uri: str = URI, actor: str = "anna") -> views_pb2.Even
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[Recorded]:
-    scripted = Recorded()
-    with scripted.serving_in_thread(tmp_path):
-        yield scripted
+def scripted() -> Recorded:
+    return Recorded()
 
 
 @pytest.fixture
-def run(m8: Recorded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    for name, value in environment(m8, tmp_path).items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: CliRunner().invoke(cli, ("get", "events", *words))
+def run(run: Run) -> Run:
+    return partial(run, "get", "events")
 
 
 @pytest.mark.parametrize("words", [("--all",), ("--tail", str(COUNT + NEWER))])

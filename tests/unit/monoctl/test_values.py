@@ -94,12 +94,6 @@ def test_the_forms_that_dotenv_reads(text: str, value: str, monkeypatch: pytest.
     assert dict(os.environ) == before
 
 
-def test_several_forms_in_one_file() -> None:
-    text = '# comment\n\nA=1\r\nexport B=\'two words\'\nC="it\'s"\nD=\nE=a#b=c\n  \nF.g-h=""\n'
-
-    assert env(text) == {"A": b"1", "B": b"two words", "C": b"it's", "D": b"", "E": b"a#b=c", "F.g-h": b""}
-
-
 @pytest.mark.parametrize("before", ["OK=1\n", "OK='1\n2'\n", "\n\n# comment\n\nOK=1\n\n\n"])
 @pytest.mark.parametrize(
     "line",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -41,9 +40,8 @@ class Knowing(ScriptedM8):
 
 
 @pytest.fixture
-def m8(tmp_path: Path) -> Iterator[ScriptedM8]:
-    with Knowing().serving_in_thread(tmp_path) as scripted:
-        yield scripted
+def scripted() -> Knowing:
+    return Knowing()
 
 
 def test_whoami_says_what_m8_knows_and_whose_word_it_is(m8: ScriptedM8, run: Run) -> None:

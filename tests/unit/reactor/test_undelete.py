@@ -235,7 +235,7 @@ class Renumbering(MemoryStore):
         await super().undelete(path, deleted, write_tag=write_tag)
         _, payload, _ = self.content[path].pop()
         version = self.put(payload, path, write_tag)
-        self._begin("renumbered")
+        self._begin("renumbered", path)
         return version
 
 

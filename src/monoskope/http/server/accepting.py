@@ -124,7 +124,7 @@ class Acceptor:
     async def start_serving(self) -> None:
         """Accept connections from now on. The sockets listen already."""
         for bound in self._bound.sockets:
-            # A file of our own: uvloop lets nobody else wait for those of its servers.
+            # A file of our own: uvloop lets no other code wait for those of its servers.
             own = socket.fromfd(bound.fileno(), bound.family, bound.type, bound.proto)
             own.settimeout(0)
             self._listening.append(own)

@@ -86,7 +86,7 @@ class Connection(Outgoing):
             self._entered = self._shared.gate.enter(self._peer, self.transport.abort)
         self.transport.set_write_buffer_limits(PORTION)
         probe(self.transport.get_extra_info("socket"))
-        # Whoever connects has something to ask. Time between two requests is for those who have asked before.
+        # A client that connects has something to ask. Time between two requests is for those who have asked before.
         self.within(self._limits.head_s)
 
     def data_received(self, data: bytes) -> None:
@@ -186,7 +186,7 @@ class Connection(Outgoing):
     def _too_early(self) -> None:
         """Something came before the answer was sent: pipelined. It is thrown away, and the answer is the last one.
 
-        To stop reading would hide that the peer has gone: what it asked for would go on for nobody.
+        To stop reading would hide that the peer has gone: what it asked for would go on without a reader.
         """
         self.is_last = True
 

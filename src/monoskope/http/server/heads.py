@@ -1,7 +1,7 @@
 """The head of a request: parsed by llhttp, then held to one meaning (RFC 9112, sections 3, 5, 6 and 11).
 
 Servers and proxies that frame the same bytes in two ways let one user speak with another's voice (request smuggling).
-So a request has one framing here, Content-Length, and everything that somebody could read otherwise is refused.
+So a request has one framing here, Content-Length, and everything that could be read otherwise is refused.
 """
 
 from __future__ import annotations

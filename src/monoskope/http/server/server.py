@@ -22,7 +22,7 @@ DRAIN_S = 5.0
 
 
 def ignore(_: Exception) -> None:
-    """Tell nobody of a defect. Its peer hears of it in any case."""
+    """Log nothing of a defect. Its peer hears of it in any case."""
 
 
 class Server:
@@ -45,9 +45,9 @@ class Server:
         return len(self._shared.connections)
 
     async def start(self) -> None:
-        """Answer from now on. Raises `OSError` if somebody else began to listen at the address meanwhile."""
+        """Answer from now on. Raises `OSError` if another program began to listen at the address meanwhile."""
         for bound in self._listener.sockets:
-            # By our own hand first: uvloop tells nobody that the system refuses to listen.
+            # By our own hand first: uvloop does not tell that the system refuses to listen.
             with socket.fromfd(bound.fileno(), bound.family, bound.type) as same:
                 same.listen(self._shared.limits.most)
         await self._listener.start_serving()
@@ -110,7 +110,7 @@ async def bind(
     tell: Tell = ignore,
     gate: Gate | None = None,
 ) -> Server:
-    """Return a server that is bound to its address, and answers nobody yet.
+    """Return a server that is bound to its address, and does not answer yet.
 
     Args:
         address: `host:port`, port 0 for a free one; or the path of a Unix socket, which is its owner's alone.

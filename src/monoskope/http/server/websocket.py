@@ -17,7 +17,7 @@ from monoskope.http.server.limits import Limits
 from monoskope.http.server.outgoing import PORTION, SocketCarrier
 
 MOST_HELD = 65_536
-"""Bytes that may wait behind a message that nobody has asked for; then nothing more is read."""
+"""Bytes that may wait behind a message that was not asked for yet; then nothing more is read."""
 
 MOST_FRAMES = 1_000
 """Frames that end no message, between two of our pings; and frames of any kind that come after the end. A peer that
@@ -145,7 +145,7 @@ class ServedSocket:
             self._carrier.within(self._limits.pong_s if self._is_pinged else self._limits.ping_s)
 
     def expire(self) -> None:
-        """Ping the peer; cut it off if it did not answer the last one. While nothing is read, nobody can answer."""
+        """Ping the peer; cut it off if it did not answer the last one. While nothing is read, no answer can come."""
         if self._is_ended or (self._is_pinged and not self._protocol.held):
             self._carrier.transport.abort()
             return
@@ -167,13 +167,13 @@ class ServedSocket:
         self._carrier.within(self._limits.pong_s)
 
     def finish(self, code: int) -> None:
-        """As `shut`, when nobody asks for messages any more: what still comes is thrown away."""
+        """As `shut`, when no message is asked for any more: what still comes is thrown away."""
         self._is_unasked = True
         self.shut(code)
         self._ignore(self._unheld())
 
     def lost(self) -> None:
-        """Tell whoever waits that the connection is gone."""
+        """Tell the waiting tasks that the connection is gone."""
         self._end()
 
     # Reading.
@@ -260,7 +260,7 @@ class ServedSocket:
 
 
 class _OneAtATime(ServerProtocol):
-    """Looks at no byte behind a message before somebody asks for the next: only then its largest size is known."""
+    """Looks at no byte behind a message before the next is asked for: only then its largest size is known."""
 
     def __init__(self, most_message: int) -> None:
         super().__init__(state=OPEN, max_size=most_message, logger=_NO_LOG)

@@ -326,7 +326,7 @@ class Cluster(Commands):
 def _wait_for_words(part: Part, known: int) -> None:
     """Wait until a reactor's log says, after its first `known` bytes, that it is attached, or for `_SAYS_S`.
 
-    Whoever asks m8 instead runs a command each time, for which the reactor that starts has to wait, too.
+    A test that asks m8 instead runs a command each time, for which the reactor that starts has to wait, too.
     """
     with contextlib.suppress(UnavailableError):
         wait_until(
@@ -345,7 +345,7 @@ def _lift(file: Path, after: str, line: str) -> None:
 
 def _age_key() -> tuple[str, str]:
     """A new age identity and its recipient."""
-    import pyrage  # noqa: PLC0415 - only whoever makes reactors has it
+    import pyrage  # noqa: PLC0415 - only those who make reactors have it
 
     identity = pyrage.x25519.Identity.generate()
     return str(identity), str(identity.to_public())

@@ -1,4 +1,4 @@
-"""Running commands in a cluster's folder as the people who use them do, and telling somebody what ran."""
+"""Running commands in a cluster's folder as the people who use them do, and telling what ran."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Ran:
     """A command that ran to its end.
 
     Attributes:
-        who: The person who ran it, "" for whoever looks after the machine.
+        who: The person who ran it, "" for the machine's operator.
         arguments: The command as a person types it in the cluster's folder.
         code: Its exit code.
         out: Its standard output.
@@ -126,7 +126,7 @@ class Commands:
 
     @contextmanager
     def quietly(self) -> Iterator[None]:
-        """Tell nobody of the commands that run meanwhile."""
+        """Tell no one of the commands that run in the block."""
         told, self._tell = self._tell, _nobody
         try:
             yield
@@ -165,7 +165,7 @@ class Commands:
         return self._told("", ("bao", *arguments), done)
 
     def background(self, name: str, *arguments: str, log: str, user: User | None = None) -> Part:
-        """Start a program that goes on running; whoever calls this stops it."""
+        """Start a program that goes on running; the caller stops it."""
         part = self.part(name, *arguments, log=log, user=user)
         part.start()
         return part

@@ -1,6 +1,6 @@
 """The promise of a store driver that it refuses early what it can know: before anything is compared or announced.
 
-Whoever may write tests guesses without a trace by values or options that only the write refuses: a right guess ends as
+Who may write tests guesses without a trace by values or options that only the write refuses: a right guess ends as
 UNCHANGED, a wrong one as refused. So each refusal of `write` and `patch` that depends on path, options and values alone
 is one of `check` or `check_payload` first. What the engine's state or policy decides is not asked for here.
 """

@@ -69,7 +69,7 @@ _APP = """\
 import sys
 import threading
 
-# `jsonschema` would load this one to check formats that nobody asks for: a compiler of grammars, which takes seconds.
+# `jsonschema` would load this one to check formats that are not asked for: a compiler of grammars, which takes seconds.
 sys.modules["rfc3987_syntax"] = None
 
 from barbican.common import config

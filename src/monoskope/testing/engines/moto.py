@@ -35,7 +35,7 @@ backends.list_of_moto_modules = lambda: names  # else it lists a folder of two h
 logging.getLogger("werkzeug").setLevel(logging.WARNING)
 server.main()
 """
-"""moto's own server, in a third less time: nobody reads a line for each request."""
+"""moto's own server, in a third less time: it logs no line for each request."""
 
 
 class Moto:
@@ -80,7 +80,7 @@ class Moto:
 
     def client(self, service: str) -> Any:  # noqa: ANN401 - the SDK has no types
         """Return the plain SDK client of a service, as people and other programs have."""
-        import botocore.session  # noqa: PLC0415 - only whoever plays AWS has it
+        import botocore.session  # noqa: PLC0415 - only those who play AWS have it
 
         keys: Mapping[str, str] = {
             "aws_access_key_id": CREDENTIALS["AWS_ACCESS_KEY_ID"],

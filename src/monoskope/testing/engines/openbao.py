@@ -154,7 +154,7 @@ class OpenBao(Admin):
 
         Args:
             args: As after `bao`, e.g. `"kv", "get", "-mount=secret", "app/db"`.
-            token: Whose rights to use; None for the root token, "" for nobody's.
+            token: Whose rights to use; None for the root token, "" for none.
             stdin: What it reads from standard input.
         """
         environment = {

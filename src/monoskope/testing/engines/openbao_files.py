@@ -26,7 +26,7 @@ _HOST = "127.0.0.1"
 
 _TEMPLATE = """\
 # A complete OpenBao server in this folder. Paths are relative to it: start OpenBao with this folder as its working
-# folder. The first start initialises it; later starts unseal it with seal.key. Nobody types anything.
+# folder. The first start initialises it; later starts unseal it with seal.key. No input is needed.
 api_addr     = "https://{host}:{port}"
 cluster_addr = "https://{host}:{cluster_port}"
 

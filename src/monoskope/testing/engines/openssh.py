@@ -2,7 +2,7 @@
 
 `ssh-keygen`, `ssh-add` and `ssh-agent` come from the system (Debian: openssh-client). The security key is
 `sk-dummy.so`, the middleware of OpenSSH's own regression tests: it keeps its keys in the "private" key file, and says
-of every signature that somebody touched it, unless the key was made without touch. It proves nothing about hardware.
+of every signature that it was touched, unless the key was made without touch. It proves nothing about hardware.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ def run(
     Raises:
         UnavailableError: it failed; holds what it says.
     """
-    # To run a program as somebody else Python copies this whole process first, which takes long for a large one.
+    # To run a program as another user Python copies this whole process first, which takes long for a large one.
     account = pwd.getpwnam(user()) if user() and program in _REFUSE_ROOT else None
     done = subprocess.run(
         [str(binaries(installed) / program), *arguments],
@@ -246,7 +246,7 @@ class Postgres:
         return name
 
     def drop_database(self, name: str) -> None:
-        """Drop a database, whoever is connected to it."""
+        """Drop a database with all connections to it."""
         self.sql(f'DROP DATABASE "{name}" WITH (FORCE)')
 
     def sql(self, statement: str, *, database: str = "postgres", role: str = ADMIN) -> str:

@@ -1,4 +1,4 @@
-"""The suite's part on tampering: whoever changes the stored log without rewriting it all is noticed."""
+"""The suite's part on tampering: a change of the stored log that does not rewrite it all is noticed."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ _SHOWN = 12
 
 
 def token(subject: str) -> str:
-    """Return a JWT that names `subject`; nobody signed it."""
+    """Return a JWT that names `subject` and is not signed."""
     claims = base64.urlsafe_b64encode(json.dumps({"sub": subject}).encode()).decode().rstrip("=")
     return f"e30.{claims}.c2ln"
 

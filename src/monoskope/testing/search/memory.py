@@ -88,7 +88,7 @@ def passages_in_memory(pid: int, wanted: Sequence[Wanted], *, around: int) -> tu
 
 
 def is_closed() -> bool:
-    """Whether this system lets nobody but an administrator look into a process of one's own."""
+    """Whether this system lets an administrator alone look into a process of one's own."""
     scope = Path("/proc/sys/kernel/yama/ptrace_scope")
     if not Path("/proc/self/mem").exists():
         return True
@@ -123,7 +123,7 @@ class _Reader:
         while at < end and not self.failure:
             size = min(CHUNK, end - at)
             chunk = self._read(at, size)
-            # Most of what a process maps was never written. Nobody looks for zeros alone, so few do for all of them.
+            # Most of what a process maps was never written. No search is for zeros alone: few do for all.
             # An empty chunk: what lies on the two sides of a hole does not touch.
             yield _FEW_ZEROS if chunk == _UNTOUCHED else chunk
             self.size += len(chunk)

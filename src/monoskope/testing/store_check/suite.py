@@ -35,7 +35,7 @@ class Checked:
     """ReactorSettings that may read, and their folder, where `settings` may not."""
     written: set[Path] = field(default_factory=set)
     refused: frozenset[str] | None = None
-    """Names in `TRICKY` that the engine has no place for; None before anybody asked."""
+    """Names in `TRICKY` that the engine has no place for; None before they were asked for."""
     refuses_bytes: bool = False
     bytes_options: object | None = None
 
@@ -121,7 +121,7 @@ class ConfiguredHarness(Harness):
         return driver
 
     async def foreign_write(self, path: Path, values: Mapping[str, str]) -> None:
-        """Write as another replica would: nobody else's way in is known here."""
+        """Write as another replica would: no other way in is known here."""
         driver = await self._checked.open()
         try:
             payload = Payload({key: value.encode() for key, value in values.items()})

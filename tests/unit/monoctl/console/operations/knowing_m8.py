@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -197,6 +198,13 @@ class AtConsole:
         text = msgspec.json.encode(answer)
         assert VALUE not in text
         return msgspec.json.decode(text)
+
+    async def load(self) -> None:
+        """Read m8's listing to its end."""
+        task = asyncio.create_task(self.context.secrets.run())
+        while not self.context.secrets.complete:
+            await asyncio.sleep(0)
+        task.cancel()
 
 
 @asynccontextmanager

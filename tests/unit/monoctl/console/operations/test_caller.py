@@ -10,14 +10,13 @@ import pytest
 from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.renewing import write
 from monoskope.testing.scripted.client import token
-from tests.unit.monoctl.console.operations.knowing_m8 import at_console
+from tests.unit.monoctl.console.operations.knowing_m8 import AtConsole, at_console
 
 ISSUER = "https://login.example.org"
 
 
-async def test_of_a_member_it_says_what_each_role_binding_gives(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as page:
-        me = await page.ask("whoami")
+async def test_of_a_member_it_says_what_each_role_binding_gives(page: AtConsole) -> None:
+    me = await page.ask("whoami")
     assert me["groups"] == ["group:corp:ops"]
     assert me["may"] == [{"prefix": "vault://app", "rights": ["put"], "role_binding": "apps"}]
 
@@ -31,14 +30,12 @@ async def test_it_says_whether_a_login_is_renewed(tmp_path: Path, refresh_token:
     assert (me["subject"], me["credential"], me["login"]) == ("alice", f"the login at {ISSUER}", login)
 
 
-async def test_a_token_that_was_given_is_no_login(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as page:
-        me = await page.ask("whoami")
+async def test_a_token_that_was_given_is_no_login(page: AtConsole) -> None:
+    me = await page.ask("whoami")
     assert (me["credential"], me["login"]) == ("the token that was given", "")
 
 
-async def test_role_bindings_are_shown(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as page:
-        first, second = (await page.ask("role-bindings"))["role_bindings"]
+async def test_role_bindings_are_shown(page: AtConsole) -> None:
+    first, second = (await page.ask("role-bindings"))["role_bindings"]
     assert (first["name"], first["role"], first["prefix"], first["rights"]) == ("admins", "administrator", "", [])
     assert (second["members"], second["prefix"], second["rights"]) == (["group:corp:ops"], "vault://app", ["put"])

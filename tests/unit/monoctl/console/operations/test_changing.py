@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.testing.cluster.identities import Identity
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole, at_console
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole
 
 URIS = ["vault://app/a", "vault://app/b"]
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
-    async with at_console(tmp_path) as context:
-        yield context
 
 
 @pytest.fixture

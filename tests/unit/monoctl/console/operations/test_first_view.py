@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 from pathlib import Path
 
@@ -18,63 +17,55 @@ from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, HASHES, AtCo
 TODAY = dt.date(2026, 11, 26)
 
 
-async def test_a_page_begins_with_who_one_is_and_its_first_rows(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        for number in range(60):
-            m8.know(f"vault://app/{number:02}")
-        await loaded(page)
-        greeting = FirstView(page.context)
+async def test_a_page_begins_with_who_one_is_and_its_first_rows(page: AtConsole) -> None:
+    for number in range(60):
+        page.m8.know(f"vault://app/{number:02}")
+    await page.load()
+    greeting = FirstView(page.context)
 
-        greeting.prepare()
-        begun = await greeting.answer()
+    greeting.prepare()
+    begun = await greeting.answer()
 
-        assert begun["me"] == await page.ask("whoami")
-        assert begun["first"] == await page.ask("secrets")
+    assert begun["me"] == await page.ask("whoami")
+    assert begun["first"] == await page.ask("secrets")
 
 
-async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_away(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        greeting = FirstView(page.context)
-        greeting.prepare()
-        before = (await greeting.answer())["me"]
-        assert isinstance(before, dict)
-        assert before["away"] == ""
+async def test_who_one_is_is_asked_while_the_browser_starts_and_again_if_m8_was_away(page: AtConsole) -> None:
+    greeting = FirstView(page.context)
+    greeting.prepare()
+    before = (await greeting.answer())["me"]
+    assert isinstance(before, dict)
+    assert before["away"] == ""
 
-        m8.failing["GetServer"] = [UnauthenticatedError("the token has expired.")]
-        greeting.prepare()
-        me = (await greeting.answer())["me"]
+    page.m8.failing["GetServer"] = [UnauthenticatedError("the token has expired.")]
+    greeting.prepare()
+    me = (await greeting.answer())["me"]
 
-        assert me == before
-        assert m8.failing["GetServer"] == []
+    assert me == before
+    assert page.m8.failing["GetServer"] == []
 
 
-async def test_the_first_rows_are_there_before_all_have_been_read(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        for number in range(1_500):
-            m8.know(f"vault://app/{number:04}")
-        await loaded(page)
-        told = [message["loaded"] for message in page.told if message["kind"] == "secrets"]
-        assert told[0] == 100
-        assert told[-1] == 1_500
+async def test_the_first_rows_are_there_before_all_have_been_read(page: AtConsole) -> None:
+    for number in range(1_500):
+        page.m8.know(f"vault://app/{number:04}")
+    await page.load()
+    told = [message["loaded"] for message in page.told if message["kind"] == "secrets"]
+    assert told[0] == 100
+    assert told[-1] == 1_500
 
 
-async def test_an_answer_is_remembered_only_until_a_secret_changes(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        m8.know("vault://app/a")
-        await loaded(page)
-        assert (await page.ask("secrets", search="app"))["total"] == 1
+async def test_an_answer_is_remembered_only_until_a_secret_changes(page: AtConsole) -> None:
+    page.m8.know("vault://app/a")
+    await page.load()
+    assert (await page.ask("secrets", search="app"))["total"] == 1
 
-        m8.know("vault://app/b")
-        await page.context.secrets.ask(["vault://app/b"])
-        assert (await page.ask("secrets", search="app"))["total"] == 2
+    page.m8.know("vault://app/b")
+    await page.context.secrets.ask(["vault://app/b"])
+    assert (await page.ask("secrets", search="app"))["total"] == 2
 
-        m8.know("vault://app/b", deleted=True)
-        await page.context.secrets.ask(["vault://app/b"])
-        assert [row["uri"] for row in (await page.ask("secrets", search="app"))["secrets"]] == ["vault://app/a"]
+    page.m8.know("vault://app/b", deleted=True)
+    await page.context.secrets.ask(["vault://app/b"])
+    assert [row["uri"] for row in (await page.ask("secrets", search="app"))["secrets"]] == ["vault://app/a"]
 
 
 def test_figures_follow_each_change() -> None:
@@ -120,23 +111,13 @@ async def test_a_longer_time_reads_nothing_again_that_would_be_left_out(
         assert ([event.position for event in found], complete) == ([16, 17, 18, 19, 20, 21], False)
 
 
-async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        for _ in range(1_500):
-            m8.record("SecretUploaded", "vault://app/a")
+async def test_a_quick_look_at_a_busy_day_is_said_to_be_not_all(page: AtConsole) -> None:
+    for _ in range(1_500):
+        page.m8.record("SecretUploaded", "vault://app/a")
 
-        found, complete = await page.context.recent.newest(AT_MS)
-        assert (len(found), found[-1].position, complete) == (1_000, 1_500, False)
+    found, complete = await page.context.recent.newest(AT_MS)
+    assert (len(found), found[-1].position, complete) == (1_000, 1_500, False)
 
-        await page.context.recent.since(AT_MS)
-        found, complete = await page.context.recent.newest(AT_MS)
-        assert (len(found), complete) == (1_500, True)
-
-
-async def loaded(page: AtConsole) -> None:
-    """Read the listing to its end."""
-    task = asyncio.create_task(page.context.secrets.run())
-    while not page.context.secrets.complete:
-        await asyncio.sleep(0)
-    task.cancel()
+    await page.context.recent.since(AT_MS)
+    found, complete = await page.context.recent.newest(AT_MS)
+    assert (len(found), complete) == (1_500, True)

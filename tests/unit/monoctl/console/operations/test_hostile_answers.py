@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import pytest
@@ -31,59 +30,53 @@ LOOK_ALIKE = [
 
 async def listed(at: AtConsole) -> dict[str, dict[str, object]]:
     """What the page is shown of all secrets, once all are read."""
-    reading = asyncio.create_task(at.context.secrets.run())
-    while not at.context.secrets.complete:
-        await asyncio.sleep(0)
-    reading.cancel()
+    await at.load()
     return {secret["uri"]: secret for secret in (await at.ask("secrets", page_size=200))["secrets"]}
 
 
-async def test_a_receipt_proves_the_secret_alone_that_it_names(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as at:
-        await at.ask("put", {"password": VALUE}, uris=[URI])
-        for uri in LOOK_ALIKE:
-            copy = views_pb2.Secret(uri=uri)
-            copy.MergeFrom(at.m8.secrets[URI])
-            copy.uri = uri
-            at.m8.secrets[uri] = copy
-        shown = await listed(at)
-        assert set(shown) == {URI, *LOOK_ALIKE}
-        assert [uri for uri in shown if shown[uri]["proven"]] == [URI]
-        # No identity of `local` is pinned, so nobody can say that it is false.
-        assert [uri for uri in shown if not shown[uri]["is_false"]] == ["local://app/db", URI]
+async def test_a_receipt_proves_the_secret_alone_that_it_names(page: AtConsole) -> None:
+    await page.ask("put", {"password": VALUE}, uris=[URI])
+    for uri in LOOK_ALIKE:
+        copy = views_pb2.Secret(uri=uri)
+        copy.MergeFrom(page.m8.secrets[URI])
+        copy.uri = uri
+        page.m8.secrets[uri] = copy
+    shown = await listed(page)
+    assert set(shown) == {URI, *LOOK_ALIKE}
+    assert [uri for uri in shown if shown[uri]["proven"]] == [URI]
+    # No identity of `local` is pinned, so nobody can say that it is false.
+    assert [uri for uri in shown if not shown[uri]["is_false"]] == ["local://app/db", URI]
 
 
-async def test_a_look_alike_is_nothing_that_can_be_put_to(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as at:
-        for uri in ("v\u0430ult://app/db", "vault\u200b://app/db", "VAULT://app/db"):
-            with pytest.raises(UsageError):
-                await at.ask("put", {"password": VALUE}, uris=[uri])
-        assert not at.m8.secrets
+async def test_a_look_alike_is_nothing_that_can_be_put_to(page: AtConsole) -> None:
+    for uri in ("v\u0430ult://app/db", "vault\u200b://app/db", "VAULT://app/db"):
+        with pytest.raises(UsageError):
+            await page.ask("put", {"password": VALUE}, uris=[uri])
+    assert not page.m8.secrets
 
 
-async def test_one_secret_that_m8_makes_up_hides_no_other(tmp_path: Path) -> None:
-    async with at_console(tmp_path) as at:
-        await at.ask("put", {"password": VALUE}, uris=[URI])
-        wrong = at.m8.know("vault://wrong", expires_on="\u202enever", verified=99)
-        wrong.uploaded_at_ms, wrong.verified_at_ms, wrong.notes_changed_at_ms = -(2**63), 2**63 - 1, 2**62
-        for number in range(20_000):
-            wrong.labels.add(name=f"label-{number}", value="x")
-        for key in ("__proto__", "constructor", "\x1b[2J", 100_000 * "k"):
-            wrong.values.add(key=key, fingerprint="fp1:" + 100 * "…0")
-        for kind, detail in (
-            ("constructor", "constructor"),
-            ("SecretUploadFailed", "__proto__, x"),
-            ("SecretUploaded", ""),
-        ):
-            at.m8.record(kind, "\u202e", detail, stream="s")
-        for event, moment in zip(at.m8.events, (2**63 - 1, -5, 2**62), strict=True):
-            event.recorded_at_ms = moment
-        shown = await listed(at)
-        assert shown[URI]["proven"]
-        assert not shown["vault://wrong"]["proven"]
-        for operation in ("groups", "expiring", "drift", "status", "events"):
-            assert await at.ask(operation)
-        assert (await at.ask("activity", days=366))["complete"]
+async def test_one_secret_that_m8_makes_up_hides_no_other(page: AtConsole) -> None:
+    await page.ask("put", {"password": VALUE}, uris=[URI])
+    wrong = page.m8.know("vault://wrong", expires_on="\u202enever", verified=99)
+    wrong.uploaded_at_ms, wrong.verified_at_ms, wrong.notes_changed_at_ms = -(2**63), 2**63 - 1, 2**62
+    for number in range(20_000):
+        wrong.labels.add(name=f"label-{number}", value="x")
+    for key in ("__proto__", "constructor", "\x1b[2J", 100_000 * "k"):
+        wrong.values.add(key=key, fingerprint="fp1:" + 100 * "…0")
+    for kind, detail in (
+        ("constructor", "constructor"),
+        ("SecretUploadFailed", "__proto__, x"),
+        ("SecretUploaded", ""),
+    ):
+        page.m8.record(kind, "\u202e", detail, stream="s")
+    for event, moment in zip(page.m8.events, (2**63 - 1, -5, 2**62), strict=True):
+        event.recorded_at_ms = moment
+    shown = await listed(page)
+    assert shown[URI]["proven"]
+    assert not shown["vault://wrong"]["proven"]
+    for operation in ("groups", "expiring", "drift", "status", "events"):
+        assert await page.ask(operation)
+    assert (await page.ask("activity", days=366))["complete"]
 
 
 async def test_two_pages_that_agree_to_two_identities_have_one_of_them_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, cast
 
 import pytest
@@ -117,6 +118,18 @@ async def settled(log: Log, kept: SecretCache) -> None:
         await asyncio.sleep(0)
 
 
+@asynccontextmanager
+async def keeping(log: Log, *uris: str, settles: bool = True, **limits: int) -> AsyncIterator[SecretCache]:
+    """What is kept of a log that knows these secrets, while it reads."""
+    log.known |= {uri: a_view(uri) for uri in uris}
+    kept = kept_of(log, **limits)
+    task = asyncio.create_task(kept.run())
+    if settles:
+        await settled(log, kept)
+    yield kept
+    task.cancel()
+
+
 def run(work: Coroutine[Any, Any, None]) -> None:
     async def within() -> None:
         async with asyncio.timeout(60):
@@ -165,108 +178,79 @@ def test_after_any_changes_and_breaks_it_equals_a_fresh_listing(steps: list[tupl
 
 async def test_a_change_asks_for_that_secret_alone() -> None:
     log = Log()
-    log.known = {uri: a_view(uri) for uri in URIS}
-    kept = kept_of(log)
-    task = asyncio.create_task(kept.run())
-    await settled(log, kept)
-    before = log.listings
+    async with keeping(log, *URIS) as kept:
+        before = log.listings
+        log.change(a_view(URIS[0], subject="bob"), URIS[0])
+        await settled(log, kept)
 
-    log.change(a_view(URIS[0], subject="bob"), URIS[0])
-    await settled(log, kept)
-
-    assert log.listings == before
-    assert kept.counts.facets.subjects["bob"] == 1
-    task.cancel()
+        assert log.listings == before
+        assert kept.counts.facets.subjects["bob"] == 1
 
 
 async def test_an_edit_of_notes_is_followed_by_its_detail() -> None:
     log = Log()
-    log.known = {URIS[0]: a_view(URIS[0])}
-    kept = kept_of(log)
-    task = asyncio.create_task(kept.run())
-    await settled(log, kept)
-
-    log.known[URIS[0]] = a_view(URIS[0], labels={"owner": "a"})
-    kept.saw(views_pb2.EventSummary(type="SecretNotesUpdated", detail=f"{URIS[0]}: set owner=a: b"))
-    await settled(log, kept)
-
-    task.cancel()
+    async with keeping(log, URIS[0]) as kept:
+        log.known[URIS[0]] = a_view(URIS[0], labels={"owner": "a"})
+        kept.saw(views_pb2.EventSummary(type="SecretNotesUpdated", detail=f"{URIS[0]}: set owner=a: b"))
+        await settled(log, kept)
 
 
 async def test_more_than_it_keeps_is_said_and_not_called_complete() -> None:
-    log = Log()
-    log.known = {uri: a_view(uri) for uri in URIS}
-    kept = kept_of(log, most=3)
-    task = asyncio.create_task(kept.run())
-    while not kept.is_full:
-        await asyncio.sleep(0)
+    async with keeping(Log(), *URIS, settles=False, most=3) as kept:
+        while not kept.is_full:
+            await asyncio.sleep(0)
 
-    assert (kept.loaded, kept.complete) == (3, False)
-    assert "prefix" in kept.note
-    task.cancel()
+        assert (kept.loaded, kept.complete) == (3, False)
+        assert "prefix" in kept.note
 
 
 async def test_a_secret_for_which_there_is_no_place_is_said() -> None:
     log = Log()
-    log.known = {uri: a_view(uri) for uri in URIS[:3]}
-    kept = kept_of(log, most=3)
-    task = asyncio.create_task(kept.run())
-    await settled(log, kept)
+    async with keeping(log, *URIS[:3], most=3) as kept:
+        log.change(a_view(URIS[3]), URIS[3])
+        while kept.complete:
+            await asyncio.sleep(0)
 
-    log.change(a_view(URIS[3]), URIS[3])
-    while kept.complete:
-        await asyncio.sleep(0)
-
-    assert (kept.loaded, kept.is_full) == (3, True)
-    task.cancel()
+        assert (kept.loaded, kept.is_full) == (3, True)
 
 
 async def test_secrets_that_a_hostile_m8_makes_large_take_no_more_memory() -> None:
     log = Log()
     log.known = {uri: a_view(uri, labels={"owner": 10_000 * "x"}) for uri in URIS}
-    kept = kept_of(log, most_bytes=35_000)
-    task = asyncio.create_task(kept.run())
-    for _ in range(2):
-        while not kept.is_full:
+    async with keeping(log, settles=False, most_bytes=35_000) as kept:
+        for _ in range(2):
+            while not kept.is_full:
+                await asyncio.sleep(0)
+            assert (kept.loaded, kept.complete) == (4, False)
+            kept.read_again()
             await asyncio.sleep(0)
-        assert (kept.loaded, kept.complete) == (4, False)
-        kept.read_again()
-        await asyncio.sleep(0)
-    task.cancel()
 
 
 async def test_events_without_end_that_name_secrets_are_not_kept_one_by_one() -> None:
     log = Log()
-    log.known = {uri: a_view(uri) for uri in URIS}
-    kept = kept_of(log)
-    task = asyncio.create_task(kept.run())
-    await settled(log, kept)
-    listings = log.listings
+    async with keeping(log, *URIS) as kept:
+        listings = log.listings
+        for number in range(2_000):
+            kept.saw(views_pb2.EventSummary(uri=f"vault://flood/{number}"))
+            kept.saw(views_pb2.EventSummary(uri=f"vault://{10_000 * 'x'}/{number}"))
+        while log.listings == listings:
+            await asyncio.sleep(0)
+        await settled(log, kept)
 
-    for number in range(2_000):
-        kept.saw(views_pb2.EventSummary(uri=f"vault://flood/{number}"))
-        kept.saw(views_pb2.EventSummary(uri=f"vault://{10_000 * 'x'}/{number}"))
-    while log.listings == listings:
-        await asyncio.sleep(0)
-    await settled(log, kept)
-
-    assert len(log.asked) < 1_000
-    task.cancel()
+        assert len(log.asked) < 1_000
 
 
 async def test_what_was_not_read_is_said() -> None:
     log = Log()
     log.answers = False
-    kept = kept_of(log)
-    task = asyncio.create_task(kept.run())
-    while not kept.note:
-        await asyncio.sleep(0)
-    assert "m8 does not answer" in kept.note
+    async with keeping(log, settles=False) as kept:
+        while not kept.note:
+            await asyncio.sleep(0)
+        assert "m8 does not answer" in kept.note
 
-    log.answers = True
-    await settled(log, kept)
-    assert not kept.note
-    task.cancel()
+        log.answers = True
+        await settled(log, kept)
+        assert not kept.note
 
 
 # --- search, filters and order against a naive model ---

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,6 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import IdentityChangedError, NotFoundError, UnauthenticatedError, UsageError
 from monoskope.monoctl.console.activity import summary
-from monoskope.monoctl.console.live import RecentEvents
 from monoskope.monoctl.console.overview import happened
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.log import ScriptedLog, ScriptedWitness
@@ -20,20 +18,6 @@ from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt
 from tests.unit.monoctl.console.operations.knowing_m8 import AT_MS, VALUE, AtConsole, KnowingM8, at_console
 
 DAY_MS = 86_400_000
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
-    async with at_console(tmp_path) as context:
-        yield context
-
-
-async def loaded(page: AtConsole) -> None:
-    """Have the context read m8's listing."""
-    task = asyncio.create_task(page.context.secrets.run())
-    while not page.context.secrets.complete:
-        await asyncio.sleep(0)
-    task.cancel()
 
 
 async def test_whoami_is_m8s_word(page: AtConsole) -> None:
@@ -57,7 +41,7 @@ async def test_whoami_says_why_m8_does_not_answer(page: AtConsole) -> None:
 async def test_the_table_is_searched_sorted_and_paged(page: AtConsole) -> None:
     for number in range(5):
         page.m8.know(f"vault://app/{number}", upstream_version=str(number), deleted=number == 4)
-    await loaded(page)
+    await page.load()
 
     answer = await page.ask("secrets", search="app", sort="version", descending=True, page_size=2, page=1)
 
@@ -73,7 +57,7 @@ async def test_only_what_a_receipt_proves_is_called_proven(page: AtConsole) -> N
     await page.ask("put", {"password": VALUE}, uris=["vault://app/b"])
     page.m8.secrets["vault://app/b"].upstream_version = "8"
     page.m8.know("vault://app/c")
-    await loaded(page)
+    await page.load()
 
     answer = await page.ask("secrets")
 
@@ -274,7 +258,7 @@ async def test_signed_steps_are_followed_only_to_see_where_they_lead(page: AtCon
 async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
     page.m8.know("vault://app/a", drifted=True)
     page.m8.record("SecretUploaded", "vault://app/a")
-    await loaded(page)
+    await page.load()
 
     status = await page.ask("status")
 
@@ -368,26 +352,14 @@ async def test_recent_events_are_read_once_and_then_what_is_new(page: AtConsole)
     assert [event.position for event in later] == [len(page.m8.events)]
 
 
-async def test_recent_events_that_are_too_many_are_said_to_be_not_all(page: AtConsole) -> None:
-    few = RecentEvents(lambda: page.client.queries, most=5)
-    for _ in range(20):
-        page.m8.record("SecretUploaded", "vault://app/a")
+async def test_the_table_says_why_it_is_not_complete(page: AtConsole) -> None:
+    page.m8.failing["ListSecrets"] = [UnauthenticatedError("the token has expired.")]
+    task = asyncio.create_task(page.context.secrets.run())
+    while not page.context.secrets.note:
+        await asyncio.sleep(0)
 
-    found, complete = await few.since(AT_MS)
+    answer = await page.ask("secrets")
 
-    assert ([event.position for event in found], complete) == ([16, 17, 18, 19, 20], False)
-
-
-async def test_the_table_says_why_it_is_not_complete(tmp_path: Path) -> None:
-    m8 = KnowingM8()
-    async with at_console(tmp_path, m8) as page:
-        m8.failing["ListSecrets"] = [UnauthenticatedError("the token has expired.")]
-        task = asyncio.create_task(page.context.secrets.run())
-        while not page.context.secrets.note:
-            await asyncio.sleep(0)
-
-        answer = await page.ask("secrets")
-
-        assert (answer["complete"], answer["secrets"]) == (False, [])
-        assert "expired" in answer["note"]
-        task.cancel()
+    assert (answer["complete"], answer["secrets"]) == (False, [])
+    assert "expired" in answer["note"]
+    task.cancel()

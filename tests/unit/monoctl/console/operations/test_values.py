@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.testing.scripted.client import was_received
-from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole, at_console
-
-
-@pytest.fixture
-async def page(tmp_path: Path) -> AsyncIterator[AtConsole]:
-    async with at_console(tmp_path) as context:
-        yield context
+from tests.unit.monoctl.console.operations.knowing_m8 import VALUE, AtConsole
 
 
 async def test_a_put_answers_what_the_receipt_says_and_the_table_has_it_at_once(page: AtConsole) -> None:

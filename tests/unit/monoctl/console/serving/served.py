@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import TypeVar, cast
 
 from monoskope.errors import ConflictError
@@ -110,3 +110,18 @@ async def console() -> AsyncIterator[Served]:
 async def asked(call: Callable[..., R], *arguments: object) -> R:
     """Call something that blocks, while the console answers."""
     return await asyncio.to_thread(call, *arguments)
+
+
+async def sent(
+    page: Page, line: str, fields: Iterable[tuple[str, str]], body: bytes
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send a request as it stands here, on a connection of its own."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
+    writer.write("\r\n".join((line, *(f"{name}: {value}" for name, value in fields), "", "")).encode() + body)
+    await writer.drain()
+    return reader, writer
+
+
+async def ended(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    await writer.wait_closed()

@@ -5,22 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
-from collections.abc import AsyncIterator
 
 import pytest
 
 from monoskope.monoctl.console import requests as headers
 from monoskope.monoctl.console.session import FIRST_S, GONE_S, LINK_S
 from tests.support.console_calls import SEALED, Page, framed, value
-from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, console
+from tests.unit.monoctl.console.serving.served import HOSTILE, Served, asked, ended, sent
 
 VALUE = b"correct horse battery staple"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with console() as served:
-        yield served
 
 
 async def refused(page: Page, status: int, **changed: str) -> str:
@@ -212,11 +205,9 @@ async def first_line(page: Page, line: str, more: list[tuple[str, str]]) -> int:
     """The status of the answer to a request with a line of its own, and more fields."""
     body = page.side.seal("whoami", b"{}")
     fields = [*page.said(SEALED).items(), *more, ("Content-Length", str(len(body)))]
-    reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
-    writer.write("\r\n".join((line, *(f"{name}: {value}" for name, value in fields), "", "")).encode() + body)
+    reader, writer = await sent(page, line, fields, body)
     status = (await reader.readline()).split()[1]
-    writer.close()
-    await writer.wait_closed()
+    await ended(writer)
     return int(status)
 
 
@@ -238,8 +229,8 @@ async def test_a_link_counts_once_and_who_comes_second_is_told_and_ends_the_sess
 
     assert (answer.status, answer.code) == (401, "LINK_USED")
     assert "a stranger has read it" in answer.document["error"]["message"]
-    ended = await asked(first.call, "whoami")
-    assert (ended.status, ended.code, ended.is_proven) == (401, "SESSION_ENDED", True)
+    over = await asked(first.call, "whoami")
+    assert (over.status, over.code, over.is_proven) == (401, "SESSION_ENDED", True)
     assert await asked(list, live) is not None  # its stream ends, too
     assert [sentence.split(".")[0] for sentence in served.said] == [
         "A page has begun",

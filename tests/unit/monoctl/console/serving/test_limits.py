@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -13,15 +12,9 @@ from monoskope.monoctl.console import requests as body
 from monoskope.monoctl.console.channel import OVERHEAD
 from monoskope.monoctl.console.program import LIMITS
 from tests.support.console_calls import JSON, SEALED, framed, value
-from tests.unit.monoctl.console.serving.served import Put, Served, asked, console
+from tests.unit.monoctl.console.serving.served import Put, Served, asked, ended, sent
 
 VALUE = b"correct horse battery staple"
-
-
-@pytest.fixture
-async def served() -> AsyncIterator[Served]:
-    async with console() as served:
-        yield served
 
 
 async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Served) -> None:
@@ -31,23 +24,18 @@ async def test_a_body_above_the_limit_is_refused_before_it_is_read(served: Serve
         ("whoami", SEALED, body.MOST_JSON + OVERHEAD),
         ("begin", JSON, body.MOST_JSON),
     ):
-        reader, writer = await asyncio.open_connection("127.0.0.1", page.port)
-        said = "".join(f"{name}: {one}\r\n" for name, one in page.said(kind).items())
-        writer.write(f"POST /api/{path} HTTP/1.1\r\n{said}Content-Length: {most + 1}\r\n\r\n".encode())
+        fields = page.said(kind) | {"Content-Length": str(most + 1)}
+        reader, writer = await sent(page, f"POST /api/{path} HTTP/1.1", fields.items(), b"")
         assert (await reader.readline()).startswith(b"HTTP/1.1 413 ")
-        writer.close()
-        await writer.wait_closed()
+        await ended(writer)
 
 
 async def test_a_body_that_is_cut_calls_nothing(served: Served) -> None:
     page = await served.begun()
     whole = page.side.seal("put", framed({"uris": ["a://b"]}, [value("k", VALUE)]))
-    _, writer = await asyncio.open_connection("127.0.0.1", page.port)
-    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
-    writer.write(f"POST /api/put HTTP/1.1\r\n{said}Content-Length: {len(whole)}\r\n\r\n".encode() + whole[:-5])
-    await writer.drain()
-    writer.close()
-    await writer.wait_closed()
+    fields = page.said(SEALED) | {"Content-Length": str(len(whole))}
+    _, writer = await sent(page, "POST /api/put HTTP/1.1", fields.items(), whole[:-5])
+    await ended(writer)
     assert (await asked(page.call, "whoami")).status == 200
     assert not served.taken
 
@@ -76,13 +64,11 @@ async def test_other_pages_are_answered_while_a_large_file_is_parsed(
 
 async def test_an_operation_is_finished_when_its_page_is_gone(served: Served) -> None:
     page = await served.begun()
-    _, writer = await asyncio.open_connection("127.0.0.1", page.port)
-    said = "".join(f"{name}: {one}\r\n" for name, one in page.said(SEALED).items())
     sealed = page.side.seal("held", b"{}")
-    writer.write(f"POST /api/held HTTP/1.1\r\n{said}Content-Length: {len(sealed)}\r\n\r\n".encode() + sealed)
+    fields = page.said(SEALED) | {"Content-Length": str(len(sealed))}
+    _, writer = await sent(page, "POST /api/held HTTP/1.1", fields.items(), sealed)
     await served.reached.wait()
-    writer.close()
-    await writer.wait_closed()
+    await ended(writer)
     assert (await asked(page.call, "whoami")).status == 200
     assert served.application.under_way == 1
     served.held.set()

@@ -12,6 +12,8 @@ from typing import Any, Self
 
 from aiohttp import web
 
+from tests.conformance.open_stores import OpenStores
+
 SECRET_TEXT = "text of AWS that repeats what was sent to it"
 BREAK = object()
 """Close the connection without an answer."""
@@ -38,6 +40,7 @@ class FaultyAws:
     elsewhere: str = ""
     """Where redirects point to."""
     tls: ssl.SSLContext | None = None
+    stores: OpenStores = field(default_factory=OpenStores)
     port: int = 0
     """Where it listens, once it does."""
 

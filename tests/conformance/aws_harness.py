@@ -17,6 +17,7 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
 from tests.conformance.gate import Gate
+from tests.conformance.open_stores import OpenStores
 
 PREFIX = "team/m8"
 TAGS = (
@@ -43,6 +44,7 @@ class AwsHarness(Harness):
         self.folder = folder
         self.readable = readable
         self.changes = changes
+        self.stores = OpenStores()
         self.people = moto.client(self.service)
         """The SDK client of somebody else."""
 
@@ -65,6 +67,10 @@ class AwsHarness(Harness):
 
     async def open(self) -> Any:
         return await self.driver.open(self.config(), state_dir=self.folder)
+
+    async def opened(self) -> Any:
+        """Return a driver that is closed with the test."""
+        return await self.stores.add(self.open())
 
     async def open_reader(self) -> Any:
         return await self.driver.open(self.config(readable=True), state_dir=self.folder)

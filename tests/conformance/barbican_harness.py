@@ -12,6 +12,7 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.gate import Gate
+from tests.conformance.open_stores import OpenStores
 
 PREFIX = "team/m8"
 
@@ -25,6 +26,7 @@ class BarbicanHarness(Harness):
         """What is shut when the engine shall be away; without it the engine itself is ended."""
         self.folder = folder
         self.readable = readable
+        self.stores = OpenStores()
 
     def config(self, **changes: object) -> BarbicanConfig:
         fields: dict[str, object] = {
@@ -42,6 +44,10 @@ class BarbicanHarness(Harness):
 
     async def open(self) -> StoreDriver:
         return await BarbicanStore.open(self.config(), state_dir=self.folder)
+
+    async def opened(self, **changes: object) -> BarbicanStore:
+        """Return a store that is closed with the test."""
+        return await self.stores.add(BarbicanStore.open(self.config(**changes), state_dir=self.folder))
 
     async def open_reader(self) -> StoreDriver:
         return await BarbicanStore.open(self.config(readable=True), state_dir=self.folder)

@@ -16,6 +16,7 @@ from monoskope.stores.kubernetes.secrets import KubernetesStore
 from monoskope.testing.drivers.harness import Harness, Path
 from monoskope.testing.drivers.values import OneName, one_name
 from tests.conformance.kubernetes_server import KubernetesServer
+from tests.conformance.open_stores import OpenStores
 
 TYPES = ("basic-auth", "dockercfg", "dockerconfigjson", "ssh-auth", "tls")
 
@@ -47,6 +48,7 @@ class KubernetesHarness(Harness):
         self.server = server
         self.folder = folder
         self.readable = readable
+        self.stores = OpenStores()
         self.file = kubeconfig(folder / "kubeconfig", server.url, authority, {"token": "a-token"})
 
     def config(self, **changes: Any) -> KubernetesConfig:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from monoskope.api.secrets.v1.options_pb2 import AwsOptions, Label
 from monoskope.protocol.payload import Payload
@@ -25,7 +27,6 @@ from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, Sec
 
 pytestmark = pytest.mark.usefixtures("aws_credentials")
 
-HARNESSES = {"secretsmanager": SecretsManagerHarness, "ssm": ParameterStoreHarness}
 TEXT = Payload({"password": b"correct horse"})
 
 
@@ -34,24 +35,35 @@ def path() -> tuple[str, ...]:
     return ("engine", secrets.token_hex(8), "db")
 
 
-@pytest.fixture
-def vault(moto: Moto, tmp_path: Path) -> SecretsManagerHarness:
-    return SecretsManagerHarness(moto, tmp_path, readable=True)
+@pytest_asyncio.fixture
+async def vault(moto: Moto, tmp_path: Path) -> AsyncIterator[SecretsManagerHarness]:
+    harness = SecretsManagerHarness(moto, tmp_path, readable=True)
+    async with harness.stores:
+        yield harness
 
 
-@pytest.fixture
-def parameters(moto: Moto, tmp_path: Path) -> ParameterStoreHarness:
-    return ParameterStoreHarness(moto, tmp_path, readable=True)
+@pytest_asyncio.fixture
+async def parameters(moto: Moto, tmp_path: Path) -> AsyncIterator[ParameterStoreHarness]:
+    harness = ParameterStoreHarness(moto, tmp_path, readable=True)
+    async with harness.stores:
+        yield harness
 
 
-@pytest.fixture(params=HARNESSES)
-def either(request: pytest.FixtureRequest, moto: Moto, tmp_path: Path) -> AwsHarness:
-    made: AwsHarness = HARNESSES[request.param](moto, tmp_path, readable=True)
+@pytest.fixture(params=["vault", "parameters"])
+def either(request: pytest.FixtureRequest) -> AwsHarness:
+    made: AwsHarness = request.getfixturevalue(request.param)
     return made
 
 
 def tagged(**tags: str) -> AwsOptions:
     return AwsOptions(tags=[Label(name=name, value=tags[name]) for name in sorted(tags)])
+
+
+async def held(driver: StoreDriver, path: tuple[str, ...]) -> tuple[str, dict[str, bytes]]:
+    """Return the version that is there, and its values."""
+    snapshot = await driver.read(path)
+    assert snapshot is not None
+    return snapshot.version, dict(snapshot.payload)
 
 
 async def put(driver: StoreDriver, path: tuple[str, ...], payload: Payload = TEXT, **options: object) -> str:
@@ -63,28 +75,26 @@ async def put(driver: StoreDriver, path: tuple[str, ...], payload: Payload = TEX
 
 
 async def test_the_version_id_is_the_write_tag(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
-    driver, token = await vault.open(), tag()
+    driver, token = await vault.opened(), tag()
     version = await driver.write(path, TEXT, replacing=NOTHING, write_tag=token)
     assert version.startswith(f"{token}@")
     assert vault.people.get_secret_value(SecretId=vault.name(path))["VersionId"] == token
-    await driver.close()
 
 
 async def test_the_version_before_stays_where_aws_keeps_it(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
-    driver, tags = await vault.open(), [tag(), tag(), tag()]
+    driver, tags = await vault.opened(), [tag(), tag(), tag()]
     for each in tags:
         await driver.write(path, TEXT, replacing=None, write_tag=each)
     stages = vault.stages(path)
     assert "AWSPREVIOUS" in stages[tags[1]]
     assert "AWSCURRENT" in stages[tags[2]]
-    await driver.close()
 
 
 async def test_a_version_that_lost_is_not_found_and_nobody_reads_it(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
     """It was put, under a label of ours; somebody else moved AWSCURRENT before we did."""
-    driver, lost = await vault.open(), tag()
+    driver, lost = await vault.opened(), tag()
     version = await put(driver, path)
     moving = driver._move
 
@@ -96,18 +106,15 @@ async def test_a_version_that_lost_is_not_found_and_nobody_reads_it(
     with pytest.raises(StoreConflictError):
         await driver.write(path, TEXT, replacing=version, write_tag=lost)
     assert await driver.find(path, lost) is None
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert dict(snapshot.payload) == {"password": b"theirs"}
+    assert (await held(driver, path))[1] == {"password": b"theirs"}
     assert vault.stages(path)[lost] == []
-    await driver.close()
 
 
 async def test_what_was_only_staged_is_no_version_to_roll_back_to(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
     """It holds what a put was to write and did not; nor is a version without a label certainly one that was current."""
-    driver, lost = await vault.open(), tag()
+    driver, lost = await vault.opened(), tag()
     versions = [await put(driver, path)]
     suffix = versions[0].partition("@")[2]
     vault.people.put_secret_value(
@@ -122,20 +129,18 @@ async def test_what_was_only_staged_is_no_version_to_roll_back_to(
     before = await driver.read_at(path, versions[1])
     assert before is not None
     assert dict(before.payload) == {"password": b"0"}
-    await driver.close()
 
 
 async def test_a_secret_made_anew_with_an_id_that_was_has_another_version(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
-    driver, token = await vault.open(), tag()
+    driver, token = await vault.opened(), tag()
     old = await driver.write(path, TEXT, replacing=NOTHING, write_tag=token)
     await vault.delete(path)
     vault.people.create_secret(Name=vault.name(path), SecretString='{"password":"x"}', ClientRequestToken=token)
     assert await driver.read_version(path) != old
     with pytest.raises(StoreConflictError):
         await driver.write(path, TEXT, replacing=old, write_tag=tag())
-    await driver.close()
 
 
 async def test_a_secret_without_a_value_is_nothing_and_can_be_filled(
@@ -143,12 +148,11 @@ async def test_a_secret_without_a_value_is_nothing_and_can_be_filled(
 ) -> None:
     """As infrastructure tools make it: the secret first, its value later."""
     vault.people.create_secret(Name=vault.name(path))
-    driver = await vault.open()
+    driver = await vault.opened()
     assert await driver.read_version(path) == NOTHING
     assert await driver.read(path) is None
     version = await driver.write(path, TEXT, replacing=NOTHING, write_tag=tag())
     assert await driver.read_version(path) == version
-    await driver.close()
 
 
 # --- Secrets Manager: deletions ---
@@ -158,39 +162,32 @@ async def test_a_soft_deletion_can_be_undone_within_the_window(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
     vault.changes["recovery_window_days"] = 7
-    driver = await vault.open()
+    driver = await vault.opened()
     version = await put(driver, path)
     await driver.delete(path, replacing=version, destroy=False)
     described = vault.people.describe_secret(SecretId=vault.name(path))
     assert described["DeletedDate"] is not None
     vault.people.restore_secret(SecretId=vault.name(path))
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert (snapshot.version, dict(snapshot.payload)) == (version, dict(TEXT))
-    await driver.close()
+    assert await held(driver, path) == (version, dict(TEXT))
 
 
 async def test_a_destroyed_secret_cannot_be_restored(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
-    driver = await vault.open()
+    driver = await vault.opened()
     await put(driver, path)
     await driver.delete(path, replacing=None, destroy=True)
     with pytest.raises(vault.people.exceptions.ResourceNotFoundException):
         vault.people.restore_secret(SecretId=vault.name(path))
-    await driver.close()
 
 
 async def test_a_put_over_a_scheduled_deletion_takes_it_back(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
-    driver = await vault.open()
+    driver = await vault.opened()
     await put(driver, path)
     await driver.delete(path, replacing=None, destroy=False)
     version = await driver.write(path, Payload({"password": b"new"}), replacing=NOTHING, write_tag=tag())
     assert "DeletedDate" not in vault.people.describe_secret(SecretId=vault.name(path))
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert (snapshot.version, dict(snapshot.payload)) == (version, {"password": b"new"})
-    await driver.close()
+    assert await held(driver, path) == (version, {"password": b"new"})
 
 
 # --- keys, tiers and tags ---
@@ -198,17 +195,16 @@ async def test_a_put_over_a_scheduled_deletion_takes_it_back(
 
 async def test_the_configured_kms_key_is_used(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
     vault.changes["kms_key_id"] = "alias/m8"
-    driver = await vault.open()
+    driver = await vault.opened()
     await put(driver, path)
     assert vault.people.describe_secret(SecretId=vault.name(path))["KmsKeyId"] == "alias/m8"
-    await driver.close()
 
 
 async def test_a_parameter_is_a_secure_string_of_the_configured_key_and_tier(
     parameters: ParameterStoreHarness, path: tuple[str, ...]
 ) -> None:
     parameters.changes |= {"kms_key_id": "alias/m8", "tier": "advanced"}
-    driver = await parameters.open()
+    driver = await parameters.opened()
     await put(driver, path)
     await put(driver, path)
     name = parameters.name(path)
@@ -216,13 +212,12 @@ async def test_a_parameter_is_a_secure_string_of_the_configured_key_and_tier(
         ParameterFilters=[{"Key": "Name", "Option": "Equals", "Values": [name]}]
     )["Parameters"]
     assert (shown["Type"], shown["KeyId"], shown["Tier"]) == ("SecureString", "alias/m8", "Advanced")
-    await driver.close()
 
 
 async def test_tags_are_set_with_the_first_version_and_with_later_ones(
     either: AwsHarness, path: tuple[str, ...]
 ) -> None:
-    driver = await either.open()
+    driver = await either.opened()
     await put(driver, path, options=tagged(owner="team-a", stage="test"))
     await put(driver, path, options=tagged(owner="team-b"))
     if isinstance(either, SecretsManagerHarness):
@@ -232,7 +227,6 @@ async def test_tags_are_set_with_the_first_version_and_with_later_ones(
         listed = either.people.list_tags_for_resource(ResourceType="Parameter", ResourceId=either.name(path))
         found = listed["TagList"]
     assert {each["Key"]: each["Value"] for each in found} == {"owner": "team-b", "stage": "test"}
-    await driver.close()
 
 
 # --- Parameter Store ---
@@ -242,46 +236,40 @@ async def test_a_deleted_parameter_made_anew_has_another_version(
     parameters: ParameterStoreHarness, path: tuple[str, ...]
 ) -> None:
     """Numbers begin at 1 again, so the number alone would name another content."""
-    driver = await parameters.open()
+    driver = await parameters.opened()
     first = await put(driver, path)
     await driver.delete(path, replacing=None, destroy=True)
     second = await put(driver, path)
     assert first.partition("@")[0] == second.partition("@")[0] == "1"
     assert first != second
-    await driver.close()
 
 
 async def test_the_tag_is_found_where_others_kept_our_description(
     parameters: ParameterStoreHarness, path: tuple[str, ...]
 ) -> None:
-    driver, token = await parameters.open(), tag()
+    driver, token = await parameters.opened(), tag()
     version = await driver.write(path, TEXT, replacing=None, write_tag=token)
     parameters.foreign_text(path, "{}")
     assert await driver.find(path, token) == version != await driver.read_version(path)
-    await driver.close()
 
 
 async def test_a_tag_is_found_among_many_versions(parameters: ParameterStoreHarness, path: tuple[str, ...]) -> None:
-    driver, token = await parameters.open(), tag()
+    driver, token = await parameters.opened(), tag()
     for number in range(60):
         parameters.foreign_text(path, str(number))
     version = await driver.write(path, TEXT, replacing=None, write_tag=token)
     assert await driver.find(path, token) == version
-    await driver.close()
 
 
 async def test_what_parameter_store_takes_for_a_reference_lies_there_escaped(
     parameters: ParameterStoreHarness, path: tuple[str, ...]
 ) -> None:
-    driver, values = await parameters.open(), {"template": b"{{x}} {{{y}}} }} {{ {{{{"}
+    driver, values = await parameters.opened(), {"template": b"{{x}} {{{y}}} }} {{ {{{{"}
     await put(driver, path, Payload(values))
     there = parameters.people.get_parameter(Name=parameters.name(path), WithDecryption=True)["Parameter"]["Value"]
     assert "{{" not in there
     assert json.loads(there) == {"template": values["template"].decode()}
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert dict(snapshot.payload) == values
-    await driver.close()
+    assert (await held(driver, path))[1] == values
 
 
 # --- layouts ---
@@ -290,17 +278,16 @@ async def test_what_parameter_store_takes_for_a_reference_lies_there_escaped(
 async def test_json_is_what_readers_of_secrets_manager_expect(
     vault: SecretsManagerHarness, path: tuple[str, ...]
 ) -> None:
-    driver = await vault.open()
+    driver = await vault.opened()
     await put(driver, path, Payload({"user": "grün".encode(), "password": b'a"b'}))
     text = vault.people.get_secret_value(SecretId=vault.name(path))["SecretString"]
     assert json.loads(text) == {"password": 'a"b', "user": "grün"}
-    await driver.close()
 
 
 @pytest.mark.parametrize("value", [b"plain", "grün {{ 1".encode(), b'{"a":1}', b" \n"])
 async def test_raw_text_lies_there_as_it_is(either: AwsHarness, path: tuple[str, ...], value: bytes) -> None:
     either.changes |= {"layout": "raw", "raw_key": "tls.key"}
-    driver = await either.open()
+    driver = await either.opened()
     assert driver.capabilities.key_rule.fullmatch("tls.key")
     assert not driver.capabilities.key_rule.fullmatch("tls-key")
     version = await put(driver, path, Payload({"tls.key": value}))
@@ -311,41 +298,33 @@ async def test_raw_text_lies_there_as_it_is(either: AwsHarness, path: tuple[str,
         name = either.name(path)
         there = either.people.get_parameter(Name=name, WithDecryption=True)["Parameter"]["Value"]
     assert there.encode() == value
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert (snapshot.version, dict(snapshot.payload)) == (version, {"tls.key": value})
-    await driver.close()
+    assert await held(driver, path) == (version, {"tls.key": value})
 
 
 async def test_raw_bytes_lie_in_secret_binary(vault: SecretsManagerHarness, path: tuple[str, ...]) -> None:
     vault.changes["layout"] = "raw"
-    driver = await vault.open()
+    driver = await vault.opened()
     await put(driver, path, Payload({"value": NOT_TEXT}))
     assert vault.people.get_secret_value(SecretId=vault.name(path))["SecretBinary"] == NOT_TEXT
-    snapshot = await driver.read(path)
-    assert snapshot is not None
-    assert dict(snapshot.payload) == {"value": NOT_TEXT}
-    await driver.close()
+    assert (await held(driver, path))[1] == {"value": NOT_TEXT}
 
 
 async def test_bytes_in_json_are_refused_unless_the_store_takes_base64(
     either: AwsHarness, path: tuple[str, ...]
 ) -> None:
     payload = Payload({"fine": b"text", "key": NOT_TEXT})
-    driver = await either.open()
+    driver = await either.opened()
     with pytest.raises(StoreRefusedError, match="key"):
         await put(driver, path, payload)
     assert await driver.read_version(path) == NOTHING
-    await driver.close()
     either.changes["binary"] = "base64"
-    driver = await either.open()
+    driver = await either.opened()
     await put(driver, path, Payload({"key": b"gIEA/w=="}))
     snapshot = await driver.read(path)
     assert snapshot is not None, "text that looks like base64 is text while nothing else was ever put"
     await put(driver, path, payload)
     with pytest.raises(CannotReadError, match="base64"):
         await driver.read(path)
-    await driver.close()
 
 
 FOREIGN = ["no JSON", "[1]", '{"a":1}', '{"a":{"b":"c"}}', '{"a":"1","a":"2"}', "{}", '{"not a key":"x"}', '"text"']
@@ -355,19 +334,18 @@ FOREIGN = ["no JSON", "[1]", '{"a":1}', '{"a":{"b":"c"}}', '{"a":"1","a":"2"}', 
 async def test_what_others_wrote_in_another_form_is_not_read_as_ours(
     either: AwsHarness, path: tuple[str, ...], text: str
 ) -> None:
-    driver = await either.open()
+    driver = await either.opened()
     await put(driver, path)
     either.foreign_text(path, text)
     with pytest.raises(CannotReadError):
         await driver.read(path)
     assert await driver.read_version(path) != NOTHING
-    await driver.close()
 
 
 async def test_what_is_too_large_tells_no_size_of_what_is_there(vault: SecretsManagerHarness) -> None:
     """What a patch leaves as it is counts, too: whoever may patch is not told how long the other values are."""
     said = []
-    store = await vault.open()
+    store = await vault.opened()
     for length in (9, 31):
         place = ("engine", secrets.token_hex(8), "db")
         version = await put(store, place, Payload({"password": b"p" * length}))
@@ -375,5 +353,4 @@ async def test_what_is_too_large_tells_no_size_of_what_is_there(vault: SecretsMa
         with pytest.raises(StoreRefusedError) as caught:
             await store.patch(place, filler, (), replacing=version, write_tag=tag())
         said.append(Sentences().told(caught.value.message))
-    await store.close()
     assert said[0] == said[1] != ""

@@ -43,7 +43,7 @@ VALUE = Payload({"password": b"a value that nobody shall see"})
 
 @pytest_asyncio.fixture
 async def aws() -> AsyncIterator[FaultyAws]:
-    async with FaultyAws() as server:
+    async with FaultyAws() as server, server.stores:
         yield server
 
 
@@ -57,7 +57,7 @@ async def opened(service: str, aws: FaultyAws, folder: Path, **changes: Any) -> 
     driver = DRIVERS[service][0]
     config: type[AwsConfig] = driver.Config  # type: ignore[assignment]
     fields: dict[str, Any] = {"region": REGION, "endpoint_url": aws.url, "timeout_s": 30.0} | changes
-    return await driver.open(config(**fields), state_dir=folder)
+    return await aws.stores.add(driver.open(config(**fields), state_dir=folder))
 
 
 async def put(driver: StoreDriver, service: str) -> str:
@@ -103,7 +103,6 @@ async def test_a_refusal_says_why_and_writes_nothing(
     with pytest.raises(StoreRefusedError, match=word) as refused:
         await put(driver, service)
     shows_nothing(refused.value)
-    await driver.close()
 
 
 @pytest.mark.parametrize(("status", "code"), WAITS)
@@ -119,7 +118,6 @@ async def test_what_comes_instead_of_writing_is_no_unknown_outcome(
     with pytest.raises(StoreUnavailableError) as unavailable:
         await put(driver, service)
     shows_nothing(unavailable.value)
-    await driver.close()
 
 
 @pytest.mark.parametrize("said", [*(error(*each) for each in BREAKS), BREAK], ids=[*(c for _, c in BREAKS), "broken"])
@@ -137,7 +135,6 @@ async def test_a_write_that_fails_half_way_is_unknown_and_a_look_is_unavailable(
         await put(driver, service)
     shows_nothing(unknown.value)
     assert aws.asked.count(writes) == 1, "a write is never repeated"
-    await driver.close()
 
 
 async def test_a_service_that_never_answers_is_not_waited_for(aws: FaultyAws, service: str, tmp_path: Path) -> None:
@@ -145,7 +142,6 @@ async def test_a_service_that_never_answers_is_not_waited_for(aws: FaultyAws, se
     aws.says[DRIVERS[service][2]] = HANG
     with pytest.raises(UnknownOutcomeError):
         await put(driver, service)
-    await driver.close()
 
 
 @pytest.mark.parametrize("status", [301, 302, 307, 308])
@@ -159,7 +155,6 @@ async def test_a_redirect_is_refused_and_nothing_reaches_its_target(
         with pytest.raises(StoreRefusedError, match="redirect"):
             await put(driver, service)
         assert thief.asked == []
-    await driver.close()
 
 
 async def test_expired_credentials_are_looked_up_anew_in_the_middle_of_a_write(
@@ -188,7 +183,6 @@ async def test_expired_credentials_are_looked_up_anew_in_the_middle_of_a_write(
     aws.says[DRIVERS[service][2]] = expires
     assert await put(driver, service)
     assert "AKIANEW" in aws.keys
-    await driver.close()
 
 
 async def test_no_credentials_is_an_error_that_says_so(
@@ -241,7 +235,6 @@ async def test_an_answer_that_names_no_version_is_unknown(
     aws.says[DRIVERS[service][2]] = said
     with pytest.raises(UnknownOutcomeError):
         await put(driver, service)
-    await driver.close()
 
 
 async def test_only_moving_the_label_can_leave_an_outcome_unknown(aws: FaultyAws, tmp_path: Path) -> None:
@@ -257,7 +250,6 @@ async def test_only_moving_the_label_can_leave_an_outcome_unknown(aws: FaultyAws
     aws.says["UpdateSecretVersionStage"] = BREAK
     with pytest.raises(UnknownOutcomeError):
         await driver.write(PATH, VALUE, replacing=version, write_tag=tag())
-    await driver.close()
 
 
 def test_the_tests_see_no_real_account() -> None:

@@ -35,15 +35,16 @@ VALUE = Payload({"k": b"v"})
 
 
 @pytest.fixture
-def harness(barbican: Barbican, tmp_path: Path) -> BarbicanHarness:
-    return BarbicanHarness(barbican, tmp_path, readable=True)
+async def harness(barbican: Barbican, tmp_path: Path) -> AsyncIterator[BarbicanHarness]:
+    made = BarbicanHarness(barbican, tmp_path, readable=True)
+    async with made.stores:
+        yield made
 
 
 @pytest.fixture
-async def store(harness: BarbicanHarness) -> AsyncIterator[BarbicanStore]:
-    opened = await BarbicanStore.open(harness.config(keep_versions=3), state_dir=harness.folder)
-    yield opened
-    await opened.close()
+async def store(harness: BarbicanHarness) -> BarbicanStore:
+    opened: BarbicanStore = await harness.opened(keep_versions=3)
+    return opened
 
 
 @pytest.fixture
@@ -75,7 +76,7 @@ async def test_bytes_lie_there_as_bytes(harness: BarbicanHarness, store: Barbica
 
 @pytest.mark.parametrize("value", [b"s3cret", b" \n spaces \n", b"1", "秘密".encode(), NOT_TEXT, b"x" * 6_000])
 async def test_under_the_layout_raw_the_payload_is_the_value(harness: BarbicanHarness, value: bytes) -> None:
-    store = await BarbicanStore.open(harness.config(layout="raw", raw_key="password"), state_dir=harness.folder)
+    store = await harness.opened(layout="raw", raw_key="password")
     rule = store.capabilities.key_rule
     assert rule is not None
     assert rule.fullmatch("password")
@@ -90,7 +91,6 @@ async def test_under_the_layout_raw_the_payload_is_the_value(harness: BarbicanHa
     with pytest.raises(StoreRefusedError, match="exactly one key"):
         await write(store, path, VALUE)
     assert await store.read_version(path) == version
-    await store.close()
 
 
 async def test_what_people_wrote_otherwise_is_there_but_not_read(
@@ -159,7 +159,7 @@ async def test_a_name_that_is_too_long_is_refused_before_a_key_is_made(
 async def test_of_two_writers_one_is_current_for_everybody_and_both_are_found(
     harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
 ) -> None:
-    other = await BarbicanStore.open(harness.config(), state_dir=harness.folder)
+    other = await harness.opened()
     tags = [tag() for _ in range(3)]
     versions = await asyncio.gather(
         *(
@@ -171,7 +171,6 @@ async def test_of_two_writers_one_is_current_for_everybody_and_both_are_found(
     assert current == await other.read_version(path)
     assert current in versions
     assert [await other.find(path, each) for each in tags] == versions
-    await other.close()
 
 
 async def test_a_crash_after_the_write_leaves_an_old_version_that_the_next_write_removes(
@@ -270,37 +269,35 @@ async def test_what_the_server_takes_is_what_is_announced(store: BarbicanStore, 
 async def test_a_server_that_takes_less_than_configured_is_named(
     harness: BarbicanHarness, path: tuple[str, ...]
 ) -> None:
-    store = await BarbicanStore.open(harness.config(max_secret_bytes=24_000), state_dir=harness.folder)
+    store = await harness.opened(max_secret_bytes=24_000)
     with pytest.raises(StoreRefusedError, match=r"larger than the engine takes.*max_secret_bytes"):
         await write(store, path, Payload({"k": b"x" * 20_500}))
     assert await store.read_version(path) == NOTHING
-    await store.close()
 
 
 async def test_a_role_that_may_not_is_refused_at_the_start(harness: BarbicanHarness) -> None:
     auth = NoLogin(project_id=f"{READ_ONLY}1")
     with pytest.raises(StoreRefusedError, match=r"policy or a quota.*docs/stores/barbican\.md"):
-        await BarbicanStore.open(harness.config(auth=auth), state_dir=harness.folder)
+        await harness.opened(auth=auth)
 
 
 async def test_another_project_sees_nothing(
     harness: BarbicanHarness, store: BarbicanStore, path: tuple[str, ...]
 ) -> None:
     await write(store, path)
-    other = await BarbicanStore.open(harness.config(auth=NoLogin(project_id="other")), state_dir=harness.folder)
+    other = await harness.opened(auth=NoLogin(project_id="other"))
     assert await other.read_version(path) == NOTHING
-    await other.close()
 
 
 async def test_a_foreign_authority_is_not_trusted(harness: BarbicanHarness, tmp_path: Path) -> None:
     async with served(tmp_path / "other", web.Application()) as (_, ca_file):
         with pytest.raises(StoreRefusedError, match="certificate is not trusted"):
-            await BarbicanStore.open(harness.config(ca_file=ca_file), state_dir=harness.folder)
+            await harness.opened(ca_file=ca_file)
 
 
 async def test_a_ca_file_that_cannot_be_read_is_named(harness: BarbicanHarness) -> None:
     with pytest.raises(StoreRefusedError, match=r"missing\.pem"):
-        await BarbicanStore.open(harness.config(ca_file="missing.pem"), state_dir=harness.folder)
+        await harness.opened(ca_file="missing.pem")
 
 
 # --- impostors ---
@@ -350,7 +347,7 @@ async def test_what_an_answer_to_a_write_means(
 ) -> None:
     impostor = Impostor(status, body)
     async with served(harness.folder / "impostor", impostor.app()) as (address, ca_file):
-        store = await BarbicanStore.open(harness.config(address=address, ca_file=ca_file), state_dir=harness.folder)
+        store = await harness.opened(address=address, ca_file=ca_file)
         with pytest.raises(expected) as caught:
             await write(store, path)
         await store.close()
@@ -375,5 +372,5 @@ async def test_what_is_not_barbican_is_refused_at_the_start(
     impostor = Impostor(status, body, lists=False)
     async with served(harness.folder / "impostor", impostor.app()) as (address, ca_file):
         with pytest.raises(expected) as caught:
-            await BarbicanStore.open(harness.config(address=address, ca_file=ca_file), state_dir=harness.folder)
+            await harness.opened(address=address, ca_file=ca_file)
     assert "engine text" not in str(caught.value)

@@ -6,10 +6,12 @@ import asyncio
 import base64
 import sys
 from asyncio.subprocess import PIPE, STDOUT
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import tomli_w
 import yaml
 
@@ -37,13 +39,15 @@ PATH = ("apps", "db")
 TEXT = Payload({"password": b"a value that nobody shall see"})
 
 
-@pytest.fixture
-def harness(kubernetes: tuple[KubernetesServer, bytes], tmp_path: Path) -> KubernetesHarness:
-    return KubernetesHarness(*kubernetes, tmp_path, readable=True)
+@pytest_asyncio.fixture
+async def harness(kubernetes: tuple[KubernetesServer, bytes], tmp_path: Path) -> AsyncIterator[KubernetesHarness]:
+    made = KubernetesHarness(*kubernetes, tmp_path, readable=True)
+    async with made.stores:
+        yield made
 
 
 async def opened(harness: KubernetesHarness, **changes: Any) -> KubernetesStore:
-    return await KubernetesStore.open(harness.config(**changes), state_dir=harness.folder)
+    return await harness.stores.add(KubernetesStore.open(harness.config(**changes), state_dir=harness.folder))
 
 
 def shows_nothing(problem: DriverError) -> None:
@@ -69,7 +73,6 @@ async def test_a_secret_is_what_pods_expect(harness: KubernetesHarness) -> None:
     assert there["type"] == "kubernetes.io/tls"
     assert there["metadata"]["labels"] == {"app.example/team": "a"}
     assert base64.b64decode(there["data"]["tls.key"]) == NOT_TEXT
-    await driver.close()
 
 
 async def test_what_others_set_beside_the_values_stays(harness: KubernetesHarness) -> None:
@@ -85,7 +88,6 @@ async def test_what_others_set_beside_the_values_stays(harness: KubernetesHarnes
     assert there["metadata"]["labels"] == {"a": "b", "e": "f"}
     assert there["metadata"]["annotations"]["c"] == "d"
     assert there["metadata"]["ownerReferences"] == [owner]
-    await driver.close()
 
 
 async def test_looking_at_a_version_asks_for_no_values(harness: KubernetesHarness) -> None:
@@ -93,7 +95,6 @@ async def test_looking_at_a_version_asks_for_no_values(harness: KubernetesHarnes
     await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
     harness.server.secrets[PATH]["data"] = None
     assert await driver.read_version(PATH) != NOTHING
-    await driver.close()
 
 
 async def test_an_immutable_secret_and_another_type_are_refused(harness: KubernetesHarness) -> None:
@@ -107,7 +108,6 @@ async def test_an_immutable_secret_and_another_type_are_refused(harness: Kuberne
     with pytest.raises(StoreRefusedError, match="immutable"):
         await driver.patch(PATH, Payload({"k": b"v"}), [], replacing=None, write_tag=tag())
     await driver.delete(PATH, replacing=None, destroy=True)
-    await driver.close()
 
 
 async def test_a_type_that_lacks_its_keys_is_refused_in_our_words(harness: KubernetesHarness) -> None:
@@ -120,14 +120,12 @@ async def test_a_type_that_lacks_its_keys_is_refused_in_our_words(harness: Kuber
         )
     shows_nothing(refused.value)
     assert harness.server.asked == []
-    await driver.close()
 
 
 async def test_a_namespace_that_is_not_there_is_named(harness: KubernetesHarness) -> None:
     driver = await opened(harness)
     with pytest.raises(StoreRefusedError, match="namespace elsewhere"):
         await driver.write(("elsewhere", "db"), TEXT, replacing=NOTHING, write_tag=tag())
-    await driver.close()
 
 
 async def test_a_secret_with_a_finalizer_is_nothing_and_not_written_to(harness: KubernetesHarness) -> None:
@@ -139,7 +137,6 @@ async def test_a_secret_with_a_finalizer_is_nothing_and_not_written_to(harness: 
     assert await driver.read(PATH) is None
     with pytest.raises(StoreUnavailableError, match="being deleted"):
         await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
-    await driver.close()
 
 
 @pytest.mark.parametrize("data", [None, {}, {"k": "not base64"}, {"k": 1}])
@@ -149,7 +146,6 @@ async def test_what_is_no_secret_by_our_rules_is_not_read(harness: KubernetesHar
     harness.server.secrets[PATH]["data"] = data
     with pytest.raises(CannotReadError):
         await driver.read(PATH)
-    await driver.close()
 
 
 async def test_data_that_is_no_table_is_not_that_of_an_api_server(harness: KubernetesHarness) -> None:
@@ -158,7 +154,6 @@ async def test_data_that_is_no_table_is_not_that_of_an_api_server(harness: Kuber
     harness.server.secrets[PATH]["data"] = ["k"]
     with pytest.raises(StoreRefusedError, match="not that of a Kubernetes API server"):
         await driver.read(PATH)
-    await driver.close()
 
 
 # --- tags ---
@@ -172,7 +167,6 @@ async def test_a_tag_is_not_found_once_others_changed_a_value(harness: Kubernete
         harness.edit(PATH, values)
         assert harness.server.secrets[PATH]["metadata"]["annotations"][TAG].startswith(token)
         assert await driver.find(PATH, token) is None
-        await driver.close()
 
 
 async def test_a_tag_is_not_found_once_others_removed_a_value(harness: KubernetesHarness) -> None:
@@ -180,7 +174,6 @@ async def test_a_tag_is_not_found_once_others_removed_a_value(harness: Kubernete
     await driver.write(PATH, Payload({"password": b"1", "user": b"2"}), replacing=None, write_tag=token)
     harness.edit(PATH, {"user": "2"})
     assert await driver.find(PATH, token) is None
-    await driver.close()
 
 
 async def test_a_tag_is_found_where_others_changed_the_labels_alone(harness: KubernetesHarness) -> None:
@@ -190,7 +183,6 @@ async def test_a_tag_is_found_where_others_changed_the_labels_alone(harness: Kub
     there = harness.server.secrets[PATH]
     harness.server.update(PATH, {**there, "metadata": {**there["metadata"], "labels": {"a": "b"}}}, "controller")
     assert await driver.find(PATH, token) == await driver.read_version(PATH)
-    await driver.close()
 
 
 async def test_a_write_that_was_sent_twice_finds_itself(harness: KubernetesHarness) -> None:
@@ -200,7 +192,6 @@ async def test_a_write_that_was_sent_twice_finds_itself(harness: KubernetesHarne
     harness.server.says["after PUT"] = 409
     written = await driver.write(PATH, Payload({"k": b"v"}), replacing=version, write_tag=tag())
     assert written == await driver.read_version(PATH) != version
-    await driver.close()
 
 
 # --- faults ---
@@ -221,7 +212,6 @@ async def test_a_change_that_fails_half_way_is_unknown(harness: KubernetesHarnes
     with pytest.raises(UnknownOutcomeError) as unknown:
         await changing
     shows_nothing(unknown.value)
-    await driver.close()
 
 
 @pytest.mark.parametrize(
@@ -249,7 +239,6 @@ async def test_a_clear_answer_is_no_unknown_outcome(
         assert not isinstance(raised.value, UnknownOutcomeError)
         shows_nothing(raised.value)
     assert PATH not in harness.server.secrets
-    await driver.close()
 
 
 async def test_a_cluster_that_never_answers_is_not_waited_for(harness: KubernetesHarness) -> None:
@@ -257,7 +246,6 @@ async def test_a_cluster_that_never_answers_is_not_waited_for(harness: Kubernete
     harness.server.says["POST"] = HANG
     with pytest.raises(UnknownOutcomeError):
         await driver.write(PATH, TEXT, replacing=NOTHING, write_tag=tag())
-    await driver.close()
 
 
 async def test_a_deletion_names_what_it_deletes(harness: KubernetesHarness) -> None:
@@ -275,7 +263,6 @@ async def test_a_deletion_names_what_it_deletes(harness: KubernetesHarness) -> N
     with pytest.raises(StoreConflictError):
         await driver.delete(PATH, replacing=version, destroy=True)
     assert PATH in harness.server.secrets
-    await driver.close()
 
 
 async def test_deleting_needs_to_be_configured_and_is_for_good(harness: KubernetesHarness) -> None:
@@ -283,12 +270,10 @@ async def test_deleting_needs_to_be_configured_and_is_for_good(harness: Kubernet
     assert not driver.capabilities.deletable
     with pytest.raises(UnsupportedError):
         await driver.delete(PATH, replacing=None, destroy=True)
-    await driver.close()
     driver = await opened(harness)
     assert not driver.capabilities.soft_delete
     with pytest.raises(UnsupportedError, match="--destroy"):
         await driver.delete(PATH, replacing=None, destroy=False)
-    await driver.close()
 
 
 # --- rights ---
@@ -308,7 +293,6 @@ async def test_it_works_under_the_role_that_it_prints(harness: KubernetesHarness
             await driver.delete(("db",), replacing=version, destroy=True)
         else:
             harness.server.delete(PATH, {})
-        await driver.close()
 
 
 async def test_a_role_that_grants_nothing_shows_at_the_start(harness: KubernetesHarness) -> None:
@@ -344,7 +328,6 @@ async def test_in_a_pod_the_mounted_token_is_read_for_each_request(
         await driver.read_version(PATH)
     (tmp_path / "token").write_text("another-token\n")
     assert await driver.read_version(PATH) == NOTHING
-    await driver.close()
 
 
 async def test_a_client_certificate_is_shown(harness: KubernetesHarness, tmp_path: Path) -> None:
@@ -358,7 +341,6 @@ async def test_a_client_certificate_is_shown(harness: KubernetesHarness, tmp_pat
         file = kubeconfig(tmp_path / "with-certificate", server.url, authority, user)
         driver = await opened(harness, auth=Kubeconfig(file))
         assert await driver.read_version(PATH) == NOTHING
-        await driver.close()
 
 
 async def test_an_untrusted_certificate_is_refused(harness: KubernetesHarness, tmp_path: Path) -> None:

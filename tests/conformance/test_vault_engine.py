@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -30,21 +29,23 @@ from monoskope.stores.vault.versions import Current
 from monoskope.testing.drivers.harness import NOT_TEXT, sized, tag
 from monoskope.testing.engines import openbao_files
 from monoskope.testing.engines.openbao import OpenBao
+from tests.conformance.keystone_fake import served
 from tests.conformance.vault_harness import BASE64, PREFIX, Kv1Harness, VaultHarness, until
 
 VALUE = Payload({"k": b"v"})
 
 
 @pytest.fixture
-def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
-    return VaultHarness(openbao, tmp_path, readable=True)
+async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
+    made = VaultHarness(openbao, tmp_path, readable=True)
+    async with made.stores:
+        yield made
 
 
 @pytest.fixture
-async def store(harness: VaultHarness) -> AsyncIterator[VaultStore]:
-    opened = await VaultStore.open(harness.config(), state_dir=harness.folder)
-    yield opened
-    await opened.close()
+async def store(harness: VaultHarness) -> VaultStore:
+    opened: VaultStore = await harness.opened()
+    return opened
 
 
 @pytest.fixture
@@ -94,18 +95,6 @@ async def test_a_number_that_came_again_is_another_version(
     assert (await store.read_version(path)).split("@")[0] == old.split("@")[0]
     with pytest.raises(StoreConflictError):
         await write(store, path, old)
-
-
-async def test_a_mount_that_demands_check_and_set_is_served(openbao: OpenBao, tmp_path: Path) -> None:
-    harness = VaultHarness(openbao, tmp_path, readable=True)
-    openbao.enable_kv("strict")
-    openbao.call("POST", "strict/config", {"cas_required": True})
-    harness.grant(harness.policy(mount="strict"))
-    store = await VaultStore.open(harness.config(mount="strict"), state_dir=tmp_path)
-    first = await write(store, ("a",), None)
-    second = await write(store, ("a",), None)
-    assert [first.split("@")[0], second.split("@")[0]] == ["1", "2"]
-    await store.close()
 
 
 # --- values ---
@@ -176,13 +165,12 @@ async def test_what_is_no_secret_of_ours_is_not_read(
 async def test_a_store_that_is_set_to_the_protocols_limit_takes_it(
     harness: VaultHarness, path: tuple[str, ...]
 ) -> None:
-    store = await VaultStore.open(harness.config(max_plaintext=MAX_PADDED), state_dir=harness.folder)
+    store = await harness.opened(max_plaintext=MAX_PADDED)
     payload = sized(store.capabilities.max_plaintext, b"\x01")
     await write(store, path, NOTHING, payload)
     snapshot = await store.read(path)
     assert snapshot is not None
     assert snapshot.payload == payload
-    await store.close()
 
 
 # --- patches ---
@@ -259,7 +247,7 @@ async def test_of_two_that_delete_one_version_at_the_same_time_the_engine_tells_
     harness: VaultHarness, store: VaultStore, path: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, *, destroy: bool
 ) -> None:
     """It deletes without check-and-set, and answers both alike. Who looks after that finds nothing to delete."""
-    other = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    other = await harness.opened()
     version = await write(store, path, NOTHING)
     looked = store._current
 
@@ -275,38 +263,34 @@ async def test_of_two_that_delete_one_version_at_the_same_time_the_engine_tells_
     for one in (store, other):
         with pytest.raises(StoreConflictError):
             await one.delete(path, replacing=version, destroy=destroy)
-    await other.close()
 
 
 async def test_without_the_right_to_patch_nothing_changes(harness: VaultHarness, path: tuple[str, ...]) -> None:
     harness.grant(harness.policy(patchable=False))
-    store = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    store = await harness.opened()
     version = await write(store, path, NOTHING)
     with pytest.raises(StoreRefusedError, match="policy"):
         await patch(store, path, version, Payload({"b": b"x"}))
     assert await store.read_version(path) == version
-    await store.close()
 
 
 async def test_a_store_that_is_not_set_to_patch_does_not(harness: VaultHarness, path: tuple[str, ...]) -> None:
-    store = await VaultStore.open(harness.config(patchable=False), state_dir=harness.folder)
+    store = await harness.opened(patchable=False)
     assert not store.capabilities.patchable
     version = await write(store, path, NOTHING)
     with pytest.raises(UnsupportedError):
         await patch(store, path, version)
     assert await store.read_version(path) == version
-    await store.close()
 
 
-async def test_a_mount_that_demands_check_and_set_is_patched(openbao: OpenBao, tmp_path: Path) -> None:
-    harness = VaultHarness(openbao, tmp_path, readable=True)
-    openbao.enable_kv("strict-patch")
-    openbao.call("POST", "strict-patch/config", {"cas_required": True})
-    harness.grant(harness.policy(mount="strict-patch"))
-    store = await VaultStore.open(harness.config(mount="strict-patch"), state_dir=tmp_path)
-    await write(store, ("a",), None)
-    assert (await patch(store, ("a",), None, Payload({"b": b"x"}))).startswith("2@")
-    await store.close()
+async def test_a_mount_that_demands_check_and_set_is_served(harness: VaultHarness) -> None:
+    harness.bao.enable_kv("strict")
+    harness.bao.call("POST", "strict/config", {"cas_required": True})
+    harness.grant(harness.policy(mount="strict"))
+    store = await harness.opened(mount="strict")
+    versions = [await write(store, ("a",), None) for _ in range(2)]
+    versions.append(await patch(store, ("a",), None, Payload({"b": b"x"})))
+    assert [version.split("@")[0] for version in versions] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize(
@@ -335,16 +319,15 @@ async def test_what_an_answer_to_a_patch_means(
 
 
 async def test_what_the_policy_does_not_grant_is_refused(harness: VaultHarness, path: tuple[str, ...]) -> None:
-    store = await VaultStore.open(harness.config(prefix="elsewhere"), state_dir=harness.folder)
+    store = await harness.opened(prefix="elsewhere")
     for attempt in (store.read_version(path), store.read(path), write(store, path, NOTHING), write(store, path, None)):
         with pytest.raises(StoreRefusedError, match="policy"):
             await attempt
-    await store.close()
 
 
 async def test_a_mount_that_is_not_there_is_named(harness: VaultHarness) -> None:
     with pytest.raises(StoreRefusedError, match="nowhere"):
-        await VaultStore.open(harness.config(mount="nowhere"), state_dir=harness.folder)
+        await harness.opened(mount="nowhere")
 
 
 async def test_a_mount_of_another_kind_is_refused(harness: VaultHarness) -> None:
@@ -360,20 +343,18 @@ async def test_a_certificate_of_another_authority_is_refused(harness: VaultHarne
     (tmp_path / "other").mkdir()
     openbao_files.make_certificate(tmp_path / "other")
     with pytest.raises(StoreRefusedError, match="certificate is not trusted"):
-        await VaultStore.open(
-            harness.config(ca_file=str(tmp_path / "other" / openbao_files.CA)), state_dir=harness.folder
-        )
+        await harness.opened(ca_file=str(tmp_path / "other" / openbao_files.CA))
 
 
 async def test_a_certificate_for_another_name_is_refused(harness: VaultHarness) -> None:
     address = harness.bao.address.replace("127.0.0.1", "127.0.0.2")
     with pytest.raises(DriverError, match=r"certificate is not trusted|does not answer"):
-        await VaultStore.open(harness.config(address=address), state_dir=harness.folder)
+        await harness.opened(address=address)
 
 
 async def test_a_ca_file_that_cannot_be_read_is_named(harness: VaultHarness) -> None:
     with pytest.raises(StoreRefusedError, match=r"missing\.pem"):
-        await VaultStore.open(harness.config(ca_file="missing.pem"), state_dir=harness.folder)
+        await harness.opened(ca_file="missing.pem")
 
 
 async def test_proxies_of_the_environment_are_not_used(
@@ -381,9 +362,8 @@ async def test_proxies_of_the_environment_are_not_used(
 ) -> None:
     for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    store = await VaultStore.open(harness.config(), state_dir=harness.folder)
+    store = await harness.opened()
     assert await write(store, path, NOTHING)
-    await store.close()
 
 
 # --- an engine that is away, or silent ---
@@ -397,14 +377,14 @@ async def test_a_sealed_engine_is_unavailable(harness: VaultHarness, store: Vaul
         with pytest.raises(StoreUnavailableError, match="sealed"):
             await write(store, path, NOTHING)
         with pytest.raises(StoreUnavailableError):
-            await VaultStore.open(harness.config(auth=store._config.auth), state_dir=harness.folder)
+            await harness.opened(auth=store._config.auth)
     finally:
         harness.bao.restart()
     assert await store.read_version(path) == NOTHING
 
 
 async def test_a_write_without_an_answer_is_of_unknown_outcome(harness: VaultHarness, path: tuple[str, ...]) -> None:
-    store = await VaultStore.open(harness.config(timeout_s=2.0), state_dir=harness.folder)
+    store = await harness.opened(timeout_s=2.0)
     await store.read_version(path)
     pid = harness.bao.pid
     assert pid is not None
@@ -470,28 +450,10 @@ class Impostor:
 
 @asynccontextmanager
 async def impersonated(harness: VaultHarness, impostor: Impostor) -> AsyncIterator[VaultStore]:
-    folder = harness.folder / "impostor"
-    folder.mkdir()
-    openbao_files.make_certificate(folder)
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(folder / "server.pem", folder / "server.key")
     app = web.Application(client_max_size=2**24)
     app.router.add_route("*", "/{tail:.*}", impostor.handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context).start()
-    port = runner.addresses[0][1]
-    config = harness.config(
-        address=f"https://127.0.0.1:{port}",
-        ca_file=str(folder / openbao_files.CA),
-        auth=harness.token_file("anything"),
-    )
-    store = await VaultStore.open(config, state_dir=harness.folder)
-    try:
-        yield store
-    finally:
-        await store.close()
-        await runner.cleanup()
+    async with served(harness.folder / "impostor", app) as (address, ca_file):
+        yield await harness.opened(harness.token_file("anything"), address=address, ca_file=ca_file)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])

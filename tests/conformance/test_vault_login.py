@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import stat
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,8 +27,10 @@ VALUE = Payload({"k": b"v"})
 
 
 @pytest.fixture
-def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
-    return VaultHarness(openbao, tmp_path, readable=False)
+async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
+    made = VaultHarness(openbao, tmp_path, readable=False)
+    async with made.stores:
+        yield made
 
 
 @pytest.fixture
@@ -58,19 +60,18 @@ async def test_a_wrapped_secret_id_is_unwrapped_once_and_kept_privately(harness:
 
 async def test_the_wrapping_file_may_be_removed_after_use(harness: VaultHarness, state: Path) -> None:
     auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
-    await (await VaultStore.open(harness.config(auth), state_dir=state)).close()
+    await (await harness.opened(auth, state_dir=state)).close()
     harness.remove(str(auth.wrapped_secret_id_file))
-    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    store = await harness.opened(auth, state_dir=state)
     assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
-    await store.close()
 
 
 async def test_a_new_wrapping_token_replaces_the_kept_secret_id(harness: VaultHarness, state: Path) -> None:
     first = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
-    await (await VaultStore.open(harness.config(first), state_dir=state)).close()
+    await (await harness.opened(first, state_dir=state)).close()
     before = (state / STATE_FILE).read_bytes()
     second = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
-    await (await VaultStore.open(harness.config(second), state_dir=state)).close()
+    await (await harness.opened(second, state_dir=state)).close()
     assert (state / STATE_FILE).read_bytes() != before
 
 
@@ -78,7 +79,7 @@ async def test_a_used_wrapping_token_is_called_that(harness: VaultHarness, state
     token = harness.bao.wrapped_secret_id(harness.role)
     harness.bao.call("POST", "sys/wrapping/unwrap", token=token)
     with pytest.raises(StoreRefusedError, match="used before") as caught:
-        await VaultStore.open(harness.config(wrapped(harness, token)), state_dir=state)
+        await harness.opened(wrapped(harness, token), state_dir=state)
     assert token not in str(caught.value)
     assert not (state / STATE_FILE).exists()
 
@@ -87,14 +88,14 @@ async def test_a_changed_wrapping_token_is_refused(harness: VaultHarness, state:
     token = harness.bao.wrapped_secret_id(harness.role)
     changed = token[:-1] + ("A" if token[-1] != "A" else "B")
     with pytest.raises(StoreRefusedError, match="changed"):
-        await VaultStore.open(harness.config(wrapped(harness, changed)), state_dir=state)
+        await harness.opened(wrapped(harness, changed), state_dir=state)
 
 
 async def test_a_swapped_wrapping_token_is_refused_and_not_used_up(harness: VaultHarness, state: Path) -> None:
     other = harness.bao.call("POST", "sys/wrapping/wrap", {"secret_id": "planted"}, wrap_ttl="60s")
     token = other["wrap_info"]["token"]
     with pytest.raises(StoreRefusedError, match="swapped"):
-        await VaultStore.open(harness.config(wrapped(harness, token)), state_dir=state)
+        await harness.opened(wrapped(harness, token), state_dir=state)
     assert harness.bao.call("POST", "sys/wrapping/unwrap", token=token)["data"] == {"secret_id": "planted"}
 
 
@@ -103,13 +104,13 @@ async def test_a_damaged_state_file_is_named(harness: VaultHarness, state: Path)
     (state / STATE_FILE).chmod(0o600)
     auth = wrapped(harness, harness.bao.wrapped_secret_id(harness.role))
     with pytest.raises(StoreRefusedError, match=STATE_FILE):
-        await VaultStore.open(harness.config(auth), state_dir=state)
+        await harness.opened(auth, state_dir=state)
 
 
 async def test_a_wrong_secret_id_is_refused(harness: VaultHarness, state: Path) -> None:
     auth = AppRole(role_id=harness.bao.role_id(harness.role), secret_id_file=harness.private("wrong"))
     with pytest.raises(StoreRefusedError, match="AppRole login") as caught:
-        await VaultStore.open(harness.config(auth), state_dir=state)
+        await harness.opened(auth, state_dir=state)
     assert "wrong" not in str(caught.value)
 
 
@@ -123,11 +124,11 @@ async def test_a_credential_that_others_can_read_is_refused(harness: VaultHarnes
     }
     auth = ways[kind]
     with pytest.raises(StoreRefusedError, match="chmod 600"):
-        await VaultStore.open(harness.config(auth), state_dir=state)
+        await harness.opened(auth, state_dir=state)
 
 
 async def test_a_revoked_login_is_made_anew_once_for_all_that_need_it(harness: VaultHarness, state: Path) -> None:
-    store = await VaultStore.open(harness.config(), state_dir=state)
+    store = await harness.opened(state_dir=state)
     harness.bao.call("POST", "sys/leases/revoke-prefix/auth/approle/login", {})
     before = audited(harness.bao, "auth/approle/login")
     written = await asyncio.gather(
@@ -135,22 +136,20 @@ async def test_a_revoked_login_is_made_anew_once_for_all_that_need_it(harness: V
     )
     assert all(written)
     assert audited(harness.bao, "auth/approle/login") == before + 1
-    await store.close()
 
 
 async def test_a_login_that_reaches_its_end_of_life_is_made_anew(harness: VaultHarness, state: Path) -> None:
     harness.bao.create_role(harness.role, [harness.role], token_ttl="1s", token_max_ttl="2s")
-    store = await VaultStore.open(harness.config(), state_dir=state)
+    store = await harness.opened(state_dir=state)
     before = audited(harness.bao, "auth/approle/login")
     await until(lambda: audited(harness.bao, "auth/approle/login") > before)
     assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
-    await store.close()
 
 
 async def test_a_login_is_renewed_before_it_expires(harness: VaultHarness, state: Path) -> None:
     async def renewed(ttl_s: int) -> bool:
         harness.bao.create_role(harness.role, [harness.role], token_ttl=f"{ttl_s}s", token_max_ttl="1h")
-        store = await VaultStore.open(harness.config(), state_dir=state)
+        store = await harness.opened(state_dir=state)
         logins, renewals = (audited(harness.bao, path) for path in ("auth/approle/login", "auth/token/renew-self"))
         await until(lambda: audited(harness.bao, "auth/token/renew-self") >= renewals + 3)
         assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
@@ -162,7 +161,7 @@ async def test_a_login_is_renewed_before_it_expires(harness: VaultHarness, state
 
 
 async def test_closing_gives_the_login_back(harness: VaultHarness, state: Path) -> None:
-    store = await VaultStore.open(harness.config(), state_dir=state)
+    store = await harness.opened(state_dir=state)
     before = audited(harness.bao, "auth/token/revoke-self")
     await store.close()
     assert audited(harness.bao, "auth/token/revoke-self") == before + 1
@@ -173,7 +172,7 @@ async def test_closing_gives_the_login_back(harness: VaultHarness, state: Path) 
 async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: VaultHarness, state: Path) -> None:
     first = harness.bao.token([harness.role])
     auth = TokenFile(token_file=harness.private(first))
-    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    store = await harness.opened(auth, state_dir=state)
     assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
     harness.bao.call("POST", "auth/token/revoke", {"token": first})
     with pytest.raises(StoreRefusedError, match="token_file"):
@@ -188,7 +187,7 @@ async def test_a_token_from_a_file_is_used_and_read_again_when_it_dies(harness: 
 async def test_a_dead_token_in_the_file_is_refused(harness: VaultHarness, state: Path) -> None:
     auth = TokenFile(token_file=harness.private("s.nonsense"))
     with pytest.raises(StoreRefusedError, match="token_file"):
-        await VaultStore.open(harness.config(auth), state_dir=state)
+        await harness.opened(auth, state_dir=state)
 
 
 # --- credentials that expire in mid-write ---
@@ -209,14 +208,13 @@ def expiring(store: VaultStore, revoke: Callable[[], object]) -> None:
 async def test_a_login_that_dies_in_mid_write_is_made_anew_and_the_write_happens_once(
     harness: VaultHarness, state: Path
 ) -> None:
-    store = await VaultStore.open(harness.config(), state_dir=state)
+    store = await harness.opened(state_dir=state)
     path = ("mid-write", secrets.token_hex(6))
     first = await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
     expiring(store, lambda: harness.bao.call("POST", "sys/leases/revoke-prefix/auth/approle/login", {}))
     second = await store.write(path, VALUE, replacing=first, write_tag=tag())
     assert [first.split("@")[0], second.split("@")[0]] == ["1", "2"]
     assert await store.read_version(path) == second
-    await store.close()
 
 
 async def test_credentials_that_are_gone_in_mid_write_refuse_it_and_nothing_is_written(
@@ -224,7 +222,7 @@ async def test_credentials_that_are_gone_in_mid_write_refuse_it_and_nothing_is_w
 ) -> None:
     token = harness.bao.token([harness.role])
     auth = harness.token_file(token)
-    store = await VaultStore.open(harness.config(auth), state_dir=state)
+    store = await harness.opened(auth, state_dir=state)
     path = ("mid-write", secrets.token_hex(6))
     first = await store.write(path, VALUE, replacing=NOTHING, write_tag=tag())
     expiring(store, lambda: harness.bao.call("POST", "auth/token/revoke", {"token": token}))
@@ -233,13 +231,12 @@ async def test_credentials_that_are_gone_in_mid_write_refuse_it_and_nothing_is_w
     assert token not in str(caught.value)
     harness.private(harness.bao.token([harness.role]), file=auth.token_file)
     assert await store.read_version(path) == first
-    await store.close()
 
 
 async def test_an_engine_that_goes_away_while_the_login_is_renewed_in_mid_write_leaves_no_doubt(
     harness: VaultHarness, state: Path
 ) -> None:
-    store = await VaultStore.open(harness.config(), state_dir=state)
+    store = await harness.opened(state_dir=state)
     path = ("mid-write", secrets.token_hex(6))
 
     def revoke_and_seal() -> None:
@@ -253,4 +250,3 @@ async def test_an_engine_that_goes_away_while_the_login_is_renewed_in_mid_write_
     finally:
         harness.bao.restart()
     assert await store.read_version(path) == NOTHING
-    await store.close()

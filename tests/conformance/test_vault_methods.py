@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -29,8 +29,10 @@ VALUE = Payload({"k": b"v"})
 
 
 @pytest.fixture
-def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
-    return VaultHarness(openbao, tmp_path, readable=True)
+async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
+    made = VaultHarness(openbao, tmp_path, readable=True)
+    async with made.stores:
+        yield made
 
 
 def enabled(harness: VaultHarness, kind: str) -> str:
@@ -42,7 +44,7 @@ def enabled(harness: VaultHarness, kind: str) -> str:
 
 async def works(harness: VaultHarness, auth: Auth) -> None:
     """Log in, write, read, and give the token back."""
-    store = await VaultStore.open(harness.config(auth), state_dir=harness.folder)
+    store = await harness.opened(auth)
     version = await store.write(("a",), VALUE, replacing=None, write_tag=tag())
     snapshot = await store.read(("a",))
     assert snapshot is not None
@@ -54,7 +56,7 @@ async def works(harness: VaultHarness, auth: Auth) -> None:
 
 async def refused(harness: VaultHarness, auth: Auth, match: str) -> str:
     with pytest.raises(StoreRefusedError, match=match) as caught:
-        await VaultStore.open(harness.config(auth), state_dir=harness.folder)
+        await harness.opened(auth)
     assert caught.value.__cause__ is None
     return str(caught.value)
 
@@ -101,16 +103,13 @@ async def test_a_jwt_logs_in(harness: VaultHarness, issuer: Issuer, jwt_mount: s
 
 async def test_the_jwt_is_read_again_at_each_login(harness: VaultHarness, issuer: Issuer, jwt_mount: str) -> None:
     file = harness.private(issuer.token())
-    store = await VaultStore.open(
-        harness.config(Jwt(role="m8", jwt_file=file, mount=jwt_mount)), state_dir=harness.folder
-    )
+    store = await harness.opened(Jwt(role="m8", jwt_file=file, mount=jwt_mount))
     harness.bao.call("POST", f"sys/leases/revoke-prefix/auth/{jwt_mount}/login", {})
     harness.private(issuer.token(sub="somebody else"), file=file)
     with pytest.raises(StoreRefusedError, match="JWT login"):
         await store.read_version(("fresh",))
     harness.private(issuer.token(), file=file)
     assert await store.read_version(("fresh",)) == NOTHING
-    await store.close()
 
 
 @pytest.mark.parametrize(
@@ -192,12 +191,11 @@ async def test_a_service_account_token_is_read_again_at_each_login(
 ) -> None:
     file = harness.private(account_token(issuer, cluster))
     auth = Kubernetes(role="m8", jwt_file=file, mount=kubernetes_mount)
-    store = await VaultStore.open(harness.config(auth), state_dir=harness.folder)
+    store = await harness.opened(auth)
     cluster.believed.clear()
     harness.private(account_token(issuer, cluster), file=file)
     harness.bao.call("POST", f"sys/leases/revoke-prefix/auth/{kubernetes_mount}/login", {})
     assert await store.read_version(("fresh",)) == NOTHING
-    await store.close()
 
 
 async def test_another_service_account_is_refused(
@@ -284,7 +282,7 @@ async def test_a_certificate_login_is_renewed_under_the_same_certificate(
     async def renewed(ttl_s: int) -> bool:
         lives = {"token_policies": [harness.role], "token_ttl": f"{ttl_s}s", "token_max_ttl": "1h"}
         harness.bao.call("POST", f"auth/{cert_mount}/certs/m8", role | lives)
-        store = await VaultStore.open(harness.config(auth), state_dir=harness.folder)
+        store = await harness.opened(auth)
         logins, renewals = (audited(harness.bao, path) for path in (login, renew))
         await until(lambda: audited(harness.bao, renew) >= renewals + 2)
         assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
@@ -299,14 +297,13 @@ async def test_a_new_certificate_in_the_files_is_shown_at_the_next_login(
     harness: VaultHarness, authority: Authority, cert_mount: str
 ) -> None:
     auth = authority.client(harness, mount=cert_mount)
-    store = await VaultStore.open(harness.config(auth), state_dir=harness.folder)
+    store = await harness.opened(auth)
     fresh = Authority()
     fresh.client(harness, into=auth)
     role = {"certificate": fresh.certificate, "token_policies": [harness.role]}
     harness.bao.call("POST", f"auth/{cert_mount}/certs/m8", role)
     harness.bao.call("POST", f"sys/leases/revoke-prefix/auth/{cert_mount}/login", {})
     assert await store.write(("a",), VALUE, replacing=None, write_tag=tag())
-    await store.close()
 
 
 async def test_a_certificate_of_another_authority_does_not_log_in(harness: VaultHarness, cert_mount: str) -> None:

@@ -27,15 +27,16 @@ THEIRS = {"password": "of somebody else"}
 
 
 @pytest.fixture
-def harness(openbao: OpenBao, tmp_path: Path) -> VaultHarness:
-    return VaultHarness(openbao, tmp_path, readable=True)
+async def harness(openbao: OpenBao, tmp_path: Path) -> AsyncIterator[VaultHarness]:
+    made = VaultHarness(openbao, tmp_path, readable=True)
+    async with made.stores:
+        yield made
 
 
 @pytest.fixture
-async def store(harness: VaultHarness) -> AsyncIterator[VaultStore]:
-    opened = await VaultStore.open(harness.config(), state_dir=harness.folder)
-    yield opened
-    await opened.close()
+async def store(harness: VaultHarness) -> VaultStore:
+    opened: VaultStore = await harness.opened()
+    return opened
 
 
 @pytest.fixture

@@ -22,6 +22,7 @@ from monoskope.stores.vault.logins import Method
 from monoskope.stores.vault.mount import VaultMount
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.openbao import OpenBao
+from tests.conformance.open_stores import OpenStores
 
 Auth = Method | TokenFile
 
@@ -47,6 +48,7 @@ class VaultHarness(Harness):
         self.binary = binary
         self.role = f"role-{secrets.token_hex(6)}"
         self._login: AppRole | None = None
+        self.stores = OpenStores()
         self.grant(self.policy())
         bao.create_role(self.role, [self.role])
 
@@ -107,6 +109,11 @@ class VaultHarness(Harness):
         """With the same secret id each time: to have one made takes as long as to log in."""
         self._login = self._login or self.approle()
         return await self.driver.open(self.config(self._login), state_dir=self.folder)
+
+    async def opened(self, auth: Auth | None = None, *, state_dir: Path | None = None, **changes: object) -> Any:
+        """Return a store that is closed with the test."""
+        config = self.config(auth, **changes)
+        return await self.stores.add(self.driver.open(config, state_dir=state_dir or self.folder))
 
     async def open_reader(self) -> StoreDriver:
         return await (self if self.readable else type(self)(self.bao, self.folder, readable=True)).open()

@@ -10,7 +10,8 @@ import itertools
 import re
 import secrets
 from collections import defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
@@ -25,15 +26,16 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, SEALED_SECRET, labelled, open_signed
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.payload import Payload, encode
-from monoskope.protocol.receipt import Receipt, parse_receipt
+from monoskope.protocol.receipt import Receipt, make_receipt, parse_receipt
 from monoskope.protocol.request import Options, Request, make_request
-from monoskope.reactor.admission import SignatureGate
+from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.keys import KeyRules, OneTimeKeys
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.link.appends import AppendRefusedError, CopyTokens
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
+from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.report.known_receipts import KnownReceipts
 from monoskope.reactor.report.reporter import Reporter
@@ -45,7 +47,7 @@ from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.reactor.work.copy_secret import Copier
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.reactor.work.handle import Handler
-from monoskope.reactor.work.lookup import Lookup
+from monoskope.reactor.work.lookup import Lookup, WriteAttempt
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import (
     NOTHING,
@@ -64,6 +66,7 @@ from tests.support.vectors import EXPECT_NOTHING
 SUITE = Suite(KEM.MLKEM768_X25519, KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
 SEED = bytes(range(32))
 K = bytes(range(32))
+EMPTY = hashlib.sha256(b"").digest()
 URI = SecretUri.parse("memory://team-a/db")
 SECRET = {"password": b"correct horse battery", "user": b"app"}
 FAST = Timings(
@@ -500,14 +503,52 @@ class World:
 
     def outcomes(self) -> list[str]:
         """Return what m8 got, in order: outcomes, and reasons of failures."""
-        found = []
-        for index in range(len(self.log.events)):
-            receipt = self.receipt(index)
-            text = upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
-            if receipt.reason:
-                text += " " + upload_pb2.Reason.Name(receipt.reason).removeprefix("REASON_")
-            found.append(text)
-        return found
+        return [outcome(self.receipt(index)) for index in range(len(self.log.events))]
+
+    async def taken_over(self, grant: Grant, *, sealed_sha256: bytes = EMPTY, **announced: Any) -> Receipt:
+        """Return what a replica says of a request of which another, now dead, `announced` so much."""
+        started = make_receipt(
+            grant=grant, sealed_sha256=sealed_sha256, outcome=upload_pb2.OUTCOME_STARTED, **announced
+        )
+        return await self.lookup.settled(WriteAttempt(grant, started, started.prior_version))
+
+
+def outcome(receipt: Receipt) -> str:
+    """Return the outcome of a receipt, and the reason of a failure."""
+    text = upload_pb2.Outcome.Name(receipt.outcome).removeprefix("OUTCOME_")
+    return f"{text} {upload_pb2.Reason.Name(receipt.reason).removeprefix('REASON_')}" if receipt.reason else text
+
+
+async def looked() -> None:
+    """Let the look at what is there, begun with the key, end."""
+    for _ in range(60):
+        await asyncio.sleep(0)
+
+
+def admission(store: StoreDriver | None = None, of: ReactorSettings | None = None) -> Admission:
+    """Return what says which requests get a key."""
+    of = of or settings(Path("nowhere"))
+    return Admission(of, store or MemoryStore(), Rates(of.limits, now=Clock()))
+
+
+def refusal(by: Admission, request: Request) -> str:
+    """Return the reason for which `request` gets no key, "" if it gets one."""
+    try:
+        by.admit(request, "alice")
+    except FailedError as error:
+        return upload_pb2.Reason.Name(error.reason).removeprefix("REASON_")
+    return ""
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Without the garbage collector: what goes meanwhile goes by itself."""
+    gc.collect()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 def rules(

@@ -6,7 +6,7 @@ from typing import Any
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
-from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT
+from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.listing import Listing
 from monoskope.protocol.open_receipt import put_request_id
 from monoskope.protocol.payload import Recipe
@@ -157,8 +157,3 @@ def put_grant(**fields: Any) -> Grant:
     """What the destination grants for the put of the copy."""
     request_id = put_request_id(COPY_GRANT.request.request_id)
     return a_grant(a_request(**{"uri": str(DESTINATION), "request_id": request_id, **fields}))
-
-
-def copied_by(put: Grant, *, answers: Grant | None = None) -> Receipt:
-    signed = Signer().sign(UPLOAD_GRANT, put.content)
-    return receipt("COPIED", grant=COPY_GRANT, destination=there(grant=answers or put), destination_grant=signed)

@@ -35,22 +35,8 @@ def test_bad_plaintexts_of_the_vectors_are_refused_alike(text: str) -> None:
     assert str(caught.value) == str(BadPayloadError())
 
 
-@pytest.mark.parametrize(
-    "plaintext",
-    [
-        GOOD.rstrip(b" "),
-        GOOD.ljust(1024),
-        GOOD[:-1] + b"\t",
-        GOOD[:-1] + b"\x00",
-        b" " + GOOD[:-1],
-        b"",
-        b" " * 512,
-        b"\xff" * 512,
-        b"[" * 512,
-        GOOD * 2,
-    ],
-)
-def test_padding_and_shape_have_one_form(plaintext: bytes) -> None:
+@pytest.mark.parametrize("plaintext", [b"\xff" * 512, b"[" * 512, GOOD * 2], ids=["no text", "deep", "twice"])
+def test_what_is_no_payload_in_its_shape_is_refused(plaintext: bytes) -> None:
     with pytest.raises(BadPayloadError):
         decode(plaintext)
 
@@ -103,11 +89,6 @@ def test_odd_but_allowed_keys_arrive(key: str) -> None:
 def test_the_number_of_keys_is_limited(count: int) -> None:
     with pytest.raises(UsageError, match="1 to 64 keys"):
         Payload({f"k{number}": b"" for number in range(count)})
-
-
-def test_sixty_four_keys_are_allowed() -> None:
-    values = {f"k{number}": bytes([number]) for number in range(64)}
-    assert dict(decode(encode(Payload(values)))) == values
 
 
 def test_the_largest_secret_fits_and_one_byte_more_does_not() -> None:

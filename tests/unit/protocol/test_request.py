@@ -52,8 +52,6 @@ def add_labels(labels: MutableSequence[options_pb2.Label], *names: str) -> None:
 
 COMPARE = {"purpose": upload_pb2.PURPOSE_COMPARE, "expect": upload_pb2.EXPECT_UNSPECIFIED}
 COPY = {"purpose": upload_pb2.PURPOSE_COPY, "expect": upload_pb2.EXPECT_ANY, "destination": "local://app/db"}
-VERIFY = COMPARE | {"purpose": upload_pb2.PURPOSE_VERIFY}
-IMPORT = COMPARE | {"purpose": upload_pb2.PURPOSE_IMPORT}
 UNDELETE = {"purpose": upload_pb2.PURPOSE_UNDELETE, "expect": upload_pb2.EXPECT_ANY}
 ROLLBACK = {"purpose": upload_pb2.PURPOSE_ROLLBACK, "expect": upload_pb2.EXPECT_ANY, "to_version": "3@x"}
 
@@ -61,107 +59,27 @@ ROLLBACK = {"purpose": upload_pb2.PURPOSE_ROLLBACK, "expect": upload_pb2.EXPECT_
 @pytest.mark.parametrize(
     ("field", "change"),
     [
-        ("request_id", set_fields(request_id=b"x" * 15)),
-        ("request_id", set_fields(request_id=b"x" * 17)),
-        ("request_id", set_fields(request_id=None)),
-        ("purpose", set_fields(purpose=0)),
-        ("purpose", set_fields(purpose=99)),
-        ("uri", set_fields(uri="vault://app/../db")),
-        ("uri", set_fields(uri="")),
-        ("expect", set_fields(expect=0)),
-        ("expect", set_fields(expect=5)),
-        ("expect", set_fields(purpose=upload_pb2.PURPOSE_COMPARE)),
-        ("expect_version", set_fields(expect_version="3")),
-        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION)),
-        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="a b")),
-        ("expect_version", set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="x" * 257)),
-        ("suites", set_fields(suites=[])),
-        ("suites", set_fields(suites=list(range(1, 10)))),
-        ("suites", set_fields(suites=[1, 1])),
-        ("suites", set_fields(suites=[1, 0])),
-        ("labels", set_fields(labels=[options_pb2.Label(name=name) for name in ("b", "a")])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="a"), options_pb2.Label(name="a", value="x")])),
-        ("labels", set_fields(labels=[options_pb2.Label(name=f"n{number:02}") for number in range(17)])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="A")])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="a" * 64)])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="a-")])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="a", value="x" * 129)])),
-        ("labels", set_fields(labels=[options_pb2.Label(name="a", value="x\n")])),
         ("labels", set_fields(**COMPARE, labels=[options_pb2.Label(name="a")])),
         ("expires_on", set_fields(**COMPARE, expires_on="2027-01-31")),
         ("keep_labels", set_fields(**COMPARE, keep_labels=True)),
         ("keep_expires_on", set_fields(**COMPARE, keep_expires_on=True)),
-        ("keep_labels", set_fields(purpose=upload_pb2.PURPOSE_PATCH, keep_labels=True)),
-        ("keep_expires_on", set_fields(purpose=upload_pb2.PURPOSE_DELETE, keep_expires_on=True)),
-        ("labels", set_fields(keep_labels=True, labels=[options_pb2.Label(name="a")])),
-        ("expires_on", set_fields(keep_expires_on=True, expires_on="2027-01-31")),
-        ("expires_on", set_fields(expires_on="2027-02-30")),
         ("expires_on", set_fields(expires_on="20270131")),
-        ("expires_on", set_fields(expires_on="2027-01-31T00:00:00Z")),
-        ("destroy", set_fields(destroy=True)),
-        ("expect", set_fields(purpose=upload_pb2.PURPOSE_DELETE, expect=upload_pb2.EXPECT_ABSENT)),
-        ("expect", set_fields(purpose=upload_pb2.PURPOSE_DELETE, expect=0)),
-        ("options", set_fields(purpose=upload_pb2.PURPOSE_DELETE, other="{}")),
-        ("remove_keys", set_fields(remove_keys=["a"])),
-        *(
-            row
-            for looks in (VERIFY, IMPORT)
-            for row in (
-                ("expect", set_fields(**looks | {"expect": upload_pb2.EXPECT_ANY})),
-                ("expect_version", set_fields(**looks, expect_version="1")),
-                ("options", set_fields(**looks, other="{}")),
-                ("labels", set_fields(**looks, labels=[options_pb2.Label(name="a")])),
-                ("expires_on", set_fields(**looks, expires_on="2027-01-31")),
-                ("destroy", set_fields(**looks, destroy=True)),
-            )
-        ),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_DELETE, remove_keys=["a"])),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["b", "a"])),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["a", "a"])),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["a/b"])),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=[""])),
-        ("remove_keys", set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=[f"k{n:02}" for n in range(65)])),
-        ("expect", set_fields(purpose=upload_pb2.PURPOSE_PATCH, expect=upload_pb2.EXPECT_ABSENT)),
-        ("expect", set_fields(purpose=upload_pb2.PURPOSE_PATCH, expect=0)),
-        ("expires_on", set_fields(purpose=upload_pb2.PURPOSE_PATCH, expires_on="2027-01-31")),
-        ("destroy", set_fields(purpose=upload_pb2.PURPOSE_PATCH, destroy=True)),
-        ("destination", set_fields(destination="local://a")),
-        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY)),
-        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY, destination="local://a/../b")),
-        ("destination", set_fields(purpose=upload_pb2.PURPOSE_COPY, destination="vault://app/other")),
         ("expect", set_fields(**COPY | {"expect": 0})),
         ("options", set_fields(**COPY, other="{}")),
         ("labels", set_fields(**COPY, labels=[options_pb2.Label(name="a")])),
         ("expires_on", set_fields(**COPY, expires_on="2027-01-31")),
         ("destroy", set_fields(**COPY, destroy=True)),
-        ("expect", set_fields(**UNDELETE | {"expect": 0})),
-        ("expect", set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_ABSENT})),
         ("to_version", set_fields(**UNDELETE, to_version="3@x")),
         ("destroy", set_fields(**UNDELETE, destroy=True)),
         ("options", set_fields(**UNDELETE, other="{}")),
-        ("to_version", set_fields(to_version="3@x")),
-        ("to_version", set_fields(**ROLLBACK | {"to_version": ""})),
-        ("to_version", set_fields(**ROLLBACK | {"to_version": "a b"})),
-        ("to_version", set_fields(**ROLLBACK | {"to_version": "x" * 257})),
         ("expect", set_fields(**ROLLBACK | {"expect": 0})),
         ("options", set_fields(**ROLLBACK, other="{}")),
         ("labels", set_fields(**ROLLBACK, labels=[options_pb2.Label(name="a")])),
-        ("other", set_fields(other="not json")),
-        ("other", set_fields(other="[]")),
-        ("other", set_fields(other='{"a":"' + "x" * 8192 + '"}')),
         ("other", set_fields(other="[" * 8000)),
-        ("other", set_fields(other='{"a":1,"a":2}')),
-        ("other", set_fields(other='{"a":[{"b":1,"b":1}]}')),
-        ("other", set_fields(other='{"a":NaN}')),
         ("other", set_fields(other='{"a":-Infinity}')),
-        ("vault.binary", lambda target: target.vault.MergeFromString(b"\x08\x02")),
-        ("aws.tags", lambda target: add_labels(target.aws.tags, "b", "a")),
-        ("aws.tags", lambda target: add_labels(target.aws.tags, "a", "a")),
-        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "b", "a")),
-        ("kubernetes.labels", lambda target: add_labels(target.kubernetes.labels, "a", "a")),
     ],
 )
-def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> None:
+def test_a_field_that_breaks_a_rule_without_a_vector_is_named(field: str, change: Change) -> None:
     target = message()
     change(target)
     with pytest.raises(MalformedError) as caught:
@@ -172,33 +90,16 @@ def test_a_field_that_breaks_its_rule_is_named(field: str, change: Change) -> No
 @pytest.mark.parametrize(
     "change",
     [
-        set_fields(**COMPARE),
-        set_fields(**VERIFY),
-        set_fields(**IMPORT),
-        set_fields(**COPY),
-        set_fields(**UNDELETE),
-        set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
-        set_fields(**UNDELETE | {"expect": upload_pb2.EXPECT_OVERWRITE}),
-        set_fields(**ROLLBACK),
         set_fields(**ROLLBACK | {"expect": upload_pb2.EXPECT_ABSENT}),
         set_fields(**ROLLBACK | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_ABSENT}),
         set_fields(**COPY | {"expect": upload_pb2.EXPECT_VERSION}, expect_version="1"),
-        set_fields(expect=upload_pb2.EXPECT_VERSION, expect_version="3@2026-01-01T00:00:00Z"),
-        set_fields(suites=[1, 2, 3, 4, 5, 6, 7, 8]),
-        set_fields(other="{}"),
-        set_fields(purpose=upload_pb2.PURPOSE_DELETE, destroy=True),
-        set_fields(purpose=upload_pb2.PURPOSE_PATCH),
-        set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["A", "a"], expect=upload_pb2.EXPECT_OVERWRITE),
-        set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=[f"k{n:02}" for n in range(64)], other="{}"),
-        set_fields(labels=[options_pb2.Label(name=f"n{number:02}", value="x" * 128) for number in range(16)]),
-        set_fields(labels=[options_pb2.Label(name="a" * 63, value="Grüße")], expires_on="2028-02-29"),
-        set_fields(keep_labels=True, keep_expires_on=True),
-        set_fields(keep_labels=True, expires_on="2028-02-29"),
         set_fields(**COPY, keep_labels=True, keep_expires_on=True),
+        set_fields(purpose=upload_pb2.PURPOSE_PATCH, remove_keys=["A", "a"], other="{}"),
+        set_fields(labels=[options_pb2.Label(name="a" * 63, value="Grüße")], expires_on="2028-02-29"),
+        set_fields(keep_labels=True, expires_on="2028-02-29"),
         set_fields(other='{"a":{"b":1},"b":1}'),
         lambda target: add_labels(target.aws.tags, "B", "a", "a-b"),
-        lambda target: add_labels(target.kubernetes.labels, "a", "b"),
     ],
 )
 def test_what_is_just_allowed_is_parsed(change: Change) -> None:
@@ -229,27 +130,6 @@ def test_options_arrive_typed(options: Options | None) -> None:
         options=options,
     )
     assert parse_request(request.content).options == options
-
-
-def test_unknown_fields_are_refused() -> None:
-    with pytest.raises(MalformedError, match="one serialised form"):
-        parse_request(a_request().content + b"\xf8\x07\x01")
-
-
-def test_another_field_order_is_refused() -> None:
-    content = a_request().content
-    first, rest = content[:18], content[18:]
-    reordered = upload_pb2.UploadRequest()
-    reordered.ParseFromString(rest + first)
-    assert serialise(reordered) == content
-    with pytest.raises(MalformedError, match="one serialised form"):
-        parse_request(rest + first)
-
-
-def test_a_field_given_twice_is_refused() -> None:
-    content = a_request().content
-    with pytest.raises(MalformedError, match="one serialised form"):
-        parse_request(content[:18] + content)
 
 
 @given(st.binary(max_size=200))

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.protocol.receipt import Receipt, make_receipt
-from monoskope.protocol.request import Options, Request
+from monoskope.protocol.request import Options
 from monoskope.reactor.admission import NO_ROOM, Admission
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter
@@ -26,22 +26,10 @@ from monoskope.reactor.work.recover import Presence, Recovery
 from monoskope.reactor.work.write import Writer
 from monoskope.stores.driver import StoreRefusedError, UnsupportedError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import SEED, Clock, MemoryStore, World, ask, opened, settings
+from tests.support.reactor_world import SEED, Clock, MemoryStore, World, admission, ask, opened, refusal, settings
 
 COMPARE = upload_pb2.PURPOSE_COMPARE
 VAULT, AWS = options_pb2.VaultOptions(), options_pb2.AwsOptions()
-
-
-def refusal(
-    request: Request, store: MemoryStore | None = None, *, prefixes: tuple[str, ...] = ("memory://team-a",)
-) -> str:
-    """Return the reason for which `request` gets no key, "" if it gets one."""
-    of = settings(Path("nowhere"), prefixes=prefixes)
-    try:
-        Admission(of, store or MemoryStore(), Rates(of.limits, now=Clock())).admit(request, "alice")
-    except FailedError as error:
-        return upload_pb2.Reason.Name(error.reason).removeprefix("REASON_")
-    return ""
 
 
 @pytest.mark.parametrize(
@@ -58,16 +46,17 @@ def refusal(
     ],
 )
 def test_store_and_prefix_come_from_the_reactors_own_settings(uri: str, reason: str) -> None:
-    assert refusal(ask(uri=SecretUri.parse(uri))) == reason
+    assert refusal(admission(), ask(uri=SecretUri.parse(uri))) == reason
 
 
 def test_an_empty_prefix_serves_every_path() -> None:
-    assert refusal(ask(uri=SecretUri.parse("memory://any/thing")), prefixes=("memory://",)) == ""
+    by = admission(of=settings(Path("nowhere"), prefixes=("memory://",)))
+    assert refusal(by, ask(uri=SecretUri.parse("memory://any/thing"))) == ""
 
 
 @pytest.mark.parametrize(("suites", "reason"), [((1,), ""), ((9, 1), ""), ((2,), "UNSUPPORTED")])
 def test_suite_1_must_be_offered(suites: tuple[int, ...], reason: str) -> None:
-    assert refusal(ask(suites=suites)) == reason
+    assert refusal(admission(), ask(suites=suites)) == reason
 
 
 @pytest.mark.parametrize(
@@ -83,8 +72,8 @@ def test_versions_cannot_be_expected_without_check_and_set(
     expect: upload_pb2.Expect, version: str, reason: str
 ) -> None:
     request = ask(expect=expect, expect_version=version)
-    assert refusal(request, MemoryStore(check_and_set=False)) == reason
-    assert refusal(request) == ""
+    assert refusal(admission(MemoryStore(check_and_set=False)), request) == reason
+    assert refusal(admission(), request) == ""
 
 
 @pytest.mark.parametrize(
@@ -106,7 +95,7 @@ def test_versions_cannot_be_expected_without_check_and_set(
 )
 def test_options_must_be_the_engines_own(kind: str, schema: str, options: Options | None, reason: str) -> None:
     store = MemoryStore(kind=kind, options_schema=schema)
-    assert refusal(ask(options=options), store) == reason
+    assert refusal(admission(store), ask(options=options)) == reason
     if not reason:
         assert store.options == [{"a": 1} if options == '{"a":1}' else options]
 
@@ -117,14 +106,13 @@ def test_options_must_be_the_engines_own(kind: str, schema: str, options: Option
 def test_the_driver_may_refuse(error: Exception, reason: str) -> None:
     store = MemoryStore()
     store.failures["check"].append(error)
-    assert refusal(ask(), store) == reason
+    assert refusal(admission(store), ask()) == reason
 
 
 async def test_a_request_over_the_rate_gets_no_key() -> None:
     world = World()
     of = settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1, compares_per_hour_per_uri=1))
-    admission = Admission(of, world.memory, Rates(of.limits, now=world.now))
-    granter = Granter(admission, world.keys, world.looks, world.log, world.audit)
+    granter = Granter(admission(world.memory, of), world.keys, world.looks, world.log, world.audit)
     for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):
         assert await granter.grant(opened(ask(purpose)))
         alive = len(world.keys)
@@ -141,17 +129,17 @@ def test_while_too_much_is_new_to_be_remembered_no_key_is_given(monkeypatch: pyt
     clock = Clock()
     known = KnownReceipts(Identity(SEED, store="memory"), lifetime_s=60, now=clock)
     of = settings(Path("nowhere"))
-    admission = Admission(of, MemoryStore(), Rates(of.limits, now=clock), known=known)
+    by = Admission(of, MemoryStore(), Rates(of.limits, now=clock), known=known)
     for name in ("one", "two"):
-        admission.admit(ask(), "alice")
+        by.admit(ask(), "alice")
         known.remember(receipt_of(SecretUri.parse(f"memory://team-a/{name}")))
     clock.time += 20
     with pytest.raises(FailedError) as refused:
-        admission.admit(ask(), "alice")
+        by.admit(ask(), "alice")
     assert (refused.value.reason, refused.value.retry_after_s) == (upload_pb2.REASON_RATE_LIMITED, 40)
     assert refused.value.detail == NO_ROOM
     clock.time += 40
-    admission.admit(ask(), "alice")
+    assert refusal(by, ask()) == ""
 
 
 def receipt_of(uri: SecretUri) -> Receipt:
@@ -170,9 +158,7 @@ def test_spans_are_measured_by_a_clock_that_nobody_sets(part: Callable[..., obje
 
 
 def test_what_is_refused_for_another_reason_costs_no_rate() -> None:
-    of = settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1))
-    admission = Admission(of, MemoryStore(), Rates(of.limits, now=Clock()))
+    by = admission(of=settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1)))
     for _ in range(5):
-        with pytest.raises(FailedError):
-            admission.admit(ask(uri=SecretUri.parse("memory://team-b/db")), "alice")
-    admission.admit(ask(), "alice")
+        assert refusal(by, ask(uri=SecretUri.parse("memory://team-b/db"))) == "UPSTREAM_REFUSED"
+    assert refusal(by, ask()) == ""

@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.reactor.timings import Clock
-from tests.support.reactor_world import PATIENCE_S, URI, World, ask
+from tests.support.reactor_world import PATIENCE_S, URI, World, ask, looked
 from tests.unit.reactor.bench import Bench
 from tests.unit.reactor.bench import asked as asked_for
 
@@ -120,8 +120,7 @@ async def test_a_key_is_not_young_after_a_pause(machine: Machine) -> None:
     world = World(now=machine.clock)
     await world.walk()
     ghost = world.sealed(ask(expect=OVERWRITE))
-    for _ in range(60):
-        await asyncio.sleep(0)
+    await looked()
     await world.walk(ask(expect=OVERWRITE), LATER)
     machine.wall += 11
     await world.handler.handle(ghost)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import hashlib
 import io
 from collections.abc import AsyncIterator
@@ -25,45 +24,52 @@ from monoskope.client.walk.task import Result
 from monoskope.protocol.grant import parse_grant
 from monoskope.protocol.identity import SEALED_SECRET, labelled
 from monoskope.protocol.payload import Payload, decode
-from monoskope.protocol.receipt import make_receipt
-from monoskope.protocol.request import Request
 from monoskope.protocol.sshsig import PublicKey, parse_public
-from monoskope.reactor.admission import Admission
 from monoskope.reactor.identity import copy_key
-from monoskope.reactor.limits import FairPlaces, Rates
+from monoskope.reactor.limits import FairPlaces
 from monoskope.reactor.link.appends import CopyTokens
 from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.copy_secret import AT_ONCE, KEY_S, Copier, CopyPut, put_there
-from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import CannotReadError, Snapshot, StoreUnavailableError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import token
 from monoskope.testing.scripted.m8 import FINGERPRINT, Attempt, ScriptedM8
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, PATIENCE_S, SECRET, SUITE, MemoryStore, World, ask, settings
+from tests.support.reactor_world import (
+    EMPTY,
+    FAST,
+    PATIENCE_S,
+    SECRET,
+    SUITE,
+    MemoryStore,
+    World,
+    admission,
+    ask,
+    outcome,
+    payload_is_alive,
+    refusal,
+    settings,
+    uncollected,
+)
 from tests.support.signed_requests import Person, may, signers, table
 from tests.unit.reactor.copies import DESTINATION, DESTINATION_IDENTITY, TOKEN, Copies, asked, configured
 
-EMPTY = hashlib.sha256(b"").digest()
 ANNA = Person("anna@example.org")
 
 
 @pytest.fixture
 def copies(tmp_path: Path) -> Copies:
-    return Copies(tmp_path)
+    """Copies of SECRET, which is there as `v1`."""
+    made = Copies(tmp_path)
+    made.world.memory.put(SECRET)
+    return made
 
 
 async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Copies) -> None:
-    version = copies.world.memory.put(SECRET)
     assert await copies.walk() == "COPIED"
     started, copied = copies.world.receipt(0), copies.world.receipt(1)
-    assert (started.outcome, started.intent, started.prior_version) == (
-        upload_pb2.OUTCOME_STARTED,
-        bytes(32),
-        "",
-    )
-    assert (copied.upstream_version, copied.sealed_sha256) == (version, EMPTY)
+    assert (outcome(started), started.intent, started.prior_version) == ("STARTED", bytes(32), "")
+    assert (copied.upstream_version, copied.sealed_sha256) == ("v1", EMPTY)
     assert copied.fingerprint == copies.world.key.fingerprints(SECRET).whole
     assert copied.destination is not None
     assert copied.destination.identity_key == DESTINATION_IDENTITY.public
@@ -80,7 +86,6 @@ async def test_what_is_here_is_announced_read_put_there_and_receipted(copies: Co
 
 
 async def test_the_put_there_has_the_one_id_that_follows_from_the_copys(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     request = asked()
     assert await copies.walk(request) == "COPIED"
     digest = hashlib.sha256(b"m8/copy-request/v1\x00" + request.request_id).digest()
@@ -97,7 +102,6 @@ async def test_the_put_there_has_the_one_id_that_follows_from_the_copys(copies: 
     ],
 )
 async def test_what_is_expected_is_expected_there(copies: Copies, fields: dict[str, Any], expect: object) -> None:
-    copies.world.memory.put(SECRET)
     await copies.walk(asked(**fields))
     assert copies.jobs[0].expect == expect
 
@@ -112,19 +116,18 @@ async def test_what_is_expected_is_expected_there(copies: Copies, fields: dict[s
     ],
 )
 async def test_how_the_put_there_fails_is_how_the_copy_fails(copies: Copies, reason: upload_pb2.Reason) -> None:
-    copies.world.memory.put(SECRET)
     copies.there = lambda _: reason
     name = upload_pb2.Reason.Name(reason).removeprefix("REASON_")
     assert await copies.walk() == f"FAILED {name}"
 
 
 async def test_another_hash_there_is_no_success(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     copies.there = lambda payload: copies.put(payload, FINGERPRINT)
     assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
 
 
 async def test_nothing_here_cannot_be_copied_and_no_token_is_asked_for(copies: Copies) -> None:
+    copies.world.memory.content.clear()
     assert await copies.walk() == "FAILED NOT_FOUND"
     assert not copies.asked
     assert not copies.jobs
@@ -136,14 +139,12 @@ async def test_what_vanishes_while_the_token_is_asked_for_cannot_be_copied(
     async def gone(*_: object) -> None:
         return None
 
-    copies.world.memory.put(SECRET)
     monkeypatch.setattr(copies.world.memory, "read", gone)
     assert await copies.walk() == "FAILED NOT_FOUND"
     assert not copies.jobs
 
 
 async def test_without_a_rule_nothing_is_read_whoever_gave_the_grant(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     assert await copies.walk(asked(destination=SecretUri.parse("third://team-a/db"))) == "FAILED UNSUPPORTED"
     assert "read" not in copies.world.memory.calls
     assert not copies.asked
@@ -154,14 +155,12 @@ async def test_without_a_rule_nothing_is_read_whoever_gave_the_grant(copies: Cop
     [(CannotReadError("x"), "FAILED CANNOT_READ"), (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE")],
 )
 async def test_what_cannot_be_read_is_not_copied(copies: Copies, failure: Exception, outcome: str) -> None:
-    copies.world.memory.put(SECRET)
     copies.world.memory.failures["read"].append(failure)
     assert await copies.walk() == outcome
     assert not copies.jobs
 
 
 async def test_no_value_is_read_while_m8_is_asked_for_the_token(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     said, calls_then = copies.say, list[str]()
 
     def say(message: reactor_pb2.AttachRequest) -> None:
@@ -178,7 +177,6 @@ async def test_no_value_is_read_while_m8_is_asked_for_the_token(copies: Copies) 
 
 
 async def test_without_m8s_token_nothing_is_sent(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     for answer in (reactor_pb2.CopyAuthorized(error="REFUSED"), reactor_pb2.CopyAuthorized()):
         copies.answer = answer
         assert await copies.walk() == "FAILED UPSTREAM_REFUSED"
@@ -202,7 +200,6 @@ async def test_without_m8s_token_nothing_is_sent(copies: Copies) -> None:
     ],
 )
 async def test_what_cannot_be_a_token_is_never_used(copies: Copies, garbage: str) -> None:
-    copies.world.memory.put(SECRET)
     copies.answer = reactor_pb2.CopyAuthorized(token=garbage)
     assert await copies.walk() == "FAILED UPSTREAM_REFUSED"
     assert not copies.jobs
@@ -210,7 +207,6 @@ async def test_what_cannot_be_a_token_is_never_used(copies: Copies, garbage: str
 
 
 async def test_the_longest_token_is_used(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     copies.answer = reactor_pb2.CopyAuthorized(token=TOKEN + "x" * (8_192 - len(TOKEN)))
     assert await copies.walk() == "COPIED"
 
@@ -219,7 +215,6 @@ async def test_the_longest_token_is_used(copies: Copies) -> None:
 
 
 async def test_a_copy_that_m8_held_back_copies_nothing(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
     copies.world.now.time += FAST.young + 0.1
     assert await copies.world.handler.handle(sealed)
@@ -231,7 +226,6 @@ async def test_a_copy_that_m8_held_back_copies_nothing(copies: Copies) -> None:
 
 
 async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     sealed, gate = copies.world.sealed(asked()), asyncio.Event()
 
     class Full(FairPlaces):
@@ -250,7 +244,6 @@ async def test_a_copy_that_only_waited_for_its_place_is_to_be_asked_for_anew(cop
 
 
 async def test_a_copy_begins_ten_seconds_after_its_key_was_made(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     sealed = copies.world.sealed(asked())
     copies.world.now.time += FAST.young
     assert await copies.world.handler.handle(sealed)
@@ -260,7 +253,6 @@ async def test_a_copy_begins_ten_seconds_after_its_key_was_made(copies: Copies) 
 async def test_the_seconds_for_the_key_there_run_from_started(copies: Copies) -> None:
     """m8 answers STARTED and the question for a token when it likes; what is left is for the key."""
     world = copies.world
-    world.memory.put(SECRET)
     world.log.before.append(lambda: setattr(world.now, "time", world.now.time + KEY_S - 3))
     assert await copies.walk() == "COPIED"
     assert copies.jobs[0].key_within_s == pytest.approx(3)
@@ -268,7 +260,6 @@ async def test_the_seconds_for_the_key_there_run_from_started(copies: Copies) ->
 
 async def test_nothing_is_read_or_sent_once_the_seconds_for_the_key_there_are_over(copies: Copies) -> None:
     world = copies.world
-    world.memory.put(SECRET)
     world.log.before.append(lambda: setattr(world.now, "time", world.now.time + KEY_S))
     assert await copies.walk() == "FAILED UPSTREAM_UNAVAILABLE"
     assert "read" not in world.memory.calls
@@ -290,7 +281,6 @@ async def test_nothing_is_read_or_sent_once_the_seconds_for_the_key_there_are_ov
 async def test_an_exception_that_nobody_foresaw_ends_the_copy_with_a_receipt(
     copies: Copies, failure: Exception, method: str, outcome: str
 ) -> None:
-    copies.world.memory.put(SECRET)
 
     def fails(_: Payload) -> NoReturn:
         raise failure
@@ -304,7 +294,7 @@ async def test_an_exception_that_nobody_foresaw_ends_the_copy_with_a_receipt(
 
 
 async def test_a_version_that_no_receipt_can_name_leaves_a_copy_that_was_made_unknown(copies: Copies) -> None:
-    copies.world.memory.content[copies.world.uri.path].append(("no version", Payload(SECRET), ""))
+    copies.world.memory.content[copies.world.uri.path] = [("no version", Payload(SECRET), "")]
     assert await copies.walk() == "FAILED OUTCOME_UNKNOWN"
 
 
@@ -324,26 +314,10 @@ async def test_a_session_that_breaks_takes_the_question_with_it() -> None:
 
 
 async def test_refused_started_copies_nothing(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
     copies.world.log.refusals.append("CONFLICT")
     assert not await copies.world.handler.handle(copies.world.sealed(asked()))
     assert "read" not in copies.world.memory.calls
     assert not copies.asked
-
-
-async def test_sealed_bytes_are_refused_and_a_key_is_good_for_one_copy(copies: Copies) -> None:
-    copies.world.memory.put(SECRET)
-    for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
-        sealed = copies.world.sealed(asked())
-        await copies.world.handler.handle(
-            replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest)
-        )
-        assert copies.world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
-        assert len(copies.world.keys) == 0
-    sealed = copies.world.sealed(asked())
-    await copies.world.handler.handle(sealed)
-    await copies.world.handler.handle(sealed)
-    assert copies.world.outcomes()[-1] == "FAILED KEY_LOST"
 
 
 async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies, tmp_path: Path) -> None:
@@ -364,7 +338,6 @@ async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies
         now=world.now,
     )
     world.handler = world.handler_with(copier)
-    world.memory.put(SECRET)
     tasks = [asyncio.create_task(world.handler.handle(world.sealed(asked()))) for _ in range(AT_ONCE + 2)]
     for _ in range(100):
         await asyncio.sleep(0)
@@ -373,11 +346,6 @@ async def test_copies_have_few_places_and_keep_none_of_the_others(copies: Copies
     assert (await world.walk(ask(expect=upload_pb2.EXPECT_OVERWRITE))).outcome == upload_pb2.OUTCOME_UNCHANGED
     gate.set()
     assert all(await asyncio.gather(*tasks))
-
-
-def payload_is_alive(marker: bytes) -> bool:
-    payloads = [found for found in gc.get_objects() if isinstance(found, Payload)]
-    return any(marker in payload.values() for payload in payloads)
 
 
 def stumble(payload: Payload) -> NoReturn:
@@ -400,7 +368,6 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     async def fresh(*_: object) -> Snapshot:
         return Snapshot("v1", Payload({"k": marker}))
 
-    world.memory.put(SECRET)
     monkeypatch.setattr(world.memory, "read", fresh)
     if how == "refused there":
         copies.there = lambda _: upload_pb2.REASON_UPSTREAM_REFUSED
@@ -411,56 +378,38 @@ async def test_no_value_is_left_when_the_receipt_goes_out(
     elif how == "no session":
         copies.tokens.disconnected()
     world.log.before.extend([lambda: None, lambda: alive.update(receipt=payload_is_alive(marker))])
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         assert await copies.world.handler.handle(world.sealed(asked()))
-    finally:
-        gc.enable()
     assert alive == {"receipt": False}
-
-
-def refusal(admission: Admission, request: Request) -> upload_pb2.Reason | None:
-    """Return the reason for which `request` gets no key, None if it gets one."""
-    try:
-        admission.admit(request, "alice")
-    except FailedError as error:
-        return error.reason
-    return None
 
 
 @pytest.mark.parametrize(
     ("pairs", "to", "readable", "reason"),
     [
-        ((("team-a", "team-a"),), "other", True, None),
-        ((("team-a", "elsewhere"),), "other", True, upload_pb2.REASON_UPSTREAM_REFUSED),
-        ((("team-b", "team-a"),), "other", True, upload_pb2.REASON_UPSTREAM_REFUSED),
-        ((("team-a", "team-a"),), "third", True, upload_pb2.REASON_UNSUPPORTED),
-        ((("team-a", "team-a"),), "other", False, upload_pb2.REASON_CANNOT_READ),
+        ((("team-a", "team-a"),), "other", True, ""),
+        ((("team-a", "elsewhere"),), "other", True, "UPSTREAM_REFUSED"),
+        ((("team-b", "team-a"),), "other", True, "UPSTREAM_REFUSED"),
+        ((("team-a", "team-a"),), "third", True, "UNSUPPORTED"),
+        ((("team-a", "team-a"),), "other", False, "CANNOT_READ"),
     ],
 )
 def test_where_to_copy_the_reactors_own_settings_say(
-    tmp_path: Path, *, pairs: Any, to: str, readable: bool, reason: upload_pb2.Reason | None
+    tmp_path: Path, *, pairs: Any, to: str, readable: bool, reason: str
 ) -> None:
     store = MemoryStore(readable=readable, check_and_set=False)
-    admission = Admission(configured(tmp_path, *pairs, to=to), store, Rates(ReactorLimits()))
-    assert refusal(admission, asked()) == reason
+    assert refusal(admission(store, configured(tmp_path, *pairs, to=to)), asked()) == reason
 
 
 def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path) -> None:
-    admission = Admission(configured(tmp_path), MemoryStore(check_and_set=False), Rates(ReactorLimits()))
-    assert refusal(admission, asked(expect=upload_pb2.EXPECT_ABSENT)) is None
+    by = admission(MemoryStore(check_and_set=False), configured(tmp_path))
+    assert refusal(by, asked(expect=upload_pb2.EXPECT_ABSENT)) == ""
 
 
 async def test_an_heir_does_not_know_whether_it_was_copied() -> None:
     world = World()
     world.memory.put(SECRET)
-    sealed = world.sealed(asked())
-    started = make_receipt(
-        grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=bytes(32)
-    )
-    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
-    assert receipt.reason == upload_pb2.REASON_OUTCOME_UNKNOWN
+    end = await world.taken_over(world.sealed(asked()).grant, intent=bytes(32))
+    assert end.reason == upload_pb2.REASON_OUTCOME_UNKNOWN
     assert not world.memory.calls
 
 
@@ -539,13 +488,9 @@ async def test_reasons_are_told_apart_and_nothing_is_left_of_the_value(
 ) -> None:
     marker = b"yet another value that nothing else holds: 77aa"
     m8.end = lambda attempt: m8.ended(attempt, attempt.failure(given), given)
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == reason
         assert not payload_is_alive(marker)
-    finally:
-        gc.enable()
 
 
 @pytest.mark.parametrize("reason", [upload_pb2.REASON_UPSTREAM_UNAVAILABLE, upload_pb2.REASON_KEY_LOST])
@@ -578,14 +523,10 @@ async def test_a_key_there_that_does_not_come_in_time_gets_nothing(
     monkeypatch.setattr(AsyncioRuntime, "now", lambda runtime: now(runtime) + late_s)
     m8.key_answer = comes_late
     marker = b"a value for which no key came: 9f04"
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         result = await put_there(job(m8, tmp_path, key_within_s=60.0), Payload({"k": marker}))
         assert result == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
         assert not payload_is_alive(marker)
-    finally:
-        gc.enable()
     assert [attempt.sealed for attempt in m8.attempts] == [[]]
     m8.key_answer = m8.honest_key
     result = await put_there(job(m8, tmp_path, key_within_s=-1.0), Payload(SECRET))
@@ -620,13 +561,9 @@ async def test_an_answer_that_does_not_parse_is_no_exception(
         m8.waits = False
     if method == "GetSecretUpload":
         m8.end = lambda _: views_pb2.SecretUpload(state=views_pb2.UPLOAD_STATE_UPLOADING)
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         assert await put_there(job(m8, tmp_path), Payload({"k": marker})) == GARBAGE[method]
         assert not payload_is_alive(marker)
-    finally:
-        gc.enable()
     assert method in m8.calls
 
 
@@ -700,16 +637,7 @@ async def test_a_copy_is_signed_there_if_it_was_signed_here(tmp_path: Path, list
     assert copies.jobs[0].signed == (lists == "copies signed")
 
 
-async def test_what_the_destination_does_not_authorize_ends_the_copy_so(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.signed = True
-    a_copy_key(tmp_path)
-    not_authorized = upload_pb2.REASON_NOT_AUTHORIZED
-    m8.end = lambda attempt: m8.ended(attempt, attempt.failure(not_authorized), not_authorized)
-    assert await put_there(job(m8, tmp_path), Payload(SECRET)) == not_authorized
-
-
 async def test_a_copy_that_cannot_be_signed_says_what_its_operator_must_do(copies: Copies, tmp_path: Path) -> None:
-    copies.world.memory.put(SECRET)
     copies.there = lambda _: upload_pb2.REASON_UNSUPPORTED
     assert await copies.walk() == "FAILED UNSUPPORTED"
     assert "this copy was not signed" in copies.world.receipt().detail

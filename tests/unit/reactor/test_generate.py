@@ -5,11 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import gc
-import hashlib
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -23,17 +21,15 @@ from cryptography.hazmat.primitives.serialization import (
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload, Recipe
-from monoskope.protocol.receipt import make_receipt, write_tag
+from monoskope.protocol.receipt import write_tag
 from monoskope.protocol.request import Request
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.work.generate import ALPHABET, MAX_WAITING, Generator, public_halves
-from monoskope.reactor.work.lookup import WriteAttempt
-from monoskope.stores.driver import StoreConflictError, StoreUnavailableError, UnknownOutcomeError
-from tests.support.reactor_world import PATIENCE_S, SECRET, URI, MemoryStore, World, ask
+from monoskope.stores.driver import StoreConflictError, UnknownOutcomeError
+from tests.support.reactor_world import EMPTY, PATIENCE_S, SECRET, URI, MemoryStore, World, ask, uncollected
 
 GENERATE = upload_pb2.PURPOSE_GENERATE
-EMPTY = hashlib.sha256(b"").digest()
 PAIR = (Recipe("key", "ed25519"), Recipe("password", "password"))
 
 
@@ -129,20 +125,13 @@ async def test_after_a_conflict_the_same_values_are_tried_again() -> None:
     assert receipt.fingerprint == world.key.fingerprints(content(world)).whole
 
 
-@pytest.mark.parametrize("write_tag", [True, False])
-async def test_a_write_whose_answer_was_lost_is_looked_up_and_has_its_public_halves(*, write_tag: bool) -> None:
-    world = World(MemoryStore(write_tag=write_tag))
+@pytest.mark.parametrize("store", [MemoryStore(), MemoryStore(write_tag=False), MemoryStore(readable=False)])
+async def test_a_write_whose_answer_was_lost_is_looked_up_and_has_its_public_halves(store: MemoryStore) -> None:
+    world = World(store)
     world.memory.failures["written"].append(UnknownOutcomeError("x"))
     receipt = await world.walk(asked())
     assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
     assert receipt.public_values == public_halves(PAIR, Payload(content(world)))
-
-
-async def test_where_nothing_can_be_read_the_issuer_still_knows_the_public_halves() -> None:
-    world = World(MemoryStore(readable=False))
-    world.memory.failures["written"].append(UnknownOutcomeError("x"))
-    receipt = await world.walk(asked())
-    assert [key for key, _ in receipt.public_values] == ["key"]
 
 
 @pytest.mark.parametrize(("readable", "keys"), [(True, ["key"]), (False, [])])
@@ -150,25 +139,15 @@ async def test_an_heir_shows_the_public_halves_of_what_it_can_read(*, readable: 
     world = World(MemoryStore(readable=readable))
     sealed, payload = world.sealed(asked()), await Generator().generate(PAIR, "alice")
     tag = write_tag(sealed.grant.sha256, EMPTY)
-    started = make_receipt(
-        grant=sealed.grant,
-        sealed_sha256=EMPTY,
-        outcome=upload_pb2.OUTCOME_STARTED,
-        intent=world.key.intent(tag, world.key.whole(payload)),
-    )
     world.memory.put(payload, tag=tag.hex())
-    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
+    receipt = await world.taken_over(sealed.grant, intent=world.key.intent(tag, world.key.whole(payload)))
     assert receipt.outcome == upload_pb2.OUTCOME_UPLOADED
     assert [key for key, _ in receipt.public_values] == keys
 
 
 async def test_an_heir_that_finds_nothing_says_key_lost() -> None:
     world = World()
-    sealed = world.sealed(asked())
-    started = make_receipt(
-        grant=sealed.grant, sealed_sha256=EMPTY, outcome=upload_pb2.OUTCOME_STARTED, intent=b"i" * 32
-    )
-    receipt = await world.lookup.settled(WriteAttempt(sealed.grant, started, ""))
+    receipt = await world.taken_over(world.sealed(asked()).grant, intent=b"i" * 32)
     assert receipt.reason == upload_pb2.REASON_KEY_LOST
 
 
@@ -179,22 +158,6 @@ async def test_what_the_engine_could_not_take_is_refused_before_it_is_announced(
     world = World()
     assert (await world.walk(asked(*large))).reason == upload_pb2.REASON_UNSUPPORTED
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
-
-
-async def test_an_engine_that_fails_gets_nothing() -> None:
-    world = World()
-    world.memory.failures["write"].append(StoreUnavailableError("x"))
-    assert (await world.walk(asked())).reason == upload_pb2.REASON_UPSTREAM_UNAVAILABLE
-
-
-async def test_sealed_bytes_are_refused_and_the_key_dies() -> None:
-    world = World()
-    for encapsulated, ciphertext, digest in ((b"x", b"", EMPTY), (b"", b"x", EMPTY), (b"", b"", b"")):
-        sealed = world.sealed(asked())
-        await world.handler.handle(replace(sealed, encapsulated_key=encapsulated, ciphertext=ciphertext, sha256=digest))
-        assert world.outcomes()[-1] == "FAILED BAD_PAYLOAD"
-        assert len(world.keys) == 0
-    assert "write" not in world.memory.calls
 
 
 async def test_only_so_many_rsa_keys_are_waited_for_and_everything_else_goes_on(
@@ -244,13 +207,9 @@ async def test_no_value_is_left_when_the_receipt_goes_out_or_started_is_refused(
     world.log.before.extend([lambda: None, lambda: seen.update(receipt=alive())])
     if refused:
         world.log.refusals.append("CONFLICT")
-    gc.collect()
-    gc.disable()
-    try:
+    with uncollected():
         assert await world.handler.handle(sealed) is not refused
         assert alive() == 0
-    finally:
-        gc.enable()
     assert seen == ({} if refused else {"writing": 1, "receipt": 0})
 
 

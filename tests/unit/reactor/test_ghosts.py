@@ -14,7 +14,7 @@ from monoskope.protocol.payload import Recipe
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, CannotReadError, StoreUnavailableError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask
+from tests.support.reactor_world import FAST, URI, MemoryStore, Unversioned, World, ask, looked
 
 ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 UPLOAD, PATCH = upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_PATCH
@@ -50,12 +50,6 @@ def held_back(world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expe
     return world.sealed(ask(purpose, expect=expect, **fields), OLD)
 
 
-async def looked(world: World) -> None:
-    """Let the look at what is there, begun with the key, end."""
-    for _ in range(60):
-        await asyncio.sleep(0)
-
-
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
 @pytest.mark.parametrize(
     ("purpose", "before"),
@@ -67,7 +61,7 @@ async def test_what_came_later_stays(
     if before:
         await world.walk()
     ghost = held_back(world, purpose, expect)
-    await looked(world)
+    await looked()
     await world.walk(ask(expect=OVERWRITE), NEW)
     world.now.time += 11
     await world.handler.handle(ghost)
@@ -80,7 +74,7 @@ async def test_a_ghost_of_what_is_there_again_is_no_oracle(world: World) -> None
     """Whether it is the same as what is there by now is not said either."""
     await world.walk(secret={"password": b"first"})
     ghost = world.sealed(ask(expect=OVERWRITE), NEW)
-    await looked(world)
+    await looked()
     await world.walk(ask(expect=OVERWRITE), NEW)
     world.now.time += 11
     await world.handler.handle(ghost)
@@ -91,7 +85,7 @@ async def test_a_ghost_of_what_is_there_again_is_no_oracle(world: World) -> None
 async def test_an_old_key_still_writes_where_nothing_came_between(world: World, purpose: upload_pb2.Purpose) -> None:
     await world.walk()
     sealed = held_back(world, purpose, OVERWRITE)
-    await looked(world)
+    await looked()
     world.now.time += 11
     await world.handler.handle(sealed)
     # Where nothing tells whether it is still what was there, that is no licence to write.
@@ -104,7 +98,7 @@ async def test_however_many_receipts_follow_a_deletion_is_not_forgotten(store: C
     """m8 delivers receipts of other secrets until the reactor can remember no more of them."""
     world = World(store())
     ghost = held_back(world, UPLOAD, ANY)
-    await looked(world)
+    await looked()
     world.now.time += 1
     put = await world.walk(secret=NEW)
     destroys = not world.memory.capabilities.soft_delete
@@ -122,7 +116,7 @@ async def test_under_a_young_key_what_came_between_is_concurrent(world: World) -
     await world.walk()
     expect = OVERWRITE if knows_nothing(world) else ANY
     sealed = world.sealed(ask(expect=expect), OLD)
-    await looked(world)
+    await looked()
     await world.walk(ask(expect=expect), NEW)
     world.now.time += 9
     await world.handler.handle(sealed)
@@ -134,7 +128,7 @@ async def test_a_key_that_grows_old_between_announcement_and_write_replaces_noth
     world = World()
     await world.walk()
     sealed = world.sealed(ask(expect=OVERWRITE), OLD)
-    await looked(world)
+    await looked()
 
     def meanwhile() -> None:
         world.memory.put(NEW)
@@ -151,7 +145,7 @@ async def test_started_names_the_version_that_was_there_when_the_key_was_made() 
     world = World()
     first = await world.walk()
     sealed = world.sealed(ask(expect=OVERWRITE), OLD)
-    await looked(world)
+    await looked()
     calls = list(world.memory.calls)
     await world.handler.handle(sealed)
     assert world.receipt(-2).prior_version == first.upstream_version
@@ -195,7 +189,7 @@ async def test_what_cannot_be_read_back_is_looked_at_again_before_it_is_called_u
     world = World()
     await world.walk(secret=OLD)
     sealed = world.sealed(ask(expect=OVERWRITE), OLD)
-    await looked(world)
+    await looked()
     world.memory.put(NEW)
     world.now.time += 11
     world.memory.failures["read"].append(CannotReadError("as text."))
@@ -207,7 +201,7 @@ async def test_nothing_is_written_after_the_end_of_the_keys_lifetime() -> None:
     """What `monoctl` says of an unproven end holds: until then it could be written, and no longer."""
     world = World(timings=msgspec.structs.replace(FAST, write_window=30.0))
     sealed = world.sealed(ask(expect=OVERWRITE), OLD)
-    await looked(world)
+    await looked()
     world.now.time += sealed.grant.lifetime_s - 1
     world.log.before.append(lambda: setattr(world.now, "time", world.now.time + 2))
     await world.handler.handle(sealed)

@@ -8,20 +8,14 @@ import json
 import traceback
 import weakref
 from collections.abc import Awaitable, Callable
-from typing import Any, NoReturn
 
 import pytest
 
-from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.protocol.payload import Payload, Recipe
-from monoskope.protocol.purposes import PURPOSES
+from monoskope.protocol.payload import Payload
 from monoskope.reactor import memory as garbage
-from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver
 from monoskope.reactor.memory import Garbage, forget
-from monoskope.reactor.report.audit_log import AuditEntry
 from monoskope.reactor.work import write
-from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import (
     DriverError,
     StoreConflictError,
@@ -31,8 +25,7 @@ from monoskope.stores.driver import (
     UnknownOutcomeError,
     UnsupportedError,
 )
-from monoskope.uri import SecretUri
-from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, ask, opened, payload_is_alive
+from tests.support.reactor_world import PATIENCE_S, URI, MemoryStore, World, payload_is_alive
 
 MARKER = b"a value that a driver stumbles over: 4b1e"
 
@@ -204,124 +197,6 @@ async def test_what_nobody_foresaw_while_an_end_is_looked_up_leaves_it_unknown()
     world.memory.failures["find"].extend([ZeroDivisionError()] * 9)
     assert await world.handler.handle(world.sealed())
     assert world.outcomes() == ["STARTED", "FAILED OUTCOME_UNKNOWN"]
-
-
-REQUESTS: dict[upload_pb2.Purpose, dict[str, Any]] = {
-    upload_pb2.PURPOSE_UPLOAD: {},
-    upload_pb2.PURPOSE_PATCH: {},
-    upload_pb2.PURPOSE_DELETE: {"expect": upload_pb2.EXPECT_OVERWRITE},
-    upload_pb2.PURPOSE_GENERATE: {"recipes": (Recipe("k", "hex"),)},
-    upload_pb2.PURPOSE_COMPARE: {},
-    upload_pb2.PURPOSE_VERIFY: {},
-    upload_pb2.PURPOSE_IMPORT: {},
-    upload_pb2.PURPOSE_LIST: {},
-    upload_pb2.PURPOSE_COPY: {"destination": SecretUri.parse("other://team-a/db")},
-    upload_pb2.PURPOSE_UNDELETE: {"expect": upload_pb2.EXPECT_OVERWRITE},
-    upload_pb2.PURPOSE_ROLLBACK: {"to_version": "v1"},
-}
-"""A request of every purpose."""
-LOOKS = (
-    upload_pb2.PURPOSE_COMPARE,
-    upload_pb2.PURPOSE_VERIFY,
-    upload_pb2.PURPOSE_IMPORT,
-    upload_pb2.PURPOSE_LIST,
-)
-ANNOUNCED = [purpose for purpose in REQUESTS if purpose not in LOOKS]
-
-
-of_each = pytest.mark.parametrize("purpose", REQUESTS, ids=upload_pb2.Purpose.Name)
-
-
-def requested(world: World, purpose: upload_pb2.Purpose) -> DeliveredRequest:
-    """Return a request of `purpose`, ready to be handled, about a secret that `world` wrote."""
-    if PURPOSES[purpose].undeletes:
-        world.memory.set_aside()
-    return world.sealed(ask(purpose, **REQUESTS[purpose]), {"k": MARKER})
-
-
-async def written(world: World) -> None:
-    """Have `world` write the secret, and forget that it did."""
-    await world.walk(secret={"k": b"before"})
-    world.log.events.clear()
-    world.memory.calls.clear()
-
-
-def test_there_is_a_request_of_every_purpose() -> None:
-    assert set(REQUESTS) == set(upload_pb2.Purpose.values()) - {upload_pb2.PURPOSE_UNSPECIFIED}
-
-
-@of_each
-async def test_a_defect_before_started_ends_a_request_of_any_purpose_at_once_as_key_lost(
-    purpose: upload_pb2.Purpose, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World()
-    await written(world)
-
-    def stumble(*_: object) -> NoReturn:
-        raise ZeroDivisionError
-
-    delivered = requested(world, purpose)
-    for way in ("open", "discard"):
-        monkeypatch.setattr(world.keys, way, stumble)
-    assert await world.handler.handle(delivered)
-    assert world.outcomes() == ["FAILED KEY_LOST"]
-    receipt = world.receipt()
-    assert (receipt.sealed_sha256, receipt.replica) == (delivered.sha256, world.replica)
-    assert len(world.keys) == 0
-
-
-@pytest.mark.parametrize("purpose", ANNOUNCED, ids=upload_pb2.Purpose.Name)
-async def test_a_start_that_cannot_be_noted_ends_a_request_of_any_purpose_before_the_engine_is_told(
-    purpose: upload_pb2.Purpose, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    world = World()
-    await written(world)
-    delivered = requested(world, purpose)
-    write, full = world.audit.write, [OSError(28, "full")]
-
-    def note(entry: AuditEntry) -> None:
-        if full:
-            raise full.pop()
-        write(entry)
-
-    monkeypatch.setattr(world.audit, "write", note)
-    gc.disable()
-    try:
-        assert await world.handler.handle(delivered)
-        assert not payload_is_alive(MARKER)
-    finally:
-        gc.enable()
-    assert world.outcomes() == ["FAILED KEY_LOST"]
-    assert not {"write", "patch", "delete"} & set(world.memory.calls)
-
-
-@pytest.mark.parametrize("purpose", [upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_IMPORT])
-async def test_a_defect_of_the_engines_driver_ends_a_look_at_once(purpose: upload_pb2.Purpose) -> None:
-    world = World()
-    await written(world)
-    world.memory.failures["read"].append(ZeroDivisionError())
-    assert await world.handler.handle(requested(world, purpose))
-    assert world.outcomes() == ["FAILED KEY_LOST"]
-
-
-@of_each
-async def test_a_defect_before_the_grant_ends_a_request_at_once_as_key_lost(
-    purpose: upload_pb2.Purpose,
-) -> None:
-    world = World()
-    request = ask(purpose, **REQUESTS[purpose])
-
-    class Stumbles:
-        def admit(self, *_: object) -> NoReturn:
-            raise ZeroDivisionError
-
-    granter = Granter(Stumbles(), world.keys, world.looks, world.log, world.audit)
-    assert not await granter.grant(opened(request))
-    (event,) = world.log.events
-    assert isinstance(event, events_pb2.SecretUploadFailed)
-    assert event.reason == upload_pb2.REASON_KEY_LOST
-    assert [entry.reason for entry in world.audit.entries] == ["KEY_LOST"]
-    assert len(world.keys) == 0
 
 
 def test_every_call_of_a_driver_passes_the_guard() -> None:

@@ -52,6 +52,7 @@ from tests.support.reactor_world import (
     Unversioned,
     World,
     ask,
+    looked,
     rules,
     seal,
     settings,
@@ -65,11 +66,6 @@ ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 OLD, NEW = {"password": b"old"}, {"password": b"new"}
 PINS = [b"%04d" % number for number in range(7_000, 7_040)]
 RIGHT = PINS[25]
-
-
-async def looked() -> None:
-    for _ in range(30):
-        await asyncio.sleep(0)
 
 
 # --- oracles ---
@@ -308,7 +304,7 @@ async def test_one_subject_does_not_hold_every_place_of_a_process() -> None:
         flood.append(asyncio.create_task(world.handler.handle(sealed)))
     await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))
-    for _ in range(20):
+    for _ in range(10):
         await looked()
     waiting = not any(entry.subject == "alice" for entry in world.audit.entries)
     running.set()
@@ -325,10 +321,10 @@ async def test_writes_whose_end_is_unknown_do_not_stop_all_others_for_a_minute()
         uri = SecretUri.parse(f"memory://team-a/m{number}")
         sealed = world.sealed(ask(uri=uri), subject="mallory")
         blip.append(asyncio.create_task(world.handler.handle(sealed)))
-    for _ in range(20):
+    for _ in range(10):
         await looked()
     alice = asyncio.create_task(world.handler.handle(world.sealed(subject="alice")))
-    for _ in range(20):
+    for _ in range(10):
         await looked()
     begun = any(entry.subject == "alice" for entry in world.audit.entries)
     for task in (*blip, alice):

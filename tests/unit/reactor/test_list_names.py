@@ -10,14 +10,13 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.listing import MAX_NAMES
-from monoskope.reactor.admission import NOT_LISTABLE, OUTSIDE_PREFIXES, Admission
-from monoskope.reactor.limits import Rates
+from monoskope.reactor.admission import NOT_LISTABLE, OUTSIDE_PREFIXES
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.settings import ReactorLimits
 from monoskope.reactor.work.without_writing import list_names
 from monoskope.stores.driver import StoreRefusedError, StoreUnavailableError
 from monoskope.uri import SecretUri
-from tests.support.reactor_world import PATIENCE_S, SECRET, Clock, MemoryStore, World, ask, settings
+from tests.support.reactor_world import PATIENCE_S, SECRET, MemoryStore, World, admission, ask, refusal, settings
 
 LIST = upload_pb2.PURPOSE_LIST
 TEAM = SecretUri.parse("memory://team-a")
@@ -119,10 +118,9 @@ async def test_an_engine_that_does_not_list_ends_the_request(error: Exception, o
     assert world.outcomes() == [outcome]
 
 
-def refusal(uri: str, store: MemoryStore) -> tuple[upload_pb2.Reason, str]:
-    of = settings(Path("nowhere"))
+def refused(uri: str, store: MemoryStore) -> tuple[upload_pb2.Reason, str]:
     with pytest.raises(FailedError) as error:
-        Admission(of, store, Rates(of.limits, now=Clock())).admit(ask(LIST, uri=SecretUri.parse(uri)), "alice")
+        admission(store).admit(ask(LIST, uri=SecretUri.parse(uri)), "alice")
     return error.value.reason, error.value.detail
 
 
@@ -130,21 +128,17 @@ def refusal(uri: str, store: MemoryStore) -> tuple[upload_pb2.Reason, str]:
 def test_outside_its_prefixes_a_reactor_lists_nothing_whoever_asks(uri: str) -> None:
     """m8 could ask for anything: what counts are the reactor's own settings, as for every other purpose."""
     store = MemoryStore()
-    assert refusal(uri, store) == (upload_pb2.REASON_UPSTREAM_REFUSED, OUTSIDE_PREFIXES)
+    assert refused(uri, store) == (upload_pb2.REASON_UPSTREAM_REFUSED, OUTSIDE_PREFIXES)
     assert "list_names" not in store.calls
 
 
 def test_a_store_lists_only_where_its_operator_said_so() -> None:
     store = MemoryStore(listable=False)
-    assert refusal("memory://team-a", store) == (upload_pb2.REASON_UNSUPPORTED, NOT_LISTABLE)
+    assert refused("memory://team-a", store) == (upload_pb2.REASON_UNSUPPORTED, NOT_LISTABLE)
 
 
 def test_pages_are_counted_against_the_rate_of_requests(tmp_path: Path) -> None:
     limits = ReactorLimits(uploads_per_second=4)
-    admission = Admission(settings(tmp_path, limits=limits), MemoryStore(), Rates(limits, now=Clock()))
-    admission.admit(ask(LIST, uri=TEAM), "alice")
-    admission.admit(ask(LIST, uri=TEAM), "alice")
-    with pytest.raises(FailedError) as error:
-        admission.admit(ask(LIST, uri=TEAM), "alice")
-    assert error.value.reason == upload_pb2.REASON_RATE_LIMITED
-    admission.admit(ask(LIST, uri=TEAM), "bob")
+    by = admission(of=settings(tmp_path, limits=limits))
+    assert [refusal(by, ask(LIST, uri=TEAM)) for _ in range(3)] == ["", "", "RATE_LIMITED"]
+    by.admit(ask(LIST, uri=TEAM), "bob")

@@ -22,6 +22,8 @@ from tests.support.reactor_world import SECRET, MemoryStore, World, ask
 
 DEAD = bytes([9] * 16)
 SEALED = bytes([5] * 32)
+ANNA = ("anna@example.org", f"SHA256:{'k' * 43}")
+NOBODY = ("", "")
 TIMINGS = Timings(lookup_retry=0.0, lookup_tries=3)
 
 
@@ -37,7 +39,7 @@ class Heir(World):
         )
         self.grant = self._grant(DEAD)
 
-    def _grant(self, replica: bytes) -> Grant:
+    def _grant(self, replica: bytes, *, signature_required: bool = False) -> Grant:
         return make_grant(
             request=ask(),
             subject="alice",
@@ -46,6 +48,7 @@ class Heir(World):
             lifetime_s=300,
             max_plaintext=512,
             fingerprint_key_id=self.key.key_id,
+            signature_required=signature_required,
         )
 
     def left(self, state: State, *, signer: Identity | None = None, started: Receipt | None = None) -> OpenRequest:
@@ -57,7 +60,7 @@ class Heir(World):
         request.started_seen = self.now()
         return request
 
-    def started(self, *, grant: Grant | None = None, prior: str = "") -> Receipt:
+    def started(self, *, grant: Grant | None = None, prior: str = "", signer: tuple[str, str] = NOBODY) -> Receipt:
         grant = grant or self.grant
         intent = self.key.intent(write_tag(grant.sha256, SEALED), self.key.whole(SECRET))
         return make_receipt(
@@ -66,6 +69,8 @@ class Heir(World):
             outcome=upload_pb2.OUTCOME_STARTED,
             prior_version=prior,
             intent=intent,
+            signer=signer[0],
+            signer_key=signer[1],
         )
 
     @property
@@ -299,42 +304,19 @@ def test_absences_that_nobody_asks_about_are_forgotten() -> None:
     assert set(presence._gone) == {bytes(16)}
 
 
-ANNA = {"signer": "anna@example.org", "signer_key": f"SHA256:{'k' * 43}"}
-
-
-def signed_heir(store: MemoryStore | None = None) -> Heir:
+def signed_heir() -> Heir:
     """A replica that finds a request which had to be signed."""
-    heir = Heir(store)
-    heir.grant = make_grant(
-        request=heir.grant.request,
-        subject="alice",
-        public_key=bytes(1_216),
-        replica=DEAD,
-        lifetime_s=300,
-        max_plaintext=512,
-        fingerprint_key_id=heir.key.key_id,
-        signature_required=True,
-    )
+    heir = Heir()
+    heir.grant = heir._grant(DEAD, signature_required=True)
     return heir
-
-
-def announced_by(heir: Heir, signer: str = "", signer_key: str = "") -> Receipt:
-    return make_receipt(
-        grant=heir.grant,
-        sealed_sha256=SEALED,
-        outcome=upload_pb2.OUTCOME_STARTED,
-        intent=heir.key.intent(write_tag(heir.grant.sha256, SEALED), heir.key.whole(SECRET)),
-        signer=signer,
-        signer_key=signer_key,
-    )
 
 
 async def test_an_heir_names_the_signer_that_the_issuer_verified() -> None:
     heir = signed_heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    assert await heir.end(heir.left(State.WRITING, started=announced_by(heir, **ANNA))) == "UPLOADED"
+    assert await heir.end(heir.left(State.WRITING, started=heir.started(signer=ANNA))) == "UPLOADED"
     end = heir.receipt()
-    assert {"signer": end.signer, "signer_key": end.signer_key} == ANNA
+    assert (end.signer, end.signer_key) == ANNA
 
 
 @pytest.mark.parametrize("required", [True, False], ids=["without a signer", "with a signer that none asked for"])
@@ -342,14 +324,14 @@ async def test_a_started_that_does_not_fit_its_grant_about_the_signer_counts_for
     """A replica without `[signers]` verified nothing; what it wrote must not be receipted as if it had."""
     heir = signed_heir() if required else Heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    request = heir.left(State.WRITING, started=announced_by(heir, **({} if required else ANNA)))
+    request = heir.left(State.WRITING, started=heir.started(signer=NOBODY if required else ANNA))
     assert not await heir.recovery.end(request, heir.grant)
     assert heir.log.events == []
 
 
 async def test_what_was_not_written_has_no_signer() -> None:
     heir = signed_heir()
-    assert await heir.end(heir.left(State.WRITING, started=announced_by(heir, **ANNA))) == "FAILED KEY_LOST"
+    assert await heir.end(heir.left(State.WRITING, started=heir.started(signer=ANNA))) == "FAILED KEY_LOST"
     assert heir.receipt().signer == ""
 
 
@@ -357,7 +339,7 @@ async def test_a_replica_that_does_not_know_the_field_ends_no_such_write() -> No
     """An older replica reads a grant with a field of after it as nothing at all, so it signs nothing for it either."""
     heir = signed_heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    request = heir.left(State.WRITING, started=announced_by(heir, **ANNA))
+    request = heir.left(State.WRITING, started=heir.started(signer=ANNA))
     later = heir.grant.content + b"\xf8\x07\x01"  # A field of number 127, as `signature_required` is to older code.
     request.grant = heir.identity.sign(UPLOAD_GRANT, later)
     heir.now.time += 100
@@ -368,7 +350,7 @@ async def test_a_grant_from_which_m8_took_the_demand_for_a_signature_is_no_grant
     """Without it, an unsigned STARTED of a replica without `[signers]` would pass. But the reactor signed all of it."""
     heir = signed_heir()
     heir.memory.put(SECRET, tag=heir.tag)
-    request = heir.left(State.WRITING, started=announced_by(heir))
+    request = heir.left(State.WRITING, started=heir.started())
     assert request.grant is not None
     stripped = upload_pb2.UploadGrant.FromString(request.grant.content)
     stripped.ClearField("signature_required")

@@ -2,36 +2,35 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
-import gc
-import hashlib
-from pathlib import Path
-
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
-from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor.admission import Admission
+from monoskope.protocol.receipt import Receipt, write_tag
 from monoskope.reactor.identity.fingerprint import digest_of
 from monoskope.reactor.keys import OneTimeKeys
-from monoskope.reactor.limits import Rates
-from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import ReactorLimits
-from monoskope.reactor.work.lookup import WriteAttempt
 from monoskope.stores.driver import (
     CannotReadError,
     StoreConflictError,
     StoreRefusedError,
     StoreUnavailableError,
-    UnknownOutcomeError,
 )
-from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, payload_is_alive, rules, settings
+from tests.support.reactor_world import (
+    EMPTY,
+    SECRET,
+    URI,
+    MemoryStore,
+    World,
+    ask,
+    looked,
+    outcome,
+    payload_is_alive,
+    rules,
+    uncollected,
+)
 
 ROLLBACK, UPLOAD, DELETE = upload_pb2.PURPOSE_ROLLBACK, upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_DELETE
 ANY, ABSENT, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_ABSENT, upload_pb2.EXPECT_OVERWRITE
-EMPTY = hashlib.sha256(b"").digest()
 SECOND = {"password": b"second"}
 
 
@@ -47,13 +46,6 @@ async def twice(store: MemoryStore | None = None) -> tuple[World, Receipt]:
 
 def there(world: World) -> dict[str, bytes]:
     return dict(world.memory.content[URI.path][-1][1])
-
-
-async def looked(world: World) -> None:
-    """Let the look at what is there, begun with the key, end; whatever follows is later."""
-    for _ in range(60):
-        await asyncio.sleep(0)
-    world.now.time += 0.1
 
 
 async def test_an_earlier_version_is_announced_written_anew_and_receipted() -> None:
@@ -119,13 +111,13 @@ async def test_an_answer_about_another_version_is_not_written() -> None:
 async def test_what_is_expected_is_about_what_is_there_now() -> None:
     world, _ = await twice()
     version = upload_pb2.EXPECT_VERSION
-    for request, outcome in (
+    for request, said in (
         (ask(ROLLBACK, to_version="v1", expect=version, expect_version="v1"), "FAILED CONFLICT"),
         (ask(ROLLBACK, to_version="v1", expect=ABSENT), "FAILED CONFLICT"),
         (ask(ROLLBACK, to_version="v1", expect=version, expect_version="v2"), "ROLLED_BACK"),
     ):
         await world.walk(request)
-        assert world.outcomes()[-1] == outcome
+        assert world.outcomes()[-1] == said
     world.memory.put(SECOND)
     await world.walk(ask(ROLLBACK, to_version="v1"))
     assert world.outcomes()[-1] == "FAILED UPSTREAM_CHANGED"
@@ -156,34 +148,19 @@ async def test_what_the_grant_does_not_allow_is_not_written() -> None:
     assert world.outcomes() == ["FAILED UNSUPPORTED"]
 
 
-async def test_a_lost_answer_is_looked_up_by_tag_or_content() -> None:
-    for tagged in (True, False):
-        world, first = await twice(MemoryStore(write_tag=tagged))
-        world.memory.failures["written"].append(UnknownOutcomeError("x"))
-        done = await world.walk(ask(ROLLBACK, to_version="v1"))
-        assert (done.outcome, done.fingerprint) == (upload_pb2.OUTCOME_ROLLED_BACK, first.fingerprint)
-
-
 @pytest.mark.parametrize(
-    ("content", "outcome"), [(None, "KEY_LOST"), (SECRET, "ROLLED_BACK"), ({"k": b"x"}, "OUTCOME_UNKNOWN")]
+    ("content", "said"),
+    [(None, "FAILED KEY_LOST"), (SECRET, "ROLLED_BACK"), ({"k": b"x"}, "FAILED OUTCOME_UNKNOWN")],
 )
-async def test_an_heir_says_what_the_engine_shows(content: dict[str, bytes] | None, outcome: str) -> None:
+async def test_an_heir_says_what_the_engine_shows(content: dict[str, bytes] | None, said: str) -> None:
     world, first = await twice(MemoryStore(write_tag=False))
     grant = world.sealed(ask(ROLLBACK, to_version="v1")).grant
-    started = make_receipt(
-        grant=grant,
-        sealed_sha256=EMPTY,
-        outcome=upload_pb2.OUTCOME_STARTED,
-        prior_version="v2",
-        restored_version="v1",
-        intent=world.key.intent(write_tag(grant.sha256, EMPTY), digest_of(first.fingerprint)),
-    )
+    intent = world.key.intent(write_tag(grant.sha256, EMPTY), digest_of(first.fingerprint))
     if content is not None:
         world.memory.put(content)
-    end = await world.lookup.settled(WriteAttempt(grant, started, started.prior_version))
-    name = upload_pb2.Reason.Name(end.reason) if end.reason else upload_pb2.Outcome.Name(end.outcome)
-    assert name.endswith(outcome)
-    if outcome == "ROLLED_BACK":
+    end = await world.taken_over(grant, prior_version="v2", restored_version="v1", intent=intent)
+    assert outcome(end) == said
+    if said == "ROLLED_BACK":
         assert (end.restored_version, end.prior_version, end.fingerprint) == ("v1", "v2", first.fingerprint)
 
 
@@ -192,39 +169,18 @@ async def test_refused_started_writes_nothing_and_leaves_no_value() -> None:
     world.memory.put({"password": b"a marked value"})
     world.memory.put(SECOND)
     world.log.refusals.append("CONFLICT")
-    gc.disable()
-    try:
+    with uncollected():
         assert not await world.handler.handle(world.sealed(ask(ROLLBACK, to_version="v1", expect=OVERWRITE)))
         world.memory.content.clear()
         assert not payload_is_alive(b"a marked value")
-    finally:
-        gc.enable()
     assert "write" not in world.memory.calls
-
-
-async def test_sealed_bytes_with_a_rollback_are_refused_and_its_key_dies() -> None:
-    world, _ = await twice()
-    await world.handler.handle(dataclasses.replace(world.sealed(ask(ROLLBACK, to_version="v1")), ciphertext=b"x"))
-    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
-    assert len(world.keys) == 0
-
-
-@pytest.mark.parametrize("capable", [False, True])
-def test_only_an_engine_that_can_gets_a_key(tmp_path: Path, *, capable: bool) -> None:
-    admission = Admission(settings(tmp_path), MemoryStore(rollbackable=capable), Rates(ReactorLimits()))
-    request = ask(ROLLBACK, to_version="v1")
-    if capable:
-        admission.admit(request, "anna")
-        return
-    with pytest.raises(FailedError) as caught:
-        admission.admit(request, "anna")
-    assert caught.value.reason == upload_pb2.REASON_UNSUPPORTED
 
 
 async def test_a_rollback_that_m8_held_back_never_replaces_what_came_after_it() -> None:
     world, _ = await twice()
     ghost = world.sealed(ask(ROLLBACK, to_version="v1", expect=OVERWRITE))
-    await looked(world)
+    await looked()
+    world.now.time += 0.1
     await world.walk(ask(UPLOAD), {"password": b"new"})
     world.now.time += world.writer.timings.young + 1
     await world.handler.handle(ghost)
@@ -245,7 +201,8 @@ async def test_nor_what_came_and_was_deleted() -> None:
             world.memory.content[path] = before
 
     ghost = world.sealed(ask(ROLLBACK, to_version="v1", expect=ABSENT))
-    await looked(world)
+    await looked()
+    world.now.time += 0.1
     await world.walk(ask(UPLOAD), {"password": b"new"})
     await world.walk(ask(DELETE))
     world.memory.read_at = kept_version  # type: ignore[assignment,method-assign]

@@ -2,34 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
-import dataclasses
 import hashlib
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.payload import Payload
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor.admission import Admission
-from monoskope.reactor.limits import Rates
-from monoskope.reactor.reasons import FailedError
-from monoskope.reactor.settings import ReactorLimits
-from monoskope.reactor.work.lookup import WriteAttempt, deletion_digest
+from monoskope.reactor.work.lookup import deletion_digest
 from monoskope.stores.driver import (
     NOTHING,
     DeletedVersion,
-    StoreConflictError,
-    StoreRefusedError,
     StoreUnavailableError,
     UnknownOutcomeError,
 )
-from tests.support.reactor_world import SECRET, URI, MemoryStore, World, ask, settings
+from tests.support.reactor_world import EMPTY, SECRET, URI, MemoryStore, World, ask, looked, outcome
 
 UNDELETE, DELETE, UPLOAD = upload_pb2.PURPOSE_UNDELETE, upload_pb2.PURPOSE_DELETE, upload_pb2.PURPOSE_UPLOAD
-ANY, VERSION, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_VERSION, upload_pb2.EXPECT_OVERWRITE
-EMPTY = hashlib.sha256(b"").digest()
+ANY, OVERWRITE = upload_pb2.EXPECT_ANY, upload_pb2.EXPECT_OVERWRITE
 
 
 async def deleted(store: MemoryStore | None = None) -> tuple[World, Receipt]:
@@ -112,13 +103,6 @@ async def test_what_others_put_and_deleted_after_ours_is_not_ours() -> None:
     assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_UPSTREAM_CHANGED
 
 
-@pytest.mark.parametrize(("version", "outcome"), [("v1", "UNDELETED"), ("v0", "FAILED CONFLICT")])
-async def test_version_expects_that_deleted_version(version: str, outcome: str) -> None:
-    world, _ = await deleted()
-    await world.walk(ask(UNDELETE, expect=VERSION, expect_version=version))
-    assert world.outcomes()[-1] == outcome
-
-
 async def test_a_write_only_store_brings_back_and_says_the_hash_that_a_receipt_has() -> None:
     world, put = await deleted(MemoryStore(readable=False))
     back = await world.walk(ask(UNDELETE))
@@ -147,30 +131,6 @@ async def test_somebody_who_puts_meanwhile_keeps_what_they_put() -> None:
     assert world.memory.now() == "v2"
 
 
-@pytest.mark.parametrize(
-    ("failure", "outcome"),
-    [
-        (StoreConflictError("x"), "FAILED CONFLICT"),
-        (StoreRefusedError("x"), "FAILED UPSTREAM_REFUSED"),
-        (StoreUnavailableError("x"), "FAILED UPSTREAM_UNAVAILABLE"),
-        (UnknownOutcomeError("x"), "FAILED KEY_LOST"),
-    ],
-)
-async def test_what_the_engine_says_becomes_the_reason(failure: Exception, outcome: str) -> None:
-    world, _ = await deleted()
-    world.memory.failures["undelete"].append(failure)
-    await world.walk(ask(UNDELETE))
-    assert world.outcomes()[-1] == outcome
-    assert world.memory.now() == NOTHING
-
-
-async def test_an_undeletion_whose_answer_was_lost_is_looked_up() -> None:
-    world, put = await deleted()
-    world.memory.failures["undeleted"].append(UnknownOutcomeError("x"))
-    back = await world.walk(ask(UNDELETE))
-    assert (back.outcome, back.fingerprint) == (upload_pb2.OUTCOME_UNDELETED, put.fingerprint)
-
-
 async def test_an_unknown_end_of_what_was_deleted_again_begins_no_new_attempt() -> None:
     """It may have come back by this attempt: KEY_LOST would have the client undelete what somebody deleted since."""
     world, _ = await deleted()
@@ -183,48 +143,30 @@ async def test_an_unknown_end_of_what_was_deleted_again_begins_no_new_attempt() 
     assert (await world.walk(ask(UNDELETE))).reason == upload_pb2.REASON_OUTCOME_UNKNOWN
 
 
-async def test_refused_started_brings_nothing_back() -> None:
-    world, _ = await deleted()
-    world.log.refusals.append("CONFLICT")
-    assert not await world.handler.handle(world.sealed(ask(UNDELETE)))
-    assert "undelete" not in world.memory.calls
-
-
-async def test_sealed_bytes_with_an_undeletion_are_refused_and_its_key_dies() -> None:
-    world, _ = await deleted()
-    other = dataclasses.replace(world.sealed(ask(UNDELETE)), ciphertext=b"x")
-    await world.handler.handle(other)
-    assert world.outcomes() == ["FAILED BAD_PAYLOAD"]
-    assert len(world.keys) == 0
-
-
 @pytest.mark.parametrize(
-    ("there", "outcome"),
-    [("", "KEY_LOST"), ("v1", "UNDELETED"), ("v2", "OUTCOME_UNKNOWN"), ("deleted again", "OUTCOME_UNKNOWN")],
-    ids=str,
+    ("there", "said"),
+    [
+        ("", "FAILED KEY_LOST"),
+        ("v1", "UNDELETED"),
+        ("v2", "FAILED OUTCOME_UNKNOWN"),
+        ("deleted again", "FAILED OUTCOME_UNKNOWN"),
+    ],
 )
-async def test_an_heir_says_what_the_engine_shows(there: str, outcome: str) -> None:
+async def test_an_heir_says_what_the_engine_shows(there: str, said: str) -> None:
     world, put = await deleted()
-    sealed = world.sealed(ask(UNDELETE))
+    grant = world.sealed(ask(UNDELETE)).grant
     deletion = await world.memory.deleted_version(URI.path)
     assert deletion is not None
-    started = make_receipt(
-        grant=sealed.grant,
-        sealed_sha256=EMPTY,
-        outcome=upload_pb2.OUTCOME_STARTED,
-        intent=world.key.intent(write_tag(sealed.grant.sha256, EMPTY), deletion_digest(deletion)),
-        restored_version="v1",
-    )
+    intent = world.key.intent(write_tag(grant.sha256, EMPTY), deletion_digest(deletion))
     if there in {"v1", "deleted again"}:
         world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)
         if there == "deleted again":
             world.memory.set_aside()
     elif there:
         world.memory.put(SECRET)
-    end = await world.lookup.settled(WriteAttempt(sealed.grant, started, started.prior_version))
-    name = upload_pb2.Reason.Name(end.reason) if end.reason else upload_pb2.Outcome.Name(end.outcome)
-    assert name.endswith(outcome)
-    if outcome == "UNDELETED":
+    end = await world.taken_over(grant, intent=intent, restored_version="v1")
+    assert outcome(end) == said
+    if said == "UNDELETED":
         assert (end.restored_version, end.fingerprint) == ("v1", put.fingerprint)
 
 
@@ -247,55 +189,12 @@ async def test_a_new_version_of_what_was_deleted_is_found_by_its_tag() -> None:
     assert back.fingerprint == put.fingerprint
 
 
-@pytest.mark.parametrize("capable", [False, True])
-def test_only_an_engine_that_can_gets_a_key(tmp_path: Path, *, capable: bool) -> None:
-    admission = Admission(settings(tmp_path), MemoryStore(undeletable=capable), Rates(ReactorLimits()))
-    if capable:
-        admission.admit(ask(UNDELETE), "anna")
-        return
-    with pytest.raises(FailedError) as caught:
-        admission.admit(ask(UNDELETE), "anna")
-    assert caught.value.reason == upload_pb2.REASON_UNSUPPORTED
-
-
-async def looked(world: World) -> None:
-    """Let the look at what is there, begun with the key, end; whatever follows is later."""
-    for _ in range(60):
-        await asyncio.sleep(0)
-    world.now.time += 0.1
-
-
 # --- What m8 holds back never brings back what was deleted again, nor replaces what came after it.
 
 
-async def held_back(world: World) -> None:
+def grow_old(world: World) -> None:
     """Let so much time pass that no key from before is young."""
     world.now.time += world.writer.timings.young + 1
-
-
-async def test_an_undeletion_that_m8_held_back_brings_nothing_back_that_was_deleted_again() -> None:
-    world, _ = await deleted()
-    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
-    await looked(world)
-    await world.walk(ask(UNDELETE))
-    await world.walk(ask(DELETE))
-    await held_back(world)
-    await world.handler.handle(ghost)
-    assert world.outcomes()[-1] == "FAILED CONFLICT"
-    assert world.memory.now() == NOTHING
-
-
-async def test_not_even_where_another_replica_did_that_and_m8_shows_no_receipt_of_it() -> None:
-    world, _ = await deleted()
-    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
-    await looked(world)
-    peer = World(world.store)
-    await peer.walk(ask(UNDELETE, expect=OVERWRITE))
-    await peer.walk(ask(DELETE, expect=OVERWRITE))
-    await held_back(world)
-    await world.handler.handle(ghost)
-    assert world.outcomes()[-1] == "FAILED CONFLICT"
-    assert world.memory.now() == NOTHING
 
 
 class Forgetful(MemoryStore):
@@ -311,25 +210,45 @@ class Forgetful(MemoryStore):
         return await super().undelete(path, there, write_tag=write_tag)
 
 
-async def test_where_deletions_look_alike_the_reactor_remembers_what_it_did() -> None:
-    world, _ = await deleted(Forgetful())
-    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
-    await looked(world)
-    world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)  # by the engine's owner
+async def undone_and_deleted(world: World) -> None:
+    await world.walk(ask(UNDELETE))
     await world.walk(ask(DELETE))
-    await held_back(world)
-    await world.handler.handle(ghost)
-    assert world.outcomes()[-1] == "FAILED CONFLICT"
-    assert world.memory.now() == NOTHING
 
 
-async def test_nor_after_a_put_that_was_deleted() -> None:
-    world, _ = await deleted()
-    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
-    await looked(world)
+async def undone_and_deleted_by_a_peer_of_which_m8_shows_no_receipt(world: World) -> None:
+    peer = World(world.store)
+    await peer.walk(ask(UNDELETE, expect=OVERWRITE))
+    await peer.walk(ask(DELETE, expect=OVERWRITE))
+
+
+async def undone_by_the_engines_owner_and_deleted(world: World) -> None:
+    world.memory.content[URI.path], _ = world.memory.aside.pop(URI.path)
+    await world.walk(ask(DELETE))
+
+
+async def put_and_deleted(world: World) -> None:
     await world.walk(ask(UPLOAD), {"password": b"new"})
     await world.walk(ask(DELETE))
-    await held_back(world)
+
+
+@pytest.mark.parametrize(
+    ("store", "meanwhile"),
+    [
+        (MemoryStore, undone_and_deleted),
+        (MemoryStore, undone_and_deleted_by_a_peer_of_which_m8_shows_no_receipt),
+        (Forgetful, undone_by_the_engines_owner_and_deleted),
+        (MemoryStore, put_and_deleted),
+    ],
+)
+async def test_an_undeletion_that_m8_held_back_brings_nothing_back_that_was_deleted_later(
+    store: type[MemoryStore], meanwhile: Callable[[World], Awaitable[None]]
+) -> None:
+    world, _ = await deleted(store())
+    ghost = world.sealed(ask(UNDELETE, expect=OVERWRITE))
+    await looked()
+    world.now.time += 0.1
+    await meanwhile(world)
+    grow_old(world)
     await world.handler.handle(ghost)
     assert world.outcomes()[-1] == "FAILED CONFLICT"
     assert world.memory.now() == NOTHING
@@ -338,9 +257,9 @@ async def test_nor_after_a_put_that_was_deleted() -> None:
 async def test_under_a_young_key_an_undeletion_takes_the_deletion_that_came_meanwhile() -> None:
     world, _ = await deleted()
     early = world.sealed(ask(UNDELETE))
-    await looked(world)
-    await world.walk(ask(UPLOAD), {"password": b"new"})
-    await world.walk(ask(DELETE))
+    await looked()
+    world.now.time += 0.1
+    await put_and_deleted(world)
     await world.handler.handle(early)
     assert world.receipt().restored_version == "v2"
 
@@ -350,10 +269,11 @@ async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back() ->
     world = World()
     await world.walk()
     ghost = world.sealed(ask(UPLOAD, expect=OVERWRITE), {"password": b"old"})
-    await looked(world)
+    await looked()
+    world.now.time += 0.1
     await world.walk(ask(DELETE))
     await world.walk(ask(UNDELETE))
-    await held_back(world)
+    grow_old(world)
     await world.handler.handle(ghost)
     assert world.outcomes()[-1] == "FAILED CONFLICT"
     assert dict(world.memory.content[URI.path][-1][1]) == dict(Payload(SECRET))
@@ -364,8 +284,8 @@ async def test_a_put_after_it_is_not_disturbed_by_the_receipt_that_m8_delivers_a
     await world.walk(ask(UNDELETE))
     [undeleted] = [event.receipt for event in world.log.events if isinstance(event, events_pb2.SecretUndeleted)]
     late = world.sealed(ask(UPLOAD), {"password": b"new"})
-    await looked(world)
-    await held_back(world)
+    await looked()
+    grow_old(world)
     world.known.learn([undeleted])
     await world.handler.handle(late)
     assert world.outcomes()[-1] == "UPLOADED"
@@ -379,8 +299,8 @@ async def test_nor_by_that_of_a_second_deletion(purpose: upload_pb2.Purpose) -> 
     await world.walk(ask(DELETE))
     [second] = [event.receipt for event in world.log.events if isinstance(event, events_pb2.SecretDeleted)]
     late = world.sealed(ask(UPLOAD), {"password": b"new"}) if purpose == UPLOAD else world.sealed(ask(UNDELETE))
-    await looked(world)
-    await held_back(world)
+    await looked()
+    grow_old(world)
     world.known.learn([second])
     await world.handler.handle(late)
     assert world.outcomes()[-1] in {"UPLOADED", "UNDELETED"}

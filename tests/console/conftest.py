@@ -82,7 +82,6 @@ class Shared:
         self._watched = browser.Watched()
 
     def chromium(self) -> browser.Chromium:
-        """The browser."""
         if self._chromium is None:
             self._chromium = self._last.enter_context(browser.chromium())
         return self._chromium
@@ -114,7 +113,6 @@ class Shared:
         return ConsolePage.begin(tab, console.next_address())
 
     def close(self) -> None:
-        """End what was started."""
         self._chromium = self._console = self._page = None
         self._tab.close()
         self._last.close()
@@ -133,14 +131,12 @@ def pytest_runtest_teardown(nextitem: pytest.Item | None) -> Generator[None]:
 
 @pytest.fixture(scope="session")
 def shared() -> Iterator[Shared]:
-    """What tests of this folder share."""
     yield _SHARED
     _SHARED.close()
 
 
 @pytest.fixture
 def chromium(shared: Shared) -> browser.Chromium:
-    """A browser."""
     return shared.chromium()
 
 

@@ -42,7 +42,6 @@ class ConsolePage:
         return found
 
     def has_begun(self) -> None:
-        """Wait until the console is there."""
         expect(self.heading("Secrets")).to_be_visible()
 
     def is_left_as_found(self) -> bool:
@@ -66,7 +65,6 @@ class ConsolePage:
     # --- places ---
 
     def heading(self, title: str) -> Locator:
-        """The heading of the view with this title."""
         return self.page.get_by_role("heading", level=1, name=title, exact=True)
 
     def go(self, title: str) -> None:
@@ -94,18 +92,15 @@ class ConsolePage:
         self.page.get_by_role("searchbox", name="Search secrets").fill(words)
 
     def row(self, uri: str) -> Locator:
-        """The row of a secret."""
         return self.page.get_by_role("row").filter(has=self.page.get_by_role("link", name=uri, exact=True))
 
     # --- forms ---
 
     def open_put(self) -> Form:
-        """Open the form that puts a secret."""
         self.page.get_by_role("banner").get_by_role("button", name="Put a secret").click()
         return self.form()
 
     def form(self) -> Form:
-        """The form that is open."""
         return Form(self.page, self.page.get_by_role("dialog").first)
 
 
@@ -117,11 +112,9 @@ class Form:
         self.panel = panel
 
     def field(self, label: str) -> Locator:
-        """A field by its label."""
         return self.panel.get_by_label(label, exact=True)
 
     def to(self, store: str, path: str) -> Self:
-        """Choose the store and the path."""
         self.field("Store").select_option(store)
         self.field("Path").fill(path)
         return self
@@ -153,7 +146,6 @@ class Form:
         return self.results()
 
     def results(self) -> Locator:
-        """The results, once they are there."""
         results = self.panel.get_by_role("status").filter(has=self._page.get_by_role("list"))
         expect(results).to_be_visible()
         return results

@@ -56,7 +56,6 @@ def page(opened: ConsolePage, company: AtWork) -> Iterator[ConsolePage]:
 
 
 def about(page: Page) -> str:
-    """What the page says of the user."""
     page.get_by_role("button", name="You and this console: ").click()
     words = page.get_by_role("dialog").inner_text()
     page.keyboard.press("Escape")

@@ -46,18 +46,15 @@ def page(crowded: Console, chromium: Chromium) -> Iterator[ConsolePage]:
 
 
 def rows(page: ConsolePage) -> Locator:
-    """The rows of the table, without its head."""
     return page.page.get_by_role("main").get_by_role("table", name="Secrets").locator("tbody tr")
 
 
 def total(page: ConsolePage) -> int:
-    """How many secrets the table says that there are."""
     words = page.page.get_by_role("navigation", name="Pages").get_by_role("status").inner_text()
     return int(words.rpartition(" of ")[2].replace(",", ""))
 
 
 def first(page: ConsolePage) -> str:
-    """The first URI that is shown."""
     return rows(page).first.get_by_role("link").first.inner_text()
 
 

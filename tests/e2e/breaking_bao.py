@@ -35,7 +35,6 @@ class Exchange:
 
     @property
     def echo(self) -> bytes:
-        """Everything that passes."""
         return self.body + self.answer
 
 

@@ -84,8 +84,6 @@ _LOOKS = frozenset({upload_pb2.PURPOSE_COMPARE, upload_pb2.PURPOSE_VERIFY, uploa
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """One way to end a request."""
-
     purpose: upload_pb2.Purpose
     end: str
     """An outcome, or the reason of a failure."""
@@ -138,7 +136,6 @@ class Rig:
         return self._age[store]
 
     def restart(self, store: str, environment: Mapping[str, str], **timings: float) -> None:
-        """Start the reactor of a store anew."""
         part = self.cluster.reactors[f"reactor-{store}"]
         part.stop()
         _change(self.cluster, store, {}, **timings)

@@ -277,6 +277,5 @@ def purposes() -> set[int]:
 
 
 def reached() -> set[tuple[upload_pb2.Purpose, str]]:
-    """The ends that the ways lead to."""
     every = [*WAYS, *HELD, *(way for _, way in DEFECTS)]
     return {(way.purpose, way.end.removeprefix("m8: ")) for way in every}

@@ -93,7 +93,6 @@ class Operator(Typist):
         return everything
 
     def done(self, line: str, *, code: int = 0) -> str:
-        """Run one line, and return what it printed."""
         if line.startswith(SERVE):
             self.serve(line)
             return ""
@@ -131,7 +130,6 @@ class Operator(Typist):
         self.begin(line, is_attached)
 
     def stop_reactor(self, folder: str) -> None:
-        """Stop the reactor of a folder, if it runs."""
         for part in self.parts:
             if part.name == RUN + folder and part.pid is not None:
                 part.stop()
@@ -141,5 +139,4 @@ class Operator(Typist):
         wait_until(lambda: '"attached": true' in self.done(DESCRIBE), what="the reactor attaches")
 
     def put(self, value: str) -> str:
-        """Put a secret as Anna."""
         return self.done(PUT.format(value, self.identity))

@@ -65,7 +65,6 @@ class Reader(Typist):
         return done.stdout
 
     def is_revoked(self) -> None:
-        """See that the token counts no more."""
         done = self.shell("monoctl get secrets")
         assert (done.returncode, "was revoked" in done.stderr) == (10, True)
 

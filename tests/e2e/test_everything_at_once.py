@@ -49,7 +49,6 @@ class Anna:
             patch.delenv(name, raising=False)
 
     def put(self, path: str) -> Ran:
-        """Put in the terminal."""
         words = ("put", "secret", f"vault://app/{path}", "--from-file", "password=-", "-o", "json", "--timeout", "60")
         return self.user.monoctl(*words, input=path.encode())
 
@@ -63,7 +62,6 @@ class Anna:
         return page.send("put", {"uris": [f"vault://app/{path}"]}, [value("password", path.encode())]).document
 
     def log(self) -> dict[str, Any]:
-        """Return what m8 shows of its log."""
         found: dict[str, Any] = ok(self.user.monoctl("get", "log", "-o", "json")).json()
         return found
 

@@ -72,11 +72,9 @@ class Walk:
 
     @property
     def certificate(self) -> Path:
-        """anna's certificate."""
         return self.home / ".ssh" / "m8-cert.pub"
 
     def type(self, line: str, *, folder: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        """Run one line of the page in a shell."""
         line = line.replace("8250", str(self.port)).replace("role=people)", f"role=people port={self.port})")
         return subprocess.run(
             ["/bin/bash", "-c", line],
@@ -161,7 +159,6 @@ def set_up(walk: Walk) -> None:
 
 
 def claims(token: str) -> dict[str, str]:
-    """What an ID token says, unverified."""
     found: dict[str, str] = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
     return found
 

@@ -31,6 +31,10 @@ ISSUER = b"r" * 16
 PEER = b"p" * 16
 ENCAPSULATED, CIPHERTEXT = bytes(1120), bytes(528)
 DIGEST = hashlib.sha256(ENCAPSULATED + CIPHERTEXT).digest()
+EMPTY = hashlib.sha256(b"").digest()
+URI = "vault://app/db"
+SIGNER = Signer()
+"""The store's identity where several requests are recorded."""
 
 
 class Walk:
@@ -174,6 +178,26 @@ class Documents:
             )
             self.events.append(event)
             self._apply(event)
+
+    def end(self, walk: Walk, *end: Message) -> Walk:
+        """Record a whole request, which ends so."""
+        self.now_ms += 1
+        self.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
+        return walk
+
+    def put(self, version: str, prior: str = "", **fields: Any) -> upload_pb2.Signed:
+        """Record that a secret was put; return the receipt."""
+        walk = Walk(a_request(**fields), signer=SIGNER)
+        uploaded = walk.uploaded(version, prior)
+        self.end(walk, walk.started(prior), uploaded)
+        return uploaded.receipt
+
+    @property
+    def head(self) -> views_pb2.Secret:
+        """The secret that requests are of unless they say otherwise, which is there."""
+        secret = self.secret(URI)
+        assert secret is not None
+        return secret
 
     def _apply(self, event: RecordedEvent) -> None:
         for change in project(event, lambda collection, key: self.bodies.get((collection, key))):

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import os
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -544,6 +544,41 @@ async def until_granted(user: User, reactor: FakeReactor, **fields: Any) -> Gran
     await user.ask(a_request(**fields))
     _, grant = await reactor.give_key()
     return grant
+
+
+async def put(
+    user: User,
+    reactor: FakeReactor,
+    version: str = "1",
+    *,
+    prior: str = "",
+    sealed: Sealed | None = None,
+    **fields: Any,
+) -> bytes:
+    """Put a secret, and return the id of the request."""
+    grant = await until_granted(user, reactor, **fields)
+    request_id = grant.request.request_id
+    await asyncio.gather(user.send(request_id, sealed or Sealed()), reactor.write(grant, version, prior=prior))
+    return request_id
+
+
+async def sent(user: User, reactor: FakeReactor) -> tuple[Grant, Sealed, asyncio.Task[views_pb2.SecretUpload]]:
+    """Get a key, and send a sealed secret, which the reactor has then; the task waits for its end."""
+    grant, sealed = await until_granted(user, reactor), Sealed()
+    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    return grant, sealed, sending
+
+
+async def pages(ask: Callable[[str], Awaitable[Any]]) -> AsyncIterator[Any]:
+    """Ask for one page after the other, each with the token for it."""
+    token = ""
+    while True:
+        page = await ask(token)
+        yield page
+        token = page.next_page_token
+        if not token:
+            return
 
 
 class refused:  # noqa: N801  reads like pytest.raises

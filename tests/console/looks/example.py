@@ -87,7 +87,6 @@ class Example:
             self._answers |= {"secret": _rare_secret, "stores": _rare_stores}
 
     def change_me(self, **changed: object) -> None:
-        """Say other things of the user from now on."""
         self._me |= changed
 
     def refuse(self, operation: str, *, retry_after_s: float) -> None:
@@ -101,11 +100,9 @@ class Example:
         }
 
     def answer(self, operation: str, said: object) -> None:
-        """Give this answer to the calls of an operation from now on."""
         self._answers[operation] = lambda _: said
 
     def accept(self, operation: str) -> None:
-        """Refuse the calls of an operation no longer."""
         del self._refused[operation]
 
     def open(self, page: Page, *, stands_still: bool = True) -> None:

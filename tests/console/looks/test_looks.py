@@ -29,7 +29,6 @@ def axe() -> str:
 
 
 def opened(page: Page, role: str = "user", *, has_rarities: bool = True) -> ConsolePage:
-    """Open the example."""
     Example(role, has_rarities=has_rarities).open(page)
     found = ConsolePage(page)
     expect(page.get_by_role("heading", level=1)).to_be_visible()

@@ -48,7 +48,6 @@ LOADED = """([tag, attribute, url]) => new Promise(done => {
 
 
 def origin_of(page: ConsolePage) -> str:
-    """The console's origin."""
     found: str = page.page.evaluate("() => location.origin")
     return found
 

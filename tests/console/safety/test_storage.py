@@ -46,7 +46,6 @@ def stored(page: Page) -> dict[str, object]:
 
 @pytest.fixture
 def profile() -> Iterator[Path]:
-    """A profile on disk."""
     folder = browser_folder("chromium-profile-")
     yield folder
     shutil.rmtree(folder)

@@ -23,7 +23,6 @@ class Heard:
 
     @property
     def everything(self) -> bytes:
-        """All of it."""
         return "\n".join(self.heads).encode() + b"\n".join(body for _, body in self.bodies)
 
 

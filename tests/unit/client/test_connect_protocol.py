@@ -1,4 +1,4 @@
-"""What comes back over HTTP: m8's own words, or nothing that is believed."""
+"""The Connect protocol as the client speaks it: calls, streams and their frames."""
 
 from __future__ import annotations
 
@@ -13,18 +13,21 @@ from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client.http import connect, methods
+from monoskope.client.http.errors import again, let_go
 from monoskope.errors import (
     AwayError,
-    Code,
     Error,
     IdentityChangedError,
+    LogMismatchError,
     NotFoundError,
     NotReachedError,
     ProtocolError,
     RateLimitedError,
     RefusedError,
     TimedOutError,
+    UsageError,
 )
+from monoskope.protocol.tlog.forms import Fault, NoteError
 
 SERVER = "m8.example.org:7443"
 JSON, PROTO = "application/json", "application/proto"
@@ -211,7 +214,55 @@ def test_a_request_says_how_long_its_caller_waits() -> None:
     assert "connect-timeout-ms" not in dict(connect.headers((), timeout_s=None))
 
 
-def test_each_code_has_a_class_of_its_own() -> None:
-    for code in Code:
-        error = refused(500, {"code": "internal", "message": "m.", "details": [info(code.value)]})
-        assert error.code is code
+def fail(error: Exception) -> None:
+    raise error
+
+
+def raised(error: Error) -> Error:
+    """An error that has passed frames, and comes from another one that has."""
+    try:
+        try:
+            fail(LookupError())
+        except LookupError:
+            fail(error)
+    except Error as caught:
+        return caught
+    pytest.fail("nothing was raised")
+
+
+def test_an_error_is_let_go_together_with_what_it_came_from() -> None:
+    error = let_go(raised(UsageError("no.")))
+    assert error.__traceback__ is None
+    assert error.__context__ is not None
+    assert error.__context__.__traceback__ is None
+
+
+def test_errors_that_come_from_one_another_are_let_go_all_the_same() -> None:
+    error, other = raised(UsageError("no.")), raised(UsageError("no, either."))
+    error.__context__, other.__context__ = other, error
+    let_go(error)
+    assert (error.__traceback__, other.__traceback__) == (None, None)
+
+
+def mismatch() -> LogMismatchError:
+    error = LogMismatchError("no.", fix="look.")
+    error.notes = ("note",)
+    return error
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UsageError("no.", fix="look."),
+        NoteError("a note", "must end", fault=Fault.SIZE),
+        RateLimitedError("no."),
+        mismatch(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_an_error_of_any_class_is_made_again_with_all_that_it_says(error: Error) -> None:
+    made = again(raised(error))
+    assert type(made) is type(error)
+    assert made is not error
+    assert (str(made), made.__dict__, made.code) == (str(error), error.__dict__, error.code)
+    assert (made.__traceback__, made.__context__) == (None, None)

@@ -1,24 +1,27 @@
-"""What a connection that fails, or an m8 that refuses, looks like to its user."""
+"""A connection to m8: how it is dialled, directly or by a proxy, and what is told when it fails."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import datetime as dt
+import re
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 from google.protobuf.message import Message
 
+from monoskope import client
 from monoskope.api.gateway.v1 import queries_pb2
 from monoskope.client import Client
 from monoskope.client.connection import CALLS_AT_ONCE, Connection
 from monoskope.client.http import methods, retry
 from monoskope.client.http.errors import ERRORS
 from monoskope.client.http.retry import pause_after
-from monoskope.client.http.roots import find_roots
+from monoskope.client.http.roots import find_roots, proxy_for
 from monoskope.client.queries import Queries, request_id_bytes
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings
@@ -29,7 +32,6 @@ from monoskope.errors import (
     NotFoundError,
     NotReachedError,
     RateLimitedError,
-    RefusedError,
     TimedOutError,
     UsageError,
 )
@@ -145,26 +147,6 @@ async def test_each_code_comes_back_as_its_class(m8: ScriptedM8, way: str, code:
     assert caught.value.code is code
     assert (caught.value.message, caught.value.fix) == ("m8 says: what happened.", "m8 suggests: what to do.")
     assert caught.value.by_m8
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        ("unavailable", NotReachedError),
-        ("canceled", NotReachedError),
-        ("deadline_exceeded", TimedOutError),
-        ("unimplemented", RefusedError),
-        ("data_loss", Error),
-    ],
-)
-async def test_a_status_without_details_is_an_error_of_its_kind(
-    m8: ScriptedM8, way: str, status: str, kind: type[Error]
-) -> None:
-    m8.failing["GetSecretStore"] = [status]
-
-    with pytest.raises(Error) as caught:
-        await ask(m8.server, m8.ca_file, way)
-    assert type(caught.value) is kind
 
 
 async def test_foreign_text_cannot_steer_a_terminal(m8: ScriptedM8, way: str) -> None:
@@ -320,3 +302,69 @@ async def test_a_call_that_gets_no_place_ends_in_time(m8: ScriptedM8) -> None:
         task.cancel()
     await asyncio.gather(*waiting, return_exceptions=True)
     await connection.close()
+
+
+HOST = "m8.example.org"
+PROXY = "http://proxy.example.org:3128"
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY"])
+@pytest.mark.parametrize("text", [PROXY, f"{PROXY}/", "proxy.example.org:3128"])
+def test_the_environment_names_a_proxy(variable: str, text: str) -> None:
+    found = proxy_for(HOST, {variable: text, "http_proxy": "http://other:1"})
+    assert found is not None
+    assert (found[0], found[1].host, found[1].port, found[1].authorization) == (variable, "proxy.example.org", 3128, "")
+
+
+def test_without_the_variable_or_with_an_empty_one_there_is_none() -> None:
+    assert proxy_for(HOST, {}) is None
+    assert proxy_for(HOST, {"https_proxy": "", "http_proxy": PROXY, "all_proxy": PROXY}) is None
+
+
+@pytest.mark.parametrize(
+    ("exempt", "is_exempt"),
+    [
+        *((one, True) for one in ("*", HOST, "other, .example.org", "example.org", "ORG", f"a,{HOST.upper()},b")),
+        *((one, False) for one in ("", ",", "ample.org", "m8.example.org.uk", "8.example.org")),
+    ],
+)
+def test_an_exempt_host_alone_is_dialled_directly(exempt: str, is_exempt: bool) -> None:
+    assert (proxy_for(HOST, {"https_proxy": PROXY, "no_proxy": exempt}) is None) is is_exempt
+
+
+def test_a_proxy_may_ask_who_comes() -> None:
+    found = proxy_for(HOST, {"https_proxy": "http://me:p%40ss@proxy.example.org:3128"})
+    assert found is not None
+    assert found[1].authorization == "Basic bWU6cEBzcw=="
+    assert "bWU6" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["https://proxy:3128", "socks5://proxy:1080", "http://", "http://me:hunter2@:1", "http://a b:1", "http://p:0"],
+)
+def test_what_is_no_proxy_is_refused_and_not_shown(text: str) -> None:
+    with pytest.raises(UsageError, match="https_proxy names no proxy that can be used") as caught:
+        proxy_for(HOST, {"https_proxy": text})
+    assert "hunter2" not in str(caught.value)
+
+
+_COMMAND = re.compile(r"`monoctl [^`]*`")
+_ONE_SIDED = re.compile(r"(?<!-)--[a-z{]|`[a-z_]+=|Expect\.|`[a-z_]+\(\)`")
+
+
+def _texts() -> Iterator[str]:
+    """Every text of the client that is no docstring, with `{}` for what is filled in."""
+    for path in Path(client.__file__).parent.rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        notes = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            match node:
+                case ast.JoinedStr(values=values):
+                    yield "".join(str(part.value) if isinstance(part, ast.Constant) else "{}" for part in values)
+                case ast.Constant(value=str(text)) if id(node) not in notes:
+                    yield text
+
+
+def test_sentences_name_neither_flags_nor_python() -> None:
+    assert [text for text in _texts() if _ONE_SIDED.search(_COMMAND.sub("", text))] == []

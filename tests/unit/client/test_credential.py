@@ -134,18 +134,16 @@ async def test_a_call_that_is_refused_is_made_once_more_with_a_new_token(connect
     assert connection.token == ""
 
 
-async def test_a_call_that_is_refused_twice_ends(connected: Any) -> None:
-    transport = Scripted("token-1", "token-2")
+@pytest.mark.parametrize(
+    ("tokens", "sent"), [(Tokens(), ["token-1", "token-2"]), ("given", ["given"])], ids=["two", "given"]
+)
+async def test_a_call_that_is_refused_twice_ends_and_a_token_that_was_given_is_sent_once(
+    connected: Any, tokens: Tokens | str, sent: list[str]
+) -> None:
+    transport = Scripted(*sent)
     with pytest.raises(UnauthenticatedError):
-        await connected(Tokens(), transport).call(GET_SERVER, queries_pb2.GetServerRequest(), 5)
-    assert transport.sent == ["token-1", "token-2"]
-
-
-async def test_a_token_that_was_given_is_sent_once(connected: Any) -> None:
-    transport = Scripted("given")
-    with pytest.raises(UnauthenticatedError):
-        await connected("given", transport).call(GET_SERVER, queries_pb2.GetServerRequest(), 5)
-    assert transport.sent == ["given"]
+        await connected(tokens, transport).call(GET_SERVER, queries_pb2.GetServerRequest(), 5)
+    assert transport.sent == sent
 
 
 async def test_a_watch_goes_on_when_its_token_ends_without_saying_so(connected: Any) -> None:

@@ -83,12 +83,7 @@ async def m8(tmp_path: Path) -> AsyncIterator[ScriptedM8]:
 async def tried(client: Client, method: str) -> None:
     """Call a method, and raise what it raises, yields in the place of a result, or returns so."""
     owner, name = method.split(".")
-    target: Any = {
-        "Client": client,
-        "Access": client.access,
-        "ServerLog": client.log,
-        "Stores": client.stores,
-    }[owner]
+    target: Any = {"Client": client, "Access": client.access, "ServerLog": client.log, "Stores": client.stores}[owner]
     function = getattr(target, name)
     wanted = [each for each in inspect.signature(function).parameters.values() if each.default is each.empty]
     words = {each.name: ARGUMENTS[each.name] for each in wanted}

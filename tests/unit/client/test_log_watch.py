@@ -166,6 +166,12 @@ def forked(log: ScriptedLog, size: int, *, shared: int) -> ScriptedLog:
     return fork
 
 
+def remembered(user: User, server: str, log: ScriptedLog, size: int, *, replaces: LogPin | None = None) -> None:
+    """Have the user's machine know so many entries of a log."""
+    pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
+    KnownLogs(user.folder / "known_logs", system=user.folder / "none").remember(server, pin, replaces=replaces)
+
+
 @pytest.mark.parametrize("first", [True, False], ids=["first contact", "known"])
 @pytest.mark.parametrize("size", [8, 12], ids=["smaller", "larger"])
 async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_notices(
@@ -181,8 +187,7 @@ async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_n
     honest = m8.log.answer
 
     def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
-        pin = LogPin((others.vkeys[0], others.vkeys[1]), others.note(10))
-        KnownLogs(user.folder / "known_logs", system=user.folder / "none").remember(m8.server, pin, replaces=known)
+        remembered(user, m8.server, others, 10, replaces=known)
         return honest(request)
 
     m8.log.answer = answer  # type: ignore[method-assign]  # a test bends it
@@ -198,15 +203,14 @@ async def test_of_two_commands_at_once_that_are_shown_two_histories_the_second_n
 
 @pytest.mark.parametrize("shown", ["the larger", "the smaller"])
 async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_history(
-    user: User, m8: LoggedM8, tmp_path: Path, shown: str, monkeypatch: pytest.MonkeyPatch
+    user: User, m8: LoggedM8, shown: str
 ) -> None:
     """7 entries at one server, and 10 of a fork at the other: whichever m8 shows now, it does not continue both."""
     m8.log.grow(2)
     fork = forked(m8.log, 10, shared=5)
     m8.log.grow(5)
     for server, log, size in ((m8.server, m8.log, 7), (OTHER_SERVER, fork, 10)):
-        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
-        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+        remembered(user, server, log, size)
     m8.log = m8.log if shown == "the smaller" else fork
 
     with pytest.raises(LogMismatchError):
@@ -216,15 +220,14 @@ async def test_the_servers_of_a_list_that_were_pinned_apart_must_have_shown_one_
 
 @pytest.mark.parametrize("size", [7, 8], ids=["as large as the smaller", "between the two"])
 async def test_an_m8_does_not_go_back_to_less_than_the_largest_pin_of_a_list(
-    user: User, m8: LoggedM8, tmp_path: Path, size: int
+    user: User, m8: LoggedM8, size: int
 ) -> None:
     """7 entries at one server, and 10 at the other: it shows 7 or 8, of a fork that the smaller one does not betray."""
     fork = forked(m8.log, size, shared=7 if size > 7 else 5)
     m8.log.grow(5)
     smaller = m8.log if size > 7 else fork
     for server, log, known in ((m8.server, smaller, 7), (OTHER_SERVER, m8.log, 10)):
-        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(known))
-        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+        remembered(user, server, log, known)
     m8.log, honest = fork, fork.answer
 
     def answer(request: log_pb2.GetCheckpointRequest) -> log_pb2.GetCheckpointResponse:
@@ -243,8 +246,7 @@ async def test_an_m8_that_shows_another_log_to_each_pin_of_a_list_is_not_acted_o
     m8.log.grow(2)
     fork = forked(m8.log, 10, shared=5)
     for server, log, size in ((m8.server, m8.log, 7), (OTHER_SERVER, fork, 10)):
-        pin = LogPin((log.vkeys[0], log.vkeys[1]), log.note(size))
-        KnownLogs(tmp_path / "known_logs", system=tmp_path / "none").remember(server, pin, replaces=None)
+        remembered(user, server, log, size)
     before = (tmp_path / "known_logs").read_bytes()
     honest = m8.log.answer
 
@@ -358,10 +360,7 @@ async def test_an_m8_without_the_service_is_an_error_once_it_is_pinned(user: Use
         pinned(older, folder)
         other = User(way, older, folder)
         assert isinstance(await other.put(), PutResult)
-        log = ScriptedLog(2)
-        KnownLogs(folder / "known_logs", system=folder / "none").remember(
-            older.server, LogPin((log.vkeys[0], log.vkeys[1]), log.note(2)), replaces=None
-        )
+        remembered(other, older.server, ScriptedLog(2), 2)
         with pytest.raises(LogMismatchError, match="shows no checkpoint"):
             await other.put()
 
@@ -547,10 +546,7 @@ async def test_a_size_that_no_log_can_have_does_not_lock_the_client_to_it(user: 
 
 async def test_a_machine_without_memory_is_told_that_nothing_is_held_against_the_log(user: User, m8: LoggedM8) -> None:
     no_memory = ClientSettings(
-        server=m8.server,
-        ca_file=m8.ca_file,
-        token=user.settings().token,
-        store_identities={"vault": m8.identity.shown},
+        server=m8.server, ca_file=m8.ca_file, token=user.settings().token, store_identities={"vault": m8.identity.shown}
     )
     assert isinstance(await user.put(no_memory), PutResult)
     assert any("nothing is held against the log" in note for note in user.notes)

@@ -1,10 +1,13 @@
-"""What the client answers: under the names of what a put returns, in hex and dates, with what is proven."""
+"""What a client reads of secrets, page by page."""
 
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import msgspec
 import pytest
@@ -12,9 +15,11 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
-from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload
+from monoskope.client import Client, PutResult, Secret, SecretVersion, Upload, queries
+from monoskope.client.queries import Queries
 from monoskope.client.results import moment
-from monoskope.errors import OutcomeUnknownError, ProtocolError, UsageError
+from monoskope.client.runtime.on_asyncio import ASYNCIO
+from monoskope.errors import OutcomeUnknownError, ProtocolError, UnavailableError, UsageError
 from monoskope.testing.cluster.identities import Identity
 from monoskope.testing.scripted.client import client_for, pinned
 from monoskope.testing.scripted.m8 import FINGERPRINT, KEY_ID, LAYOUT, VERSION, ScriptedM8
@@ -214,14 +219,7 @@ async def test_stores_say_what_their_reactors_can_do(client: Client) -> None:
     assert store == await client.stores.get()
     assert (store.name, store.active, store.engine, store.layout) == ("vault", True, "ok", LAYOUT)
     (reactor,) = store.reactors
-    assert reactor.capabilities == {
-        "check_and_set",
-        "readable",
-        "patchable",
-        "listable",
-        "undeletable",
-        "rollbackable",
-    }
+    assert reactor.capabilities == {"check_and_set", "readable", "patchable", "listable", "undeletable", "rollbackable"}
     assert (reactor.last_heard_at, reactor.fingerprint_key_id) == (AT, KEY_ID)
 
 
@@ -246,3 +244,28 @@ async def test_times_and_days_that_are_none_are_refused(m8: Answering, client: C
     m8.secret.expires_on = "soon"
     with pytest.raises(ProtocolError, match="day of expiry"):
         await client.get_secret("app/0")
+
+
+class Endless:
+    """An m8 whose listing of stores has no end."""
+
+    def __init__(self, tokens: Any) -> None:
+        self.queries = SimpleNamespace(ListSecretStores=None)
+        self.runtime = ASYNCIO
+        self._tokens = tokens
+
+    async def call(self, *_: object) -> queries_pb2.ListSecretStoresResponse:
+        return queries_pb2.ListSecretStoresResponse(next_page_token=next(self._tokens))
+
+
+@pytest.mark.parametrize(
+    "tokens",
+    [itertools.repeat("a"), itertools.cycle(["a", "b"]), map(str, itertools.count(1))],
+    ids=["one", "two", "new"],
+)
+async def test_pages_without_end_are_refused(tokens: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queries, "MAX_PAGES", 100, raising=False)
+    m8: Any = Endless(itertools.islice(tokens, 1_000))
+    with pytest.raises(UnavailableError, match="have no end"):
+        async for _ in Queries(m8).stores():
+            pass

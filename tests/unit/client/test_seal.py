@@ -17,7 +17,6 @@ from monoskope.client.seal import Sealed, seal
 from monoskope.client.walk import reasons
 from monoskope.client.walk.given import encoded
 from monoskope.client.walk.trust import subject_of
-from monoskope.errors import UsageError
 from monoskope.protocol.grant import SUITE_1
 from monoskope.protocol.request import make_request
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
@@ -67,12 +66,6 @@ def test_it_opens_under_no_other_grant() -> None:
     for by, grant in ((other, one), (one, other)):
         with pytest.raises(InvalidTag):
             opened(sealed, by, b"m8/sealed-secret/v1\x00" + grant.grant.content)
-
-
-@pytest.mark.parametrize("text", VECTORS["bad_uris"])
-def test_the_vectors_bad_uris_are_refused(text: str) -> None:
-    with pytest.raises(UsageError):
-        SecretUri.parse(text)
 
 
 def jwt(claims: bytes) -> str:

@@ -1,25 +1,32 @@
-"""A list of servers: which calls go on at the next one, and which must not."""
+"""A list of servers: which calls go on at the next one, which must not, and which answer counts."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import socket
 import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.client import Client
 from monoskope.client.connection import Connection
-from monoskope.client.http import methods, transport
+from monoskope.client.http import methods, on_asyncio, transport
+from monoskope.client.http.on_asyncio import HttpTransport
+from monoskope.client.http.roots import Roots
 from monoskope.client.queries import Queries
 from monoskope.client.runtime import blocking
 from monoskope.client.settings import ClientSettings, load_settings
 from monoskope.errors import Error, IdentityChangedError, NotReachedError, UnavailableError, UsageError
+from monoskope.http.client.failures import BrokenError, LateError
+from monoskope.http.client.pool import Stream
 from monoskope.http.messages import Decision, Head
 from monoskope.m8.http import tls
 from monoskope.testing.scripted import connect
@@ -73,6 +80,20 @@ def both(first: ScriptedM8, second: ScriptedM8) -> str:
     return first.ca_file.read_text() + second.ca_file.read_text()
 
 
+async def who_answers(servers: list[str], ca: str, *, blocks: bool = False) -> str:
+    """Ask one of the servers which one it is."""
+
+    async def ask() -> str:
+        runtime = blocking.BlockingRuntime() if blocks else None
+        connection = Connection(servers, None, "a.b.c", ca=ca, runtime=runtime)
+        try:
+            return (await Queries(connection).server()).version
+        finally:
+            await connection.close()
+
+    return await (asyncio.to_thread(blocking.run, ask()) if blocks else ask())
+
+
 async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second: Answering) -> None:
     connection = Connection([nobody, second.server], second.ca_file, "a.b.c")
     assert connection.server == nobody
@@ -82,18 +103,12 @@ async def test_the_first_that_answers_is_asked_from_then_on(nobody: str, second:
     await connection.close()
 
 
-async def test_a_query_that_broke_is_asked_again_elsewhere(first: Answering, second: Answering) -> None:
-    first.failing["GetServer"] = ["unavailable"]
-    connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
-    assert (await Queries(connection).server()).version == SECOND
-    await connection.close()
-
-
-async def test_an_m8_whose_log_fails_is_left_for_another(first: Answering, second: Answering) -> None:
-    first.failing["GetServer"] = [UnavailableError("the event log cannot be written.")]
-    connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second))
-    assert (await Queries(connection).server()).version == SECOND
-    await connection.close()
+@pytest.mark.parametrize("failure", ["unavailable", UnavailableError("the event log cannot be written.")])
+async def test_a_query_that_broke_or_met_a_log_that_fails_is_asked_again_elsewhere(
+    first: Answering, second: Answering, failure: Error | str
+) -> None:
+    first.failing["GetServer"] = [failure]
+    assert await who_answers([first.server, second.server], both(first, second)) == SECOND
 
 
 async def test_a_command_whose_fate_is_unknown_is_not_made_again(first: Answering, second: Answering) -> None:
@@ -236,16 +251,7 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> None:
 async def test_a_server_that_stands_still_is_left_for_the_next(second: Answering, *, blocks: bool) -> None:
     still = Still()
     ca = still.ca + second.ca_file.read_text()
-
-    async def ask() -> str:
-        runtime = blocking.BlockingRuntime() if blocks else None
-        connection = Connection([still.server, second.server], None, "a.b.c", ca=ca, runtime=runtime)
-        try:
-            return (await Queries(connection).server()).version
-        finally:
-            await connection.close()
-
-    assert await (asyncio.to_thread(blocking.run, ask()) if blocks else ask()) == SECOND
+    assert await who_answers([still.server, second.server], ca, blocks=blocks) == SECOND
     still.stop()
 
 
@@ -287,13 +293,59 @@ async def test_a_server_that_answers_late_is_waited_for(
     accepted = connect.ScriptedDoor.accept
     monkeypatch.setattr(connect.ScriptedDoor, "accept", accept)
 
-    async def ask() -> str:
-        runtime = blocking.BlockingRuntime() if blocks else None
-        connection = Connection([first.server, second.server], None, "a.b.c", ca=both(first, second), runtime=runtime)
-        try:
-            return (await Queries(connection).server()).version
-        finally:
-            await connection.close()
-
-    assert await (asyncio.to_thread(blocking.run, ask()) if blocks else ask()) == FIRST
+    assert await who_answers([first.server, second.server], both(first, second), blocks=blocks) == FIRST
     assert looked.is_set()
+
+
+class Dripping:
+    """An answer of which a byte comes every ten seconds."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    async def receive(self, timeout_s: float) -> bytes:
+        self.now += min(10.0, max(timeout_s, 0.0))
+        if timeout_s <= 10.0:
+            raise LateError("late", sent=True)
+        return b"x"
+
+
+async def test_an_error_in_the_place_of_a_stream_has_one_deadline_for_all_of_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    dripping = Dripping()
+    monkeypatch.setattr(on_asyncio, "time", SimpleNamespace(monotonic=lambda: dripping.now))
+    with pytest.raises(LateError):
+        await on_asyncio._body(cast("Stream", dripping))
+    assert dripping.now == 30.0
+
+
+@pytest.fixture
+async def standing(monkeypatch: pytest.MonkeyPatch) -> HttpTransport:
+    """A transport with other servers, whose calls look at once, and find that the server stands still."""
+    monkeypatch.setattr(transport, "LOOK_AFTER_S", 0.0)
+    monkeypatch.setattr(transport, "_trusting", lambda roots: None)
+    return HttpTransport("127.0.0.1:1", Roots(b"", ""), has_others=True)
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+async def test_of_a_look_and_a_call_that_end_together_the_call_counts(
+    standing: HttpTransport, monkeypatch: pytest.MonkeyPatch, *, breaks: bool
+) -> None:
+    looked = asyncio.Event()
+
+    async def look() -> None:
+        looked.set()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        raise LateError("it stands still.", sent=True)
+
+    async def answer() -> bool:
+        await looked.wait()
+        if breaks:
+            raise BrokenError("broken")
+        return True
+
+    monkeypatch.setattr(standing, "_seen", look)
+    with pytest.raises(BrokenError) if breaks else contextlib.nullcontext():
+        assert await standing._while_it_stands(answer())

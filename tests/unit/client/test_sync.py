@@ -115,8 +115,10 @@ def test_a_stream_is_left_when_its_reader_leaves(m8: Watched, tmp_path: Path) ->
         assert client.get_server().subject == "alice"
 
 
-def puts_from_threads(m8: Watched, folder: Path, *, threads: int, puts: int) -> None:
-    with opened(m8, folder) as client, ThreadPoolExecutor(threads) as pool:
+@pytest.mark.parametrize("puts", [6, pytest.param(200, marks=pytest.mark.soak)])
+def test_many_threads_use_one_client(m8: Watched, tmp_path: Path, puts: int) -> None:
+    threads = 32
+    with opened(m8, tmp_path) as client, ThreadPoolExecutor(threads) as pool:
         work = {
             thread: pool.submit(lambda uris: [client.put_secret(uri, VALUES).uri for uri in uris], uris)
             for thread in range(threads)
@@ -125,15 +127,6 @@ def puts_from_threads(m8: Watched, folder: Path, *, threads: int, puts: int) -> 
         for thread, done in work.items():
             assert done.result() == [f"vault://app/{thread}x{number}" for number in range(puts)]
     assert len({attempt.request.request_id for attempt in m8.attempts}) == threads * puts
-
-
-def test_many_threads_use_one_client(m8: Watched, tmp_path: Path) -> None:
-    puts_from_threads(m8, tmp_path, threads=32, puts=6)
-
-
-@pytest.mark.soak
-def test_32_threads_put_200_secrets_each(m8: Watched, tmp_path: Path) -> None:
-    puts_from_threads(m8, tmp_path, threads=32, puts=200)
 
 
 def test_several_secrets_of_one_call_are_put_at_once_and_told_of_one_by_one(m8: Watched, tmp_path: Path) -> None:

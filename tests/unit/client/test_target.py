@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,7 +18,6 @@ from monoskope.client.connection import Connection
 from monoskope.client.known.stores import KnownStores
 from monoskope.client.walk.target import Remembered, Resolver
 from monoskope.errors import (
-    Error,
     IdentityChangedError,
     NotAgreedError,
     NotFoundError,
@@ -225,35 +225,26 @@ async def test_a_uri_given_twice_is_refused(m8: ScriptedM8, tmp_path: Path) -> N
     assert m8.count("RequestSecretUploadKey") == 0
 
 
-async def test_typed_options_go_to_stores_of_their_type_alone(m8: ScriptedM8, tmp_path: Path) -> None:
-    m8.add_store("local", Identity(), kind="age")
-    pinned(m8, tmp_path)
-    options = options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)
-
-    async with client_for(m8, tmp_path) as client:
-        await client.put_secrets(["vault://a", "local://a"], VALUES, options=options)
-        with pytest.raises(UsageError, match="'age'"):
-            await client.put_secret("local://a", VALUES, options=options)
-
-    sent = {attempt.request.uri.store: attempt.request.options for attempt in m8.attempts}
-    assert sent == {"vault": options, "local": None}
-
-
-async def test_a_third_partys_store_gets_no_typed_options_though_its_name_begins_like_one_of_ours(
-    m8: ScriptedM8, tmp_path: Path
+@pytest.mark.parametrize(
+    ("kind", "other", "options"),
+    [
+        ("vault", "age", options_pb2.VaultOptions(binary=options_pb2.VAULT_BINARY_BASE64)),
+        ("aws-ssm", "aws-foo", options_pb2.AwsOptions(tags=[options_pb2.Label(name="owner", value="team-a")])),
+    ],
+    ids=["of another type", "of a third party, named like one of ours"],
+)
+async def test_typed_options_go_to_stores_of_their_type_alone(
+    m8: ScriptedM8, tmp_path: Path, kind: str, other: str, options: Any
 ) -> None:
-    m8.add_store("other", Identity(), kind="aws-foo")
-    m8.add_store("ssm", Identity(), kind="aws-ssm")
+    m8.add_store("ours", Identity(), kind=kind)
+    m8.add_store("other", Identity(), kind=other)
     pinned(m8, tmp_path)
-    options = options_pb2.AwsOptions(tags=[options_pb2.Label(name="owner", value="team-a")])
-
     async with client_for(m8, tmp_path) as client:
-        await client.put_secrets(["ssm://a", "other://a"], VALUES, options=options)
-        with pytest.raises(UsageError, match="'aws-foo'"):
+        await client.put_secrets(["ours://a", "other://a"], VALUES, options=options)
+        with pytest.raises(UsageError, match=f"'{other}'"):
             await client.put_secret("other://a", VALUES, options=options)
-
     sent = {attempt.request.uri.store: attempt.request.options for attempt in m8.attempts}
-    assert sent == {"ssm": options, "other": None}
+    assert sent == {"ours": options, "other": None}
 
 
 @pytest.mark.parametrize(
@@ -276,19 +267,19 @@ async def test_expectations_reach_the_request(
     assert (m8.attempts[0].request.expect, m8.attempts[0].request.expect_version) == (kind, version)
 
 
-@pytest.mark.parametrize("expect", ["", "a b", "x" * 257])
-async def test_a_version_outside_the_rule_is_refused(m8: ScriptedM8, tmp_path: Path, expect: str) -> None:
+@pytest.mark.parametrize(
+    ("values", "more"),
+    [
+        *((VALUES, {"expect": expect}) for expect in ("", "a b", "x" * 257)),
+        *((values, {}) for values in ({}, {"..": b""}, {"k": "text"})),
+    ],
+)
+async def test_versions_and_values_outside_the_rules_are_refused(
+    m8: ScriptedM8, tmp_path: Path, values: dict[str, Any], more: dict[str, Any]
+) -> None:
     async with client_for(m8, tmp_path) as client:
-        with pytest.raises(UsageError, match="version"):
-            await client.put_secret("vault://a", VALUES, expect=expect)
-
-
-@pytest.mark.parametrize("values", [{}, {"..": b""}, {"k": "text"}])
-async def test_values_outside_the_rule_are_refused(m8: ScriptedM8, tmp_path: Path, values: dict[str, bytes]) -> None:
-    async with client_for(m8, tmp_path) as client:
-        with pytest.raises(Error) as caught:
-            await client.put_secret("vault://a", values)
-    assert isinstance(caught.value, UsageError)
+        with pytest.raises(UsageError, match="version" if more else "."):
+            await client.put_secret("vault://a", values, **more)
 
 
 async def test_a_preview_pins_nothing_and_asks_for_no_key(m8: ScriptedM8, known: KnownStores, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import contextlib
 import gc
 import os
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
@@ -16,6 +17,8 @@ import pytest
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client import SyncClient
+from monoskope.client.runtime import blocking
+from monoskope.client.session import only
 from monoskope.errors import (
     Error,
     NotFoundError,
@@ -27,6 +30,41 @@ from monoskope.errors import (
 from monoskope.testing.scripted.client import client_for, pinned, settings_for
 from monoskope.testing.scripted.log import ScriptedLog
 from monoskope.testing.scripted.m8 import Attempt, ScriptedM8
+
+
+class Held:
+    """In place of a value, for bytes cannot be watched."""
+
+
+def test_the_error_of_one_secret_and_the_frame_that_raises_it_do_not_keep_each_other() -> None:
+    def failed(value: Held) -> Error:
+        try:
+            raise NotFoundError(f"nothing is there for a {type(value).__name__}.")
+        except Error as error:
+            return error
+
+    def handled() -> weakref.ref[Held]:
+        value = Held()
+        with pytest.raises(NotFoundError):
+            only([failed(value)])
+        return weakref.ref(value)
+
+    assert handled()() is None
+
+
+def test_an_error_of_a_thread_does_not_keep_the_values_of_its_caller() -> None:
+    async def failing(value: Held, fails: bool) -> None:
+        if fails:
+            raise NotFoundError(f"nothing is there for a {type(value).__name__}.")
+
+    def handled() -> weakref.ref[Held]:
+        value = Held()
+        with pytest.raises(NotFoundError):
+            blocking.run(blocking.BlockingRuntime().gather(failing(value, fails) for fails in (False, True)))
+        return weakref.ref(value)
+
+    assert handled()() is None
+
 
 Way = Callable[[ScriptedM8], None]
 URI = "vault://app/db"

@@ -10,7 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2
 from monoskope.api.secrets.v1 import events_pb2
-from tests.support.m8_world import User, World, an_m8, refused
+from tests.support.m8_world import User, World, an_m8, pages, refused
 
 ROOT, CI, ANNA = "user:corp:root", "machine:local:ci", "user:local:anna"
 
@@ -116,13 +116,8 @@ async def test_tokens_are_listed_page_by_page_without_themselves(world: World) -
     root = world.member(ROOT)
     made = [await create(root, member) for member in (ANNA, CI, ANNA)]
     await revoke(root, made[0].token_id)
-    found, page_token = [], ""
-    while True:
-        message = access_pb2.ListTokensRequest(page_size=2, page_token=page_token)
-        answer = await root.call(message)
-        found += answer.tokens
-        if not (page_token := answer.next_page_token):
-            break
+    answers = pages(lambda token: root.call(access_pb2.ListTokensRequest(page_size=2, page_token=token)))
+    found = [one async for answer in answers for one in answer.tokens]
     assert [one.token_id for one in found] == sorted(one.token_id for one in made)
     assert {one.token_id for one in found if one.revoked} == {made[0].token_id}
     assert {one.member for one in found} == {ANNA, CI}

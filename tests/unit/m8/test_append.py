@@ -1,22 +1,34 @@
-"""What a reactor appends over the wire: its own store's requests and five events, each once."""
+"""What a reactor appends over the wire, each once, even where no append is sure at first or several race."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import click.testing
 import pytest
+from google.protobuf.message import Message
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, initialize, invariant, rule
 
 from monoskope.api.gateway.v1 import reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.errors import UnavailableError
-from monoskope.m8.domain.reactors import Login
-from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.m8.service.session import ServerSession
-from tests.support.m8_world import Sealed, World, a_world, until_granted
+from monoskope.errors import Code, Error, OutcomeUnknownError
+from monoskope.host_port import HostPort
+from monoskope.m8.cli.access import token
+from monoskope.m8.credentials.tokens import Tokens
+from monoskope.m8.domain.append import append_by_reactor
+from monoskope.m8.domain.upload import NEW, Upload, fail_by_m8, request_key, request_upload
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.log.event_log import EventLog, RecordedEvent, UnknownAppendError
+from monoskope.protocol.events import Step, steps_of
+from monoskope.protocol.outcomes import Author, State
+from tests.support.http_calls import CallError
+from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, ISSUER, PEER, Walk
+from tests.support.m8_world import Appends, FakeReactor, Sealed, World, refused, sent, until_granted
 from tests.support.vectors import KEY_ID, Signer, a_request
 
 OTHER_KEY = "0123456789abcdef"
@@ -81,15 +93,6 @@ async def test_of_two_replicas_one_gives_the_key(world: World) -> None:
     assert sorted(answer.version for answer in answers) == [0, 2]
 
 
-async def test_a_grant_for_another_replica_is_refused(world: World) -> None:
-    user, reactor, peer = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    request = a_request()
-    await user.ask(request)
-    grant = peer.grant_for(request, "anna")
-    answer = await reactor.append(request.request_id, 1, peer.provided(grant))
-    assert (answer.error, answer.version) == ("IDENTITY_CHANGED", 0)
-
-
 async def test_another_stores_request_is_unknown_and_never_told(world: World) -> None:
     user, other = world.user("anna", "vault://app"), Signer()
     await world.administrator().create("local", other.shown)
@@ -107,10 +110,8 @@ async def test_another_stores_request_is_unknown_and_never_told(world: World) ->
 
 async def test_receipts_with_wrong_digests_or_key_ids_are_refused(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(user, reactor)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, reactor)
+    request_id = grant.request.request_id
     other_grant = reactor.grant_for(grant.request, "anna")
     for lie, code in (
         (reactor.started(grant, b"x" * 32), "IDENTITY_CHANGED"),
@@ -143,10 +144,8 @@ async def test_a_peer_cannot_write_but_may_say_how_a_write_ended(world: World) -
 
 async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
     user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    grant = await until_granted(user, issuer)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await issuer.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, issuer)
+    request_id = grant.request.request_id
     lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
     assert (await heir.append(request_id, 3, lost)).version == 4
     assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).error == "CONFLICT"
@@ -155,10 +154,8 @@ async def test_an_heir_that_was_first_stops_a_slow_issuer(world: World) -> None:
 
 async def test_an_issuer_that_was_first_is_not_called_lost_by_a_slow_heir(world: World) -> None:
     user, issuer, heir = world.user("anna", "vault://app"), await world.attached(), await world.attached()
-    grant = await until_granted(user, issuer)
-    request_id, sealed = grant.request.request_id, Sealed()
-    sending = asyncio.create_task(user.send(request_id, sealed))
-    await issuer.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, issuer)
+    request_id = grant.request.request_id
     assert (await issuer.append(request_id, 3, issuer.started(grant, sealed.sha256))).version == 4
     lost = heir.failed(grant, b"", upload_pb2.REASON_KEY_LOST)
     for version in (3, 4):
@@ -204,10 +201,7 @@ async def test_a_reactor_is_told_where_the_unfinished_requests_end(world: World)
 
 async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(user, reactor)
-    sealed = Sealed()
-    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, _, sending = await sent(user, reactor)
     await reactor.leave()
     again = world.reactor(replica=reactor.replica)
     await again.attach()
@@ -215,28 +209,190 @@ async def test_the_issuer_that_attaches_again_is_told_the_sealed_secret_again(wo
     assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
 
 
-@pytest.mark.usefixtures("engine")
-async def test_a_reactor_that_does_not_read_is_cut_off_and_m8_keeps_nothing_for_it(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(backlog=2)) as world:
-        reading, user = await world.attached(), world.user("anna", "vault://app")
-        stuck = asyncio.Event()
+SIGNER = Signer()
+APPENDS = ("provided", "started", "uploaded", "unchanged", "compared", "failed")
 
-        async def send(response: reactor_pb2.AttachResponse) -> None:
-            if response.HasField("delivery"):
-                stuck.set()
-                await asyncio.Event().wait()
 
-        async def says_nothing() -> AsyncIterator[reactor_pb2.AttachRequest]:
-            await asyncio.Event().wait()
-            yield reactor_pb2.AttachRequest()
+class Request(RuleBasedStateMachine):
+    """One stream, and authors who decide on any state of it that they ever saw."""
 
-        session = ServerSession(world.app, Login("vault", b"s" * 16, world.signer.shown, KEY_ID), says_nothing(), send)
-        serving = asyncio.create_task(session.serve())
-        while not stuck.is_set():
-            await user.ask(a_request())
-            await reading.next("SecretUploadKeyRequested")
-        for _ in range(3):
-            await user.ask(a_request())
-            await reading.next("SecretUploadKeyRequested")
-        with pytest.raises(UnavailableError, match="as fast as"):
-            await serving
+    seen = Bundle("seen")
+
+    @initialize(target=seen, purpose=st.sampled_from([upload_pb2.PURPOSE_UPLOAD, upload_pb2.PURPOSE_COMPARE]))
+    def begin(self, purpose: upload_pb2.Purpose) -> Upload:
+        self.walk = Walk(a_request(purpose=purpose), signer=SIGNER)
+        self.events: list[Message] = []
+        self.states = [State.NEW]
+        self.ends = 0
+        return NEW
+
+    @rule(target=seen)
+    def look(self) -> Upload:
+        return self.walk.at(*self.events)
+
+    @rule(upload=seen, user=st.sampled_from(["anna", "bob"]))
+    def ask(self, upload: Upload, user: str) -> None:
+        self._record(
+            upload, lambda: request_key(upload, request=self.walk.request, subject=user, last_receipt=None), Author.M8
+        )
+
+    @rule(upload=seen, ciphertext=st.sampled_from([CIPHERTEXT, b"x" * 528]))
+    def send(self, upload: Upload, ciphertext: bytes) -> None:
+        self._record(
+            upload,
+            lambda: request_upload(
+                upload, subject="anna", encapsulated_key=ENCAPSULATED, ciphertext=ciphertext, last_receipt=None
+            ),
+            Author.M8,
+        )
+
+    @rule(upload=seen)
+    def give_up(self, upload: Upload) -> None:
+        self._record(upload, lambda: fail_by_m8(upload, upload_pb2.REASON_KEY_LOST), Author.M8)
+
+    @rule(upload=seen, what=st.sampled_from(APPENDS), replica=st.sampled_from([ISSUER, PEER]))
+    def say(self, upload: Upload, what: str, replica: bytes) -> None:
+        author = Author.ISSUER if upload.grant is not None and replica == ISSUER else Author.REPLICA
+        self._record(
+            upload, lambda: append_by_reactor(upload, getattr(self.walk, what)(), self.walk.by(replica)), author
+        )
+
+    def _record(self, upload: Upload, decide: object, author: Author) -> None:
+        assert callable(decide)
+        try:
+            events = decide()
+        except Error:
+            return
+        if not events or upload.version != len(self.events):
+            return  # nothing to record, or somebody else was faster
+        (event,) = events
+        following = self.walk.at(*self.events, event).state
+        [step] = [step for step in steps_of(event) if self.states[-1] in step.follows]
+        authors = {author, Author.REPLICA} if author is Author.ISSUER else {author}
+        assert step.follows[self.states[-1]] & authors
+        assert step.leads_to is following
+        self.events.append(event)
+        self.states.append(following)
+        self.ends += following is State.ENDED
+
+    @invariant()
+    def one_end_and_nothing_after_it(self) -> None:
+        if hasattr(self, "states"):
+            assert self.ends <= 1
+            assert State.ENDED not in self.states[:-1]
+
+    @invariant()
+    def never_failed_by_m8_after_writing(self) -> None:
+        if hasattr(self, "states") and State.WRITING in self.states:
+            last = self.events[-1]
+            assert steps_of(last) != [Step.FAILED] or getattr(last, "receipt").signature  # noqa: B009
+
+
+TestRequest = Request.TestCase
+TestRequest.settings = settings(max_examples=40, stateful_step_count=30)
+
+
+def forget(log: EventLog, monkeypatch: pytest.MonkeyPatch, *, recorded: bool) -> None:
+    """Let the first append to each version of a stream end as unknown, with or without being recorded."""
+    append, met = log.append, set[tuple[str, int | None]]()
+
+    async def unknown(stream: str, expected_version: int | None, *arguments: Any, **named: Any) -> Any:
+        first = (stream, expected_version) not in met
+        met.add((stream, expected_version))
+        done: Any = None
+        if recorded or not first:
+            done = await append(stream, expected_version, *arguments, **named)
+        if first:
+            raise UnknownAppendError
+        return done
+
+    monkeypatch.setattr(log, "append", unknown)
+
+
+async def again(call: Callable[[], Awaitable[Any]]) -> Any:
+    """Call twice, as a client does that is told that what it needs is away."""
+    with refused("UNAVAILABLE"):
+        await call()
+    return await call()
+
+
+async def appended(reactor: FakeReactor, request_id: bytes, version: int, event: Appends) -> None:
+    """Append as a reactor does: the same again while m8 says that it is unavailable."""
+    first = await reactor.append(request_id, version, event)
+    assert (first.error, first.version) == ("UNAVAILABLE", 0)
+    assert (await reactor.append(request_id, version, event)).version == version + 1
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_put_is_recorded_once_although_no_append_is_sure_at_first(
+    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    forget(world.app.log, monkeypatch, recorded=recorded)
+    request, sealed = a_request(uri="vault://app/db"), Sealed()
+    request_id = await again(lambda: user.ask(request))
+    grant = reactor.grant_for(request, "anna")
+    await appended(reactor, request_id, 1, reactor.provided(grant))
+    with refused("UNAVAILABLE"):
+        await user.send(request_id, sealed)
+    sending = asyncio.create_task(user.send(request_id, sealed))
+    await reactor.next("SecretUploadRequested")
+    await appended(reactor, request_id, 3, reactor.started(grant, sealed.sha256))
+    await appended(reactor, request_id, 4, reactor.uploaded(grant, sealed.sha256))
+    assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
+    assert [event.type for event in (await user.events(request_id=request_id)).events] == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretUploadStarted",
+        "SecretUploaded",
+    ]
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_caller_that_does_not_send_again_is_told_that_it_is_not_known(
+    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    administrator = world.administrator()
+    forget(world.app.log, monkeypatch, recorded=recorded)
+    with pytest.raises(CallError) as caught:
+        await administrator.create("another", Signer().shown, active=False)
+    assert caught.value.reason == "OUTCOME_UNKNOWN"
+
+
+@pytest.mark.parametrize("recorded", [True, False])
+async def test_a_reactor_whose_login_is_not_sure_is_attached_once(
+    world: World, monkeypatch: pytest.MonkeyPatch, recorded: bool
+) -> None:
+    await world.attached()
+    forget(world.app.log, monkeypatch, recorded=recorded)
+    reactor = world.reactor()
+    await reactor.open()
+    with pytest.raises(CallError):
+        await reactor.attach()
+    once_more = world.reactor(replica=reactor.replica)
+    assert isinstance(await once_more.attach(), reactor_pb2.Attached)
+    attached = [event for event in await world.app.log.read_stream("reactor/vault") if event.type == "ReactorAttached"]
+    assert len(attached) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "method", "fix"),
+    [
+        (("create", "--role", "administrator", "--subject", "root"), "issue", "nobody has that: revoke it"),
+        (("revoke", "0" * 32), "revoke", "Revoke it again"),
+    ],
+)
+def test_a_token_command_says_what_to_look_at(
+    command: tuple[str, ...], method: str, fix: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def lost(*_: object, **__: object) -> None:
+        raise UnknownAppendError
+
+    monkeypatch.setattr(Tokens, method, lost)
+    folder = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    ended = click.testing.CliRunner().invoke(token, [command[0], "--dir", str(folder), *command[1:]])
+    assert isinstance(ended.exception, OutcomeUnknownError)
+    assert ended.exception.code is Code.OUTCOME_UNKNOWN
+    assert fix in ended.exception.fix
+    assert ended.stdout == ""

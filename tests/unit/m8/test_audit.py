@@ -23,7 +23,7 @@ from monoskope.m8.service.app import App
 from monoskope.m8.service.calls import CallNote, Strangers
 from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refused
 from tests.support.vectors import Signer
 
 QUICK = ServerLimits(tick_s=0.01)
@@ -106,11 +106,8 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
     with refused("UNAUTHENTICATED"):
         await nobody.secret("vault://app/db")
     reactor = await world.attached()
-    grant = await until_granted(anna, reactor)
     sealed = Sealed()
-    sending = asyncio.create_task(anna.send(grant.request.request_id, sealed))
-    await reactor.write(grant)
-    await sending
+    await put(anna, reactor, sealed=sealed)
     await until(lambda: len(sink.taken) >= 3)
     await reactor.leave()
     await until(lambda: len(sink.taken) >= 4)
@@ -133,11 +130,8 @@ async def test_every_call_and_refusal_has_a_line_with_who_where_what_and_how_it_
 
 async def test_lines_of_events_hold_no_hash_of_a_value_and_nothing_sealed(world: World) -> None:
     anna, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(anna, reactor)
     sealed = Sealed()
-    sending = asyncio.create_task(anna.send(grant.request.request_id, sealed))
-    await reactor.write(grant)
-    await sending
+    await put(anna, reactor, sealed=sealed)
     sink = Takes()
     task = asyncio.create_task(events_to(world.app, sink).run())
     head = await world.app.log.head()

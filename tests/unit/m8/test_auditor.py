@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from tests.support.m8_world import Sealed, User, World, a_world, fingerprint, refused, until_granted
+from tests.support.m8_world import User, World, a_world, fingerprint, put, refused
 from tests.support.vectors import KEY_ID, a_request
 
 AUDITOR, ADMINISTRATOR, USER = events_pb2.ROLE_AUDITOR, events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER
@@ -29,10 +28,7 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
         rights = [events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH]
         await root.bind("both", BOTH, role=USER, prefix="vault://app", rights=rights)
         reactor, anna = await world.attached(), world.user("anna", "vault://")
-        grant = await until_granted(anna, reactor, uri=URI)
-        sending = asyncio.create_task(anna.send(grant.request.request_id, Sealed()))
-        await reactor.write(grant)
-        await sending
+        await put(anna, reactor, uri=URI)
         await anna.edit_notes(URI, set_labels=[("owner", "team-a")])
         await anna.ask(a_request(uri="vault://other/x", request_id=b"2" * 16))
         yield world

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import pytest
 
@@ -12,7 +14,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.methods import calls
 from monoskope.protocol.receipt import parse_receipt
 from tests.support.http_calls import CallError
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, refused, sent, until_granted
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
@@ -143,21 +145,14 @@ async def test_who_does_not_ask_for_the_key_is_not_told_it(world: World) -> None
     assert not again.HasField("key")
 
 
-async def test_anothers_request_is_not_told_to_who_waits_for_its_key(world: World) -> None:
+@pytest.mark.parametrize("ask", [User.ask, User.ask_and_wait])
+async def test_anothers_request_id_is_taken_and_says_no_more(world: World, ask: Callable[..., Awaitable[Any]]) -> None:
     reactor = await world.attached()
     request = a_request(uri="vault://app/db")
     await world.user("anna", "vault://app").ask(request)
     await reactor.give_key()
-    with refused("ALREADY_EXISTS"):
-        await world.user("bob", "vault://app").ask_and_wait(request)
-
-
-async def test_anothers_request_id_is_taken_and_says_no_more(world: World) -> None:
-    await world.attached()
-    request = a_request(uri="vault://app/db")
-    await world.user("anna", "vault://app").ask(request)
     with refused("ALREADY_EXISTS") as error:
-        await world.user("bob", "vault://app").ask(request)
+        await ask(world.user("bob", "vault://app"), request)
     assert "anna" not in error.message
 
 
@@ -171,18 +166,6 @@ async def test_a_malformed_request_is_refused_naming_its_field(world: World) -> 
     with refused("USAGE") as error:
         await user.call(empty)
     assert "request" in error.message
-
-
-async def test_a_call_without_a_token_that_counts_is_refused(world: World) -> None:
-    stranger = world.user("eve", "vault://app")
-    for headers in ((), (("authorization", "Bearer forged"),), (("authorization", "Basic Zm9v"),)):
-        stranger.headers = headers
-        with refused("UNAUTHENTICATED") as error:
-            await stranger.ask(a_request())
-        assert "forged" not in error.message
-    stranger.headers = (*world.user("anna", "vault://app").headers, ("authorization", "Bearer forged"))
-    with refused("UNAUTHENTICATED"):
-        await stranger.ask(a_request())
 
 
 async def test_others_learn_nothing_of_a_request(world: World) -> None:
@@ -242,10 +225,7 @@ async def test_a_store_deactivated_meanwhile_takes_no_sealed_secret(world: World
 
 async def test_a_failure_reaches_whoever_waits(world: World) -> None:
     user, reactor = world.user("anna", "vault://app"), await world.attached()
-    grant = await until_granted(user, reactor)
-    sealed = Sealed()
-    sending = asyncio.create_task(user.send(grant.request.request_id, sealed))
-    await reactor.next("SecretUploadRequested")
+    grant, sealed, sending = await sent(user, reactor)
     failed = reactor.failed(grant, sealed.sha256, upload_pb2.REASON_UPSTREAM_CHANGED)
     await reactor.append(grant.request.request_id, 3, failed)
     upload = await sending
@@ -261,28 +241,6 @@ async def test_a_deadline_is_answered_with_where_the_request_stands(world: World
     _, grant = await reactor.give_key()
     upload = await user.send(grant.request.request_id, Sealed(), timeout_s=soon_s)
     assert upload.state == views_pb2.UPLOAD_STATE_UPLOADING
-
-
-async def test_whoever_waits_for_a_key_gets_it_when_it_comes(world: World) -> None:
-    user, reactor = world.user("anna", "vault://app"), await world.attached()
-    request_id = await user.ask(a_request())
-    waiting = asyncio.create_task(user.key(request_id))
-    _, grant = await reactor.give_key()
-    assert (await waiting).grant.content == grant.content
-
-
-async def test_only_administrators_change_stores(world: World) -> None:
-    user = world.user("anna", "vault://app")
-    with refused("REFUSED"):
-        await user.create("local", Signer().shown)
-    with refused("REFUSED"):
-        await user.deactivate("vault")
-    with refused("REFUSED"):
-        default = commands_pb2.SetDefaultSecretStoreRequest(name="vault")
-        await user.call(default)
-    with refused("REFUSED"):
-        finish = commands_pb2.FinishFingerprintKeyRotationRequest(key_id="a" * 16)
-        await user.call(finish)
 
 
 async def test_an_administrator_manages_stores(world: World) -> None:

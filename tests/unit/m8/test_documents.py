@@ -1,46 +1,33 @@
-"""What queries say of a secret, whatever the order in which its receipts were recorded."""
+"""What queries say of a secret and of a request, whatever the order in which receipts were recorded."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from itertools import permutations
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.protocol.events import upload_stream
-from tests.support.m8_walk import Documents, Walk, fingerprints
-from tests.support.vectors import Signer
-
-SIGNER = Signer()
-URI = "vault://app/db"
+from monoskope.protocol.receipt import parse_receipt
+from tests.support.m8_walk import SIGNER, URI, Documents, Walk, fingerprints
+from tests.support.m8_world import Sealed, World, content, fingerprint, until_granted
+from tests.support.vectors import a_request
 
 
 def upload(documents: Documents, version: str, prior: str = "", **fields: Any) -> None:
     walk = Walk(signer=SIGNER)
-    end = walk.uploaded(version, prior, **fields)
-    _record(documents, walk, [walk.started(prior), end])
+    documents.end(walk, walk.started(prior), walk.uploaded(version, prior, **fields))
 
 
 def unchanged(documents: Documents, version: str, **fields: Any) -> None:
     walk = Walk(signer=SIGNER)
-    _record(documents, walk, [walk.unchanged(version, **fields)])
-
-
-def _record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
-    documents.now_ms += 1
-    stream = upload_stream(walk.request.request_id)
-    documents.record(stream, [walk.asked(), walk.provided(), walk.sent(), *end])
-
-
-def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.secret(URI)
-    assert secret is not None
-    return secret
+    documents.end(walk, walk.unchanged(version, **fields))
 
 
 def version(documents: Documents, name: str) -> views_pb2.Secret:
@@ -57,8 +44,8 @@ def test_the_head_is_the_end_of_the_chain_in_whatever_order_it_was_recorded(orde
     documents = Documents()
     for name, prior in order:
         upload(documents, name, prior)
-    assert head(documents).upstream_version == "4"
-    assert not head(documents).drifted
+    assert documents.head.upstream_version == "4"
+    assert not documents.head.drifted
     assert not any(version(documents, name).drifted for name, _ in CHAIN)
 
 
@@ -76,73 +63,59 @@ def test_exactly_what_replaced_an_unknown_version_has_drifted(
     for name in again:
         unchanged(documents, name)
     assert {name for name, _ in order if version(documents, name).drifted} == {"6"}
-    assert head(documents).upstream_version in {"4", "7"}  # no receipt says which of these two came first
+    assert documents.head.upstream_version in {"4", "7"}  # no receipt says which of these two came first
 
 
-def test_a_foreign_version_in_between_is_drift() -> None:
+@pytest.mark.parametrize(
+    ("receipts", "head", "drifted"),
+    [
+        ([("1", ""), ("3", "2")], "3", True),
+        ([("3", "2"), ("2", "")], "3", False),
+        ([("2", "1"), ("1", "")], "2", False),
+        ([("1", ""), ("2", None)], "2", False),
+        ([("3", "2"), ("2", None)], "3", False),
+    ],
+    ids=[
+        "a foreign version in between",
+        "the receipt comes after all",
+        "a version replaced already",
+        "an unknown version is unchanged",
+        "an unknown version replaced already is unchanged",
+    ],
+)
+def test_the_head_and_whether_it_drifted(receipts: list[tuple[str, str | None]], head: str, drifted: bool) -> None:
     documents = Documents()
-    upload(documents, "1")
-    upload(documents, "3", "2")
-    assert head(documents).upstream_version == "3"
-    assert head(documents).drifted
-    assert head(documents).prior_version == "2"
-
-
-def test_drift_is_taken_back_when_the_receipt_comes_after_all() -> None:
-    documents = Documents()
-    upload(documents, "3", "2")
-    assert head(documents).drifted
-    upload(documents, "2")
-    assert head(documents).upstream_version == "3"
-    assert not head(documents).drifted
-
-
-def test_a_receipt_for_a_version_replaced_already_becomes_history() -> None:
-    documents = Documents()
-    upload(documents, "2", "1")
-    upload(documents, "1")
-    assert head(documents).upstream_version == "2"
-    assert version(documents, "1").upstream_version == "1"
-
-
-def test_unchanged_on_an_unknown_version_becomes_the_head() -> None:
-    documents = Documents()
-    upload(documents, "1")
-    unchanged(documents, "2")
-    assert head(documents).upstream_version == "2"
-    assert not head(documents).drifted
-
-
-def test_unchanged_on_an_unknown_version_replaced_already_becomes_history() -> None:
-    documents = Documents()
-    upload(documents, "3", "2")
-    unchanged(documents, "2")
-    assert head(documents).upstream_version == "3"
-    assert not head(documents).drifted
+    for name, prior in receipts:
+        if prior is None:
+            unchanged(documents, name)
+        else:
+            upload(documents, name, prior)
+    assert (documents.head.upstream_version, documents.head.drifted) == (head, drifted)
+    assert version(documents, receipts[-1][0]).upstream_version == receipts[-1][0]
 
 
 def test_unchanged_brings_the_newest_receipt_and_keeps_what_was_replaced() -> None:
     documents = Documents()
     upload(documents, "2", "1")
     unchanged(documents, "2", **fingerprints("0123456789abcdef"))
-    assert head(documents).fingerprint.startswith("fp1:0123456789abcdef:")
-    assert head(documents).prior_version == "1"
-    assert head(documents).drifted
+    assert documents.head.fingerprint.startswith("fp1:0123456789abcdef:")
+    assert documents.head.prior_version == "1"
+    assert documents.head.drifted
 
 
 def test_a_recovered_receipt_without_fingerprints_does_not_hide_those_known() -> None:
     documents = Documents()
     unchanged(documents, "2")
     upload(documents, "2", "1", fingerprint="", values=())
-    assert head(documents).fingerprint
-    assert head(documents).prior_version == "1"
+    assert documents.head.fingerprint
+    assert documents.head.prior_version == "1"
 
 
 def test_versions_that_replace_each_other_do_not_hang_m8() -> None:
     documents = Documents()
     upload(documents, "1", "2")
     upload(documents, "2", "1")
-    assert head(documents).upstream_version in {"1", "2"}
+    assert documents.head.upstream_version in {"1", "2"}
 
 
 def test_an_ended_request_is_no_open_one() -> None:
@@ -169,3 +142,69 @@ def test_started_does_not_stand_in_for_the_receipt_of_a_failure() -> None:
     ended = documents.upload(walk.request.request_id)
     assert ended is not None
     assert ended.receipt == walk.failed().receipt
+
+
+async def test_a_secret_goes_from_the_user_to_the_reactor_and_back_as_a_receipt(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    request = a_request(uri="vault://app/db")
+    request_id = await user.ask(request)
+    assert request_id == request.request_id
+    _, grant = await reactor.give_key()
+
+    key = await user.key(request_id)
+    assert key.state == views_pb2.UPLOAD_STATE_GRANTED
+    assert key.grant.content == grant.content
+
+    sealed = Sealed()
+    upload, _ = await asyncio.gather(user.send(request_id, sealed), reactor.write(grant, "7"))
+    assert upload.state == views_pb2.UPLOAD_STATE_ENDED
+    assert upload.outcome == upload_pb2.OUTCOME_UPLOADED
+    assert parse_receipt(upload.receipt.content).sealed_sha256 == sealed.sha256
+
+    secret = await user.secret("vault://app/db")
+    assert (secret.upstream_version, secret.fingerprint, secret.subject) == ("7", fingerprint(), "anna")
+    assert not secret.drifted
+    events = (await user.events(request_id=request_id)).events
+    assert [event.type for event in events] == [
+        "SecretUploadKeyRequested",
+        "SecretUploadKeyProvided",
+        "SecretUploadRequested",
+        "SecretUploadStarted",
+        "SecretUploaded",
+    ]
+    assert "fp1:" not in "".join(event.detail for event in events)
+
+
+async def test_the_sealed_bytes_reach_the_replica_that_gave_the_grant_and_no_other(world: World) -> None:
+    user, issuer, peer = world.user("anna", "vault://app"), await world.attached(), await world.attached()
+    grant = await until_granted(user, issuer, uri="vault://app/db")
+    sealed = Sealed()
+    await asyncio.gather(user.send(grant.request.request_id, sealed), issuer.write(grant))
+    delivered = await peer.next("SecretUploadRequested")
+    assert delivered.sealed == b""
+
+
+async def test_the_last_receipt_is_told_with_the_request_and_with_the_sealed_secret(world: World) -> None:
+    user, reactor = world.user("anna", "vault://app"), await world.attached()
+    first = await until_granted(user, reactor, uri="vault://app/db")
+    second = a_request(uri="vault://app/db")
+    await user.ask(second)
+    delivered = await reactor.next("SecretUploadKeyRequested")
+    assert not content(delivered, events_pb2.SecretUploadKeyRequested).HasField("last_receipt")
+    grant = reactor.grant_for(second, "anna")
+    await reactor.append(second.request_id, 1, reactor.provided(grant))
+    upload, _ = await asyncio.gather(user.send(first.request.request_id, Sealed()), reactor.write(first, "1"))
+
+    sending = asyncio.create_task(user.send(second.request_id, Sealed()))
+    delivered = await reactor.next("SecretUploadRequested")
+    asked = content(delivered, events_pb2.SecretUploadRequested)
+    assert asked.last_receipt == upload.receipt
+    await reactor.append(second.request_id, 3, reactor.started(grant, asked.sealed_sha256, "1"))
+    await reactor.append(second.request_id, 4, reactor.uploaded(grant, asked.sealed_sha256, "2", prior="1"))
+    assert (await sending).outcome == upload_pb2.OUTCOME_UPLOADED
+    assert not (await user.secret("vault://app/db")).drifted
+
+    third = a_request(uri="vault://app/db")
+    await user.ask(third)
+    delivered = await reactor.next("SecretUploadKeyRequested")
+    assert content(delivered, events_pb2.SecretUploadKeyRequested).last_receipt == (await sending).receipt

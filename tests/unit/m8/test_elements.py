@@ -107,10 +107,7 @@ async def sent(world: World, method: Method, codec: Codec, body: bytes, metadata
 
 async def test_no_request_makes_m8_visit_or_allocate_much(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = Looked(monkeypatch)
-    asks = {
-        Needs.NOTHING: (),
-        Needs.RIGHT: world.user("anna", "vault://app").headers,
-    }
+    asks = {Needs.NOTHING: (), Needs.RIGHT: world.user("anna", "vault://app").headers}
     for method in (one for one in methods(world.app).values() if one.kind is not Kind.ATTACHING):
         metadata = asks.get(method.needs, world.administrator().headers)
         for codec, what, body in most_of_both(method):

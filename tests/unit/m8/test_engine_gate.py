@@ -155,8 +155,7 @@ async def test_since_counts_from_the_first_heartbeat_that_says_so(world: World) 
 
 
 @pytest.mark.parametrize(
-    ("reason", "is_shown"),
-    [(upload_pb2.REASON_UPSTREAM_UNAVAILABLE, True), (upload_pb2.REASON_CONFLICT, False)],
+    ("reason", "is_shown"), [(upload_pb2.REASON_UPSTREAM_UNAVAILABLE, True), (upload_pb2.REASON_CONFLICT, False)]
 )
 async def test_why_others_failed_is_theirs_unless_it_is_the_engines(
     world: World, reason: upload_pb2.Reason, *, is_shown: bool

@@ -18,7 +18,7 @@ from monoskope.m8.queries.events import Events
 from monoskope.m8.service.app import Caller
 from monoskope.protocol.events import upload_stream
 from monoskope.uri import UriPrefix
-from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, fingerprint, refused, until_granted
+from tests.support.m8_world import User, World, a_world, fingerprint, pages, put, refused
 from tests.support.vectors import a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
@@ -30,30 +30,19 @@ async def world(tmp_path: Path, engine: str) -> AsyncIterator[World]:
         yield world
 
 
-async def put(user: User, reactor: FakeReactor, uri: str, version: str = "1", prior: str = "", **fields: Any) -> bytes:
-    grant = await until_granted(user, reactor, uri=uri, **fields)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant, version, prior=prior))
-    return grant.request.request_id
-
-
 async def listed(user: User, **fields: Any) -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        answer = await user.secrets(**fields, page_token=token)
-        found += [secret.uri for secret in answer.secrets]
-        token = answer.next_page_token
-        if not token:
-            return found
+    return [
+        one.uri async for page in pages(lambda token: user.secrets(**fields, page_token=token)) for one in page.secrets
+    ]
 
 
 async def test_labels_and_day_are_those_of_the_last_put(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
-    await put(user, reactor, "vault://app/db", labels=(("owner", "a"), ("team", "x")), expires_on="2027-01-31")
+    await put(user, reactor, uri="vault://app/db", labels=(("owner", "a"), ("team", "x")), expires_on="2027-01-31")
     secret = await user.secret("vault://app/db")
     assert [(label.name, label.value) for label in secret.labels] == [("owner", "a"), ("team", "x")]
     assert secret.expires_on == "2027-01-31"
-    await put(user, reactor, "vault://app/db", "2", "1", labels=(("owner", "b"),))
+    await put(user, reactor, "2", prior="1", uri="vault://app/db", labels=(("owner", "b"),))
     secret = await user.secret("vault://app/db")
     assert [(label.name, label.value) for label in secret.labels] == [("owner", "b")]
     assert secret.expires_on == ""
@@ -62,11 +51,11 @@ async def test_labels_and_day_are_those_of_the_last_put(world: World) -> None:
 async def test_filters_narrow_what_is_in_sight(world: World) -> None:
     reactor = await world.attached()
     anna, bob = world.user("anna", "vault://app"), world.user("bob", "vault://app")
-    await put(anna, reactor, "vault://app/a", expires_on="2027-01-31")
-    await put(bob, reactor, "vault://app/b", expires_on="2027-02-01")
+    await put(anna, reactor, uri="vault://app/a", expires_on="2027-01-31")
+    await put(bob, reactor, uri="vault://app/b", expires_on="2027-02-01")
     for name in "cdefgh":
-        await put(anna, reactor, f"vault://app/{name}")
-    await put(bob, reactor, "vault://app/z", "9", "8")
+        await put(anna, reactor, uri=f"vault://app/{name}")
+    await put(bob, reactor, "9", prior="8", uri="vault://app/z")
     everything = [f"vault://app/{name}" for name in "abcdefghz"]
     for size in (1, 2, 3, 100):
         assert await listed(anna, page_size=size) == everything
@@ -92,7 +81,7 @@ async def test_filters_that_mean_nothing_are_refused(world: World, fields: dict[
 async def test_a_page_token_belongs_to_its_filter(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
     for name in "ab":
-        await put(user, reactor, f"vault://app/{name}")
+        await put(user, reactor, uri=f"vault://app/{name}")
     token = (await user.secrets(page_size=1)).next_page_token
     with refused("USAGE"):
         await user.secrets(page_size=1, page_token=token, subject="anna")
@@ -100,8 +89,10 @@ async def test_a_page_token_belongs_to_its_filter(world: World) -> None:
 
 async def test_versions_are_listed_newest_first_a_page_at_a_time(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
-    ids = [await put(user, reactor, "vault://app/db", str(n), str(n - 1) if n > 1 else "") for n in range(1, 12)]
-    await put(user, reactor, "vault://app/db/below")
+    ids = [
+        await put(user, reactor, str(n), prior=str(n - 1) if n > 1 else "", uri="vault://app/db") for n in range(1, 12)
+    ]
+    await put(user, reactor, uri="vault://app/db/below")
     first = await user.versions("vault://app/db", page_size=6)
     rest = await user.versions("vault://app/db", page_size=6, page_token=first.next_page_token)
     versions = [*first.versions, *rest.versions]
@@ -116,7 +107,7 @@ async def test_versions_are_listed_newest_first_a_page_at_a_time(world: World) -
 
 async def test_versions_show_hashes_only_to_whoever_may_see_them(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
-    await put(user, reactor, "vault://app/db")
+    await put(user, reactor, uri="vault://app/db")
     for blind in (world.user("bob", "vault://app", rights=PUT), world.administrator()):
         answer = await blind.versions("vault://app/db")
         assert [version.upstream_version for version in answer.versions] == ["1"]
@@ -125,7 +116,7 @@ async def test_versions_show_hashes_only_to_whoever_may_see_them(world: World) -
 
 async def test_versions_of_what_is_out_of_sight_do_not_exist(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
-    await put(user, reactor, "vault://app/db")
+    await put(user, reactor, uri="vault://app/db")
     for uri, who in (("vault://app/db", world.user("eve", "vault://other")), ("vault://app/none", user)):
         with refused("NOT_FOUND"):
             await who.versions(uri)

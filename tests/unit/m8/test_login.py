@@ -29,10 +29,15 @@ from tests.support.vectors import KEY_ID, Signer, a_request, step
 OTHER_KEY = "0123456789abcdef"
 
 
+async def challenged(reactor: FakeReactor) -> reactor_pb2.AttachReactor:
+    """The login of a reactor, over the challenge that m8 has sent to it."""
+    await reactor.open()
+    return reactor.login()
+
+
 async def attach_with(reactor: FakeReactor, rotations: Sequence[identity_pb2.SignedRotation]) -> None:
     """Let a reactor log in that shows these steps."""
-    await reactor.open()
-    login = reactor.login()
+    login = await challenged(reactor)
     login.rotations.extend(rotations)
     await reactor.attach(login)
 
@@ -84,8 +89,7 @@ async def test_nobody_learns_which_stores_there_are_without_the_identity_of_one(
     for store in ("vault", "nowhere"):
         chain = [Signer() for _ in range(steps)] + [stranger]
         reactor = world.reactor(stranger, store=store)
-        await reactor.open()
-        login = reactor.login()
+        login = await challenged(reactor)
         login.rotations.extend(step(old, new, store) for old, new in itertools.pairwise(chain))
         with refused("REFUSED") as error:
             await reactor.attach(login)
@@ -106,8 +110,7 @@ async def test_steps_that_lead_back_change_nothing(world: World) -> None:
 @pytest.mark.parametrize("content", [b"", b"\xff", b"garbage"])
 async def test_what_nobody_signed_is_not_even_read(world: World, store: str, content: bytes) -> None:
     reactor = world.reactor(store=store)
-    await reactor.open()
-    login = reactor.login()
+    login = await challenged(reactor)
     login.hello.content = content or login.hello.content.replace(SERVER.encode(), b"m9.test:7443")
     with refused("IDENTITY_CHANGED") as error:
         await reactor.attach(login)
@@ -178,8 +181,7 @@ async def test_a_login_that_is_too_large_is_not_read(world: World, verified: lis
 
 async def test_what_is_too_large_to_be_a_hello_is_not_verified(world: World, verified: list[bytes]) -> None:
     reactor = world.reactor()
-    await reactor.open()
-    login = reactor.login()
+    login = await challenged(reactor)
     login.hello.content += bytes(1_024)
     with refused("USAGE") as error:
         await reactor.attach(login)
@@ -221,8 +223,7 @@ def padded(size: int) -> str:
 )
 async def test_what_a_reactor_may_announce_is_shown(world: World, capabilities: events_pb2.StoreCapabilities) -> None:
     reactor = world.reactor()
-    await reactor.open()
-    login = reactor.login()
+    login = await challenged(reactor)
     login.capabilities.CopyFrom(capabilities)
     await reactor.attach(login)
     (shown,) = (await world.administrator().store("vault")).reactors
@@ -248,8 +249,7 @@ async def test_what_a_reactor_may_not_announce_is_refused(
     world: World, capabilities: events_pb2.StoreCapabilities, said: str
 ) -> None:
     reactor = world.reactor()
-    await reactor.open()
-    login = reactor.login()
+    login = await challenged(reactor)
     login.capabilities.CopyFrom(capabilities)
     before = await world.app.log.head()
     with refused("USAGE") as error:
@@ -264,8 +264,7 @@ async def test_a_store_has_sixteen_reactors_and_one_that_comes_again_is_not_anot
         await world.attached()
     assert error.message == "the store vault has 16 attached reactors; it may have 16."
     again = world.reactor(replica=attached[0].replica)
-    await again.open()
-    login = again.login()
+    login = await challenged(again)
     login.capabilities.layout = "another"
     await again.attach(login)
     await attached[1].half_close()
@@ -391,11 +390,7 @@ async def test_a_stranger_is_not_remembered_as_a_refused_login_of_the_store(worl
 async def test_a_rotation_is_followed_and_the_former_identity_is_shut_out(world: World) -> None:
     old, former = world.signer, await world.attached()
     new = Signer()
-    reactor = world.reactor(new)
-    await reactor.open()
-    login = reactor.login()
-    login.rotations.append(step(old, new))
-    await reactor.attach(login)
+    await attach_with(world.reactor(new), [step(old, new)])
     assert await former.call.code() == "failed_precondition"
     with refused("REFUSED"):
         await world.reactor(old).attach()
@@ -415,14 +410,6 @@ async def test_a_replaced_identity_shuts_out_whoever_is_attached(world: World) -
     replace = commands_pb2.ReplaceSecretStoreIdentityRequest(name="vault", identity=Signer().shown)
     await administrator.call(replace)
     assert (await reactor.failure()).reason == "IDENTITY_CHANGED"
-
-
-async def test_a_process_that_attaches_again_replaces_its_stream_and_is_not_recorded_twice(world: World) -> None:
-    first = await world.attached()
-    head = await world.app.log.head()
-    await world.reactor(replica=first.replica).attach()
-    assert await first.call.code() == "unavailable"
-    assert await world.app.log.head() == head
 
 
 async def test_peers_learn_at_once_that_a_process_said_goodbye(world: World) -> None:
@@ -455,12 +442,6 @@ async def test_a_connection_without_a_login_is_cut_off(tmp_path: Path) -> None:
         mute = world.reactor()
         await mute.open()
         assert (await mute.failure()).reason == "UNAUTHENTICATED"
-
-
-async def test_a_reactor_that_falls_silent_is_cut_off(tmp_path: Path) -> None:
-    async with a_world(tmp_path, limits=ServerLimits(silence_s=0.01)) as world:
-        silent = await world.attached()
-        assert (await silent.failure()).reason == "UNAVAILABLE"
 
 
 async def test_an_identity_that_was_replaced_while_its_reactor_logged_in_is_shut_out(world: World) -> None:

@@ -2,42 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import MOST, notes_stream, write
 from monoskope.m8.limits.subjects import LARGEST
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.notes import labels_of
 from monoskope.protocol.payload import Recipe
 from monoskope.uri import SecretUri
-from tests.support.m8_walk import Documents, Walk
-from tests.support.m8_world import FakeReactor, Sealed, User, World, a_world, refused, until_granted
-from tests.support.vectors import Signer, a_request
+from tests.support.m8_walk import SIGNER, URI, Documents, Walk
+from tests.support.m8_world import World, a_world, put, refused
+from tests.support.vectors import a_request
 
-URI = "vault://app/db"
-SIGNER = Signer()
 OWNER, TEAM = ("owner", "anna"), ("team", "x")
 DAY = "2027-01-31"
 LARGE_EDIT = 16 * (62 + 124)
 """Bytes of 16 labels, which is less than the edit that sets them."""
 KEEP: dict[str, Any] = {"keep_labels": True, "keep_expires_on": True}
-
-
-def record(documents: Documents, walk: Walk, *end: Any) -> None:
-    documents.now_ms += 1
-    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
-
-
-def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> None:
-    walk = Walk(a_request(**fields), signer=SIGNER)
-    record(documents, walk, walk.started(prior), walk.uploaded(version, prior))
 
 
 def edit(documents: Documents, *, actor: str = "bob", **fields: Any) -> None:
@@ -47,14 +32,8 @@ def edit(documents: Documents, *, actor: str = "bob", **fields: Any) -> None:
     documents.record(notes_stream(SecretUri.parse(URI)), [message], actor=actor)
 
 
-def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.secret(URI)
-    assert secret is not None
-    return secret
-
-
 def notes(documents: Documents) -> tuple[list[tuple[str, str]], str]:
-    secret = head(documents)
+    secret = documents.head
     return list(labels_of(secret.labels)), secret.expires_on
 
 
@@ -74,11 +53,11 @@ def test_a_put_keeps_what_its_request_says_and_no_more(
     says: dict[str, Any], after: tuple[list[tuple[str, str]], str], purpose: upload_pb2.Purpose
 ) -> None:
     documents = Documents()
-    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    documents.put("1", labels=(OWNER,), expires_on=DAY)
     recipes = (Recipe("password", "password", 0),) if purpose == upload_pb2.PURPOSE_GENERATE else ()
-    put(documents, "2", "1", purpose=purpose, recipes=recipes, **says)
+    documents.put("2", "1", purpose=purpose, recipes=recipes, **says)
     assert notes(documents) == after
-    assert head(documents).upstream_version == "2"
+    assert documents.head.upstream_version == "2"
 
 
 @pytest.mark.parametrize(("says", "after"), [({}, ([], "")), (KEEP, ([OWNER], DAY))])
@@ -86,35 +65,35 @@ def test_so_does_a_put_that_finds_the_same_there(
     says: dict[str, Any], after: tuple[list[tuple[str, str]], str]
 ) -> None:
     documents = Documents()
-    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    documents.put("1", labels=(OWNER,), expires_on=DAY)
     walk = Walk(a_request(**says), signer=SIGNER)
-    record(documents, walk, walk.unchanged("1"))
+    documents.end(walk, walk.unchanged("1"))
     assert notes(documents) == after
 
 
 def test_what_is_put_after_a_deletion_begins_without_notes() -> None:
     documents = Documents()
-    put(documents, "1", labels=(OWNER,), expires_on=DAY)
+    documents.put("1", labels=(OWNER,), expires_on=DAY)
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_DELETE), signer=SIGNER)
-    record(documents, walk, walk.started("1"), walk.deleted("1"))
+    documents.end(walk, walk.started("1"), walk.deleted("1"))
     assert notes(documents) == ([OWNER], DAY)
-    put(documents, "2", **KEEP)
+    documents.put("2", **KEEP)
     assert notes(documents) == ([], "")
 
 
 def test_a_put_that_replaces_what_others_put_keeps_the_notes_all_the_same() -> None:
     documents = Documents()
-    put(documents, "1", labels=(OWNER,), expires_on=DAY)
-    put(documents, "9", "8", **KEEP)
-    assert (notes(documents), head(documents).drifted) == (([OWNER], DAY), True)
+    documents.put("1", labels=(OWNER,), expires_on=DAY)
+    documents.put("9", "8", **KEEP)
+    assert (notes(documents), documents.head.drifted) == (([OWNER], DAY), True)
 
 
 def test_an_edit_changes_what_it_names_and_says_who_did_it() -> None:
     documents = Documents()
-    put(documents, "1", labels=(OWNER, TEAM), expires_on=DAY)
-    before = head(documents)
+    documents.put("1", labels=(OWNER, TEAM), expires_on=DAY)
+    before = documents.head
     edit(documents, set_labels=(("owner", "bob"), ("ticket", "7")), remove_labels=["team"])
-    after = head(documents)
+    after = documents.head
     assert notes(documents) == ([("owner", "bob"), ("ticket", "7")], DAY)
     assert (after.notes_subject, after.notes_changed_at_ms) == ("bob", documents.now_ms)
     edit(documents, expires_on="2028-01-01")
@@ -123,19 +102,19 @@ def test_an_edit_changes_what_it_names_and_says_who_did_it() -> None:
     assert notes(documents)[1] == ""
     # What the receipt says, and who put it when, stays.
     for name in ("receipt", "fingerprint", "upstream_version", "subject", "uploaded_at_ms", "request_id"):
-        assert getattr(head(documents), name) == getattr(before, name)
+        assert getattr(documents.head, name) == getattr(before, name)
 
 
 def test_an_edit_lasts_until_a_put_says_something_else() -> None:
     documents = Documents()
-    put(documents, "1")
+    documents.put("1")
     edit(documents, set_labels=(OWNER,), expires_on=DAY)
     walk = Walk(a_request(purpose=upload_pb2.PURPOSE_IMPORT), signer=SIGNER)
-    record(documents, walk, walk.imported("1"))
-    put(documents, "2", "1", **KEEP)
-    assert (notes(documents), head(documents).notes_subject) == (([OWNER], DAY), "bob")
-    put(documents, "3", "2", labels=(TEAM,))
-    assert (notes(documents), head(documents).notes_subject) == (([TEAM], ""), "")
+    documents.end(walk, walk.imported("1"))
+    documents.put("2", "1", **KEEP)
+    assert (notes(documents), documents.head.notes_subject) == (([OWNER], DAY), "bob")
+    documents.put("3", "2", labels=(TEAM,))
+    assert (notes(documents), documents.head.notes_subject) == (([TEAM], ""), "")
 
 
 def test_an_edit_of_what_is_not_there_or_has_no_room_changes_nothing() -> None:
@@ -143,19 +122,14 @@ def test_an_edit_of_what_is_not_there_or_has_no_room_changes_nothing() -> None:
     edit(documents, set_labels=(OWNER,))
     assert documents.secret(URI) is None
     full = tuple((f"label-{number:02}", "") for number in range(16))
-    put(documents, "1", labels=full)
+    documents.put("1", labels=full)
     edit(documents, set_labels=(OWNER,))
-    assert (notes(documents), head(documents).notes_subject) == ((list(full), ""), "")
-
-
-async def written(user: User, reactor: FakeReactor, uri: str, version: str = "1", prior: str = "", **more: Any) -> None:
-    grant = await until_granted(user, reactor, uri=uri, **more)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant, version, prior=prior))
+    assert (notes(documents), documents.head.notes_subject) == ((list(full), ""), "")
 
 
 async def test_an_edit_is_in_the_events_and_in_the_past_of_the_secret(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    await written(anna, reactor, URI, labels=(TEAM,))
+    await put(anna, reactor, uri=URI, labels=(TEAM,))
     secret = await world.user("bob", "vault://app").edit_notes(URI, set_labels=(OWNER,), remove_labels=["team"])
     assert (list(labels_of(secret.labels)), secret.notes_subject) == ([OWNER], "bob")
     (event,) = [one for one in (await anna.events()).events if one.type == "SecretNotesUpdated"]
@@ -171,7 +145,7 @@ async def test_an_edit_is_in_the_events_and_in_the_past_of_the_secret(world: Wor
 
 async def test_an_edit_takes_the_right_to_put_and_a_secret_that_is_there(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    await written(anna, reactor, URI)
+    await put(anna, reactor, uri=URI)
     for user, code in (
         (world.user("eve", "vault://other"), "NOT_FOUND"),
         (world.user("bob", "vault://app", rights=frozenset({events_pb2.RIGHT_SEE_HASH})), "REFUSED"),
@@ -203,7 +177,7 @@ async def test_an_edit_that_says_nothing_or_two_things_is_refused(world: World, 
 
 async def test_an_edit_that_changes_nothing_is_not_recorded_and_too_many_labels_are_refused(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    await written(anna, reactor, URI, labels=tuple((f"l{number:02}", "") for number in range(16)))
+    await put(anna, reactor, uri=URI, labels=tuple((f"l{number:02}", "") for number in range(16)))
     before = await world.app.log.head()
     await anna.edit_notes(URI, set_labels=(("l00", ""),), remove_labels=["none"])
     with refused("USAGE"):
@@ -217,7 +191,7 @@ async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> N
     limits = ServerLimits(recorded_bytes_per_user_per_day=2 * LARGEST, tick_s=3_600)
     async with a_world(tmp_path, limits=limits) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://app")
-        await written(anna, reactor, URI)
+        await put(anna, reactor, uri=URI)
         before = await world.app.log.head()
         with refused("RATE_LIMITED") as error:
             for number in range(LARGEST // LARGE_EDIT):
@@ -235,7 +209,7 @@ async def test_edits_fill_the_log_no_more_than_requests_may(tmp_path: Path) -> N
 
 async def test_reactors_learn_nothing_of_edits(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    await written(anna, reactor, URI)
+    await put(anna, reactor, uri=URI)
     await anna.edit_notes(URI, set_labels=(OWNER,))
     await anna.ask(a_request(uri=URI))
     kinds = []
@@ -246,9 +220,9 @@ async def test_reactors_learn_nothing_of_edits(world: World) -> None:
 
 async def test_rebuilt_read_models_say_the_same_of_notes(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
-    await written(anna, reactor, URI, labels=(TEAM,))
+    await put(anna, reactor, uri=URI, labels=(TEAM,))
     await anna.edit_notes(URI, set_labels=(OWNER,))
-    await written(anna, reactor, URI, "2", "1", **KEEP)
+    await put(anna, reactor, "2", prior="1", uri=URI, **KEEP)
     before = await anna.secret(URI), await anna.versions(URI, with_edits=True)
     assert list(labels_of(before[0].labels)) == [OWNER, TEAM]
     await world.app.log.rebuild()
@@ -258,7 +232,7 @@ async def test_rebuilt_read_models_say_the_same_of_notes(world: World) -> None:
 async def test_secrets_are_listed_by_all_the_labels_that_are_named(world: World) -> None:
     reactor, anna = await world.attached(), world.user("anna", "vault://app")
     for name, labels in (("a", (OWNER,)), ("b", (OWNER, TEAM)), ("c", ()), ("d", (("owner", "bob"), TEAM))):
-        await written(anna, reactor, f"vault://app/{name}", labels=labels)
+        await put(anna, reactor, uri=f"vault://app/{name}", labels=labels)
 
     async def listed(*wanted: tuple[str, str], **fields: Any) -> list[str]:
         labels = [options_pb2.Label(name=name, value=value) for name, value in wanted]

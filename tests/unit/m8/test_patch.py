@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any
 
 import pytest
@@ -12,17 +11,13 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import ConflictError, UsageError
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State
-from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
+from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, Documents, Walk
 from tests.support.m8_world import World, refused
-from tests.support.vectors import Signer, a_request
+from tests.support.vectors import a_request
 
 PATCH = upload_pb2.PURPOSE_PATCH
-EMPTY = hashlib.sha256(b"").digest()
-URI = "vault://app/db"
-SIGNER = Signer()
 
 
 def patch(*remove: str, **fields: Any) -> Walk:
@@ -80,17 +75,8 @@ UNKNOWN: dict[str, Any] = {"fingerprint": "", "values": ()}
 
 
 def record(documents: Documents, walk: Walk, version: str, prior: str, **fields: Any) -> Walk:
-    documents.now_ms += 1
-    asked = [walk.asked(), walk.provided(), walk.sent()]
     end = [walk.started(prior), walk.uploaded(version, prior, **fields)] if version else [walk.unchanged(prior)]
-    documents.record(upload_stream(walk.request.request_id), [*asked, *end])
-    return walk
-
-
-def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.secret(URI)
-    assert secret is not None
-    return secret
+    return documents.end(walk, *end)
 
 
 def noted(secret: views_pb2.Secret) -> tuple[list[str], str]:
@@ -102,17 +88,17 @@ def test_labels_and_day_stay(version: str, prior: str) -> None:
     documents = Documents()
     record(documents, Walk(a_request(**NOTED), signer=SIGNER), "1", "")
     walk = record(documents, patch("a"), version, prior)
-    assert noted(head(documents)) == (["anna"], "2027-01-31")
-    assert (head(documents).upstream_version, head(documents).request_id) == (version or prior, walk.request.request_id)
+    assert noted(documents.head) == (["anna"], "2027-01-31")
+    assert (documents.head.upstream_version, documents.head.request_id) == (version or prior, walk.request.request_id)
     record(documents, patch("a"), "9", version or prior)
-    assert noted(head(documents)) == (["anna"], "2027-01-31")
+    assert noted(documents.head) == (["anna"], "2027-01-31")
 
 
 def test_a_patch_of_what_m8_never_saw_has_no_notes_and_no_hash() -> None:
     documents = Documents()
     record(documents, patch("a"), "2", "1", **UNKNOWN)
-    assert noted(head(documents)) == ([], "")
-    assert (head(documents).drifted, head(documents).fingerprint, list(head(documents).values)) == (True, "", [])
+    assert noted(documents.head) == ([], "")
+    assert (documents.head.drifted, documents.head.fingerprint, list(documents.head.values)) == (True, "", [])
 
 
 PUT, SEE_HASH = events_pb2.RIGHT_PUT, events_pb2.RIGHT_SEE_HASH

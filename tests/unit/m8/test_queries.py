@@ -1,4 +1,4 @@
-"""Listings a page at a time, and who sees hashes and events."""
+"""Listings a page at a time, who sees hashes and events, and events of a time and of one who caused them."""
 
 from __future__ import annotations
 
@@ -11,40 +11,32 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.api.secrets.v1 import events_pb2
+from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.events import token_stream, write
+from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.documents import Columns, Where
-from monoskope.m8.log.event_log import NewEvent, Put
+from monoskope.m8.log.event_log import NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.queries import events
-from monoskope.m8.queries.pages import VisibleScope, make_token, page, read_token
+from monoskope.m8.queries.events import Events
+from monoskope.m8.queries.pages import STEP_MS, VisibleScope, make_token, page, read_token
+from monoskope.m8.service.app import Caller
+from monoskope.protocol.events import upload_stream
+from monoskope.protocol.grant import parse_grant
+from monoskope.protocol.wire import serialise
 from monoskope.uri import UriPrefix
-from tests.support.m8_world import (
-    PATIENCE_S,
-    FakeReactor,
-    Sealed,
-    User,
-    World,
-    fingerprint,
-    refused,
-    until_granted,
-)
+from tests.support.m8_walk import Documents, Walk
+from tests.support.m8_world import PATIENCE_S, User, World, fingerprint, pages, put, refused
 from tests.support.vectors import Signer, a_request
 
 PUT = frozenset({events_pb2.RIGHT_PUT})
 
 
-async def put(user: User, reactor: FakeReactor, uri: str) -> bytes:
-    grant = await until_granted(user, reactor, uri=uri)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
-    return grant.request.request_id
-
-
 async def test_hashes_need_their_own_right(world: World) -> None:
     reactor = await world.attached()
     blind, seeing = world.user("bob", "vault://app", rights=PUT), world.user("anna", "vault://app")
-    request_id = await put(seeing, reactor, "vault://app/db")
+    request_id = await put(seeing, reactor, uri="vault://app/db")
     assert (await seeing.secret("vault://app/db")).fingerprint == fingerprint()
     for user in (blind, world.administrator()):
         secret = await user.secret("vault://app/db")
@@ -59,7 +51,7 @@ async def test_hashes_need_their_own_right(world: World) -> None:
 
 async def test_whoever_uploaded_gets_the_receipt_as_proof(world: World) -> None:
     reactor, user = await world.attached(), world.user("bob", "vault://app", rights=PUT)
-    request_id = await put(user, reactor, "vault://app/db")
+    request_id = await put(user, reactor, uri="vault://app/db")
     assert (await user.upload(request_id)).HasField("receipt")
 
 
@@ -67,7 +59,7 @@ async def test_secrets_are_listed_in_order_a_page_at_a_time(world: World) -> Non
     reactor, everybody = await world.attached(), world.user("root", "vault://")
     uris = ["vault://a", "vault://a-b/x", "vault://a/x", "vault://a/y", "vault://b/x"]
     for uri in reversed(uris):
-        await put(everybody, reactor, uri)
+        await put(everybody, reactor, uri=uri)
     assert await _all(everybody) == uris
     assert await _all(world.administrator()) == uris
     assert await _all(world.user("anna", "vault://a")) == ["vault://a", "vault://a/x", "vault://a/y"]
@@ -79,20 +71,14 @@ async def test_secrets_are_listed_in_order_a_page_at_a_time(world: World) -> Non
 
 
 async def _all(user: User, prefix: str = "") -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        answer = await user.secrets(prefix=prefix, page_size=1, page_token=token)
-        found += [secret.uri for secret in answer.secrets]
-        token = answer.next_page_token
-        if not token:
-            return found
+    found = pages(lambda token: user.secrets(prefix=prefix, page_size=1, page_token=token))
+    return [secret.uri async for page in found for secret in page.secrets]
 
 
 async def test_a_changed_token_is_refused(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://app")
     for name in ("a", "b"):
-        await put(user, reactor, f"vault://app/{name}")
+        await put(user, reactor, uri=f"vault://app/{name}")
     token = (await user.secrets(page_size=1)).next_page_token
     for bad in (token[:-1], "A" + token[1:], token + "A", "!", "vault://app/a"):
         with refused("USAGE") as error:
@@ -150,22 +136,15 @@ async def test_stores_in_sight_are_listed(world: World) -> None:
 
 
 async def _stores(user: User) -> list[str]:
-    found: list[str] = []
-    token = ""
-    while True:
-        message = queries_pb2.ListSecretStoresRequest(page_size=1, page_token=token)
-        answer = await user.call(message)
-        found += [store.name for store in answer.stores]
-        token = answer.next_page_token
-        if not token:
-            return found
+    found = pages(lambda token: user.call(queries_pb2.ListSecretStoresRequest(page_size=1, page_token=token)))
+    return [store.name async for page in found for store in page.stores]
 
 
 async def test_users_see_events_below_their_prefixes_and_administrators_all(world: World) -> None:
     reactor = await world.attached()
     anna, bob = world.user("anna", "vault://a"), world.user("bob", "vault://b")
-    await put(anna, reactor, "vault://a/db")
-    await put(bob, reactor, "vault://b/db")
+    await put(anna, reactor, uri="vault://a/db")
+    await put(bob, reactor, uri="vault://b/db")
     seen = (await anna.events()).events
     assert {event.uri for event in seen} == {"vault://a/db"}
     assert len(seen) == 5
@@ -180,7 +159,7 @@ async def test_users_see_events_below_their_prefixes_and_administrators_all(worl
 
 async def test_events_are_paged(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    request_id = await put(user, reactor, "vault://a/db")
+    request_id = await put(user, reactor, uri="vault://a/db")
     for fields in ({}, {"request_id": request_id}, {"prefix": "vault://a/db"}):
         positions = await _positions(user, **fields)
         assert len(positions) == 5
@@ -189,22 +168,16 @@ async def test_events_are_paged(world: World) -> None:
 
 
 async def _positions(user: User, **fields: Any) -> list[int]:
-    positions: list[int] = []
-    token = ""
-    while True:
-        answer = await user.events(page_size=2, page_token=token, **fields)
-        positions += [event.position for event in answer.events]
-        token = answer.next_page_token
-        if not token:
-            return positions
+    found = pages(lambda token: user.events(page_size=2, page_token=token, **fields))
+    return [event.position async for page in found for event in page.events]
 
 
 async def test_the_newest_events_are_found_without_a_walk_through_the_log(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     reactor, anna, bob = await world.attached(), world.user("anna", "vault://a"), world.user("bob", "vault://b")
-    await put(anna, reactor, "vault://a/db")
-    await put(bob, reactor, "vault://b/db")
+    await put(anna, reactor, uri="vault://a/db")
+    await put(bob, reactor, uri="vault://b/db")
     head = await world.app.log.head()
     monkeypatch.setattr(events, "_CHUNK", 3)
     monkeypatch.setattr(events, "MAX_LOOKED_AT", 6)
@@ -218,7 +191,7 @@ async def test_the_newest_events_are_found_without_a_walk_through_the_log(
 async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, position: int) -> None:
     """Page tokens are not signed, so anybody can make one."""
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     token = make_token("events.newest::", str(position))
     async with asyncio.timeout(PATIENCE_S):
         answer = await user.events(page_size=2, page_token=token, newest_first=True)
@@ -227,7 +200,7 @@ async def test_a_page_token_beyond_the_log_begins_at_its_end(world: World, posit
 
 async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     token = (await user.events(page_size=2)).next_page_token
     with refused("USAGE"):
         await user.events(page_size=2, page_token=token, newest_first=True)
@@ -235,11 +208,11 @@ async def test_a_token_of_one_order_is_refused_in_the_other(world: World) -> Non
 
 async def test_watching_begins_in_the_past_and_goes_on(world: World) -> None:
     reactor, user = await world.attached(), world.user("anna", "vault://a")
-    await put(user, reactor, "vault://a/db")
+    await put(user, reactor, uri="vault://a/db")
     watching = user.watch()
     past = [await _read(watching) for _ in range(5)]
     assert past[-1] == "SecretUploaded"
-    await put(world.user("bob", "vault://b"), reactor, "vault://b/db")
+    await put(world.user("bob", "vault://b"), reactor, uri="vault://b/db")
     await user.ask(a_request(uri="vault://a/other"))
     assert await _read(watching) == "SecretUploadKeyRequested"
     watching.cancel()
@@ -308,3 +281,179 @@ async def test_a_bad_uri_or_prefix_is_refused_naming_it(world: World) -> None:
         await user.secrets(prefix="a b")
     with refused("NOT_FOUND"):
         await user.secret("vault://a/db")
+
+
+async def a_minute_each(world: World, count: int, *, actor: str = "m8") -> list[RecordedEvent]:
+    """Record events, with a minute after each."""
+    recorded = []
+    for _ in range(count):
+        recorded += await world.app.log.append("things", None, [NewEvent("Happened", b"")], actor=actor)
+        world.clock.pass_s(60)
+    return recorded
+
+
+async def an_hour(world: World, count: int) -> list[RecordedEvent]:
+    """Record so many events at once, and let an hour pass."""
+    recorded = await world.app.log.append("things", None, [NewEvent("Happened", b"")] * count, actor="m8")
+    world.clock.pass_s(STEP_MS // 1000)
+    return recorded
+
+
+async def positions(world: World, *, page_size: int = 1000, **fields: object) -> list[int]:
+    """The positions of all pages."""
+    found = pages(lambda token: world.administrator().events(page_size=page_size, page_token=token, **fields))
+    return [event.position async for page in found for event in page.events]
+
+
+async def test_events_of_a_time_are_exactly_those(world: World) -> None:
+    recorded = await a_minute_each(world, 300)
+    since, until = recorded[100].recorded_at_ms, recorded[200].recorded_at_ms
+    wanted = [event.position for event in recorded[100:200]]
+    assert await positions(world, since_ms=since, until_ms=until) == wanted
+    assert await positions(world, since_ms=since, until_ms=until, page_size=7) == wanted
+    assert await positions(world, since_ms=since, until_ms=until, page_size=7, newest_first=True) == wanted[::-1]
+    assert (await positions(world, since_ms=since))[: len(wanted)] == wanted
+    assert (await positions(world, until_ms=until, newest_first=True))[: len(wanted)] == wanted[::-1]
+    assert await positions(world, since_ms=until + 10**12) == []
+
+
+async def test_events_before_a_position_are_exactly_those(world: World) -> None:
+    recorded = await a_minute_each(world, 100)
+    wanted = [event.position for event in recorded[:60]]
+    before = recorded[60].position
+    first = wanted[0]
+
+    for page_size in (1000, 7):
+        assert [one for one in await positions(world, before=before, page_size=page_size) if one >= first] == wanted
+        newest = await positions(world, before=before, page_size=page_size, newest_first=True)
+        assert newest[: len(wanted)] == wanted[::-1]
+    assert await positions(world, before=before, since_ms=recorded[50].recorded_at_ms) == wanted[50:]
+    assert await positions(world, before=before, since_ms=recorded[70].recorded_at_ms, newest_first=True) == []
+    assert await positions(world, before=1) == []
+
+
+async def test_a_clock_that_was_set_back_by_less_than_an_hour_hides_nothing(world: World) -> None:
+    before = await a_minute_each(world, 100)
+    world.clock.pass_s(-50 * 60)
+    after = await a_minute_each(world, 100)
+    since = before[90].recorded_at_ms
+    expected = [event.position for event in (*before, *after) if event.recorded_at_ms >= since]
+    assert await positions(world, since_ms=since) == expected
+    assert await positions(world, since_ms=since, newest_first=True) == expected[::-1]
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+async def test_the_rest_of_the_log_is_not_read(
+    world: World, newest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hours = [await an_hour(world, 50) for _ in range(40)]
+    read: list[int] = []
+    real = SqliteLog.read
+
+    async def counted(log: SqliteLog, *, after: int, limit: int) -> list[RecordedEvent]:
+        events = await real(log, after=after, limit=limit)
+        read.extend(event.position for event in events)
+        return events
+
+    monkeypatch.setattr(SqliteLog, "read", counted)
+    at = hours[20][0].recorded_at_ms
+    found = await positions(world, since_ms=at, until_ms=at + 1, newest_first=newest_first)
+    assert sorted(found) == [event.position for event in hours[20]]
+    assert len(read) < 4 * 50 + 2 * 12
+
+
+async def test_events_of_one_actor(world: World) -> None:
+    await a_minute_each(world, 3)
+    mine = [event.position for event in await a_minute_each(world, 2, actor="m8/os/anna")]
+    await a_minute_each(world, 3, actor="m8/os/anna2")
+    assert await positions(world, actor="m8/os/anna") == mine
+    assert await positions(world, actor="m8/os/anna", newest_first=True, page_size=1) == mine[::-1]
+    assert await positions(world, actor="m8/os") == []
+
+
+async def test_a_page_token_belongs_to_its_filters(world: World) -> None:
+    await a_minute_each(world, 3)
+    user = world.administrator()
+    token = (await user.events(page_size=1, actor="m8")).next_page_token
+    for fields in ({}, {"actor": "root"}, {"actor": "m8", "since_ms": 1}):
+        with refused("USAGE"):
+            await user.events(page_size=1, page_token=token, **fields)
+
+
+async def test_a_page_says_where_the_log_ends(world: World) -> None:
+    await a_minute_each(world, 3)
+    head = await world.app.log.head()
+    nobody = world.user("anna", "vault://a")
+    for newest_first in (False, True):
+        answer = await nobody.events(newest_first=newest_first)
+        assert (list(answer.events), answer.head) == ([], head)
+
+
+async def test_watching_from_now_begins_with_the_next_event(world: World) -> None:
+    await a_minute_each(world, 5)
+    user = world.administrator()
+    watching: Any = user.watch(from_now=True)
+    reading = asyncio.ensure_future(watching.read())
+    while not world.app.feed._followers:
+        await asyncio.sleep(0)
+    [recorded] = await a_minute_each(world, 1)
+    async with asyncio.timeout(60):
+        answer = await reading
+    assert answer.event.position == recorded.position
+    watching.cancel()
+
+
+def root() -> Caller:
+    """An administrator who calls without a transport."""
+    administrator = events_pb2.ROLE_ADMINISTRATOR
+    return Caller(
+        Principal.of_token("id", "root", administrator, prefixes=[], rights=frozenset(), expires_at_ms=2**50), 10.0
+    )
+
+
+async def test_a_watcher_that_reads_the_past_is_not_too_slow_for_what_is_recorded_meanwhile(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(world.app.feed, "_backlog", 50)
+    await an_hour(world, 300)
+    watching: Any = Events(world.app).watch_events(queries_pb2.WatchEventsRequest(), root())
+    seen = [(await anext(watching)).event.position]
+    last = (await an_hour(world, 200))[-1].position
+    seen += [(await anext(watching)).event.position for _ in range(last - 1)]
+    assert seen == list(range(1, last + 1))
+    await watching.aclose()
+
+
+async def test_watchers_that_take_nothing_of_the_past_make_nobody_wait(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monoskope.m8.queries.events._TURN_S", 3_600.0)
+    last = (await an_hour(world, 300))[-1].position
+    events = Events(world.app)
+    mute: list[Any] = [events.watch_events(queries_pb2.WatchEventsRequest(), root()) for _ in range(3)]
+    honest: Any = events.watch_events(queries_pb2.WatchEventsRequest(), root())
+    async with asyncio.timeout(60):
+        for watching in mute:
+            await anext(watching)
+        seen = [(await anext(honest)).event.position for _ in range(last)]
+    assert seen == list(range(1, last + 1))
+    for watching in (*mute, honest):
+        await watching.aclose()
+
+
+KEY = f"SHA256:{'a' * 43}"
+SIGNER = {"signer": "anna@example.org", "signer_key": KEY}
+
+
+def test_events_say_who_signed_and_unsigned_ones_do_not() -> None:
+    documents, walk, unsigned = Documents(), Walk(), Walk()
+    message = upload_pb2.UploadGrant.FromString(walk.grant.content)
+    message.signature_required = True
+    walk.grant = parse_grant(serialise(message))
+    for one, fields in ((walk, SIGNER), (unsigned, {})):
+        events = [one.asked(), one.provided(), one.sent(), one.started(**fields), one.uploaded(**fields)]
+        documents.record(upload_stream(one.request.request_id), events)
+    said = [event.detail for event in documents.events]
+    assert said.count(f"UPLOADED, version 1, signed by anna@example.org with {KEY}") == 1
+    assert said.count(f"replacing nothing, signed by anna@example.org with {KEY}") == 1
+    assert said.count("UPLOADED, version 1") == 1

@@ -13,7 +13,7 @@ from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.events import write
 from monoskope.m8.service.server_limits import ServerLimits
-from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, refused, until_granted
+from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refused, until_granted
 from tests.support.vectors import a_request
 
 ADMINISTRATOR, USER, AUDITOR = events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER, events_pb2.ROLE_AUDITOR
@@ -337,21 +337,14 @@ async def test_a_user_begins_only_so_many_puts_in_an_hour_and_has_only_so_many_s
 async def test_a_user_has_only_so_many_secrets(tmp_path: Path) -> None:
     async with a_world(tmp_path, limits=ServerLimits(secrets_per_user=1, tick_s=3_600)) as world:
         reactor, anna = await world.attached(), world.user("anna", "vault://")
-        await put(world, reactor, anna, "vault://app/one", b"1" * 16)
+        await put(anna, reactor, uri="vault://app/one", request_id=b"1" * 16)
+        assert world.app.log.write_failure is None
         with refused("RATE_LIMITED") as refusal:
             await anna.ask(a_request(uri="vault://app/two", request_id=b"2" * 16))
         assert refusal.message == "anna has as many secrets as a user may have: 1."
         assert refusal.retry_after_s == 60
         await anna.ask(a_request(uri="vault://app/one", request_id=b"3" * 16))
         await world.user("bob", "vault://").ask(a_request(uri="vault://app/two", request_id=b"4" * 16))
-
-
-async def put(world: World, reactor: Any, user: User, uri: str, request_id: bytes) -> None:
-    grant = await until_granted(user, reactor, uri=uri, request_id=request_id)
-    sending = asyncio.create_task(user.send(request_id, Sealed()))
-    await reactor.write(grant)
-    await sending
-    assert world.app.log.write_failure is None
 
 
 async def test_a_call_costs_no_more_with_many_role_bindings(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

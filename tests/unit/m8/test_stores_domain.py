@@ -1,23 +1,26 @@
-"""The catalogue of stores, its reactors and the fingerprint key."""
+"""What becomes of stores, and how they are listed."""
 
 from __future__ import annotations
 
 import itertools
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 from google.protobuf.message import Message
 
-from monoskope.api.gateway.v1 import views_pb2
+from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import AlreadyExistsError, ConflictError, NotFoundError, RefusedError, UsageError
 from monoskope.m8.domain import reactors, stores
+from monoskope.m8.domain.events import CATALOGUE_STREAM, reactor_stream, write
 from monoskope.m8.domain.reactors import Attachments, FingerprintKeyIds
 from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.readmodels.stores import KEPT_DETACHED
 from monoskope.protocol.identity import IDENTITY_ROTATION, ProofError
 from tests.support.m8_walk import Documents
+from tests.support.m8_world import User, World, pages
 from tests.support.vectors import KEY_ID, Signer, step
 
 OTHER_KEY = "0123456789abcdef"
@@ -222,3 +225,55 @@ def test_a_store_remembers_its_processes_but_not_for_ever() -> None:
         (replicas[-1], True),
         *((replica, False) for replica in reversed(replicas[-KEPT_DETACHED - 1 : -1])),
     ]
+
+
+SHOWN = 2_000_000
+"""Bytes of an answer that every client takes."""
+
+
+async def record_attached(world: World, store: str, count: int, **texts: Any) -> None:
+    """Record processes as they were recorded whatever they announced."""
+    stream = reactor_stream(store)
+    events = [
+        write(
+            events_pb2.ReactorAttached(
+                store=store,
+                replica=os.urandom(16),
+                type="vault",
+                fingerprint_key_id=KEY_ID,
+                capabilities=events_pb2.StoreCapabilities(max_plaintext=512, readable=True, **texts),
+            )
+        )
+        for _ in range(count)
+    ]
+    await world.app.log.append(stream, len(await world.app.log.read_stream(stream)), events, actor="test")
+
+
+async def listed(user: User, *, size: int = 0) -> tuple[list[views_pb2.SecretStore], int]:
+    """Every store, page by page, and the bytes of the largest page."""
+    asked = queries_pb2.ListSecretStoresRequest
+    answers = pages(lambda token: user.call(asked(page_size=size, page_token=token, count_pending=True)))
+    found = [page async for page in answers]
+    return [store for page in found for store in page.stores], max(page.ByteSize() for page in found)
+
+
+async def test_many_stores_that_announce_all_they_may_take_more_pages(world: World) -> None:
+    administrator = world.administrator()
+    names = [f"s{number:02}" for number in range(20)]
+    created = [events_pb2.SecretStoreCreated(name=name, type="vault", identity=Signer().shown) for name in names]
+    version = len(await world.app.log.read_stream(CATALOGUE_STREAM))
+    await world.app.log.append(CATALOGUE_STREAM, version, [write(each) for each in created], actor="test")
+    for name in names:
+        await record_attached(world, name, 16, layout="x" * 16_000)
+    stores, largest = await listed(administrator)
+    assert [each.name for each in stores] == [*names, "vault"]
+    assert {len(each.reactors) for each in stores} == {16, 0}
+    assert largest < SHOWN
+
+
+async def test_pages_have_as_many_stores_as_were_asked_for(world: World) -> None:
+    administrator = world.administrator()
+    for name in ("a", "b", "c"):
+        await administrator.create(name, Signer().shown)
+    stores, _ = await listed(administrator, size=2)
+    assert [each.name for each in stores] == ["a", "b", "c", "vault"]

@@ -107,10 +107,7 @@ async def test_who_lacks_the_right_is_told_so_before_any_byte_of_the_request_is_
 
 
 async def test_what_is_too_large_for_its_method_or_no_message_is_not_read(world: World) -> None:
-    allowed = {
-        Needs.RIGHT: world.user("anna", "vault://app").headers,
-        Needs.NOTHING: (),
-    }
+    allowed = {Needs.RIGHT: world.user("anna", "vault://app").headers, Needs.NOTHING: ()}
     for method in users_methods(world):
         asks = allowed.get(method.needs, world.administrator().headers)
         assert await refused(world, method, b"\xff", asks) == "invalid_argument"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import io
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from google.protobuf.message import Message
 
 from monoskope import operating_log
 from monoskope.api.gateway.v1 import views_pb2
@@ -20,18 +20,14 @@ from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
 from monoskope.m8.service.server_limits import ServerLimits
-from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
-from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, PEER, Documents, Walk
-from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, refused, until_granted
-from tests.support.vectors import Signer, a_request
+from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk
+from tests.support.m8_world import RIGHTS, FakeReactor, Sealed, World, a_world, put, refused, until_granted
+from tests.support.vectors import a_request
 
 VERIFY, IMPORT = upload_pb2.PURPOSE_VERIFY, upload_pb2.PURPOSE_IMPORT
 IN_SYNC, DRIFTED, GONE = upload_pb2.OUTCOME_IN_SYNC, upload_pb2.OUTCOME_DRIFTED, upload_pb2.OUTCOME_GONE
-EMPTY = hashlib.sha256(b"").digest()
-URI = "vault://app/db"
-SIGNER = Signer()
 NOTHING = Sealed(b"", b"")
 HOUR_S = 3_600
 
@@ -40,17 +36,18 @@ def look(purpose: upload_pb2.Purpose) -> Walk:
     return Walk(a_request(purpose=purpose), signer=SIGNER, digest=EMPTY)
 
 
-@pytest.mark.parametrize("purpose", [VERIFY, IMPORT])
-def test_nothing_sealed_goes_with_a_look(purpose: upload_pb2.Purpose) -> None:
+@pytest.mark.parametrize("purpose", [VERIFY, IMPORT, upload_pb2.PURPOSE_DELETE])
+def test_nothing_sealed_goes_with_a_look_or_a_deletion_and_only_with_them(purpose: upload_pb2.Purpose) -> None:
     walk = look(purpose)
+    send = partial(request_upload, subject="anna", last_receipt=None)
     for encapsulated, ciphertext in ((ENCAPSULATED, CIPHERTEXT), (b"", b"x"), (b"x", b"")):
         with pytest.raises(UsageError):
-            request_upload(
-                walk.granted(), subject="anna", encapsulated_key=encapsulated, ciphertext=ciphertext, last_receipt=None
-            )
-    (event,) = request_upload(walk.granted(), subject="anna", encapsulated_key=b"", ciphertext=b"", last_receipt=None)
+            send(walk.granted(), encapsulated_key=encapsulated, ciphertext=ciphertext)
+    (event,) = send(walk.granted(), encapsulated_key=b"", ciphertext=b"")
     assert isinstance(event, events_pb2.SecretUploadRequested)
     assert (event.sealed_sha256, event.size) == (EMPTY, 0)
+    with pytest.raises(UsageError):
+        send(Walk().granted(), encapsulated_key=b"", ciphertext=b"")
 
 
 def ends() -> list[tuple[Walk, Any]]:
@@ -90,72 +87,54 @@ def test_a_look_ends_as_what_it_was_asked_for() -> None:
 # What is shown.
 
 
-def record(documents: Documents, walk: Walk, end: Sequence[Message]) -> None:
-    documents.now_ms += 1
-    documents.record(upload_stream(walk.request.request_id), [walk.asked(), walk.provided(), walk.sent(), *end])
-
-
-def put(documents: Documents, version: str, prior: str = "", **fields: Any) -> upload_pb2.Signed:
-    walk = Walk(a_request(**fields), signer=SIGNER)
-    uploaded = walk.uploaded(version, prior)
-    record(documents, walk, [walk.started(prior), uploaded])
-    return uploaded.receipt
-
-
-def head(documents: Documents) -> views_pb2.Secret:
-    secret = documents.secret(URI)
-    assert secret is not None
-    return secret
-
-
 def test_a_verification_is_shown_with_the_receipt_that_it_compared_with() -> None:
     documents = Documents()
-    first = put(documents, "1", labels=(("owner", "anna"),))
+    first = documents.put("1", labels=(("owner", "anna"),))
     walk = look(VERIFY)
-    record(documents, walk, [walk.verified(first)])
-    assert (head(documents).verified, head(documents).verified_at_ms) == (IN_SYNC, documents.now_ms)
+    documents.end(walk, walk.verified(first))
+    assert (documents.head.verified, documents.head.verified_at_ms) == (IN_SYNC, documents.now_ms)
     walk = look(VERIFY)
-    record(documents, walk, [walk.drifted(first, "2")])
-    assert head(documents).verified == DRIFTED
+    documents.end(walk, walk.drifted(first, "2"))
+    assert documents.head.verified == DRIFTED
     walk = look(VERIFY)
-    record(documents, walk, [walk.drifted(first)])
-    assert (head(documents).verified, head(documents).upstream_version) == (GONE, "1")
-    assert head(documents).receipt == first
-    second = put(documents, "2", "1")
-    assert (head(documents).verified, head(documents).verified_at_ms) == (0, 0)
+    documents.end(walk, walk.drifted(first))
+    assert (documents.head.verified, documents.head.upstream_version) == (GONE, "1")
+    assert documents.head.receipt == first
+    second = documents.put("2", "1")
+    assert (documents.head.verified, documents.head.verified_at_ms) == (0, 0)
     walk = look(VERIFY)
-    record(documents, walk, [walk.drifted(first, "2")])
-    assert head(documents).verified == 0
+    documents.end(walk, walk.drifted(first, "2"))
+    assert documents.head.verified == 0
     walk = look(VERIFY)
-    record(documents, walk, [walk.verified(second, "2")])
-    assert head(documents).verified == IN_SYNC
+    documents.end(walk, walk.verified(second, "2"))
+    assert documents.head.verified == IN_SYNC
 
 
 def test_a_verification_of_what_nobody_put_changes_nothing() -> None:
     documents = Documents()
     walk = look(VERIFY)
-    record(documents, walk, [walk.drifted(walk.failed().receipt)])
+    documents.end(walk, walk.drifted(walk.failed().receipt))
     assert documents.secret(URI) is None
 
 
 def test_an_import_is_the_head_with_its_hash_and_keeps_what_was_noted() -> None:
     documents = Documents()
     walk = look(IMPORT)
-    record(documents, walk, [walk.imported("7")])
-    assert (head(documents).upstream_version, bool(head(documents).fingerprint)) == ("7", True)
-    assert (head(documents).verified, head(documents).verified_at_ms) == (IN_SYNC, documents.now_ms)
-    put(documents, "8", "7", labels=(("owner", "anna"),), expires_on="2027-01-31")
-    assert not head(documents).drifted
-    assert (head(documents).verified, head(documents).verified_at_ms) == (0, 0)
+    documents.end(walk, walk.imported("7"))
+    assert (documents.head.upstream_version, bool(documents.head.fingerprint)) == ("7", True)
+    assert (documents.head.verified, documents.head.verified_at_ms) == (IN_SYNC, documents.now_ms)
+    documents.put("8", "7", labels=(("owner", "anna"),), expires_on="2027-01-31")
+    assert not documents.head.drifted
+    assert (documents.head.verified, documents.head.verified_at_ms) == (0, 0)
     walk = look(IMPORT)
-    record(documents, walk, [walk.imported("9")])
-    assert head(documents).verified == IN_SYNC
-    secret = head(documents)
+    documents.end(walk, walk.imported("9"))
+    assert documents.head.verified == IN_SYNC
+    secret = documents.head
     assert (secret.upstream_version, secret.request_id) == ("9", walk.request.request_id)
     assert ([label.value for label in secret.labels], secret.expires_on) == (["anna"], "2027-01-31")
     walk = look(IMPORT)
-    record(documents, walk, [walk.imported("9")])
-    assert [label.value for label in head(documents).labels] == ["anna"]
+    documents.end(walk, walk.imported("9"))
+    assert [label.value for label in documents.head.labels] == ["anna"]
 
 
 @pytest.fixture
@@ -167,12 +146,8 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def test_verifying_and_importing_need_their_rights(world: World) -> None:
     reactor = await world.attached()
     both = world.user("anna", "vault://app", rights=RIGHTS)
-    grant = await until_granted(both, reactor)
-    await asyncio.gather(both.send(grant.request.request_id, Sealed()), reactor.write(grant))
-    for purpose, right, word in (
-        (VERIFY, events_pb2.RIGHT_COMPARE, "compare"),
-        (IMPORT, events_pb2.RIGHT_PUT, "put"),
-    ):
+    await put(both, reactor)
+    for purpose, right, word in ((VERIFY, events_pb2.RIGHT_COMPARE, "compare"), (IMPORT, events_pb2.RIGHT_PUT, "put")):
         rights = {right, events_pb2.RIGHT_SEE_HASH} if purpose == IMPORT else {right}
         only = world.user("bob", "vault://app", rights=frozenset(rights))
         await only.ask(a_request(purpose=purpose))
@@ -217,8 +192,7 @@ async def ended(
 async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_request(world: World) -> None:
     reactor = await world.attached()
     user = world.user("anna", "vault://app")
-    grant = await until_granted(user, reactor)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
+    await put(user, reactor)
     newest = (await user.secret(URI)).receipt
     grant = await until_granted(user, reactor, purpose=VERIFY)
     request_id = grant.request.request_id
@@ -243,9 +217,7 @@ async def test_drift_is_recorded_listed_and_the_newest_receipt_goes_with_the_req
 
 
 async def a_put(world: World, reactor: FakeReactor, uri: str) -> None:
-    user = world.user("anna", "vault://app")
-    grant = await until_granted(user, reactor, uri=uri)
-    await asyncio.gather(user.send(grant.request.request_id, Sealed()), reactor.write(grant))
+    await put(world.user("anna", "vault://app"), reactor, uri=uri)
 
 
 async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, reactor: FakeReactor) -> None:

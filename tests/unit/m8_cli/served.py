@@ -17,10 +17,13 @@ from typing import Any
 from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2
-from monoskope.m8.settings import ServerSettings
+from monoskope.host_port import HostPort
+from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import program, wait_until
 from tests.support import warm
 from tests.support.http_calls import Call, CallError
+from tests.support.m8_command import m8
 
 PROGRAM = [sys.executable, "-P", "-m", "monoskope.m8"]
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTHONWARNINGS": "error"}
@@ -102,6 +105,20 @@ class Server:
     def socket(self) -> socket.socket:
         host, port = self.address.rsplit(":", 1)
         return socket.create_connection((host, int(port)), timeout=PATIENCE_S)
+
+
+def laid_out(folder: Path, *, toml: str = "[timings]\ntick = 0.1\n", **plan: Any) -> ServerSettings:
+    """A server on this machine, with more in its m8.toml. It looks at its log often, so that a test need not wait."""
+    lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), **plan))
+    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
+        file.write(toml)
+    return load(folder)
+
+
+def administrator(settings: ServerSettings, name: str = "anna") -> str:
+    """Make a token of an administrator, and return it."""
+    words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", name)
+    return m8(*words, home=settings.folder).stdout.strip()
 
 
 @contextmanager

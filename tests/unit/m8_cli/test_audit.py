@@ -14,13 +14,11 @@ import pytest
 
 from monoskope.errors import UsageError
 from monoskope.failpoints import VARIABLE
-from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import wait_until
 from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
-from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, served
+from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, administrator, laid_out, served
 
 FILE = '[[audit]]\nname = "file"\nkind = "file"\npath = "audit.jsonl"\n'
 CALLS = '[[audit]]\nname = "calls"\nkind = "file"\npath = "calls.jsonl"\nlines = ["access"]\n'
@@ -30,15 +28,7 @@ WEBHOOK = '[[audit]]\nname = "hook"\nkind = "webhook"\nurl = "https://a.example/
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)))
-    with (made.folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write(f"{FILE}{CALLS}[timings]\ntick = 0.05\n")
-    return load(made.folder)
-
-
-def token(settings: ServerSettings, name: str) -> str:
-    arguments = ("--dir", str(settings.folder), "--subject", name, "--role", "administrator")
-    return m8("token", "create", *arguments, home=settings.folder).stdout.strip()
+    return laid_out(tmp_path / "m8", toml=f"{FILE}{CALLS}[timings]\ntick = 0.05\n")
 
 
 def lines(settings: ServerSettings, kind: str) -> list[dict[str, Any]]:
@@ -55,7 +45,7 @@ def cursor(settings: ServerSettings) -> int:
 
 
 def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(settings: ServerSettings) -> None:
-    tokens = [token(settings, name) for name in ("anna", "bob")]
+    tokens = [administrator(settings, name) for name in ("anna", "bob")]
     environment = {**ENVIRONMENT, "HOME": str(settings.folder), VARIABLE: "m8.audit.after-delivery=kill"}
     killed = subprocess.run(
         [*PROGRAM, "serve", "--dir", str(settings.folder)],
@@ -69,7 +59,7 @@ def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(sett
     with served(settings) as server:
         server.get_server(tokens[0])
         wait_until(lambda: bool(lines(settings, "access")), what="the call has a line")
-        tokens.append(token(settings, "carol"))
+        tokens.append(administrator(settings, "carol"))
         wait_until(lambda: len(lines(settings, "event")) == 5, what="the third event has a line")
         wait_until(lambda: cursor(settings) == 3, what="that is noted")  # else who comes next sends it once more
         said = server.stop()
@@ -89,7 +79,7 @@ def test_a_kill_between_delivery_and_cursor_costs_doubles_and_leaves_no_gap(sett
 def test_calls_without_a_valid_token_have_a_line_a_minute_in_each_log_and_none_among_events(
     settings: ServerSettings,
 ) -> None:
-    valid = token(settings, "anna")
+    valid = administrator(settings, "anna")
     with served(settings) as server:
         with closing(server.https()) as connection:
             for _ in range(50):

@@ -1,4 +1,4 @@
-"""`m8 backup create|verify|restore`, as an operator types them."""
+"""`m8 backup create|verify|restore`, as an operator types them, and what a restore tells."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from google.protobuf.message import Message
 
+from monoskope.api.secrets.v1 import events_pb2
 from monoskope.exit_codes import ExitCode
-from monoskope.host_port import HostPort
 from monoskope.m8.backup import restore as stopped
+from monoskope.m8.backup.aftermath import Lost, lost
+from monoskope.m8.backup.form import Header
+from monoskope.m8.cli.backup import made_line
+from monoskope.m8.cli.backup_report import Aftermath, tell
 from monoskope.m8.cli.restore import _least
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.domain.events import write
 from monoskope.m8.log.noted import Noted, note
+from monoskope.m8.log.sqlite import SqliteLog
+from monoskope.m8.readmodels.documents import project
 from monoskope.m8.settings import ServerSettings
+from monoskope.testing.logs import some_time
 from tests.support import disk
 from tests.support.m8_command import Ended, m8
-from tests.unit.m8_cli.served import served
+from tests.unit.m8_cli.served import laid_out, served
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
     return laid_out(tmp_path / "m8")
-
-
-def laid_out(folder: Path) -> ServerSettings:
-    """A server that looks at its log often, so that a command need not watch it for long."""
-    made = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
-    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write("[timings]\ntick = 0.1\n")
-    return made
 
 
 @pytest.fixture
@@ -276,3 +276,41 @@ def test_a_target_without_room_keeps_nothing_of_it(
     assert [path.name for path in small_disk.iterdir()] == ["junk"]
     # Nothing is noted, because there is no such backup.
     assert not (settings.folder / "noted-position").exists()
+
+
+CONTROL = "\x1b]0;owned\x07\n"
+
+
+def test_no_control_of_a_backup_reaches_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    token = events_pb2.TokenIssued(id=CONTROL, subject=CONTROL, expires_at_ms=2**62)
+    header = Header(1, 2**62, 1, "0" * 64, "", CONTROL, CONTROL)
+    lost = Lost(events=1, revoked=[CONTROL], issued=[token], stores={CONTROL: None})
+    tell(header, Aftermath([token], lost))
+    printed = capsys.readouterr().out + made_line(header)
+    assert "unknown" in printed
+    assert "owned" in printed
+    assert all(character == "\n" or character.isprintable() for character in printed)
+
+
+async def test_names_that_are_free_again_are_named_and_tokens_of_logins_are_counted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    old = await SqliteLog.open(tmp_path / "log.db", clock=some_time, projector=project)
+    anna = "user:corp:anna@example.org"
+    events: list[Message] = [
+        events_pb2.IssuerRegistered(name="corp", issuer="https://login.example.org"),
+        events_pb2.MemberRegistered(member=anna, issuer_subject="1"),
+        *(events_pb2.TokenIssued(id=f"{number}", subject=anna, member=anna, issuer="https://a") for number in range(3)),
+        events_pb2.TokenIssued(id="made", subject="ci", role=events_pb2.ROLE_USER),
+    ]
+    for number, event in enumerate(events):
+        await old.append(f"stream/{number}", 0, [write(event)], actor="m8")
+    header = Header(1, 0, 0, "0" * 64, "", "", "")
+    tell(header, Aftermath([], await lost(old, header)))
+    await old.close()
+
+    printed = capsys.readouterr().out
+    assert f"The name of {anna} was bound to its first `sub` after the backup, and is bound to nobody now." in printed
+    assert "Issuer corp was used for the first time after the backup" in printed
+    assert "Exchanged after the backup, and refused: 3 tokens. Their holders get others." in printed
+    assert printed.count("make another one") == 1

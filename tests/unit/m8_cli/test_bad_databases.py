@@ -32,7 +32,7 @@ from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
 from tests.support.operations import address_of, asked, prometheus, samples
 from tests.support.tcp_proxy import proxy
-from tests.unit.m8_cli.served import Server, served
+from tests.unit.m8_cli.served import Server, administrator, laid_out, served
 
 BOUND_S = 30.0
 """Far above each time limit of m8's own: something that takes longer is not bounded."""
@@ -40,11 +40,11 @@ BOUND_S = 30.0
 
 @pytest.fixture
 def settings(postgres: Postgres, tmp_path: Path) -> ServerSettings:
-    return laid_out(postgres, tmp_path / "m8", postgres.create_database())
+    return with_database(postgres, tmp_path / "m8", postgres.create_database())
 
 
-def laid_out(postgres: Postgres, folder: Path, database: str, *, port: int = 0) -> ServerSettings:
-    """A server that looks at its log ten times a second, so that a test need not wait."""
+def with_database(postgres: Postgres, folder: Path, database: str, *, port: int = 0) -> ServerSettings:
+    """A server whose log is in that database."""
     password = folder.with_suffix(".password")
     password.write_text(postgres.password)
     password.chmod(0o600)
@@ -53,10 +53,7 @@ def laid_out(postgres: Postgres, folder: Path, database: str, *, port: int = 0) 
         "database_ca": str(postgres.ca_file),
         "database_password_file": str(password),
     }
-    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0), database=table))
-    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write("[timings]\ntick = 0.1\n")
-    return settings
+    return laid_out(folder, database=table)
 
 
 def database_of(settings: ServerSettings) -> str:
@@ -68,11 +65,6 @@ def tokens(settings: ServerSettings, *, code: int = 0) -> str:
     """Ask for the tokens, as any command does that opens the log, and return what is said."""
     ended = m8("token", "list", "--dir", str(settings.folder), "-o", "json", home=settings.folder, code=code)
     return ended.stdout + ended.stderr
-
-
-def administrator(settings: ServerSettings) -> str:
-    made = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
-    return m8(*made, home=settings.folder).stdout.strip()
 
 
 def test_a_database_of_a_newer_m8_is_refused(postgres: Postgres, settings: ServerSettings) -> None:
@@ -94,7 +86,7 @@ def test_a_database_of_something_else_is_refused_and_left_as_it_is(
 def test_another_m8s_database_is_refused_until_its_log_is_named(
     postgres: Postgres, settings: ServerSettings, tmp_path: Path
 ) -> None:
-    other = laid_out(postgres, tmp_path / "other", postgres.create_database())
+    other = with_database(postgres, tmp_path / "other", postgres.create_database())
     administrator(other)
     tokens(settings)
     toml = settings.folder / "m8.toml"
@@ -113,7 +105,7 @@ def test_a_pgbouncer_that_shares_sessions_is_refused_at_the_start(
     for mode, code in (("transaction", ExitCode.USAGE), ("session", ExitCode.OK)):
         with pgbouncer.pooled(postgres, settings.database, mode) as pooled:
             [(_, port)] = pooled.hosts
-            behind = laid_out(postgres, tmp_path / mode, database_of(settings), port=port)
+            behind = with_database(postgres, tmp_path / mode, database_of(settings), port=port)
             said = tokens(behind, code=code)
             if code:
                 assert "pool_mode = session" in said
@@ -163,7 +155,7 @@ def test_a_full_database_is_told_until_there_is_room_and_answers_queries(
     name = postgres.create_database()
     postgres.sql(f"CREATE TABLESPACE {tablespace} LOCATION '{small_disk}'")
     postgres.sql(f"ALTER DATABASE {name} SET TABLESPACE {tablespace}")
-    settings = laid_out(postgres, tmp_path / "m8", name)
+    settings = with_database(postgres, tmp_path / "m8", name)
     token = administrator(settings)
     alert = ("M8LogNotWritable", "")
     with served(settings) as server:

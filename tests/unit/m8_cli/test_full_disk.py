@@ -1,7 +1,4 @@
-"""The disk of the event log is full: m8 says that it is not ready, erasing still works, and then m8 is ready again.
-
-Or m8 may open no more files.
-"""
+"""The disk of the event log is full: m8 is not ready until erasing made room; what is erased, and what never is."""
 
 from __future__ import annotations
 
@@ -11,36 +8,30 @@ import json
 import os
 import resource
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.errors import UnavailableError
-from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
-from monoskope.m8.log.event_log import MAX_DATA, NewEvent
+from monoskope.errors import UnavailableError, UsageError
+from monoskope.m8.cli.events import erasable
+from monoskope.m8.log.event_log import MAX_DATA, Change, Lookup, NewEvent, Put, RecordedEvent
+from monoskope.m8.log.noted import find
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
-from monoskope.m8.settings import ServerSettings
+from monoskope.m8.readmodels.documents import project
+from monoskope.m8.readmodels.uploads import ENDED
+from monoskope.m8.settings import ServerSettings, load
 from monoskope.testing.parts import wait_until
 from tests.support.disk import fill, mounted
 from tests.support.m8_command import m8
 from tests.unit.m8_cli.sealed_log import document
-from tests.unit.m8_cli.served import PATIENCE_S, served
+from tests.unit.m8_cli.served import PATIENCE_S, administrator, laid_out, served
 
 SEALED = 6
 """How many secrets of a megabyte are in the log."""
-
-
-def laid_out(folder: Path) -> ServerSettings:
-    """A server that looks at its log ten times a second, so that a test need not wait."""
-    settings = lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
-    with (folder / "m8.toml").open("a", encoding="utf-8") as file:
-        file.write("[timings]\ntick = 0.1\n")
-    return settings
 
 
 def test_m8_is_not_ready_from_a_write_that_failed_until_one_works(tmp_path: Path) -> None:
@@ -77,12 +68,6 @@ def cut(settings: ServerSettings) -> None:
     """Empty the write-ahead log, so that the next write needs space of the disk."""
     with closing(sqlite3.connect(settings.event_log, timeout=PATIENCE_S)) as connection:
         assert connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] == 0
-
-
-def administrator(settings: ServerSettings) -> None:
-    """Record something: a token of an administrator."""
-    words = ("token", "create", "--dir", str(settings.folder), "--role", "administrator", "--subject", "anna")
-    m8(*words, home=settings.folder)
 
 
 def erase(settings: ServerSettings) -> tuple[str, str]:
@@ -148,25 +133,6 @@ def test_erasing_works_on_a_full_disk_when_m8_cannot_even_start(disk: Path) -> N
     m8("token", "list", "--dir", str(settings.folder), home=disk)
 
 
-def test_what_is_erased_is_on_the_disk_no_more(tmp_path: Path) -> None:
-    settings = laid_out(tmp_path / "m8")
-
-    async def work() -> None:
-        log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=document)
-        sealed = [os.urandom(1_500_000) for _ in range(3)]
-        for number, one in enumerate(sealed):
-            await log.append(f"new {number}", 0, [NewEvent("x", b"")], actor="m8", sealed=one)
-        digests = [hashlib.sha256(one).digest() for one in sealed]
-        assert await log.erase_sealed([*digests[:2], bytes(32)]) == 2
-        assert await log.sealed(digests[2]) == sealed[2]
-        # The middle of each: a page's size further on, where no other one begins with the same bytes.
-        held = b"".join(path.read_bytes() for path in settings.folder.glob("log.db*"))
-        await log.close()
-        assert not any(one[at : at + 64] in held for one in sealed[:2] for at in range(8_192, len(one), 700_000))
-
-    asyncio.run(work())
-
-
 def test_an_m8_that_may_open_no_more_files_says_that_and_speaks_of_no_other_log(tmp_path: Path) -> None:
     """`log.checkpoint` cannot be read then, which says nothing of the log."""
     said: list[dict[str, str]] = []
@@ -186,3 +152,109 @@ def test_an_m8_that_may_open_no_more_files_says_that_and_speaks_of_no_other_log(
         while "is compared" not in said[-1]["event"]:
             said.append(json.loads(server.line()))
             assert "not the one that was signed" not in said[-1]["event"]
+
+
+SECRET = b"sealed long ago"
+IS_ENDED, WRITING = views_pb2.UPLOAD_STATE_ENDED, views_pb2.UPLOAD_STATE_WRITING
+
+
+@pytest.fixture
+async def log(tmp_path: Path) -> AsyncIterator[SqliteLog]:
+    opened = await SqliteLog.open(tmp_path / "log.db", clock=lambda: 0, projector=document)
+    yield opened
+    await opened.close()
+
+
+async def upload(log: SqliteLog, name: str, sealed: bytes, state: views_pb2.UploadState, changed_at_ms: int) -> bytes:
+    digest = hashlib.sha256(sealed).digest() if sealed else b""
+    view = views_pb2.SecretUpload(state=state, changed_at_ms=changed_at_ms, sealed_sha256=digest)
+    await log.append(name, 0, [NewEvent("x", view.SerializeToString())], actor="m8", sealed=sealed or None)
+    return digest
+
+
+async def test_only_requests_that_ended_long_enough_ago(log: SqliteLog) -> None:
+    old = await upload(log, "old", b"a", IS_ENDED, 10)
+    await upload(log, "young", b"b", IS_ENDED, 11)
+    await upload(log, "writing", b"c", WRITING, 5)
+    await upload(log, "refused before it was sealed", b"", IS_ENDED, 5)
+    assert await erasable(log, 10) == {old}
+
+
+async def test_bytes_that_another_request_still_needs_stay(log: SqliteLog) -> None:
+    await upload(log, "ended", b"same", IS_ENDED, 1)
+    await upload(log, "sent again", b"same", WRITING, 2)
+    assert await erasable(log, 10) == set()
+
+
+async def test_more_requests_than_a_page_are_all_found(log: SqliteLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("monoskope.m8.log.event_log.SCAN_PAGE", 2)
+    digests = {await upload(log, str(number), str(number).encode(), IS_ENDED, 1) for number in range(5)}
+    assert await erasable(log, 10) == digests
+    assert await log.erase_sealed(digests) == 5
+    assert await log.sealed(next(iter(digests))) is None
+    assert await log.check_chain() == 5
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    return laid_out(tmp_path / "m8", toml="erase_sealed_after_days = 1\n[timings]\ntick = 0.1\n")
+
+
+def ended(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
+    return [Put(ENDED, f"{event.recorded_at_ms:013}\n{event.data.hex()}", b"")]
+
+
+async def record(settings: ServerSettings) -> bytes:
+    log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=ended)
+    digest = hashlib.sha256(SECRET).digest()
+    recorded = await log.append("x", 0, [NewEvent("x", digest)], actor="m8", sealed=SECRET)
+    await log.close()
+    return recorded[-1].hash
+
+
+async def until_erased(settings: ServerSettings) -> None:
+    log = await SqliteLog.open(settings.event_log, clock=lambda: 1, projector=project)
+    async with asyncio.timeout(PATIENCE_S):
+        while await log.sealed(hashlib.sha256(SECRET).digest()) is not None:
+            await asyncio.sleep(0.02)
+    await log.close()
+
+
+def test_it_erases_what_is_old_and_notes_the_last_position(settings: ServerSettings) -> None:
+    last = asyncio.run(record(settings))
+    with served(settings) as server:
+        asyncio.run(until_erased(settings))
+        server.stop()
+    found = find(settings.folder)
+    assert found is not None
+    assert (found.position, found.hash) == (1, last)
+    assert "holds: 1 event," in m8("events", "--dir", str(settings.folder), "verify", home=settings.folder).stdout
+
+
+def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerSettings) -> None:
+    asyncio.run(record(settings))
+    older = settings.event_log.read_bytes()
+    home = settings.folder
+    administrator(settings)
+    with served(settings) as server:
+        assert "the event log lacks what was noted" not in server.said_before + server.stop()
+    for path in home.glob("log.db*"):
+        path.unlink()
+    settings.event_log.write_bytes(older)
+    settings.event_log.chmod(0o600)
+    (home / "log-id").unlink()
+    with served(settings) as server:
+        assert "the event log lacks what was noted" in server.said_before
+        server.stop()
+    # A restore still shows that the database lacks an event.
+    found = find(home)
+    assert found is not None
+    assert found.position == 2
+
+
+@pytest.mark.parametrize("days", ["-1", "36501", '"30"'])
+def test_a_number_of_days_that_is_none_is_refused(settings: ServerSettings, days: str) -> None:
+    toml = settings.folder / "m8.toml"
+    toml.write_text(toml.read_text().replace("erase_sealed_after_days = 1", f"erase_sealed_after_days = {days}"))
+    with pytest.raises(UsageError, match="erase_sealed_after_days"):
+        load(settings.folder)

@@ -16,14 +16,12 @@ import pytest
 
 from monoskope.exit_codes import ExitCode
 from monoskope.failpoints import VARIABLE
-from monoskope.host_port import HostPort
-from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.tlog.checkpoint import Checkpoint
 from monoskope.protocol.tlog.note import Note
 from monoskope.protocol.tlog.vkey import VerifierKey
 from tests.support.m8_command import Ended, m8
-from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, served
+from tests.unit.m8_cli.served import ENVIRONMENT, PROGRAM, laid_out, served
 
 OFTEN = "\n[log]\ncheckpoint_every_s = 0.05\n"
 PATIENCE_S = 60
@@ -31,10 +29,7 @@ PATIENCE_S = 60
 
 @pytest.fixture
 def settings(tmp_path: Path) -> ServerSettings:
-    made = lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0), log_origin="example.org/log"))
-    with (made.folder / "m8.toml").open("a") as file:
-        file.write(OFTEN)
-    return made
+    return laid_out(tmp_path / "m8", toml=OFTEN, log_origin="example.org/log")
 
 
 def command(settings: ServerSettings, *words: str, code: int = 0) -> Ended:

@@ -1,22 +1,38 @@
-"""The certificate that m8 makes is one that clients can check, and one that cannot work is named before binding."""
+"""The certificate that m8 makes is one that clients can check, and it is renewed while m8 runs."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from io import StringIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509 import verification
 
-from monoskope.errors import AlreadyExistsError, Error, RefusedError, UsageError
+from monoskope import operating_log
+from monoskope.client.http.roots import find_roots
+from monoskope.client.http.transport import _trusting
+from monoskope.errors import AlreadyExistsError, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import HostPort
+from monoskope.m8 import renewal
+from monoskope.m8.background.watches import CertificateWatch
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.renewal import Wanted, activate, authorities, renew
 from monoskope.m8.settings import ServerSettings
+from monoskope.reactor.link.link import trust
+from tests.support.m8_command import m8
+from tests.unit.m8_cli.served import PATIENCE_S, Server, administrator, served
 
 NOW = dt.datetime.now(dt.UTC)
 
@@ -145,3 +161,303 @@ def test_a_pair_that_cannot_work_is_named(
     spoil(settings)
     with pytest.raises(error, match=match):
         PresentedCertificate(settings)
+
+
+DAY_MS = 86_400_000
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> ServerSettings:
+    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0), names=["m8.example.com"]))
+
+
+@pytest.fixture
+def server(settings: ServerSettings) -> Iterator[Server]:
+    with served(settings) as running:
+        yield running
+
+
+def trusts(ca: bytes, server: Server) -> bool:
+    """Whether a new connection of a client with that `ca.crt` reaches the server."""
+    try:
+        with closing(server.https(trusting=ca)) as connection:
+            connection.connect()
+    except ssl.SSLCertVerificationError:
+        return False
+    return True
+
+
+def certificate(settings: ServerSettings) -> x509.Certificate:
+    return x509.load_pem_x509_certificate(settings.tls_certificate.read_bytes())
+
+
+def ca_of(settings: ServerSettings) -> bytes:
+    return (settings.folder / "ca.crt").read_bytes()
+
+
+def tls_command(settings: ServerSettings, *arguments: str, code: int = 0) -> str:
+    ended = m8("tls", *arguments, "--dir", str(settings.folder), home=settings.folder.parent, code=code)
+    return ended.stdout + ended.stderr
+
+
+def test_a_running_server_presents_the_renewed_certificate_and_its_clients_need_nothing(server: Server) -> None:
+    settings, before = server.settings, ca_of(server.settings)
+    said = tls_command(settings, "renew", "--name", "new.example.com")
+    assert "Clients need nothing" in said
+    assert '"new.example.com:PORT"' in said
+    assert ca_of(settings) == before
+    assert {"new.example.com", "m8.example.com", "localhost"} <= set(tls.names_of(certificate(settings)))
+    assert trusts(before, server)
+    host, port = server.address.rsplit(":", 1)
+    shown = ssl.get_server_certificate((host, int(port)), timeout=PATIENCE_S).encode()
+    assert x509.load_pem_x509_certificate(shown) == certificate(settings), "a new handshake meets the new certificate"
+
+
+def test_without_the_key_of_the_ca_clients_move_first_and_the_server_afterwards(server: Server) -> None:
+    settings, old = server.settings, ca_of(server.settings)
+    (settings.folder / "ca.key").unlink()
+    assert "m8 tls activate" in tls_command(settings, "renew")
+    bundle = ca_of(settings)
+    assert old in bundle
+    assert trusts(old, server)
+    assert trusts(bundle, server)
+    tls_command(settings, "activate", "--forget-old-ca")
+    assert not trusts(old, server)
+    assert trusts(bundle, server)
+    new = ca_of(settings)
+    assert trusts(new, server)
+    assert old not in new
+    # The key of the new CA is kept: from now on one step is enough.
+    assert "Clients need nothing" in tls_command(settings, "renew")
+    assert trusts(new, server)
+
+
+def test_who_may_ask_m8_is_told_when_its_certificate_expires(server: Server) -> None:
+    settings = server.settings
+    expires = certificate(settings).not_valid_after_utc
+    assert server.get_server(administrator(settings)).certificate_expires_at_ms == int(expires.timestamp() * 1000)
+
+
+def test_the_certificates_are_shown_with_names_and_days(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").unlink()
+    renew(settings, Wanted(keep_ca_key=False), now=NOW)
+    rows = json.loads(tls_command(settings, "show", "-o", "json"))
+    assert [(row["file"], row["use"]) for row in rows] == [
+        ("tls.crt", "presented"),
+        ("tls-next.crt", "waits for m8 tls activate"),
+        ("ca.crt", "CA, its key is not kept here"),
+        ("ca.crt", "CA, its key is not kept here"),
+    ]
+    assert "m8.example.com" in rows[0]["names"]
+    assert [row["days_left"] for row in rows[1:3]] == [tls.VALID.days - 1, tls.CA_VALID.days - 1]
+
+
+def test_a_ca_key_that_is_kept_elsewhere_signs_too(settings: ServerSettings, tmp_path: Path) -> None:
+    (settings.folder / "ca.key").rename(tmp_path / "offline.key")
+    renewed = renew(settings, Wanted(ca_key=tmp_path / "offline.key"), now=NOW)
+    assert (renewed.is_in_place, renewed.is_new_ca) == (True, False)
+    with pytest.raises(UsageError, match="does not exist"):
+        renew(settings, Wanted(ca_key=tmp_path / "nowhere.key"), now=NOW)
+
+
+def test_an_expired_certificate_is_replaced_at_once(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").unlink()
+    renewed = renew(settings, Wanted(), now=certificate(settings).not_valid_after_utc)
+    assert (renewed.is_in_place, renewed.is_new_ca) == (True, True)
+    assert PresentedCertificate(settings).expires_at_ms == int(renewed.expires.timestamp() * 1000)
+
+
+def test_a_certificate_never_outlives_its_ca(settings: ServerSettings) -> None:
+    [ca] = authorities(settings.folder)
+    renewed = renew(settings, Wanted(), now=ca.not_valid_after_utc - renewal.LEAST)
+    assert renewed.expires == ca.not_valid_after_utc
+
+
+def test_a_second_renewal_without_a_key_does_not_lose_the_first(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").unlink()
+    renew(settings, Wanted(keep_ca_key=False), now=NOW)
+    with pytest.raises(UsageError, match="waits already"):
+        renew(settings, Wanted(), now=NOW)
+
+
+def test_an_activation_that_broke_in_the_middle_is_finished_by_the_next(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").unlink()
+    renew(settings, Wanted(), now=NOW)
+    (settings.folder / "tls-next.key").replace(settings.tls_key)
+    activate(settings)
+    assert PresentedCertificate(settings).expires_at_ms
+    with pytest.raises(NotFoundError, match="waits"):
+        activate(settings)
+
+
+def of_another_ca(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").write_bytes(tls.make([], now=NOW).ca_key)
+
+
+def too_open(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").chmod(0o644)
+
+
+def no_ca_key(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").write_bytes(b"x")
+
+
+def of_another_kind(settings: ServerSettings) -> None:
+    (settings.folder / "ca.key").write_bytes(tls.key_pem(ec.generate_private_key(ec.SECP384R1())))
+
+
+def somebody_elses(settings: ServerSettings) -> None:
+    made = tls.make([], now=NOW)
+    settings.tls_certificate.write_bytes(made.certificate)
+    settings.tls_key.write_bytes(made.key)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "error", "match"),
+    [
+        (of_another_ca, UsageError, "is not the key of a CA"),
+        (of_another_kind, UsageError, "is not the key of a CA"),
+        (too_open, RefusedError, "mode 0644"),
+        (no_ca_key, UsageError, "no PEM private key"),
+        (somebody_elses, UsageError, "m8 did not make"),
+    ],
+)
+def test_what_cannot_be_renewed_is_left_as_it_is(
+    settings: ServerSettings, spoil: Callable[[ServerSettings], None], error: type[Error], match: str
+) -> None:
+    spoil(settings)
+    before = {path: path.read_bytes() for path in settings.folder.iterdir()}
+    with pytest.raises(error, match=match):
+        renew(settings, Wanted(), now=NOW)
+    assert {path: path.read_bytes() for path in settings.folder.iterdir()} == before
+
+
+def test_certificate_files_of_ones_own_are_not_written_over(settings: ServerSettings) -> None:
+    toml = settings.folder / "m8.toml"
+    toml.write_text(toml.read_text() + 'tls_certificate = "/etc/ssl/m8.pem"\n')
+    said = tls_command(settings, "renew", code=2)
+    assert "/etc/ssl/m8.pem" in said
+    assert "takes them by itself" in said
+
+
+def test_a_name_that_is_no_host_is_refused(settings: ServerSettings) -> None:
+    assert "neither a host name nor an address" in tls_command(settings, "renew", "--name", "a b", code=2)
+
+
+def test_files_that_do_not_fit_together_are_not_presented(settings: ServerSettings) -> None:
+    presented = PresentedCertificate(settings)
+    expires = presented.expires_at_ms
+    other = tls.make([], now=NOW - dt.timedelta(days=9))
+    settings.tls_key.write_bytes(other.key)
+    assert not presented.refresh()
+    assert "is not the key of" in str(presented.failure)
+    assert presented.expires_at_ms == expires
+    settings.tls_certificate.write_bytes(other.certificate)
+    assert presented.refresh()
+    assert presented.failure is None
+    assert 8 * DAY_MS < expires - presented.expires_at_ms < 10 * DAY_MS
+
+
+def handshake(server: ssl.SSLContext, ca: bytes, *, ciphers: str = "DEFAULT", **wanted: Any) -> ssl.SSLObject:
+    """Shake hands with the HTTP door in memory, and return the client's end. Raises `SSLError`."""
+    client = ssl.create_default_context(cadata=ca.decode())
+    client.set_ciphers(ciphers)
+    for name, value in wanted.items():
+        setattr(client, name, value)
+    client.set_alpn_protocols(["h2", "http/1.1"])
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(to_client, to_server, server_hostname="localhost"),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(4):
+        for end in ends:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                end.do_handshake()
+    return ends[0]
+
+
+def test_the_http_door_presents_what_the_files_hold_at_each_handshake(settings: ServerSettings) -> None:
+    presented = PresentedCertificate(settings)
+    context = presented.context()
+    before = handshake(context, ca_of(settings))
+    assert before.selected_alpn_protocol() == "http/1.1"
+    settings.tls_key.write_bytes(tls.make([], now=NOW).key)
+    # Half of a renewal: the certificate of before is presented until the other half is there.
+    assert handshake(context, ca_of(settings)).getpeercert(True) == before.getpeercert(True)
+    assert presented.failure is not None
+    other = tls.make([], now=NOW)
+    settings.tls_key.write_bytes(other.key)
+    settings.tls_certificate.write_bytes(other.certificate)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(context, ca_of(settings))
+    after = handshake(context, other.ca)
+    assert after.getpeercert(True) != before.getpeercert(True)
+    assert after.version() == "TLSv1.3"
+
+
+def test_the_http_door_speaks_no_old_tls(settings: ServerSettings) -> None:
+    context = PresentedCertificate(settings).context()
+    assert handshake(context, ca_of(settings), maximum_version=ssl.TLSVersion.TLSv1_2).version() == "TLSv1.2"
+    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
+
+
+@pytest.mark.parametrize("ciphers", ["AES128", "AES256", "ECDHE-ECDSA-AES128-SHA256"])
+def test_the_http_door_takes_no_cbc_from_tls_1_2(settings: ServerSettings, ciphers: str) -> None:
+    context = PresentedCertificate(settings).context()
+    cbc = f"{ciphers}:!AESGCM:!AESCCM:!CHACHA20"
+    with pytest.raises(ssl.SSLError):
+        handshake(context, ca_of(settings), ciphers=cbc, maximum_version=ssl.TLSVersion.TLSv1_2)
+
+
+def test_m8s_clients_and_reactors_offer_no_cbc(settings: ServerSettings) -> None:
+    ca_file = settings.folder / "ca.crt"
+    for context in (trust(ca_file), _trusting(find_roots(ca_file, ""))):
+        assert all(one["aead"] for one in context.get_ciphers())
+
+
+class Lines:
+    """The operating log, and a certificate that expires when a test says so."""
+
+    def __init__(self, left_ms: int) -> None:
+        self.stream = StringIO()
+        operating_log.set_up(self.stream)
+        self.now_ms = 1_800_000_000_000
+        self.ticks_ms = 0.0
+        self.presented: Any = SimpleNamespace(expires_at_ms=self.now_ms + left_ms, failure=None, refresh=lambda: False)
+        app: Any = SimpleNamespace(clock=lambda: self.now_ms, ticks=lambda: self.ticks_ms)
+        self.watch = CertificateWatch(app, self.presented)
+
+    def pass_ms(self, passed_ms: int) -> list[dict[str, str]]:
+        """What is said when so much time has passed."""
+        self.now_ms += passed_ms
+        self.ticks_ms += passed_ms
+        self.stream.truncate(0)
+        self.stream.seek(0)
+        self.watch.look()
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+def test_thirty_days_before_the_operating_log_warns_once_a_day() -> None:
+    lines = Lines(left_ms=31 * DAY_MS)
+    assert lines.pass_ms(0) == []
+    [warning] = lines.pass_ms(DAY_MS)
+    assert (warning["event"], warning["fix"]) == ("the certificate expires soon", "Renew it: m8 tls renew")
+    assert "in 30 days" in warning["message"]
+    assert lines.pass_ms(DAY_MS - 1) == []
+    assert len(lines.pass_ms(1)) == 1
+    assert lines.pass_ms(29 * DAY_MS)[0]["event"] == "the certificate has expired"
+
+
+def test_a_renewed_certificate_ends_the_warnings_and_is_said() -> None:
+    lines = Lines(left_ms=DAY_MS)
+    assert len(lines.pass_ms(0)) == 1
+    lines.presented.expires_at_ms += 365 * DAY_MS
+    assert [line["event"] for line in lines.pass_ms(DAY_MS)] == ["certificate renewed"]
+
+
+def test_files_that_cannot_be_used_are_said_once() -> None:
+    lines = Lines(left_ms=365 * DAY_MS)
+    lines.presented.failure = UsageError("tls_key is not the key of tls_certificate.", fix="Name the two files.")
+    assert [line["event"] for line in lines.pass_ms(0)] == ["the new certificate is not used"]
+    assert lines.pass_ms(DAY_MS) == []

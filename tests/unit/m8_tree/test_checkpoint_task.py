@@ -1,10 +1,10 @@
-"""When m8 signs a checkpoint, which process does, and what it says when none may."""
+"""When m8 signs a checkpoint, which process does, and what it says, everywhere the same, when none may."""
 
 from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from itertools import pairwise
@@ -13,13 +13,16 @@ from pathlib import Path
 import pytest
 
 from monoskope.errors import Error, RefusedError, UnavailableError
-from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS
+from monoskope.m8.background.checkpoint_task import LEASE_S, MUCH, WAITS, CheckpointTask
+from monoskope.m8.cli import log as command
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.tree_rows import Cosignature, Named
+from monoskope.m8.operations import Snapshot, health
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
+from monoskope.m8.tree import key_file
 from monoskope.m8.tree import tree as building
-from monoskope.m8.tree.cosigning import Asked, WitnessNote
+from monoskope.m8.tree.cosigning import STALE_MS, Asked, WitnessNote
 from monoskope.m8.tree.key_file import renew
 from monoskope.m8.tree.tree import PAUSE_S, Tree, grow_tree
 from monoskope.m8.tree.verifying import verified
@@ -569,3 +572,70 @@ async def test_a_long_log_is_caught_up_with_in_pieces(
         await signing(world.app, tmp_path).round()
     assert sizes == [10, 20, 30]
     assert await world.app.witnessed.tree.root(35) == root_of(entries)
+
+
+async def fine(world: World, _folder: Path) -> str:
+    await grown(world.app.log, 2)
+    return ""
+
+
+async def without_key(world: World, folder: Path) -> str:
+    (folder / key_file.FILE).unlink()
+    world.clock.pass_s(STALE_MS / 1000 + 1)
+    return "log.key is missing in the folder of this m8"
+
+
+async def with_another_key(world: World, folder: Path) -> str:
+    (folder / key_file.FILE).unlink()
+    key_file.write(folder, key_file.make(""))
+    world.clock.pass_s(STALE_MS / 1000 + 1)
+    return "log.key is not the key of this log"
+
+
+async def put_back(_world: World, folder: Path) -> str:
+    key = LogKey.from_pem((folder / key_file.FILE).read_bytes())
+    later = key.sign(Checkpoint(ORIGIN, 9, b"\x07" * 32), 1_798_000_000)
+    write_private(folder / "log.checkpoint", later, replace=True)
+    return "the event log ends at position 3"
+
+
+async def forged(world: World, _folder: Path) -> str:
+    await grown(world.app.log, 1)
+    await grow_tree(world.app.log, upto=4)
+    assert await world.app.log.claim(1, 4, await world.app.witnessed.tree.root(4), at_ms=world.clock())
+    note = LogKey.make(ORIGIN).sign(Checkpoint(ORIGIN, 4, bytes(32)), 1_798_000_000)
+    await world.app.log.keep_note(1, 4, note, at_ms=world.clock())
+    return "the keys of the log did not sign"
+
+
+async def looks(world: World, task: CheckpointTask) -> None:
+    """Do what a process does that has no lease: it looks at its keys, and follows what is signed."""
+    world.app.witnessed.forget()
+    await task.may_sign()
+    await task.follow()
+    world.app.witnessed.forget()
+
+
+@pytest.mark.parametrize("happens", [fine, without_key, with_another_key, put_back, forged])
+async def test_the_command_says_what_health_and_metrics_of_the_running_m8_say(
+    world: World, tmp_path: Path, happens: Callable[[World, Path], Awaitable[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "wall_clock", world.clock)
+    keys_in(tmp_path)
+    task = signing(world.app, tmp_path)
+    await grown(world.app.log, 3)
+    await task.round()
+    expected = await happens(world, tmp_path)
+    await looks(world, task)
+
+    said = await command._status(world.app.log, tmp_path, None)
+    app, seen = world.app, await world.app.witnessed.seen()
+    await Snapshot(app, None).take(up=True)
+    gauge = app.meters.registry.get_sample_value
+
+    assert expected in str(said["trouble"])
+    assert said["trouble"] == (app.witnessed.trouble(seen) or "none")
+    assert said["log_key"] == (app.witnessed.key_trouble or "fits")
+    assert gauge("m8_log_signing_stopped") == bool(expected) == (said["trouble"] != "none")
+    assert gauge("m8_log_tree_lag_events") == int(str(said["events"])) - int(str(said["tree"]))
+    assert health(app.witnessed, seen, app.clock()).startswith("signing stopped" if expected else "ok")

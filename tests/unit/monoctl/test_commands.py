@@ -254,7 +254,6 @@ OLD_KEY = "0123456789abcdef"
 
 
 def with_reactors(m8: Answering, *reactors: views_pb2.Reactor) -> None:
-    """Let the store `vault` have these reactors alone."""
     store = m8.stores["vault"]
     store.ClearField("reactors")
     store.reactors.extend(reactors)

@@ -24,8 +24,6 @@ pytestmark = pytest.mark.usefixtures("run")
 
 
 class Listing(ScriptedM8):
-    """An m8 with secrets to list."""
-
     def __init__(self) -> None:
         super().__init__()
         self.uris = ["vault://app/db", "vault://app/deep/one", "vault://app/deep/two", "vault://other"]

@@ -39,8 +39,6 @@ def test_what_is_there_again_is_printed(  # noqa: PLR0917 - fixtures and one cas
 
 
 class Listing(ScriptedM8):
-    """Lists versions of the secret."""
-
     versions = ("12@a", "2@b", "1@c", "1@d")
 
     def more(self, method: str, message: Message) -> Message:

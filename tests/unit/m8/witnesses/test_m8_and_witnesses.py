@@ -32,14 +32,7 @@ from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.testing.engines.litewitness import Litewitness
 from tests.support.checkpoints import checkpoint_of, copied, grown, keys_in
 from tests.support.m8_world import PATIENCE_S, World, an_m8
-from tests.support.witness_servers import (
-    Reply,
-    WitnessKey,
-    WitnessServer,
-    mirrored,
-    real_witness,
-    witness_server,
-)
+from tests.support.witness_servers import Reply, WitnessKey, WitnessServer, mirrored, real_witness, witness_server
 
 Real = tuple[Litewitness, WitnessServer]
 

@@ -37,19 +37,15 @@ PLAIN = ["setpriv", "--bounding-set=-sys_ptrace,-perfmon,-sys_admin"] if IS_ROOT
 
 @dataclass
 class Started:
-    """A console under way."""
-
     process: subprocess.Popen[bytes]
     folder: Path
     terminal: int
 
     @property
     def said(self) -> str:
-        """What it has printed."""
         return (self.folder / "out").read_text()
 
     def links(self) -> list[str]:
-        """The addresses that it has printed."""
         return re.findall(r"http://127\.0\.0\.1:\d+/#\S+", self.said)
 
     def end(self) -> int:

@@ -61,7 +61,6 @@ class KnowingM8(ScriptedM8):
         return known
 
     def record(self, kind: str, uri: str, detail: str = "", *, stream: str = "", actor: str = "alice") -> None:
-        """Record an event."""
         position = len(self.events) + 1
         self.events.append(
             views_pb2.EventSummary(
@@ -77,7 +76,6 @@ class KnowingM8(ScriptedM8):
         )
 
     def know(self, uri: str, **fields: Any) -> views_pb2.Secret:
-        """Know a secret without a receipt."""
         view = views_pb2.Secret(uri=uri, uploaded_at_ms=AT_MS, subject="alice", **fields)
         self.secrets[uri] = view
         return view

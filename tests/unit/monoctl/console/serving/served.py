@@ -57,11 +57,9 @@ class Served:
 
     @property
     def page(self) -> Page:
-        """A page without a session."""
         return Page(self.application.port)
 
     async def begun(self) -> Page:
-        """A page with a session of its own."""
         page = self.page
         assert (await asked(page.begin, self.sessions.new_link())).status == 200
         return page
@@ -97,7 +95,6 @@ class Served:
 
 @contextlib.asynccontextmanager
 async def console() -> AsyncIterator[Served]:
-    """Serve one."""
     served = Served()
     async with serving(HostPort("127.0.0.1", 0), served.application, limits=LIMITS, drain_s=0.2) as port:
         served.application.port = port

@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.client.known.seen import NAME
 from monoskope.client.walk import reasons
 from monoskope.monoctl.output.listed import file_name
 from monoskope.testing.cluster.identities import Identity
@@ -308,6 +309,12 @@ def test_where_nothing_can_be_remembered_that_is_said_and_all_is_verified(run: R
     assert result.exit_code == 0
     assert "IN_SYNC" in result.stdout
     assert "warning: what m8 lists was not compared with what it listed before: " in result.stderr
+
+
+def test_each_subject_is_told_of_what_was_shown_to_it_alone() -> None:
+    names = {file_name(subject) for subject in ("alice", "bob")}
+    assert len(names) == 2
+    assert file_name(None) == NAME
 
 
 @pytest.mark.parametrize("reason", list(reasons.MEANINGS))

@@ -264,7 +264,7 @@ test("a certificate that Node does not take is named, with what to do", async ()
 });
 
 test("there is no way without TLS, and no address with a path or a login", () => {
-  for (const server of ["http://m8:1", "m8:1", "https://m8", "https://m8:1/x", "https://a:b@m8:1", "https://m8:1?x"]) {
+  for (const server of ["http://m8:1", "m8", "https://m8", "m8:1/x", "https://m8:1/x", "https://a:b@m8:1", "https://m8:1?x"]) {
     assert.throws(() => new Client({ server, token: TOKEN, pins: new FixedPins({}) }), (error) => error instanceof M8Error && !error.message.includes("a:b"));
   }
 });

@@ -67,7 +67,7 @@ def of_files(error: OSError, place: str) -> Error:
         case errno.EPIPE:
             return UnavailableError(
                 f"{place} was closed before the backup was whole.",
-                fix="See what the program behind the pipe says. What it stored is cut off: delete it.",
+                fix="See what the program behind the pipe says. What it stored is cut off and no backup.",
             )
         case errno.ENOENT | errno.ENOTDIR:
             return NotFoundError(f"{place} or its folder does not exist.", fix="Check both names.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,21 +49,24 @@ class Cutter:
         self.carried.append(carried)
         ending = asyncio.Event()
         self._connections.add(ending)
-        there, back = await asyncio.open_connection("127.0.0.1", self._to)
-        carrying = [
-            self._carry(reader, back, UP, carried),
-            self._carry(there, writer, DOWN, carried),
-            self._over.wait(),
-        ]
-        tasks = [asyncio.ensure_future(one) for one in carrying]
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
-        for end in (writer, back):
-            end.close()
-            with suppress(OSError):
-                await end.wait_closed()
+        with ExitStack() as closing:  # also where the test ends first
+            closing.callback(writer.close)
+            there, back = await asyncio.open_connection("127.0.0.1", self._to)
+            closing.callback(back.close)
+            carrying = [
+                self._carry(reader, back, UP, carried),
+                self._carry(there, writer, DOWN, carried),
+                self._over.wait(),
+            ]
+            tasks = [asyncio.ensure_future(one) for one in carrying]
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
+            for end in (writer, back):
+                end.close()
+                with suppress(OSError):
+                    await end.wait_closed()
         ending.set()
 
     async def _carry(

@@ -15,8 +15,7 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.domain.upload import NEW, Upload, evolve
 from monoskope.m8.log.event_log import Put, RecordedEvent
 from monoskope.m8.log.record import make
-from monoskope.m8.readmodels.documents import project
-from monoskope.m8.readmodels.history import HISTORY, prefix, version_of
+from monoskope.m8.readmodels.documents import HISTORY, project, version_of
 from monoskope.m8.readmodels.secrets import SECRETS, VERSIONS, Kept
 from monoskope.m8.readmodels.uploads import end_receipt, shown
 from monoskope.protocol.events import upload_stream
@@ -226,7 +225,7 @@ class Documents:
 
     def history(self, uri: str) -> list[views_pb2.SecretVersion]:
         """The past of a secret as m8 shows it, the newest first."""
-        keys = sorted(key for key in self.keys(HISTORY) if key.startswith(prefix(uri)))
+        keys = sorted(key for key in self.keys(HISTORY) if key.startswith(f"{uri}\n"))
         return [
             version_of(key, self.bodies[HISTORY, key], lambda request_id: self._stream(request_id)[-1]) for key in keys
         ]

@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.errors import Code, Error, RateLimitedError, UnavailableError
 from monoskope.host_port import HostPort
 from monoskope.http.messages import Response
-from monoskope.http.server.answers import serialised
+from monoskope.http.server.exchange import serialised
 from monoskope.http.server.server import Server
 from monoskope.m8.calls import Arrival
 from monoskope.m8.http import pages as operations

@@ -156,7 +156,7 @@ def signed_parts(event: RecordedEvent, *, asked: bool) -> list[bytes]:
 
 
 class Documents:
-    """The read models in memory, fed like a log feeds them. No document holds a grant or a receipt; a request only its own."""
+    """The read models in memory, fed like a log feeds them. No document holds a grant or a receipt."""
 
     def __init__(self) -> None:
         self.bodies: dict[tuple[str, str], bytes] = {}

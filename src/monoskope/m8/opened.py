@@ -114,4 +114,4 @@ def open_tokens(settings: ServerSettings, event_log: EventLog, *, actor: str = M
         Error: as `read_signing_key` does.
     """
     key = read_signing_key(settings.signing_key)
-    return Tokens(event_log, signing_key=key, audience=settings.audience, clock=wall_clock, actor=actor)
+    return Tokens(event_log, signing_key=key, audience=settings.file.audience, clock=wall_clock, actor=actor)

@@ -19,16 +19,16 @@ from google.protobuf.message_factory import GetMessageClass
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.m8 import calls
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.requests import Codec
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.table import MAX_LOGIN, MAX_MESSAGE, Kind, Method, methods
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.methods import MAX_LOGIN, MAX_MESSAGE, Kind, Method, methods
 from monoskope.m8.queries.pages import make_token
-from monoskope.m8.service import calls as validate
+from monoskope.m8.service import call_notes as validate
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.m8.service.policy import Needs
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse
 from tests.support.http_calls import Asked, Call, CallError, Stream, ask

@@ -16,10 +16,10 @@ from monoskope.errors import UsageError
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.queries.events import Events
-from monoskope.m8.readmodels.usage import bytes_of
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service.app import Caller
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, Listing

@@ -22,11 +22,11 @@ from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.background.watches import LogWatch, PositionNote
 from monoskope.m8.domain.events import may_end
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import CallPlaces
 from monoskope.m8.log import noted, record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
 from monoskope.m8.log.noted import Noted
-from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import CallError
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refusal

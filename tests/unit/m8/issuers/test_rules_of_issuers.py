@@ -13,8 +13,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import Code
-from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import RIGHT_NAMES, ExchangeRefusedError
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, RuleFile, checked
 from monoskope.m8.issuers.verifying import Verified

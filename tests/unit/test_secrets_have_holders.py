@@ -114,7 +114,7 @@ FREE = {
     "monoskope.reactor.settings.ReactorFile": "a settings file, which names files of credentials",
     "monoskope.reactor.signers.list_file.ListFile": "public keys, and what is revoked",
     "monoskope.reactor.signers.lists.Revocations": "the names of public keys",
-    "monoskope.reactor.signers.signers.Authorized": "the names of public keys",
+    "monoskope.reactor.signers.Authorized": "the names of public keys",
     "monoskope.reactor.work.delivery.DeliveredRequest": "sealed bytes and a signature, as m8 delivered them",
     "monoskope.reactor.work.recover.Presence": "ids of replicas",
     "monoskope.stores.aws.config.AwsConfig": "the name of a value",
@@ -122,7 +122,7 @@ FREE = {
     "monoskope.stores.barbican.config.BarbicanConfig": "the name of a value",
     "monoskope.stores.barbican.values.BarbicanLayout": "the name of a value",
     "monoskope.stores.password_store.config.PassConfig": "the name of a value",
-    "monoskope.stores.password_store.values.PassLayout": "the name of a value",
+    "monoskope.stores.password_store.config.PassLayout": "the name of a value",
 }
 """What has a field that could hold a secret by its type or name, and holds none: the reason."""
 

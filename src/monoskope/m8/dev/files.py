@@ -20,7 +20,7 @@ from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.opened import wall_clock
-from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.protocol.identity import NAMESPACE
 from monoskope.settings import read_private, write_private
 
 KEY = "signing-key"

@@ -19,9 +19,9 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
-from monoskope.m8.opened import wall_clock
 from monoskope.protocol.identity import NAMESPACE
 from monoskope.settings import read_private, write_private
+from monoskope.times import wall_clock
 
 KEY = "signing-key"
 """The private key's file; its public half lies beside it."""

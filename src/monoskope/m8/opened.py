@@ -12,7 +12,6 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
 
 from monoskope.errors import NotFoundError, UnavailableError, UsageError
-from monoskope.failpoints import CLOCK, shift_ms
 from monoskope.m8.credentials.tokens import Tokens, read_signing_key
 from monoskope.m8.domain.events import M8
 from monoskope.m8.log.event_log import EventLog
@@ -21,12 +20,7 @@ from monoskope.m8.log.opening import Place, find_id, open_log
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.readmodels import documents as chain
 from monoskope.m8.settings import ServerSettings
-from monoskope.times import now_ms
-
-
-def wall_clock() -> int:
-    """Milliseconds since 1970."""
-    return now_ms() + shift_ms(CLOCK)
+from monoskope.times import wall_clock
 
 
 @contextlib.asynccontextmanager

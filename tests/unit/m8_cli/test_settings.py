@@ -15,8 +15,8 @@ from monoskope.exit_codes import ExitCode
 from monoskope.host_port import HostPort
 from monoskope.m8 import opened, settings
 from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.settings import File
 from monoskope.reactor.timings import Timings
 from monoskope.settings import convert

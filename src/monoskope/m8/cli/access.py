@@ -20,11 +20,11 @@ from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
 from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import UnknownAppendError
-from monoskope.m8.opened import open_tokens, os_actor, wall_clock
+from monoskope.m8.opened import open_tokens, os_actor
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 _TOKEN_ROLES = {ROLE_NAMES[role]: role for role in (events_pb2.ROLE_ADMINISTRATOR, events_pb2.ROLE_USER)}
 """The roles that a token has by itself."""

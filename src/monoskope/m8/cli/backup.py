@@ -21,9 +21,9 @@ from monoskope.m8.cli.common import folder_option, opened
 from monoskope.m8.cli.main import LazyGroup
 from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.opening import find_id
-from monoskope.m8.opened import place_of, wall_clock
+from monoskope.m8.opened import place_of
 from monoskope.text import counted, escape
-from monoskope.times import rfc3339
+from monoskope.times import rfc3339, wall_clock
 
 own_folder_option = click.option(
     "--dir", "own", type=click.Path(path_type=Path, file_okay=False), default=None, help="The folder of m8."

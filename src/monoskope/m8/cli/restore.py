@@ -21,9 +21,10 @@ from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.folder import Noted, remembered
 from monoskope.m8.log.opening import Place
 from monoskope.m8.log.postgres.settings import DatabaseSettings
-from monoskope.m8.opened import log_at, opened_log, place_of, wall_clock
+from monoskope.m8.opened import log_at, opened_log, place_of
 from monoskope.m8.settings import SETTINGS_FILE, ServerSettings, load
 from monoskope.text import counted
+from monoskope.times import wall_clock
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -30,11 +30,11 @@ from monoskope.http.client.pool import Pool
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.log.event_log import EventLog
-from monoskope.m8.opened import wall_clock
 from monoskope.m8.readmodels.stores import STORES
-from monoskope.protocol.signed_request import NAMESPACE
+from monoskope.protocol.identity import NAMESPACE
 from monoskope.settings import read_private, write_private
 from monoskope.start import reactor_command
+from monoskope.times import wall_clock
 
 START_S = 30.0
 """How long m8 may take to listen."""

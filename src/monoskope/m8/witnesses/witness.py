@@ -29,9 +29,8 @@ from monoskope.m8.witnesses.submission import (
     judge,
     ours,
 )
-from monoskope.protocol.tlog.checkpoint import Checkpoint
+from monoskope.protocol.tlog.checkpoint import Checkpoint, VerifierKey
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.value import Value
 
 

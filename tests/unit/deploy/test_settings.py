@@ -20,7 +20,7 @@ import yaml
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.init import Plan, lay_out
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 from monoskope.testing.parts import needed
 from tools import image_requirements

@@ -24,9 +24,9 @@ from monoskope.m8.domain.events import may_end
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import CallPlaces
-from monoskope.m8.log import noted, record
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
-from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.folder import FILE, Noted
 from tests.support.http_calls import CallError
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refusal
@@ -123,7 +123,7 @@ async def test_a_log_that_loses_events_while_it_is_served_is_noticed(
     assert told == [
         "the event log lacks what was noted: Position 3 was noted in noted-position, and the log has no such record."
     ]
-    last = noted.find(tmp_path)
+    last = Noted.find(tmp_path)
     assert last is not None
     assert last.position == (4 if grows else 3)
 
@@ -131,12 +131,12 @@ async def test_a_log_that_loses_events_while_it_is_served_is_noticed(
 async def test_a_note_does_not_go_back(tmp_path: Path) -> None:
     """As when a backup ends that began long ago. What is damaged is replaced."""
     later = Noted(9, bytes(32))
-    assert noted.advance(tmp_path, later)
-    assert not noted.advance(tmp_path, Noted(8, bytes(32)))
-    assert noted.find(tmp_path) == later
-    (tmp_path / noted.FILE).write_text("damaged")
-    assert noted.advance(tmp_path, Noted(8))
-    assert noted.find(tmp_path) == Noted(8)
+    assert later.advance(tmp_path)
+    assert not Noted(8, bytes(32)).advance(tmp_path)
+    assert Noted.find(tmp_path) == later
+    (tmp_path / FILE).write_text("damaged")
+    assert Noted(8).advance(tmp_path)
+    assert Noted.find(tmp_path) == Noted(8)
 
 
 async def test_a_new_request_is_answered_with_its_key_without_reading_its_stream_again(

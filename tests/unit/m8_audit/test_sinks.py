@@ -18,12 +18,13 @@ import pytest
 
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.audit import sinks as webhook_sink
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Batch, DeliveryError, Line
 from monoskope.m8.audit.sinks import FileSink, WebhookSink, mac
 from monoskope.m8.audit.syslog_sink import SyslogSink, framed, message, structured
-from monoskope.m8.sink_settings import FileTarget, SyslogTarget, TlsFiles, WebhookTarget
+from monoskope.m8.sink_settings import FileTarget, SyslogTarget, WebhookTarget
 from monoskope.settings import write_private
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import serving

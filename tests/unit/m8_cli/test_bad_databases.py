@@ -26,7 +26,7 @@ from monoskope.host_port import HostPort
 from monoskope.m8.cli.events import erasable
 from monoskope.m8.init import Plan, lay_out
 from monoskope.m8.log.event_log import MAX_DATA, Change, Lookup, NewEvent, Put, RecordedEvent
-from monoskope.m8.log.noted import find
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.postgres.log import PostgresLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
@@ -469,7 +469,7 @@ def test_it_erases_what_is_old_and_notes_the_last_position(erasing: ServerSettin
     with served(erasing) as server:
         asyncio.run(until_erased(erasing))
         server.stop()
-    found = find(erasing.folder)
+    found = Noted.find(erasing.folder)
     assert found is not None
     assert (found.position, found.hash) == (1, last)
     assert "holds: 1 event," in m8("events", "--dir", str(erasing.folder), "verify", home=erasing.folder).stdout
@@ -491,7 +491,7 @@ def test_a_database_that_ends_before_what_was_noted_is_noticed(erasing: ServerSe
         assert "the event log lacks what was noted" in server.said_before
         server.stop()
     # A restore still shows that the database lacks an event.
-    found = find(home)
+    found = Noted.find(home)
     assert found is not None
     assert found.position == 2
 

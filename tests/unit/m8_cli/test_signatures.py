@@ -12,7 +12,7 @@ from google.protobuf.message import Message
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.m8.cli.signatures import Done, done_requests
-from monoskope.m8.dev import files as signing
+from monoskope.m8.dev import setup as signing
 from monoskope.m8.log.event_log import EventLog, RecordedEvent
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.grant import parse_grant

@@ -34,10 +34,9 @@ from monoskope.m8.settings import File
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.m8.witnesses.settings import WitnessTable, checked
 from monoskope.m8.witnesses.witnesses import Witnesses, asked
+from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Note, Policy
 from monoskope.testing.engines.litewitness import Litewitness
 from monoskope.testing.parts import free_port
 from tests.support.checkpoints import checkpoint_of, copied, grown, keys_in

@@ -28,7 +28,7 @@ SQL = {"ROLLBACK"}
 PURPOSES_IN = {
     "client/walk/results.py": "says what is not known of an end without proof, one row a purpose",
     "client/walk/reasons.py": "where a reason means something else to the user",
-    "m8/background/verify_schedule.py": "sends requests to verify",
+    "m8/background/schedules.py": "sends requests to verify",
     "protocol/open_receipt.py": "what a copy puts at its destination",
     "reactor/admission.py": "what the engine must be able to do",
     "reactor/work/handle.py": "leads to the file that does the work",
@@ -43,8 +43,7 @@ EVENTS_IN = {
     "m8/domain/upload.py": "decides on what users and m8 itself append, and keeps what events say",
     "m8/queries/witnessed.py": "finds what was asked and its signature, for a proof",
     "m8/domain/events.py": "learns the secret from a request's first event, and says what each says, for people",
-    "m8/readmodels/uploads.py": "keeps what events say",
-    "m8/readmodels/usage.py": "counts sealed bytes",
+    "m8/readmodels/uploads.py": "counts sealed bytes",
     "m8/service/session.py": "delivers the sealed bytes",
     "protocol/tlog/upload_proof.py": "takes m8's word for a reason that no receipt gives",
     "reactor/grant.py": "appends grants, or says why there is none",

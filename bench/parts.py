@@ -39,7 +39,7 @@ _LOOP_FILES = ("/ssl.py", "asyncio/runners", "asyncio/base_events", "asyncio/eve
 """What runs everything else stands outside of it on the stack: there the search ends."""
 
 _ASYNCIO = "tasks, timeouts and locks"
-_ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/keyed_lock")
+_ASYNCIO_FILES = ("asyncio/timeouts", "asyncio/tasks", "asyncio/locks", "asyncio/queues", "monoskope/event_loop")
 _THREADS = {"m8-log-writer": "event log: commits, on a thread", "asyncio": "work on other threads"}
 
 

@@ -29,7 +29,7 @@ from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.settings import open_files
-from monoskope.m8.log import identity
+from monoskope.m8.log.folder import remembered
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
 from monoskope.m8.opened import open_tokens, opened_log
@@ -131,7 +131,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             bound.push_async_callback(door.stop, 0.0)
             async with (
                 present(app, announced(settings, tokens, address, app.names)) as presence,
-                auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
+                auditing(app, settings.audit, log_id=remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
                 running(app, door, presence.run(), *(work() for work in (*watches, *audits))),

@@ -17,9 +17,9 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import State
 from monoskope.protocol.request import Request
 from monoskope.reactor.grant import Granter
+from monoskope.reactor.health import NO_AUDIT
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.report.audit_log import AuditFile
-from monoskope.reactor.resources import NO_AUDIT
 from monoskope.reactor.work.lookup import failed
 from tests.support.reactor_world import PATIENCE_S, World, ask, opened
 

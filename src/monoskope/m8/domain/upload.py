@@ -19,11 +19,11 @@ from monoskope.m8.domain.events import read
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.protocol.events import EVENTS, RequestEvent, Step, advance, follow, receipt_of
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES, Grant, parse_grant
+from monoskope.protocol.identity import MAX_SIGNATURE
 from monoskope.protocol.outcomes import Author, State, WrongStepError
 from monoskope.protocol.payload import is_padded_size
 from monoskope.protocol.receipt import Receipt, parse_receipt, sealed_digest
 from monoskope.protocol.request import Request, parse_request
-from monoskope.protocol.signed_request import MAX_SIGNATURE
 from monoskope.uri import SecretUri
 from monoskope.value import Value
 

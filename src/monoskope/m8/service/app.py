@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from monoskope.errors import RefusedError
-from monoskope.keyed_lock import KeyedLock
+from monoskope.event_loop import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers

@@ -16,7 +16,7 @@ from monoskope.m8.domain.principal import Principal
 from monoskope.m8.domain.stores import unknown_store
 from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.documents import Where
-from monoskope.m8.queries.pages import VisibleScope, make_token, page, page_size, read_token, visible_scope
+from monoskope.m8.queries.pages import make_token, page, page_size, read_token, visible_scope
 from monoskope.m8.readmodels.secrets import SECRETS
 from monoskope.m8.readmodels.stores import STORES, with_beats
 from monoskope.m8.service import policy
@@ -64,22 +64,6 @@ class Filter:
             out_of_sync=self.state == views_pb2.SECRET_STATE_OUT_OF_SYNC,
             labels=tuple(f"{name}={value}" for name, value in self.labels),
         )
-
-
-async def secrets_page(
-    app: App, visible: VisibleScope, message: queries_pb2.ListSecretsRequest
-) -> tuple[list[views_pb2.Secret], str]:
-    """Return the secrets of the page that `message` asks for, and the next page's token, "" after the last.
-
-    Raises:
-        UsageError: a bad filter, or a token that is not one of this list's.
-    """
-    wanted, size = Filter.parse(message), page_size(message.page_size)
-    scope = f"secrets.1\n{message.prefix}\n{wanted.scope}"
-    after = read_token(scope, message.page_token)
-    found = await page(app.log, SECRETS, visible.within(wanted.store), wanted.where, after=after, limit=size + 1)
-    secrets = await app.documents.secrets(found[:size])
-    return secrets, make_token(scope, secrets[-1].uri) if len(found) > size else ""
 
 
 T = TypeVar("T")
@@ -160,9 +144,15 @@ class Queries:
             UsageError: a bad prefix, filter or token.
         """
         visible = visible_scope(caller.principal, message.prefix)
-        secrets, token = await secrets_page(self._app, visible, message)
+        wanted, size = Filter.parse(message), page_size(message.page_size)
+        scope = f"secrets.1\n{message.prefix}\n{wanted.scope}"
+        after = read_token(scope, message.page_token)
+        within = visible.within(wanted.store)
+        found = await page(self._app.log, SECRETS, within, wanted.where, after=after, limit=size + 1)
+        secrets = await self._app.documents.secrets(found[:size])
         return queries_pb2.ListSecretsResponse(
-            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets], next_page_token=token
+            secrets=[policy.secret_for(caller.principal, secret) for secret in secrets],
+            next_page_token=make_token(scope, secrets[-1].uri) if len(found) > size else "",
         )
 
     async def list_secret_versions(
@@ -264,7 +254,8 @@ class Queries:
 
     async def _wait(self, request_id: bytes, ready: Callable[[], Awaitable[T | None]], caller: Caller) -> T | None:
         operating_log.bind_contextvars(request_id=request_id.hex())
-        return await self._app.feed.until(upload_stream(request_id), ready, wait_s=caller.wait_s)
+        with self._app.feed.waiting(upload_stream(request_id)) as waker:
+            return await waker.until(ready, wait_s=caller.wait_s)
 
     async def _visible_upload(self, request_id: bytes, caller: Caller) -> views_pb2.SecretUpload:
         upload = await self._app.documents.upload(request_id)

@@ -16,7 +16,7 @@ from monoskope.errors import RefusedError
 from monoskope.host_port import HostPort
 from monoskope.m8 import bootstrap
 from monoskope.m8.cli.main import program
-from monoskope.m8.init import Plan, lay_out
+from monoskope.m8.init import lay_out
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.reactor.run import run
 from tests.support import warm
@@ -52,7 +52,7 @@ def give(monkeypatch: pytest.MonkeyPatch) -> Give:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    return lay_out(Plan(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0))).folder
+    return lay_out(folder=tmp_path / "m8", listen=HostPort("127.0.0.1", 0)).folder
 
 
 async def nothing(*_: object, **__: object) -> None:
@@ -117,7 +117,7 @@ def test_m8_init_makes_nothing_in_another_users_folder(tmp_path: Path, give: Giv
     before = folder.stat().st_mode
     give(folder)
     with pytest.raises(RefusedError, match="belongs to another user"):
-        lay_out(Plan(folder=folder, listen=HostPort("127.0.0.1", 0)))
+        lay_out(folder=folder, listen=HostPort("127.0.0.1", 0))
     assert (list(folder.iterdir()), folder.stat().st_mode) == ([], before)
 
 

@@ -26,7 +26,7 @@ from monoskope.protocol.outcomes import State, spelled
 from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.protocol.request import parse_request
 from monoskope.protocol.wire import serialise
-from monoskope.text import counted
+from monoskope.text import counted, some
 from monoskope.uri import SecretUri
 
 SHOWN = 10
@@ -39,7 +39,7 @@ def _of_token(token: events_pb2.TokenIssued) -> str:
     said = "with the rights of its role bindings"
     if token.issuer:
         said += f", by {token.issuer}"
-    return said + (f", in {_some(token.groups)}" if token.groups else "")
+    return said + (f", in {some(token.groups, SHOWN)}" if token.groups else "")
 
 
 def _allowed(role: events_pb2.Role, rights: Iterable[events_pb2.Right], prefixes: Sequence[str]) -> str:
@@ -49,12 +49,7 @@ def _allowed(role: events_pb2.Role, rights: Iterable[events_pb2.Right], prefixes
     names = [RIGHT_NAMES.get(right, f"right {right}") for right in rights]
     if names:
         said += f": {', '.join(names)}"
-    return said + (f" below {_some(prefixes)}" if prefixes else "")
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - SHOWN
-    return ", ".join(names[:SHOWN]) + (f" and {more} more" if more > 0 else "")
+    return said + (f" below {some(prefixes, SHOWN)}" if prefixes else "")
 
 
 MOST = 512
@@ -70,7 +65,7 @@ def detail(message: Message) -> str:
 
 def _of_binding(message: events_pb2.RoleBindingCreated) -> str:
     said = _allowed(message.role, message.rights, [message.prefix] if message.prefix else [])
-    return f"{message.name}: {said}, for {_some(message.members)}"
+    return f"{message.name}: {said}, for {some(message.members, SHOWN)}"
 
 
 def _of_request(message: events_pb2.SecretUploadKeyRequested) -> str:

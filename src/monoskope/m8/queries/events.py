@@ -21,6 +21,7 @@ from monoskope.m8.queries.pages import (
     make_token,
     page_size,
     read_position,
+    scope_of,
     visible_scope,
 )
 from monoskope.m8.readmodels.documents import REVOCATIONS
@@ -62,7 +63,7 @@ class Events:
             NotFoundError: with `request_id`, the caller sees no such request.
             UnavailableError: this process knows no tree of that size.
         """
-        scope = _scope(message)
+        scope = scope_of(message, "tree_size")
         begin = read_position(scope, message.page_token)
         wanted = EventFilter(
             visible_scope(caller.principal, message.prefix),
@@ -248,15 +249,6 @@ def _ended(how: str) -> UnauthenticatedError:
         f"the token {how} while it watched.",
         fix="Log in again with `monoctl login`, or ask an administrator of m8 for a new token (m8 token create).",
     )
-
-
-def _scope(message: queries_pb2.ListEventsRequest) -> str:
-    """Return what a page token is bound to: the order and the filters."""
-    order = "newest" if message.newest_first else "1"
-    scope = f"events.{order}:{message.prefix}:{message.request_id.hex()}"
-    if message.since_ms or message.until_ms or message.actor:
-        scope += f":{message.since_ms}:{message.until_ms}:{message.actor}"
-    return f"{scope}:before {message.before}" if message.before else scope
 
 
 # All watchers get the same message, so it is made once.

@@ -16,6 +16,8 @@ import hashlib
 import re
 from dataclasses import dataclass
 
+from google.protobuf.message import Message
+
 from monoskope.errors import UsageError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log.documents import Where
@@ -106,13 +108,17 @@ def page_size(asked: int) -> int:
     return asked or DEFAULT_SIZE
 
 
-def make_token(scope: str, key: str) -> str:
-    """Return the token of a page of `scope` that ends with `key`.
+def scope_of(request: Message, *besides: str) -> str:
+    """Return what a page token is bound to: all that a request asks for, but its page and the fields `besides`."""
+    bound = type(request)()
+    bound.CopyFrom(request)
+    for name in ("page_size", "page_token", *besides):
+        bound.ClearField(name)
+    return f"{request.DESCRIPTOR.name} {bound.SerializeToString(deterministic=True).hex()}"
 
-    Args:
-        scope: Collection, form version and filters, for example `secrets.1:vault://team-a`.
-        key: The last key of the page.
-    """
+
+def make_token(scope: str, key: str) -> str:
+    """Return the token of a page of `scope` (`scope_of`) that ends with `key`."""
     content = key.encode()
     return base64.urlsafe_b64encode(_check(scope, content) + content).decode().rstrip("=")
 

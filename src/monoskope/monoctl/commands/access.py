@@ -35,7 +35,7 @@ RIGHTS = ("put", "compare", "see-hash", "delete", "copy", "undelete", "rollback"
 _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_id"}
 
 
-@click.command(short_help="Say whether you may do something.")
+@command(short_help="Say whether you may do something.")
 @click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
 @click.option(
@@ -45,12 +45,9 @@ _ALLOWED = {"MEMBER": "member", "ROLE BINDING": "role_binding", "TOKEN": "token_
     metavar="MEMBER",
     help="Ask about this member, without its groups (administrators, auditors).",
 )
-@output_option
-@connection_options
+@output_options
 @click.pass_context
-def can_i(  # noqa: PLR0917 - click passes them by name
-    context: click.Context, right: str, uri: str, member: str, output: str, session: CommandSession
-) -> None:
+def can_i(context: click.Context, right: str, uri: str, member: str, session: CommandSession) -> None:
     """Say whether you have RIGHT on URI: a secret, or a prefix for everything below it.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
@@ -62,25 +59,21 @@ def can_i(  # noqa: PLR0917 - click passes them by name
     monoctl auth can-i see-hash vault://team-a --as user:corp:anna
     """  # noqa: D301 - click wants the character itself
 
-    async def work(client: Client) -> Permission:
-        return await client.access.can_i(right, await full_prefix(client, uri), member=member)
-
-    found = session.run(work)
-    if output == "table":
+    found = session.run(lambda client: client.access.can_i(right, await full_prefix(client, uri), member=member))
+    if session.output == "table":
         terminal.out("yes" if found.allowed else "no")
         if found.role_bindings:
             terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
     else:
-        emit(output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
+        emit(session.output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
     context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
 
 
-@click.command(short_help="Say who may do something (administrators, auditors).")
+@command(short_help="Say who may do something (administrators, auditors).")
 @click.argument("right", type=click.Choice(RIGHTS), metavar="RIGHT")
 @click.argument("uri")
-@form_option
-@connection_options
-def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
+@list_options
+def who_can(right: str, uri: str, session: CommandSession) -> None:
     """Say who has RIGHT on URI: members by role bindings, and tokens that have it by themselves.
 
     The rights are put, compare, see-hash, delete, copy, undelete, rollback and list.
@@ -88,19 +81,16 @@ def who_can(right: str, uri: str, form: str, session: CommandSession) -> None:
     Of a group the group is named, not those who are in it: m8 does not know them.
     """
 
-    async def work(client: Client) -> list[AllowedMember]:
-        return await client.access.who_can(right, await full_prefix(client, uri))
-
     documents: list[Document] = [
-        {"member": one.member, "role_binding": one.role_binding, "token_id": one.token_id} for one in session.run(work)
+        {"member": one.member, "role_binding": one.role_binding, "token_id": one.token_id}
+        for one in session.run(lambda client: client.access.who_can(right, await full_prefix(client, uri)))
     ]
-    show(form, documents, _ALLOWED, name="member", nothing="Nobody.")
+    show(session.output, documents, _ALLOWED, name="member", nothing="Nobody.")
 
 
-@click.command(short_help="Show who you are to m8, and what you may do.")
-@output_option
-@connection_options
-def whoami(output: str, session: CommandSession) -> None:
+@command(short_help="Show who you are to m8, and what you may do.")
+@output_options
+def whoami(session: CommandSession) -> None:
     """Show who you are to m8, and what you may do there: the subject, role, prefixes and rights of your credential.
 
     All of it but credential and signing key is m8's word; nothing here is signed by a store. m8 does not know of the
@@ -116,8 +106,8 @@ def whoami(output: str, session: CommandSession) -> None:
         return document | views.member(await client.access.who_am_i())
 
     document = session.run(work)
-    if output != "table":
-        emit(output, document, {})
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     pairs(_lines(document))
     terminal.err("This is m8's word.")
@@ -133,16 +123,13 @@ def _lines(document: Document) -> dict[str, str]:
     return lines | {title: cell(document, name) for title, name in _OF_ALL.items()}
 
 
-@click.command(short_help="List what came from a member who leaves, and end it (administrators).")
+@command(short_help="List what came from a member who leaves, and end it (administrators).")
 @click.argument("member")
 @click.option("--keep", multiple=True, metavar="NAME", help="A role binding, or the id of a token, that stays.")
 @click.option("--end", "wanted", is_flag=True, help="End it, after a question on the terminal.")
 @click.option("--yes", is_flag=True, help="With --end: do not ask.")
-@output_option
-@connection_options
-def offboard(
-    member: str, keep: tuple[str, ...], output: str, session: CommandSession, *, wanted: bool, yes: bool
-) -> None:
+@output_options
+def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wanted: bool, yes: bool) -> None:
     """List the tokens and role bindings that MEMBER made, and those that name MEMBER: they outlive the account.
 
     With --end, after a question, the tokens are revoked and the role bindings deleted. A role binding that MEMBER made
@@ -156,18 +143,15 @@ def offboard(
     if yes and not wanted:
         raise UsageError("--yes goes with --end.", fix="Say both, or neither.")
 
-    async def work(client: Client) -> Offboarding:
-        return await client.access.came_from(member)
-
-    found = session.run(work)
+    found = session.run(lambda client: client.access.came_from(member))
     known = {one.token_id for one in found.tokens} | {one.name for one in found.role_bindings}
     if unknown := [name for name in keep if name not in known]:
         raise UsageError(f"--keep {unknown[0]}: nothing of that name is to end.", fix="Copy it from the list.")
     rows = _rows(found, keep)
-    emit(output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
+    emit(session.output, rows, _ENDING, nothing=f"Nothing came from {member} that counts now.")
     count = counted(len(known - set(keep)), "thing")
     if not wanted or known <= set(keep):
-        if output == "table" and not wanted and known:
+        if session.output == "table" and not wanted and known:
             terminal.note(f"Nothing was ended. To end {count} of these, say --end.")
         return
     terminal.agree(f"End {count} of {member}?", yes=yes, otherwise="nothing was ended")

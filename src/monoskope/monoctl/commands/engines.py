@@ -6,7 +6,7 @@ import click
 
 from monoskope.client import Client, Copy, Import, UpstreamPage, Verification
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.input.request_options import expectation, full_prefix
+from monoskope.monoctl.input.request_options import expect_options, full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import done, emit
@@ -25,54 +25,42 @@ _LISTED = {"URI": "uri", "M8 SAYS": "m8_says"}
 _VERIFIED = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
 
 
-@click.command(short_help="Copy a secret into another store.")
+@command(short_help="Copy a secret into another store.")
 @click.argument("uri")
 @click.argument("destination")
-@click.option("--expect", metavar="absent|VERSION", help="Copy only if nothing, or this version, is there.")
-@click.option("--overwrite", is_flag=True, help="Replace whatever is there.")
-@timeout_option
-@output_option
-@connection_options
-def copy_secret(  # noqa: PLR0917 - click passes them by name
-    uri: str,
-    destination: str,
-    expect: str | None,
-    timeout: float,
-    output: str,
-    session: CommandSession,
-    *,
-    overwrite: bool,
-) -> None:
+@expect_options("absent|VERSION", "Copy only if nothing, or this version, is there.", "Replace whatever is there.")
+@request_options
+def copy_secret(uri: str, destination: str, expect: Expect | str, session: CommandSession) -> None:
     """Copy the secret at URI to DESTINATION, in another store.
 
     The reactor of URI's store reads the secret and puts it there; none else sees it. The reactor's own settings say
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
     receipts of both stores that show the same hash.
     """
-    expected = expectation(expect, overwrite=overwrite)
 
-    async def work(client: Client) -> Copy:
-        return await client.copy_secret(uri, destination, expect=expected, timeout=timeout)
+    emit(
+        session.output,
+        done(session.run(lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout))),
+        _COPIED,
+    )
 
-    emit(output, done(session.run(work)), _COPIED)
 
-
-@click.command(short_help="Adopt secrets that others put into an engine.")
+@command(short_help="Adopt secrets that others put into an engine.")
 @click.argument("uris", nargs=-1, required=True, metavar="URI [URI...]")
-@timeout_option
-@output_option
-@connection_options
-def import_secret(uris: tuple[str, ...], timeout: float, output: str, session: CommandSession) -> None:
+@request_options
+def import_secret(uris: tuple[str, ...], session: CommandSession) -> None:
     """Adopt secrets that others put into an engine.
 
     The store's reactor reads each secret and signs a receipt with its hash. It moves, writes and shows nothing. From
     then on a put may replace the secret, as if it had been put through m8.
     """
 
-    async def work(client: Client) -> list[Import | Error]:
-        return await client.import_secrets(uris, timeout=timeout)
-
-    end(session.run(work, several=len(uris) > 1), output, _IMPORTED, changes=True)
+    end(
+        session.run(lambda client: client.import_secrets(uris, timeout=session.timeout), several=len(uris) > 1),
+        session.output,
+        _IMPORTED,
+        changes=True,
+    )
 
 
 PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
@@ -80,7 +68,7 @@ UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left
 SENTENCES = (PROVEN, UNADDRESSABLE)
 
 
-@click.command(short_help="Check that stores still hold what was put.")
+@command(short_help="Check that stores still hold what was put.")
 @click.argument("uris", nargs=-1, metavar="[URI...]")
 @click.option(
     "--all",
@@ -89,12 +77,8 @@ SENTENCES = (PROVEN, UNADDRESSABLE)
     help="All secrets below the given prefixes (`store://`, `store://segment…`, or a path in the default store), or "
     "all that you may see.",
 )
-@timeout_option
-@output_option
-@connection_options
-def verify_secret(
-    uris: tuple[str, ...], timeout: float, output: str, session: CommandSession, *, everything: bool
-) -> None:
+@request_options
+def verify_secret(uris: tuple[str, ...], session: CommandSession, *, everything: bool) -> None:
     """See whether stores still hold what the newest receipts say. Nobody sees a value, nothing is written.
 
     The outcome is IN_SYNC, DRIFTED (something else is upstream) or GONE. Exit code 0 if all are in sync, 12 if one is
@@ -110,15 +94,15 @@ def verify_secret(
 
     async def work(client: Client) -> tuple[Listed | None, list[Verification | Error]]:
         if not everything:
-            return None, await client.verify_secrets(uris, timeout=timeout)
+            return None, await client.verify_secrets(uris, timeout=session.timeout)
         below = tuple([await full_prefix(client, uri) for uri in uris])
-        asked = await verify_listed(client, below, timeout)
+        asked = await verify_listed(client, below, session.timeout)
         return asked, asked.results
 
     asked, results = session.run(work, several=everything or len(uris) > 1)
     end(
         results,
-        output,
+        session.output,
         _VERIFIED,
         as_expected=lambda verification: verification.in_sync,
         listed=everything,
@@ -126,13 +110,11 @@ def verify_secret(
     )
 
 
-@click.command(short_help="List what is in an engine, to find what can be imported.")
+@command(short_help="List what is in an engine, to find what can be imported.")
 @click.argument("uri", metavar="URI")
 @click.option("--importable", is_flag=True, help="Only secrets that can be imported.")
-@timeout_option
-@output_option
-@connection_options
-def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, session: CommandSession) -> None:
+@request_options
+def list_upstream(uri: str, *, importable: bool, session: CommandSession) -> None:
     """List the names that a store's engine holds directly below URI, known to m8 or not.
 
     Names alone: the store's reactor reads no value for it. A name with "/" at its end is a folder; list it to see what
@@ -141,12 +123,12 @@ def list_upstream(uri: str, *, importable: bool, timeout: float, output: str, se
     """
 
     async def work(client: Client) -> list[UpstreamPage]:
-        return [page async for page in client.list_upstream_pages(uri, timeout=timeout)]
+        return [page async for page in client.list_upstream_pages(uri, timeout=session.timeout)]
 
     pages = session.run(work)
     names = [name for page in pages for name in page.names if name.can_be_imported or not importable]
-    emit(output, [views.upstream(one) for one in names], _LISTED, nothing="No names found.")
-    if names and output == "table":
+    emit(session.output, [views.upstream(one) for one in names], _LISTED, nothing="No names found.")
+    if names and session.output == "table":
         terminal.note(PROVEN)
     if unaddressable := max(page.unaddressable for page in pages):
         terminal.note(UNADDRESSABLE.format(count=unaddressable, uri=pages[0].uri))

@@ -46,7 +46,7 @@ class _Asked:
     every: bool
 
 
-@click.command(short_help="List events.")
+@command(short_help="List events.")
 @click.option("--request-id", default="", metavar="ID", help="Only those of this request.")
 @click.option(
     "--prefix",
@@ -64,8 +64,7 @@ class _Asked:
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Only the first N.")
 @click.option("-w", "--watch", is_flag=True, help="Show events as they are recorded from now on, until Ctrl-C.")
 @click.option("--after", type=click.IntRange(0), metavar="N", help="With --watch: begin after this position.")
-@output_option
-@connection_options
+@output_options
 def events(
     session: CommandSession,
     *,
@@ -77,7 +76,6 @@ def events(
     tail: int | None,
     limit: int | None,
     after: int | None,
-    output: str,
     every: bool,
     watch: bool,
 ) -> None:
@@ -96,7 +94,7 @@ def events(
         until_ms=parse_moment(until, now_ms=now) if until else 0,
         actor=actor,
     )
-    asked = _Asked(request_id, prefix, wanted, tail, limit, after, output, every=every)
+    asked = _Asked(request_id, prefix, wanted, tail, limit, after, session.output, every=every)
     _check(asked, watch=watch)
     if watch:
         session.run(lambda client: _watch(client, asked))

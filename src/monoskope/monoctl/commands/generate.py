@@ -8,7 +8,7 @@ import click
 
 from monoskope.client import Client, Generated
 from monoskope.errors import UsageError
-from monoskope.monoctl.input.request_options import PutNotes, expectation, notes_options
+from monoskope.monoctl.input.request_options import PutNotes, expect_options, notes_options
 from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import done, emit
@@ -25,7 +25,7 @@ _KEYS = {
 """The key of each kind if --key names none."""
 
 
-@click.command(short_help="Have a store make a secret that nobody sees.")
+@command(short_help="Have a store make a secret that nobody sees.")
 @click.argument("uri")
 @click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
 @click.option("--kind", type=click.Choice(list(KINDS)), help="What to make for each --key.")
@@ -37,26 +37,21 @@ _KEYS = {
     metavar="FILE",
     help="Write the public halves to this file, PEM, in the order of the keys.",
 )
-@click.option("--expect", metavar="absent|VERSION", help="Write only if nothing, or this version, is upstream.")
-@click.option("--overwrite", is_flag=True, help="Replace whatever is upstream.")
+@expect_options(
+    "absent|VERSION", "Write only if nothing, or this version, is upstream.", "Replace whatever is upstream."
+)
 @notes_options
-@timeout_option
-@output_option
-@connection_options
-def generate_secret(  # noqa: PLR0917 - click passes them by name
+@request_options
+def generate_secret(
     uri: str,
     recipes: tuple[str, ...],
     kind: str | None,
     size: int | None,
     keys: tuple[str, ...],
     out_public: Path | None,
-    expect: str | None,
+    expect: Expect | str,
     notes: PutNotes,
-    timeout: float,
-    output: str,
     session: CommandSession,
-    *,
-    overwrite: bool,
 ) -> None:
     """Have a store's reactor make a secret that nobody sees. You get its hash, and the public halves of key pairs.
 
@@ -69,18 +64,16 @@ def generate_secret(  # noqa: PLR0917 - click passes them by name
     monoctl generate secret app/all password=password:32 tls.key=rsa:4096 --expect absent
     """  # noqa: D301 - click wants the character itself
     wanted = _recipes(recipes, kind, size, keys)
-    expected = expectation(expect, overwrite=overwrite)
     if out_public is not None and not out_public.absolute().parent.is_dir():
         raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
 
-    async def work(client: Client) -> Generated:
-        return await client.generate_secret(
-            uri, wanted, expect=expected, labels=notes.labels, expires_on=notes.expires_on, timeout=timeout
+    generated = session.run(
+        lambda client: client.generate_secret(
+            uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on, timeout=session.timeout
         )
-
-    generated = session.run(work)
-    emit(output, done(generated), _COLUMNS)
-    if output == "table":
+    )
+    emit(session.output, done(generated), _COLUMNS)
+    if session.output == "table":
         for name, value in generated.public_values.items():
             terminal.out("", f"{name}:", *value.split("\n"), end="")
     if out_public is not None:

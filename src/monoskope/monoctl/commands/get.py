@@ -91,7 +91,7 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
     return filled + [one for one in documents if not one[0][field]]
 
 
-@click.command(short_help="List secrets.")
+@command(short_help="List secrets.")
 @click.argument("prefix", default="")
 @click.option("--prefix", "below", default="", metavar="URI", help="The same as PREFIX.")
 @click.option("--store", default="", metavar="STORE", help="Only of this store.")
@@ -114,9 +114,8 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
     help="By what to sort; -changed is the newest first.",
 )
 @click.option("--limit", type=click.IntRange(1), help="At most this many.")
-@form_option
-@connection_options
-def secrets(  # noqa: PLR0917 - click passes them by name
+@list_options
+def secrets(
     prefix: str,
     below: str,
     store: str,
@@ -126,7 +125,6 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     labels: tuple[str, ...],
     sort: str,
     limit: int | None,
-    form: str,
     session: CommandSession,
 ) -> None:
     """List the secrets below PREFIX, or all that you may see.
@@ -170,8 +168,8 @@ def secrets(  # noqa: PLR0917 - click passes them by name
     results = session.run(work)
     documents = [document for document, _ in results]
     columns = _columns(documents)
-    show(form, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
-    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(form))
+    show(session.output, documents, columns, name="uri", wide=columns | _signed(documents), nothing="No secrets found.")
+    tell(((document["uri"], checked) for document, checked in results), notes=in_tables(session.output))
 
 
 async def _that_begin_with(client: Client, prefix: str) -> list[str]:
@@ -190,22 +188,21 @@ async def _that_begin_with(client: Client, prefix: str) -> list[str]:
     return found
 
 
-@click.command(short_help="Show one secret.")
+@command(short_help="Show one secret.")
 @click.argument("uri")
 @click.option(
     "--versions",
     is_flag=True,
     help="Show every change of it and of its notes, and every deletion, the newest first.",
 )
-@form_option
-@connection_options
-def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> None:
+@list_options
+def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     """Show one secret: its hash if you may see it, its version, who changed it last and when. Never a value.
 
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
     """
     if versions:
-        _show_versions(uri, form, session)
+        _show_versions(uri, session.output, session)
         return
 
     async def work(client: Client) -> tuple[Document, Checked]:
@@ -215,11 +212,15 @@ def secret(uri: str, form: str, session: CommandSession, *, versions: bool) -> N
 
     document, checked = session.run(work)
     columns = _columns([document])
-    show(form, document, columns, name="uri", wide=columns | _signed([document]))
-    if in_tables(form) and document["values"]:
+    show(session.output, document, columns, name="uri", wide=columns | _signed([document]))
+    if in_tables(session.output) and document["values"]:
         terminal.out()
-        pairs(document["values"] if form == WIDE else {key: short(text) for key, text in document["values"].items()})
-    tell([(document["uri"], checked)], notes=in_tables(form))
+        pairs(
+            document["values"]
+            if session.output == WIDE
+            else {key: short(text) for key, text in document["values"].items()}
+        )
+    tell([(document["uri"], checked)], notes=in_tables(session.output))
 
 
 def _show_versions(uri: str, form: str, session: CommandSession) -> None:
@@ -244,7 +245,7 @@ def _version_name(document: Document) -> str:
     return f"the edit of {document['recorded_at']}" if document["edit"] else f"request {document['request_id']}"
 
 
-@click.command(short_help="Show one request.")
+@command(short_help="Show one request.")
 @click.argument("request_id")
 @click.option("--wait", is_flag=True, help="Wait until it has ended.")
 @click.option(
@@ -256,18 +257,8 @@ def _version_name(document: Document) -> str:
 )
 @click.option("--force", is_flag=True, help="With --proof: replace FILE if it exists.")
 @timeout_option
-@form_option
-@connection_options
-def upload(
-    request_id: str,
-    timeout: float,
-    form: str,
-    session: CommandSession,
-    proof_file: Path | None,
-    *,
-    wait: bool,
-    force: bool,
-) -> None:
+@list_options
+def upload(request_id: str, session: CommandSession, proof_file: Path | None, *, wait: bool, force: bool) -> None:
     """Show one request. Its outcome is shown only if a receipt of the store's pinned identity proves it.
 
     PROVEN says whether there is such a receipt. What m8 says without a receipt is marked; the rest is m8's word, too.
@@ -280,8 +271,8 @@ def upload(
 
     async def work(client: Client) -> tuple[views_pb2.SecretUpload, Checked, str, bytes]:
         content = request_id_bytes(request_id)
-        with within(client.queries.runtime, timeout):
-            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=timeout)
+        with within(client.queries.runtime, session.timeout):
+            answer = await client.queries.upload_answer(content, wait=wait, timeout_s=session.timeout)
             checked = await client.proofs.upload(answer, content)
             proof = b"" if proof_file is None else (await client.log.upload_proof(request_id)).content
         return answer.upload, checked, client.settings.signing_key, proof
@@ -292,7 +283,7 @@ def upload(
         terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
     document = views.upload(view, checked.receipt) | views.proof(checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
-    show(form, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
-    tell([(f"request {request_id}", checked)], notes=in_tables(form))
+    show(session.output, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
+    tell([(f"request {request_id}", checked)], notes=in_tables(session.output))
     tell_whose(checked, view.purpose)
     tell_signer(checked, signing_key)

@@ -9,7 +9,7 @@ import click
 from monoskope.monoctl.output import terminal
 
 
-@click.command("help", short_help="Show the help of a command.")
+@command("help", short_help="Show the help of a command.")
 @click.argument("words", nargs=-1, metavar="[VERB [NOUN]]")
 @click.pass_context
 def show_help(context: click.Context, words: tuple[str, ...]) -> None:
@@ -26,7 +26,7 @@ def show_help(context: click.Context, words: tuple[str, ...]) -> None:
     terminal.out(*here.get_help().split("\n"))
 
 
-@click.command(short_help="Show the version of monoctl.")
+@command(short_help="Show the version of monoctl.")
 @click.option("-o", "--output", type=click.Choice(["table", "json", "yaml"]), default="table", show_default=True)
 def version(output: str) -> None:
     """Show the version of monoctl, without a connection to m8."""

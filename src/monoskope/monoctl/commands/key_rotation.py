@@ -13,7 +13,7 @@ from monoskope.monoctl.output import terminal
 from monoskope.times import instant
 
 
-@click.command(short_help="Allow a second fingerprint key id.")
+@command(short_help="Allow a second fingerprint key id.")
 @click.argument("key_id")
 @connection_options
 def start(key_id: str, session: CommandSession) -> None:
@@ -22,7 +22,7 @@ def start(key_id: str, session: CommandSession) -> None:
     terminal.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
 
 
-@click.command(short_help="Allow only the new fingerprint key id.")
+@command(short_help="Allow only the new fingerprint key id.")
 @click.argument("key_id")
 @click.option(
     "--force", is_flag=True, help="Also while attached reactors have another key. m8 shuts them out; see the question."

@@ -17,12 +17,11 @@ M8S_WORD = "labels and day of expiry that were edited are m8's word: no store si
 """Beside every edit: the notes of a put stand in its signed grant, these do not."""
 
 
-@click.command(short_help="Set and remove labels of a secret.")
+@command(short_help="Set and remove labels of a secret.")
 @click.argument("uri")
 @click.argument("edits", nargs=-1, required=True, metavar="NAME=VALUE|NAME-...")
-@output_option
-@connection_options
-def label_secret(uri: str, edits: tuple[str, ...], output: str, session: CommandSession) -> None:
+@output_options
+def label_secret(uri: str, edits: tuple[str, ...], session: CommandSession) -> None:
     """Set labels of a secret, and remove those named with a "-" behind. The others stay. It needs no value.
 
     No store is asked: m8 records who edited what, and shows it as its own word. It takes the right to put the secret.
@@ -33,10 +32,7 @@ def label_secret(uri: str, edits: tuple[str, ...], output: str, session: Command
     """  # noqa: D301 - click wants the character itself
     labels = parse_edits(edits)
 
-    async def work(client: Client) -> views_pb2.Secret:
-        return await client.edit_notes(uri, labels)
-
-    show_notes(session.run(work), output)
+    show_notes(session.run(lambda client: client.edit_notes(uri, labels)), session.output)
 
 
 def show_notes(view: views_pb2.Secret, output: str) -> None:
@@ -46,13 +42,12 @@ def show_notes(view: views_pb2.Secret, output: str) -> None:
         terminal.note(M8S_WORD)
 
 
-@click.command(short_help="Note when a secret expires.")
+@command(short_help="Note when a secret expires.")
 @click.argument("uri")
 @click.argument("day", default="")
 @click.option("--never", is_flag=True, help="Remove the day of expiry.")
-@output_option
-@connection_options
-def expire_secret(uri: str, day: str, output: str, session: CommandSession, *, never: bool) -> None:
+@output_options
+def expire_secret(uri: str, day: str, session: CommandSession, *, never: bool) -> None:
     """Note the DAY on which a secret expires: YYYY-MM-DD, or 90d from today. It needs no value.
 
     It is a note: m8 does nothing on that day, and `get secrets --expiring` lists it. No store is asked: m8 records who
@@ -66,7 +61,4 @@ def expire_secret(uri: str, day: str, output: str, session: CommandSession, *, n
         raise UsageError("give a DAY, or --never.", fix="Write for example 90d, or 2027-01-31.")
     expires_on = "" if never else parse_day(day)
 
-    async def work(client: Client) -> views_pb2.Secret:
-        return await client.edit_notes(uri, expires_on=expires_on)
-
-    show_notes(session.run(work), output)
+    show_notes(session.run(lambda client: client.edit_notes(uri, expires_on=expires_on)), session.output)

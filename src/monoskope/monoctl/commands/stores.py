@@ -83,17 +83,16 @@ WARN_DAYS = 30
 _DAY_MS = 86_400_000
 
 
-@click.command(short_help="List stores.")
-@form_option
-@connection_options
-def secret_stores(form: str, session: CommandSession) -> None:
+@command(short_help="List stores.")
+@list_options
+def secret_stores(session: CommandSession) -> None:
     """List the stores with their type and state."""
 
     async def work(client: Client) -> list[Document]:
         await _note_if_certificate_expires(client)
         return [views.store(view) async for view in client.queries.stores()]
 
-    show(form, session.run(work), _STORES, name="name", nothing="No stores found.")
+    show(session.output, session.run(work), _STORES, name="name", nothing="No stores found.")
 
 
 async def _note_if_certificate_expires(client: Client) -> None:
@@ -112,10 +111,9 @@ async def _note_if_certificate_expires(client: Client) -> None:
             )
 
 
-@click.command(short_help="List the types of stores in use.")
-@form_option
-@connection_options
-def store_types(form: str, session: CommandSession) -> None:
+@command(short_help="List the types of stores in use.")
+@list_options
+def store_types(session: CommandSession) -> None:
     """List the types of the stores that you can see: which are experimental, and how secrets lie in their engines.
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
@@ -124,22 +122,21 @@ def store_types(form: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[Document]:
         return views.store_types([view async for view in client.queries.stores()])
 
-    show(form, session.run(work), _TYPES, name="type", nothing="No stores found.")
+    show(session.output, session.run(work), _TYPES, name="type", nothing="No stores found.")
 
 
-@click.command(short_help="Show everything about one store.")
+@command(short_help="Show everything about one store.")
 @click.argument("name", default="")
-@output_option
-@connection_options
-def secret_store(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def secret_store(name: str, session: CommandSession) -> None:
     """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
 
     async def work(client: Client) -> Document:
         return views.store(await client.queries.store(name))
 
     document = session.run(work)
-    if output != "table":
-        emit(output, document, {})
+    if session.output != "table":
+        emit(session.output, document, {})
         return
     if not document["max_plaintext"]:
         document["max_plaintext"] = _NOT_ANNOUNCED
@@ -184,49 +181,44 @@ def _show_changed(
     emit(output, session.run(work), _CHANGED)
 
 
-@click.command(short_help="Add an inactive store.")
+@command(short_help="Add an inactive store.")
 @click.argument("name")
 @click.option("--type", "kind", required=True, metavar="TYPE", help="The kind of engine: vault, age, …")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
-@output_option
-@connection_options
-def create(name: str, kind: str, identity: str, output: str, session: CommandSession) -> None:
+@output_options
+def create(name: str, kind: str, identity: str, session: CommandSession) -> None:
     """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
-    _show_changed(session, output, lambda client: client.stores.create(name, kind=kind, identity=identity))
+    _show_changed(session, session.output, lambda client: client.stores.create(name, kind=kind, identity=identity))
 
 
-@click.command(short_help="Activate a store.")
+@command(short_help="Activate a store.")
 @click.argument("name")
-@output_option
-@connection_options
-def activate(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def activate(name: str, session: CommandSession) -> None:
     """Activate a store, so that it takes uploads."""
-    _show_changed(session, output, lambda client: client.stores.activate(name))
+    _show_changed(session, session.output, lambda client: client.stores.activate(name))
 
 
-@click.command(short_help="Deactivate a store.")
+@command(short_help="Deactivate a store.")
 @click.argument("name")
-@output_option
-@connection_options
-def deactivate(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def deactivate(name: str, session: CommandSession) -> None:
     """Deactivate a store, so that it takes no more uploads. What is upstream does not change."""
-    _show_changed(session, output, lambda client: client.stores.deactivate(name))
+    _show_changed(session, session.output, lambda client: client.stores.deactivate(name))
 
 
-@click.command(short_help="Make a store the default.")
+@command(short_help="Make a store the default.")
 @click.argument("name")
-@output_option
-@connection_options
-def set_default(name: str, output: str, session: CommandSession) -> None:
+@output_options
+def set_default(name: str, session: CommandSession) -> None:
     """Make a store the default. Each user must confirm the new default."""
-    _show_changed(session, output, lambda client: client.stores.set_default(name))
+    _show_changed(session, session.output, lambda client: client.stores.set_default(name))
 
 
-@click.command(short_help="Give a store a new identity without proof.")
+@command(short_help="Give a store a new identity without proof.")
 @click.argument("name")
 @click.option("--identity", required=True, metavar="SHA256:…", help="What `m8 reactor init` printed.")
-@output_option
-@connection_options
-def replace(name: str, identity: str, output: str, session: CommandSession) -> None:
+@output_options
+def replace(name: str, identity: str, session: CommandSession) -> None:
     """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
-    _show_changed(session, output, lambda client: client.stores.replace_identity(name, identity=identity))
+    _show_changed(session, session.output, lambda client: client.stores.replace_identity(name, identity=identity))

@@ -30,7 +30,7 @@ _COLUMNS = {
 }
 
 
-@click.command(short_help="Create a token for a member (administrators).")
+@command(short_help="Create a token for a member (administrators).")
 @click.argument("member")
 @click.option("--ttl", metavar="30d", default="30d", show_default=True, help="How long it is valid.")
 @click.option(
@@ -66,12 +66,11 @@ def _check_new(file: Path) -> None:
         raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
 
 
-@click.command(name="tokens", short_help="List the tokens (administrators, auditors).")
+@command("tokens", short_help="List the tokens (administrators, auditors).")
 @click.option("--all", "every", is_flag=True, help="Also those that expired or were revoked.")
 @click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
-@form_option
-@connection_options
-def list_(*, every: bool, subject: str, form: str, session: CommandSession) -> None:
+@list_options
+def list_(*, every: bool, subject: str, session: CommandSession) -> None:
     """List the tokens that are valid and who made each, without the tokens themselves.
 
     What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
@@ -83,10 +82,10 @@ def list_(*, every: bool, subject: str, form: str, session: CommandSession) -> N
 
     documents = [_document(one, now) for one in session.run(work)]
     shown = [one for one in documents if every or one["state"] == "valid"]
-    show(form, shown, _COLUMNS, name="token_id", nothing="No tokens.")
+    show(session.output, shown, _COLUMNS, name="token_id", nothing="No tokens.")
 
 
-@click.command(short_help="Make a token invalid.")
+@command(short_help="Make a token invalid.")
 @click.argument("token_id", metavar="ID")
 @connection_options
 def revoke(token_id: str, session: CommandSession) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.walk import reasons, receipts
-from monoskope.monoctl.commands import notes
+from monoskope.monoctl.commands import change as notes
 from monoskope.monoctl.output import listed, proven
 from monoskope.protocol.outcomes import ENDS, spelled
 
@@ -23,7 +23,7 @@ FILES = (
     "client/walk/results.py",
     *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
     "monoctl/output/report.py",
-    "monoctl/commands/key_rotation.py",
+    "monoctl/commands/stores.py",
     "monoctl/commands/put.py",
 )
 """Where sentences about outcomes are made in place. Each text with a space in it counts, but docstrings and fixes."""

@@ -1,20 +1,26 @@
-"""Who may do what: `monoctl auth`, `monoctl whoami` and `monoctl offboard`."""
+"""Who may do what: `monoctl auth|whoami|offboard`, and `monoctl create|get|revoke token`."""
 
 from __future__ import annotations
 
+import datetime as dt
+import os
 from collections.abc import Collection
+from pathlib import Path
 
 import click
 
 from monoskope.client import Client
-from monoskope.client.results.access import AllowedMember, Offboarding, Permission
+from monoskope.client.results.access import AllowedMember, Offboarding, Permission, Token
 from monoskope.errors import UsageError
 from monoskope.exit_codes import ExitCode
-from monoskope.monoctl.input.request_options import form_option, full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import full_prefix
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, plain, show
+from monoskope.settings import write_private
 from monoskope.text import counted
+from monoskope.times import parse_length
 
 _ENDING = {"KIND": "kind", "NAME": "name", "FOR": "members", "WHY": "why", "THEN": "then"}
 
@@ -59,13 +65,16 @@ def can_i(context: click.Context, right: str, uri: str, member: str, session: Co
     monoctl auth can-i see-hash vault://team-a --as user:corp:anna
     """  # noqa: D301 - click wants the character itself
 
-    found = session.run(lambda client: client.access.can_i(right, await full_prefix(client, uri), member=member))
+    async def work(client: Client) -> Permission:
+        return await client.access.can_i(right, await full_prefix(client, uri), member=member)
+
+    found = session.run(work)
     if session.output == "table":
         terminal.out("yes" if found.allowed else "no")
         if found.role_bindings:
             terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
     else:
-        emit(session.output, {"allowed": found.allowed, "role_bindings": list(found.role_bindings)}, {})
+        emit(session.output, plain(found), {})
     context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
 
 
@@ -81,11 +90,10 @@ def who_can(right: str, uri: str, session: CommandSession) -> None:
     Of a group the group is named, not those who are in it: m8 does not know them.
     """
 
-    documents: list[Document] = [
-        {"member": one.member, "role_binding": one.role_binding, "token_id": one.token_id}
-        for one in session.run(lambda client: client.access.who_can(right, await full_prefix(client, uri)))
-    ]
-    show(session.output, documents, _ALLOWED, name="member", nothing="Nobody.")
+    async def work(client: Client) -> list[AllowedMember]:
+        return await client.access.who_can(right, await full_prefix(client, uri))
+
+    show(session.output, plain(session.run(work)), _ALLOWED, name="member", nothing="Nobody.")
 
 
 @command(short_help="Show who you are to m8, and what you may do.")
@@ -142,7 +150,6 @@ def offboard(member: str, keep: tuple[str, ...], session: CommandSession, *, wan
     """  # noqa: D301 - click wants the character itself
     if yes and not wanted:
         raise UsageError("--yes goes with --end.", fix="Say both, or neither.")
-
     found = session.run(lambda client: client.access.came_from(member))
     known = {one.token_id for one in found.tokens} | {one.name for one in found.role_bindings}
     if unknown := [name for name in keep if name not in known]:
@@ -176,3 +183,87 @@ def _rows(found: Offboarding, keep: Collection[str]) -> list[Document]:
         for one in bindings
     ]
     return [row | {"then": "keep"} if row["name"] in keep else row for row in rows]
+
+
+_TOKENS = {
+    "ID": "token_id",
+    "SUBJECT": "subject",
+    "ROLE": "role",
+    "PREFIXES": "prefixes",
+    "RIGHTS": "rights",
+    "EXPIRES": "expires",
+    "STATE": "state",
+    "MADE BY": "made_by",
+}
+
+
+@command(short_help="Create a token for a member (administrators).")
+@click.argument("member")
+@click.option("--ttl", metavar="30d", default="30d", show_default=True, help="How long it is valid.")
+@click.option(
+    "--out", default="-", metavar="FILE", help="A new file of mode 0600; '-', the default, is standard output."
+)
+@connection_options
+def create_token(member: str, ttl: str, out: str, session: CommandSession) -> None:
+    """Create a token for MEMBER, a user or a machine. It is shown only once: m8 does not keep it.
+
+    It has no rights of its own: role bindings say what MEMBER may do. MEMBER is one of `local`: members of an issuer
+    log in. No token is made for you yourself.
+
+    \b
+    monoctl create token machine:local:backup --ttl 90d --out backup.token
+    """  # noqa: D301 - click wants the character itself
+    seconds = parse_length(ttl)
+    if out != "-":
+        _check_new(Path(out))
+    made = session.run(lambda client: client.access.create_token(member, ttl=dt.timedelta(seconds=seconds)))
+    if out == "-":
+        terminal.out(made.token)
+    else:
+        write_private(Path(out), made.token.encode() + b"\n")
+    until = "" if made.expires_at is None else f", until {made.expires_at:%Y-%m-%dT%H:%MZ}"
+    terminal.err(f"Token {made.token_id} for {member}{until}.")
+
+
+def _check_new(file: Path) -> None:
+    """Check before the token is made that it can be written; otherwise it would be lost."""
+    if file.exists() or file.is_symlink():
+        raise UsageError(f"{file} exists already; no token was made.", fix="Name another file.")
+    if not os.access(file.parent, os.W_OK):
+        raise UsageError(f"no file can be made in {file.parent}.", fix="Make that folder, or name another one.")
+
+
+@command("tokens", short_help="List the tokens (administrators, auditors).")
+@click.option("--all", "every", is_flag=True, help="Also those that expired or were revoked.")
+@click.option("--by", "subject", default="", metavar="SUBJECT", help="Only those of this subject, or member.")
+@list_options
+def tokens(*, every: bool, subject: str, session: CommandSession) -> None:
+    """List the tokens that are valid and who made each, without the tokens themselves.
+
+    What the token of a member may do, role bindings say: its role, prefixes and rights are empty here.
+    """
+    now = dt.datetime.now(dt.UTC)
+
+    async def work(client: Client) -> list[Token]:
+        return [one async for one in client.access.tokens() if subject in {"", one.subject}]
+
+    documents = [_token(one, now) for one in session.run(work)]
+    shown = [one for one in documents if every or one["state"] == "valid"]
+    show(session.output, shown, _TOKENS, name="token_id", nothing="No tokens.")
+
+
+@command(short_help="Make a token invalid.")
+@click.argument("token_id", metavar="ID")
+@connection_options
+def revoke_token(token_id: str, session: CommandSession) -> None:
+    """Make the token ID invalid, at once. Administrators may revoke all, others their own."""
+    session.run(lambda client: client.access.revoke_token(token_id))
+    terminal.out(f"m8 says: {token_id} is revoked.")
+
+
+def _token(one: Token, now: dt.datetime) -> Document:
+    """A token, without itself."""
+    document: Document = plain(one)
+    is_over = one.expires_at is None or one.expires_at <= now
+    state = "revoked" if document.pop("revoked") else "expired" if is_over else "valid"
+    return document | {"expires": document.pop("expires_at"), "state": state}

@@ -14,6 +14,7 @@ from monoskope.client.login.issuer import origin_of
 from monoskope.client.settings import FIELDS, Setting, config_path, find, read_config
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
 from monoskope.settings import write_private
@@ -21,9 +22,6 @@ from monoskope.settings import write_private
 _config_option = click.option(
     "--config", metavar="FILE", type=click.Path(path_type=Path), help="The settings file [MONOCTL_CONFIG]."
 )
-
-_NAMES = ["server", "ca_file", "token_file", "signing_key", *LOG_FIELDS, *LOGIN_FIELDS]
-"""What `set` takes."""
 
 
 @command(short_help="Show the settings and where each comes from.")

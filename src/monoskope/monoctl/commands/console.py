@@ -8,6 +8,7 @@ import click
 
 from monoskope import start
 from monoskope.errors import UnavailableError
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 

@@ -1,17 +1,22 @@
-"""What engines hold: `monoctl copy secret`, `import secret`, `verify secret` and `list-upstream`."""
+"""What reactors do in engines: `monoctl copy|generate|import|verify secret` and `monoctl list-upstream`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
-from monoskope.client import Client, Copy, Import, UpstreamPage, Verification
+from monoskope.client import Client, UpstreamPage, Verification
+from monoskope.client.walk.given import Expect
 from monoskope.errors import Error, UsageError
-from monoskope.monoctl.input.request_options import expect_options, full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import PutNotes, expect_options, full_prefix, notes_options
+from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.listed import Listed, verify_listed
-from monoskope.monoctl.output.report import end
+from monoskope.monoctl.output.report import WRITTEN, end
+from monoskope.protocol.payload import KINDS
 
 _COPIED = {
     "FROM": "uri",
@@ -20,9 +25,19 @@ _COPIED = {
     "VERSION": "destination_version",
     "HASH": "hash",
 }
-_IMPORTED = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
+_KEYS = {
+    "password": "password",
+    "hex": "token",
+    "base64": "token",
+    "rsa": "private-key",
+    "ed25519": "private-key",
+}
+"""The key of each kind of `generate` if --key names none."""
 _LISTED = {"URI": "uri", "M8 SAYS": "m8_says"}
 _VERIFIED = {"URI": "uri", "OUTCOME": "outcome", "UPSTREAM": "upstream_version", "NEWEST": "newest"}
+PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
+UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
+SENTENCES = (PROVEN, UNADDRESSABLE)
 
 
 @command(short_help="Copy a secret into another store.")
@@ -37,12 +52,8 @@ def copy_secret(uri: str, destination: str, expect: Expect | str, session: Comma
     where it may copy to: see `copies_to` in `monoctl describe secret-store`. The command succeeds only with signed
     receipts of both stores that show the same hash.
     """
-
-    emit(
-        session.output,
-        done(session.run(lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout))),
-        _COPIED,
-    )
+    copied = session.run(lambda client: client.copy_secret(uri, destination, expect=expect, timeout=session.timeout))
+    emit(session.output, done(copied), _COPIED)
 
 
 @command(short_help="Adopt secrets that others put into an engine.")
@@ -54,18 +65,8 @@ def import_secret(uris: tuple[str, ...], session: CommandSession) -> None:
     The store's reactor reads each secret and signs a receipt with its hash. It moves, writes and shows nothing. From
     then on a put may replace the secret, as if it had been put through m8.
     """
-
-    end(
-        session.run(lambda client: client.import_secrets(uris, timeout=session.timeout), several=len(uris) > 1),
-        session.output,
-        _IMPORTED,
-        changes=True,
-    )
-
-
-PROVEN = "the store's receipt proves these names; what m8 knows of them is its word. They stand in m8's log now."
-UNADDRESSABLE = "{count} more below {uri} cannot be named by a URI, and are left out."
-SENTENCES = (PROVEN, UNADDRESSABLE)
+    results = session.run(lambda client: client.import_secrets(uris, timeout=session.timeout), several=len(uris) > 1)
+    end(results, session.output, WRITTEN, changes=True)
 
 
 @command(short_help="Check that stores still hold what was put.")
@@ -132,3 +133,88 @@ def list_upstream(uri: str, *, importable: bool, session: CommandSession) -> Non
         terminal.note(PROVEN)
     if unaddressable := max(page.unaddressable for page in pages):
         terminal.note(UNADDRESSABLE.format(count=unaddressable, uri=pages[0].uri))
+
+
+@command(short_help="Have a store make a secret that nobody sees.")
+@click.argument("uri")
+@click.argument("recipes", nargs=-1, metavar="[KEY=KIND[:SIZE]...]")
+@click.option("--kind", type=click.Choice(list(KINDS)), help="What to make for each --key.")
+@click.option("--size", type=click.IntRange(1), help="Characters of a password, random bytes, or bits of an RSA key.")
+@click.option("--key", "keys", multiple=True, metavar="NAME", help="The key to make it under; can be repeated.")
+@click.option(
+    "--out-public",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the public halves to this file, PEM, in the order of the keys.",
+)
+@expect_options(
+    "absent|VERSION", "Write only if nothing, or this version, is upstream.", "Replace whatever is upstream."
+)
+@notes_options
+@request_options
+def generate_secret(  # noqa: PLR0917 - click passes them by name
+    uri: str,
+    recipes: tuple[str, ...],
+    kind: str | None,
+    size: int | None,
+    keys: tuple[str, ...],
+    out_public: Path | None,
+    expect: Expect | str,
+    notes: PutNotes,
+    session: CommandSession,
+) -> None:
+    """Have a store's reactor make a secret that nobody sees. You get its hash, and the public halves of key pairs.
+
+    Kinds: password (24 of 56 letters and digits by default), hex and base64 (32 random bytes), rsa (3072 bits) and
+    ed25519. Each run makes new values. By default it writes only where nothing is, or replaces what was put through m8.
+
+    \b
+    monoctl generate secret app/db --kind password
+    monoctl generate secret app/signing --kind ed25519 --out-public signing.pem
+    monoctl generate secret app/all password=password:32 tls.key=rsa:4096 --expect absent
+    """  # noqa: D301 - click wants the character itself
+    wanted = _recipes(recipes, kind, size, keys)
+    if out_public is not None and not out_public.absolute().parent.is_dir():
+        raise UsageError(f"the folder of {out_public} does not exist.", fix="Create it, or choose another file.")
+
+    generated = session.run(
+        lambda client: client.generate_secret(
+            uri, wanted, expect=expect, labels=notes.labels, expires_on=notes.expires_on, timeout=session.timeout
+        )
+    )
+    emit(session.output, done(generated), WRITTEN)
+    if session.output == "table":
+        for name, value in generated.public_values.items():
+            terminal.out("", f"{name}:", *value.split("\n"), end="")
+    if out_public is not None:
+        _write(out_public, "".join(generated.public_values.values()))
+
+
+def _recipes(words: tuple[str, ...], kind: str | None, size: int | None, keys: tuple[str, ...]) -> dict[str, str]:
+    """Return for each key what to make. Raises `UsageError`."""
+    pairs = [word.partition("=") for word in words]
+    for key, equals, text in pairs:
+        if not (key and equals and text):
+            # The message does not repeat the word: it may be a value.
+            raise UsageError("a word does not say what to make.", fix="Write KEY=KIND or KEY=KIND:SIZE.")
+    wanted = [(key, text) for key, _, text in pairs]
+    if kind is not None:
+        text = kind if size is None else f"{kind}:{size}"
+        wanted += [(key, text) for key in keys or (_KEYS[kind],)]
+    elif size is not None or keys:
+        raise UsageError("--size and --key need --kind.", fix="Add --kind, or write KEY=KIND:SIZE.")
+    if not wanted:
+        raise UsageError("nothing says what to make.", fix="Add --kind, for example --kind password.")
+    if len({key for key, _ in wanted}) != len(wanted):
+        raise UsageError("a key is to be made twice.", fix="Name each key once.")
+    return dict(wanted)
+
+
+def _write(file: Path, text: str) -> None:
+    try:
+        file.write_text(text, encoding="ascii")
+    except OSError as error:
+        raise UsageError(
+            f"the secret is upstream, but {file} cannot be written: {error.strerror}.",
+            fix="The public halves are printed above.",
+        ) from None

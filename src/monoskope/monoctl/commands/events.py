@@ -12,8 +12,9 @@ from monoskope.client import Client
 from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter
 from monoskope.errors import Error, UsageError
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import full_prefix
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.options import CommandSession, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit
 from monoskope.text import json_text

@@ -11,8 +11,9 @@ from monoskope.client import Client
 from monoskope.client.queries import request_id_bytes
 from monoskope.client.runtime import within
 from monoskope.client.walk.receipts import Checked
-from monoskope.monoctl.input.request_options import form_option, full_prefix, one_prefix, parse_day, parse_labels
-from monoskope.monoctl.options import CommandSession, connection_options, timeout_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import full_prefix, one_prefix, parse_day, parse_labels
+from monoskope.monoctl.options import CommandSession, list_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
 from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
@@ -115,7 +116,7 @@ def _sorted(documents: list[tuple[Document, Checked]], by: str) -> list[tuple[Do
 )
 @click.option("--limit", type=click.IntRange(1), help="At most this many.")
 @list_options
-def secrets(
+def secrets(  # noqa: PLR0917 - click passes them by name
     prefix: str,
     below: str,
     store: str,
@@ -202,7 +203,7 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     PROVEN means the same as in `get secrets`. With --versions it says what the receipt of each request proves.
     """
     if versions:
-        _show_versions(uri, session.output, session)
+        _show_versions(uri, session)
         return
 
     async def work(client: Client) -> tuple[Document, Checked]:
@@ -223,7 +224,7 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     tell([(document["uri"], checked)], notes=in_tables(session.output))
 
 
-def _show_versions(uri: str, form: str, session: CommandSession) -> None:
+def _show_versions(uri: str, session: CommandSession) -> None:
     async def work(client: Client) -> list[tuple[Document, Checked]]:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
@@ -236,9 +237,9 @@ def _show_versions(uri: str, form: str, session: CommandSession) -> None:
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
     columns = _VERSIONS | (_EDITS if any(document["edit"] for document in documents) else {})
-    show(form, documents, columns, name="upstream_version", wide=columns | _signed(documents))
+    show(session.output, documents, columns, name="upstream_version", wide=columns | _signed(documents))
     named = ((_version_name(document), checked) for document, checked in results)
-    tell(named, notes=in_tables(form))
+    tell(named, notes=in_tables(session.output))
 
 
 def _version_name(document: Document) -> str:

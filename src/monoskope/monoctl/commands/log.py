@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from monoskope.client import Client
-from monoskope.client.results.log import Log, LogComparison, UploadProof
+from monoskope.client.results.log import UploadProof
 from monoskope.client.settings import Setting, find, identities_from, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, output_option, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import cell, emit, pairs, plain
 from monoskope.text import counted
@@ -56,7 +56,6 @@ def log(session: CommandSession, *, only_note: bool) -> None:
     The command ends with exit code 18 if the log does not fit what this machine knows of it. Give the note that --note
     prints to another person: their `monoctl verify log` shows whether m8 shows them the same log.
     """
-
     found = session.run(lambda client: client.log.get())
     if only_note:
         terminal.out(*found.note.split("\n"), end="")

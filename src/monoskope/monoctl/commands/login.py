@@ -22,6 +22,7 @@ from monoskope.client.login.starting import log_out
 from monoskope.client.settings import config_path, read_config
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 

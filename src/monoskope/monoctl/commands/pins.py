@@ -14,6 +14,7 @@ from monoskope.client.proofs.log import OfferedLog
 from monoskope.client.settings import find
 from monoskope.errors import LogMismatchError, UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.report import print_notes

@@ -7,23 +7,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from monoskope.client import Client, Comparison, PutResult
+from monoskope.client import Client, PutResult
 from monoskope.client.purposes.put import changes
 from monoskope.client.walk.given import Expect
 from monoskope.errors import Error
-from monoskope.monoctl.input.put_each import Plan, planned, put_each
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.put_each import planned, put_each
 from monoskope.monoctl.input.request_options import PutNotes, engine_options, expect_options, notes_options
 from monoskope.monoctl.input.values import Sources, Values, check_words, read_values, source_options, split_words
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
+from monoskope.monoctl.options import CommandSession, request_options
 from monoskope.monoctl.output import terminal
 from monoskope.monoctl.output.formats import emit
-from monoskope.monoctl.output.report import end
+from monoskope.monoctl.output.report import WRITTEN, end
 from monoskope.protocol.request import Options
 
 if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview
-
-COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "HASH": "hash"}
 
 
 @command(short_help="Put a secret into one store or several.")
@@ -42,7 +41,7 @@ COLUMNS = {"URI": "uri", "OUTCOME": "outcome", "VERSION": "upstream_version", "H
 @notes_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @request_options
-def put_secret(
+def put_secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
     expect: Expect | str,
@@ -73,9 +72,9 @@ def put_secret(
     uris, keys = split_words(words)
     values = read_values(sources, keys)
     plan = planned(uris, values, each=each, expect=expect)
-    if dry_run:
-        _preview(session, plan, expect, session.output)
-        return
+
+    async def preview(client: Client) -> list[Preview]:
+        return [await client.preview_put(uri, plan[uri], expect=expect) for uri in plan]
 
     async def work(client: Client) -> list[PutResult | Error]:
         put = functools.partial(
@@ -83,17 +82,13 @@ def put_secret(
         )
         return await (put_each(put, plan, session.timeout) if each else put(uris, values, timeout=session.timeout))
 
-    end(session.run(work, several=len(uris) > 1), session.output, COLUMNS, changes=True)
+    if dry_run:
+        _show(session.run(preview), session.output)
+    else:
+        end(session.run(work, several=len(uris) > 1), session.output, WRITTEN, changes=True)
 
 
-def _preview(session: CommandSession, plan: Plan, expect: Expect | str, output: str) -> None:
-    async def work(client: Client) -> list[Preview]:
-        return [await client.preview_put(uri, values, expect=expect) for uri, values in plan.items()]
-
-    show(session.run(work), output)
-
-
-def show(previews: list[Preview], output: str) -> None:
+def _show(previews: list[Preview], output: str) -> None:
     """Print what would be sent."""
     from monoskope.monoctl.output.views import preview  # noqa: PLC0415 - for --dry-run alone
 
@@ -118,10 +113,6 @@ def show(previews: list[Preview], output: str) -> None:
         terminal.err("Dry run: no key was requested, nothing was sent.")
 
 
-if TYPE_CHECKING:
-    from monoskope.client.walk.checks import Preview
-
-
 @command(short_help="Change some keys of secrets and leave the others.")
 @click.argument("words", nargs=-1, required=True, metavar="URI [URI...] [KEY...]")
 @source_options
@@ -134,7 +125,7 @@ if TYPE_CHECKING:
 @engine_options
 @click.option("--dry-run", is_flag=True, help="Show what would be sent, without a value; request no key.")
 @request_options
-def patch_secret(
+def patch_secret(  # noqa: PLR0917 - click passes them by name
     words: tuple[str, ...],
     sources: Sources,
     remove: tuple[str, ...],
@@ -166,19 +157,15 @@ def patch_secret(
         return [await client.preview_patch(uri, values, remove=remove, expect=expect) for uri in uris]
 
     if dry_run:
-        show(session.run(preview), session.output)
-    else:
-        end(
-            session.run(
-                lambda client: client.patch_secrets(
-                    uris, values, remove=remove, expect=expect, options=options, timeout=session.timeout
-                ),
-                several=len(uris) > 1,
-            ),
-            session.output,
-            COLUMNS,
-            changes=True,
-        )
+        _show(session.run(preview), session.output)
+        return
+    results = session.run(
+        lambda client: client.patch_secrets(
+            uris, values, remove=remove, expect=expect, options=options, timeout=session.timeout
+        ),
+        several=len(uris) > 1,
+    )
+    end(results, session.output, WRITTEN, changes=True)
 
 
 _COMPARED = {"URI": "uri", "EQUAL": "equal", "DIFFERENCES": "differences", "VERSION": "upstream_version"}
@@ -195,12 +182,7 @@ def compare_secret(words: tuple[str, ...], sources: Sources, session: CommandSes
     """
     uris, keys = split_words(words)
     values = read_values(sources, keys)
-
-    end(
-        session.run(
-            lambda client: client.compare_secrets(uris, values, timeout=session.timeout), several=len(uris) > 1
-        ),
-        session.output,
-        _COMPARED,
-        as_expected=lambda comparison: comparison.equal,
+    results = session.run(
+        lambda client: client.compare_secrets(uris, values, timeout=session.timeout), several=len(uris) > 1
     )
+    end(results, session.output, _COMPARED, as_expected=lambda comparison: comparison.equal)

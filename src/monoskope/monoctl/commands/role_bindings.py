@@ -11,8 +11,8 @@ from monoskope.client import Client
 from monoskope.client.results.access import Applied, RoleBinding
 from monoskope.errors import UsageError
 from monoskope.monoctl.commands.access import RIGHTS
-from monoskope.monoctl.input.request_options import form_option
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import Document, emit, show
 
@@ -32,7 +32,7 @@ _CHANGES = {"CHANGE": "change"} | _BINDINGS
     "--right", "rights", multiple=True, type=click.Choice(RIGHTS), help="With user: what it allows; can be repeated."
 )
 @output_options
-def create(
+def create(  # noqa: PLR0917 - click passes them by name
     binding: str, role: str, members: tuple[str, ...], prefix: str, rights: tuple[str, ...], session: CommandSession
 ) -> None:
     """Create the role binding NAME, which gives its role to its members.

@@ -1,9 +1,9 @@
-"""Stores, as they are shown, and as administrators change them."""
+"""Stores, as they are shown, and as administrators change them; and the rotation of the fingerprint key."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import click
 
@@ -11,10 +11,10 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.client import Client
 from monoskope.errors import Error
-from monoskope.monoctl.input.request_options import form_option
-from monoskope.monoctl.options import CommandSession, connection_options, output_option
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show, table
+from monoskope.monoctl.output.formats import Document, cell, emit, pairs, show
 from monoskope.text import counted
 from monoskope.times import instant, now_ms
 
@@ -88,11 +88,16 @@ _DAY_MS = 86_400_000
 def secret_stores(session: CommandSession) -> None:
     """List the stores with their type and state."""
 
-    async def work(client: Client) -> list[Document]:
+    async def work(client: Client) -> list[views_pb2.SecretStore]:
         await _note_if_certificate_expires(client)
-        return [views.store(view) async for view in client.queries.stores()]
+        return await _stores(client)
 
-    show(session.output, session.run(work), _STORES, name="name", nothing="No stores found.")
+    documents = list(map(views.store, session.run(work)))
+    show(session.output, documents, _STORES, name="name", nothing="No stores found.")
+
+
+async def _stores(client: Client) -> list[views_pb2.SecretStore]:
+    return [view async for view in client.queries.stores()]
 
 
 async def _note_if_certificate_expires(client: Client) -> None:
@@ -118,11 +123,7 @@ def store_types(session: CommandSession) -> None:
 
     The stores' reactors announced it. "-": no reactor of that type has ever attached.
     """
-
-    async def work(client: Client) -> list[Document]:
-        return views.store_types([view async for view in client.queries.stores()])
-
-    show(session.output, session.run(work), _TYPES, name="type", nothing="No stores found.")
+    show(session.output, views.store_types(session.run(_stores)), _TYPES, name="type", nothing="No stores found.")
 
 
 @command(short_help="Show everything about one store.")
@@ -130,11 +131,7 @@ def store_types(session: CommandSession) -> None:
 @output_options
 def secret_store(name: str, session: CommandSession) -> None:
     """Show one store, or without NAME the default store: its identity, limits, key id and reactors."""
-
-    async def work(client: Client) -> Document:
-        return views.store(await client.queries.store(name))
-
-    document = session.run(work)
+    document = views.store(session.run(lambda client: client.queries.store(name)))
     if session.output != "table":
         emit(session.output, document, {})
         return
@@ -144,14 +141,13 @@ def secret_store(name: str, session: CommandSession) -> None:
     pairs({name: cell(document, field) for name, field in _FIELDS.items()})
     reactors: list[Document] = document["reactors"]
     terminal.out()
-    if not reactors:
-        terminal.out("No reactor has ever attached.")
-        _print_refused_login(document["refused_login"])
-        return
     for one in reactors:
         one["does"] = [word for field, word in _DOES.items() if one[field]]
         one["signed"] = _signed_requests(one)
-    table(list(_REACTORS), [[cell(one, field) for field in _REACTORS.values()] for one in reactors])
+    if reactors:
+        emit(session.output, reactors, _REACTORS)
+    else:
+        terminal.out("No reactor has ever attached.")
     _print_refused_login(document["refused_login"])
 
 
@@ -172,13 +168,8 @@ def _print_refused_login(login: Document | None) -> None:
     terminal.out(f"m8 says: at {login['refused_at']} it refused the login of the reactor {name}: {why}.")
 
 
-def _show_changed(
-    session: CommandSession, output: str, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]
-) -> None:
-    async def work(client: Client) -> Document:
-        return views.store(await change(client))
-
-    emit(output, session.run(work), _CHANGED)
+def _show_changed(session: CommandSession, change: Callable[[Client], Awaitable[views_pb2.SecretStore]]) -> None:
+    emit(session.output, views.store(session.run(change)), _CHANGED)
 
 
 @command(short_help="Add an inactive store.")
@@ -188,7 +179,7 @@ def _show_changed(
 @output_options
 def create(name: str, kind: str, identity: str, session: CommandSession) -> None:
     """Add a store. It takes uploads after `monoctl activate secret-store`. The first store becomes the default."""
-    _show_changed(session, session.output, lambda client: client.stores.create(name, kind=kind, identity=identity))
+    _show_changed(session, lambda client: client.stores.create(name, kind=kind, identity=identity))
 
 
 @command(short_help="Activate a store.")
@@ -196,7 +187,7 @@ def create(name: str, kind: str, identity: str, session: CommandSession) -> None
 @output_options
 def activate(name: str, session: CommandSession) -> None:
     """Activate a store, so that it takes uploads."""
-    _show_changed(session, session.output, lambda client: client.stores.activate(name))
+    _show_changed(session, lambda client: client.stores.activate(name))
 
 
 @command(short_help="Deactivate a store.")
@@ -204,7 +195,7 @@ def activate(name: str, session: CommandSession) -> None:
 @output_options
 def deactivate(name: str, session: CommandSession) -> None:
     """Deactivate a store, so that it takes no more uploads. What is upstream does not change."""
-    _show_changed(session, session.output, lambda client: client.stores.deactivate(name))
+    _show_changed(session, lambda client: client.stores.deactivate(name))
 
 
 @command(short_help="Make a store the default.")
@@ -212,7 +203,7 @@ def deactivate(name: str, session: CommandSession) -> None:
 @output_options
 def set_default(name: str, session: CommandSession) -> None:
     """Make a store the default. Each user must confirm the new default."""
-    _show_changed(session, session.output, lambda client: client.stores.set_default(name))
+    _show_changed(session, lambda client: client.stores.set_default(name))
 
 
 @command(short_help="Give a store a new identity without proof.")
@@ -221,4 +212,70 @@ def set_default(name: str, session: CommandSession) -> None:
 @output_options
 def replace(name: str, identity: str, session: CommandSession) -> None:
     """Give a store a new identity without proof, as after a theft. Every user must pin it again."""
-    _show_changed(session, session.output, lambda client: client.stores.replace_identity(name, identity=identity))
+    _show_changed(session, lambda client: client.stores.replace_identity(name, identity=identity))
+
+
+@command(short_help="Allow a second fingerprint key id.")
+@click.argument("key_id")
+@connection_options
+def start_rotation(key_id: str, session: CommandSession) -> None:
+    """Allow a second fingerprint key id, while reactors move to it."""
+    session.run(lambda client: client.stores.start_fingerprint_key_rotation(key_id))
+    terminal.out(f"m8 says: reactors may use fingerprint key {key_id} now.")
+
+
+@command(short_help="Allow only the new fingerprint key id.")
+@click.argument("key_id")
+@click.option(
+    "--force", is_flag=True, help="Also while attached reactors have another key. m8 shuts them out; see the question."
+)
+@click.option("--yes", is_flag=True, help="With --force: do not ask.")
+@connection_options
+def finish_rotation(key_id: str, session: CommandSession, *, force: bool, yes: bool) -> None:
+    """Allow only the new fingerprint key id.
+
+    m8 refuses this while an attached reactor has another key, and names it.
+    """
+    stores = session.run(_stores)
+    if force:
+        for sentence in _breaks(stores, key_id) or ["no attached reactor has another key."]:
+            terminal.warn(sentence)
+        terminal.agree(f"Allow the fingerprint key {key_id} alone?", yes=yes, otherwise="nothing was changed")
+    session.run(lambda client: client.stores.finish_fingerprint_key_rotation(key_id, force=force))
+    terminal.out(f"m8 says: fingerprint key {key_id} alone counts now.")
+    for sentence in _left_behind(stores, key_id):
+        terminal.warn(sentence)
+
+
+def _breaks(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[str]:
+    """Return a sentence for each store with attached reactors that would be shut out."""
+    found = []
+    for store in stores:
+        there = [reactor for reactor in store.reactors if reactor.attached]
+        old = [reactor for reactor in there if reactor.fingerprint_key_id != key_id]
+        if old:
+            names = ", ".join(reactor.replica.hex()[:8] for reactor in old)
+            after = "every request to it ends UNAVAILABLE" if old == there else "its other reactors go on"
+            found.append(f"{store.name}: m8 ends the sessions of {names} and refuses their logins; {after}.")
+    return found
+
+
+def _left_behind(stores: Iterable[views_pb2.SecretStore], key_id: str) -> list[str]:
+    """Return a sentence for each store of which m8 last saw, with another key, reactors that are not attached now.
+
+    A process has a new name after each start. So each attached reactor with the new key is taken for the successor of
+    one that had another.
+    """
+    found = []
+    for store in stores:
+        moved = [reactor for reactor in store.reactors if reactor.attached and reactor.fingerprint_key_id == key_id]
+        gone = [reactor for reactor in store.reactors if not reactor.attached and reactor.fingerprint_key_id != key_id]
+        if len(gone) > len(moved):
+            names = ", ".join(f"{one.replica.hex()[:8]} until {instant(one.last_heard_ms)}" for one in gone)
+            found.append(
+                f"store {store.name}: attached with the key {key_id}: {len(moved)}. Not attached now, and last seen"
+                f" with another key: {names}. A reactor has a new name after each start, so some of these may be"
+                " earlier starts of one that has moved. m8 refuses one that starts with the former key. Import the"
+                " new key there first."
+            )
+    return found

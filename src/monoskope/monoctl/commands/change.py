@@ -1,19 +1,20 @@
-"""`monoctl delete secret`, and what brings secrets back: `undelete secret` and `rollback secret`."""
+"""What changes secrets without a value: `monoctl delete|undelete|rollback|label|expire secret`."""
 
 from __future__ import annotations
 
 import click
 
-from monoskope.client import Client, Deletion, Rollback, Undeletion
-from monoskope.errors import Error
-from monoskope.monoctl.input.request_options import expect_options
-from monoskope.monoctl.options import CommandSession, connection_options, output_option, timeout_option
-from monoskope.monoctl.output import terminal
+from monoskope.api.gateway.v1 import views_pb2
+from monoskope.client.walk.given import Expect
+from monoskope.errors import UsageError
+from monoskope.monoctl.groups import command
+from monoskope.monoctl.input.request_options import expect_options, parse_day, parse_edits
+from monoskope.monoctl.options import CommandSession, output_options, request_options
+from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import done, emit
 from monoskope.monoctl.output.report import end
 
 _DELETED = {"URI": "uri", "OUTCOME": "outcome", "DELETED": "deleted_version", "DESTROYED": "destroyed"}
-
 _RESTORED = {
     "URI": "uri",
     "OUTCOME": "outcome",
@@ -21,6 +22,9 @@ _RESTORED = {
     "RESTORED": "restored_version",
     "HASH": "hash",
 }
+_NOTES = {"URI": "uri", "LABELS": "labels", "EXPIRES": "expires_on", "EDITED BY": "notes_edited_by"}
+M8S_WORD = "labels and day of expiry that were edited are m8's word: no store signed them."
+"""Beside every edit: the notes of a put stand in its signed grant, these do not."""
 
 
 @command(short_help="Delete secrets from stores.")
@@ -48,16 +52,11 @@ def delete_secret(
     """
     how = "Erase for good" if destroy else "Delete"
     terminal.agree(f"{how}: {', '.join(uris)}?", yes=yes, otherwise="nothing was sent")
-
-    end(
-        session.run(
-            lambda client: client.delete_secrets(uris, expect=expect, destroy=destroy, timeout=session.timeout),
-            several=len(uris) > 1,
-        ),
-        session.output,
-        _DELETED,
-        changes=True,
+    results = session.run(
+        lambda client: client.delete_secrets(uris, expect=expect, destroy=destroy, timeout=session.timeout),
+        several=len(uris) > 1,
     )
+    end(results, session.output, _DELETED, changes=True)
 
 
 @command(short_help="Bring back deleted secrets.")
@@ -76,15 +75,10 @@ def undelete_secret(uris: tuple[str, ...], expect: Expect | str, session: Comman
     pinned identity. By default it brings back only what was put through m8. Not every store can undelete: see
     `monoctl describe secret-store`.
     """
-
-    end(
-        session.run(
-            lambda client: client.undelete_secrets(uris, expect=expect, timeout=session.timeout), several=len(uris) > 1
-        ),
-        session.output,
-        _RESTORED,
-        changes=True,
+    results = session.run(
+        lambda client: client.undelete_secrets(uris, expect=expect, timeout=session.timeout), several=len(uris) > 1
     )
+    end(results, session.output, _RESTORED, changes=True)
 
 
 @command(short_help="Bring back an earlier version of a secret.")
@@ -110,9 +104,50 @@ def rollback_secret(uri: str, to: str, expect: Expect | str, session: CommandSes
     expiry stay as they are. The command succeeds only with a receipt signed by the store's pinned identity. Not every
     store can roll back: see `monoctl describe secret-store`.
     """
+    restored = session.run(lambda client: client.rollback_secret(uri, to, expect=expect, timeout=session.timeout))
+    emit(session.output, done(restored), _RESTORED)
 
-    emit(
-        session.output,
-        done(session.run(lambda client: client.rollback_secret(uri, to, expect=expect, timeout=session.timeout))),
-        _RESTORED,
-    )
+
+@command(short_help="Set and remove labels of a secret.")
+@click.argument("uri")
+@click.argument("edits", nargs=-1, required=True, metavar="NAME=VALUE|NAME-...")
+@output_options
+def label_secret(uri: str, edits: tuple[str, ...], session: CommandSession) -> None:
+    """Set labels of a secret, and remove those named with a "-" behind. The others stay. It needs no value.
+
+    No store is asked: m8 records who edited what, and shows it as its own word. It takes the right to put the secret.
+
+    \b
+    monoctl label secret app/db owner=team-a
+    monoctl label secret vault://app/db owner=team-b project-
+    """  # noqa: D301 - click wants the character itself
+    labels = parse_edits(edits)
+    _show_notes(session.run(lambda client: client.edit_notes(uri, labels)), session.output)
+
+
+def _show_notes(view: views_pb2.Secret, output: str) -> None:
+    """Print the notes of a secret as they are now."""
+    emit(output, views.secret(view), _NOTES)
+    if output == "table":
+        terminal.note(M8S_WORD)
+
+
+@command(short_help="Note when a secret expires.")
+@click.argument("uri")
+@click.argument("day", default="")
+@click.option("--never", is_flag=True, help="Remove the day of expiry.")
+@output_options
+def expire_secret(uri: str, day: str, session: CommandSession, *, never: bool) -> None:
+    """Note the DAY on which a secret expires: YYYY-MM-DD, or 90d from today. It needs no value.
+
+    It is a note: m8 does nothing on that day, and `get secrets --expiring` lists it. No store is asked: m8 records who
+    edited it, and shows it as its own word. It takes the right to put the secret.
+
+    \b
+    monoctl expire secret app/db 90d
+    monoctl expire secret app/db --never
+    """  # noqa: D301 - click wants the character itself
+    if bool(day) == never:
+        raise UsageError("give a DAY, or --never.", fix="Write for example 90d, or 2027-01-31.")
+    expires_on = "" if never else parse_day(day)
+    _show_notes(session.run(lambda client: client.edit_notes(uri, expires_on=expires_on)), session.output)

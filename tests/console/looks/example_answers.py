@@ -115,16 +115,19 @@ def _secrets(asked: dict[str, Any]) -> dict[str, Any]:
         "subjects": _counted(lambda one: [one["subject"]]),
         "labels": _counted(lambda one: [f"{name}={value}" for name, value in one["labels"].items()]),
         "statuses": _counted(lambda one: [one["status"]]),
-        "figures": _figures(),
+        "figures": figures(),
     }
 
 
-def _figures() -> dict[str, int]:
-    last = str(NOW.date() + dt.timedelta(days=30))
+def figures() -> dict[str, int]:
+    today, last = str(NOW.date()), str(NOW.date() + dt.timedelta(days=30))
     hashes = [value for one in SECRETS if not one["deleted"] for value in one["values"].values()]
     return {
         "present": sum(not one["deleted"] for one in SECRETS),
-        "expiring": sum(bool(one["expires_on"]) and one["expires_on"] <= last for one in SECRETS),
+        "deleted": sum(one["deleted"] for one in SECRETS),
+        "expired": sum("" < one["expires_on"] < today for one in SECRETS),
+        "expiring": sum(today <= one["expires_on"] <= last for one in SECRETS),
+        "out_of_sync": sum(one["status"] in {"DRIFTED", "GONE"} for one in SECRETS),
         "drifted": sum(one["status"] in {"DRIFTED", "GONE", "OVERWROTE"} for one in SECRETS),
         "same_values": sum(hashes.count(value) > 1 for value in set(hashes)),
     }

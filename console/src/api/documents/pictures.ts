@@ -1,5 +1,6 @@
 /** What is counted and grouped over all secrets and the log. */
 
+import type { Figures } from "./secrets";
 import type { Me } from "./session";
 import type { Store } from "./stores";
 
@@ -40,8 +41,7 @@ export interface Status {
   certificate_expires: string | null;
   fingerprint_key_id: string;
   stores: Store[];
-  /** Present, deleted, drifted, out-of-sync, expiring within 30 days, expired. */
-  counts: Record<string, number>;
+  figures: Figures;
   head: number;
   log: Log | null;
 }

@@ -8,7 +8,7 @@ import functools
 from importlib.metadata import version
 from typing import Annotated
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
@@ -17,7 +17,7 @@ from monoskope.client.log.events import ShownEvents
 from monoskope.client.queries import EventFilter, request_id_bytes
 from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
-from monoskope.monoctl.console.counts import counts
+from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
 from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri, Request, Text
 from monoskope.monoctl.console.secrets import SecretsAsked, proof, secrets, today
 from monoskope.monoctl.output import views
@@ -25,6 +25,7 @@ from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
 from monoskope.protocol.events import request_id_of
 from monoskope.protocol.receipt import Receipt
+from monoskope.times import now_ms
 
 ANSWER_S = 3.0
 """Seconds within which m8 must answer: the page begins without it."""
@@ -125,6 +126,8 @@ def store(context: Context, view: views_pb2.SecretStore) -> Document:
 
 
 _MOST_NAMES = 5_000
+_HOURS_UP_TO_DAYS = 2
+"""Up to so many days, what happened is shown by the hour."""
 
 
 async def upstream(context: Context, asked: OfUri) -> Document:
@@ -207,6 +210,23 @@ def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
     return views.event(view, proven=proven) | {"request_id": "" if request_id is None else request_id.hex()}
 
 
+class ActivityAsked(Request, frozen=True):
+    """Of how many days, up to now."""
+
+    days: Annotated[int, Meta(ge=1, le=366)]
+    quick: bool = False
+    """Whether the newest events are enough, if reading all would take long."""
+
+
+async def activity(context: Context, asked: ActivityAsked) -> Document:
+    """Answer what ended in that time, and what has not ended."""
+    now = now_ms()
+    length = HOUR_MS if asked.days <= _HOURS_UP_TO_DAYS else DAY_MS
+    since = now - asked.days * DAY_MS
+    found, complete = await (context.recent.newest(since) if asked.quick else context.recent.since(since))
+    return summary(found, since_ms=since, now_ms=now, length_ms=length) | {"complete": complete}
+
+
 def happened(context: Context, view: views_pb2.EventSummary) -> None:
     """Take note of an event that m8 has recorded now: for the cached secrets, and for every page."""
     context.secrets.saw(view)
@@ -222,7 +242,7 @@ async def status(context: Context, _asked: Nothing) -> Document:
         "certificate_expires": server["certificate_expires"],
         "fingerprint_key_id": server["fingerprint_key_id"],
         "stores": [store(context, view) async for view in queries.stores()],
-        "counts": counts(context.secrets.rows.values(), today=today()),
+        "figures": to_builtins(context.secrets.counts.figures(today=today())),
         "head": await queries.head(),
         "log": await _log(context),
     }

@@ -24,7 +24,10 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"\d{1,18}", re.ASCII)
 
 
-OFF = frozenset({"DRIFTED", "GONE", "OVERWROTE"})
+OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
+"""The statuses of secrets of which the engine did not hold what was put when it was last verified."""
+
+OFF = OUT_OF_SYNC | {"OVERWROTE"}
 """The statuses of secrets of which the engine does not hold what was put, or did not before the last put."""
 
 
@@ -112,7 +115,6 @@ State = Literal["present", "deleted", "drifted", "out-of-sync", "unproven", "unv
 
 _HASH = "fp1:"
 _LEFT_OUT = "…"
-_OUT_OF_SYNC = frozenset({"DRIFTED", "GONE"})
 
 _deleted = attrgetter("deleted")
 _uri = attrgetter("uri")
@@ -120,7 +122,7 @@ _uri = attrgetter("uri")
 _STATES: Mapping[State, Callable[[Row], bool]] = MappingProxyType(
     {
         "drifted": attrgetter("drifted"),
-        "out-of-sync": lambda row: row.status in _OUT_OF_SYNC,
+        "out-of-sync": lambda row: row.status in OUT_OF_SYNC,
         "unverified": lambda row: not row.verified_at_ms,
     }
 )

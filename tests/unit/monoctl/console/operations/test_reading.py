@@ -266,7 +266,7 @@ async def test_the_status_has_stores_and_counts(page: AtConsole) -> None:
 
     status = await page.ask("status")
 
-    assert (status["counts"]["present"], status["counts"]["drifted"], status["head"]) == (1, 1, 1)
+    assert (status["figures"]["present"], status["figures"]["drifted"], status["head"]) == (1, 1, 1)
     assert [store["name"] for store in status["stores"]] == ["vault"]
     assert status["server"]["subject"] == "alice"
     assert status["log"] is None

@@ -7,7 +7,7 @@ import type { Store } from "./stores";
 /** `groups` {}: {groups: Group[], keys_read: number, complete: boolean}, the largest first. Values that stand in several places, by hash. */
 export interface Group {
   fingerprint: string;
-  places: { uri: string; key: string; store: string; subject: string; uploaded_at: string }[];
+  places: { uri: string; key: string; store: string; subject: string; changed_at: string }[];
   /** How many different stores. */
   stores: number;
 }
@@ -38,7 +38,7 @@ export interface Activity {
 /** `status` {}: for administrators and auditors. */
 export interface Status {
   server: Me;
-  certificate_expires: string | null;
+  certificate_expires: string;
   fingerprint_key_id: string;
   stores: Store[];
   figures: Figures;

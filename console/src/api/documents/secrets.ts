@@ -12,7 +12,7 @@ export interface Secret extends Proof {
   prior_version: string;
   drifted: boolean;
   subject: string;
-  uploaded_at: string;
+  changed_at: string;
   request_id: string;
   labels: Record<string, string>;
   /** YYYY-MM-DD or "". */
@@ -97,7 +97,7 @@ export interface Version extends Proof {
   upstream_version: string;
   prior_version: string;
   subject: string;
-  recorded_at: string;
+  changed_at: string;
   hash: string;
   request_id: string;
   edit: string;

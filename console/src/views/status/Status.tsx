@@ -100,7 +100,7 @@ function Tiles({ status, activity, since }: { status: Status; activity: Activity
       <Tile title="Expiring" tone={tone("expiring", "warn")} figure={figure("expiring")} place={{ view: "expiring" }}>within 30 days</Tile>
       <Tile title="Secrets" figure={figure("present")} place={{ view: "secrets" }}>{`${figure("deleted")} deleted`}</Tile>
       {status.log !== null && <LogTiles log={status.log} />}
-      <Until title="m8's certificate" at={status.certificate_expires ?? ""} never="not known" />
+      <Until title="m8's certificate" at={status.certificate_expires} never="not known" />
       {login === "" ? <Until title="Your credential" at={status.server.expires} never="does not expire" /> : <Login renewed={login === "renewed"} until={status.server.expires} />}
     </div>
   );

@@ -17,7 +17,7 @@ from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import full_prefix
 from monoskope.monoctl.options import CommandSession, connection_options, list_options, output_options
 from monoskope.monoctl.output import terminal, views
-from monoskope.monoctl.output.formats import Document, cell, emit, pairs, plain, show
+from monoskope.monoctl.output.formats import Document, cell, emit, fields_of, pairs, plain, show
 from monoskope.settings import write_private
 from monoskope.text import counted
 from monoskope.times import parse_length
@@ -74,7 +74,7 @@ def can_i(context: click.Context, right: str, uri: str, member: str, session: Co
         if found.role_bindings:
             terminal.err(f"By the role binding {', '.join(found.role_bindings)}.")
     else:
-        emit(session.output, plain(found), {})
+        emit(session.output, fields_of(found), {})
     context.exit(ExitCode.OK if found.allowed else ExitCode.DIFFERENT)
 
 
@@ -263,7 +263,7 @@ def revoke_token(token_id: str, session: CommandSession) -> None:
 
 def _token(one: Token, now: dt.datetime) -> Document:
     """A token, without itself."""
-    document: Document = plain(one)
+    document = fields_of(one)
     is_over = one.expires_at is None or one.expires_at <= now
     state = "revoked" if document.pop("revoked") else "expired" if is_over else "valid"
     return document | {"expires": document.pop("expires_at"), "state": state}

@@ -127,7 +127,7 @@ def label_secret(uri: str, edits: tuple[str, ...], session: CommandSession) -> N
 
 def _show_notes(view: views_pb2.Secret, output: str) -> None:
     """Print the notes of a secret as they are now."""
-    emit(output, views.secret(view), _NOTES)
+    emit(output, views.notes(view), _NOTES)
     if output == "table":
         terminal.note(M8S_WORD)
 

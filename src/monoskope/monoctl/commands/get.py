@@ -26,7 +26,7 @@ _SECRETS = {
     "PROVEN": "proven",
     "SYNC": "status",
     "BY": "subject",
-    "CHANGED": "uploaded_at",
+    "CHANGED": "changed_at",
 }
 _UPLOAD = {
     "REQUEST": "request_id",
@@ -50,7 +50,7 @@ _STATES = {
     "out-of-sync": views_pb2.SECRET_STATE_OUT_OF_SYNC,
 }
 _VERSIONS = {
-    "RECORDED": "recorded_at",
+    "RECORDED": "changed_at",
     "OUTCOME": "outcome",
     "VERSION": "upstream_version",
     "REPLACED": "prior_version",
@@ -65,7 +65,7 @@ _EDITS = {"EDIT": "edit"}
 """Columns of versions that are shown if any of them is an edit of notes."""
 _SORTS = {
     "uri": "uri",
-    "changed": "uploaded_at",
+    "changed": "changed_at",
     "expires": "expires_on",
     "by": "subject",
     "sync": "status",
@@ -159,7 +159,7 @@ def secrets(  # noqa: PLR0917 - click passes them by name
         )
         async for view in views_of:
             checked = await proofs.secret(view)
-            found.append((views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked))
+            found.append((views.secret(view, checked), checked))
             if len(found) == limit and sort == "uri":
                 break
         if not found and (near := await _that_begin_with(client, full)):
@@ -209,7 +209,7 @@ def secret(uri: str, session: CommandSession, *, versions: bool) -> None:
     async def work(client: Client) -> tuple[Document, Checked]:
         view = await client.queries.secret(await client.full_uri(uri))
         checked = await client.proofs.secret(view)
-        return views.secret(view) | views.proof(checked) | views.signed(checked.receipt), checked
+        return views.secret(view, checked), checked
 
     document, checked = session.run(work)
     columns = _columns([document])
@@ -229,10 +229,7 @@ def _show_versions(uri: str, session: CommandSession) -> None:
         full = await client.full_uri(uri)
         found = [view async for view in client.queries.secret_versions(full, with_edits=True)]
         checks = await client.proofs.versions(found)
-        return [
-            (views.version(view) | views.proof(checked) | views.signed(checked.receipt), checked)
-            for view, checked in zip(found, checks, strict=True)
-        ]
+        return [(views.version(view, checked), checked) for view, checked in zip(found, checks, strict=True)]
 
     results = session.run(work, several=True)
     documents = [document for document, _ in results]
@@ -243,7 +240,7 @@ def _show_versions(uri: str, session: CommandSession) -> None:
 
 
 def _version_name(document: Document) -> str:
-    return f"the edit of {document['recorded_at']}" if document["edit"] else f"request {document['request_id']}"
+    return f"the edit of {document['changed_at']}" if document["edit"] else f"request {document['request_id']}"
 
 
 @command(short_help="Show one request.")
@@ -282,7 +279,7 @@ def upload(request_id: str, session: CommandSession, proof_file: Path | None, *,
     if proof_file is not None:
         write_private(proof_file, proof, replace=force)
         terminal.err(f"The proof is in {proof_file}. To check it: monoctl verify proof {proof_file}")
-    document = views.upload(view, checked.receipt) | views.proof(checked)
+    document = views.upload(view, checked)
     columns = _UPLOAD if checked.proven else _UPLOAD | {"M8 SAYS": "m8_says"}
     show(session.output, document, columns | (_signed([document]) if checked.proven else {}), name="request_id")
     tell([(f"request {request_id}", checked)], notes=in_tables(session.output))

@@ -21,8 +21,8 @@ from monoskope.times import instant, now_ms
 _STORES = {
     "NAME": "name",
     "TYPE": "type",
-    "STATE": "state",
-    "DEFAULT": "default",
+    "ACTIVE": "active",
+    "DEFAULT": "is_default",
     "ENGINE": "engine",
     "PENDING": "pending",
     "LAST HEARD": "last_heard_at",
@@ -32,8 +32,8 @@ _TYPES = {"TYPE": "type", "MATURITY": "maturity", "STORES": "stores", "LAYOUT": 
 _FIELDS = {
     "Name": "name",
     "Type": "type",
-    "State": "state",
-    "Default": "default",
+    "Active": "active",
+    "Default": "is_default",
     "Identity": "identity",
     "Identity steps": "identity_rotations",
     "Fingerprint key": "fingerprint_key_id",
@@ -76,7 +76,7 @@ _WHY = {
     "STORE_TYPE": "it serves an engine of another type. Correct `engine.type` in its reactor.toml",
     "TOO_MANY_REACTORS": "the store had as many reactors as it may have. Stop one of them",
 }
-_CHANGED = {"NAME": "name", "TYPE": "type", "STATE": "state", "DEFAULT": "default", "IDENTITY": "identity"}
+_CHANGED = {"NAME": "name", "TYPE": "type", "ACTIVE": "active", "DEFAULT": "is_default", "IDENTITY": "identity"}
 WARN_DAYS = 30
 """How long before the certificate expires the note begins."""
 
@@ -142,7 +142,9 @@ def secret_store(name: str, session: CommandSession) -> None:
     reactors: list[Document] = document["reactors"]
     terminal.out()
     for one in reactors:
-        one["does"] = [word for field, word in _DOES.items() if one[field]]
+        can = one["capabilities"]
+        one["does"] = [word for field, word in _DOES.items() if field in can]
+        one |= {field: field in can for field in ("check_and_set", "readable")}
         one["signed"] = _signed_requests(one)
     if reactors:
         emit(session.output, reactors, _REACTORS)
@@ -155,7 +157,7 @@ def _signed_requests(reactor: Document) -> str:
     """Say whether a reactor acts on signed requests alone, as it announced, and whether its lists are in order."""
     if reactor["signers_trouble"]:
         return "required; a list cannot be used"
-    return "required" if reactor["signatures"] else ""
+    return "required" if "signatures" in reactor["capabilities"] else ""
 
 
 def _print_refused_login(login: Document | None) -> None:

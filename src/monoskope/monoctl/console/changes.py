@@ -12,14 +12,14 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.purposes.put import changes
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.operations import (
-    TIMEOUT_S,
     Context,
+    Expecting,
     Notes,
     Nothing,
     Request,
-    Seconds,
     Text,
     Texts,
+    Timed,
     Words,
     engine_options,
     expected,
@@ -39,21 +39,13 @@ if TYPE_CHECKING:
     from monoskope.client.walk.checks import Preview
 
 
-class _Timed(Request, frozen=True, kw_only=True):
-    timeout: Seconds = TIMEOUT_S
-
-
-class _Expecting(_Timed, frozen=True, kw_only=True):
-    expect: Text = "any"
-
-
-class OfUris(_Timed, frozen=True):
+class OfUris(Timed, frozen=True):
     """About several secrets."""
 
     uris: Texts
 
 
-class PutAsked(Notes, _Expecting, frozen=True, kw_only=True):
+class PutAsked(Notes, frozen=True, kw_only=True):
     """Where the values go, and what must be there."""
 
     uris: Texts
@@ -62,7 +54,7 @@ class PutAsked(Notes, _Expecting, frozen=True, kw_only=True):
     options: Words = field(default_factory=dict)
 
 
-class PatchAsked(_Expecting, frozen=True):
+class PatchAsked(Expecting, frozen=True):
     """Which secrets get the values, and which keys they lose."""
 
     uris: Texts
@@ -117,7 +109,7 @@ async def _would(context: Context, uris: Iterable[str], preview_of: Callable[[st
     return await several(context, seen(), preview, changes=False)
 
 
-class GenerateAsked(Notes, _Expecting, frozen=True, kw_only=True):
+class GenerateAsked(Notes, frozen=True, kw_only=True):
     """Where, and what to make under each key: "password:32"."""
 
     uri: Text
@@ -151,21 +143,21 @@ def _kind(name: str, kind: Kind) -> Document:
     }
 
 
-class CopyAsked(_Expecting, frozen=True):
+class CopyAsked(Expecting, frozen=True):
     """From where to where."""
 
     uri: Text
     destination: Text
 
 
-class VerifyAsked(_Timed, frozen=True):
+class VerifyAsked(Timed, frozen=True):
     """What to verify: these, or all below a prefix ("" for all that the caller may see)."""
 
     uris: tuple[Text, ...] = ()
     prefix: Text | None = None
 
 
-class DeleteAsked(_Expecting, frozen=True):
+class DeleteAsked(Expecting, frozen=True):
     """What to delete, and what the user typed to confirm it."""
 
     uris: Texts
@@ -173,13 +165,13 @@ class DeleteAsked(_Expecting, frozen=True):
     destroy: bool = False
 
 
-class UndeleteAsked(_Expecting, frozen=True):
+class UndeleteAsked(Expecting, frozen=True):
     """What to bring back."""
 
     uris: Texts
 
 
-class RollbackAsked(_Expecting, frozen=True):
+class RollbackAsked(Expecting, frozen=True):
     """Which version is to be there again."""
 
     uri: Text

@@ -163,7 +163,7 @@ def _group(fingerprint: str, places: Mapping[Place, Row]) -> Document:
                 "key": key,
                 "store": places[uri, key].store,
                 "subject": places[uri, key].subject,
-                "uploaded_at": rfc3339(places[uri, key].uploaded_at_ms),
+                "changed_at": rfc3339(places[uri, key].uploaded_at_ms),
             }
             for uri, key in sorted(places)[:MOST_PLACES]
         ],

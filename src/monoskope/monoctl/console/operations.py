@@ -82,7 +82,19 @@ class OfUri(Request, frozen=True):
     uri: Text
 
 
-class Notes(Request, frozen=True, kw_only=True):
+class Timed(Request, frozen=True, kw_only=True):
+    """What takes a while: `timeout` is for each secret, from its turn on, as for commands."""
+
+    timeout: Seconds = TIMEOUT_S
+
+
+class Expecting(Timed, frozen=True, kw_only=True):
+    """What is to be done only if `expect` is upstream: "any", "absent", "overwrite", or a version."""
+
+    expect: Text = "any"
+
+
+class Notes(Expecting, frozen=True, kw_only=True):
     """What a request says about labels and day of expiry: null keeps them, {} and "" clear them."""
 
     labels: Words | None = None

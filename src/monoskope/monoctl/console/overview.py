@@ -19,11 +19,10 @@ from monoskope.client.walk.reasons import error_for
 from monoskope.errors import Error, NotFoundError
 from monoskope.monoctl.console.activity import DAY_MS, HOUR_MS, summary
 from monoskope.monoctl.console.operations import TIMEOUT_S, Context, Nothing, OfUri, Request, Text
-from monoskope.monoctl.console.secrets import SecretsAsked, proof, secrets, today
+from monoskope.monoctl.console.secrets import SecretsAsked, secrets, today
 from monoskope.monoctl.output import views
 from monoskope.monoctl.output.formats import Document
 from monoskope.monoctl.output.report import failure
-from monoskope.protocol.events import request_id_of
 from monoskope.protocol.receipt import Receipt
 from monoskope.times import now_ms
 
@@ -173,11 +172,7 @@ async def upload(context: Context, asked: UploadAsked) -> Document:
     content = request_id_bytes(asked.request_id)
     answer = await context.client.queries.upload_answer(content, wait=asked.wait, timeout_s=TIMEOUT_S)
     checked = await context.client.proofs.upload(answer, content)
-    return (
-        views.upload(answer.upload, checked.receipt)
-        | proof(checked)
-        | {"failure": _failure(answer.upload, checked.receipt)}
-    )
+    return views.upload(answer.upload, checked) | {"failure": _failure(answer.upload, checked.receipt)}
 
 
 def _failure(view: views_pb2.SecretUpload, receipt: Receipt | None) -> Document | None:
@@ -201,13 +196,7 @@ async def events(context: Context, asked: EventsAsked) -> Document:
     found = await context.client.queries.last_events(
         asked.limit, request_id=asked.request_id, prefix=asked.prefix, wanted=wanted, told=against.append
     )
-    return {"events": [event(view, proven=against[0].proves(view)) for view in reversed(found)]}
-
-
-def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
-    """Return `Event`: as `monoctl get events` shows it, with the request that it is of."""
-    request_id = request_id_of(view.stream)
-    return views.event(view, proven=proven) | {"request_id": "" if request_id is None else request_id.hex()}
+    return {"events": [views.event(view, proven=against[0].proves(view)) for view in reversed(found)]}
 
 
 class ActivityAsked(Request, frozen=True):
@@ -230,7 +219,7 @@ async def activity(context: Context, asked: ActivityAsked) -> Document:
 def happened(context: Context, view: views_pb2.EventSummary) -> None:
     """Take note of an event that m8 has recorded now: for the cached secrets, and for every page."""
     context.secrets.saw(view)
-    context.tell({"kind": "event", "event": event(view)})
+    context.tell({"kind": "event", "event": views.event(view)})
 
 
 async def status(context: Context, _asked: Nothing) -> Document:

@@ -14,7 +14,6 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.known.pins import Pins
 from monoskope.client.walk.receipts import Checked
 from monoskope.monoctl.output import views
-from monoskope.monoctl.output.formats import Document
 from monoskope.uri import UriPrefix
 from monoskope.value import Value
 
@@ -44,7 +43,6 @@ class Row:
 
     __slots__ = (
         "_checked",
-        "_document",
         "_pins",
         "deleted",
         "drifted",
@@ -81,19 +79,11 @@ class Row:
         self.status = views.status(view)
         words = (self.uri, self.subject, *(f"{name}={text}" for name, text in self.labels.items()), *self.values)
         self.text = "\n".join(words).casefold()
-        self._document: Document | None = None
         self._checked: Checked | None = None
         self._pins: Pins | None = None
 
     def __repr__(self) -> str:
         return f"<Row {self.uri}>"
-
-    @property
-    def document(self) -> Document:
-        """The secret as `views.secret` shows it, made when the row is first shown. Do not change it."""
-        if self._document is None:
-            self._document = views.secret(self.view)
-        return self._document
 
     def remember(self, checked: Checked, pins: Pins) -> None:
         """Keep a proof by these pins. Anything else is checked again at the next look, for it may have changed."""

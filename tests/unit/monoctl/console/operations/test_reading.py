@@ -328,7 +328,7 @@ def test_activity_counts_ends_by_time_outcome_and_who_asked() -> None:
 async def test_activity_reads_what_is_new_and_says_whether_it_is_all(
     page: AtConsole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("monoskope.monoctl.console.activity.now_ms", lambda: AT_MS + DAY_MS)
+    monkeypatch.setattr("monoskope.monoctl.console.overview.now_ms", lambda: AT_MS + DAY_MS)
     page.m8.record("SecretUploaded", "vault://app/a", "UPLOADED, version 7")
     first = await page.ask("activity", days=7)
     page.m8.record("SecretDeleted", "vault://app/a", "DELETED, version 7")

@@ -24,12 +24,12 @@ from monoskope.host_port import HostPort
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.grant import Grant, make_grant
 from monoskope.protocol.hello import Hello
 from monoskope.protocol.identity import REACTOR_HELLO, RECEIPT, UPLOAD_GRANT

@@ -42,6 +42,7 @@ from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader
 from monoskope.http.client.websocket_client import ClientSocket
 from monoskope.http.messages import Head
+from monoskope.m8.calls import Arrival
 from monoskope.m8.credentials.tokens import Issued, Tokens
 from monoskope.m8.http import tls
 from monoskope.m8.http.presented import PresentedCertificate, _Pair
@@ -49,7 +50,6 @@ from monoskope.m8.http.requests import Call, Codec
 from monoskope.m8.http.tls import Authority, Certificate
 from monoskope.m8.http.token_endpoint import TokenEndpoint
 from monoskope.m8.issuers.jose import Token
-from monoskope.m8.methods.calls import Arrival
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.monoctl.console.channel import Beginning, Channel
 from monoskope.monoctl.console.operations import Context

@@ -20,7 +20,7 @@ from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.background.checkpoint_task import CheckpointTask
 from monoskope.m8.background.leased import Leased
 from monoskope.m8.background.presence import Note, present
-from monoskope.m8.background.retention import LEASE, LEASE_S, Retention
+from monoskope.m8.background.schedules import LEASE, LEASE_S, Retention
 from monoskope.m8.background.watches import CertificateWatch, PositionNote, ReserveWatch
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.http.presented import PresentedCertificate
@@ -28,16 +28,17 @@ from monoskope.m8.http.server import build_http, require_free, running
 from monoskope.m8.issuers.discovery import Discovery
 from monoskope.m8.issuers.keys import IssuerKeys
 from monoskope.m8.issuers.verifying import Issuers
-from monoskope.m8.limits.access import open_files
-from monoskope.m8.log import identity
+from monoskope.m8.limits.settings import open_files
+from monoskope.m8.log.folder import remembered
 from monoskope.m8.log.sqlite.disk import Reserve
 from monoskope.m8.metrics import Meters
-from monoskope.m8.opened import open_tokens, opened_log, wall_clock
+from monoskope.m8.opened import open_tokens, opened_log
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.service.app import App
 from monoskope.m8.settings import ServerSettings
 from monoskope.m8.witnesses.witnesses import asked
 from monoskope.operations import OPERATIONS_FILE, announced_in, listening
+from monoskope.times import wall_clock
 
 
 def version() -> str:
@@ -130,7 +131,7 @@ async def build(settings: ServerSettings) -> AsyncIterator[Running]:
             bound.push_async_callback(door.stop, 0.0)
             async with (
                 present(app, announced(settings, tokens, address, app.names)) as presence,
-                auditing(app, settings.audit, log_id=identity.remembered(settings.log_id)) as audits,
+                auditing(app, settings.audit, log_id=remembered(settings.log_id)) as audits,
                 # Around the server, so that it can be seen that m8 stops taking calls.
                 listening(settings.operations_listen, endpoints.handlers) as operations,
                 running(app, door, presence.run(), *(work() for work in (*watches, *audits))),

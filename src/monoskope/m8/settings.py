@@ -22,10 +22,9 @@ from monoskope.host_port import HostPort, is_origin
 from monoskope.m8 import sink_settings
 from monoskope.m8.issuers import settings as issuer_settings
 from monoskope.m8.issuers.settings import Issuer, IssuerFile
-from monoskope.m8.limits.access import AccessLimits
+from monoskope.m8.limits.settings import AccessLimits, ServerTimings
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.log.postgres.target import PostgresTarget
-from monoskope.m8.service.server_limits import ServerTimings
 from monoskope.m8.sink_settings import AuditTable, SinkSettings
 from monoskope.m8.tree.witnessed_log import LogTable
 from monoskope.m8.witnesses import settings as witness_settings

@@ -10,7 +10,7 @@ from pathlib import Path
 from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.init import Plan, lay_out
-from monoskope.protocol.tlog.vkey import Kind, VerifierKey
+from monoskope.protocol.tlog.checkpoint import Kind, VerifierKey
 from monoskope.reactor import settings as reactor_settings
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"

@@ -18,10 +18,10 @@ from monoskope.m8.audit.auditing import auditing
 from monoskope.m8.audit.exporters import CallExporter, EventExporter, Teller, cursor_name
 from monoskope.m8.audit.lines import MOST_LINE, Batch, DeliveryError, Line, SinkState, of_strangers
 from monoskope.m8.background.leased import Leased
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.documents import Cursor
 from monoskope.m8.service.app import App
-from monoskope.m8.service.calls import CallNote, Strangers
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.service.call_notes import CallNote, Strangers
 from monoskope.m8.sink_settings import EVENTS, FileTarget, SinkSettings
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, a_world, put, refused
 from tests.support.vectors import Signer

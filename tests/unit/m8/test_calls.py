@@ -17,7 +17,7 @@ from monoskope.m8.domain.upload import Upload, evolve, request_upload
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service.aggregates import Aggregates
 from monoskope.m8.service.feed import Follower, LocatedEvent
-from monoskope.protocol.signed_request import MAX_SIGNATURE
+from monoskope.protocol.identity import MAX_SIGNATURE
 from tests.support.log_lines import strangers
 from tests.support.m8_walk import CIPHERTEXT, ENCAPSULATED, Walk
 from tests.support.m8_world import PATIENCE_S, Delivered, Sealed, User, World, a_world, refused, until_granted

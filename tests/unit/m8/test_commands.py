@@ -11,7 +11,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
-from monoskope.m8.methods import calls
+from monoskope.m8 import calls
 from monoskope.protocol.receipt import parse_receipt
 from tests.support.http_calls import CallError
 from tests.support.m8_world import PATIENCE_S, Sealed, User, World, refused, sent, until_granted

@@ -16,7 +16,7 @@ from monoskope.errors import ConflictError
 from monoskope.m8.credentials.tokens import COPY_TTL_S, Tokens
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.readmodels.usage import bytes_of
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service.session import COPY_WITHIN_S
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError

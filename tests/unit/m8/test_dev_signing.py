@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.m8.dev import files as signing
+from monoskope.m8.dev import setup as signing
 from monoskope.settings import write_private
 
 SETTINGS = '# by hand\nstore = "local"\n\n[engine]\ntype = "age"\n'

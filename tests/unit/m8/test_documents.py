@@ -10,9 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8.readmodels.uploads import open_upload
 from monoskope.protocol.events import upload_stream
 from monoskope.protocol.receipt import parse_receipt
 from tests.support.m8_walk import SIGNER, URI, Documents, Walk, fingerprints
@@ -125,8 +127,8 @@ def test_an_ended_request_is_no_open_one() -> None:
     documents.record(stream, [walk.asked(), walk.provided()])
     key = walk.request.request_id.hex()
     assert list(documents.keys("open-uploads")) == [key]
-    known = documents.get("open-uploads", key, views_pb2.SecretUpload.FromString)
-    assert (known.state, known.version, known.lifetime_s) == (views_pb2.UPLOAD_STATE_GRANTED, 2, 300)
+    known = documents.get("open-uploads", key, open_upload)
+    assert known == replace(walk.granted(), grant=None, signed_grant=None, since_ms=1_000, began_ms=1_000)
     documents.record(stream, [walk.sent(), walk.unchanged()])
     assert list(documents.keys("open-uploads")) == []
     ended = documents.upload(walk.request.request_id)

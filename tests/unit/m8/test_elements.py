@@ -20,12 +20,12 @@ from google.protobuf.message import Message
 from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reactor_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
+from monoskope.m8 import calls
 from monoskope.m8.domain import role_bindings
 from monoskope.m8.domain.principal import RIGHT_NAMES
 from monoskope.m8.http.requests import Codec
-from monoskope.m8.methods import calls
-from monoskope.m8.methods.table import MAX_LOGIN, Kind, Method, methods
-from monoskope.m8.service import calls as validate
+from monoskope.m8.methods import MAX_LOGIN, Kind, Method, methods
+from monoskope.m8.service import call_notes as validate
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.protocol.wire import MOST_FIELDS, MalformedError, parse

@@ -12,7 +12,7 @@ import pytest
 
 from monoskope.api.gateway.v1 import reactor_pb2, views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from tests.support.m8_world import PATIENCE_S, FakeReactor, World, a_world, refused
 from tests.support.vectors import a_request
 

@@ -14,10 +14,10 @@ from google.protobuf.message_factory import GetMessageClass
 
 from monoskope.api.gateway.v1 import commands_pb2, queries_pb2
 from monoskope.api.secrets.v1 import upload_pb2
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.methods import MAX_MESSAGE
 from monoskope.m8.queries.pages import make_token
 from monoskope.m8.service.feed import Follower, LocatedEvent
-from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import Call, CallError, Stream
 from tests.support.m8_world import RIGHTS, World, a_world
 from tests.support.vectors import Signer, a_request

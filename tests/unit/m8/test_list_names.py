@@ -13,8 +13,8 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.errors import UsageError
 from monoskope.m8.domain.append import append_by_reactor
-from monoskope.m8.readmodels.usage import bytes_of
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.listing import LARGEST_PAGE, Listing
 from monoskope.protocol.outcomes import State, WrongStepError

@@ -17,7 +17,7 @@ from monoskope.errors import IdentityChangedError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.reactors import Login
 from monoskope.m8.limits.logins import ATTACHMENTS, WAITING_EACH
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.service.session import ServerSession, detach
 from monoskope.protocol import identity
 from monoskope.protocol.identity import IDENTITY_ROTATION

@@ -9,8 +9,8 @@ import pytest
 
 from monoskope.api.secrets.v1 import events_pb2, options_pb2, upload_pb2
 from monoskope.m8.domain.events import MOST, notes_stream, write
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import LARGEST
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.notes import labels_of
 from monoskope.protocol.payload import Recipe
 from monoskope.uri import SecretUri

@@ -20,12 +20,12 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import operations as endpoints
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.server import build_http, running
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite import file as sqlite_file
 from monoskope.m8.operations import Endpoints
 from monoskope.m8.readmodels.documents import project
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import upload_stream
 from tests.support.http_calls import CallError, ask, hang_up
 from tests.support.m8_world import PATIENCE_S, Clock, Sealed, User, World, a_world, an_m8, until_granted

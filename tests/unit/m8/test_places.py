@@ -20,8 +20,8 @@ from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import RateLimitedError, UnavailableError, UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.principal import Principal
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import CallPlaces
-from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.http_calls import CallError
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import PATIENCE_S, FakeReactor, Sealed, User, World, a_world, refused

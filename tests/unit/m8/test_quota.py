@@ -15,11 +15,11 @@ import pytest
 
 from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
+from monoskope.m8 import calls
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import LARGEST, RECORD_BYTES
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.methods import calls
-from monoskope.m8.readmodels.usage import USAGE, bytes_of
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.readmodels.uploads import USAGE, bytes_of
 from monoskope.protocol.notes import MAX_LABELS
 from monoskope.protocol.payload import MAX_KEYS
 from monoskope.protocol.receipt import make_receipt

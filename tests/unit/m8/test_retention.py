@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from monoskope.api.gateway.v1 import views_pb2
-from monoskope.m8.background import retention
-from monoskope.m8.background.retention import PROGRESS, Retention
+from monoskope.m8.background import schedules
+from monoskope.m8.background.schedules import PROGRESS, Retention
 from monoskope.m8.background.timekeeper import Timekeeper
+from monoskope.m8.domain.upload import Upload
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import Change, Lookup, NewEvent, Put, RecordedEvent
 from monoskope.m8.log.sqlite import SqliteLog
-from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS
+from monoskope.m8.readmodels.uploads import ENDED, OPEN_UPLOADS, body_of
 from monoskope.m8.service.app import App
-from monoskope.m8.service.server_limits import ServerLimits
 from tests.support.m8_world import a_world
+from tests.support.vectors import a_request
 
 DAY_MS = 86_400_000
 
@@ -27,8 +28,8 @@ DAY_MS = 86_400_000
 def index(event: RecordedEvent, _lookup: Lookup) -> Iterable[Change]:
     """A request that ended when it was recorded, or one that is open."""
     if event.type == "Open":
-        upload = views_pb2.SecretUpload(sealed_sha256=event.data)
-        return [Put(OPEN_UPLOADS, event.stream, upload.SerializeToString())]
+        upload = Upload(request=a_request(), sealed_sha256=event.data)
+        return [Put(OPEN_UPLOADS, event.stream, body_of(upload))]
     return [Put(ENDED, f"{event.recorded_at_ms:013}\n{event.data.hex()}", b"")]
 
 
@@ -54,7 +55,7 @@ async def log(tmp_path: Path, clock: Clock) -> AsyncIterator[SqliteLog]:
 
 @pytest.fixture
 def app(log: SqliteLog, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> App:
-    monkeypatch.setattr(retention, "PAUSE_S", 0)
+    monkeypatch.setattr(schedules, "PAUSE_S", 0)
     return App(log=log, authenticate=never, names=(), clock=clock, audience="m8", version="0")
 
 
@@ -87,7 +88,7 @@ async def test_only_what_ended_long_enough_ago_is_erased(app: App, log: SqliteLo
 async def test_each_request_is_looked_at_once_also_by_the_next_process(
     app: App, log: SqliteLog, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "PAGE", 2)
+    monkeypatch.setattr(schedules, "PAGE", 2)
     seen: list[str] = []
     scan = log.scan
 

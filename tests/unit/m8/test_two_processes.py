@@ -13,10 +13,10 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import RefusedError, UnavailableError
 from monoskope.m8.domain import upload
 from monoskope.m8.domain.events import M8, write
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.service import aggregates
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.protocol.events import RequestEvent, upload_stream
 from tests.support.http_calls import CallError
 from tests.support.m8_world import Sealed, User, World, a_second, a_world, refused, until_granted

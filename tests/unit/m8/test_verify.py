@@ -19,7 +19,7 @@ from monoskope.errors import UsageError
 from monoskope.m8.background.timekeeper import Timekeeper
 from monoskope.m8.domain.append import append_by_reactor
 from monoskope.m8.domain.upload import request_upload
-from monoskope.m8.service.server_limits import ServerLimits
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.protocol.identity import ProofError
 from monoskope.protocol.outcomes import State, WrongStepError
 from tests.support.m8_walk import CIPHERTEXT, EMPTY, ENCAPSULATED, PEER, SIGNER, URI, Documents, Walk
@@ -227,7 +227,7 @@ async def pass_s(world: World, timekeeper: Timekeeper, seconds: int, reactor: Fa
 
 
 async def open_of_m8(world: World) -> list[str]:
-    return [upload.uri async for upload in world.app.documents.open_uploads() if upload.subject == "m8"]
+    return [str(upload.uri) async for upload in world.app.documents.open_uploads() if upload.subject == "m8"]
 
 
 async def test_m8_verifies_what_is_old_one_after_the_other(world: World) -> None:

@@ -13,9 +13,9 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UnavailableError
 from monoskope.m8.background.watches import LogWatch, PositionNote
 from monoskope.m8.domain.events import may_end
-from monoskope.m8.log import noted, record
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, EventLog, NewEvent, RecordedEvent
-from monoskope.m8.log.noted import Noted
+from monoskope.m8.log.folder import FILE, Noted
 from tests.support.log_lines import capture_logs
 from tests.support.m8_world import World
 from tests.support.vectors import a_request
@@ -111,7 +111,7 @@ async def test_a_log_that_loses_events_while_it_is_served_is_noticed(
     assert told == [
         "the event log lacks what was noted: Position 3 was noted in noted-position, and the log has no such record."
     ]
-    last = noted.find(tmp_path)
+    last = Noted.find(tmp_path)
     assert last is not None
     assert last.position == (4 if grows else 3)
 
@@ -119,12 +119,12 @@ async def test_a_log_that_loses_events_while_it_is_served_is_noticed(
 async def test_a_note_does_not_go_back(tmp_path: Path) -> None:
     """As when a backup ends that began long ago. What is damaged is replaced."""
     later = Noted(9, bytes(32))
-    assert noted.advance(tmp_path, later)
-    assert not noted.advance(tmp_path, Noted(8, bytes(32)))
-    assert noted.find(tmp_path) == later
-    (tmp_path / noted.FILE).write_text("damaged")
-    assert noted.advance(tmp_path, Noted(8))
-    assert noted.find(tmp_path) == Noted(8)
+    assert later.advance(tmp_path)
+    assert not Noted(8, bytes(32)).advance(tmp_path)
+    assert Noted.find(tmp_path) == later
+    (tmp_path / FILE).write_text("damaged")
+    assert Noted(8).advance(tmp_path)
+    assert Noted.find(tmp_path) == Noted(8)
 
 
 async def test_a_new_request_is_answered_with_its_key_without_reading_its_stream_again(

@@ -14,8 +14,7 @@ from monoskope.m8.domain.events import write
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent
-from monoskope.m8.methods import about
-from monoskope.m8.service.calls import CallNote
+from monoskope.m8.service.call_notes import NAMED, CallNote, about_log, about_request, about_response
 from monoskope.m8.service.feed import LocatedEvent
 from monoskope.protocol.identity import RECEIPT
 from monoskope.protocol.receipt import make_receipt
@@ -125,11 +124,11 @@ def test_an_access_line_names_the_caller_and_never_the_token_that_was_exchanged(
         "uri": "vault://a/b",
     }
     exchange = access_pb2.ExchangeTokenRequest(subject_token="secret", subject_token_type="jwt")
-    assert about.of_request(exchange) == {}
+    assert about_request(exchange) == {}
     exchanged = access_pb2.ExchangeTokenResponse(access_token="secret", member="user:corp:anna")
-    assert about.of_response(exchanged) == {}
+    assert about_response(exchanged) == {}
     made = access_pb2.CreateTokenResponse(token="secret", token_id="ab" * 16)
-    assert about.of_response(made) == {"for_token_id": "ab" * 16}
+    assert about_response(made) == {"for_token_id": "ab" * 16}
 
 
 def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() -> None:
@@ -138,7 +137,7 @@ def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() ->
     for names in (
         most,
         {"uri": most["uri"], "destination": most["uri"]},
-        dict.fromkeys(about.NAMED.values(), "é" * 512),
+        dict.fromkeys(NAMED.values(), "é" * 512),
     ):
         noted = CallNote("CanI", "192.0.2.1:5", about=dict(names), code="REFUSED")
         line = lines.of_call(noted, at_ms=1, replica="m8/1", number=1)
@@ -151,30 +150,28 @@ def test_whatever_a_caller_names_the_line_stays_below_the_limit_and_is_json() ->
 def test_a_call_is_about_what_it_names() -> None:
     request = a_request()
     asked = commands_pb2.RequestSecretUploadKeyRequest(request=request.content)
-    assert about.of_request(asked) == {
+    assert about_request(asked) == {
         "uri": str(request.uri),
         "purpose": "UPLOAD",
         "request_id": request.request_id.hex(),
     }
-    assert about.of_request(commands_pb2.RequestSecretUploadKeyRequest(request=b"\xff")) == {}
+    assert about_request(commands_pb2.RequestSecretUploadKeyRequest(request=b"\xff")) == {}
     sent = commands_pb2.RequestUploadSecretRequest(
         request_id=b"r" * 16, ciphertext=b"sealed", request_signature=b"signature"
     )
-    assert about.of_request(sent) == {"request_id": (b"r" * 16).hex()}
-    assert about.of_request(access_pb2.RevokeTokenRequest(token_id="ab" * 16)) == {"for_token_id": "ab" * 16}
-    assert about.of_request(access_pb2.CanIRequest(member="user:corp:anna", uri="vault://a")) == {
+    assert about_request(sent) == {"request_id": (b"r" * 16).hex()}
+    assert about_request(access_pb2.RevokeTokenRequest(token_id="ab" * 16)) == {"for_token_id": "ab" * 16}
+    assert about_request(access_pb2.CanIRequest(member="user:corp:anna", uri="vault://a")) == {
         "for_member": "user:corp:anna",
         "uri": "vault://a",
     }
-    assert about.of_request(queries_pb2.ListEventsRequest(prefix="vault://a", page_token="t")) == {
-        "prefix": "vault://a"
-    }
+    assert about_request(queries_pb2.ListEventsRequest(prefix="vault://a", page_token="t")) == {"prefix": "vault://a"}
 
 
 def test_a_token_that_was_not_exchanged_has_the_reason_and_the_issuer_if_that_is_proven() -> None:
     bound = {"method": "ExchangeToken", "reason": "REPLAYED", "issuer": "corp", "subject": "user:corp:anna"}
-    assert about.of_log(bound) == {"reason": "REPLAYED", "issuer": "corp"}
-    assert about.of_log({"reason": "ISSUER", "issuer": ""}) == {"reason": "ISSUER"}
+    assert about_log(bound) == {"reason": "REPLAYED", "issuer": "corp"}
+    assert about_log({"reason": "ISSUER", "issuer": ""}) == {"reason": "ISSUER"}
 
 
 def test_the_end_of_a_signed_request_says_who_signed_it() -> None:
@@ -193,5 +190,5 @@ def test_the_end_of_a_signed_request_says_who_signed_it() -> None:
         "signer": "anna@example.org",
         "signer_key": KEY,
     }
-    assert about.of_response(queries_pb2.GetSecretUploadResponse(upload=upload)) == expected
-    assert about.of_response(commands_pb2.RequestUploadSecretResponse(upload=upload)) == expected
+    assert about_response(queries_pb2.GetSecretUploadResponse(upload=upload)) == expected
+    assert about_response(commands_pb2.RequestUploadSecretResponse(upload=upload)) == expected

@@ -17,8 +17,8 @@ from monoskope.m8.audit import lines
 from monoskope.m8.audit.sinks import mac
 from monoskope.m8.log import record
 from monoskope.m8.log.event_log import GENESIS_HASH, NewEvent, RecordedEvent
-from monoskope.m8.methods import about
-from monoskope.m8.service.calls import CallNote
+from monoskope.m8.service import call_notes as about
+from monoskope.m8.service.call_notes import CallNote
 from monoskope.m8.service.feed import LocatedEvent
 
 PAGE = Path(__file__).parents[3] / "docs" / "operate" / "audit.md"

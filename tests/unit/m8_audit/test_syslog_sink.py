@@ -12,10 +12,11 @@ from typing import Any
 import pytest
 
 from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.audit import syslog_sink
 from monoskope.m8.audit.lines import Batch, DeliveryError, Line
 from monoskope.m8.audit.syslog_sink import SyslogSink, framed, message, structured
-from monoskope.m8.sink_settings import SyslogTarget, TlsFiles
+from monoskope.m8.sink_settings import SyslogTarget
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import serving
 

@@ -11,10 +11,11 @@ import pytest
 
 from monoskope.errors import Error
 from monoskope.host_port import HostPort
+from monoskope.http.client.trusted import TlsFiles
 from monoskope.m8.audit import sinks as webhook_sink
 from monoskope.m8.audit.lines import Batch, DeliveryError, Line
 from monoskope.m8.audit.sinks import WebhookSink, mac
-from monoskope.m8.sink_settings import TlsFiles, WebhookTarget
+from monoskope.m8.sink_settings import WebhookTarget
 from monoskope.settings import write_private
 from tests.support.audit_receivers import certificate, server_tls
 from tests.support.certificates import serving

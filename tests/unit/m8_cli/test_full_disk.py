@@ -18,7 +18,7 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.errors import UnavailableError, UsageError
 from monoskope.m8.cli.events import erasable
 from monoskope.m8.log.event_log import MAX_DATA, Change, Lookup, NewEvent, Put, RecordedEvent
-from monoskope.m8.log.noted import find
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.sqlite import SqliteLog
 from monoskope.m8.log.sqlite.disk import ROOM, SIZE, Reserve
 from monoskope.m8.readmodels.documents import project
@@ -225,7 +225,7 @@ def test_it_erases_what_is_old_and_notes_the_last_position(settings: ServerSetti
     with served(settings) as server:
         asyncio.run(until_erased(settings))
         server.stop()
-    found = find(settings.folder)
+    found = Noted.find(settings.folder)
     assert found is not None
     assert (found.position, found.hash) == (1, last)
     assert "holds: 1 event," in m8("events", "--dir", str(settings.folder), "verify", home=settings.folder).stdout
@@ -247,7 +247,7 @@ def test_a_database_that_ends_before_what_was_noted_is_noticed(settings: ServerS
         assert "the event log lacks what was noted" in server.said_before
         server.stop()
     # A restore still shows that the database lacks an event.
-    found = find(home)
+    found = Noted.find(home)
     assert found is not None
     assert found.position == 2
 

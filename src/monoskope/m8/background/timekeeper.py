@@ -20,11 +20,10 @@ from monoskope.api.gateway.v1 import views_pb2
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import failpoint
-from monoskope.m8.background.retention import PROGRESS
-from monoskope.m8.background.verify_schedule import VerifySchedule
+from monoskope.m8.background.schedules import PROGRESS, VerifySchedule
 from monoskope.m8.domain.events import M8, reactor_stream, write
 from monoskope.m8.domain.reactors import beat_key, detach
-from monoskope.m8.domain.upload import fail_by_m8, overdue
+from monoskope.m8.domain.upload import Upload, fail_by_m8, overdue
 from monoskope.m8.log.event_log import ExpectedVersionError, NewEvent
 from monoskope.m8.readmodels.stores import REFUSED, STORES, last_seen_ms
 from monoskope.m8.service.app import App
@@ -117,11 +116,11 @@ class Timekeeper:
             for reactor in store.reactors
         }
         await self._look_at_reactors(stores, beats, silent)
-        own: list[views_pb2.SecretUpload] = []
+        own: list[Upload] = []
         async for upload in self._app.documents.open_uploads():
             if upload.subject == M8:
                 own.append(upload)
-            store = stores.get(upload.uri.partition("://")[0])
+            store = stores.get(upload.store)
             # A store that was created after the check began is seen by the next one.
             if store is not None:
                 await self._look_at(upload, store, silent)
@@ -184,7 +183,7 @@ class Timekeeper:
 
     async def _look_at(
         self,
-        upload: views_pb2.SecretUpload,
+        upload: Upload,
         store: views_pb2.SecretStore,
         silent: Mapping[str, float],
     ) -> None:
@@ -208,7 +207,7 @@ class Timekeeper:
             operating_log.get().info(
                 "request ended",
                 request_id=upload.request_id.hex(),
-                uri=upload.uri,
+                uri=str(upload.uri),
                 reason=spelled(upload_pb2.Reason, reason),
             )
 

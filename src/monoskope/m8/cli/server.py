@@ -14,10 +14,9 @@ from monoskope.host_port import HostPort
 from monoskope.m8 import settings
 from monoskope.m8.cli.common import arm_failpoints, folder_option, opened, output_option, show
 from monoskope.m8.init import Plan, check_owners, lay_out
-from monoskope.m8.opened import wall_clock
 from monoskope.m8.tree.tree import rebuild_tree
 from monoskope.text import counted
-from monoskope.times import instant
+from monoskope.times import instant, wall_clock
 
 if TYPE_CHECKING:
     from monoskope.m8.background.presence import Replica

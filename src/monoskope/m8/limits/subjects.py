@@ -18,9 +18,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from google.protobuf.message import Message
 
 from monoskope.errors import RateLimitedError
-from monoskope.keyed_lock import KeyedLock
+from monoskope.event_loop import KeyedLock
 from monoskope.m8.domain.principal import Principal
-from monoskope.m8.readmodels.usage import DAY_MS, HOUR_MS, Usage, bytes_of
+from monoskope.m8.readmodels.uploads import DAY_MS, HOUR_MS, Usage, bytes_of
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, TAG_BYTES
 from monoskope.protocol.payload import MAX_PADDED
 from monoskope.times import instant

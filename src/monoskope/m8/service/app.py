@@ -9,21 +9,21 @@ from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field
 
 from monoskope.errors import RefusedError
-from monoskope.keyed_lock import KeyedLock
+from monoskope.event_loop import KeyedLock
 from monoskope.m8.credentials.tokens import Tokens
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.issuers.verifying import Issuers
 from monoskope.m8.limits.connections import Connections
 from monoskope.m8.limits.logins import Exchanges, Logins
 from monoskope.m8.limits.rates import Handshakes, Pace
+from monoskope.m8.limits.settings import ServerLimits
 from monoskope.m8.limits.subjects import CallPlaces, PutLimit, Quota, RequestLimit
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.metrics import Meters, RequestMeter
 from monoskope.m8.readmodels.documents import Documents
 from monoskope.m8.service.aggregates import Aggregates
-from monoskope.m8.service.calls import Strangers, TellCall, current_note
+from monoskope.m8.service.call_notes import Strangers, TellCall, current_note
 from monoskope.m8.service.feed import Feed
-from monoskope.m8.service.server_limits import ServerLimits
 from monoskope.m8.tree.witnessed_log import WitnessedLog
 
 

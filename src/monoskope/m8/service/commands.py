@@ -17,8 +17,8 @@ from monoskope.m8.domain.events import may_end, notes_stream, write
 from monoskope.m8.domain.upload import Upload
 from monoskope.m8.limits.subjects import LARGEST, bytes_with
 from monoskope.m8.log.event_log import RecordedEvent
-from monoskope.m8.readmodels.history import update_notes
-from monoskope.m8.readmodels.usage import bytes_of
+from monoskope.m8.readmodels.documents import update_notes
+from monoskope.m8.readmodels.uploads import bytes_of
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller
 from monoskope.m8.service.feed import Waker

@@ -22,7 +22,7 @@ from monoskope.m8.domain.stores import Catalogue
 from monoskope.m8.limits.connections import origin
 from monoskope.m8.readmodels.stores import refused_key
 from monoskope.m8.service.app import App
-from monoskope.m8.service.calls import validate
+from monoskope.m8.service.call_notes import validate
 from monoskope.m8.service.session import Send, ServerSession, detach
 from monoskope.protocol.hello import Hello, check_capabilities, claimed_store, open_hello
 from monoskope.protocol.identity import ProofError, shown

@@ -26,7 +26,7 @@ from monoskope.m8.domain.upload import unknown_request
 from monoskope.m8.log.event_log import RecordedEvent
 from monoskope.m8.readmodels.stores import note_of
 from monoskope.m8.service.app import App
-from monoskope.m8.service.calls import defect, validate
+from monoskope.m8.service.call_notes import defect, validate
 from monoskope.m8.service.feed import Follower, LocatedEvent
 from monoskope.protocol.events import request_id_of, upload_stream
 from monoskope.protocol.outcomes import State
@@ -125,7 +125,7 @@ class ServerSession:
 
     async def _deliver(self, follower: Follower, position: int) -> None:
         async for upload in self._app.documents.open_uploads():
-            if upload.uri.startswith(f"{self._login.store}://"):
+            if upload.store == self._login.store:
                 for event in await self._app.log.read_stream(upload_stream(upload.request_id)):
                     if event.position <= position:
                         await self._send_event(event)

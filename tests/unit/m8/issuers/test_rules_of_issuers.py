@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from monoskope.errors import Code
-from monoskope.m8.domain.registrations import ExchangeRefusedError
+from monoskope.m8.domain.principal import ExchangeRefusedError
 from monoskope.m8.issuers import rules
 from monoskope.m8.issuers.settings import Issuer, IssuerFile, checked
 from monoskope.m8.issuers.verifying import Verified

@@ -26,9 +26,9 @@ from monoskope.m8.service.app import App, Caller
 from monoskope.m8.tree.key_file import KeyFile
 from monoskope.m8.witnesses.settings import WitnessTable, checked
 from monoskope.m8.witnesses.witnesses import asked
+from monoskope.protocol.tlog.checkpoint import VerifierKey
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.policy import LogKeys, Policy
-from monoskope.protocol.tlog.vkey import VerifierKey
+from monoskope.protocol.tlog.note import LogKeys, Policy
 from monoskope.testing.engines.litewitness import Litewitness
 from tests.support.checkpoints import checkpoint_of, copied, grown, keys_in
 from tests.support.m8_world import PATIENCE_S, World, an_m8

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from monoskope.m8.witnesses.witnesses import Witnesses
+from monoskope.protocol.tlog.checkpoint import VerifierKey
 from monoskope.protocol.tlog.note import Note
-from monoskope.protocol.tlog.vkey import VerifierKey
 from monoskope.testing.engines.litewitness import Litewitness
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, WitnessServer, real_witness

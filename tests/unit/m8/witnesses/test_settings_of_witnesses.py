@@ -15,8 +15,8 @@ import pytest
 from monoskope.errors import UsageError
 from monoskope.m8 import settings
 from monoskope.m8.settings import File
+from monoskope.protocol.tlog.checkpoint import Kind
 from monoskope.protocol.tlog.log_key import LogKey
-from monoskope.protocol.tlog.vkey import Kind
 from monoskope.testing.parts import free_port
 from tests.support.memory_tree import MemoryTree
 from tests.support.witness_servers import Asking, WitnessKey, before, needed, witness_server

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import expect_options, parse_day, parse_edits

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from monoskope.client import Client, UpstreamPage, Verification
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.groups import command
 from monoskope.monoctl.input.request_options import PutNotes, expect_options, full_prefix, notes_options

@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.results.secrets import Secret, SecretVersion, Upload
-from monoskope.client.results.stores import Server, Store
-from monoskope.client.walk.target import announced_layout, announced_maturity
+from monoskope.client.walk.checks import announced_layout, announced_maturity
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import Document, fields_of
 from monoskope.protocol.notes import edit_of
@@ -87,6 +86,8 @@ def upload(view: views_pb2.SecretUpload, checked: Checked) -> Document:
 
 def store(view: views_pb2.SecretStore) -> Document:
     """One store with its reactors."""
+    from monoskope.client.stores import Store  # noqa: PLC0415 - secrets are listed without it
+
     return fields_of(Store.of(view))
 
 
@@ -113,6 +114,8 @@ def event(view: views_pb2.EventSummary, *, proven: bool = False) -> Document:
 
 def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
     """The m8 that was dialled as `name`, and who the caller is to it. When something ends is no time that is over."""
+    from monoskope.client.stores import Server  # noqa: PLC0415 - as above
+
     document = fields_of(Server.of(answer))
     named = {"expires_at": "expires", "certificate_expires_at": "certificate_expires", "version": "m8_version"}
     return {named.get(field, field): value for field, value in document.items()} | {"server": name}

@@ -602,6 +602,22 @@ class refused:  # noqa: N801  reads like pytest.raises
         return True
 
 
+async def refusal(code: str, call: Awaitable[object], *words: str) -> refused:
+    """Await a call that is refused with that code, in a message with these words."""
+    with refused(code) as found:
+        await call
+    for word in words:
+        assert word in found.message
+    return found
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait until that is so."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not is_so():
+            await asyncio.sleep(0.001)
+
+
 def content(delivered: Delivered, kind: type[Message]) -> Any:
     """What a delivered event says."""
     return kind.FromString(delivered.event.data)

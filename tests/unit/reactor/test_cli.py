@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import re
 import signal
@@ -17,6 +18,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from monoskope.errors import RefusedError, UsageError
+from monoskope.m8.http import tls
 from monoskope.protocol.identity import check_shown
 from monoskope.reactor import cli, settings
 from monoskope.reactor.identity import fingerprint_key_transfer
@@ -94,6 +96,10 @@ def test_swap_is_allowed_only_where_asked_for(tmp_path: Path) -> None:
     assert settings.read_file(tmp_path / "playful").allow_swap
 
 
+def write_authority(file: Path) -> None:
+    file.write_bytes(tls.make(["localhost"], now=dt.datetime.now(dt.UTC)).ca)
+
+
 @pytest.mark.parametrize("allowed", [True, False])
 def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: Path, *, allowed: bool) -> None:
     folder, log = tmp_path / "reactor", tmp_path / "reactor" / "reactor.log"
@@ -101,7 +107,7 @@ def test_where_memory_can_be_swapped_out_only_the_setting_lets_it_run(tmp_path: 
     file = folder / "reactor.toml"
     file.write_text(f'log_file = "reactor.log"\n{file.read_text()}')
     typed("fingerprint-key", "new", folder)
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     (folder / "secrets").write_text("in the way: the engine does not open, and the reactor ends")
     code = (
         "from monoskope.reactor import cli\n"
@@ -320,13 +326,14 @@ def test_a_missing_package_is_named_with_its_extra(tmp_path: Path) -> None:
         (lambda folder: (folder / "identity.key").chmod(0o644), "mode 0644"),
         (lambda folder: folder.chmod(0o755), "mode 0755"),
         (lambda folder: (folder.parent / "ca.crt").unlink(), "ca.crt"),
+        (lambda folder: (folder.parent / "ca.crt").write_text(""), "holds no PEM certificate"),
     ],
 )
 def test_run_refuses_what_is_not_as_it_must_be(tmp_path: Path, break_it: object, says: str) -> None:
     folder = tmp_path / "reactor"
     init(folder)
     typed("fingerprint-key", "new", folder)
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     assert callable(break_it)
     break_it(folder)
     done = process("run", folder)
@@ -483,7 +490,7 @@ def test_a_lost_identity_says_what_is_lost_and_what_to_do(tmp_path: Path, words:
     init(folder, "--allow-swap")
     typed("fingerprint-key", "new", folder)
     (folder / "identity.key").unlink()
-    (tmp_path / "ca.crt").write_text("")
+    write_authority(tmp_path / "ca.crt")
     done = process(words[0], folder, *words[1:])
     assert done.returncode == 2
     assert "Restore it from your copy" in done.stderr

@@ -29,13 +29,16 @@ from monoskope.m8.log.postgres import connections, records, writer
 from monoskope.m8.log.postgres.connections import Connection
 from monoskope.m8.log.postgres.group import Group
 from monoskope.m8.log.postgres.log import PostgresLog
+from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
 from monoskope.testing.parts import wait_until
-from tests.conformance.cutting_proxy import CuttingProxy, cutting
-from tests.support.tcp_proxy import proxy
+from tests.support.tcp_proxy import Link, proxy
 
 PATIENCE_S = 180
+
+ACTOR = b"cut here"
+"""By whose name a link knows an append: its bind message carries it."""
 
 
 def an_event(text: bytes = b"data") -> list[NewEvent]:
@@ -52,26 +55,31 @@ def plain() -> Iterator[Postgres]:
         yield server
 
 
+def through(link: Link, target: PostgresTarget) -> PostgresTarget:
+    """Return how a database is reached by a link: without TLS; the password is never sent in plain text (SCRAM)."""
+    return replace(target, hosts=(("127.0.0.1", link.port),), tls=None)
+
+
 @pytest_asyncio.fixture
-async def behind(plain: Postgres) -> AsyncIterator[tuple[CuttingProxy, PostgresLog, PostgresLog]]:
-    """A proxy, a log behind it, and the same log without it."""
+async def behind(plain: Postgres) -> AsyncIterator[tuple[Link, PostgresLog, PostgresLog]]:
+    """A link that sees what passes, a log behind it, and the same log without it."""
     target = plain.target(plain.create_database())
-    async with cutting(target) as (proxy, through):
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+    async with proxy(plain.port) as link:
+        log = await PostgresLog.open(through(link, target), clock=some_time, projector=ledger)
         direct = await PostgresLog.open(target, clock=some_time, projector=ledger)
-        yield proxy, log, direct
+        yield link, log, direct
         await log.close()
         await direct.close()
 
 
 async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+    behind: tuple[Link, PostgresLog, PostgresLog],
 ) -> None:
     """It is there once, and the next one follows it."""
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_after = True
-    [event] = await log.append("a", 1, an_event(), actor="cut here")
+    link.cut_at(ACTOR, arrives=True)
+    [event] = await log.append("a", 1, an_event(), actor=ACTOR.decode())
     assert await direct.read(after=1, limit=10) == [event]
     assert await direct.get("counts", "a") == b"2"
     await log.append("a", 2, an_event(), actor="ann")
@@ -79,18 +87,18 @@ async def test_an_append_whose_answer_is_lost_is_found_and_acknowledged(
 
 
 async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arrives_late(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog],
+    behind: tuple[Link, PostgresLog, PostgresLog],
 ) -> None:
     """The caller hears that it failed; when its bytes come in at last, they change nothing."""
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_before = True
+    link.cut_at(ACTOR, arrives=False)
     with pytest.raises(UnavailableError) as caught:
-        await log.append("a", 1, an_event(b"late"), actor="cut here")
+        await log.append("a", 1, an_event(b"late"), actor=ACTOR.decode())
     assert not isinstance(caught.value, UnknownAppendError)
     assert log.write_failure is caught.value
     assert await direct.head() == 1
-    for upstream, late in proxy.held:
+    for upstream, late in link.held:
         upstream.write(late)
         await upstream.drain()
     [event] = await log.append("a", 1, an_event(b"next"), actor="ann")
@@ -99,17 +107,17 @@ async def test_an_append_that_never_arrived_is_not_acknowledged_even_if_it_arriv
 
 
 async def test_an_append_of_which_nobody_can_tell_says_so(
-    behind: tuple[CuttingProxy, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
+    behind: tuple[Link, PostgresLog, PostgresLog], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is neither called recorded nor refused; the log works again once the database does."""
     monkeypatch.setattr(writer, "RESOLVE_S", 0.0)
-    proxy, log, direct = behind
+    link, log, direct = behind
     await log.append("a", 0, an_event(), actor="ann")
-    proxy.cuts_after = True
-    proxy.is_down = True
+    link.cut_at(ACTOR, arrives=True)
+    link.refuses = True
     with pytest.raises(UnknownAppendError, match="may be recorded"):
-        await log.append("a", 1, an_event(), actor="cut here")
-    proxy.is_down = False
+        await log.append("a", 1, an_event(), actor=ACTOR.decode())
+    link.refuses = False
     head = await direct.head()
     await log.append("b", 0, an_event(), actor="ann")
     assert await direct.check_chain() == head + 1
@@ -122,9 +130,8 @@ async def test_a_log_whose_database_falls_silent_is_closed_within_a_bound(
     monkeypatch.setattr(connections, "CLOSE_S", 0.0)
     monkeypatch.setattr(writer, "RESOLVE_S", math.inf)
     target = plain.target(plain.create_database())
-    async with proxy(target.hosts[0][1]) as between:
-        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+    async with proxy(plain.port) as between:
+        log = await PostgresLog.open(through(between, target), clock=some_time, projector=ledger)
         async with aclosing(log.subscribe(after=0)) as events:
             await log.append("a", 0, an_event(), actor="ann")
             assert (await anext(events)).position == 1
@@ -170,8 +177,7 @@ async def test_a_dead_link_leaves_no_traceback_of_whoever_gave_up(plain: Postgre
     before = asyncio.all_tasks()
     target = plain.target(plain.create_database())
     async with proxy(plain.port) as between, silent() as (port, came):
-        through = replace(target, hosts=(("127.0.0.1", between.port),), tls=None)
-        log = await PostgresLog.open(through, clock=some_time, projector=ledger)
+        log = await PostgresLog.open(through(between, target), clock=some_time, projector=ledger)
         await log.beat("m8/1", 1)
         between.passes.clear()
         dead = replace(target, hosts=(("127.0.0.1", port),), tls=None)

@@ -17,7 +17,7 @@ from monoskope.stores.driver import StoreDriver
 from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.engines.moto import REGION, Moto
 from tests.conformance.open_stores import OpenStores
-from tests.support.tcp_proxy import Link
+from tests.faults.tcp_proxy import Link
 
 PREFIX = "team/m8"
 TAGS = (

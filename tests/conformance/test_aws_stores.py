@@ -17,7 +17,7 @@ from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.drivers.versions import VersionPromises
 from monoskope.testing.engines.moto import Moto
 from tests.conformance.aws_harness import AwsHarness, ParameterStoreHarness, SecretsManagerHarness
-from tests.support.tcp_proxy import Link, proxy
+from tests.faults.tcp_proxy import Link, proxy
 
 pytestmark = pytest.mark.usefixtures("aws_credentials", "one_session")
 

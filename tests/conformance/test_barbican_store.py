@@ -14,7 +14,7 @@ from monoskope.testing.drivers.harness import Harness
 from monoskope.testing.drivers.refusals import RefusalPromises
 from monoskope.testing.engines.barbican import Barbican
 from tests.conformance.barbican_harness import BarbicanHarness
-from tests.support.tcp_proxy import Link, proxy
+from tests.faults.tcp_proxy import Link, proxy
 
 
 @pytest_asyncio.fixture

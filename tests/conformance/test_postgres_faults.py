@@ -33,7 +33,7 @@ from monoskope.m8.log.postgres.target import PostgresTarget
 from monoskope.testing.engines.postgres import Postgres
 from monoskope.testing.logs import ledger, some_time
 from monoskope.testing.parts import wait_until
-from tests.support.tcp_proxy import Link, proxy
+from tests.faults.tcp_proxy import Link, proxy
 
 PATIENCE_S = 180
 

@@ -5,13 +5,10 @@ from __future__ import annotations
 import functools
 import itertools
 import json
-import os
-import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
@@ -20,6 +17,8 @@ from monoskope.testing.cluster import Cluster
 from monoskope.testing.cluster.commands import Ran, User
 from monoskope.testing.parts import Part, listens, wait_until
 from tests.crash.auditor import Auditor
+from tests.faults.parts import store_of
+from tests.faults.processes import arm, dies, mend
 
 FIRST, SECOND = "reactor-vault", "reactor-vault-2"
 STORES = {"vault": FIRST, "local": "reactor-local"}
@@ -136,8 +135,7 @@ class Crash:
         parts = [self._reactor(folder) for folder in folders]
         before = [sessions(part) for part in parts]
         for part in parts:
-            part.kill()
-            part.start({VARIABLE: failpoints} if failpoints else None)
+            arm(part, failpoints)
         for part, count in zip(parts, before, strict=True):
             wait_until(functools.partial(_was_attached, part, count), what=f"{part.name} is attached")
         self.unheard.difference_update(folders)
@@ -154,8 +152,7 @@ class Crash:
     def m8(self, failpoints: str = "") -> Part:
         """Start m8 anew, armed, and return when it listens, or has died of that already."""
         m8 = self.cluster.m8
-        m8.kill()
-        m8.start({VARIABLE: failpoints} if failpoints else None)
+        arm(m8, failpoints)
         if failpoints:
             wait_until(lambda: m8.pid is None or listens(self.cluster.server), what="m8 listens, or dies")
         else:
@@ -182,7 +179,7 @@ class Crash:
             elif part.pid is None:
                 self.reactor(folder=folder)
             elif folder in self.unheard:
-                part._signal(signal.SIGCONT)
+                mend(part)
                 self.reactor_is_back(folder)
 
 
@@ -206,16 +203,6 @@ def replica_of(part: Part) -> bytes:
     return bytes.fromhex(json.loads(lines[-1])["replica"])
 
 
-def store_of(folder: str) -> str:
-    """The store that a reactor's folder is for: `reactor-<store>`, or with `-2` for another replica."""
-    return folder.removeprefix("reactor-").removesuffix("-2")
-
-
-def dies(part: Part) -> None:
-    """Wait until a part is dead."""
-    wait_until(lambda: part.pid is None, what=f"{part.name} dies")
-
-
 @contextmanager
 def reactors_die(crash: Crash, place: str) -> Iterator[None]:
     """What is begun meanwhile kills the reactor of every store at `place`; then all of them are started anew."""
@@ -224,31 +211,6 @@ def reactors_die(crash: Crash, place: str) -> Iterator[None]:
     for part in parts:
         dies(part)
     crash.start_reactors("", *STORES.values())
-
-
-def wake(part: Part) -> None:
-    """Continue a part that stops itself, once it has: a signal that comes before that comes to nothing.
-
-    What it recorded last may be seen before it stands still.
-    """
-    wait_until(lambda: _state(part) == "T", what=f"{part.name} stands still")
-    part._signal(signal.SIGCONT)
-
-
-def _state(part: Part) -> str:
-    """What the system says of a process: "T" if it is stopped."""
-    return Path(f"/proc/{part.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
-
-
-@contextmanager
-def stopped(pid: int | None) -> Iterator[None]:
-    """The process stands still meanwhile."""
-    assert pid is not None
-    os.kill(pid, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 def around(kind: str, *more: str) -> tuple[str, ...]:

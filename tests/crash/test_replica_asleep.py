@@ -5,8 +5,9 @@ from __future__ import annotations
 import time
 
 from monoskope.api.secrets.v1 import upload_pb2
-from tests.crash.breaking import SECOND, Crash, wake
-from tests.crash.conftest import REACTOR_TIMINGS
+from tests.crash.breaking import SECOND, Crash
+from tests.faults.parts import REACTOR_TIMINGS
+from tests.faults.processes import wake
 
 
 def test_a_replica_that_slept_through_its_write_window_does_not_write_late(crash: Crash) -> None:

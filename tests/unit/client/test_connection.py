@@ -37,7 +37,7 @@ from monoskope.errors import (
 )
 from monoskope.m8.http import tls
 from monoskope.testing.scripted.m8 import ScriptedM8
-from tests.support.tcp_proxy import OPENED, proxy
+from tests.faults.tcp_proxy import OPENED, proxy
 
 ASYNCIO, BLOCKING = "asyncio", "blocking"
 

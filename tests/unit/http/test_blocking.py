@@ -28,7 +28,7 @@ from monoskope.http.client.failures import (
     UntrustedError,
 )
 from monoskope.m8.http import tls
-from tests.support.tcp_proxy import OPENED, proxy_in_thread
+from tests.faults.tcp_proxy import OPENED, proxy_in_thread
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 CLOSE = None

@@ -27,11 +27,11 @@ from monoskope.m8.settings import ServerSettings
 from monoskope.testing.engines import pgbouncer
 from monoskope.testing.engines.postgres import Postgres, user
 from monoskope.testing.parts import wait_until
+from tests.faults.tcp_proxy import proxy
 from tests.support.disk import fill, mounted
 from tests.support.http_calls import CallError
 from tests.support.m8_command import m8
 from tests.support.operations import address_of, asked, prometheus, samples
-from tests.support.tcp_proxy import proxy
 from tests.unit.m8_cli.served import Server, administrator, laid_out, served
 
 BOUND_S = 30.0

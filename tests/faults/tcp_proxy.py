@@ -14,10 +14,8 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-DELAY, CUT, RESET, SLICE, HOLD, DUPLICATE = FAULTS = ("delay", "cut", "reset", "slice", "hold", "duplicate")
-"""What a link can do: each piece waits; connections are closed, also new ones; connections are reset after some bytes;
-pieces are torn into small ones; nothing passes, and nothing is lost; what a client sends to a new connection is sent to
-a second one, too."""
+DELAY, CUT, RESET, SLICE, HOLD, DUPLICATE = KINDS = ("delay", "cut", "reset", "slice", "hold", "duplicate")
+"""What a link can do, as the table of faults says."""
 
 _PIECE = 65_536
 _RESET_AFTER = (0, 1, 5, 200, 1_500, 6_000)
@@ -121,7 +119,7 @@ class Link:
         self._cut_at = (words, arrives)
 
     def fault(self, kind: str, chance: random.Random) -> None:
-        """Misbehave from now on, in one of the ways of `FAULTS`; `chance` draws what its name leaves open."""
+        """Misbehave from now on, in one of `KINDS`; `chance` draws what its name leaves open."""
         self.mend()
         self._fault, self._chance = kind, chance
         match kind:
@@ -244,6 +242,14 @@ class Link:
                 writer.transport.abort()
             else:
                 writer.close()
+
+
+@contextmanager
+def broken(kind: str, link: Link, detail: str = "0") -> Iterator[None]:
+    """A link misbehaves as long as the block runs; `detail` is the seed of what it draws."""
+    link.fault(kind, random.Random(detail))
+    yield
+    link.mend()
 
 
 @asynccontextmanager

@@ -52,7 +52,6 @@ class AwsHarness(Harness):
     """Fields that this service's configuration has and the other's has not."""
 
     def config(self, **changes: Any) -> AwsConfig:
-        """Return a configuration for the emulator."""
         fields: dict[str, Any] = {
             "region": REGION,
             "prefix": PREFIX,

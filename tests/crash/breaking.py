@@ -36,7 +36,6 @@ class Command:
     done: list[Ran] = field(default_factory=list)
 
     def ended(self) -> Ran:
-        """How it ended."""
         self.thread.join(130)
         assert self.done, "monoctl still runs"
         return self.done[0]
@@ -77,7 +76,6 @@ class Crash:
         return self._run(words, uri or self.uri(), value, failpoints, background=background)
 
     def compare(self, put: Command, *, failpoints: str = "", background: bool = False) -> Command:
-        """Compare with what was put."""
         words = ("compare", "secret", "--from-file", "password=-")
         return self._run(words, put.uri, put.value, failpoints, background=background)
 
@@ -87,7 +85,6 @@ class Crash:
         return self._run(("patch", "secret", "--from-file", "user=-"), put.uri, value, "", background=background)
 
     def delete(self, put: Command, *options: str, background: bool = False) -> Command:
-        """Delete what was put."""
         return self._run(("delete", "secret", "--yes", *options), put.uri, "", "", background=background)
 
     def ask(self, *words: str, uri: str = "", failpoints: str = "", background: bool = False) -> Command:

@@ -74,7 +74,6 @@ class Anna:
 
 @contextlib.contextmanager
 def console_of(user: User) -> Iterator[Page]:
-    """A running console, and a page of it."""
     with Console(user) as console:
         found = re.fullmatch(r"http://127.0.0.1:(\d+)/#(\S+)", console.address())
         assert found

@@ -75,7 +75,6 @@ def senders_asleep(patroni: Patroni, _: random.Random) -> Iterator[None]:
 
 @contextmanager
 def standby_asleep(patroni: Patroni, chance: random.Random) -> Iterator[None]:
-    """One standby stands still."""
     primary = patroni.wait_until_whole()
     standby = chance.choice([one for one in patroni.nodes if one is not primary])
     with _asleep(standby.processes()):

@@ -14,7 +14,6 @@ ROLE = "m8-reactor-vault"
 
 @contextmanager
 def sealed(bao: OpenBao) -> Iterator[None]:
-    """It is sealed."""
     bao.call("PUT", "sys/seal")
     yield
     bao.kill()

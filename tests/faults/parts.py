@@ -44,7 +44,6 @@ def shorten(file: Path, **tables: dict[str, object]) -> None:
 
 
 def shorten_reactor(home: Path, **engine: object) -> None:
-    """Shorten what a reactor waits for."""
     shorten(home / "reactor.toml", timings=dict(REACTOR_TIMINGS), limits={"lifetime_s": LIFETIME_S}, engine=engine)
 
 

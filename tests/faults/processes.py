@@ -66,7 +66,6 @@ def stopped(process: Process) -> Iterator[None]:
 
 
 def arm(part: Part, failpoints: str) -> None:
-    """Start a part anew with failpoints, "" for none."""
     part.kill()
     part.start({VARIABLE: failpoints} if failpoints else None)
 
@@ -80,7 +79,6 @@ def armed(part: Part, failpoints: str) -> Iterator[None]:
 
 
 def dies(part: Part) -> None:
-    """Wait until a part is dead."""
     wait_until(lambda: part.pid is None, what=f"{part.name} dies")
 
 

@@ -189,7 +189,6 @@ class Crowd:
             await asyncio.sleep(max(0.0, due - time.monotonic()))
 
     def end(self) -> None:
-        """Leave."""
         for task in itertools.chain.from_iterable(self._open.values()):
             task.cancel()
 

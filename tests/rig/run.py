@@ -134,7 +134,6 @@ class Life:
         await self._breaker.mend()
 
     async def end(self) -> None:
-        """End all of it."""
         self.counts["faults"] += self._breaker.counts.total()
         self.counts["connections"] += sum(link.counts["connections"] for link in self._world.all_links)
         await self._breaker.run(self._world.close)

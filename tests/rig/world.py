@@ -86,7 +86,6 @@ class World:
 
     @property
     def all_links(self) -> Iterator[Link]:
-        """Every link."""
         return (link for links in self.links.values() for link in links)
 
     def dialled(self, link: str, *, first: int = 0) -> list[str]:
@@ -191,7 +190,6 @@ class World:
 
     @functools.cached_property
     def key(self) -> FingerprintKey:
-        """The fingerprint key of all its reactors."""
         return FingerprintKey.load(self.cluster.folder / REACTORS[0])
 
     def fingerprint(self, content: Mapping[str, str]) -> str:

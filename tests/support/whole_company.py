@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import shutil
-import subprocess
 import tempfile
 import tomllib
 from collections.abc import Iterator
@@ -25,10 +24,9 @@ from monoskope.testing.cluster.replicas import ReplicaCluster
 from monoskope.testing.engines.litewitness import Litewitness
 from monoskope.testing.engines.openssh import make_key
 from monoskope.testing.engines.postgres import Postgres
-from monoskope.testing.parts import program
 from tests.support import issuers, openid_provider
-from tests.support.company import ANNA, serve_signed
-from tests.support.logins import address_of
+from tests.faults.parts import database_settings
+from tests.support.company import ANNA, home_of, log_in, serve_signed
 from tests.support.openid_provider import CLIENT_ID, OpenIdProvider
 from tests.support.quick_cluster import JOBS
 from tests.support.witness_servers import WitnessServer, real_witness
@@ -51,11 +49,6 @@ class Company:
     witnesses: list[tuple[Litewitness, WitnessServer]]
     pipeline: dict[str, str] = field(default_factory=dict)
     """The settings file of the pipeline."""
-
-    @property
-    def servers(self) -> str:
-        """Both m8, as clients are told of them."""
-        return ",".join(self.cluster.servers)
 
     def vkeys(self) -> list[str]:
         """Return the log's keys, as they are published."""
@@ -95,30 +88,9 @@ class Company:
 
     def hire(self, name: str) -> User:
         """Make somebody's home, with a key to sign with, and let them log in."""
-        user = User(name, self.folder / name, self.cluster)
-        user.token_file.parent.mkdir(mode=0o700, parents=True)
-        table = {
-            "server": self.servers,
-            "ca_file": str(self.folder / "m8" / "ca.crt"),
-            "login_issuer": self.provider.issuer,
-            "login_client_id": CLIENT_ID,
-            "login_scopes": "groups",
-            "login_ca_file": str(self.provider.ca_file),
-            "signing_key": str(self.folder / "keys" / name),
-        }
-        write_private(user.token_file.parent / "config.toml", tomli_w.dumps(table).encode())
-        self.cluster.pin_all(user)
-        process = subprocess.Popen(
-            [program("monoctl"), "login", "--no-browser"],
-            env=self.cluster._environment(user),
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        openid_provider.User(self.provider, name).sign_in(address_of(process))
-        _, err = process.communicate(timeout=300)
-        assert process.returncode == 0, err
+        key, provider = str(self.folder / "keys" / name), self.provider
+        user = home_of(self.cluster, name, provider.issuer, CLIENT_ID, provider.ca_file, signing_key=key)
+        log_in(user, openid_provider.User(provider, name).sign_in)
         return user
 
     def build(self, path: str) -> Ran:
@@ -167,12 +139,7 @@ def everything(folder: Path) -> Iterator[Company]:
     with contextlib.ExitStack() as last:
         postgres = last.enter_context(Postgres(fsync=False))
         database = postgres.create_database()
-        write_private(folder / "database-password", postgres.password.encode())
-        where: dict[str, object] = {
-            "database": f"postgresql://m8@127.0.0.1:{postgres.port}/{database}",
-            "database_ca": str(postgres.ca_file),
-            "database_password_file": str(folder / "database-password"),
-        }
+        where = database_settings(postgres.target(database), folder)
         witnesses = [last.enter_context(real_witness(folder, f"witness.example/{name}")) for name in ("one", "two")]
         issuer = last.enter_context(openid_provider.running(provider))
         cluster = last.enter_context(ReplicaCluster(folder, count=2, settings=where))

@@ -1,4 +1,4 @@
-"""Ways to break a real cluster at a named place, and to watch a command that goes on meanwhile."""
+"""Ways to break a real cluster at a named place, to watch a command that goes on, and to check its change."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import functools
 import itertools
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UnavailableError
 from monoskope.failpoints import VARIABLE
 from monoskope.m8.domain.reactors import beat_key
@@ -19,6 +20,7 @@ from monoskope.testing.parts import Part, listens, wait_until
 from tests.crash.auditor import Auditor
 from tests.faults.parts import store_of
 from tests.faults.processes import arm, dies, mend
+from tests.support.engines import Version
 
 FIRST, SECOND = "reactor-vault", "reactor-vault-2"
 STORES = {"vault": FIRST, "local": "reactor-local"}
@@ -225,3 +227,37 @@ def dies_at(crash: Crash, places: tuple[str, ...], command: Command) -> None:
 def armed(crash: Crash, places: tuple[str, ...]) -> None:
     crash.m8(f"{places[0]}=kill")
     crash.reactor_is_back()
+
+
+def check_patched(crash: Crash, put: Command, patching: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, with the hash of the whole."""
+    ran = patching.succeeded()
+    requests = crash.audit.all_end(put.uri)
+    before, after = crash.audit.history(put.uri)
+    assert before.content == {"password": put.value}
+    assert after == Version(ran.json()["upstream_version"], {"password": put.value, "user": patching.value})
+    receipt = requests[ran.json()["request_id"]].receipt
+    assert receipt is not None
+    assert (receipt.outcome, receipt.upstream_version) == (upload_pb2.OUTCOME_UPLOADED, after.text)
+    assert [key for key, _ in receipt.values] == ["password", "user"]
+    crash.audit.answers_agree(requests)
+
+
+def check_deleted(crash: Crash, put: Command, deleting: Command) -> None:
+    """It succeeded, once, by the receipt that was shown, and nothing else happened to the secret."""
+    ran = deleting.succeeded()
+    requests = crash.audit.all_end(put.uri)
+    [deleted] = [one.receipt for one in requests.values() if "SecretDeleted" in one.types]
+    [version] = crash.audit.history(put.uri)
+    assert version.content is None
+    assert deleted is not None
+    assert (deleted.outcome, deleted.prior_version) == (upload_pb2.OUTCOME_DELETED, version.text)
+    assert ran.json()["deleted_version"] == version.text
+    crash.audit.answers_agree(requests)
+
+
+Change = Callable[..., Command]
+CHANGES: dict[str, tuple[Change, Callable[[Crash, Command, Command], None]]] = {
+    "patch": (Crash.patch, check_patched),
+    "delete": (Crash.delete, check_deleted),
+}

@@ -8,8 +8,7 @@ import pytest
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.testing.cluster import MOUNT, PREFIX
-from tests.crash.breaking import Crash, armed, around, dies_at
-from tests.crash.changes import CHANGES
+from tests.crash.breaking import CHANGES, Crash, armed, around, dies_at
 from tests.faults.parts import M8_TIMINGS, shorten
 from tests.faults.processes import dies
 

@@ -1,4 +1,4 @@
-"""A replica that is stopped (SIGSTOP) past what it may still do: when it wakes it does nothing late."""
+"""Two replicas of one store: one sleeps (SIGSTOP) past what it may still do, or several people put at one place."""
 
 from __future__ import annotations
 
@@ -39,3 +39,27 @@ def test_a_replica_alone_that_slept_through_its_write_window_says_so(crash: Cras
     reasons = [one.receipt.reason for one in crash.audit.requests(put.uri).values() if one.receipt is not None]
     assert upload_pb2.REASON_KEY_LOST in reasons
     assert crash.versions(put) == 1
+
+
+PEOPLE = 6
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+def test_of_those_who_want_to_be_first_one_is(crash: Crash, local: Crash, store: str) -> None:
+    crash.reactor(folder=f"reactor-{store}-2")
+    uri = crash.uri(store)
+    puts = [crash.put("--expect", "absent", uri=uri, background=True) for _ in range(PEOPLE)]
+    rans = crash.check_all(*puts)
+    assert sorted(ran.code for ran in rans) == [0] + [6] * (PEOPLE - 1)
+    assert len(crash.audit.history(uri)) == 1
+
+
+@pytest.mark.parametrize("store", ["vault", "local"])
+def test_each_who_overwrites_has_a_version_of_their_own_or_is_refused(crash: Crash, local: Crash, store: str) -> None:
+    crash.reactor(folder=f"reactor-{store}-2")
+    uri = crash.uri(store)
+    puts = [crash.put("--overwrite", uri=uri, background=True) for _ in range(PEOPLE)]
+    rans = crash.check_all(*puts)
+    codes = [ran.code for ran in rans]
+    assert set(codes) <= {0, 6}
+    assert len(crash.audit.history(uri)) == codes.count(0) > 0

@@ -87,8 +87,8 @@ class AtWork:
 
     def hire(self, name: str, **settings: str) -> None:
         """Make somebody's home, with settings and pins, and no credential."""
-        issuer = (self.company.issuer, self.client.id, self.cluster.bao.ca_file)
-        self.people[name] = home_of(self.cluster, name, *issuer, **settings)
+        ca_file = self.cluster.bao.ca_file
+        self.people[name] = home_of(self.cluster, name, self.company.issuer, self.client.id, ca_file, **settings)
 
 
 def home_of(cluster: Cluster, name: str, issuer: str, client_id: str, ca_file: Path, **settings: str) -> User:

@@ -16,8 +16,6 @@ from monoskope.testing.engines.openbao import OpenBao
 from tests.conformance.kubernetes_server import KubernetesServer, server_tls
 from tests.conformance.vault_harness import VaultHarness
 
-pytest.register_assert_rewrite("monoskope.testing.drivers")
-
 
 @pytest.fixture(scope="session")
 def openbao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenBao]:

@@ -357,11 +357,15 @@ async def test_a_connection_that_breaks_in_a_write_is_of_unknown_outcome(
     harness: VaultHarness, store: VaultStore, path: tuple[str, ...]
 ) -> None:
     await store.read_version(path)
-    with FAULTS["stop"].breaks(harness.bao):
-        attempt = asyncio.create_task(write(store, path, NOTHING))
-        await until_received(int(harness.bao.address.rpartition(":")[2]))
-        with FAULTS["kill"].breaks(harness.bao), pytest.raises(UnknownOutcomeError):
-            await attempt
+    try:
+        with FAULTS["stop"].breaks(harness.bao):
+            attempt = asyncio.create_task(write(store, path, NOTHING))
+            await until_received(int(harness.bao.address.rpartition(":")[2]))
+            harness.bao.kill()
+            with pytest.raises(UnknownOutcomeError):
+                await attempt
+    finally:
+        harness.bao.start()
 
 
 async def until_received(port: int) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 
 from bench.cpu import cpu_seconds
 from bench.figures import rss_bytes
-from monoskope.m8.methods.table import MAX_MESSAGE
+from monoskope.m8.methods import MAX_MESSAGE
 from tests.faults.table import FAULTS
 from tests.load.plan import Plan
 

@@ -18,7 +18,7 @@ import asyncio
 import contextlib
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -289,7 +289,7 @@ class HostileM8:
         self.seen.append(answer)
         return Response(200, (PROTO,), answer)
 
-    async def streamed(self, call: Call) -> AsyncIterator[bytes]:
+    async def streamed(self, call: Call) -> AsyncGenerator[bytes]:
         """Answer a call whose answer is a stream."""
         rule = self.calls.find(call)
         change: Change | None = None if rule is None else rule.change

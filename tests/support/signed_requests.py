@@ -14,9 +14,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
+from monoskope.protocol.identity import statement
 from monoskope.protocol.purposes import PURPOSES
 from monoskope.protocol.request import Request, make_request
-from monoskope.protocol.signed_request import statement
 from monoskope.protocol.sshsig import parse_public
 from monoskope.protocol.sshsig.container import serialise, signed_bytes
 from monoskope.protocol.sshsig.fields import string

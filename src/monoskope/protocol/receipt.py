@@ -10,7 +10,7 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import UsageError
 from monoskope.lazy import pattern
 from monoskope.protocol.grant import REPLICA_BYTES, Grant
-from monoskope.protocol.identity import WRITE_TAG, labelled
+from monoskope.protocol.identity import WRITE_TAG, is_key_fingerprint, is_principal, labelled
 from monoskope.protocol.listing import Listing, message_of, parse_listing
 from monoskope.protocol.outcomes import (
     MAY_HAVE_FINGERPRINT,
@@ -24,7 +24,6 @@ from monoskope.protocol.outcomes import (
 )
 from monoskope.protocol.payload import MAX_KEYS, check_key
 from monoskope.protocol.request import is_version
-from monoskope.protocol.signed_request import is_key_fingerprint, is_principal
 from monoskope.protocol.wire import MalformedError, parse, remembered, serialise
 from monoskope.uri import SecretUri
 from monoskope.value import Value

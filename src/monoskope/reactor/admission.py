@@ -17,12 +17,12 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import SUITE_1, Grant
 from monoskope.protocol.notes import are_for
 from monoskope.protocol.request import Request
+from monoskope.reactor.health import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.limits import Rates
 from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, failed_by
 from monoskope.reactor.report.audit_log import AUTHORIZED, REFUSED, Audit, of_request
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.resources import NO_DESCRIPTORS, out_of_descriptors
 from monoskope.reactor.settings import ReactorSettings
 from monoskope.reactor.signers import Authorized, ListDigests, NotAuthorizedError, Signers
 from monoskope.stores.driver import DriverError, StoreDriver

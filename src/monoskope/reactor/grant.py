@@ -13,14 +13,13 @@ from monoskope.errors import UsageError
 from monoskope.failpoints import failpoint
 from monoskope.protocol.outcomes import spelled
 from monoskope.protocol.request import Request, parse_request
+from monoskope.reactor.health import NO_AUDIT, Resources
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.link.appends import AppendRefusedError
 from monoskope.reactor.link.open_requests import OpenRequest, OpenRequests
 from monoskope.reactor.reasons import FailedError, ended_by
 from monoskope.reactor.report.audit_log import GRANTED, Audit, AuditEntry, of_request
-from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.report.reporter import Log, log_end
-from monoskope.reactor.resources import NO_AUDIT, Resources
+from monoskope.reactor.report.reporter import Log, ReactorMeters, log_end
 from monoskope.reactor.upstream.first_look import FirstLooks
 from monoskope.traces import spans
 

@@ -20,7 +20,7 @@ from monoskope.reactor.admission import Admission, SignatureGate
 from monoskope.reactor.dispatch import Dispatcher
 from monoskope.reactor.grant import Granter
 from monoskope.reactor.guarded_driver import GuardedDriver
-from monoskope.reactor.health import Health
+from monoskope.reactor.health import Health, Resources
 from monoskope.reactor.identity import fingerprint, store_identity
 from monoskope.reactor.identity.fingerprint import FingerprintKey
 from monoskope.reactor.identity.store_identity import Identity
@@ -36,9 +36,7 @@ from monoskope.reactor.operations import Endpoints
 from monoskope.reactor.report.audit_log import FILE as AUDIT_FILE
 from monoskope.reactor.report.audit_log import AuditFile
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.report.meters import ReactorMeters
-from monoskope.reactor.report.reporter import Reporter
-from monoskope.reactor.resources import Resources
+from monoskope.reactor.report.reporter import ReactorMeters, Reporter
 from monoskope.reactor.settings import SETTINGS_FILE, ReactorSettings, read
 from monoskope.reactor.signers import Signers
 from monoskope.reactor.timings import Clock, Timings

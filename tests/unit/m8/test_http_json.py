@@ -19,7 +19,7 @@ from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, reac
 from monoskope.api.secrets.v1 import events_pb2
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.http.messages import Head, Response
-from monoskope.http.server.answers import serialised
+from monoskope.http.server.exchange import serialised
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.http.application import HttpApplication, Origins
 from monoskope.m8.http.requests import Call

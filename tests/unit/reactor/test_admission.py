@@ -109,8 +109,7 @@ def test_the_driver_may_refuse(error: Exception, reason: str) -> None:
     assert refusal(admission(store), ask()) == reason
 
 
-async def test_a_request_over_the_rate_gets_no_key() -> None:
-    world = World()
+async def test_a_request_over_the_rate_gets_no_key(world: World) -> None:
     of = settings(Path("nowhere"), limits=ReactorLimits(uploads_per_second=1, compares_per_hour_per_uri=1))
     granter = Granter(admission(world.memory, of), world.keys, world.looks, world.log, world.audit)
     for purpose in (upload_pb2.PURPOSE_UPLOAD, COMPARE):

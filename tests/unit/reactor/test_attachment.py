@@ -20,9 +20,9 @@ from monoskope.protocol.login import LoginRefusal
 from monoskope.reactor.health import Health
 from monoskope.reactor.identity.store_identity import Identity
 from monoskope.reactor.link.appends import Appends
-from monoskope.reactor.link.attachment import LEAST_S, Attachment
 from monoskope.reactor.link.link import Link, Origin, SessionEndedError, Socket, StatusError
 from monoskope.reactor.link.refusal import explained
+from monoskope.reactor.link.session import LEAST_S, Attachment
 from monoskope.reactor.timings import Timings
 from tests.support.operations import cures
 from tests.support.reactor_world import PATIENCE_S
@@ -287,7 +287,7 @@ def an_attachment(link: ScriptedLink, *, health: Health | None = None, **fields:
 
 
 async def test_messages_for_an_m8_that_reads_nothing_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("monoskope.reactor.link.attachment.MOST_UNSENT", 10)
+    monkeypatch.setattr("monoskope.reactor.link.session.MOST_UNSENT", 10)
     attachment = an_attachment(DeafLink())
     with pytest.raises(SessionEndedError, match="m8 does not read"):
         async with asyncio.timeout(PATIENCE_S):

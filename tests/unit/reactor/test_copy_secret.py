@@ -405,8 +405,7 @@ def test_what_is_expected_there_needs_nothing_of_the_engine_here(tmp_path: Path)
     assert refusal(by, asked(expect=upload_pb2.EXPECT_ABSENT)) == ""
 
 
-async def test_an_heir_does_not_know_whether_it_was_copied() -> None:
-    world = World()
+async def test_an_heir_does_not_know_whether_it_was_copied(world: World) -> None:
     world.memory.put(SECRET)
     end = await world.taken_over(world.sealed(asked()).grant, intent=bytes(32))
     assert end.reason == upload_pb2.REASON_OUTCOME_UNKNOWN

@@ -116,8 +116,7 @@ async def test_what_is_refused_before_there_is_a_key_says_why_without_a_signatur
     assert "an age store takes no options." in (tmp_path / "reactor.log").read_text()
 
 
-async def test_a_path_outside_the_prefixes_is_said_to_be_one(tmp_path: Path) -> None:
-    world = World()
+async def test_a_path_outside_the_prefixes_is_said_to_be_one(world: World, tmp_path: Path) -> None:
     request = ask(uri=SecretUri.parse("memory://team-b/db"))
     assert not await refused_by(tmp_path, world, world.memory).grant(opened(request))
     (event,) = world.log.events

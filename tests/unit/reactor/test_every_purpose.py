@@ -170,17 +170,15 @@ async def test_a_driver_patches_and_deletes_nothing_unless_it_says_so() -> None:
 @of(PATCH, DELETE)
 @pytest.mark.parametrize("expect", [ANY, OVERWRITE])
 async def test_nothing_is_not_found_whatever_is_expected(
-    purpose: upload_pb2.Purpose, expect: upload_pb2.Expect
+    world: World, purpose: upload_pb2.Purpose, expect: upload_pb2.Expect
 ) -> None:
-    world = World()
     await world.walk(ask(purpose, expect=expect))
     assert world.outcomes() == ["FAILED NOT_FOUND"]
     assert CALLS[purpose][0] not in world.memory.calls
 
 
 @of(PATCH, DELETE)
-async def test_content_that_no_receipt_of_ours_names_needs_overwrite(purpose: upload_pb2.Purpose) -> None:
-    world = World()
+async def test_content_that_no_receipt_of_ours_names_needs_overwrite(world: World, purpose: upload_pb2.Purpose) -> None:
     version = world.memory.put(SECRET)
     assert outcome(await world.walk(ask(purpose))) == "FAILED UPSTREAM_CHANGED"
     assert (await world.walk(ask(purpose, expect=OVERWRITE), {"k": b"new"})).prior_version == version
@@ -188,8 +186,7 @@ async def test_content_that_no_receipt_of_ours_names_needs_overwrite(purpose: up
 
 @of(PATCH, DELETE, UNDELETE)
 @pytest.mark.parametrize("version", ["v1", "v0"])
-async def test_version_expects_that_version(purpose: upload_pb2.Purpose, version: str) -> None:
-    world = World()
+async def test_version_expects_that_version(world: World, purpose: upload_pb2.Purpose, version: str) -> None:
     world.memory.put(SECRET)
     if purpose == UNDELETE:
         world.memory.set_aside()
@@ -198,8 +195,9 @@ async def test_version_expects_that_version(purpose: upload_pb2.Purpose, version
 
 
 @of(PATCH, DELETE)
-async def test_a_version_that_moved_meanwhile_stays_and_is_not_tried_again(purpose: upload_pb2.Purpose) -> None:
-    world = World()
+async def test_a_version_that_moved_meanwhile_stays_and_is_not_tried_again(
+    world: World, purpose: upload_pb2.Purpose
+) -> None:
     await world.walk()
     method, _, _ = CALLS[purpose]
     world.memory.failures[method].append(lambda: world.memory.put({"a": b""}))
@@ -307,9 +305,9 @@ async def test_a_defect_of_the_engines_driver_ends_a_look_at_once(purpose: uploa
 
 
 @of_each
-async def test_a_defect_before_the_grant_ends_a_request_at_once_as_key_lost(purpose: upload_pb2.Purpose) -> None:
-    world = World()
-
+async def test_a_defect_before_the_grant_ends_a_request_at_once_as_key_lost(
+    world: World, purpose: upload_pb2.Purpose
+) -> None:
     class Stumbles:
         def admit(self, *_: object) -> NoReturn:
             raise ZeroDivisionError

@@ -98,7 +98,6 @@ async def test_a_patch_that_only_drops_keys_and_what_is_made_here_are_judged_too
     assert "patch" not in store.calls
 
 
-async def test_a_driver_that_says_nothing_of_values_takes_them() -> None:
+async def test_a_driver_that_says_nothing_of_values_takes_them(world: World) -> None:
     """As every driver did before there was such a method."""
-    world = World()
     assert (await world.walk()).outcome == upload_pb2.OUTCOME_UPLOADED

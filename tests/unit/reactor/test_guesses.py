@@ -219,13 +219,11 @@ async def test_sixty_guesses_of_one_process_tell_and_no_more(way: tuple[Way, Any
     assert distinguished == PER_PROCESS
 
 
-async def test_a_right_guess_is_unchanged_while_there_is_room() -> None:
-    world = World()
+async def test_a_right_guess_is_unchanged_while_there_is_room(world: World) -> None:
     assert await guess(world, lambda *_: None, SECRET["password"], UPLOAD, "alice", URI) == "UNCHANGED"
 
 
-async def test_without_room_an_honest_put_of_the_same_value_is_written_and_ends_well() -> None:
-    world = World()
+async def test_without_room_an_honest_put_of_the_same_value_is_written_and_ends_well(world: World) -> None:
     for number in range(PER_SECRET + 1):
         await guess(world, _refused("CONFLICT"), b"wrong", UPLOAD, f"s{number}", URI)
     world.log.events.clear()

@@ -100,8 +100,7 @@ def test_a_line_that_a_full_disk_tears_is_refused_and_spoils_no_other(tmp_path: 
     assert (len(torn), json.loads(first)["outcome"], json.loads(last)["outcome"]) == (10, "GRANTED", "GRANTED")
 
 
-async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None:
-    world = World()
+async def test_nothing_is_written_that_cannot_be_audited(world: World, tmp_path: Path) -> None:
     audit = AuditFile(tmp_path / "audit.jsonl")
     audit.close()
     world.handler._reporter = Reporter(world.identity, world.log, world.requests, world.known, audit)
@@ -121,9 +120,8 @@ async def test_nothing_is_written_that_cannot_be_audited(tmp_path: Path) -> None
     ],
 )
 async def test_each_request_that_ends_is_one_line(
-    tmp_path: Path, purpose: upload_pb2.Purpose, outcome: str, reason: str, *, before: bool
+    world: World, tmp_path: Path, purpose: upload_pb2.Purpose, outcome: str, reason: str, *, before: bool
 ) -> None:
-    world = World()
     if before:
         await world.walk()
     request = ask(purpose)
@@ -144,8 +142,7 @@ async def test_each_request_that_ends_is_one_line(
     }
 
 
-async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(tmp_path: Path) -> None:
-    world = World()
+async def test_an_end_that_m8_does_not_take_is_one_line_that_says_so(world: World, tmp_path: Path) -> None:
     await world.walk()
     world.log.refusals.append("CONFLICT")
     with operating_log.written_to(tmp_path / "reactor.log"):
@@ -178,8 +175,7 @@ def test_every_error_has_a_reason_and_shows_no_text() -> None:
     assert isinstance(ProofError("x"), Exception)
 
 
-async def test_receipts_and_parts_show_no_value() -> None:
-    world = World()
+async def test_receipts_and_parts_show_no_value(world: World) -> None:
     sealed = world.sealed()
     receipt = failed(sealed.grant, sealed.sha256, reason_of(UnknownOutcomeError("x")), replica=world.replica)
     for part in (sealed, receipt, world.keys, world.key, world.identity, world.reporter, world.handler):

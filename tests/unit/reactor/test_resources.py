@@ -15,10 +15,9 @@ import pytest
 
 from monoskope import operating_log
 from monoskope.reactor.guarded_driver import GuardedDriver
-from monoskope.reactor.health import Health
+from monoskope.reactor.health import NO_AUDIT, NO_DESCRIPTORS, Health, Resources
 from monoskope.reactor.memory import Garbage
 from monoskope.reactor.report.audit_log import AuditEntry, AuditFile
-from monoskope.reactor.resources import NO_AUDIT, NO_DESCRIPTORS, Resources
 from monoskope.stores.driver import StoreUnavailableError
 from tests.support.reactor_world import FAST, URI, MemoryStore, World
 from tests.support.signed_requests import Person, signers

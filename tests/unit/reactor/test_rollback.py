@@ -164,8 +164,7 @@ async def test_an_heir_says_what_the_engine_shows(content: dict[str, bytes] | No
         assert (end.restored_version, end.prior_version, end.fingerprint) == ("v1", "v2", first.fingerprint)
 
 
-async def test_refused_started_writes_nothing_and_leaves_no_value() -> None:
-    world = World()
+async def test_refused_started_writes_nothing_and_leaves_no_value(world: World) -> None:
     world.memory.put({"password": b"a marked value"})
     world.memory.put(SECOND)
     world.log.refusals.append("CONFLICT")

@@ -71,8 +71,7 @@ async def test_nothing_to_bring_back_is_not_found(expect: upload_pb2.Expect) -> 
         assert "undelete" not in world.memory.calls
 
 
-async def test_what_others_deleted_comes_back_only_on_demand() -> None:
-    world = World()
+async def test_what_others_deleted_comes_back_only_on_demand(world: World) -> None:
     version = world.memory.put(SECRET)
     world.memory.set_aside()
     failed = await world.walk(ask(UNDELETE))
@@ -264,9 +263,8 @@ async def test_under_a_young_key_an_undeletion_takes_the_deletion_that_came_mean
     assert world.receipt().restored_version == "v2"
 
 
-async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back() -> None:
+async def test_a_put_from_before_a_deletion_does_not_replace_what_came_back(world: World) -> None:
     """The version is there again under its name: only our own receipt shows that it was away."""
-    world = World()
     await world.walk()
     ghost = world.sealed(ask(UPLOAD, expect=OVERWRITE), {"password": b"old"})
     await looked()

@@ -19,7 +19,7 @@ from monoskope.stores.kubernetes.config import Kubeconfig
 from monoskope.stores.shared.trust import show_pair
 from monoskope.stores.vault import logins
 from monoskope.stores.vault.config import ClientCertificate, VaultConfig
-from monoskope.stores.vault.http import VaultHttp
+from monoskope.stores.vault.session import VaultHttp
 from tests.support.certificates import client_certificate
 
 

@@ -19,7 +19,7 @@ from monoskope.http.client.failures import (
     UntrustedError,
 )
 from monoskope.stores.driver import DriverError, StoreRefusedError, StoreUnavailableError, UnknownOutcomeError
-from monoskope.stores.shared.config import HttpConfig
+from monoskope.stores.shared.checks import HttpConfig
 from monoskope.stores.shared.http import EngineHttp
 
 

@@ -80,7 +80,7 @@ class _Group:
 
 
 class Connections:
-    """Keeps the connections of this process within the limits (`http.server.accepting.Gate`).
+    """Keeps the connections of this process within the limits (`http.server.limits.Gate`).
 
     Args:
         most: Connections at a time.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from functools import partial
 from importlib import resources
 from types import MappingProxyType
@@ -191,7 +191,7 @@ class ConsoleApplication:
             return _failed(EndedError())
         return Streamed(200, (_LINES, *requests.ALWAYS), self._lines(session))
 
-    async def _lines(self, session: Session) -> AsyncIterator[bytes]:
+    async def _lines(self, session: Session) -> AsyncGenerator[bytes]:
         sessions, live = self._console.sessions, self._console.live
         sessions.appear(session)
         try:

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.receipt import Receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
+from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, decided
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.report.known_receipts import KnownReceipts
-from monoskope.reactor.upstream.readings import decided
 from monoskope.stores.driver import NOTHING, CannotReadError, DeletedVersion, Snapshot, StoreDriver
 from monoskope.uri import SecretUri
 

@@ -1,10 +1,15 @@
-"""What m8 delivered for a request that this process granted, and how it is opened: once, with the request's own key."""
+"""What m8 delivered for a request that this process granted, how it is opened, and the ends that it can come to.
+
+It is opened once, with the request's own key. There is one type for each end (docs/protocol.md, step 6).
+"""
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.failpoints import failpoint
 from monoskope.protocol.grant import ENCAPSULATED_KEY_BYTES, Grant
 from monoskope.protocol.payload import BadPayloadError, Payload
@@ -12,6 +17,7 @@ from monoskope.protocol.receipt import Receipt, sealed_digest
 from monoskope.reactor.keys import GrantedKey, OneTimeKeys
 from monoskope.reactor.signers import Authorized
 from monoskope.reactor.upstream.first_look import FirstLook
+from monoskope.reactor.work.lookup import WriteAttempt
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,3 +109,75 @@ def open_delivered(keys: OneTimeKeys, delivered: DeliveredRequest) -> Payload | 
     payload = keys.open(request_id, delivered.encapsulated_key, delivered.ciphertext)
     failpoint("reactor.after-open")
     return payload
+
+
+@dataclass(frozen=True, slots=True)
+class Announced:
+    """m8 recorded STARTED: the work may begin."""
+
+    version: int
+    """The stream's version, STARTED included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """m8 refused STARTED: nothing is written, and this process sends no receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class TooLate:
+    """m8 has not answered STARTED in time: nothing is written. m8 may still record it."""
+
+    starting: asyncio.Task[int]
+    """Returns the stream's version once m8 recorded STARTED; raises `AppendRefusedError` if m8 refused it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipted:
+    """The request ends with a receipt."""
+
+    receipt: Receipt
+    version: int
+    """The version of the stream on which the receipt is appended."""
+
+
+HandlingEnd = Receipted | Refused | TooLate
+"""How the handling of a request ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """The engine confirmed the write."""
+
+    attempt: WriteAttempt
+    version: str
+    """The new upstream version."""
+
+
+@dataclass(frozen=True, slots=True)
+class Deleted:
+    """The engine confirmed the deletion."""
+
+    attempt: WriteAttempt
+
+
+@dataclass(frozen=True, slots=True)
+class Unwritten:
+    """The write did not happen, for certain."""
+
+    reason: upload_pb2.Reason
+    upstream_version: str = ""
+    """What is there instead, "" if nothing or not known."""
+    detail: str = ""
+    """A sentence that says more than the reason, "" for none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """The engine may or may not have written: what it holds has to be looked up."""
+
+    attempt: WriteAttempt
+
+
+WriteEnd = Written | Deleted | Unwritten | Unknown
+"""How a write ends."""

@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from monoskope.api.secrets.v1 import upload_pb2
+from monoskope.event_loop import KeyedLock
 from monoskope.failpoints import failpoint
-from monoskope.keyed_lock import KeyedLock
 from monoskope.protocol.outcomes import WRITTEN, spelled
 from monoskope.protocol.payload import Payload, encode
 from monoskope.protocol.receipt import Receipt, make_receipt
@@ -30,11 +30,24 @@ from monoskope.reactor.report.reporter import Reporter
 from monoskope.reactor.upstream.content import Content, Upstream
 from monoskope.reactor.upstream.first_look import Found
 from monoskope.reactor.work.copy_secret import Copier, CopyPlan
-from monoskope.reactor.work.delivery import DeliveredRequest, open_delivered
-from monoskope.reactor.work.ends import Announced, HandlingEnd, Receipted, Refused, TooLate
-from monoskope.reactor.work.generate import Generator, public_halves
+from monoskope.reactor.work.delivery import (
+    Announced,
+    DeliveredRequest,
+    HandlingEnd,
+    Receipted,
+    Refused,
+    TooLate,
+    open_delivered,
+)
 from monoskope.reactor.work.lookup import failed
-from monoskope.reactor.work.new_values import check_apart, check_fitting, earlier_content, result_of
+from monoskope.reactor.work.new_values import (
+    Generator,
+    check_apart,
+    check_fitting,
+    earlier_content,
+    public_halves,
+    result_of,
+)
 from monoskope.reactor.work.without_writing import compare, import_secret, list_names, verify
 from monoskope.reactor.work.write import WritePlan, Writer
 from monoskope.traces import spans

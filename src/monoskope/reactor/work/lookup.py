@@ -11,10 +11,9 @@ from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.protocol.grant import Grant
 from monoskope.protocol.outcomes import WRITTEN
 from monoskope.protocol.receipt import Receipt, make_receipt, write_tag
-from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints
+from monoskope.reactor.identity.fingerprint import FingerprintKey, Fingerprints, readings
 from monoskope.reactor.timings import Timings
-from monoskope.reactor.upstream.readings import readings
-from monoskope.reactor.work.generate import public_halves
+from monoskope.reactor.work.new_values import public_halves
 from monoskope.stores.driver import (
     NOTHING,
     CannotReadError,

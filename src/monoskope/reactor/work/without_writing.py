@@ -27,10 +27,9 @@ from monoskope.protocol.grant import Grant
 from monoskope.protocol.listing import FOLDER, Listing, page
 from monoskope.protocol.receipt import Receipt, make_receipt
 from monoskope.protocol.request import Request
-from monoskope.reactor.identity.fingerprint import Fingerprints
+from monoskope.reactor.identity.fingerprint import Fingerprints, UndecidedError
 from monoskope.reactor.reasons import FailedError
 from monoskope.reactor.upstream.content import Content, Upstream
-from monoskope.reactor.upstream.readings import UndecidedError
 from monoskope.reactor.work.delivery import DeliveredRequest
 from monoskope.stores.driver import NOTHING, DriverError, Names, StoreDriver
 from monoskope.uri import SecretUri, is_segment

@@ -30,8 +30,7 @@ from monoskope.reactor.memory import forget
 from monoskope.reactor.reasons import FailedError, ended_by, reason_of
 from monoskope.reactor.timings import Timings
 from monoskope.reactor.upstream.content import TRIES, Age, Content, Upstream
-from monoskope.reactor.work.delivery import DeliveredRequest
-from monoskope.reactor.work.ends import Deleted, Unknown, Unwritten, WriteEnd, Written
+from monoskope.reactor.work.delivery import Deleted, DeliveredRequest, Unknown, Unwritten, WriteEnd, Written
 from monoskope.reactor.work.lookup import Lookup, PublicValues, WriteAttempt, deleted, deletion_digest, failed
 from monoskope.stores.driver import NOTHING, DriverError, StoreConflictError, UnknownOutcomeError
 

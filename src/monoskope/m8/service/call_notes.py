@@ -1,4 +1,6 @@
-"""What every call has: its checks, its note for the logs, and the sums of strangers' calls.
+"""What every call has: the check of its request, its note for the logs, and the sums of strangers' calls.
+
+A note says what a call is about by fields that hold no secret, and by no other.
 
 A stranger is a caller who has not shown who they are: by a valid token, by a reactor's login, or by a token of an
 issuer that was exchanged. A line for each of their calls would fill the operating log, and push the lines of others out
@@ -12,15 +14,21 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import TypeAlias
 
 import protovalidate
-from google.protobuf.message import Message
+from google.protobuf.message import DecodeError, Message
 
 from monoskope import operating_log
+from monoskope.api.gateway.v1 import access_pb2, commands_pb2, queries_pb2, views_pb2
+from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.errors import Error, UsageError
 from monoskope.m8.domain.principal import Principal
 from monoskope.m8.limits.connections import origin
+from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.receipt import parse_receipt
+from monoskope.protocol.request import parse_request
 
 
 @dataclass(slots=True)
@@ -144,3 +152,85 @@ def validate(message: Message) -> None:
             f"{message.DESCRIPTOR.name}: {field}: {violation.message} ({violation.rule_id}).",
             fix="Correct that field.",
         ) from None
+
+
+NAMED: Mapping[str, str] = MappingProxyType(
+    {
+        "uri": "uri",
+        "prefix": "prefix",
+        "name": "name",
+        "store": "store",
+        "member": "for_member",
+        "token_id": "for_token_id",
+    }
+)
+"""The fields of text that are shown if a request has them, and what the line calls them: not all that is in a request.
+
+`member` and `token_id` of a request are not those of the caller.
+"""
+
+
+BOUND = ("uri", "request_id", "store", "replica", "role_binding", "issuer", "reason")
+"""What the operating log says of a call that its access line says, too: the URI of a request, a reactor's store, whose
+token was to be exchanged and why it was not."""
+
+
+def about_log(bound: Mapping[str, object]) -> dict[str, str]:
+    """Return what the operating log knows a call to be about, by the time the call ends."""
+    return {name: str(bound[name]) for name in BOUND if bound.get(name)}
+
+
+def about_request(request: Message) -> dict[str, str]:
+    """Return what a valid request names: the URI, the prefix, the request, the store; whatever it has of these."""
+    if isinstance(request, commands_pb2.RequestSecretUploadKeyRequest):
+        return _of_upload_request(request.request)
+    found: dict[str, str] = {}
+    for known, value in request.ListFields():
+        if known.name in NAMED and isinstance(value, str):
+            found[NAMED[known.name]] = value
+        elif known.name == "request_id" and value:
+            found["request_id"] = value.hex()
+    return found
+
+
+def about_response(response: Message) -> dict[str, str]:
+    """Return what the end of a request says: its URI, purpose and outcome, and who signed it; of a new token its id."""
+    match response:
+        case commands_pb2.RequestUploadSecretResponse() | queries_pb2.GetSecretUploadResponse():
+            return _of_upload(response.upload)
+        case access_pb2.CreateTokenResponse():
+            return {"for_token_id": response.token_id}
+        case _:
+            return {}
+
+
+def _of_upload_request(content: bytes) -> dict[str, str]:
+    try:
+        request = parse_request(content)
+    except Error:  # it is refused, and the line says so
+        return {}
+    found = {
+        "uri": str(request.uri),
+        "purpose": spelled(upload_pb2.Purpose, request.purpose),
+        "request_id": request.request_id.hex(),
+    }
+    return found | ({"destination": str(request.destination)} if request.destination else {})
+
+
+def _of_upload(upload: views_pb2.SecretUpload) -> dict[str, str]:
+    found = {"uri": upload.uri, "request_id": upload.request_id.hex()}
+    if upload.purpose:
+        found["purpose"] = spelled(upload_pb2.Purpose, upload.purpose)
+    if upload.outcome:
+        found["outcome"] = spelled(upload_pb2.Outcome, upload.outcome)
+    if upload.HasField("receipt"):
+        found |= _of_receipt(upload.receipt)
+    return found
+
+
+def _of_receipt(signed: upload_pb2.Signed) -> dict[str, str]:
+    try:
+        receipt = parse_receipt(signed.content)
+    except (Error, DecodeError):
+        return {}
+    return {"signer": receipt.signer, "signer_key": receipt.signer_key} if receipt.signer else {}

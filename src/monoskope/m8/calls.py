@@ -15,11 +15,18 @@ from monoskope import operating_log
 from monoskope.errors import Error, UnauthenticatedError
 from monoskope.failpoints import failpoint
 from monoskope.m8.domain.principal import ROLE_NAMES, Principal
-from monoskope.m8.methods import about
-from monoskope.m8.methods.table import MAX_MESSAGE, Method, Places
+from monoskope.m8.methods import MAX_MESSAGE, Method, Places
 from monoskope.m8.service import policy
 from monoskope.m8.service.app import App, Caller, Stranger
-from monoskope.m8.service.calls import CallNote, current_note, defect, validate
+from monoskope.m8.service.call_notes import (
+    CallNote,
+    about_log,
+    about_request,
+    about_response,
+    current_note,
+    defect,
+    validate,
+)
 from monoskope.m8.service.policy import Needs
 from monoskope.protocol import elements
 from monoskope.traces import spans
@@ -173,7 +180,7 @@ def _noted(arrival: Arrival, name: str) -> CallNote:
 
 def _tell(app: App, noted: CallNote) -> None:
     """Tell of a call that has ended: by a line of its own, or by that of a stranger's address."""
-    noted.about = about.of_log(operating_log.bound()) | noted.about
+    noted.about = about_log(operating_log.bound()) | noted.about
     if not noted.is_proven:
         app.strangers.count(noted)
         return
@@ -207,7 +214,7 @@ async def respond(app: App, method: Method, request: Message, caller: Caller | S
     else:
         response = await method.handler(request, caller)
     if noted is not None:
-        noted.about |= about.of_response(response)
+        noted.about |= about_response(response)
     failpoint("m8.before-answer", method.name)
     return response
 
@@ -216,7 +223,7 @@ def _asked(request: Message) -> CallNote | None:
     """Note what a valid request is about, if there is to be an access line, and return what notes it."""
     noted = current_note.get()
     if noted is not None:
-        noted.about |= about.of_request(request)
+        noted.about |= about_request(request)
     return noted
 
 

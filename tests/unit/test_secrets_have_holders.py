@@ -48,7 +48,7 @@ FREE = {
     "monoskope.m8.background.checkpoint_task.CheckpointTask": "a file with keys, which is a holder",
     "monoskope.m8.background.timekeeper.Timekeeper": "the name of a document",
     "monoskope.m8.background.schedules.VerifySchedule": "ids of requests",
-    "monoskope.m8.backup.aftermath.Lost": "ids of requests",
+    "monoskope.m8.cli.backup_report.Lost": "ids of requests",
     "monoskope.m8.backup.restore.Page": "events and sealed bytes",
     "monoskope.m8.backup.form.Frames": "events and sealed bytes",
     "monoskope.m8.cli.signatures.Done": "a signature and its statement, as the log has them",

@@ -31,8 +31,9 @@ from monoskope.m8.http import token_endpoint as http_form
 from monoskope.m8.issuers import jose, rules, verifying
 from monoskope.m8.issuers.jose import parse_jwks
 from monoskope.m8.limits import connections as peers
-from monoskope.m8.log import noted, record
+from monoskope.m8.log import record
 from monoskope.m8.log.event_log import LogTamperedError, NewEvent
+from monoskope.m8.log.folder import Noted
 from monoskope.m8.log.postgres import records as names
 from monoskope.m8.log.postgres.settings import DatabaseSettings
 from monoskope.m8.queries import pages as paging
@@ -363,8 +364,8 @@ READERS = (
     Reader(
         "noted-position",
         "m8's folder",
-        ("m8/log/noted.py",),
-        text(noted.parse),
+        ("m8/log/folder.py",),
+        text(Noted.parse),
         again=lambda found: str(found).encode(),
         seeds=_texts("7", f"7:{'0' * 64}"),
     ),

@@ -246,7 +246,7 @@ def _copied(
 
 async def put_there(put: CopyPut, payload: Payload) -> Result | upload_pb2.Reason:
     """Put `payload` at the destination, pinned to the configured identity alone; return the result or the reason."""
-    from monoskope.client.purposes.put_copy import put_copy  # noqa: PLC0415 - a client takes memory, and few copy
+    from monoskope.client.purposes.copy import put_copy  # noqa: PLC0415 - a client takes memory, and few copy
 
     stages: set[Stage] = set()
 

@@ -18,10 +18,10 @@ from monoskope.m8.cli.common import folder_option, opened, output_option, second
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
+from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import UnknownAppendError
 from monoskope.m8.opened import open_tokens, os_actor
-from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private
 from monoskope.times import rfc3339, wall_clock
@@ -236,7 +236,7 @@ def list_role_bindings(folder: Path, output: str) -> None:
 
     async def collect() -> RoleBindings:
         async with opened(folder) as (_, log):
-            return await Aggregates(log).role_bindings()
+            return await Aggregates(log).get(ROLE_BINDINGS)
 
     known = asyncio.run(collect()).bindings
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
@@ -256,6 +256,6 @@ async def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.
     async with opened(folder) as (_, log):
         aggregates = Aggregates(log)
         try:
-            await aggregates.change(ROLE_BINDINGS_STREAM, aggregates.role_bindings, decide, actor=actor)
+            await aggregates.change(ROLE_BINDINGS, decide, actor=actor)
         except UnknownAppendError as error:
             raise OutcomeUnknownError(error.message, fix="Do it again: a second time changes nothing.") from None

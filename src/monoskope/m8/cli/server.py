@@ -145,7 +145,7 @@ async def _rows(folder: Path) -> list[dict[str, object]]:
 
     async with opened(folder) as (settings, log):
         found = replicas(await log.beats(), await log.beat_notes())
-    oldest_ms = wall_clock() - settings.timings.issuer_gone * 1000
+    oldest_ms = wall_clock() - settings.file.timings.issuer_gone * 1000
     return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
 
 

@@ -1,6 +1,6 @@
 """How a client signs requests, for reactors that act only on what a key of their own list signed.
 
-A signature is OpenSSH's SSHSIG over `monoskope.protocol.signed_request.statement`; docs/signed-requests.md is for
+A signature is OpenSSH's SSHSIG over `monoskope.protocol.identity.statement`; docs/signed-requests.md is for
 users. `Signing` is a client's signer as the walk uses it, which checks what it made. `signer` says what every signer
 does, `agent` has a key that an ssh-agent holds, `key_file` one of a file. They load when something is signed.
 """

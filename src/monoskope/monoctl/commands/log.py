@@ -10,8 +10,9 @@ from pathlib import Path
 
 import click
 
+from monoskope.client.known.sources import Setting, find
 from monoskope.client.results.log import UploadProof
-from monoskope.client.settings import Setting, find, identities_from, parse_identities
+from monoskope.client.settings import identities_from, parse_identities
 from monoskope.errors import UsageError
 from monoskope.host_port import check_servers
 from monoskope.monoctl.groups import command

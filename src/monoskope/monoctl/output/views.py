@@ -19,8 +19,8 @@ from monoskope.protocol.outcomes import spelled
 from monoskope.times import rfc3339
 
 if TYPE_CHECKING:
-    from monoskope.client import UpstreamName
-    from monoskope.client.results.access import RoleBinding, WhoAmI
+    from monoskope.client import Client, UpstreamName
+    from monoskope.client.results.access import RoleBinding
     from monoskope.client.results.log import Log
     from monoskope.client.walk.checks import Preview
     from monoskope.client.walk.receipts import Checked
@@ -123,24 +123,15 @@ def server(name: str, answer: queries_pb2.GetServerResponse) -> Document:
 
 def role_binding(binding: RoleBinding) -> Document:
     """A role binding, as `monoctl apply` takes it."""
-    document: Document = {
-        "kind": "RoleBinding",
-        "name": binding.name,
-        "role": binding.role,
-        "members": list(binding.members),
-    }
-    if binding.prefix:
-        document |= {"prefix": binding.prefix, "rights": list(binding.rights)}
-    if binding.made_by:
-        document["made_by"] = binding.made_by
-    return document
+    return {"kind": "RoleBinding"} | {name: field for name, field in fields_of(binding).items() if field}
 
 
-def member(who: WhoAmI) -> Document:
-    """What m8 says of a member beside what `server` shows."""
-    document = fields_of(who)
-    document["may"] = document.pop("rights")
-    return {name: field for name, field in document.items() if name not in {"subject", "expires_at"}}
+async def whoami(client: Client) -> Document:
+    """What m8 says of the caller: what `server` shows, and what it says of a member."""
+    document = server(client.server, await client.queries.server())
+    member = fields_of(await client.access.who_am_i())
+    member["may"] = member.pop("rights")
+    return document | {name: field for name, field in member.items() if name not in {"subject", "expires_at"}}
 
 
 def preview(would: Preview) -> Document:

@@ -17,7 +17,7 @@ from monoskope.monoctl.input.request_options import full_prefix, one_prefix, par
 from monoskope.monoctl.options import CommandSession, list_options, timeout_option
 from monoskope.monoctl.output import terminal, views
 from monoskope.monoctl.output.formats import WIDE, Document, in_tables, pairs, short, show
-from monoskope.monoctl.output.proven import tell, tell_signer, tell_whose
+from monoskope.monoctl.output.views import tell, tell_signer, tell_whose
 from monoskope.settings import check_new, write_private
 
 _SECRETS = {

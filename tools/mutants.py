@@ -52,7 +52,7 @@ CHECKS = (
     "client/proofs/log.py",
     "client/proofs/files.py",
     "client/walk/receipts.py",
-    "client/purposes/unsealed.py",
+    "client/purposes/__init__.py",
     "client/queries.py",
     "client/known/seen.py",
     "client/signing/agent.py",

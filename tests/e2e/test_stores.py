@@ -23,7 +23,6 @@ def spare(cluster: Cluster) -> Iterator[str]:
 
 @pytest.fixture
 def user(cluster: Cluster, team: Team, spare: str) -> User:
-    """A user of the spare store."""
     return cluster.add_user(f"spare-{team.name}", prefixes=[f"{spare}://{team.name}", f"vault://{team.name}"])
 
 

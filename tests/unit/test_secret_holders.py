@@ -29,6 +29,7 @@ from monoskope.client.login.file import KeptLogin, Login
 from monoskope.client.login.id_token import IdToken
 from monoskope.client.login.issuer import Provider
 from monoskope.client.login.workload import WorkloadToken
+from monoskope.client.purposes import Expect, encoded
 from monoskope.client.results.access import NewToken
 from monoskope.client.runtime.blocking import BlockingRuntime
 from monoskope.client.session import Session as ClientSession
@@ -36,7 +37,6 @@ from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.key_file import KeySigner, PrivateFile
 from monoskope.client.signing.signing import Signing
 from monoskope.client.sync import SyncAccess, SyncLog, SyncStores, _Twin
-from monoskope.client.walk.given import Expect, encoded
 from monoskope.client.walk.task import Task
 from monoskope.http.client.destination import Proxy, Server, Tunnel
 from monoskope.http.client.exchange import Answer, ResponseReader

@@ -25,7 +25,6 @@ _NOTE = "An edit needs no store: m8 alone says it."
 
 
 def written(moment: dt.datetime) -> str:
-    """Write a moment as answers have it."""
     return moment.isoformat().replace("+00:00", "Z")
 
 

@@ -4,14 +4,24 @@ from __future__ import annotations
 
 import asyncio
 from math import inf
+from pathlib import Path
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monoskope.api.gateway.v1 import views_pb2
 from monoskope.client.http.retry import LONGEST_PAUSE_S, pause_after
 from monoskope.client.runtime.on_asyncio import ASYNCIO, AsyncioRuntime
-from monoskope.client.walk.pace import AT_ONCE, Pace, Paces, RequestTime
+from monoskope.client.walk.pace import AT_ONCE, Pace, RequestTime
+from monoskope.client.walk.target import Target
+from monoskope.client.walk.trust import Trust
+from monoskope.testing.scripted.client import client_for
+from monoskope.testing.scripted.m8 import ScriptedM8
+from monoskope.uri import SecretUri
+
+NO_TRUST = cast("Trust", None)
 
 
 class Clock(AsyncioRuntime):
@@ -129,7 +139,10 @@ async def test_the_time_of_one_of_several_begins_with_its_place(clock: Clock) ->
     assert await waiting == pytest.approx(0.05)
 
 
-def test_all_requests_of_a_client_at_one_store_share_one_pace(clock: Clock) -> None:
-    paces = Paces(clock)
-    assert isinstance(paces.of("vault"), Pace)
-    assert paces.of("vault") is paces.of("vault") is not paces.of("local")
+async def test_all_requests_of_a_client_at_one_store_share_one_pace(tmp_path: Path) -> None:
+    async with ScriptedM8().serving(tmp_path) as m8, client_for(m8, tmp_path) as client:
+        paces = [
+            client._session.walk(Target(SecretUri.parse(uri), views_pb2.SecretStore(), NO_TRUST), 1.0)._pace
+            for uri in ("vault://app", "vault://other", "local://app")
+        ]
+    assert paces[0] is paces[1] is not paces[2]

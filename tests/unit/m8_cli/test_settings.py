@@ -35,9 +35,9 @@ def test_defaults_are_complete(tmp_path: Path) -> None:
     assert loaded.names_at(1) == ("localhost:7443", "127.0.0.1:7443")
     assert loaded.tls_key == tmp_path / "tls.key"
     assert loaded.log_file is None
-    assert loaded.verify_every_hours == 0
-    assert loaded.puts_per_hour_per_user == 2_000
-    assert loaded.recorded_bytes_per_user_per_day == 1_073_741_824
+    assert loaded.file.verify_every_hours == 0
+    assert loaded.file.puts_per_hour_per_user == 2_000
+    assert loaded.file.recorded_bytes_per_user_per_day == 1_073_741_824
 
 
 def test_paths_start_at_the_folder_unless_absolute(tmp_path: Path) -> None:
@@ -149,13 +149,13 @@ def test_connections_stay_below_the_files_that_may_be_open(
     tmp_path: Path, text: str, files: int, most: int, each: int
 ) -> None:
     loaded = settings.load(write(tmp_path, f"[limits]\n{text}"))
-    assert loaded.limits.within(files) == (most, each)
+    assert loaded.file.limits.within(files) == (most, each)
 
 
 def test_more_connections_than_files_are_refused_with_both_numbers(tmp_path: Path) -> None:
     loaded = settings.load(write(tmp_path, "[limits]\nconnections = 1000"))
     with pytest.raises(UsageError, match="connections = 1000 is too much for a process that may open 1024") as caught:
-        loaded.limits.within(1_024)
+        loaded.file.limits.within(1_024)
     assert "at most 768" in caught.value.fix
 
 

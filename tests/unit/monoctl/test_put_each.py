@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import UnauthenticatedError, UsageError
 from monoskope.monoctl.input.put_each import planned
 from monoskope.testing.scripted.client import was_received

@@ -21,7 +21,7 @@ FILES = (
     "client/walk/checks.py",
     "client/walk/pace.py",
     "client/walk/results.py",
-    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("[a-z]*.py"))),
+    *(f"client/purposes/{path.name}" for path in sorted((PACKAGE / "client" / "purposes").glob("*.py"))),
     "monoctl/output/report.py",
     "monoctl/commands/key_rotation.py",
     "monoctl/commands/put.py",

@@ -7,26 +7,10 @@ All of it is m8's word, but for what `proven` says.
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING
 
 from monoskope.errors import ProtocolError
 
-if TYPE_CHECKING:
-    from monoskope.client.results import access, secrets, stores
-
-__all__ = ["access", "day", "moment", "name", "secrets", "stores"]
-
-_MODULES = frozenset({"access", "secrets", "stores"})
 _NEWER = "Check that the versions of server and client fit."
-
-
-def __getattr__(module: str) -> object:
-    """Load one of the modules: a program that does one thing needs one of them."""
-    if module not in _MODULES:
-        raise AttributeError(f"module {__name__!r} has no attribute {module!r}")
-    import importlib  # noqa: PLC0415 - only when something is asked for
-
-    return importlib.import_module(f"{__name__}.{module}")
 
 
 def moment(at_ms: int) -> dt.datetime | None:

@@ -17,10 +17,10 @@ from monoskope.m8.cli.common import folder_option, on_log, output_option, second
 from monoskope.m8.credentials.tokens import Issued
 from monoskope.m8.domain import role_bindings as rules
 from monoskope.m8.domain.principal import RIGHT_NAMES, ROLE_NAMES, Principal
-from monoskope.m8.domain.role_bindings import ROLE_BINDINGS_STREAM, RoleBinding, RoleBindings
+from monoskope.m8.domain.role_bindings import RoleBinding, RoleBindings
 from monoskope.m8.log.event_log import EventLog
 from monoskope.m8.opened import open_tokens, os_actor
-from monoskope.m8.service.aggregates import Aggregates
+from monoskope.m8.service.aggregates import ROLE_BINDINGS, Aggregates
 from monoskope.m8.settings import ServerSettings
 from monoskope.protocol.login import Member
 from monoskope.settings import write_private
@@ -215,7 +215,7 @@ def delete_role_binding(folder: Path, name: str) -> None:
 @output_option
 def list_role_bindings(folder: Path, output: str) -> None:
     """List the role bindings."""
-    known = on_log(folder, lambda _, log: Aggregates(log).role_bindings()).bindings
+    known = on_log(folder, lambda _, log: Aggregates(log).get(ROLE_BINDINGS)).bindings
     show([_binding_row(known[name]) for name in sorted(known)], _BINDING_COLUMNS, output)
 
 
@@ -231,7 +231,7 @@ def _binding_row(binding: RoleBinding) -> dict[str, object]:
 
 def _change(folder: Path, decide: Callable[[RoleBindings], Sequence[rules.Change]], actor: str) -> None:
     async def change(_: ServerSettings, log: EventLog) -> None:
-        aggregates = Aggregates(log)
-        await aggregates.change(ROLE_BINDINGS_STREAM, aggregates.role_bindings, decide, actor=actor)
+
+        await Aggregates(log).change(ROLE_BINDINGS, decide, actor=actor)
 
     on_log(folder, change, unknown="Do it again: a second time changes nothing.")

@@ -154,7 +154,7 @@ async def _restore(
         checking = await stack.enter_async_context(reading(source, identity, least))
         header = checking.begun
         log = await stack.enter_async_context(opened_log(settings, for_import=True))
-        await check_stopped(log, tick_s=settings.timings.tick)
+        await check_stopped(log, tick_s=settings.file.timings.tick)
         _check_same_log(settings, header)
         await parts.restore(checking, log)
         found = Aftermath(await valid_tokens(log, wall_clock()))
@@ -176,7 +176,7 @@ async def _move(settings: ServerSettings, target: Place, source: str, identity: 
         raise UsageError(f"{target} is the log in use.", fix="Name an empty place.")
     async with reading(source, identity, least) as checking, opened_log(settings) as used:
         header = checking.begun
-        await check_stopped(used, tick_s=settings.timings.tick)
+        await check_stopped(used, tick_s=settings.file.timings.tick)
         _check_same_log(settings, header)
         await _check_whole(used, header)
         async with log_at(target, for_import=True) as log:

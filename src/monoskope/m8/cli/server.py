@@ -143,7 +143,7 @@ async def _rows(loaded: settings.ServerSettings, log: EventLog) -> list[dict[str
     from monoskope.m8.background.presence import replicas  # noqa: PLC0415 - as above
 
     found = replicas(await log.beats(), await log.beat_notes())
-    oldest_ms = wall_clock() - loaded.timings.issuer_gone * 1000
+    oldest_ms = wall_clock() - loaded.file.timings.issuer_gone * 1000
     return [_replica_row(replica, is_heard=replica.seen_ms > oldest_ms) for replica in found]
 
 

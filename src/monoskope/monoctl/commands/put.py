@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from monoskope.client import Client, Comparison, PutResult
-from monoskope.client.purposes.put import changes
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect, changes
 from monoskope.errors import Error
 from monoskope.monoctl.input.put_each import Plan, planned, put_each
 from monoskope.monoctl.input.request_options import PutNotes, engine_options, expectation, notes_options

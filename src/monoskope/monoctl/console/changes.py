@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import field
 
 from monoskope.api.gateway.v1 import views_pb2
-from monoskope.client.purposes.put import changes
+from monoskope.client.purposes import changes
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.operations import (
     TIMEOUT_S,

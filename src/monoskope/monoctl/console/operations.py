@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Meta
 
 from monoskope.client import Client
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import Error, UsageError
 from monoskope.monoctl.console.cache import SecretCache
 from monoskope.monoctl.console.live import RecentEvents, collected

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from monoskope.api.secrets.v1 import options_pb2
-from monoskope.client.walk.given import Expect
+from monoskope.client.purposes import Expect
 from monoskope.errors import UsageError
 from monoskope.monoctl.output.formats import TABLE, WORDS
 from monoskope.protocol.notes import check_day

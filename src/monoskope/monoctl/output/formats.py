@@ -160,7 +160,7 @@ def in_tables(form: str) -> bool:
 
 def _shortened(document: Document) -> Document:
     """Return a document as a table that must fit shows it. A version is what `--expect` takes."""
-    from monoskope.client.walk.given import typed  # noqa: PLC0415 - only where something is listed
+    from monoskope.client.purposes import typed  # noqa: PLC0415 - only where something is listed
 
     shorter: dict[str, Callable[[Any], Any]] = {
         "hash": short,

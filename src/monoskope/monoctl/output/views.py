@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from monoskope.api.gateway.v1 import queries_pb2, views_pb2
 from monoskope.api.secrets.v1 import events_pb2, upload_pb2
 from monoskope.client.walk import reasons
-from monoskope.client.walk.target import (
+from monoskope.client.walk.checks import (
     announced_layout,
     announced_limit,
     announced_maturity,

@@ -1,4 +1,7 @@
-"""The put that a COPY makes at its destination, for the source's reactor: one attempt, no file, no questions."""
+"""COPY: what a user asks the source's store for, and the put that the source's reactor makes at the destination.
+
+That put is one attempt, without a file and without questions.
+"""
 
 from __future__ import annotations
 
@@ -8,14 +11,57 @@ from pathlib import Path
 from monoskope.api.secrets.v1 import upload_pb2
 from monoskope.client.connection import CALL_TIMEOUT_S, Connection
 from monoskope.client.known.stores import PinsInMemory
+from monoskope.client.purposes import Expect, Expected, encoded, expectation
 from monoskope.client.settings import ClientSettings
 from monoskope.client.signing.signer import Signer
 from monoskope.client.signing.signing import Signing
-from monoskope.client.walk.given import Expect, encoded, expectation
+from monoskope.client.walk.checks import check_size
+from monoskope.client.walk.results import Copy
 from monoskope.client.walk.target import Resolver, Target
-from monoskope.client.walk.task import Progress, Result, Task
+from monoskope.client.walk.task import Notes, Progress, Result, Task, unknown
 from monoskope.client.walk.walk import Walk
+from monoskope.errors import UsageError
+from monoskope.protocol.identity import RECEIPT, UPLOAD_GRANT, ProofError, open_signed
+from monoskope.protocol.outcomes import spelled
+from monoskope.protocol.receipt import Receipt, parse_receipt
 from monoskope.uri import SecretUri
+
+
+async def copy(walk: Walk, source: Target, destination: Target, expect: Expected) -> Copy:
+    """Copy the secret at `source` to `destination`, which `expect` is about. Raises as `Walk.run`.
+
+    Raises:
+        UsageError: both are in one store.
+        OutcomeUnknownError: also if the source says that it copied, but shows nothing for this copy that the
+            destination's pinned identity signed.
+    """
+    if source.uri.store == destination.uri.store:
+        raise UsageError("source and destination are in one store.", fix="Name another store.")
+    keep = Notes(keep_labels=True, keep_expires_on=True)
+    task = Task(source.uri, upload_pb2.PURPOSE_COPY, b"", *expect, notes=keep, destination=destination.uri)
+    result = await walk.run(task)
+    there = _there(task, result, destination)
+    return Copy.of(
+        task,
+        result,
+        destination=str(destination.uri),
+        outcome=spelled(upload_pb2.Outcome, there.outcome),
+        destination_version=there.upstream_version,
+    )
+
+
+def _there(task: Task, result: Result, destination: Target) -> Receipt:
+    """Return the destination's receipt. That it is about this copy, `protocol.open_receipt` has checked."""
+    says, request_id = "its reactor says that it copied,", result.request_id.hex()
+    receipt, pin = result.receipt, destination.trust.pin
+    assert receipt.destination is not None, "COPIED holds the destination's receipt"
+    if receipt.destination_grant is None:
+        raise unknown(task, request_id, f"{says} but not by which request")
+    try:
+        open_signed(receipt.destination_grant, UPLOAD_GRANT, pin)
+        return parse_receipt(open_signed(receipt.destination, RECEIPT, pin))
+    except ProofError as error:
+        raise unknown(task, request_id, f"{says} but what is to prove that does not hold: {error.message}") from None
 
 
 async def put_copy(
@@ -59,7 +105,6 @@ async def put_copy(
         Error: as `Client.put_secret`.
     """
     plaintext = encoded(values)
-    kind, version = expectation(expect)
     known = PinsInMemory({(servers[0], destination.store): identity})
     settings = ClientSettings(servers=tuple(servers), ca_file=ca_file, token=token)
     connection = Connection(servers, ca_file, token)
@@ -67,15 +112,13 @@ async def put_copy(
     began = now()
     try:
         target = await _target(connection, settings, known, destination, timeout_s=min(key_within_s, CALL_TIMEOUT_S))
-        target.check_size(len(plaintext))
+        check_size(target.store, target.uri, len(plaintext))
         task = Task(
-            uri=target.uri,
-            purpose=upload_pb2.PURPOSE_UPLOAD,
-            plaintext=plaintext,
-            expect=kind,
-            expect_version=version,
-            keep_labels=keep_labels,
-            keep_expires_on=keep_expires_on,
+            target.uri,
+            upload_pb2.PURPOSE_UPLOAD,
+            plaintext,
+            *expectation(expect),
+            notes=Notes(keep_labels=keep_labels, keep_expires_on=keep_expires_on),
             request_id=request_id,
             key_within_s=key_within_s - (now() - began),
         )

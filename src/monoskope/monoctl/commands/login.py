@@ -14,14 +14,14 @@ import click
 from monoskope.client import Client
 from monoskope.client.known.sources import LOGIN_FIELDS, check_environment, has
 from monoskope.client.login import starting
-from monoskope.client.login.credential import FixedToken
-from monoskope.client.login.file import KeptLogin, Login, login_path, read, seconds
+from monoskope.client.login.credential import FixedToken, KeptLogin, Login, login_path, read, seconds
 from monoskope.client.login.id_token import claims_of
 from monoskope.client.login.renewing import remove
 from monoskope.client.login.starting import log_out
 from monoskope.client.settings import config_path, read_config
 from monoskope.errors import Code, Error, NotFoundError, RefusedError, UsageError
 from monoskope.host_port import check_servers
+from monoskope.monoctl.groups import command
 from monoskope.monoctl.options import CommandSession, connection_options
 from monoskope.monoctl.output import terminal
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from monoskope.client.login.device import DeviceCode
 
 
-@click.command(short_help="Log in with the identity that you have.")
+@command(short_help="Log in with the identity that you have.")
 @click.option("--issuer", metavar="NAME", help="One of `[logins.NAME]` in your settings; by default login_issuer.")
 @click.option("--device", is_flag=True, help="Show a code that you type in a browser on another machine.")
 @click.option("--no-browser", is_flag=True, help="Print the address; open no browser.")
@@ -142,7 +142,7 @@ def _with_device(settings: starting.LoginSettings) -> KeptLogin:
     return starting.with_device(settings, show)
 
 
-@click.command(short_help="Forget your login.")
+@command(short_help="Forget your login.")
 @connection_options
 def logout(session: CommandSession) -> None:
     """Forget your login for this server: issuer and m8 are asked to revoke it, and what is kept here is removed.
